@@ -1,0 +1,1 @@
+//! The desired state as its author wrote it, and how it becomes [`Desired`](crate::desired::Desired).

@@ -1,0 +1,45 @@
+//! What each account should hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::org::AccountId;
+use crate::resource::managed_policy::ManagedPolicy;
+use crate::resource::role::{Ensure, Role};
+use crate::resource::secret::Secrets;
+
+/// The desired state, expanded over the organization.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// The directory's `name`: the owner's mark.
+    pub name: String,
+    /// `sha256:…` over the files and the variables.
+    pub digest: String,
+    /// What each targeted active account should hold. Roles equal in many accounts share one `Arc`.
+    pub accounts: BTreeMap<AccountId, AccountDesired>,
+    /// Targeted accounts that are not active, with their status as the reason.
+    pub skipped: BTreeMap<AccountId, String>,
+    /// The sensitive values of this run.
+    pub secrets: Secrets,
+}
+
+/// What one account should hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountDesired {
+    /// Roles by [`RoleName::key`](crate::resource::name::RoleName::key).
+    pub roles: BTreeMap<String, Arc<Role>>,
+    /// Customer managed policies by [`PolicyName::key`](crate::resource::name::PolicyName::key).
+    pub policies: BTreeMap<String, Arc<ManagedPolicy>>,
+}
+
+impl AccountDesired {
+    /// Whether any role here needs `Description` or `MaxSessionDuration`, which the bulk read lacks.
+    pub fn needs_details(&self) -> bool {
+        self.roles.values().any(|role| needs_details(role))
+    }
+}
+
+/// Whether comparing this role needs its description or duration.
+pub fn needs_details(role: &Role) -> bool {
+    role.ensure == Ensure::Present && (role.description.is_some() || role.max_session_duration.is_some())
+}

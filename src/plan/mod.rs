@@ -1,0 +1,219 @@
+//! The plan: what differs, what will be written, and what speaks against it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::org::{AccountId, AwsError};
+use crate::resource::policy::StatementDiff;
+use crate::resource::step::Step;
+
+/// The version of the plan's JSON.
+pub const FORMAT: &str = "rolecall-plan/1";
+
+/// A whole plan. Immutable: the reviewed thing is the applied thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT`].
+    pub format: String,
+    /// The directory's `name`.
+    pub name: String,
+    /// The organization it was made for.
+    pub organization_id: String,
+    /// When, RFC 3339 UTC.
+    pub created_at: String,
+    /// The digest of the desired state.
+    pub desired_digest: String,
+    /// Accounts in order of id.
+    pub accounts: Vec<AccountPlan>,
+    /// What guards say.
+    pub findings: Vec<Finding>,
+    /// The codes of stop findings that `--allow` named when the plan was made.
+    pub allowed: BTreeSet<String>,
+    /// The counts.
+    pub summary: Summary,
+}
+
+/// One account's part of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountPlan {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Its OU's path.
+    pub ou: String,
+    /// Whether it was read.
+    pub status: Status,
+    /// Why it was not read or skipped.
+    pub error: Option<Reason>,
+    /// What changes, in the order it is done.
+    pub changes: Vec<Change>,
+    /// Guards' words about this account; moved into the plan's list when it is built.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+    /// Resources that are as desired.
+    #[serde(skip)]
+    pub unchanged: usize,
+    /// Resources that bear our mark.
+    #[serde(skip)]
+    pub owned: usize,
+    /// Resources that bear our mark, that nobody desires and that stay.
+    #[serde(skip)]
+    pub orphans: usize,
+}
+
+/// Whether an account was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It was.
+    Read,
+    /// It could not be.
+    Unreadable,
+    /// It is not active.
+    Skipped,
+}
+
+/// Why an account was not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reason {
+    /// AWS refused.
+    Aws(AwsError),
+    /// It was left out, with the reason.
+    Text(String),
+}
+
+/// One resource's change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// `<account-id>/role/<name>` or `<account-id>/policy/<name>`.
+    pub address: String,
+    /// What is done.
+    pub action: Action,
+    /// Why, in words.
+    pub reason: String,
+    /// Whether nothing changes in meaning; then there are no steps.
+    pub cosmetic: bool,
+    /// Who moved.
+    pub cause: Cause,
+    /// `sha256:…` of the resource as it was read.
+    pub fingerprint: String,
+    /// `sha256:…` of the resource as the steps leave it.
+    pub expected: String,
+    /// Whether descriptions and durations are part of the fingerprints.
+    pub details: bool,
+    /// What differs, sensitive values masked.
+    pub diffs: Vec<AttributeDiff>,
+    /// The writes, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Action {
+    Create,
+    Update,
+    Replace,
+    Delete,
+    Adopt,
+}
+
+/// Who moved: the file, the live resource, both, or nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Cause {
+    Desired,
+    Drift,
+    Both,
+    Unknown,
+}
+
+/// One attribute that differs. For display: sensitive values are masked already.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttributeDiff {
+    /// Which.
+    pub attribute: Attribute,
+    /// Whether the two mean the same.
+    pub cosmetic: bool,
+    /// Whether access widens.
+    pub widens: bool,
+    /// What was read; `null` where there was nothing.
+    pub before: Value,
+    /// What is desired; `null` for nothing.
+    pub after: Value,
+    /// Documents, statement by statement: trust and document have one entry, inline policies one for each that differs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<DocumentDiff>,
+}
+
+/// One document's difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentDiff {
+    /// The inline policy's name.
+    pub policy: Option<String>,
+    /// What happened to its statements.
+    pub statements: Vec<StatementDiff>,
+}
+
+/// An attribute of a role or policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Attribute {
+    Path,
+    Trust,
+    Document,
+    ManagedPolicies,
+    InlinePolicies,
+    PermissionsBoundary,
+    MaxSessionDuration,
+    Description,
+    Tags,
+}
+
+/// A guard's or a lint's word.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable.
+    pub code: String,
+    /// Whether apply is refused.
+    pub severity: Severity,
+    /// The resource it is about, or `null` for the whole plan.
+    pub address: Option<String>,
+    /// What, and how to mend it.
+    pub message: String,
+}
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Apply is refused unless allowed.
+    Stop,
+    /// Shown.
+    Warn,
+}
+
+/// The counts of a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Summary {
+    /// Accounts in the plan that are active: read or unreadable.
+    pub accounts: usize,
+    pub unreadable: usize,
+    pub create: usize,
+    pub update: usize,
+    pub replace: usize,
+    pub delete: usize,
+    pub adopt: usize,
+    pub unchanged: usize,
+    pub cosmetic: usize,
+    pub orphans: usize,
+    pub steps: usize,
+}

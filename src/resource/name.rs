@@ -1,0 +1,257 @@
+//! Names of IAM entities and ARNs, valid by construction.
+//!
+//! IAM names are unique per account without regard to case, but ARNs compare with case. So names keep the
+//! author's case and maps are keyed by [`RoleName::key`] and [`PolicyName::key`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::org::{AccountId, Partition};
+
+/// Text that is no valid name, path or ARN, and the rule it breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{text}` {rule}")]
+pub struct InvalidName {
+    /// What was expected: `role name`, `policy ARN`, …
+    pub what: &'static str,
+    /// The offending text.
+    pub text: String,
+    /// The broken rule, as the end of a sentence.
+    pub rule: String,
+}
+
+fn check_name(what: &'static str, text: &str, longest: usize) -> Result<(), InvalidName> {
+    let fail = |rule: String| Err(InvalidName { what, text: text.to_owned(), rule });
+    if text.is_empty() {
+        return fail("must not be empty".into());
+    }
+    if let Some(bad) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c))) {
+        return fail(format!("must not contain `{bad}`: letters, digits and _+=,.@- are allowed"));
+    }
+    if text.len() > longest {
+        return fail(format!("has {} characters, {longest} are allowed", text.len()));
+    }
+    Ok(())
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $longest:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// Checks the characters and the length.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                check_name($what, text, $longest)?;
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The name as written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The name in lower case: two names with one key are the same name to IAM.
+            pub fn key(&self) -> String {
+                self.0.to_ascii_lowercase()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
+    };
+}
+
+name_type!(
+    /// A role's name: 1 to 64 of letters, digits and `_+=,.@-`.
+    ///
+    /// Source: IAM API, `roleNameType`.
+    RoleName, "role name", 64
+);
+name_type!(
+    /// A managed or inline policy's name: 1 to 128 of letters, digits and `_+=,.@-`.
+    ///
+    /// Source: IAM API, `policyNameType`.
+    PolicyName, "policy name", 128
+);
+
+/// A path of a role or policy: `/`, or `/` segments `/`.
+///
+/// Source: IAM API, `pathType`: 1 to 512 characters, `/` or `/[!-~]+/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IamPath(String);
+
+impl IamPath {
+    /// Checks the slashes, the characters and the length.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let fail = |rule: String| Err(InvalidName { what: "path", text: text.to_owned(), rule });
+        if !text.starts_with('/') || !text.ends_with('/') {
+            return fail("must begin and end with `/`".into());
+        }
+        if text.contains("//") {
+            return fail("must not contain `//`".into());
+        }
+        if let Some(bad) = text.chars().find(|c| !('!'..='~').contains(c)) {
+            return fail(format!("must not contain `{}`", bad.escape_default()));
+        }
+        if text.len() > 512 {
+            return fail(format!("has {} characters, 512 are allowed", text.len()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for IamPath {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl fmt::Display for IamPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for IamPath {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<IamPath> for String {
+    fn from(path: IamPath) -> Self {
+        path.0
+    }
+}
+
+/// The ARN of a managed policy, AWS's own (`arn:aws:iam::aws:policy/…`) or a customer's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PolicyArn(String);
+
+impl PolicyArn {
+    /// Checks the shape `arn:<partition>:iam::<account or aws>:policy/<path and name>`.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let fail = |rule: &str| Err(InvalidName { what: "policy ARN", text: text.to_owned(), rule: rule.to_owned() });
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let &["arn", partition, "iam", "", owner, resource] = parts.as_slice() else {
+            return fail("must look like `arn:aws:iam::<account>:policy/<name>`");
+        };
+        if partition.is_empty() || !(owner == "aws" || AccountId::parse(owner).is_ok()) {
+            return fail("must name a partition and a 12-digit account id or `aws`");
+        }
+        let Some(name) = resource.strip_prefix("policy/").and_then(|rest| rest.rsplit('/').next()) else {
+            return fail("must name a policy: `policy/<name>`");
+        };
+        PolicyName::parse(name)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The ARN of AWS's managed policy `name`, which may carry its path: `job-function/ViewOnlyAccess`.
+    pub fn aws_managed(partition: &Partition, name: &str) -> Result<Self, InvalidName> {
+        Self::parse(&format!("arn:{partition}:iam::aws:policy/{name}"))
+    }
+
+    /// The ARN of a customer managed policy.
+    pub fn customer(partition: &Partition, account: AccountId, path: &IamPath, name: &PolicyName) -> Self {
+        Self(format!("arn:{partition}:iam::{account}:policy{path}{name}"))
+    }
+
+    /// The ARN as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The policy's name, without its path.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether AWS owns the policy.
+    pub fn is_aws_managed(&self) -> bool {
+        self.0.split(':').nth(4) == Some("aws")
+    }
+
+    /// The account that owns a customer managed policy.
+    pub fn account(&self) -> Option<AccountId> {
+        self.0.split(':').nth(4).and_then(|id| AccountId::parse(id).ok())
+    }
+}
+
+impl fmt::Display for PolicyArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for PolicyArn {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<PolicyArn> for String {
+    fn from(arn: PolicyArn) -> Self {
+        arn.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_which_character_is_wrong() {
+        assert!(RoleName::parse("a+b=c,d.e@f-g_h").is_ok());
+        assert!(RoleName::parse("a b").unwrap_err().to_string().contains("must not contain ` `"));
+        assert!(RoleName::parse(&"x".repeat(65)).unwrap_err().to_string().contains("65 characters, 64"));
+        assert!(PolicyName::parse(&"x".repeat(128)).is_ok());
+        assert_eq!(RoleName::parse("Ab").unwrap().key(), RoleName::parse("aB").unwrap().key());
+    }
+
+    #[test]
+    fn a_path_has_both_slashes() {
+        assert!(IamPath::parse("/").is_ok() && IamPath::parse("/a/b/").is_ok());
+        for bad in ["", "a/", "/a", "//", "/a b/"] {
+            assert!(IamPath::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_policy_arn_knows_its_owner() {
+        let aws = PolicyArn::parse("arn:aws:iam::aws:policy/job-function/ViewOnlyAccess").unwrap();
+        assert!(aws.is_aws_managed() && aws.name() == "ViewOnlyAccess");
+        for bad in ["arn:aws:iam::aws:role/x", "arn:aws:iam::123:policy/x", "SecurityAudit", "arn:aws:iam::aws:policy/"]
+        {
+            assert!(PolicyArn::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! One `Step` is one AWS write with all its arguments: what a machine runs, no choice left.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Tags;
+use super::name::{IamPath, PolicyArn, PolicyName, RoleName};
+
+/// One write to IAM, named as the API operation it is.
+///
+/// Documents are the JSON text that is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op")]
+#[allow(missing_docs, reason = "the fields are the API's own parameters")]
+pub enum Step {
+    CreatePolicy {
+        name: PolicyName,
+        path: IamPath,
+        description: Option<String>,
+        document: String,
+        tags: Tags,
+    },
+    CreatePolicyVersion {
+        arn: PolicyArn,
+        document: String,
+    },
+    DeletePolicyVersion {
+        arn: PolicyArn,
+        version: String,
+    },
+    TagPolicy {
+        arn: PolicyArn,
+        tags: Tags,
+    },
+    UntagPolicy {
+        arn: PolicyArn,
+        keys: BTreeSet<String>,
+    },
+    DeletePolicy {
+        arn: PolicyArn,
+    },
+    CreateRole {
+        role: RoleName,
+        path: IamPath,
+        trust: String,
+        description: Option<String>,
+        max_session_duration: Option<u32>,
+        permissions_boundary: Option<PolicyArn>,
+        tags: Tags,
+    },
+    UpdateAssumeRolePolicy {
+        role: RoleName,
+        document: String,
+    },
+    /// Always carries both: an omitted duration would be reset to one hour.
+    UpdateRole {
+        role: RoleName,
+        description: String,
+        max_session_duration: u32,
+    },
+    PutRolePermissionsBoundary {
+        role: RoleName,
+        arn: PolicyArn,
+    },
+    DeleteRolePermissionsBoundary {
+        role: RoleName,
+    },
+    TagRole {
+        role: RoleName,
+        tags: Tags,
+    },
+    UntagRole {
+        role: RoleName,
+        keys: BTreeSet<String>,
+    },
+    AttachRolePolicy {
+        role: RoleName,
+        arn: PolicyArn,
+    },
+    DetachRolePolicy {
+        role: RoleName,
+        arn: PolicyArn,
+    },
+    PutRolePolicy {
+        role: RoleName,
+        policy: PolicyName,
+        document: String,
+    },
+    DeleteRolePolicy {
+        role: RoleName,
+        policy: PolicyName,
+    },
+    RemoveRoleFromInstanceProfile {
+        role: RoleName,
+        profile: String,
+    },
+    DeleteRole {
+        role: RoleName,
+    },
+}

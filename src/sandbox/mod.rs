@@ -1,0 +1,5 @@
+//! An AWS in this process: IAM, STS and Organizations as AWS documents them.
+
+pub mod iam;
+pub mod wire;
+pub mod world;

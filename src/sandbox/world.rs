@@ -1,0 +1,299 @@
+//! The world of the sandbox: an organization, its accounts, what IAM holds in each, sessions, and a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::org::{AccountId, Partition};
+
+/// Everything there is. One lock guards it.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The partition of every ARN.
+    pub partition: Partition,
+    /// The organization.
+    pub organization: OrganizationState,
+    /// Every account, the management account included.
+    pub accounts: BTreeMap<AccountId, AccountState>,
+    /// What each access key stands for.
+    pub keys: BTreeMap<String, Session>,
+    /// Time since the world began; moved by hand or by the wall clock.
+    pub clock: Clock,
+    /// How long a write to IAM stays unseen by reads.
+    pub lag: Duration,
+    /// Makes ids; the same seed gives the same ids for the same calls.
+    pub ids: Ids,
+}
+
+/// The clock of the sandbox.
+#[derive(Debug, Clone, Copy)]
+pub enum Clock {
+    /// Moves by itself.
+    Wall(std::time::Instant),
+    /// Moves when told to.
+    Manual(Duration),
+}
+
+impl Clock {
+    /// Time since the world began.
+    pub fn now(&self) -> Duration {
+        match self {
+            Self::Wall(start) => start.elapsed(),
+            Self::Manual(now) => *now,
+        }
+    }
+}
+
+/// A counter of unique ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Ids(pub u64);
+
+impl Ids {
+    /// A new unique id such as `AROA…`, 21 characters long.
+    pub fn unique(&mut self, prefix: &str) -> String {
+        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        self.0 += 1;
+        // SplitMix64 spreads the counter, so that ids look like AWS's.
+        let mut x = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let mut id = prefix.to_owned();
+        let mut value = u128::from(x) << 64 | u128::from(x ^ (x >> 31));
+        while id.len() < 21 {
+            id.push(char::from(ALPHABET.get((value & 31) as usize).copied().unwrap_or(b'A')));
+            value >>= 5;
+        }
+        id
+    }
+}
+
+/// The organization.
+#[derive(Debug, Clone)]
+pub struct OrganizationState {
+    /// `o-…`
+    pub id: String,
+    /// The management account.
+    pub management_account: AccountId,
+    /// `r-…`
+    pub root: String,
+    /// Organizational units by id.
+    pub units: BTreeMap<String, UnitState>,
+    /// Accounts that may read the organization beside the management account.
+    pub delegated_administrators: BTreeSet<AccountId>,
+    /// Entries per page of every Organizations list; AWS's limit is 20.
+    pub page_size: usize,
+}
+
+/// One organizational unit.
+#[derive(Debug, Clone)]
+pub struct UnitState {
+    /// Its name.
+    pub name: String,
+    /// The id of its parent.
+    pub parent: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One account.
+#[derive(Debug, Clone)]
+pub struct AccountState {
+    /// Its name.
+    pub name: String,
+    /// The e-mail address of its root user.
+    pub email: String,
+    /// `ACTIVE`, `SUSPENDED`, …
+    pub status: String,
+    /// The id of its root or unit.
+    pub parent: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// What its IAM holds.
+    pub iam: IamState,
+}
+
+/// Who holds an access key.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The account that calls with it act in.
+    pub account: AccountId,
+    /// The caller's ARN: a user, an assumed-role session, or an account's root.
+    pub arn: String,
+    /// The unique id, as `GetCallerIdentity` tells it.
+    pub user_id: String,
+    /// The role behind a session.
+    pub role_arn: Option<String>,
+    /// When the key stops working, in time since the world began.
+    pub expires: Option<Duration>,
+}
+
+/// What one account's IAM holds.
+#[derive(Debug, Clone, Default)]
+pub struct IamState {
+    /// Roles by name in lower case.
+    pub roles: BTreeMap<String, Lagged<RoleState>>,
+    /// Customer managed policies by name in lower case.
+    pub policies: BTreeMap<String, Lagged<PolicyState>>,
+    /// Users by name in lower case.
+    pub users: BTreeMap<String, UserState>,
+    /// Groups by name in lower case.
+    pub groups: BTreeMap<String, GroupState>,
+    /// Instance profiles by name in lower case.
+    pub profiles: BTreeMap<String, ProfileState>,
+    /// Quotas that differ from the documented defaults, by the name `GetAccountSummary` gives them.
+    pub quotas: BTreeMap<String, usize>,
+}
+
+/// An entity whose writes become visible to reads only after a while.
+#[derive(Debug, Clone)]
+pub struct Lagged<T> {
+    /// From when each state is visible; the last one is the truth. `None`: it does not exist.
+    history: Vec<(Duration, Option<Arc<T>>)>,
+}
+
+impl<T> Default for Lagged<T> {
+    fn default() -> Self {
+        Self { history: Vec::new() }
+    }
+}
+
+impl<T> Lagged<T> {
+    /// The truth.
+    pub fn latest(&self) -> Option<&Arc<T>> {
+        self.history.last().and_then(|(_, state)| state.as_ref())
+    }
+
+    /// What a read at `now` sees.
+    pub fn visible(&self, now: Duration) -> Option<&Arc<T>> {
+        self.history.iter().rev().find(|(from, _)| *from <= now).and_then(|(_, state)| state.as_ref())
+    }
+
+    /// Sets the truth at `now`, to be seen after `lag`. States that no read can see any more are forgotten.
+    pub fn set(&mut self, now: Duration, lag: Duration, state: Option<Arc<T>>) {
+        if let Some(last_visible) = self.history.iter().rposition(|(from, _)| *from <= now) {
+            self.history.drain(..last_visible);
+        }
+        self.history.push((now + lag, state));
+        if lag.is_zero() {
+            self.history.drain(..self.history.len() - 1);
+        }
+    }
+}
+
+/// A role.
+#[derive(Debug, Clone)]
+pub struct RoleState {
+    /// Its name.
+    pub name: String,
+    /// `AROA…`
+    pub id: String,
+    /// Its path.
+    pub path: String,
+    /// Its description, where one was ever set.
+    pub description: Option<String>,
+    /// Its maximum session duration in seconds.
+    pub max_session_duration: u32,
+    /// Its trust policy as IAM stores it: principals that are roles or users stand as unique ids.
+    pub trust: String,
+    /// Inline policies by name: the text as it was put.
+    pub inline: BTreeMap<String, String>,
+    /// ARNs of attached policies, oldest first.
+    pub attached: Vec<String>,
+    /// The ARN of its boundary.
+    pub boundary: Option<String>,
+    /// Its tags; keys are unique without regard to case.
+    pub tags: BTreeMap<String, String>,
+    /// When it was created, in time since the world began.
+    pub created: Duration,
+}
+
+/// A customer managed policy.
+#[derive(Debug, Clone)]
+pub struct PolicyState {
+    /// Its name.
+    pub name: String,
+    /// `ANPA…`
+    pub id: String,
+    /// Its path.
+    pub path: String,
+    /// Its description.
+    pub description: Option<String>,
+    /// Its versions, oldest first.
+    pub versions: Vec<PolicyVersionState>,
+    /// The id of the version in force.
+    pub default_version: String,
+    /// The number of the next version; never reused.
+    pub next_version: u32,
+    /// Its tags; keys are unique with regard to case.
+    pub tags: BTreeMap<String, String>,
+    /// When it was created, in time since the world began.
+    pub created: Duration,
+}
+
+/// One version of a managed policy.
+#[derive(Debug, Clone)]
+pub struct PolicyVersionState {
+    /// `v1`
+    pub id: String,
+    /// The text as it was put.
+    pub document: String,
+    /// When it was created, in time since the world began.
+    pub created: Duration,
+}
+
+/// A user.
+#[derive(Debug, Clone, Default)]
+pub struct UserState {
+    /// Its name.
+    pub name: String,
+    /// `AIDA…`
+    pub id: String,
+    /// Its path.
+    pub path: String,
+    /// Inline policies by name.
+    pub inline: BTreeMap<String, String>,
+    /// ARNs of attached policies.
+    pub attached: Vec<String>,
+    /// Names of its groups, in lower case.
+    pub groups: BTreeSet<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The ARN of its boundary.
+    pub boundary: Option<String>,
+    /// When it was created, in time since the world began.
+    pub created: Duration,
+}
+
+/// A group.
+#[derive(Debug, Clone, Default)]
+pub struct GroupState {
+    /// Its name.
+    pub name: String,
+    /// `AGPA…`
+    pub id: String,
+    /// Its path.
+    pub path: String,
+    /// Inline policies by name.
+    pub inline: BTreeMap<String, String>,
+    /// ARNs of attached policies.
+    pub attached: Vec<String>,
+    /// When it was created, in time since the world began.
+    pub created: Duration,
+}
+
+/// An instance profile.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileState {
+    /// Its name.
+    pub name: String,
+    /// `AIPA…`
+    pub id: String,
+    /// Its path.
+    pub path: String,
+    /// The name of its role, in lower case.
+    pub role: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// When it was created, in time since the world began.
+    pub created: Duration,
+}
