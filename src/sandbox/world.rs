@@ -65,6 +65,21 @@ impl Ids {
         }
         id
     }
+
+    /// `length` characters of a-z and 2-7, as the ids of Organizations are made of.
+    pub fn lower(&mut self, length: usize) -> String {
+        self.unique("").to_lowercase().chars().take(length).collect()
+    }
+
+    /// An account id.
+    pub fn account(&mut self) -> AccountId {
+        loop {
+            let digits: String = self.unique("").bytes().map(|byte| char::from(b'0' + byte % 10)).take(12).collect();
+            if let Ok(id) = AccountId::parse(&digits) {
+                return id;
+            }
+        }
+    }
 }
 
 /// The organization.
@@ -82,6 +97,19 @@ pub struct OrganizationState {
     pub delegated_administrators: BTreeSet<AccountId>,
     /// Entries per page of every Organizations list; AWS's limit is 20.
     pub page_size: usize,
+    /// What became of each `CreateAccount`, by request id.
+    pub requests: BTreeMap<String, CreateAccountState>,
+}
+
+/// What became of one `CreateAccount`.
+#[derive(Debug, Clone)]
+pub struct CreateAccountState {
+    /// The name asked for.
+    pub name: String,
+    /// When it was asked for, in time since the world began.
+    pub requested: Duration,
+    /// The new account, or why there is none: `EMAIL_ALREADY_EXISTS`.
+    pub outcome: Result<AccountId, String>,
 }
 
 /// One organizational unit.
