@@ -202,6 +202,7 @@ impl World {
             units,
             delegated_administrators: BTreeSet::new(),
             page_size: 20,
+            root_tags: BTreeMap::new(),
             requests: BTreeMap::new(),
         };
         let mut world = Self {
@@ -277,11 +278,6 @@ impl World {
 
     fn administrator_access(&self) -> String {
         format!("arn:{}:iam::aws:policy/AdministratorAccess", self.partition)
-    }
-
-    /// `arn:aws:iam::111122223333:root`
-    pub fn root_arn(&self, account: AccountId) -> String {
-        format!("arn:{}:iam::{account}:root", self.partition)
     }
 }
 
