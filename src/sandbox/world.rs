@@ -207,6 +207,8 @@ pub struct IamState {
     pub profiles: BTreeMap<String, ProfileState>,
     /// Quotas that differ from the documented defaults, by the name `GetAccountSummary` gives them.
     pub quotas: BTreeMap<String, usize>,
+    /// ARNs of the roles and users that trust policies of this account ever named, by unique id.
+    pub principals: BTreeMap<String, String>,
 }
 
 /// An entity whose writes become visible to reads only after a while.
