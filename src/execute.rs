@@ -67,46 +67,34 @@ pub struct RunSummary {
     pub not_reached: usize,
 }
 
-/// Something that happened in a run, as it happens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+/// What happens during a run, for progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// An account's first change begins.
+    /// An account's turn has come.
     AccountStarted {
         /// The account.
         account: AccountId,
         /// Its name.
         name: String,
-        /// The writes planned in it.
-        steps: usize,
     },
-    /// A write succeeded.
-    StepDone {
-        /// The account.
-        account: AccountId,
-        /// The change it belongs to.
-        address: String,
-        /// The API operation.
-        op: String,
-    },
-    /// A change ended.
+    /// A change has ended.
     ChangeFinished {
-        /// The account.
-        account: AccountId,
-        /// The change.
+        /// The resource.
         address: String,
-        /// How it ended.
+        /// What became of it.
         outcome: Outcome,
-        /// Why, unless it is done.
+        /// Why it is not done.
         error: Option<String>,
     },
-    /// An account's last change ended.
+    /// All changes of an account have ended.
     AccountFinished {
         /// The account.
         account: AccountId,
         /// Its name.
         name: String,
-        /// How its changes ended.
-        summary: RunSummary,
+        /// Changes done.
+        done: usize,
+        /// Changes not done, for whatever reason.
+        not_done: usize,
     },
 }
