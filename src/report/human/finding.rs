@@ -1,0 +1,121 @@
+//! What speaks against a plan: stop findings first, equal ones once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use crate::plan::{Finding, Plan, Severity};
+use crate::report::group::{self, AccountName, Sameness};
+use crate::report::style::{Page, Tone, count};
+
+use super::BODY;
+
+/// Codes that `--allow` has no power over.
+const NEVER_ALLOWED: [&str; 2] = ["foreign-owner", "protected-role"];
+
+/// A finding and the account it is about.
+#[derive(Clone, Copy)]
+struct Located<'a> {
+    account: Option<AccountName<'a>>,
+    finding: &'a Finding,
+}
+
+impl Located<'_> {
+    fn message(&self, sameness: Sameness) -> String {
+        match (self.account, sameness) {
+            (Some(account), Sameness::Folded) => group::fold_text(&self.finding.message, account.id),
+            _ => self.finding.message.clone(),
+        }
+    }
+
+    fn resource(&self) -> Option<(&str, &str)> {
+        self.finding.address.as_deref().map(group::resource)
+    }
+
+    fn key(&self, sameness: Sameness) -> (Severity, String, Option<(String, String)>, String) {
+        let resource = self.resource().map(|(kind, name)| (kind.to_owned(), name.to_owned()));
+        (self.finding.severity, self.finding.code.clone(), resource, self.message(sameness))
+    }
+}
+
+/// Writes the findings, and how to go on where apply is refused.
+pub fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.findings.is_empty() {
+        return Ok(());
+    }
+    let names: BTreeMap<&str, AccountName<'_>> = plan
+        .accounts
+        .iter()
+        .map(|account| (account.id.as_str(), AccountName { id: account.id, name: &account.name }))
+        .collect();
+    let mut located: Vec<Located<'_>> = plan.findings.iter().map(|finding| locate(finding, &names)).collect();
+    located.sort_by_key(|located| (located.finding.severity, is_allowed(located.finding, plan)));
+    page.blank()?;
+    let title = page.paint(Tone::Title, "Findings");
+    page.line(0, &title)?;
+    let bundles = group::fold(
+        located.into_iter(),
+        |located| located.key(Sameness::Exact),
+        |located| located.key(Sameness::Folded),
+    );
+    for (members, sameness) in bundles {
+        write(plan, &members, sameness, page)?;
+    }
+    refusal(plan, page)
+}
+
+fn locate<'a>(finding: &'a Finding, names: &BTreeMap<&'a str, AccountName<'a>>) -> Located<'a> {
+    let id = finding.address.as_deref().map(|address| address.split_once('/').map_or(address, |(id, _)| id));
+    Located { account: id.and_then(|id| names.get(id).copied()), finding }
+}
+
+fn write(plan: &Plan, members: &[Located<'_>], sameness: Sameness, page: &mut Page<'_>) -> io::Result<()> {
+    let Some(first) = members.first() else { return Ok(()) };
+    let (tone, word) = match first.finding.severity {
+        Severity::Stop if is_allowed(first.finding, plan) => (Tone::Changed, "allowed"),
+        Severity::Stop => (Tone::Alarm, "stop"),
+        Severity::Warn => (Tone::Changed, "warn"),
+    };
+    let accounts: Vec<AccountName<'_>> = members.iter().filter_map(|member| member.account).collect();
+    let resource = match first.resource() {
+        Some((kind, name)) if !name.is_empty() => format!(" {kind} {name}"),
+        Some(_) | None => String::new(),
+    };
+    let place = match accounts.as_slice() {
+        [] => String::new(),
+        [single] => format!(" in {single}"),
+        many => format!(" in {}", count(many.len(), "account")),
+    };
+    let line = format!(
+        "{} {}{}",
+        page.paint(tone, word),
+        page.paint(Tone::Title, &first.finding.code),
+        page.paint(Tone::Plain, &format!("{resource}{place}")),
+    );
+    page.line(2, &line)?;
+    if accounts.len() > 1 {
+        page.list(BODY, Tone::Faint, &group::named(&accounts, page.style.is_verbose()))?;
+    }
+    page.prose(BODY, Tone::Plain, &first.message(sameness))
+}
+
+/// Whether `--allow` named this finding's code when the plan was made, and that counts.
+fn is_allowed(finding: &Finding, plan: &Plan) -> bool {
+    plan.allowed.contains(&finding.code) && !NEVER_ALLOWED.contains(&finding.code.as_str())
+}
+
+fn refusal(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let stops: BTreeSet<&str> = plan
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Stop && !is_allowed(finding, plan))
+        .map(|finding| finding.code.as_str())
+        .collect();
+    if stops.is_empty() {
+        return Ok(());
+    }
+    let allow: Vec<String> =
+        stops.iter().filter(|code| !NEVER_ALLOWED.contains(code)).map(|code| format!("--allow {code}")).collect();
+    let how = if allow.is_empty() { String::new() } else { format!(", or accept them with {}", allow.join(" ")) };
+    page.blank()?;
+    page.prose(2, Tone::Alarm, &format!("Apply is refused while stop findings stand: mend them{how}"))
+}

@@ -1,0 +1,327 @@
+//! What people see, as snapshots.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::human;
+use super::style::{ColorChoice, Style, Verbosity};
+use crate::org::{AccountId, AwsError};
+use crate::plan::{
+    AccountPlan, Action, Attribute, AttributeDiff, Cause, Change, DocumentDiff, FORMAT, Finding, Plan, Reason,
+    Severity, Status, Summary,
+};
+use crate::resource::policy::StatementDiff;
+use crate::resource::step::Step;
+
+/// No colour, 100 columns.
+fn text() -> Style {
+    Style::new(ColorChoice::Never, false, false)
+}
+
+fn coloured() -> Style {
+    Style::new(ColorChoice::Always, false, false)
+}
+
+fn shown(plan: &Plan, style: &Style) -> String {
+    let mut out = Vec::new();
+    human::plan(plan, style, &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    for line in out.lines() {
+        assert_eq!(line, line.trim_end(), "trailing space");
+    }
+    out
+}
+
+fn account(id: &str, name: &str, changes: Vec<Change>) -> AccountPlan {
+    AccountPlan {
+        id: AccountId::parse(id).unwrap(),
+        name: name.into(),
+        ou: "Workloads".into(),
+        status: Status::Read,
+        error: None,
+        changes,
+        findings: Vec::new(),
+        unchanged: 0,
+        owned: 0,
+        orphans: 0,
+    }
+}
+
+fn unreadable(id: &str, name: &str, request: &str) -> AccountPlan {
+    let error = AwsError {
+        account: Some(AccountId::parse(id).unwrap()),
+        operation: "AssumeRole".into(),
+        resource: Some(format!("arn:aws:iam::{id}:role/OrganizationAccountAccessRole")),
+        code: Some("AccessDenied".into()),
+        message: "User: arn:aws:iam::111111111111:user/ci is not authorized to perform: sts:AssumeRole".into(),
+        request_id: Some(request.into()),
+    };
+    AccountPlan { status: Status::Unreadable, error: Some(Reason::Aws(error)), ..account(id, name, vec![]) }
+}
+
+fn skipped(id: &str, name: &str, why: &str) -> AccountPlan {
+    AccountPlan { status: Status::Skipped, error: Some(Reason::Text(why.into())), ..account(id, name, vec![]) }
+}
+
+fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
+    let cosmetic = !diffs.is_empty() && diffs.iter().all(|diff| diff.cosmetic);
+    let (_, name) = super::group::resource(address);
+    let step = Step::DeleteRole { role: name.to_owned().try_into().unwrap() };
+    Change {
+        address: address.into(),
+        action,
+        reason: reason.into(),
+        cosmetic,
+        cause: Cause::Unknown,
+        fingerprint: format!("sha256:{address}"),
+        expected: String::new(),
+        details: false,
+        diffs,
+        steps: if cosmetic { vec![] } else { vec![step] },
+    }
+}
+
+fn differ(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
+    AttributeDiff { attribute, cosmetic: false, widens: false, before, after, documents: vec![] }
+}
+
+fn statement(before: Option<Value>, after: Option<Value>, widens: bool) -> StatementDiff {
+    StatementDiff { before, after, widens, cosmetic: false }
+}
+
+fn document(policy: Option<&str>, statements: Vec<StatementDiff>) -> DocumentDiff {
+    DocumentDiff { policy: policy.map(Into::into), statements }
+}
+
+fn finding(code: &str, severity: Severity, address: Option<&str>, message: &str) -> Finding {
+    Finding { code: code.into(), severity, address: address.map(Into::into), message: message.into() }
+}
+
+fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
+    let mut summary = Summary { unchanged: 20, ..Summary::default() };
+    for account in &accounts {
+        summary.accounts += usize::from(account.status != Status::Skipped);
+        summary.unreadable += usize::from(account.status == Status::Unreadable);
+        for change in &account.changes {
+            summary.steps += change.steps.len();
+            *match change.action {
+                _ if change.cosmetic => &mut summary.cosmetic,
+                Action::Create => &mut summary.create,
+                Action::Update => &mut summary.update,
+                Action::Replace => &mut summary.replace,
+                Action::Delete => &mut summary.delete,
+                Action::Adopt => &mut summary.adopt,
+            } += 1;
+        }
+    }
+    Plan {
+        format: FORMAT.into(),
+        name: "vendor-roles".into(),
+        organization_id: "o-exampleorgid".into(),
+        created_at: "2026-01-02T03:04:05Z".into(),
+        desired_digest: "sha256:0".into(),
+        accounts,
+        findings,
+        allowed: BTreeSet::new(),
+        summary,
+    }
+}
+
+fn trust(principal: &str, external_id: &str) -> Value {
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
+    }]})
+}
+
+fn logs() -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": ["arn:aws:s3:::audit", "arn:aws:s3:::audit/*"]},
+        {"Sid": "NoOther", "Effect": "Deny", "NotAction": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    ]})
+}
+
+fn creation(id: &str) -> Change {
+    let diffs = vec![
+        differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "(sensitive)")),
+        differ(
+            Attribute::ManagedPolicies,
+            Value::Null,
+            json!(["arn:aws:iam::aws:policy/SecurityAudit", format!("arn:aws:iam::{id}:policy/CadoPolicy")]),
+        ),
+        differ(Attribute::InlinePolicies, Value::Null, json!({"logs": logs()})),
+        differ(Attribute::PermissionsBoundary, Value::Null, json!(format!("arn:aws:iam::{id}:policy/Boundary"))),
+        differ(Attribute::MaxSessionDuration, Value::Null, json!(7200)),
+        differ(Attribute::Description, Value::Null, json!("Cado \"Response\"")),
+        differ(Attribute::Tags, Value::Null, json!({"rolecall:managed-by": "vendor-roles", "team": "secops"})),
+    ];
+    change(&format!("{id}/role/CadoResponseRole"), Action::Create, "not in the account", diffs)
+}
+
+fn widened(id: &str) -> Change {
+    let before = json!({"Action": "sts:AssumeRole", "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
+        "Condition": {"StringEquals": {"sts:ExternalId": "(sensitive)"}}, "Sid": "Vendor"});
+    let after = json!({"Sid": "Vendor", "Effect": "Allow", "Principal": {"AWS": ["111111111111", "222222222222"]},
+        "Action": ["sts:AssumeRole", "sts:TagSession"]});
+    let mut diff = differ(Attribute::Trust, json!({}), json!({}));
+    diff.widens = true;
+    diff.documents = vec![document(
+        None,
+        vec![
+            statement(Some(before), Some(after), true),
+            statement(
+                None,
+                Some(
+                    json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}),
+                ),
+                true,
+            ),
+        ],
+    )];
+    Change {
+        cause: Cause::Desired,
+        ..change(&format!("{id}/role/Auditor"), Action::Update, "the trust policy differs", vec![diff])
+    }
+}
+
+fn update(id: &str) -> Change {
+    let mut inline = differ(Attribute::InlinePolicies, json!({"logs": {}, "old": {}}), json!({"logs": {}, "new": {}}));
+    let actions = |last: &str| {
+        json!(["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation", "s3:ListAllMyBuckets", "kms:Decrypt", last])
+    };
+    inline.documents = vec![
+        document(
+            Some("logs"),
+            vec![statement(
+                Some(
+                    json!({"Sid": "Read", "Effect": "Allow", "Action": actions("S3:getobjectversion"), "Resource": "*"}),
+                ),
+                Some(
+                    json!({"Sid": "Read", "Effect": "Allow", "Action": actions("s3:GetObjectVersion"), "Resource": "arn:aws:s3:::audit/*"}),
+                ),
+                false,
+            )],
+        ),
+        document(
+            Some("new"),
+            vec![statement(None, Some(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})), true)],
+        ),
+        document(
+            Some("old"),
+            vec![statement(Some(json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*"})), None, false)],
+        ),
+    ];
+    inline.widens = true;
+    let mut managed = differ(
+        Attribute::ManagedPolicies,
+        json!(["arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::aws:policy/SecurityAudit"]),
+        json!(["arn:aws:iam::aws:policy/SecurityAudit", "arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+    );
+    managed.widens = true;
+    let diffs = vec![
+        inline,
+        managed,
+        differ(Attribute::MaxSessionDuration, json!(3600), json!(7200)),
+        differ(Attribute::PermissionsBoundary, Value::Null, json!("arn:aws:iam::aws:policy/PowerUserAccess")),
+        differ(Attribute::Description, json!("x".repeat(60)), json!("two\nlines \u{1b}[2J")),
+        differ(
+            Attribute::Tags,
+            json!({"env": "dev", "owner": "bob", "same": "1"}),
+            json!({"env": "prod", "team": "secops", "same": "1"}),
+        ),
+    ];
+    Change {
+        cause: Cause::Drift,
+        ..change(&format!("{id}/role/CloudTrailReader"), Action::Update, "attributes differ", diffs)
+    }
+}
+
+fn cosmetic(id: &str) -> Change {
+    let mut diff = differ(Attribute::Document, json!({}), json!({}));
+    diff.cosmetic = true;
+    diff.documents = vec![document(
+        None,
+        vec![StatementDiff {
+            before: Some(json!({"Sid": "A", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})),
+            after: Some(json!({"Sid": "B", "Effect": "Allow", "Action": "s3:*", "Resource": "*"})),
+            widens: false,
+            cosmetic: true,
+        }],
+    )];
+    change(&format!("{id}/policy/CadoPolicy"), Action::Update, "the document differs in spelling alone", vec![diff])
+}
+
+fn mixed() -> Plan {
+    let (prod, dev, log) = ("222222222222", "333333333333", "444444444444");
+    let deletion = |id: &str| {
+        let diffs = vec![
+            differ(Attribute::Trust, trust("arn:aws:iam::999999999999:root", "x"), Value::Null),
+            differ(Attribute::ManagedPolicies, json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]), Value::Null),
+        ];
+        change(&format!("{id}/role/OldAuditor"), Action::Delete, "left the desired state", diffs)
+    };
+    let replacement = change(
+        &format!("{log}/role/Moved"),
+        Action::Replace,
+        "the path differs and IAM has no rename; trusts elsewhere that name this role break until they are bound again",
+        vec![differ(Attribute::Path, json!("/"), json!("/vendors/"))],
+    );
+    let adoption = change(
+        &format!("{prod}/role/ByHand"),
+        Action::Adopt,
+        "exists and bears no mark",
+        vec![differ(Attribute::Tags, json!({}), json!({"rolecall:managed-by": "vendor-roles"}))],
+    );
+    let findings = vec![
+        finding(
+            "deletes",
+            Severity::Stop,
+            None,
+            "3 resources would be deleted or replaced, `max_deletes` is 2: raise it, or allow this once",
+        ),
+        finding(
+            "foreign-owner",
+            Severity::Stop,
+            Some("333333333333/role/Theirs"),
+            "bears the mark of `other-team`; nothing is changed",
+        ),
+        finding(
+            "no-external-id",
+            Severity::Warn,
+            Some("222222222222/role/Auditor"),
+            "trusts account 111111111111 without sts:ExternalId: set `external_id` to a value the vendor gave you for this account",
+        ),
+        finding(
+            "no-external-id",
+            Severity::Warn,
+            Some("333333333333/role/Auditor"),
+            "trusts account 111111111111 without sts:ExternalId: set `external_id` to a value the vendor gave you for this account",
+        ),
+    ];
+    plan(
+        vec![
+            account(prod, "prod", vec![creation(prod), widened(prod), adoption, deletion(prod)]),
+            account(dev, "dev", vec![creation(dev), update(dev), deletion(dev)]),
+            account(log, "log-archive", vec![cosmetic(log), replacement]),
+            skipped("555555555555", "closed", "SUSPENDED"),
+        ],
+        findings,
+    )
+}
+
+#[test]
+fn a_plan_shows_the_gravest_first_and_equal_changes_once() {
+    insta::assert_snapshot!(shown(&mixed(), &text()));
+}
+
+#[test]
+fn a_plan_in_colour() {
+    insta::assert_snapshot!(shown(&mixed(), &coloured()).replace('\u{1b}', "␛"));
+}
+
+#[test]
+fn verbose_shows_whole_documents_and_every_account() {
+    insta::assert_snapshot!(shown(&mixed(), &Style { verbosity: Verbosity::Verbose, ..text() }));
+}
