@@ -212,7 +212,7 @@ where
     RunReport::new(settings.run.clone(), results.into_iter().flatten().collect())
 }
 
-fn planned(part: &AccountPlan) -> impl Iterator<Item = &Change> {
+fn planned(part: &AccountPlan) -> impl Iterator<Item = &Change> + Clone {
     part.changes.iter().filter(|change| !change.steps.is_empty())
 }
 
