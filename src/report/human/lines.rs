@@ -24,7 +24,7 @@ const MEMBERS: [&str; 9] =
 
 /// Writes the lines that differ, with some around them and the differing words of a line emphasized.
 pub fn difference(before: &Value, after: &Value, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let (before, after) = (pretty(before), pretty(after));
+    let (before, after) = (indented(before, Layout::Long, 0), indented(after, Layout::Long, 0));
     let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let (old, new): (Vec<&str>, Vec<&str>) = (without_commas(&before), without_commas(&after));
     let diff = TextDiff::configure().algorithm(Algorithm::Patience).diff_slices(&old, &new);
@@ -91,18 +91,24 @@ fn enclosing(lines: &[&str], gap: Range<usize>, indent: usize, page: &mut Page<'
 }
 
 fn changed_line(change: &InlineChange<'_, str>, comma: bool, page: &Page<'_>) -> String {
+    let comma = if comma { "," } else { "" };
     let (sign, tone, part) = match change.tag() {
-        ChangeTag::Equal => (" ", Tone::Faint, Tone::Faint),
-        ChangeTag::Delete => ("-", Tone::Removed, Tone::RemovedPart),
-        ChangeTag::Insert => ("+", Tone::Added, Tone::AddedPart),
+        ChangeTag::Equal => ("  ", Tone::Faint, Tone::Faint),
+        ChangeTag::Delete => ("- ", Tone::Removed, Tone::RemovedPart),
+        ChangeTag::Insert => ("+ ", Tone::Added, Tone::AddedPart),
     };
-    let mut line = page.paint(tone, &format!("{sign} "));
+    let mut line = String::new();
+    let mut plain = sign.to_owned();
     for (emphasized, text) in change.iter_strings_lossy() {
-        line += &page.paint(if emphasized { part } else { tone }, &text);
+        if emphasized && part != tone {
+            line += &page.paint(tone, &std::mem::take(&mut plain));
+            line += &page.paint(part, &text);
+        } else {
+            plain += &text;
+        }
     }
-    if comma {
-        line += &page.paint(tone, ",");
-    }
+    plain += comma;
+    line += &page.paint(tone, &plain);
     line
 }
 
@@ -200,24 +206,32 @@ fn same_principal(a: &str, b: &str) -> bool {
 
 /// JSON with two spaces of indent; an object of one plain entry stays on its line.
 pub fn pretty(value: &Value) -> String {
-    indented(value, 0)
+    indented(value, Layout::Short, 0)
 }
 
-fn indented(value: &Value, indent: usize) -> String {
+/// Whether an object of one plain entry stays on its line. Where lines are compared it would hide that an entry joined it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Short,
+    Long,
+}
+
+fn indented(value: &Value, layout: Layout, indent: usize) -> String {
     let inner = indent + 2;
     let block = |open: char, entries: Vec<String>, close: char| {
         let entries = entries.join(&format!(",\n{:inner$}", ""));
         format!("{open}\n{:inner$}{entries}\n{:indent$}{close}", "", "")
     };
-    let member =
-        |(name, value): (&String, &Value)| format!("{}: {}", Value::from(name.as_str()), indented(value, inner));
+    let member = |(name, value): (&String, &Value)| {
+        format!("{}: {}", Value::from(name.as_str()), indented(value, layout, inner))
+    };
     match value {
-        Value::Object(members) if is_short(members) => {
+        Value::Object(members) if layout == Layout::Short && is_short(members) => {
             format!("{{ {} }}", members.iter().map(member).collect::<String>())
         }
         Value::Object(members) if !members.is_empty() => block('{', members.iter().map(member).collect(), '}'),
         Value::Array(items) if !items.is_empty() => {
-            block('[', items.iter().map(|item| indented(item, inner)).collect(), ']')
+            block('[', items.iter().map(|item| indented(item, layout, inner)).collect(), ']')
         }
         Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             value.to_string()
@@ -227,4 +241,40 @@ fn indented(value: &Value, indent: usize) -> String {
 
 fn is_short(members: &Map<String, Value>) -> bool {
     members.len() == 1 && members.values().all(|value| !value.is_object() && !value.is_array())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_means_the_same_is_spelled_the_same() {
+        let before = json!({"Action": ["S3:getobject", "s3:PutObject"], "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Resource": ["b", "a"],
+            "Condition": {"StringEquals": {"b": "1", "a": ["2"]}}});
+        let after = json!({"Effect": "Allow", "Principal": {"AWS": ["111111111111"]}, "Resource": ["a", "b"],
+            "Action": ["s3:PutObject", "s3:GetObject"], "Condition": {"StringEquals": {"a": "2", "b": ["1"]}}});
+        let (before, after) = aligned(&before, &after);
+        assert_eq!(pretty(&before), pretty(&after));
+    }
+
+    #[test]
+    fn what_means_something_else_still_differs() {
+        for (member, before, after) in [
+            ("Resource", json!("arn:aws:s3:::A"), json!("arn:aws:s3:::a")),
+            (
+                "Principal",
+                json!({"AWS": "arn:aws:iam::111111111111:root"}),
+                json!({"AWS": "arn:aws:iam::111111111111:role/x"}),
+            ),
+            ("Principal", json!({"AWS": "111111111111"}), json!({"AWS": "222222222222"})),
+            ("Condition", json!({"StringEquals": {"k": "A"}}), json!({"StringEquals": {"k": "a"}})),
+            ("Action", json!(["s3:Get", "s3:Put"]), json!(["s3:Get"])),
+        ] {
+            let (before, after) = aligned(&json!({ member: before }), &json!({ member: after }));
+            assert_ne!(pretty(&before), pretty(&after), "{member}");
+        }
+    }
 }
