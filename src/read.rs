@@ -32,7 +32,7 @@ pub enum Scope {
 }
 
 /// Somebody who can read accounts. It holds no way to write.
-pub trait Reader: Sync {
+pub trait Reader: Send + Sync {
     /// Reads one account.
     fn read(&self, account: &Account, wanted: &Wanted) -> impl Future<Output = Result<LiveAccount, AwsError>> + Send;
 
@@ -44,4 +44,63 @@ pub trait Reader: Sync {
 
     /// Reads the account's own quotas.
     fn quotas(&self, account: &Account) -> impl Future<Output = Result<Quotas, AwsError>> + Send;
+}
+
+/// How to read one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// All of the account in bulk; what was not asked for is dropped.
+    Bulk,
+    /// Entity by entity.
+    Single,
+}
+
+/// Entries on one page of a bulk listing.
+const PAGE: usize = 1000;
+
+/// Chooses the way that costs fewer calls. `seen` is how many roles and policies an earlier read of the run found in
+/// the account; one page is assumed where there was none.
+///
+/// | way | calls |
+/// |---|---|
+/// | bulk | one `GetAccountAuthorizationDetails` a page; with details, which it lacks, one `ListRoles` a page as well |
+/// | single, each role | `GetRole`, and where it exists `ListAttachedRolePolicies`, `ListRolePolicies`, `ListInstanceProfilesForRole` and one `GetRolePolicy` for each inline policy: taken as 5 |
+/// | single, policies | one `ListPolicies` a page, because a name alone gives no ARN; each that exists `GetPolicy`, `GetPolicyVersion` and `ListPolicyVersions` |
+///
+/// So bulk is cheaper in any account of one page, and the single way pays when a few entities of a large account are
+/// read again: before an apply and after it. [`Scope::All`] has no other way than bulk.
+pub fn way(wanted: &Wanted, seen: Option<usize>) -> Way {
+    let Scope::Only { roles, policies } = &wanted.scope else { return Way::Bulk };
+    let pages = seen.map_or(1, |entities| entities.div_ceil(PAGE).max(1));
+    let bulk = if wanted.details { 2 * pages } else { pages };
+    let listed = if policies.is_empty() { 0 } else { pages };
+    let single = 5 * roles.len() + listed + 3 * policies.len();
+    if single < bulk { Way::Single } else { Way::Bulk }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_with_fewer_calls_is_chosen() {
+        let names = |n: usize| (0..n).map(|i| RoleName::parse(&format!("r{i}")).unwrap()).collect();
+        let policies = |n: usize| (0..n).map(|i| PolicyName::parse(&format!("p{i}")).unwrap()).collect();
+        for (roles, wanted_policies, details, seen, expect) in [
+            (0, 0, false, None, Way::Single),
+            (1, 0, true, None, Way::Bulk),
+            (1, 0, true, Some(1000), Way::Bulk),
+            (1, 0, true, Some(2001), Way::Single),
+            (1, 0, false, Some(5000), Way::Bulk),
+            (1, 0, false, Some(5001), Way::Single),
+            (2, 0, true, Some(5000), Way::Bulk),
+            (2, 0, true, Some(5001), Way::Single),
+            (0, 1, false, Some(9000), Way::Bulk),
+            (0, 1, true, Some(4000), Way::Single),
+        ] {
+            let scope = Scope::Only { roles: names(roles), policies: policies(wanted_policies) };
+            assert_eq!(way(&Wanted { scope, details }, seen), expect, "{roles} {wanted_policies} {details} {seen:?}");
+        }
+        assert_eq!(way(&Wanted { scope: Scope::All, details: false }, Some(9000)), Way::Bulk);
+    }
 }

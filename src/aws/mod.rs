@@ -1,1 +1,26 @@
-//! The only home of the AWS SDK.
+//! The only home of the AWS SDK: who is calling, entering accounts, reading them, writing to them.
+//!
+//! Nothing here decides anything: reading answers what was asked, writing performs one [`Step`](crate::resource::step::Step)
+//! with one call. Every failure is an [`AwsError`](crate::org::AwsError) that names account, operation and resource.
+//!
+//! Three of the SDK's defaults fail healthy accounts when a run spans an organization, so [`session`] and [`accounts`]
+//! replace them: each client would open its own connection pool, all clients of a process would share one budget of
+//! retries, and a cache of 64 identities would evict at random.
+
+pub mod accounts;
+mod body;
+mod credentials;
+mod error;
+pub mod organization;
+pub mod read;
+mod retry;
+pub mod session;
+#[cfg(test)]
+mod testing;
+mod trace;
+pub mod write;
+
+pub use accounts::{Access, Accounts};
+pub use read::Reading;
+pub use session::{Aws, Settings};
+pub use write::Writing;

@@ -1,0 +1,104 @@
+//! Any failure of the SDK as an [`AwsError`].
+//!
+//! The SDK's own `Display` says `service error` or `dispatch failure` and hides the reason in its sources. Here the
+//! reason comes out: AWS's code and message where it answered, else the chain of causes. Bodies are never shown, not
+//! even those of answers: a proxy may echo a request in them, and requests hold secrets.
+
+use std::error::Error;
+
+use aws_sdk_iam::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::org::{AccountId, AwsError};
+
+/// One call, as far as an error must name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// Where it was made; `None` before any account is known.
+    pub account: Option<AccountId>,
+    /// The API operation.
+    pub operation: &'a str,
+    /// What it is about.
+    pub resource: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// The error of this call, from the SDK's.
+    pub fn failed<E>(self, error: &SdkError<E, HttpResponse>) -> AwsError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        AwsError {
+            code: error.code().map(str::to_owned),
+            request_id: error.request_id().map(str::to_owned),
+            ..self.because(reason(error))
+        }
+    }
+
+    /// The error of this call where the SDK has none: `message` says what is wrong.
+    pub fn because(self, message: impl Into<String>) -> AwsError {
+        AwsError {
+            account: self.account,
+            operation: self.operation.to_owned(),
+            resource: self.resource.map(str::to_owned),
+            code: None,
+            message: message.into(),
+            request_id: None,
+        }
+    }
+
+    /// A member that the API promises, or an error that says that the answer lacks it.
+    pub fn required<T>(self, member: &str, value: Option<T>) -> Result<T, AwsError> {
+        value.ok_or_else(|| self.because(format!("the answer lacks `{member}`")))
+    }
+}
+
+/// What went wrong, in words.
+fn reason<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) => match (answer.err().message(), answer.err().code()) {
+            (Some(message), _) if !message.is_empty() => message.to_owned(),
+            (_, Some(_)) => "AWS gave no message".to_owned(),
+            (_, None) => foreign_answer(answer.raw()),
+        },
+        SdkError::ResponseError(answer) => {
+            format!("HTTP status {}: the answer cannot be read: {}", answer.raw().status(), chain(error))
+        }
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => format!("no answer in time: {}", chain(error)),
+        SdkError::DispatchFailure(_) => format!("cannot reach AWS: {}", chain(error)),
+        SdkError::TimeoutError(_) => format!("no answer in time: {}", chain(error)),
+        SdkError::ConstructionFailure(_) => format!("the request cannot be built: {}", chain(error)),
+        _ => chain(error),
+    }
+}
+
+/// An error status whose body is not AWS's: a proxy's or an emulator's HTML page.
+fn foreign_answer(response: &HttpResponse) -> String {
+    let kind = response.headers().get("content-type").unwrap_or("no content type");
+    format!("HTTP status {} without an AWS error code ({kind}): is something between here and AWS?", response.status())
+}
+
+/// The causes of `error`, outermost first. The SDK's own generic first sentence is left out.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // Many wrappers repeat what they wrap.
+        if causes.last().is_none_or(|last| !last.contains(&text)) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
+}
+
+/// Whether the credentials of the call had run out: entering the account again may help.
+pub(super) fn is_expired(error: &AwsError) -> bool {
+    error.is("ExpiredToken") || error.is("ExpiredTokenException")
+}

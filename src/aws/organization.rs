@@ -1,0 +1,252 @@
+//! The organization in one walk: roots, units and accounts, each with its place.
+//!
+//! `ListAccounts` would give the accounts without their units, so each parent is asked for its units and accounts.
+//! Pages hold 20 entries at most and may be empty with more to come. `TooManyRequestsException` is common in large
+//! organizations, so at most [`PARALLEL`] calls are under way and throttled ones back off. A delegated administrator
+//! sees the same as the management account.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use aws_sdk_organizations::types::{Account as Given, OrganizationalUnit};
+use futures_util::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
+
+use super::Aws;
+use super::error::Call;
+use super::retry::{self, NotNow};
+use super::trace::Trace;
+use crate::org::{Account, AccountId, AccountStatus, AwsError, Organization, OuPath};
+use crate::resource::Tags;
+
+/// Calls to Organizations at a time.
+const PARALLEL: usize = 8;
+
+/// A place in the tree.
+#[derive(Debug, Clone)]
+struct Place {
+    /// `r-…` or `ou-…`
+    id: String,
+    path: OuPath,
+    /// The ids from the root to here, this one last.
+    parents: Vec<String>,
+}
+
+/// One listing that is still to be made.
+enum Listing {
+    Units(Place),
+    Accounts(Place),
+}
+
+/// What one listing found.
+enum Found {
+    Units(Vec<Place>),
+    Accounts(Vec<Account>),
+}
+
+impl Aws {
+    /// Reads the organization: every root, unit and account, tags aside.
+    ///
+    /// `progress` is told the number of accounts found so far, whenever it grows.
+    ///
+    /// # Errors
+    ///
+    /// The caller's account is in no organization, the caller may not read it, or a listing ends early.
+    pub async fn organization(&self, progress: impl Fn(usize)) -> Result<Organization, AwsError> {
+        let client = self.organizations();
+        let (id, management_account) = describe(&client).await?;
+        let mut organization = Organization {
+            id,
+            management_account,
+            partition: self.partition().clone(),
+            caller: self.caller().clone(),
+            units: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+        };
+        let mut waiting = VecDeque::new();
+        enqueue(roots(&client).await?, &mut organization, &mut waiting);
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < PARALLEL
+                && let Some(listing) = waiting.pop_front()
+            {
+                running.push(list(&client, listing));
+            }
+            match running.next().await {
+                None => return Ok(organization),
+                Some(found) => match found? {
+                    Found::Units(places) => enqueue(places, &mut organization, &mut waiting),
+                    Found::Accounts(accounts) => {
+                        organization.accounts.extend(accounts.into_iter().map(|account| (account.id, account)));
+                        progress(organization.accounts.len());
+                    }
+                },
+            }
+        }
+    }
+
+    /// Reads the tags of `accounts`: one call each, or more where tags come in pages.
+    pub async fn account_tags(&self, accounts: &BTreeSet<AccountId>) -> Result<BTreeMap<AccountId, Tags>, AwsError> {
+        let client = &self.organizations();
+        stream::iter(accounts.iter().copied())
+            .map(|account| async move { Ok((account, tags_of(client, account).await?)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await
+    }
+
+    fn organizations(&self) -> aws_sdk_organizations::Client {
+        aws_sdk_organizations::Client::from_conf(
+            aws_sdk_organizations::config::Builder::from(&self.base)
+                .retry_partition(retry::unbounded("organizations"))
+                .retry_classifier(NotNow)
+                .interceptor(Trace { account: None })
+                .build(),
+        )
+    }
+}
+
+fn call<'a>(operation: &'a str, resource: Option<&'a str>) -> Call<'a> {
+    Call { account: None, operation, resource }
+}
+
+/// The organization's id and its management account.
+async fn describe(client: &aws_sdk_organizations::Client) -> Result<(String, AccountId), AwsError> {
+    let call = call("DescribeOrganization", None);
+    let answer = client.describe_organization().send().await.map_err(|error| explain(call.failed(&error)))?;
+    let organization = call.required("Organization", answer.organization)?;
+    let management = call.required("MasterAccountId", organization.master_account_id)?;
+    Ok((call.required("Id", organization.id)?, account_id(call, &management)?))
+}
+
+/// Says what to do where the account stands alone or is an ordinary member.
+fn explain(error: AwsError) -> AwsError {
+    let advice = match error.code.as_deref() {
+        Some("AWSOrganizationsNotInUseException") => {
+            "the caller's account is in no organization; use credentials of the organization's management account or \
+             of a delegated administrator"
+        }
+        Some("AccessDenied" | "AccessDeniedException") => {
+            "the organization is read as its management account or as a delegated administrator"
+        }
+        _ => return error,
+    };
+    AwsError { message: format!("{} ({advice})", error.message), ..error }
+}
+
+async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, AwsError> {
+    let call = call("ListRoots", None);
+    let mut places = Vec::new();
+    let mut more = None;
+    let mut pages = client.list_roots().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| explain(call.failed(&error)))?;
+        for root in page.roots.unwrap_or_default() {
+            let id = call.required("Id", root.id)?;
+            places.push(Place { parents: vec![id.clone()], id, path: OuPath::default() });
+        }
+        more = page.next_token;
+    }
+    ended(call, more)?;
+    Ok(places)
+}
+
+fn enqueue(places: Vec<Place>, organization: &mut Organization, waiting: &mut VecDeque<Listing>) {
+    for place in places {
+        organization.units.insert(place.id.clone(), place.path.clone());
+        waiting.push_back(Listing::Units(place.clone()));
+        waiting.push_back(Listing::Accounts(place));
+    }
+}
+
+async fn list(client: &aws_sdk_organizations::Client, listing: Listing) -> Result<Found, AwsError> {
+    match listing {
+        Listing::Units(place) => units(client, &place).await.map(Found::Units),
+        Listing::Accounts(place) => accounts(client, &place).await.map(Found::Accounts),
+    }
+}
+
+async fn units(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Place>, AwsError> {
+    let call = call("ListOrganizationalUnitsForParent", Some(&parent.id));
+    let mut places = Vec::new();
+    let mut more = None;
+    let mut pages = client.list_organizational_units_for_parent().parent_id(&parent.id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call.failed(&error))?;
+        for unit in page.organizational_units.unwrap_or_default() {
+            places.push(place_of(call, unit, parent)?);
+        }
+        more = page.next_token;
+    }
+    ended(call, more)?;
+    Ok(places)
+}
+
+fn place_of(call: Call<'_>, unit: OrganizationalUnit, parent: &Place) -> Result<Place, AwsError> {
+    let id = call.required("Id", unit.id)?;
+    let path = parent.path.child(&call.required("Name", unit.name)?);
+    let parents = parent.parents.iter().chain([&id]).cloned().collect();
+    Ok(Place { id, path, parents })
+}
+
+async fn accounts(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Account>, AwsError> {
+    let call = call("ListAccountsForParent", Some(&parent.id));
+    let mut accounts = Vec::new();
+    let mut more = None;
+    let mut pages = client.list_accounts_for_parent().parent_id(&parent.id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call.failed(&error))?;
+        for account in page.accounts.unwrap_or_default() {
+            accounts.push(account_of(call, account, parent)?);
+        }
+        more = page.next_token;
+    }
+    ended(call, more)?;
+    Ok(accounts)
+}
+
+fn account_of(call: Call<'_>, given: Given, parent: &Place) -> Result<Account, AwsError> {
+    let status = status(&given);
+    Ok(Account {
+        id: account_id(call, &call.required("Id", given.id)?)?,
+        name: given.name.unwrap_or_default(),
+        email: given.email.unwrap_or_default(),
+        status,
+        ou: parent.path.clone(),
+        parents: parent.parents.clone(),
+        tags: None,
+    })
+}
+
+/// `State` where it is there, else the older `Status`, which AWS retires.
+///
+/// Source: Organizations API Reference, `Account`.
+fn status(given: &Given) -> AccountStatus {
+    let state = given.state().map(aws_sdk_organizations::types::AccountState::as_str);
+    let status = given.status().map(aws_sdk_organizations::types::AccountStatus::as_str);
+    AccountStatus(state.or(status).unwrap_or("UNKNOWN").to_owned())
+}
+
+async fn tags_of(client: &aws_sdk_organizations::Client, account: AccountId) -> Result<Tags, AwsError> {
+    let call = call("ListTagsForResource", Some(account.as_str()));
+    let mut tags = Tags::new();
+    let mut more = None;
+    let mut pages = client.list_tags_for_resource().resource_id(account.as_str()).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call.failed(&error))?;
+        tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+        more = page.next_token;
+    }
+    ended(call, more)?;
+    Ok(tags)
+}
+
+/// The SDK stops paging without a word when a token repeats; what is missing then must not look absent.
+fn ended(call: Call<'_>, token: Option<String>) -> Result<(), AwsError> {
+    match token {
+        Some(token) if !token.is_empty() => Err(call.because("the listing ends early: its next page is itself")),
+        _ => Ok(()),
+    }
+}
+
+fn account_id(call: Call<'_>, text: &str) -> Result<AccountId, AwsError> {
+    AccountId::parse(text).map_err(|error| call.because(error.to_string()))
+}

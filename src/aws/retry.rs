@@ -1,0 +1,115 @@
+//! What is tried again, and how often.
+//!
+//! The SDK retries throttling, 5xx, resets and timeouts. It does not retry the answers below, which all mean "not
+//! now". `ExpiredToken` is not among them: the same credentials stay expired, so the account is entered again once
+//! ([`super::accounts`]). Whether `NoSuchEntity` or `Invalid principal` will heal depends on what the run itself has
+//! just created, which only the engine knows.
+//!
+//! The budget of retries is per account. The SDK's default is one budget per process, which a few throttled accounts
+//! empty for all others.
+
+use std::time::Duration;
+
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
+use aws_smithy_types::retry::{ErrorKind, RetryConfig};
+
+use super::error::Call;
+use crate::org::AwsError;
+
+/// Attempts of one call, the first included, where `AWS_MAX_ATTEMPTS` does not say otherwise.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// Codes that mean "not now" and that the SDK gives up on.
+///
+/// Sources: IAM API Reference, common errors of `CreateRole` and `TagRole`; Organizations API Reference,
+/// `ConcurrentModificationException`.
+const NOT_NOW: &[(&str, ErrorKind)] = &[
+    ("ConcurrentModification", ErrorKind::ServerError),
+    ("ConcurrentModificationException", ErrorKind::ServerError),
+    ("EntityTemporarilyUnmodifiable", ErrorKind::ServerError),
+    ("EntityTemporarilyUnmodifiableException", ErrorKind::ServerError),
+];
+
+/// The retry settings of every client: those of the environment where it has any, else ours.
+///
+/// `env` looks up an environment variable. A value that AWS's own tools would refuse is refused here too.
+pub(super) fn config(env: impl Fn(&str) -> Option<String>) -> Result<RetryConfig, AwsError> {
+    let refuse = |name: &str, value: &str, expect: &str| {
+        let call = Call { account: None, operation: "configuration", resource: Some(name) };
+        Err(call.because(format!("`{value}` is not {expect}")))
+    };
+    let config = match env("AWS_RETRY_MODE").as_deref() {
+        None | Some("" | "standard" | "legacy") => RetryConfig::standard(),
+        Some("adaptive") => RetryConfig::adaptive(),
+        Some(other) => return refuse("AWS_RETRY_MODE", other, "`standard` or `adaptive`"),
+    };
+    let attempts = match env("AWS_MAX_ATTEMPTS").as_deref() {
+        None | Some("") => MAX_ATTEMPTS,
+        Some(text) => match text.trim().parse() {
+            Ok(attempts) if attempts > 0 => attempts,
+            _ => return refuse("AWS_MAX_ATTEMPTS", text, "a number above 0"),
+        },
+    };
+    Ok(config
+        .with_max_attempts(attempts)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(20)))
+}
+
+/// A budget of retries for one account: 500 tokens, 5 per retry, given back by success.
+pub(super) fn budget(name: String) -> RetryPartition {
+    RetryPartition::custom(name).token_bucket(TokenBucket::builder().capacity(500).build()).build()
+}
+
+/// No budget: where one client works for all accounts, only the attempts of each call bound its retries.
+pub(super) fn unbounded(name: &'static str) -> RetryPartition {
+    RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build()
+}
+
+/// Retries what [`NOT_NOW`] names, status 429 whatever its body, and answers that ended early.
+#[derive(Debug)]
+pub(super) struct NotNow;
+
+impl ClassifyRetry for NotNow {
+    fn name(&self) -> &'static str {
+        "NotNow"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let (Some(Err(error)), Some(response)) = (context.output_or_error(), context.response()) else {
+            return RetryAction::NoActionIndicated;
+        };
+        if response.status().as_u16() == 429 {
+            return RetryAction::throttling_error();
+        }
+        // The only interceptor that fails once an answer is there is the one that demands a whole body.
+        if response.status().is_success() && error.is_interceptor_error() {
+            return RetryAction::transient_error();
+        }
+        // The error's type is erased here and differs per operation, so the code is taken from the answer itself.
+        let type_header = response.headers().get("x-amzn-errortype");
+        let code = error_code(type_header, response.body().bytes().unwrap_or_default());
+        match NOT_NOW.iter().find(|(not_now, _)| code.as_deref() == Some(not_now)) {
+            Some((_, kind)) => RetryAction::retryable_error(*kind),
+            None => RetryAction::NoActionIndicated,
+        }
+    }
+}
+
+/// The error code of an answer: `<Code>` of the query protocol, or the type of the JSON protocol without its namespace.
+fn error_code(type_header: Option<&str>, body: &[u8]) -> Option<String> {
+    let body = std::str::from_utf8(body).ok()?;
+    if let Some((_, rest)) = body.split_once("<Code>") {
+        return rest.split_once("</Code>").map(|(code, _)| code.trim().to_owned());
+    }
+    let json = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+    let name = type_header.or_else(|| json.get("__type")?.as_str())?;
+    let name = name.split(':').next().unwrap_or(name);
+    Some(name.rsplit('#').next().unwrap_or(name).to_owned())
+}

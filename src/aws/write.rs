@@ -1,0 +1,143 @@
+//! Writing: one arm and one call for each [`Step`]. Everything was decided when the plan was made.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_iam::types::Tag;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::accounts::{Accounts, Iam};
+use super::error::Call;
+use crate::execute::Writer;
+use crate::org::{Account, AwsError};
+use crate::resource::Tags;
+use crate::resource::step::Step;
+
+/// Somebody who can write to the accounts.
+#[derive(Debug, Clone)]
+pub struct Writing(pub(super) Accounts);
+
+impl Writer for Writing {
+    async fn write(&self, account: &Account, step: &Step) -> Result<(), AwsError> {
+        self.0.within(account, |iam| perform(iam, step)).await
+    }
+}
+
+async fn perform(iam: Iam, step: &Step) -> Result<(), AwsError> {
+    let aws = &iam.client;
+    match step {
+        Step::CreatePolicy { name, path, description, document, tags } => {
+            let call = iam.call("CreatePolicy", Some(name.as_str()));
+            let request = aws.create_policy().policy_name(name.as_str()).path(path.as_str()).policy_document(document);
+            let request = request.set_description(description.clone()).set_tags(tag_list(call, tags)?);
+            done(call, request.send().await)
+        }
+        Step::CreatePolicyVersion { arn, document } => {
+            let request = aws.create_policy_version().policy_arn(arn.as_str()).policy_document(document);
+            done(iam.call("CreatePolicyVersion", Some(arn.as_str())), request.set_as_default(true).send().await)
+        }
+        Step::DeletePolicyVersion { arn, version } => {
+            let request = aws.delete_policy_version().policy_arn(arn.as_str()).version_id(version);
+            done(iam.call("DeletePolicyVersion", Some(arn.as_str())), request.send().await)
+        }
+        Step::TagPolicy { arn, tags } => {
+            let call = iam.call("TagPolicy", Some(arn.as_str()));
+            done(call, aws.tag_policy().policy_arn(arn.as_str()).set_tags(tag_list(call, tags)?).send().await)
+        }
+        Step::UntagPolicy { arn, keys } => {
+            let request = aws.untag_policy().policy_arn(arn.as_str()).set_tag_keys(key_list(keys));
+            done(iam.call("UntagPolicy", Some(arn.as_str())), request.send().await)
+        }
+        Step::DeletePolicy { arn } => {
+            let request = aws.delete_policy().policy_arn(arn.as_str());
+            done(iam.call("DeletePolicy", Some(arn.as_str())), request.send().await)
+        }
+        Step::CreateRole { role, path, trust, description, max_session_duration, permissions_boundary, tags } => {
+            let call = iam.call("CreateRole", Some(role.as_str()));
+            let request = aws.create_role().role_name(role.as_str()).path(path.as_str());
+            let request = request
+                .assume_role_policy_document(trust)
+                .set_description(description.clone())
+                .set_max_session_duration(max_session_duration.map(|seconds| duration(call, seconds)).transpose()?)
+                .set_permissions_boundary(permissions_boundary.as_ref().map(ToString::to_string))
+                .set_tags(tag_list(call, tags)?);
+            done(call, request.send().await)
+        }
+        Step::UpdateAssumeRolePolicy { role, document } => {
+            let request = aws.update_assume_role_policy().role_name(role.as_str()).policy_document(document);
+            done(iam.call("UpdateAssumeRolePolicy", Some(role.as_str())), request.send().await)
+        }
+        Step::UpdateRole { role, description, max_session_duration } => {
+            let call = iam.call("UpdateRole", Some(role.as_str()));
+            let request = aws.update_role().role_name(role.as_str()).description(description);
+            done(call, request.max_session_duration(duration(call, *max_session_duration)?).send().await)
+        }
+        Step::PutRolePermissionsBoundary { role, arn } => {
+            let request =
+                aws.put_role_permissions_boundary().role_name(role.as_str()).permissions_boundary(arn.as_str());
+            done(iam.call("PutRolePermissionsBoundary", Some(role.as_str())), request.send().await)
+        }
+        Step::DeleteRolePermissionsBoundary { role } => {
+            let request = aws.delete_role_permissions_boundary().role_name(role.as_str());
+            done(iam.call("DeleteRolePermissionsBoundary", Some(role.as_str())), request.send().await)
+        }
+        Step::TagRole { role, tags } => {
+            let call = iam.call("TagRole", Some(role.as_str()));
+            done(call, aws.tag_role().role_name(role.as_str()).set_tags(tag_list(call, tags)?).send().await)
+        }
+        Step::UntagRole { role, keys } => {
+            let request = aws.untag_role().role_name(role.as_str()).set_tag_keys(key_list(keys));
+            done(iam.call("UntagRole", Some(role.as_str())), request.send().await)
+        }
+        Step::AttachRolePolicy { role, arn } => {
+            let request = aws.attach_role_policy().role_name(role.as_str()).policy_arn(arn.as_str());
+            done(iam.call("AttachRolePolicy", Some(role.as_str())), request.send().await)
+        }
+        Step::DetachRolePolicy { role, arn } => {
+            let request = aws.detach_role_policy().role_name(role.as_str()).policy_arn(arn.as_str());
+            done(iam.call("DetachRolePolicy", Some(role.as_str())), request.send().await)
+        }
+        Step::PutRolePolicy { role, policy, document } => {
+            let request = aws.put_role_policy().role_name(role.as_str()).policy_name(policy.as_str());
+            done(iam.call("PutRolePolicy", Some(role.as_str())), request.policy_document(document).send().await)
+        }
+        Step::DeleteRolePolicy { role, policy } => {
+            let request = aws.delete_role_policy().role_name(role.as_str()).policy_name(policy.as_str());
+            done(iam.call("DeleteRolePolicy", Some(role.as_str())), request.send().await)
+        }
+        Step::RemoveRoleFromInstanceProfile { role, profile } => {
+            let request = aws.remove_role_from_instance_profile().role_name(role.as_str());
+            let outcome = request.instance_profile_name(profile).send().await;
+            done(iam.call("RemoveRoleFromInstanceProfile", Some(role.as_str())), outcome)
+        }
+        Step::DeleteRole { role } => {
+            let request = aws.delete_role().role_name(role.as_str());
+            done(iam.call("DeleteRole", Some(role.as_str())), request.send().await)
+        }
+    }
+}
+
+/// The outcome of a call whose answer tells nothing more.
+fn done<T, E>(call: Call<'_>, outcome: Result<T, SdkError<E, HttpResponse>>) -> Result<(), AwsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    outcome.map(drop).map_err(|error| call.failed(&error))
+}
+
+/// Tags as IAM takes them; none at all are left out of the request, which would refuse an empty list.
+fn tag_list(call: Call<'_>, tags: &Tags) -> Result<Option<Vec<Tag>>, AwsError> {
+    let tags: Result<Vec<Tag>, _> =
+        tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tags = tags.map_err(|error| call.because(error.to_string()))?;
+    Ok(Some(tags).filter(|tags| !tags.is_empty()))
+}
+
+fn key_list(keys: &BTreeSet<String>) -> Option<Vec<String>> {
+    Some(keys.iter().cloned().collect())
+}
+
+fn duration(call: Call<'_>, seconds: u32) -> Result<i32, AwsError> {
+    i32::try_from(seconds).map_err(|_| call.because(format!("{seconds} seconds are no session duration")))
+}
