@@ -200,8 +200,8 @@ fn fold_diff(diff: &mut AttributeDiff, account: AccountId) {
     }
 }
 
-/// The accounts as a list to print: all of them, or the first few and how many more.
-pub fn named(accounts: &[AccountName<'_>], all: bool) -> Vec<String> {
+/// A list of accounts to print: all of them, or the first few and how many more.
+pub fn shortened(accounts: &[impl ToString], all: bool) -> Vec<String> {
     let shown = if all || accounts.len() <= NAMED { accounts.len() } else { NAMED };
     let mut items: Vec<String> = accounts.iter().take(shown).map(ToString::to_string).collect();
     if accounts.len() > shown {

@@ -161,6 +161,18 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// Writes a label of `width` columns and text beside it, wrapped in its own column.
+    pub fn entry(&mut self, indent: usize, label: &str, width: usize, text: &str) -> io::Result<()> {
+        let mut label = label;
+        let mut hang = 0;
+        for line in fill(text.split(' '), self.style.width.saturating_sub(indent + width + 4)) {
+            let line = self.paint(Tone::Plain, &line);
+            self.line(indent, &format!("{label:width$}  {:hang$}{line}", ""))?;
+            (label, hang) = ("", 2);
+        }
+        Ok(())
+    }
+
     /// Writes items separated by commas, wrapped between items only.
     pub fn list(&mut self, indent: usize, tone: Tone, items: &[String]) -> io::Result<()> {
         let last = items.len().saturating_sub(1);

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::human;
+use super::accounts::{AccountRow, Accounts, Targeting};
 use super::style::{ColorChoice, Style, Verbosity};
-use crate::org::{AccountId, AwsError};
+use super::{accounts, human, json as json_view, run};
+use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary};
+use crate::org::{AccountId, AccountStatus, AwsError, OuPath};
 use crate::plan::{
     AccountPlan, Action, Attribute, AttributeDiff, Cause, Change, DocumentDiff, FORMAT, Finding, Plan, Reason,
     Severity, Status, Summary,
@@ -324,4 +326,219 @@ fn a_plan_in_colour() {
 #[test]
 fn verbose_shows_whole_documents_and_every_account() {
     insta::assert_snapshot!(shown(&mixed(), &Style { verbosity: Verbosity::Verbose, ..text() }));
+}
+
+#[test]
+fn equal_changes_in_three_hundred_accounts_are_one() {
+    let accounts = (0..300)
+        .map(|n| {
+            let id = format!("{:012}", 200_000_000_000_u64 + n);
+            // One account is the trusted one itself, two have another duration.
+            let mut change = creation(&id);
+            if n > 297 {
+                change.diffs[4].after = json!(3600);
+            }
+            account(&id, &format!("workload-{n:03}"), vec![change])
+        })
+        .collect();
+    insta::assert_snapshot!(shown(&plan(accounts, vec![]), &text()));
+}
+
+#[test]
+fn an_account_that_is_named_in_a_change_is_folded_with_the_others() {
+    let diffs = |_: &str| vec![differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "x"))];
+    let accounts = ["111111111111", "222222222222", "333333333333"].map(|id| {
+        account(id, "a", vec![change(&format!("{id}/role/X"), Action::Create, "not in the account", diffs(id))])
+    });
+    let plan = plan(accounts.into(), vec![]);
+    let groups = super::group::groups(&plan);
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].accounts.len(), 3);
+}
+
+#[test]
+fn a_widened_trust_is_marked_where_it_widens() {
+    insta::assert_snapshot!(shown(
+        &plan(vec![account("222222222222", "prod", vec![widened("222222222222")])], vec![]),
+        &text()
+    ));
+}
+
+#[test]
+fn a_sensitive_change_says_what_changed_but_not_the_values() {
+    let before = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "(sensitive)"}}});
+    let mut after = before.clone();
+    after["Condition"] =
+        json!({"StringEquals": {"sts:ExternalId": "(sensitive)", "aws:PrincipalOrgID": "o-exampleorgid"}});
+    let mut diff = differ(Attribute::Trust, json!({}), json!({}));
+    diff.documents = vec![document(None, vec![statement(Some(before), Some(after), false)])];
+    let rotated = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole",
+        "Condition": {"StringNotEquals": {"sts:ExternalId": "(sensitive)"}}});
+    if let Some(document) = diff.documents.first_mut() {
+        document.statements.push(statement(Some(rotated.clone()), Some(rotated), false));
+    }
+    let description = differ(Attribute::Description, json!("(sensitive)"), json!("(sensitive)"));
+    let tags = differ(Attribute::Tags, json!({"token": "(sensitive)"}), json!({"token": "(sensitive)"}));
+    let diffs = vec![diff, description, tags];
+    let changes = vec![change("222222222222/role/Cado", Action::Update, "the trust policy differs", diffs)];
+    insta::assert_snapshot!(shown(&plan(vec![account("222222222222", "prod", changes)], vec![]), &text()));
+}
+
+#[test]
+fn a_change_deep_in_a_long_statement_shows_what_it_is_in() {
+    let actions =
+        |other: &str| (0..30).map(|n| format!("s3:Action{n:02}")).chain([other.to_owned()]).collect::<Vec<_>>();
+    let statement_of =
+        |other: &str| json!({"Sid": "Long", "Effect": "Allow", "Action": actions(other), "Resource": "*"});
+    let mut diff = differ(Attribute::Document, json!({}), json!({}));
+    diff.documents = vec![document(
+        None,
+        vec![statement(Some(statement_of("s3:Action15a")), Some(statement_of("s3:Action15b")), true)],
+    )];
+    let changes = vec![change("222222222222/policy/Long", Action::Update, "the document differs", vec![diff])];
+    insta::assert_snapshot!(shown(&plan(vec![account("222222222222", "prod", changes)], vec![]), &text()));
+}
+
+#[test]
+fn what_cannot_be_read_is_never_called_as_desired() {
+    let many =
+        (0..7).map(|n| unreadable(&format!("22222222222{n}"), &format!("prod-{n}"), &format!("request-{n}"))).collect();
+    insta::assert_snapshot!(shown(&plan(many, vec![]), &text()));
+    let one = vec![account("111111111111", "main", vec![]), unreadable("222222222222", "prod", "request-1")];
+    let one = shown(&plan(one, vec![]), &text());
+    assert!(one.contains("request-1)"), "{one}");
+    assert!(one.contains("No changes in the 1 account that could be read (1 account unreadable)."), "{one}");
+    assert!(!one.contains("as desired"), "{one}");
+}
+
+#[test]
+fn nothing_to_do_is_one_line() {
+    let quiet = || vec![account("222222222222", "prod", vec![]), account("333333333333", "dev", vec![])];
+    insta::assert_snapshot!(shown(&plan(quiet(), vec![]), &text()));
+    let adopt = finding(
+        "adopt",
+        Severity::Stop,
+        Some("222222222222/role/X"),
+        "bears no mark: set `adopt = true` to take it over",
+    );
+    insta::assert_snapshot!(shown(&plan(quiet(), vec![adopt]), &text()));
+    insta::assert_snapshot!(shown(&plan(vec![], vec![]), &text()));
+}
+
+#[test]
+fn a_cosmetic_difference_is_no_change() {
+    let plan = plan(vec![account("222222222222", "prod", vec![cosmetic("222222222222")])], vec![]);
+    insta::assert_snapshot!(shown(&plan, &text()));
+    assert!(shown(&plan, &Style { verbosity: Verbosity::Verbose, ..text() }).contains("+   \"Sid\": \"B\""));
+}
+
+#[test]
+fn an_allowed_stop_no_longer_refuses_but_shows() {
+    let stops = [("deletes", None), ("foreign-owner", Some("222222222222/role/X"))];
+    let mut plan = plan(
+        vec![account("222222222222", "prod", vec![update("222222222222")])],
+        stops.iter().map(|(code, address)| finding(code, Severity::Stop, *address, "message")).collect(),
+    );
+    plan.allowed = stops.iter().map(|(code, _)| (*code).to_owned()).collect();
+    let text = shown(&plan, &text());
+    assert!(text.contains("allowed deletes"), "{text}");
+    assert!(text.contains("stop foreign-owner role X in prod (222222222222)"), "{text}");
+    assert!(text.contains("mend them (foreign-owner cannot be allowed)"), "{text}");
+}
+
+fn ran() -> RunReport {
+    let result = |address: &str, outcome, error: Option<String>| ChangeResult {
+        address: address.into(),
+        action: Action::Update,
+        outcome,
+        error,
+    };
+    let denied = |id: &str, role: &str| {
+        let error = AwsError {
+            account: Some(AccountId::parse(id).unwrap()),
+            operation: "AttachRolePolicy".into(),
+            resource: Some(role.into()),
+            code: Some("AccessDenied".into()),
+            message: format!(
+                "User: arn:aws:sts::{id}:assumed-role/Admin/rolecall is not authorized, with an explicit deny in a service control policy"
+            ),
+            request_id: Some(format!("request-{id}")),
+        };
+        result(&format!("{id}/role/{role}"), Outcome::Failed, Some(error.to_string()))
+    };
+    let results = vec![
+        result("111111111111/role/Fine", Outcome::Done, None),
+        denied("222222222222", "Cado"),
+        denied("333333333333", "Cado"),
+        denied("333333333333", "Other"),
+        result("444444444444/role/Cado", Outcome::Stale, Some("the trust policy changed since it was planned".into())),
+        result("555555555555/role/Cado", Outcome::NotReached, None),
+    ];
+    let summary = RunSummary { done: 1, failed: 3, stale: 1, not_reached: 1 };
+    RunReport { format: crate::execute::FORMAT.into(), run: "20260102T030405Z-1".into(), results, summary }
+}
+
+fn run_shown(report: &RunReport, style: &Style) -> String {
+    let mut out = Vec::new();
+    run::run(report, style, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_run_says_what_failed_and_why() {
+    insta::assert_snapshot!(run_shown(&ran(), &text()));
+    insta::assert_snapshot!(run_shown(&ran(), &coloured()).replace('\u{1b}', "␛"));
+    let verbose = run_shown(&ran(), &Style { verbosity: Verbosity::Verbose, ..text() });
+    assert!(verbose.contains("request-222222222222") && verbose.contains("111111111111/role/Fine"), "{verbose}");
+}
+
+#[test]
+fn a_run_without_failures_is_complete() {
+    let report = RunReport { results: vec![], summary: RunSummary { done: 14, ..RunSummary::default() }, ..ran() };
+    insta::assert_snapshot!(run_shown(&report, &text()));
+}
+
+#[test]
+fn the_accounts_are_a_table_without_trailing_spaces() {
+    let row = |id: &str, name: &str, ou: &str, status: &str, roles: &[(&str, &str)]| AccountRow {
+        id: AccountId::parse(id).unwrap(),
+        name: name.into(),
+        ou: OuPath(ou.into()),
+        status: AccountStatus(status.into()),
+        roles: roles.iter().map(|(role, why)| Targeting { role: (*role).into(), why: (*why).into() }).collect(),
+    };
+    let accounts = Accounts::new(vec![
+        row("111111111111", "main", "", "ACTIVE", &[]),
+        row("222222222222", "prod", "Workloads/Prod", "ACTIVE", &[("Cado", "ou = \"Workloads\""), ("Auditor", "all")]),
+        row("333333333333", "closed", "Workloads", "SUSPENDED", &[]),
+    ]);
+    let mut out = Vec::new();
+    accounts::table(&accounts, &text(), &mut out).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    let mut out = Vec::new();
+    json_view::write(&accounts, &mut out).unwrap();
+    assert!(out.ends_with(b"}\n"));
+    let back: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(back["accounts"][1]["roles"][0], json!({"role": "Cado", "why": "ou = \"Workloads\""}));
+}
+
+#[test]
+fn a_closed_pipe_is_an_error_not_a_panic() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    for result in [
+        human::plan(&mixed(), &text(), &mut Closed),
+        run::run(&ran(), &text(), &mut Closed),
+        json_view::write(&ran(), &mut Closed),
+    ] {
+        assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    }
 }

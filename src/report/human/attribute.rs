@@ -6,8 +6,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::document;
-use super::widens_mark;
+use super::{document, lines, widens_mark};
 use crate::plan::{Action, Attribute, AttributeDiff, Change};
 use crate::report::style::{Page, Tone, columns};
 
@@ -59,10 +58,10 @@ fn holding(diffs: &[AttributeDiff], side: Side, indent: usize, page: &mut Page<'
             document::whole(value, sign, tone, indent + 2, page)?;
             continue;
         }
-        for (at, line) in contents(diff.attribute, value).iter().enumerate() {
-            let label = if at == 0 { name(diff.attribute) } else { "" };
-            let text = page.paint(Tone::Plain, line);
-            page.line(indent, &format!("{label:width$}  {text}"))?;
+        let mut label = name(diff.attribute);
+        for content in contents(diff.attribute, value) {
+            page.entry(indent, label, width, &content)?;
+            label = "";
         }
     }
     Ok(())
@@ -131,6 +130,10 @@ fn heading(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Resu
 /// `name  before → after`, or a line for each where one is too long.
 fn scalar_difference(diff: &AttributeDiff, width: usize, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
     let (before, after) = (scalar(diff.attribute, &diff.before), scalar(diff.attribute, &diff.after));
+    if before == after {
+        heading(diff, indent, page)?;
+        return lines::only_sensitive(indent + 2, page);
+    }
     let fits = indent + width + columns(&before) + columns(&after) + 5 <= page.style.width;
     if !fits {
         heading(diff, indent, page)?;
@@ -159,6 +162,9 @@ fn signed(sign: char, tone: Tone, text: &str, indent: usize, page: &mut Page<'_>
 
 /// What is attached and what is detached.
 fn list(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+    if diff.before == diff.after {
+        return lines::only_sensitive(indent, page);
+    }
     let items = |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(plain).collect() };
     let (before, after) = (items(&diff.before), items(&diff.after));
     for gone in before.iter().filter(|item| !after.contains(item)) {
@@ -172,6 +178,9 @@ fn list(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<
 
 /// Tags that go, change and come, each kind by key.
 fn tags(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+    if diff.before == diff.after {
+        return lines::only_sensitive(indent, page);
+    }
     let none = Map::new();
     let before = diff.before.as_object().unwrap_or(&none);
     let after = diff.after.as_object().unwrap_or(&none);

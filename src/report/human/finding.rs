@@ -93,7 +93,7 @@ fn write(plan: &Plan, members: &[Located<'_>], sameness: Sameness, page: &mut Pa
     );
     page.line(2, &line)?;
     if accounts.len() > 1 {
-        page.list(BODY, Tone::Faint, &group::named(&accounts, page.style.is_verbose()))?;
+        page.list(BODY, Tone::Faint, &group::shortened(&accounts, page.style.is_verbose()))?;
     }
     page.prose(BODY, Tone::Plain, &first.message(sameness))
 }
@@ -113,9 +113,11 @@ fn refusal(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if stops.is_empty() {
         return Ok(());
     }
-    let allow: Vec<String> =
-        stops.iter().filter(|code| !NEVER_ALLOWED.contains(code)).map(|code| format!("--allow {code}")).collect();
-    let how = if allow.is_empty() { String::new() } else { format!(", or accept them with {}", allow.join(" ")) };
+    let (never, may): (Vec<&str>, Vec<&str>) = stops.into_iter().partition(|code| NEVER_ALLOWED.contains(code));
+    let flags: Vec<String> = may.iter().map(|code| format!("--allow {code}")).collect();
+    let accept = if flags.is_empty() { String::new() } else { format!(", or accept them with {}", flags.join(" ")) };
+    let firm = if never.is_empty() { String::new() } else { format!(" ({} cannot be allowed)", never.join(", ")) };
+    let text = format!("Apply is refused while stop findings stand: mend them{accept}{firm}");
     page.blank()?;
-    page.prose(2, Tone::Alarm, &format!("Apply is refused while stop findings stand: mend them{how}"))
+    page.prose(2, Tone::Alarm, &text)
 }

@@ -7,6 +7,7 @@
 mod attribute;
 mod document;
 mod finding;
+mod lines;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -63,7 +64,7 @@ fn look(change: &Change) -> Look {
 fn change(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
     headline(group, page)?;
     if group.accounts.len() > 1 {
-        page.list(BODY, Tone::Plain, &group::named(&group.accounts, page.style.is_verbose()))?;
+        page.list(BODY, Tone::Plain, &group::shortened(&group.accounts, page.style.is_verbose()))?;
     }
     let cause = match group.change.cause {
         Cause::Desired => " (the file changed)",
@@ -173,7 +174,7 @@ fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     };
     for (members, sameness) in bundles {
         let names: Vec<AccountName<'_>> = members.iter().map(|(name, _)| *name).collect();
-        page.list(2, Tone::Title, &group::named(&names, page.style.is_verbose()))?;
+        page.list(2, Tone::Title, &group::shortened(&names, page.style.is_verbose()))?;
         let text = members.first().map(|(_, account)| match sameness {
             Sameness::Exact => error_text(account),
             Sameness::Folded => folded_error_text(account),
@@ -195,8 +196,11 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let total = by_reason.values().map(Vec::len).sum();
     page.line(0, &format!("{} skipped", count(total, "account")))?;
     for (reason, accounts) in by_reason {
-        page.prose(2, Tone::Plain, &format!("{reason}:"))?;
-        page.list(4, Tone::Faint, &group::named(&accounts, page.style.is_verbose()))?;
+        let mut items = group::shortened(&accounts, page.style.is_verbose());
+        if let Some(first) = items.first_mut() {
+            first.insert_str(0, &format!("{reason}: "));
+        }
+        page.list(2, Tone::Faint, &items)?;
     }
     Ok(())
 }
@@ -216,27 +220,31 @@ fn summary(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if unreadable > 0 {
         also.push(format!("{} unreadable", count(unreadable, "account")));
     }
-    let also = if also.is_empty() { String::new() } else { format!(", {}", also.join(", ")) };
+    let also = also.join(", ");
+    let total = count(accounts, "account");
     let changes = create + update + replace + delete + adopt;
     let (tone, text) = if changes > 0 {
+        let also = if also.is_empty() { also } else { format!(", {also}") };
         let text = format!(
             "Plan: {create} to create, {update} to update, {replace} to replace, {delete} to delete, {adopt} to adopt, \
-             {unchanged} unchanged in {} ({}){also}",
-            count(accounts, "account"),
+             {unchanged} unchanged in {total} ({}){also}",
             count(steps, "step"),
         );
         (Tone::Title, text)
-    } else if unreadable > 0 {
-        (Tone::Alarm, format!("No changes in the {} that could be read{also}.", count(read, "account")))
     } else if accounts == 0 {
         (Tone::Title, "No changes: no account is targeted.".to_owned())
-    } else if speaks_against(plan) {
-        (
-            Tone::Title,
-            format!("No changes planned in {}, but see the findings above{also}.", count(accounts, "account")),
-        )
     } else {
-        (Tone::Added, format!("No changes. Live IAM of {} is as desired{also}.", count(accounts, "account")))
+        let also = if also.is_empty() { also } else { format!(" ({also})") };
+        match read {
+            0 => (Tone::Alarm, format!("No account could be read{also}.")),
+            _ if unreadable > 0 => {
+                (Tone::Alarm, format!("No changes in the {} that could be read{also}.", count(read, "account")))
+            }
+            _ if speaks_against(plan) => {
+                (Tone::Title, format!("No changes planned in {total}, but see the findings above{also}."))
+            }
+            _ => (Tone::Added, format!("No changes. Live IAM of {total} is as desired{also}.")),
+        }
     };
     let text = page.paint(tone, &text);
     page.line(0, &text)
