@@ -20,6 +20,8 @@ mod widening;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
