@@ -37,7 +37,7 @@ fn statement(kind: PolicyKind) -> impl Strategy<Value = Value> {
         statement[if not { "NotAction" } else { "Action" }] = actions;
         match kind {
             PolicyKind::Trust => {
-                statement["Principal"] = json!({ "AWS": principals, "Service": ["ec2.amazonaws.com"] })
+                statement["Principal"] = json!({ "AWS": principals, "Service": ["ec2.amazonaws.com"] });
             }
             PolicyKind::Identity => statement[if not { "NotResource" } else { "Resource" }] = json!(resources),
         }
@@ -144,14 +144,12 @@ fn mutate(document: &mut Value, dice: &mut Dice) {
             let actions = statement.as_object_mut().unwrap().remove(from).unwrap();
             statement[to] = actions;
         }
-        5 => match statement.get_mut("Principal") {
-            Some(principal) => principal["AWS"][0] = "999999999999".into(),
-            None => {
-                let name = if statement.get("Resource").is_some() { "Resource" } else { "NotResource" };
-                let changed = statement[name][0].as_str().unwrap().replace('R', "r").replace("Bucket", "bucket");
-                statement[name][0] = format!("{changed}/x").into();
-            }
-        },
+        5 if statement.get("Principal").is_some() => statement["Principal"]["AWS"][0] = "999999999999".into(),
+        5 => {
+            let name = if statement.get("Resource").is_some() { "Resource" } else { "NotResource" };
+            let changed = statement[name][0].as_str().unwrap().replace('R', "r").replace("Bucket", "bucket");
+            statement[name][0] = changed.replace("b/$", "B/$").into();
+        }
         _ => mutate_condition(statement["Condition"].as_object_mut().unwrap(), dice),
     }
 }

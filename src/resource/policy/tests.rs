@@ -141,7 +141,7 @@ fn everything_else_is_a_difference_of_meaning() {
         ("S8 NotAction", a.clone(), a.replace("Action", "NotAction")),
         ("S8 NotResource", a.clone(), a.replace("Resource", "NotResource")),
         ("S8 NotPrincipal", root.clone(), root.replace("Principal", "NotPrincipal")),
-        ("S9 resource case", a.replace("*", "arn:aws:s3:::b/K"), a.replace("*", "arn:aws:s3:::b/k")),
+        ("S9 resource case", a.replace('*', "arn:aws:s3:::b/K"), a.replace('*', "arn:aws:s3:::b/k")),
         ("S9 star", a.clone(), a.replace(r#""*""#, r#""arn:aws:*""#)),
         ("effect", a.clone(), a.replace("Allow", "Deny")),
         ("P1 another partition", root.clone(), trust(r#"{"AWS":"arn:aws:iam::123456789012:root"}"#)),
@@ -187,7 +187,7 @@ fn a_live_document_of_open_meaning_equals_its_own_text_alone() {
     let read = |text: &str| PolicyDocument::live(text, PolicyKind::Trust, &partition());
     let statement = allow("");
     for text in [
-        "".to_owned(),
+        String::new(),
         "null".to_owned(),
         "[]".to_owned(),
         "\"{}\"".to_owned(),
@@ -270,7 +270,7 @@ fn refused(rule: &str, kind: PolicyKind, statement: &str, pointer: &str, words: 
 fn what_iam_refuses_of_a_document_is_told() {
     let statement = allow("");
     for (rule, text, words) in [
-        ("D6 empty", "".to_owned(), &[": the document is empty"] as &[&str]),
+        ("D6 empty", String::new(), &[": the document is empty"] as &[&str]),
         ("D6 string", r#""{}""#.to_owned(), &["an object, not a string", "twice"]),
         ("D6 list", "[]".to_owned(), &["an object, not a list"]),
         ("D6 no JSON", "{".to_owned(), &["not JSON", "line 1"]),
