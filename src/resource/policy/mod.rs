@@ -20,6 +20,8 @@ mod widening;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -126,7 +128,7 @@ pub struct DocumentProblem {
 pub enum Difference {
     /// Not at all, or only in spelling that has no name: order, case, scalar or list.
     None,
-    /// In spelling that is kept but means nothing: Sid, Id, ArnEquals for ArnLike, `/32`, duplicates.
+    /// In spelling that is kept but means nothing: `Sid`, `Id`, `ArnEquals` for `ArnLike`, `/32`, duplicates.
     Cosmetic,
     /// In meaning.
     Semantic,
