@@ -64,17 +64,21 @@ where
         SdkError::ServiceError(answer) => match (answer.err().message(), answer.err().code()) {
             (Some(message), _) if !message.is_empty() => message.to_owned(),
             (_, Some(_)) => "AWS gave no message".to_owned(),
+            (_, None) if answer.raw().status().is_success() => unreadable(answer.raw(), error),
             (_, None) => foreign_answer(answer.raw()),
         },
-        SdkError::ResponseError(answer) => {
-            format!("HTTP status {}: the answer cannot be read: {}", answer.raw().status(), chain(error))
-        }
+        SdkError::ResponseError(answer) => unreadable(answer.raw(), error),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => format!("no answer in time: {}", chain(error)),
         SdkError::DispatchFailure(_) => format!("cannot reach AWS: {}", chain(error)),
         SdkError::TimeoutError(_) => format!("no answer in time: {}", chain(error)),
         SdkError::ConstructionFailure(_) => format!("the request cannot be built: {}", chain(error)),
         _ => chain(error),
     }
+}
+
+/// An answer whose body is not what the API promises.
+fn unreadable(response: &HttpResponse, error: &(dyn Error + 'static)) -> String {
+    format!("HTTP status {}: the answer cannot be read: {}", response.status(), chain(error))
 }
 
 /// An error status whose body is not AWS's: a proxy's or an emulator's HTML page.
@@ -101,4 +105,52 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 /// Whether the credentials of the call had run out: entering the account again may help.
 pub(super) fn is_expired(error: &AwsError) -> bool {
     error.is("ExpiredToken") || error.is("ExpiredTokenException")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, account, default, refusal};
+    use crate::read::Reader;
+
+    /// What a user reads where `GetAccountSummary` is answered so.
+    async fn told(answer: (u16, String)) -> String {
+        let fake = Fake::new(move |asked| match asked.operation.as_str() {
+            "GetAccountSummary" => answer.clone(),
+            _ => default(),
+        });
+        fake.accounts().await.reading().quotas(&account("222222222222")).await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn an_error_says_where_what_and_why() {
+        let prefix = "account 222222222222: GetAccountSummary: ";
+        let empty = (200, "<GetAccountSummaryResponse></GetAccountSummaryResponse>".to_owned());
+        for (answer, expect) in [
+            (empty, "HTTP status 200: the answer cannot be read: "),
+            (
+                refusal(403, "AccessDenied", "explicit deny in a service control policy"),
+                "AccessDenied: explicit deny in a service control policy",
+            ),
+            (refusal(400, "ValidationError", ""), "ValidationError: AWS gave no message"),
+            (
+                (403, "<html>secret-in-body</html>".to_owned()),
+                "HTTP status 403 without an AWS error code (no content type): is something between here and AWS?",
+            ),
+        ] {
+            let text = told(answer).await;
+            assert!(text.starts_with(&format!("{prefix}{expect}")), "{text}");
+            assert!(!text.contains("secret-in-body"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_reaches_nobody_says_so() {
+        let settings = super::super::Settings {
+            endpoint: Some("http://127.0.0.1:1".to_owned()),
+            credentials: Some(aws_credential_types::Credentials::new("k", "s", None, None, "test")),
+            ..Default::default()
+        };
+        let error = super::super::Aws::connect(settings).await.unwrap_err();
+        assert!(error.to_string().starts_with("GetCallerIdentity: cannot reach AWS: "), "{error}");
+    }
 }

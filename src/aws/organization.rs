@@ -250,3 +250,125 @@ fn ended(call: Call<'_>, token: Option<String>) -> Result<(), AwsError> {
 fn account_id(call: Call<'_>, text: &str) -> Result<AccountId, AwsError> {
     AccountId::parse(text).map_err(|error| call.because(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::testing::{Asked, Fake, default};
+    use super::*;
+
+    fn json(text: &str) -> (u16, String) {
+        (200, text.to_owned())
+    }
+
+    /// root (a, and b on page two after an empty page) > Work > Prod (c, suspended by its newer state)
+    fn tree(asked: &Asked) -> (u16, String) {
+        match (asked.operation.as_str(), asked.get("ParentId"), asked.get("NextToken")) {
+            ("DescribeOrganization", ..) => {
+                json(r#"{"Organization": {"Id": "o-example", "MasterAccountId": "111111111111"}}"#)
+            }
+            ("ListRoots", ..) => json(r#"{"Roots": [{"Id": "r-ab12"}]}"#),
+            ("ListOrganizationalUnitsForParent", "r-ab12", "") => {
+                json(r#"{"OrganizationalUnits": [], "NextToken": "u2"}"#)
+            }
+            ("ListOrganizationalUnitsForParent", "r-ab12", "u2") => {
+                json(r#"{"OrganizationalUnits": [{"Id": "ou-ab12-11111111", "Name": "Work"}]}"#)
+            }
+            ("ListOrganizationalUnitsForParent", "ou-ab12-11111111", _) => {
+                json(r#"{"OrganizationalUnits": [{"Id": "ou-ab12-22222222", "Name": "Prod"}]}"#)
+            }
+            ("ListAccountsForParent", "r-ab12", "") => json(
+                r#"{"Accounts": [{"Id": "111111111111", "Name": "a", "Email": "a@example.com", "State": "ACTIVE"}], "NextToken": "a2"}"#,
+            ),
+            ("ListAccountsForParent", "r-ab12", "a2") => json(r#"{"Accounts": [], "NextToken": "a3"}"#),
+            ("ListAccountsForParent", "r-ab12", "a3") => {
+                json(r#"{"Accounts": [{"Id": "000000000002", "Name": "b", "Status": "ACTIVE"}]}"#)
+            }
+            ("ListAccountsForParent", "ou-ab12-22222222", _) => json(
+                r#"{"Accounts": [{"Id": "000000000003", "Name": "c", "Status": "ACTIVE", "State": "PENDING_CLOSURE"}]}"#,
+            ),
+            ("ListOrganizationalUnitsForParent" | "ListAccountsForParent", ..) => json("{}"),
+            _ => default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_walk_finds_every_account_and_its_place() {
+        let throttled = AtomicUsize::new(0);
+        let fake = Fake::new(move |asked| {
+            if asked.operation == "ListAccountsForParent" && throttled.fetch_add(1, Ordering::Relaxed) == 0 {
+                return (400, r#"{"__type": "TooManyRequestsException", "Message": "slow down"}"#.to_owned());
+            }
+            tree(asked)
+        });
+        let found = Mutex::new(Vec::new());
+        let organization = fake.aws().await.organization(|n| found.lock().unwrap().push(n)).await.unwrap();
+        assert_eq!((organization.id.as_str(), organization.partition.0.as_str()), ("o-example", "aws-cn"));
+        let seen: Vec<_> = organization
+            .accounts
+            .values()
+            .map(|account| {
+                format!("{} {} {} {} {:?}", account.id, account.name, account.status, account.ou, account.parents)
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                r#"000000000002 b ACTIVE  ["r-ab12"]"#,
+                r#"000000000003 c PENDING_CLOSURE Work/Prod ["r-ab12", "ou-ab12-11111111", "ou-ab12-22222222"]"#,
+                r#"111111111111 a ACTIVE  ["r-ab12"]"#,
+            ]
+        );
+        assert_eq!(organization.units["ou-ab12-22222222"], OuPath("Work/Prod".to_owned()));
+        assert_eq!(found.into_inner().unwrap().last(), Some(&3));
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_repeats_its_token_is_no_listing() {
+        let fake = Fake::new(|asked| match asked.operation.as_str() {
+            "ListAccountsForParent" => json(r#"{"Accounts": [], "NextToken": "again"}"#),
+            _ => tree(asked),
+        });
+        let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
+        assert!(error.message.contains("ends early"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_stands_alone_is_told_what_to_do() {
+        let fake = Fake::new(|asked| {
+            match asked.operation.as_str() {
+            "DescribeOrganization" => (
+                400,
+                r#"{"__type": "AWSOrganizationsNotInUseException", "Message": "Your account is not a member of an organization."}"#
+                    .to_owned(),
+            ),
+            _ => default(),
+        }
+        });
+        let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
+        assert!(
+            error.is("AWSOrganizationsNotInUseException") && error.message.contains("is in no organization"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn tags_come_in_pages() {
+        let fake =
+            Fake::new(|asked| match (asked.operation.as_str(), asked.get("ResourceId"), asked.get("NextToken")) {
+                ("ListTagsForResource", "000000000002", "") => {
+                    json(r#"{"Tags": [{"Key": "env", "Value": "prod"}], "NextToken": "t2"}"#)
+                }
+                ("ListTagsForResource", "000000000002", _) => json(r#"{"Tags": [{"Key": "team", "Value": "a+b"}]}"#),
+                ("ListTagsForResource", ..) => json(r#"{"Tags": []}"#),
+                _ => default(),
+            });
+        let ids = ["000000000002", "000000000003"].map(|id| AccountId::parse(id).unwrap());
+        let tags = fake.aws().await.account_tags(&ids.into()).await.unwrap();
+        let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(tags[&ids[0]], Tags::from([tag("env", "prod"), tag("team", "a+b")]));
+        assert!(tags[&ids[1]].is_empty());
+    }
+}

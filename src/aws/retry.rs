@@ -116,11 +116,14 @@ fn error_code(type_header: Option<&str>, body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::testing::{Fake, account, default, refusal};
+    use super::super::testing::{Fake, account, default, refusal, xml};
     use super::*;
     use crate::execute::Writer;
+    use crate::read::Reader;
     use crate::resource::name::RoleName;
     use crate::resource::step::Step;
 
@@ -159,6 +162,23 @@ mod tests {
         });
         fake.aws().await;
         assert_eq!(fake.count("GetCallerIdentity"), 2);
+    }
+
+    /// With the SDK's one budget of 500 tokens, 5 a retry, 50 of these accounts would fail.
+    #[tokio::test]
+    async fn throttled_accounts_do_not_use_up_the_retries_of_others() {
+        let throttled = Mutex::new(BTreeSet::new());
+        let fake = Fake::new(move |asked| match asked.operation.as_str() {
+            "GetAccountSummary" if throttled.lock().unwrap().insert(asked.key.clone()) => {
+                refusal(400, "Throttling", "Rate exceeded")
+            }
+            "GetAccountSummary" => xml("GetAccountSummary", "<SummaryMap></SummaryMap>"),
+            _ => default(),
+        });
+        let reading = fake.accounts().await.reading();
+        let accounts: Vec<_> = (0..150).map(|i| account(&format!("{i:012}"))).collect();
+        let outcomes = futures_util::future::join_all(accounts.iter().map(|account| reading.quotas(account))).await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 150);
     }
 
     #[test]

@@ -141,3 +141,145 @@ fn key_list(keys: &BTreeSet<String>) -> Option<Vec<String>> {
 fn duration(call: Call<'_>, seconds: u32) -> Result<i32, AwsError> {
     i32::try_from(seconds).map_err(|_| call.because(format!("{seconds} seconds are no session duration")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, account, default, xml};
+    use super::*;
+    use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
+
+    const ARN: &str = "arn:aws-cn:iam::222222222222:policy/p";
+
+    /// The parameters that `step` sends, as `Name=value`, without those every call has.
+    async fn sent(step: &Step) -> (String, Vec<String>) {
+        let fake = Fake::new(|asked| match asked.operation.as_str() {
+            "GetCallerIdentity" | "AssumeRole" => default(),
+            "CreatePolicy" => xml("CreatePolicy", "<Policy></Policy>"),
+            "CreateRole" => xml(
+                "CreateRole",
+                "<Role><Path>/</Path><RoleName>r</RoleName><RoleId>i</RoleId><Arn>a</Arn>\
+                 <CreateDate>2026-01-01T00:00:00Z</CreateDate></Role>",
+            ),
+            operation => xml(operation, ""),
+        });
+        fake.accounts().await.writing().write(&account("222222222222"), step).await.unwrap();
+        let log = fake.log();
+        assert_eq!(log.len(), 3, "one call for one step, after finding out who we are and entering");
+        let asked = &log[2];
+        let params = asked.params.iter().filter(|(name, _)| !["Action", "Version"].contains(&name.as_str()));
+        (asked.operation.clone(), params.map(|(name, value)| format!("{name}={value}")).collect())
+    }
+
+    #[tokio::test]
+    async fn each_step_is_one_call_with_all_its_arguments() {
+        let role = || RoleName::parse("r+x").unwrap();
+        let policy = || PolicyName::parse("p").unwrap();
+        let arn = || PolicyArn::parse(ARN).unwrap();
+        let tags = || Tags::from([("k".to_owned(), "v".to_owned())]);
+        let keys = || BTreeSet::from(["k".to_owned()]);
+        let path = || IamPath::parse("/a/").unwrap();
+        let document = || r#"{"a": "+%"}"#.to_owned();
+        let on_role = "RoleName=r+x";
+        let on_policy = "PolicyArn=arn:aws-cn:iam::222222222222:policy/p";
+        let text = r#"PolicyDocument={"a": "+%"}"#;
+        let tag: [&str; 2] = ["Tags.member.1.Key=k", "Tags.member.1.Value=v"];
+        let cases: Vec<(Step, &str, Vec<&str>)> = vec![
+            (
+                Step::CreatePolicy {
+                    name: policy(),
+                    path: path(),
+                    description: Some("d".into()),
+                    document: document(),
+                    tags: tags(),
+                },
+                "CreatePolicy",
+                vec!["Description=d", "Path=/a/", text, "PolicyName=p", tag[0], tag[1]],
+            ),
+            (
+                Step::CreatePolicy {
+                    name: policy(),
+                    path: path(),
+                    description: None,
+                    document: document(),
+                    tags: Tags::new(),
+                },
+                "CreatePolicy",
+                vec!["Path=/a/", text, "PolicyName=p"],
+            ),
+            (
+                Step::CreatePolicyVersion { arn: arn(), document: document() },
+                "CreatePolicyVersion",
+                vec![on_policy, text, "SetAsDefault=true"],
+            ),
+            (
+                Step::DeletePolicyVersion { arn: arn(), version: "v3".into() },
+                "DeletePolicyVersion",
+                vec![on_policy, "VersionId=v3"],
+            ),
+            (Step::TagPolicy { arn: arn(), tags: tags() }, "TagPolicy", vec![on_policy, tag[0], tag[1]]),
+            (Step::UntagPolicy { arn: arn(), keys: keys() }, "UntagPolicy", vec![on_policy, "TagKeys.member.1=k"]),
+            (Step::DeletePolicy { arn: arn() }, "DeletePolicy", vec![on_policy]),
+            (
+                Step::CreateRole {
+                    role: role(),
+                    path: path(),
+                    trust: document(),
+                    description: Some(String::new()),
+                    max_session_duration: Some(7200),
+                    permissions_boundary: Some(arn()),
+                    tags: tags(),
+                },
+                "CreateRole",
+                vec![
+                    r#"AssumeRolePolicyDocument={"a": "+%"}"#,
+                    "Description=",
+                    "MaxSessionDuration=7200",
+                    "Path=/a/",
+                    "PermissionsBoundary=arn:aws-cn:iam::222222222222:policy/p",
+                    on_role,
+                    tag[0],
+                    tag[1],
+                ],
+            ),
+            (
+                Step::UpdateAssumeRolePolicy { role: role(), document: document() },
+                "UpdateAssumeRolePolicy",
+                vec![text, on_role],
+            ),
+            (
+                Step::UpdateRole { role: role(), description: String::new(), max_session_duration: 3600 },
+                "UpdateRole",
+                vec!["Description=", "MaxSessionDuration=3600", on_role],
+            ),
+            (
+                Step::PutRolePermissionsBoundary { role: role(), arn: arn() },
+                "PutRolePermissionsBoundary",
+                vec!["PermissionsBoundary=arn:aws-cn:iam::222222222222:policy/p", on_role],
+            ),
+            (Step::DeleteRolePermissionsBoundary { role: role() }, "DeleteRolePermissionsBoundary", vec![on_role]),
+            (Step::TagRole { role: role(), tags: tags() }, "TagRole", vec![on_role, tag[0], tag[1]]),
+            (Step::UntagRole { role: role(), keys: keys() }, "UntagRole", vec![on_role, "TagKeys.member.1=k"]),
+            (Step::AttachRolePolicy { role: role(), arn: arn() }, "AttachRolePolicy", vec![on_policy, on_role]),
+            (Step::DetachRolePolicy { role: role(), arn: arn() }, "DetachRolePolicy", vec![on_policy, on_role]),
+            (
+                Step::PutRolePolicy { role: role(), policy: policy(), document: document() },
+                "PutRolePolicy",
+                vec![text, "PolicyName=p", on_role],
+            ),
+            (
+                Step::DeleteRolePolicy { role: role(), policy: policy() },
+                "DeleteRolePolicy",
+                vec!["PolicyName=p", on_role],
+            ),
+            (
+                Step::RemoveRoleFromInstanceProfile { role: role(), profile: "i".into() },
+                "RemoveRoleFromInstanceProfile",
+                vec!["InstanceProfileName=i", on_role],
+            ),
+            (Step::DeleteRole { role: role() }, "DeleteRole", vec![on_role]),
+        ];
+        for (step, operation, params) in cases {
+            assert_eq!(sent(&step).await, (operation.to_owned(), params.into_iter().map(str::to_owned).collect()));
+        }
+    }
+}

@@ -3,6 +3,8 @@
 mod bulk;
 mod entity;
 mod single;
+#[cfg(test)]
+mod tests;
 
 use aws_sdk_iam::types::SummaryKeyType as Key;
 
