@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Settings, fingerprint};
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
+use crate::diff::{Owner, owner};
 use crate::live::LiveAccount;
 use crate::org::Account;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
@@ -87,12 +88,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The ARN that a desired policy has or will have.
+    /// The ARN that a desired policy has or will have. Only what is ours ever moves to another path.
     pub(super) fn policy_arn(&self, desired: &ManagedPolicy, live: Option<&LivePolicy>) -> PolicyArn {
+        let is_ours =
+            |live: &LivePolicy| live.tags.as_ref().is_none_or(|tags| owner(tags, &self.settings.name) == Owner::Us);
         match (live, &desired.path) {
-            (Some(live), None) => live.arn.clone(),
-            (Some(live), Some(path)) if *path == live.path => live.arn.clone(),
-            (_, path) => self.arn_at(&path.clone().unwrap_or_default(), &desired.name),
+            (Some(live), Some(path)) if *path != live.path && is_ours(live) => self.arn_at(path, &desired.name),
+            (Some(live), _) => live.arn.clone(),
+            (None, path) => self.arn_at(&path.clone().unwrap_or_default(), &desired.name),
         }
     }
 

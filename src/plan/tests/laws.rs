@@ -178,7 +178,7 @@ fn names_exist(desired: &AccountDesired, live: &LiveAccount, plan: &AccountPlan)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_plan_applied_leaves_nothing_to_plan(desired in a_desired(), live in a_live(), extras in an_extras()) {

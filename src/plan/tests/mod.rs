@@ -4,4 +4,5 @@
 mod laws;
 mod policies;
 mod roles;
+mod whole;
 mod world;
