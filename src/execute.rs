@@ -247,7 +247,11 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             Err(error) => all(part, Outcome::Failed, &error.to_string()),
         };
         for ChangeResult { address, action: _, outcome, error } in &results {
-            (self.on_event)(Event::ChangeFinished { address: address.clone(), outcome: *outcome, error: error.clone() });
+            (self.on_event)(Event::ChangeFinished {
+                address: address.clone(),
+                outcome: *outcome,
+                error: error.clone(),
+            });
         }
         let done = results.iter().filter(|result| result.outcome == Outcome::Done).count();
         let not_done = results.len() - done;
@@ -297,7 +301,8 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             while running.len() < CHANGES_AT_ONCE
                 && let Some(ready) = waiting.iter().position(|change| {
                     change.after.iter().all(|address| {
-                        results.contains_key(address.as_str()) || !part.changes.iter().any(|c| c.address == *address && !c.steps.is_empty())
+                        results.contains_key(address.as_str())
+                            || !part.changes.iter().any(|c| c.address == *address && !c.steps.is_empty())
                     })
                 })
             {
@@ -326,9 +331,10 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         let why = if self.settings.cancel.is_cancelled() {
             "interrupted".to_owned()
         } else {
-            let address = change.after.iter().find(|address| {
-                results.get(address.as_str()).is_some_and(|result| result.outcome != Outcome::Done)
-            })?;
+            let address = change
+                .after
+                .iter()
+                .find(|address| results.get(address.as_str()).is_some_and(|result| result.outcome != Outcome::Done))?;
             format!("waits for {address}, which is not done")
         };
         Some(result(change, Outcome::NotReached, Some(why)))
@@ -380,7 +386,12 @@ impl<W: Writer, R: Reader> Shared<W, R> {
     }
 
     /// Reads what was written until it is as the plan expects, and marks as failed what never is.
-    async fn read_back<'a>(&self, part: &'a AccountPlan, account: &Account, results: &mut BTreeMap<&'a str, ChangeResult>) {
+    async fn read_back<'a>(
+        &self,
+        part: &'a AccountPlan,
+        account: &Account,
+        results: &mut BTreeMap<&'a str, ChangeResult>,
+    ) {
         let mut open: Vec<&Change> = planned(part)
             .filter(|change| results.get(change.address.as_str()).is_some_and(|r| r.outcome == Outcome::Done))
             .collect();
@@ -388,10 +399,13 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         let mut equal = 0;
         while !open.is_empty() {
             let differs: BTreeMap<&str, String> = match self.look(account, open.iter().copied()).await {
-                Ok(live) => open.iter().filter_map(|change| match plan::converged(change, &live) {
-                    Convergence::Converged => None,
-                    Convergence::Differs(what) => Some((change.address.as_str(), what)),
-                }).collect(),
+                Ok(live) => open
+                    .iter()
+                    .filter_map(|change| match plan::converged(change, &live) {
+                        Convergence::Converged => None,
+                        Convergence::Differs(what) => Some((change.address.as_str(), what)),
+                    })
+                    .collect(),
                 Err(error) => open.iter().map(|change| (change.address.as_str(), error.to_string())).collect(),
             };
             if differs.is_empty() {
@@ -428,9 +442,9 @@ fn is_lag(
 ) -> bool {
     let created_here = |kind: &str, name: &str| {
         created.iter().any(|arn| {
-            arn.strip_prefix(account.id.as_str()).and_then(|rest| rest.strip_prefix(kind)).is_some_and(|rest| {
-                rest.rsplit('/').next().is_some_and(|last| last == name)
-            })
+            arn.strip_prefix(account.id.as_str())
+                .and_then(|rest| rest.strip_prefix(kind))
+                .is_some_and(|rest| rest.rsplit('/').next().is_some_and(|last| last == name))
         })
     };
     match error.code.as_deref() {
@@ -449,10 +463,13 @@ fn is_lag(
             _ => false,
         },
         Some("MalformedPolicyDocument") => {
-            error.message.contains("Invalid principal") && created.iter().any(|arn| error.message.contains(arn.as_str()))
+            error.message.contains("Invalid principal")
+                && created.iter().any(|arn| error.message.contains(arn.as_str()))
         }
         // What stood in the way was detached a moment ago.
-        Some("DeleteConflict") => after_own_writes && matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. }),
+        Some("DeleteConflict") => {
+            after_own_writes && matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. })
+        }
         _ => false,
     }
 }

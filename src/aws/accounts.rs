@@ -160,3 +160,91 @@ impl Iam {
         self.entered.entities.store(entities, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future;
+
+    use super::super::testing::{CALLER, Fake, account, default, refusal, xml};
+    use super::*;
+    use crate::read::Reader;
+
+    fn summary() -> (u16, String) {
+        xml("GetAccountSummary", "<SummaryMap></SummaryMap>")
+    }
+
+    #[tokio::test]
+    async fn an_account_is_entered_once_however_many_need_it() {
+        let fake = Fake::new(|asked| if asked.operation == "GetAccountSummary" { summary() } else { default() });
+        let accounts = fake.accounts().await;
+        let (reading, again) = (accounts.reading(), accounts.clone().reading());
+        let (own, other) = (account(CALLER), account("222222222222"));
+        let all = [reading.quotas(&own), again.quotas(&other), reading.quotas(&other), again.quotas(&own)];
+        assert!(future::join_all(all).await.iter().all(Result::is_ok));
+        let entered: Vec<_> = fake.log().into_iter().filter(|asked| asked.operation == "AssumeRole").collect();
+        assert_eq!(entered.len(), 1);
+        let ask = &entered[0];
+        assert_eq!(ask.get("RoleArn"), "arn:aws-cn:iam::222222222222:role/ops/Entry");
+        assert_eq!((ask.get("RoleSessionName"), ask.get("ExternalId")), ("rolecall", "x-1"));
+        let keys: BTreeMap<String, usize> = fake
+            .log()
+            .iter()
+            .filter(|asked| asked.operation == "GetAccountSummary")
+            .fold(BTreeMap::new(), |mut m, a| {
+                *m.entry(a.key.clone()).or_default() += 1;
+                m
+            });
+        assert_eq!(keys, BTreeMap::from([("caller".to_owned(), 2), ("222222222222".to_owned(), 2)]));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_to_enter_names_account_role_and_code() {
+        let fake = Fake::new(|asked| match asked.operation.as_str() {
+            "AssumeRole" => refusal(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"),
+            _ => default(),
+        });
+        let error = fake.accounts().await.reading().quotas(&account("222222222222")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "account 222222222222: AssumeRole `arn:aws-cn:iam::222222222222:role/ops/Entry`: AccessDenied: \
+             not authorized to perform: sts:AssumeRole"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_expired_session_is_entered_again_once() {
+        for (expired_answers, entered, works) in [(1, 2, true), (5, 2, false)] {
+            let calls = AtomicUsize::new(0);
+            let fake = Fake::new(move |asked| match asked.operation.as_str() {
+                "GetAccountSummary" if calls.fetch_add(1, Ordering::Relaxed) < expired_answers => {
+                    refusal(403, "ExpiredToken", "The security token included in the request is expired")
+                }
+                "GetAccountSummary" => summary(),
+                _ => default(),
+            });
+            let outcome = fake.accounts().await.reading().quotas(&account("222222222222")).await;
+            assert_eq!((fake.count("AssumeRole"), outcome.is_ok()), (entered, works), "{outcome:?}");
+            assert_eq!(fake.count("GetAccountSummary"), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_about_to_expire_is_replaced_before_it_does() {
+        let fake = Fake::new(|asked| match asked.operation.as_str() {
+            "AssumeRole" => xml(
+                "AssumeRole",
+                "<Credentials><AccessKeyId>k</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                 <SessionToken>t</SessionToken><Expiration>2001-01-01T00:00:00Z</Expiration></Credentials>",
+            ),
+            "GetAccountSummary" => summary(),
+            _ => default(),
+        });
+        let session = {
+            let accounts = fake.accounts().await;
+            accounts.entered(&account("222222222222")).session.clone()
+        };
+        session.enter().await.unwrap();
+        session.enter().await.unwrap();
+        assert_eq!(fake.count("AssumeRole"), 2);
+    }
+}

@@ -11,11 +11,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::sync::Mutex;
 
-use super::error::Call;
+use super::error::{Call, chain};
 use crate::org::{AccountId, AwsError};
 
 /// How long before their expiry credentials are replaced: longer than any one call may take.
-pub(super) const REFRESH_BEFORE: Duration = Duration::from_secs(300);
+pub(super) const REFRESH_BEFORE: Duration = Duration::from_mins(5);
 
 /// Where credentials come from.
 #[derive(Debug)]
@@ -118,19 +118,11 @@ fn is_fresh(credentials: &Credentials, now: SystemTime) -> bool {
 /// Says what a newcomer must do; the chain's own error is a list of internals.
 fn no_credentials(error: &CredentialsError) -> AwsError {
     let call = Call { account: None, operation: "credentials", resource: None };
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => call.because(
+    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+        return call.because(
             "no AWS credentials were found in the environment, the profiles, web identity, container or instance \
              metadata: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        ),
-        _ => {
-            let mut text = "the AWS credentials cannot be loaded".to_owned();
-            let mut next = std::error::Error::source(error);
-            while let Some(cause) = next {
-                text += &format!(": {cause}");
-                next = cause.source();
-            }
-            call.because(text)
-        }
+        );
     }
+    call.because(format!("the AWS credentials cannot be loaded: {}", chain(error)))
 }

@@ -84,7 +84,7 @@ fn foreign_answer(response: &HttpResponse) -> String {
 }
 
 /// The causes of `error`, outermost first. The SDK's own generic first sentence is left out.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -113,3 +113,80 @@ fn error_code(type_header: Option<&str>, body: &[u8]) -> Option<String> {
     let name = name.split(':').next().unwrap_or(name);
     Some(name.rsplit('#').next().unwrap_or(name).to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::testing::{Fake, account, default, refusal};
+    use super::*;
+    use crate::execute::Writer;
+    use crate::resource::name::RoleName;
+    use crate::resource::step::Step;
+
+    #[tokio::test]
+    async fn what_means_not_now_is_tried_again_and_the_rest_is_not() {
+        for (status, code, attempts) in [
+            (409, "ConcurrentModification", 2),
+            (409, "EntityTemporarilyUnmodifiable", 2),
+            (429, "", 2),
+            (400, "Throttling", 2),
+            (503, "ServiceUnavailable", 2),
+            (409, "LimitExceeded", 1),
+            (409, "DeleteConflict", 1),
+            (403, "AccessDenied", 1),
+            (400, "MalformedPolicyDocument", 1),
+            (404, "NoSuchEntity", 1),
+        ] {
+            let failed = AtomicUsize::new(0);
+            let fake = Fake::new(move |asked| match asked.operation.as_str() {
+                "DeleteRole" if failed.fetch_add(1, Ordering::Relaxed) == 0 => refusal(status, code, "not now"),
+                "DeleteRole" => (200, "<DeleteRoleResponse></DeleteRoleResponse>".to_owned()),
+                _ => default(),
+            });
+            let step = Step::DeleteRole { role: RoleName::parse("r").unwrap() };
+            let outcome = fake.accounts().await.writing().write(&account("222222222222"), &step).await;
+            assert_eq!((fake.count("DeleteRole"), outcome.is_ok()), (attempts, attempts == 2), "{code} {outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_ends_early_is_asked_for_again() {
+        let asked_before = AtomicUsize::new(0);
+        let fake = Fake::new(move |asked| match asked.operation.as_str() {
+            "GetCallerIdentity" if asked_before.fetch_add(1, Ordering::Relaxed) == 0 => (200, "<GetCaller".to_owned()),
+            _ => default(),
+        });
+        fake.aws().await;
+        assert_eq!(fake.count("GetCallerIdentity"), 2);
+    }
+
+    #[test]
+    fn the_code_is_found_in_both_protocols() {
+        for (header, body, expect) in [
+            (None, "<ErrorResponse><Error><Code>ConcurrentModification</Code>", Some("ConcurrentModification")),
+            (
+                None,
+                r#"{"__type":"com.amazonaws.organizations#TooManyRequestsException"}"#,
+                Some("TooManyRequestsException"),
+            ),
+            (Some("ConcurrentModificationException:http://internal/"), "{}", Some("ConcurrentModificationException")),
+            (None, "<html>502</html>", None),
+            (None, "", None),
+        ] {
+            assert_eq!(error_code(header, body.as_bytes()).as_deref(), expect, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_environments_attempts_come_first() {
+        let of = |name: &'static str, value: &'static str| {
+            config(move |asked| (asked == name).then(|| value.to_owned())).map(|config| config.max_attempts())
+        };
+        assert_eq!(of("NONE", ""), Ok(8));
+        assert_eq!(of("AWS_MAX_ATTEMPTS", "3"), Ok(3));
+        assert_eq!(of("AWS_RETRY_MODE", "adaptive"), Ok(8));
+        assert!(of("AWS_MAX_ATTEMPTS", "0").unwrap_err().to_string().contains("AWS_MAX_ATTEMPTS"));
+        assert!(of("AWS_MAX_ATTEMPTS", "many").is_err() && of("AWS_RETRY_MODE", "eager").is_err());
+    }
+}

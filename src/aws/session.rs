@@ -95,7 +95,7 @@ async fn load(settings: Settings) -> Result<(SdkConfig, Session), AwsError> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(30))
-        .operation_timeout(Duration::from_secs(180))
+        .operation_timeout(Duration::from_mins(3))
         .build();
     // `BehaviorVersion::latest()` would change under us with an update of the SDK.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use super::fingerprint::sha256;
 use super::{FORMAT, Plan};
 use crate::resource::secret::Secrets;
 
@@ -83,8 +83,7 @@ fn spellings(secrets: &Secrets) -> impl Iterator<Item = String> {
 }
 
 fn token(secret: &str, salt: &str) -> String {
-    let digest = Sha256::digest(format!("{salt}:{secret}").as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = sha256(format!("{salt}:{secret}").as_bytes());
     format!("{OPEN}{hex}{CLOSE}")
 }
 

@@ -180,7 +180,12 @@ fn patterns(Patterns { negated, patterns }: &Patterns) -> Value {
 }
 
 fn digest(value: &Value) -> String {
-    Sha256::digest(value.to_string().as_bytes()).iter().fold("sha256:".to_owned(), |mut text, byte| {
+    format!("sha256:{}", sha256(value.to_string().as_bytes()))
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         // Writing to a `String` cannot fail.
         _ = write!(text, "{byte:02x}");
         text

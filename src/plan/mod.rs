@@ -289,3 +289,6 @@ pub struct Summary {
     pub orphans: usize,
     pub steps: usize,
 }
+
+#[cfg(test)]
+mod tests;

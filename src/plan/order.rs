@@ -30,10 +30,12 @@ pub(super) fn within(mut changes: Vec<Change>, partition: &Partition, roles: usi
     let all: Vec<(String, Facts)> =
         changes.iter().map(|change| (change.address.clone(), Facts::of(change, partition))).collect();
     for (change, (own, facts)) in changes.iter_mut().zip(&all) {
-        let before = all.iter().filter(|(address, other)| match address == own {
-            true => facts.trusts_itself(),
-            false => comes_after(facts, other, full),
-        });
+        let before =
+            all.iter().filter(
+                |(address, other)| {
+                    if address == own { facts.trusts_itself() } else { comes_after(facts, other, full) }
+                },
+            );
         change.after = before.map(|(address, _)| address.clone()).collect();
     }
     sort(changes)
@@ -176,17 +178,13 @@ fn sort(changes: Vec<Change>) -> Vec<Change> {
     let mut unfinished: Vec<Unfinished> = Vec::new();
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|change| change.after.is_subset(&done));
-        let mut next = match ready {
-            Some(index) => waiting.remove(index),
-            None => {
-                let mut change = waiting.remove(circular(&waiting));
-                let missing: BTreeSet<String> = change.after.difference(&done).cloned().collect();
-                change.after.retain(|address| done.contains(address));
-                let role = change.address.clone();
-                unfinished.extend(close(&mut change).map(|step| Unfinished { role, step, missing }));
-                change
-            }
-        };
+        let mut next = waiting.remove(ready.unwrap_or_else(|| circular(&waiting)));
+        if ready.is_none() {
+            let missing: BTreeSet<String> = next.after.difference(&done).cloned().collect();
+            next.after.retain(|address| done.contains(address));
+            let role = next.address.clone();
+            unfinished.extend(close(&mut next).map(|step| Unfinished { role, step, missing }));
+        }
         done.insert(next.address.clone());
         for finished in unfinished.extract_if(.., |open| open.missing.is_subset(&done)) {
             next.after.extend(finished.missing.into_iter().chain([finished.role]).filter(|one| *one != next.address));

@@ -6,12 +6,13 @@ use super::Finding;
 use super::context::Context;
 use crate::live::Quotas;
 use crate::resource::managed_policy::LivePolicy;
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::LiveRole;
 
 /// What a role would have too much of.
 pub(super) fn of_role(context: &Context<'_>, after: &LiveRole, quotas: &Quotas) -> Vec<Finding> {
     let address = context.role_address(&after.name);
-    let inline: usize = after.inline_policies.values().map(|document| document.size()).sum();
+    let inline: usize = after.inline_policies.values().map(PolicyDocument::size).sum();
     let mut findings = Vec::new();
     let mut check = |what: &str, has: usize, allowed: usize| {
         if has > allowed {

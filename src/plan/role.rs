@@ -199,9 +199,10 @@ fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tall
             let Target { role: after, spelling: _ } = context.target(desired, Some(live));
             let sides = Sides { before: Some(live), after: Some(&after) };
             let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
-            match diffs.is_empty() {
-                true => tally.unchanged += 1,
-                false => tally.findings.push(say(format!("differs: {}", show::attributes(&diffs)))),
+            if diffs.is_empty() {
+                tally.unchanged += 1;
+            } else {
+                tally.findings.push(say(format!("differs: {}", show::attributes(&diffs))));
             }
         }
     }
@@ -308,7 +309,9 @@ fn replaced(context: &Context<'_>, desired: &Role, live: &LiveRole, after: &Live
     );
     if !live.instance_profiles.is_empty() {
         let profiles = live.instance_profiles.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        message += &format!("; it leaves the instance profiles {profiles} and is not put back");
+        message.push_str("; it leaves the instance profiles ");
+        message.push_str(&profiles);
+        message.push_str(" and is not put back");
     }
     tally.findings.push(Finding::warn("replace", &address, message));
     format!("path is `{}`, `{}` is desired, and IAM cannot rename", live.path, after.path)

@@ -14,6 +14,7 @@ use crate::live::Quotas;
 use crate::resource::Tags;
 use crate::resource::managed_policy::{LivePolicy, MAX_VERSIONS, PolicyVersion};
 use crate::resource::name::PolicyName;
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole};
 use crate::resource::step::Step;
 
@@ -118,8 +119,7 @@ fn attach_and_detach(before: &LiveRole, after: &LiveRole, quotas: &Quotas) -> Ve
 }
 
 fn put_and_delete(before: &LiveRole, after: &LiveRole, quotas: &Quotas) -> Vec<Step> {
-    let size =
-        |role: &LiveRole, name: &PolicyName| role.inline_policies.get(name).map_or(0, |document| document.size());
+    let size = |role: &LiveRole, name: &PolicyName| role.inline_policies.get(name).map_or(0, PolicyDocument::size);
     let mut names: Vec<&PolicyName> = after
         .inline_policies
         .iter()

@@ -25,7 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Rooms without a clock, a disk, a network or a terminal.
 const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "plan"];
 
-const IMPURE: &[&str] = &["tokio", "aws_", "async ", "std::fs", "std::env", "SystemTime", "Instant", "print!", "println!"];
+const IMPURE: &[&str] =
+    &["tokio", "aws_", "async ", "std::fs", "std::env", "SystemTime", "Instant", "print!", "println!"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -56,8 +57,11 @@ fn sources() -> Vec<(String, String, String)> {
             let room = within.split(['/', '.']).next().unwrap().to_owned();
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-            let code: String =
-                code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+            let code: String = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .map(|line| format!("{line}\n"))
+                .collect();
             (room, within, code)
         })
         .collect()
@@ -68,7 +72,13 @@ fn crate_names(code: &str) -> Vec<String> {
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
         if let Some(list) = rest.strip_prefix('{') {
-            names.extend(list.split('}').next().unwrap().split(',').map(|item| item.trim().split("::").next().unwrap().to_owned()));
+            names.extend(
+                list.split('}')
+                    .next()
+                    .unwrap()
+                    .split(',')
+                    .map(|item| item.trim().split("::").next().unwrap().to_owned()),
+            );
         } else {
             names.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
         }
@@ -128,7 +138,10 @@ fn every_room_stands_in_the_map_and_every_file_says_its_purpose() {
         if !std::fs::read_to_string(root().join("src").join(&file)).unwrap().starts_with("//!") {
             wrong.push(format!("{file} has no header"));
         }
-        if ["util", "utils", "common", "helpers", "manager", "misc"].iter().any(|name| file.split(['/', '.']).any(|part| part == *name)) {
+        if ["util", "utils", "common", "helpers", "manager", "misc"]
+            .iter()
+            .any(|name| file.split(['/', '.']).any(|part| part == *name))
+        {
             wrong.push(format!("{file} has a name that says nothing"));
         }
     }
@@ -164,11 +177,23 @@ fn every_dependency_says_why_it_is_there() {
 
 #[test]
 fn the_top_level_holds_what_it_should() {
-    let expected = ["CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "benches", "examples", "src", "state", "tests"];
+    let expected = [
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "benches",
+        "examples",
+        "src",
+        "state",
+        "tests",
+    ];
     let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(root()).output();
     let Ok(listed) = listed else { return };
     let listed = String::from_utf8(listed.stdout).unwrap();
-    let mut top: Vec<&str> = listed.lines().filter_map(|line| line.split('/').next()).filter(|name| !name.starts_with('.')).collect();
+    let mut top: Vec<&str> =
+        listed.lines().filter_map(|line| line.split('/').next()).filter(|name| !name.starts_with('.')).collect();
     top.dedup();
     for name in top {
         assert!(expected.contains(&name), "`{name}` stands at the top level");

@@ -12,7 +12,7 @@ use crate::aws::accounts::Iam;
 use crate::live::LiveAccount;
 use crate::org::AwsError;
 use crate::read::{Scope, Wanted};
-use crate::resource::name::RoleName;
+use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::role::RoleDetails;
 
 /// The most entries that a page may hold.
@@ -54,7 +54,7 @@ impl Filter {
             Scope::All => Self::All,
             Scope::Only { roles, policies } => Self::Only {
                 roles: roles.iter().map(RoleName::key).collect(),
-                policies: policies.iter().map(|policy| policy.key()).collect(),
+                policies: policies.iter().map(PolicyName::key).collect(),
             },
         }
     }

@@ -15,6 +15,7 @@ pub mod pattern;
 mod principal;
 mod read;
 mod statement_diff;
+pub mod value;
 mod widening;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ use serde_json::{Map, Value};
 use crate::org::Partition;
 
 pub use json::json_without_duplicates;
+pub use widening::widens;
 
 /// What a document is for: the rules of the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
