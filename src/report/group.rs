@@ -149,8 +149,19 @@ fn group<'a>(members: &[(AccountName<'a>, &'a Change)], sameness: Sameness) -> O
 
 /// What a reader sees of a change, as text. The steps follow from the differences and count only where there are none.
 fn words(change: &Change) -> String {
-    let Change { address, action, reason, cosmetic, cause, diffs, steps, fingerprint: _, expected: _, details: _ } =
-        change;
+    let Change {
+        address,
+        action,
+        reason,
+        cosmetic,
+        cause,
+        fingerprint: _,
+        expected: _,
+        details: _,
+        after: _,
+        diffs,
+        steps,
+    } = change;
     let steps = if diffs.is_empty() { steps.as_slice() } else { &[] };
     serde_json::to_string(&(resource(address), action, reason, cosmetic, cause, diffs, steps))
         .unwrap_or_else(|_| address.clone())

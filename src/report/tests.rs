@@ -47,6 +47,7 @@ fn account(id: &str, name: &str, changes: Vec<Change>) -> AccountPlan {
         unchanged: 0,
         owned: 0,
         orphans: 0,
+        desired: 0,
     }
 }
 
@@ -79,6 +80,7 @@ fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>
         fingerprint: format!("sha256:{address}"),
         expected: String::new(),
         details: false,
+        after: BTreeSet::new(),
         diffs,
         steps: if cosmetic { vec![] } else { vec![step] },
     }

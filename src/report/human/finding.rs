@@ -9,9 +9,6 @@ use crate::report::style::{Page, Tone, count};
 
 use super::BODY;
 
-/// Codes that `--allow` has no power over.
-const NEVER_ALLOWED: [&str; 2] = ["foreign-owner", "protected-role"];
-
 /// A finding and the account it is about.
 #[derive(Clone, Copy)]
 struct Located<'a> {
@@ -47,8 +44,9 @@ pub fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         .iter()
         .map(|account| (account.id.as_str(), AccountName { id: account.id, name: &account.name }))
         .collect();
+    let refused: BTreeSet<&str> = plan.stops(&BTreeSet::new()).into_iter().map(|stop| stop.code.as_str()).collect();
     let mut located: Vec<Located<'_>> = plan.findings.iter().map(|finding| locate(finding, &names)).collect();
-    located.sort_by_key(|located| (located.finding.severity, is_allowed(located.finding, plan)));
+    located.sort_by_key(|located| (located.finding.severity, !refused.contains(located.finding.code.as_str())));
     page.blank()?;
     let title = page.paint(Tone::Title, "Findings");
     page.line(0, &title)?;
@@ -58,9 +56,9 @@ pub fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         |located| located.key(Sameness::Folded),
     );
     for (members, sameness) in bundles {
-        write(plan, &members, sameness, page)?;
+        write(&members, sameness, &refused, page)?;
     }
-    refusal(plan, page)
+    refusal(plan, &refused, page)
 }
 
 fn locate<'a>(finding: &'a Finding, names: &BTreeMap<&'a str, AccountName<'a>>) -> Located<'a> {
@@ -68,11 +66,11 @@ fn locate<'a>(finding: &'a Finding, names: &BTreeMap<&'a str, AccountName<'a>>) 
     Located { account: id.and_then(|id| names.get(id).copied()), finding }
 }
 
-fn write(plan: &Plan, members: &[Located<'_>], sameness: Sameness, page: &mut Page<'_>) -> io::Result<()> {
+fn write(members: &[Located<'_>], sameness: Sameness, refused: &BTreeSet<&str>, page: &mut Page<'_>) -> io::Result<()> {
     let Some(first) = members.first() else { return Ok(()) };
     let (tone, word) = match first.finding.severity {
-        Severity::Stop if is_allowed(first.finding, plan) => (Tone::Changed, "allowed"),
-        Severity::Stop => (Tone::Alarm, "stop"),
+        Severity::Stop if refused.contains(first.finding.code.as_str()) => (Tone::Alarm, "stop"),
+        Severity::Stop => (Tone::Changed, "allowed"),
         Severity::Warn => (Tone::Changed, "warn"),
     };
     let accounts: Vec<AccountName<'_>> = members.iter().filter_map(|member| member.account).collect();
@@ -98,24 +96,16 @@ fn write(plan: &Plan, members: &[Located<'_>], sameness: Sameness, page: &mut Pa
     page.prose(BODY, Tone::Plain, &first.message(sameness))
 }
 
-/// Whether `--allow` named this finding's code when the plan was made, and that counts.
-fn is_allowed(finding: &Finding, plan: &Plan) -> bool {
-    plan.allowed.contains(&finding.code) && !NEVER_ALLOWED.contains(&finding.code.as_str())
-}
-
-fn refusal(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let stops: BTreeSet<&str> = plan
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Stop && !is_allowed(finding, plan))
-        .map(|finding| finding.code.as_str())
-        .collect();
-    if stops.is_empty() {
+/// Says how to go on where apply is refused because of these codes.
+fn refusal(plan: &Plan, refused: &BTreeSet<&str>, page: &mut Page<'_>) -> io::Result<()> {
+    if refused.is_empty() {
         return Ok(());
     }
-    let (never, may): (Vec<&str>, Vec<&str>) = stops.into_iter().partition(|code| NEVER_ALLOWED.contains(code));
-    let flags: Vec<String> = may.iter().map(|code| format!("--allow {code}")).collect();
+    let all: BTreeSet<String> = refused.iter().map(|code| (*code).to_owned()).collect();
+    let never: BTreeSet<&str> = plan.stops(&all).into_iter().map(|stop| stop.code.as_str()).collect();
+    let flags: Vec<String> = refused.difference(&never).map(|code| format!("--allow {code}")).collect();
     let accept = if flags.is_empty() { String::new() } else { format!(", or accept them with {}", flags.join(" ")) };
+    let never: Vec<&str> = never.into_iter().collect();
     let firm = if never.is_empty() { String::new() } else { format!(" ({} cannot be allowed)", never.join(", ")) };
     let text = format!("Apply is refused while stop findings stand: mend them{accept}{firm}");
     page.blank()?;
