@@ -1,6 +1,8 @@
 //! What IAM answers, call by call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod accounts;
+mod policies;
 mod roles;
 mod trusts;
 
