@@ -25,7 +25,7 @@ enum Detail<'a> {
     Policy(String, Arc<PolicyState>),
 }
 
-/// Source: IAM API Reference, GetAccountAuthorizationDetails. Of a role it tells neither description nor maximum
+/// Source: IAM API Reference, `GetAccountAuthorizationDetails`. Of a role it tells neither description nor maximum
 /// session duration. Of AWS's policies it tells those that somebody uses.
 pub(super) fn authorization_details(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let filter = filter(params)?;
@@ -139,7 +139,8 @@ fn role_detail(iam: &Iam<'_>, role: &RoleState) -> Xml {
     Xml::Fields(fields)
 }
 
-/// What the account holds and may hold. Source: IAM API Reference, GetAccountSummary.
+/// What the account holds and may hold. Source: IAM API Reference, `GetAccountSummary`.
+#[expect(clippy::unnecessary_wraps, reason = "every operation may refuse")]
 pub(super) fn summary(iam: &mut Iam<'_>, _: &Params) -> Result<Xml, ApiError> {
     let versions: usize = iam.seen_policies().map(|(_, policy)| policy.versions.len()).sum();
     let counts = [

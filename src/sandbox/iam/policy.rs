@@ -204,7 +204,8 @@ pub(super) fn list_versions(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, A
 pub(super) fn set_default_version(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let mut policy = to_change(iam, params)?;
     let arn = iam.policy_arn(&policy);
-    policy.default_version = find_version(&arn, &policy, params)?.id.clone();
+    let version = find_version(&arn, &policy, params)?.id.clone();
+    policy.default_version = version;
     iam.put_policy(policy);
     Ok(Xml::empty())
 }
@@ -283,7 +284,7 @@ pub(super) fn list_entities(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, A
     Ok(Xml::Fields(fields))
 }
 
-/// What lists tell of a policy. Source: IAM API Reference, ListPolicies: neither description nor tags.
+/// What lists tell of a policy. Source: IAM API Reference, `ListPolicies`: neither description nor tags.
 fn summary(arn: &str, policy: &PolicyState, usage: Usage) -> Vec<Field> {
     let updated = policy.versions.iter().map(|version| version.created).max().unwrap_or(policy.created);
     vec![

@@ -81,7 +81,7 @@ pub(super) fn remove_role(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, Api
     Ok(Xml::empty())
 }
 
-/// A profile in a list. Source: IAM API Reference, ListInstanceProfiles: lists leave out the tags.
+/// A profile in a list. Source: IAM API Reference, `ListInstanceProfiles`: lists leave out the tags.
 pub(super) fn listed(iam: &Iam<'_>, profile: &ProfileState) -> Xml {
     let role = profile.role.as_ref().and_then(|key| iam.state.roles.get(key)?.visible(iam.now));
     let roles = role.into_iter().map(|role| role::listed(iam, role)).collect();

@@ -11,7 +11,7 @@ use super::role_policy;
 use super::rules::{self, KeyCase, NAME_OF_ROLE};
 use super::trust;
 
-/// How much of a role an answer tells. Source: IAM API Reference, ListRoles: lists leave out the boundary, the tags
+/// How much of a role an answer tells. Source: IAM API Reference, `ListRoles`: lists leave out the boundary, the tags
 /// and when the role was last used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
@@ -36,11 +36,11 @@ pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
     };
     rules::set_tags(&mut role.tags, params, KeyCase::Ignored)?;
     role.trust = trust::store(iam, params, "AssumeRolePolicyDocument")?;
-    let existing = |role: &&Lagged<RoleState>| role.latest().is_some();
-    if iam.state.roles.get(&name.to_ascii_lowercase()).filter(existing).is_some() {
+    let existing = |role: &Lagged<RoleState>| role.latest().is_some();
+    if iam.state.roles.get(&name.to_ascii_lowercase()).is_some_and(existing) {
         return Err(already_exists("Role", name));
     }
-    let count = iam.state.roles.values().filter(existing).count();
+    let count = iam.state.roles.values().filter(|role| existing(role)).count();
     rules::within(&iam.state, "RolesQuota", "RolesPerAccount", count + 1)?;
     role.id = iam.world.ids.unique("AROA");
     let answer = wrap("Role", role_xml(iam, &role, Detail::Whole));
@@ -60,7 +60,7 @@ pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> 
     Ok(page.answer("Roles", |role| listed(iam, role)))
 }
 
-/// Source: IAM API Reference, UpdateRole: a duration that is not given becomes an hour. A description that is not
+/// Source: IAM API Reference, `UpdateRole`: a duration that is not given becomes an hour. A description that is not
 /// given stays.
 pub(super) fn update(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let description = rules::description(params)?;
@@ -111,7 +111,7 @@ pub(super) fn delete(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
     Ok(Xml::empty())
 }
 
-/// Tags are the one thing that may change on a service-linked role. Source: IAM API Reference, TagRole.
+/// Tags are the one thing that may change on a service-linked role. Source: IAM API Reference, `TagRole`.
 pub(super) fn tag(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let mut role = iam.latest_role(params)?;
     rules::set_tags(&mut role.tags, params, KeyCase::Ignored)?;
@@ -146,7 +146,7 @@ pub(super) fn create_service_linked(iam: &mut Iam<'_>, params: &Params) -> Resul
         name.extend(letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters));
     }
     if let Some(suffix) = params.get("CustomSuffix") {
-        name += &format!("_{suffix}");
+        name.extend(["_", suffix]);
     }
     let description = rules::description(params)?;
     let trust = format!(
