@@ -6,7 +6,7 @@ mod policies;
 mod roles;
 mod trusts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::wire::{ApiError, Params, Xml};
@@ -44,7 +44,7 @@ pub fn test() -> Test {
             management_account: AccountId::parse(A).unwrap(),
             root: "r-root".to_owned(),
             units: BTreeMap::new(),
-            delegated_administrators: Default::default(),
+            delegated_administrators: BTreeSet::new(),
             page_size: 20,
         },
         accounts: accounts.into(),
