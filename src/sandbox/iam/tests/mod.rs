@@ -46,6 +46,8 @@ pub fn test() -> Test {
             units: BTreeMap::new(),
             delegated_administrators: BTreeSet::new(),
             page_size: 20,
+            root_tags: BTreeMap::new(),
+            requests: BTreeMap::new(),
         },
         accounts: accounts.into(),
         keys: BTreeMap::new(),
