@@ -257,11 +257,11 @@ fn check_identity_statement(statement: &Map<String, Value>) -> Result<(), ApiErr
     if statement.contains_key("Principal") || statement.contains_key("NotPrincipal") {
         return Err(malformed("Policy document should not specify a principal."));
     }
-    if let Some(sid) = statement.get("Sid") {
-        if !sid.as_str().ok_or_else(syntax)?.chars().all(|c| c.is_ascii_alphanumeric()) {
-            let message = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*";
-            return Err(malformed(message));
-        }
+    if let Some(sid) = statement.get("Sid")
+        && !sid.as_str().ok_or_else(syntax)?.chars().all(|c| c.is_ascii_alphanumeric())
+    {
+        let message = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*";
+        return Err(malformed(message));
     }
     for action in patterns(statement, "Action", "NotAction", "Policy statement must contain actions.")? {
         check_action(action)?;
@@ -291,9 +291,8 @@ fn patterns<'v>(
 
 fn check_action(action: &str) -> Result<(), ApiError> {
     match action.split(':').collect::<Vec<_>>().as_slice() {
-        ["*"] => Ok(()),
+        ["*"] | ["*", _] => Ok(()),
         [_] => Err(malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")),
-        ["*", _] => Ok(()),
         [vendor, _]
             if vendor.is_empty() || vendor.chars().any(|c| !(c.is_ascii_alphanumeric() || "-.".contains(c))) =>
         {

@@ -1,6 +1,6 @@
 //! Pages: `MaxItems`, `Marker`, `IsTruncated`.
 //!
-//! AWS may return fewer entries than `MaxItems`, even none, while more follow (IAM API Reference, ListRoles). Two
+//! AWS may return fewer entries than `MaxItems`, even none, while more follow (IAM API Reference, `ListRoles`). Two
 //! entries of `IamState.quotas` ask for that: `PageSize` shortens every page, `EmptyFirstPage` puts an empty page
 //! before the first.
 

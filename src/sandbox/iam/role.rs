@@ -7,10 +7,11 @@ use super::super::world::{Lagged, RoleState};
 use super::document::encoded;
 use super::entity::{Field, Iam, already_exists, date, delete_conflict, text, wrap};
 use super::page::page;
+use super::role_policy;
 use super::rules::{self, KeyCase, NAME_OF_ROLE};
 use super::trust;
 
-/// How much of a role an answer tells. Source: IAM API Reference, ListRoles: lists leave out the boundary, the tags
+/// How much of a role an answer tells. Source: IAM API Reference, `ListRoles`: lists leave out the boundary, the tags
 /// and when the role was last used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
@@ -29,22 +30,17 @@ pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
         trust: String::new(),
         inline: BTreeMap::new(),
         attached: Vec::new(),
-        boundary: None,
+        boundary: role_policy::boundary(iam, params)?,
         tags: BTreeMap::new(),
         created: iam.now,
     };
     rules::set_tags(&mut role.tags, params, KeyCase::Ignored)?;
     role.trust = trust::store(iam, params, "AssumeRolePolicyDocument")?;
-    add(iam, role)
-}
-
-/// Adds a new role, if its name is free and the account may have one more.
-pub(super) fn add(iam: &mut Iam<'_>, mut role: RoleState) -> Result<Xml, ApiError> {
-    let existing = |role: &&Lagged<RoleState>| role.latest().is_some();
-    if iam.state.roles.get(&role.name.to_ascii_lowercase()).filter(existing).is_some() {
-        return Err(already_exists("Role", &role.name));
+    let existing = |role: &Lagged<RoleState>| role.latest().is_some();
+    if iam.state.roles.get(&name.to_ascii_lowercase()).is_some_and(existing) {
+        return Err(already_exists("Role", name));
     }
-    let count = iam.state.roles.values().filter(existing).count();
+    let count = iam.state.roles.values().filter(|role| existing(role)).count();
     rules::within(&iam.state, "RolesQuota", "RolesPerAccount", count + 1)?;
     role.id = iam.world.ids.unique("AROA");
     let answer = wrap("Role", role_xml(iam, &role, Detail::Whole));
@@ -61,10 +57,10 @@ pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> 
     let prefix = rules::path_prefix(params)?;
     let roles = iam.seen_roles().filter(|(_, role)| role.path.starts_with(prefix));
     let page = page(iam, params, roles.map(|(key, role)| (key.clone(), role)))?;
-    Ok(page.answer("Roles", |role| role_xml(iam, role, Detail::Listed)))
+    Ok(page.answer("Roles", |role| listed(iam, role)))
 }
 
-/// Source: IAM API Reference, UpdateRole: a duration that is not given becomes an hour. A description that is not
+/// Source: IAM API Reference, `UpdateRole`: a duration that is not given becomes an hour. A description that is not
 /// given stays.
 pub(super) fn update(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let description = rules::description(params)?;
@@ -115,7 +111,7 @@ pub(super) fn delete(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
     Ok(Xml::empty())
 }
 
-/// Tags are the one thing that may change on a service-linked role. Source: IAM API Reference, TagRole.
+/// Tags are the one thing that may change on a service-linked role. Source: IAM API Reference, `TagRole`.
 pub(super) fn tag(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let mut role = iam.latest_role(params)?;
     rules::set_tags(&mut role.tags, params, KeyCase::Ignored)?;
@@ -134,6 +130,47 @@ pub(super) fn list_tags(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiEr
     let tags = &iam.seen_role(params)?.tags;
     let page = page(iam, params, tags.iter().map(|(key, value)| (key.clone(), (key, value))))?;
     Ok(page.answer("Tags", |(key, value)| rules::tag_xml(key, value)))
+}
+
+/// Creates `AWSServiceRoleForX` under `/aws-service-role/`, trusting its service alone.
+///
+/// AWS chooses X for each service; here it is the capitalized words of the service's name.
+pub(super) fn create_service_linked(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
+    let service = params.require("AWSServiceName")?;
+    let words = service.strip_suffix(".amazonaws.com").filter(|words| !words.is_empty()).ok_or_else(|| {
+        ApiError::new(400, "InvalidInput", format!("Service {service} is not a valid AWS service name."))
+    })?;
+    let mut name = String::from("AWSServiceRoleFor");
+    for word in words.split(['.', '-']) {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters));
+    }
+    if let Some(suffix) = params.get("CustomSuffix") {
+        name.extend(["_", suffix]);
+    }
+    let description = rules::description(params)?;
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{service}"}},"Action":"sts:AssumeRole"}}]}}"#
+    );
+    let names = [
+        ("RoleName".to_owned(), name.clone()),
+        ("Path".to_owned(), format!("/aws-service-role/{service}/")),
+        ("AssumeRolePolicyDocument".to_owned(), trust),
+    ];
+    let names = names.into_iter().chain(description.map(|text| ("Description".to_owned(), text)));
+    create(iam, &Params(names.collect())).map_err(|error| match error.code.as_str() {
+        "EntityAlreadyExists" => ApiError::new(
+            400,
+            "InvalidInput",
+            format!("Service role name {name} has been taken in this account, please try a different suffix."),
+        ),
+        _ => error,
+    })
+}
+
+/// A role as lists tell of it.
+pub(super) fn listed(iam: &Iam<'_>, role: &RoleState) -> Xml {
+    role_xml(iam, role, Detail::Listed)
 }
 
 fn role_xml(iam: &Iam<'_>, role: &RoleState, detail: Detail) -> Xml {

@@ -28,7 +28,8 @@ pub(super) fn constraint(parameter: &str, value: &str, rule: &str) -> ApiError {
     ))
 }
 
-fn length(parameter: &str, value: &str, shortest: usize, longest: usize) -> Result<(), ApiError> {
+/// `ValidationError` when `value` is too short or too long, in characters.
+pub(super) fn length(parameter: &str, value: &str, shortest: usize, longest: usize) -> Result<(), ApiError> {
     let characters = value.chars().count();
     if characters < shortest {
         return Err(constraint(parameter, value, &format!("have length greater than or equal to {shortest}")));
@@ -62,6 +63,19 @@ pub(super) fn path(params: &Params) -> Result<String, ApiError> {
     Err(ApiError::validation(
         "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
     ))
+}
+
+/// The parameter `Path` of a policy: `((/[A-Za-z0-9.,+@=_-]+)*)/`.
+pub(super) fn policy_path(params: &Params) -> Result<String, ApiError> {
+    let path = path(params)?;
+    let allowed = |segment: &str| {
+        !segment.is_empty() && segment.chars().all(|c| c.is_ascii_alphanumeric() || ".,+@=_-".contains(c))
+    };
+    let inner = path.trim_start_matches('/').strip_suffix('/');
+    if path == "/" || (!path.starts_with("//") && inner.is_some_and(|inner| inner.split('/').all(allowed))) {
+        return Ok(path);
+    }
+    Err(constraint("Path", &path, "satisfy regular expression pattern: ((/[A-Za-z0-9\\.,\\+@=_-]+)*)/"))
 }
 
 /// The parameter `PathPrefix` of a list; `/` where it is not given.

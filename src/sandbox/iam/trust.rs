@@ -192,10 +192,10 @@ fn simplify(document: &mut Map<String, Value>) {
 }
 
 fn unwrap_single(value: &mut Value) {
-    if let Value::Array(list) = value {
-        if list.len() == 1 {
-            *value = list.pop().unwrap_or_default();
-        }
+    if let Value::Array(list) = value
+        && list.len() == 1
+    {
+        *value = list.pop().unwrap_or_default();
     }
 }
 

@@ -1,10 +1,12 @@
 //! What IAM answers, call by call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod accounts;
+mod policies;
 mod roles;
 mod trusts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::wire::{ApiError, Params, Xml};
@@ -42,8 +44,10 @@ pub fn test() -> Test {
             management_account: AccountId::parse(A).unwrap(),
             root: "r-root".to_owned(),
             units: BTreeMap::new(),
-            delegated_administrators: Default::default(),
+            delegated_administrators: BTreeSet::new(),
             page_size: 20,
+            root_tags: BTreeMap::new(),
+            requests: BTreeMap::new(),
         },
         accounts: accounts.into(),
         keys: BTreeMap::new(),
