@@ -50,7 +50,7 @@ async fn the_sdk_reads_lists_and_the_summary() {
     let client = client(furnished());
     let names = |names: Vec<Option<&str>>| names.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let roles = client.list_roles().send().await.unwrap();
-    assert_eq!(roles.roles().iter().map(|role| role.role_name()).collect::<Vec<_>>(), ["bare", "r"]);
+    assert_eq!(roles.roles().iter().map(aws_sdk_iam::types::Role::role_name).collect::<Vec<_>>(), ["bare", "r"]);
     assert_eq!(roles.roles()[1].max_session_duration(), Some(7200));
     let role = client.get_role().role_name("r").send().await.unwrap().role.unwrap();
     assert_eq!((role.description(), role.role_last_used().is_some()), (Some("d"), true));
