@@ -32,7 +32,7 @@ pub enum Scope {
 }
 
 /// Somebody who can read accounts. It holds no way to write.
-pub trait Reader: Sync {
+pub trait Reader: Send + Sync {
     /// Reads one account.
     fn read(&self, account: &Account, wanted: &Wanted) -> impl Future<Output = Result<LiveAccount, AwsError>> + Send;
 

@@ -1,11 +1,46 @@
 //! The plan: what differs, what will be written, and what speaks against it.
+//!
+//! [`needs`] says what the bulk read of an account leaves open, [`plan_account`] plans one account, [`build`] puts the
+//! accounts together, and [`recheck`] and [`converged`] tell before and after writing whether live IAM is as the plan
+//! has it. All of it is pure, and the same input gives the same bytes.
+//!
+//! A change that a stop finding speaks against stands in the plan all the same, because a reviewer must see what would
+//! be written before allowing it; apply refuses the whole plan while [`Plan::stops`] is not empty. Three findings leave
+//! no change behind: `foreign-owner` and `protected-role`, which nothing allows, and `adopt`, as long as it is not
+//! allowed. `adopt-path` leaves none either: adoption never replaces.
+//!
+//! The order of one account's changes is in the list and, for those who run changes side by side, in [`Change::after`].
+//! A resource that is replaced is one change; where a policy is replaced, its change detaches it from the roles that
+//! hold it, and the changes of those roles, which come after, attach the new one.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod account;
+mod claim;
+mod context;
+mod file;
+mod fingerprint;
+mod guard;
+mod mask;
+mod order;
+mod policy;
+mod quota;
+mod role;
+mod settings;
+mod show;
+mod steps;
+
+pub use account::{Needs, needs, plan_account, skipped, unreadable};
+pub use file::{LoadError, load, save};
+pub use fingerprint::{Convergence, converged, recheck};
+pub use guard::build;
+pub use settings::{Extras, Header, Limits, RoleKey, Settings};
+
 use crate::org::{AccountId, AwsError};
+use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::policy::StatementDiff;
 use crate::resource::step::Step;
 
@@ -62,6 +97,9 @@ pub struct AccountPlan {
     /// Resources that bear our mark, that nobody desires and that stay.
     #[serde(skip)]
     pub orphans: usize,
+    /// Resources that shall be here.
+    #[serde(skip)]
+    pub desired: usize,
 }
 
 /// Whether an account was read.
@@ -105,10 +143,34 @@ pub struct Change {
     pub expected: String,
     /// Whether descriptions and durations are part of the fingerprints.
     pub details: bool,
+    /// Addresses of changes that must be done before this one; they may be in other accounts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub after: BTreeSet<String>,
     /// What differs, sensitive values masked.
     pub diffs: Vec<AttributeDiff>,
     /// The writes, in order.
     pub steps: Vec<Step>,
+}
+
+impl Change {
+    /// The role or policy that this changes.
+    pub fn resource(&self) -> Option<ResourceKind> {
+        let mut parts = self.address.splitn(3, '/').skip(1);
+        match (parts.next()?, parts.next()?) {
+            ("role", name) => RoleName::parse(name).ok().map(ResourceKind::Role),
+            ("policy", name) => PolicyName::parse(name).ok().map(ResourceKind::Policy),
+            _ => None,
+        }
+    }
+}
+
+/// The resource at an address, within its account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ResourceKind {
+    /// A role.
+    Role(RoleName),
+    /// A customer managed policy.
+    Policy(PolicyName),
 }
 
 /// What is done to a resource.
@@ -190,6 +252,16 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    pub(crate) fn stop(code: &str, address: &str, message: String) -> Self {
+        Self { code: code.to_owned(), severity: Severity::Stop, address: Some(address.to_owned()), message }
+    }
+
+    pub(crate) fn warn(code: &str, address: &str, message: String) -> Self {
+        Self { severity: Severity::Warn, ..Self::stop(code, address, message) }
+    }
+}
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -217,3 +289,6 @@ pub struct Summary {
     pub orphans: usize,
     pub steps: usize,
 }
+
+#[cfg(test)]
+mod tests;

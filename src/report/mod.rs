@@ -1,1 +1,16 @@
 //! Views of plans and runs for people and machines.
+//!
+//! A view decides nothing and calls nobody: it gets a value, a [`Style`](style::Style) and somewhere to write. Data goes to the
+//! writer the caller names (standard output), progress to another (standard error). A writer that fails, such as a closed pipe,
+//! is an `Err` for the caller, never a panic.
+
+pub mod accounts;
+pub mod group;
+pub mod human;
+pub mod json;
+pub mod progress;
+pub mod run;
+pub mod style;
+
+#[cfg(test)]
+mod tests;

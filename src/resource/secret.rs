@@ -25,6 +25,11 @@ impl Secrets {
         }
     }
 
+    /// The values.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether `text` holds a sensitive value.
     pub fn occurs_in(&self, text: &str) -> bool {
         self.0.iter().any(|secret| text.contains(secret.as_str()))

@@ -1,5 +1,201 @@
 //! An AWS in this process: IAM, STS and Organizations as AWS documents them.
+//!
+//! Many accounts, one organization, and trust that is enforced: whoever enters an account must be let in by the role's
+//! trust policy and by its own. The real SDK talks to it through [`Sandbox::http_client`], anything else over HTTP
+//! through [`serve`]. What it does not do: verify signatures, hold calls to IAM and Organizations against the caller's
+//! policies, service control policies, web identity and SAML.
 
+pub mod build;
+mod caller;
+mod connector;
+pub mod faults;
+pub mod gate;
 pub mod iam;
+pub mod managed;
+mod organizations;
+pub mod protocol;
+pub mod serve;
+mod sts;
 pub mod wire;
 pub mod world;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+
+use crate::org::AccountId;
+use faults::{Effect, Fault, Faults};
+use gate::Call;
+use protocol::{Request, Response};
+use wire::{ApiError, Params, Xml};
+use world::{Clock, Session, World};
+
+/// A running sandbox. Clones are the same sandbox.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    world: Arc<Mutex<World>>,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+/// What went through, and what is to go wrong.
+#[derive(Debug, Default)]
+struct Traffic {
+    requests: u64,
+    calls: BTreeMap<Call, u64>,
+    faults: Faults,
+    latency: Duration,
+}
+
+/// The connection broke before the sandbox acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("connection reset by peer")]
+pub struct ConnectionReset;
+
+impl Sandbox {
+    /// A sandbox around `world`.
+    pub fn new(world: World) -> Self {
+        Self { world: Arc::new(Mutex::new(world)), traffic: Arc::default() }
+    }
+
+    /// The keys of the management account's user `admin`, who may do everything there.
+    ///
+    /// They are the same at every call.
+    pub fn credentials(&self) -> Credentials {
+        let mut world = self.lock();
+        let arn = format!(
+            "arn:{}:iam::{}:user/{}",
+            world.partition,
+            world.organization.management_account,
+            build::ADMIN_USER
+        );
+        let key = match world.keys.iter().find(|(_, session)| session.arn == arn) {
+            Some((key, _)) => key.clone(),
+            None => {
+                let account = world.organization.management_account;
+                let users = world.accounts.get(&account).map(|account| &account.iam.users);
+                let id = users.and_then(|users| users.get(build::ADMIN_USER)).map(|user| user.id.clone());
+                let user_id = id.unwrap_or_default();
+                world.add_key("AKIA", Session { account, arn, user_id, role_arn: None, expires: None })
+            }
+        };
+        credentials(key, None)
+    }
+
+    /// Keys for the user, the role (as a session named `sandbox`, for an hour) or the account root with this ARN.
+    ///
+    /// # Errors
+    /// `NoSuchEntity` where there is no such user, role or account.
+    pub fn credentials_of(&self, arn: &str) -> Result<Credentials, ApiError> {
+        let mut world = self.lock();
+        let session = session_of(&world, arn)
+            .ok_or_else(|| ApiError::no_such_entity(format!("there is no user, role or account {arn}")))?;
+        let lifetime = session.expires.map(|_| SystemTime::now() + SESSION);
+        let key = world.add_key(if lifetime.is_some() { "ASIA" } else { "AKIA" }, session);
+        Ok(credentials(key, lifetime))
+    }
+
+    /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts.
+    pub fn by_hand(&self, account: AccountId, operation: &str, params: &[(&str, &str)]) -> Result<Xml, ApiError> {
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        iam::call(&mut self.lock(), account, operation, &Params(params))
+    }
+
+    /// Looks at the world, or changes it.
+    pub fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        act(&mut self.lock())
+    }
+
+    /// Moves a clock that is moved by hand; the wall's goes its own way.
+    pub fn advance(&self, by: Duration) {
+        if let Clock::Manual(now) = &mut self.lock().clock {
+            *now += by;
+        }
+    }
+
+    /// How many calls of each kind came in, faults included.
+    pub fn calls(&self) -> BTreeMap<Call, u64> {
+        self.traffic().calls.clone()
+    }
+
+    /// Makes calls that match `fault` go wrong from now on.
+    pub fn fail(&self, fault: Fault) {
+        self.traffic().faults.add(fault);
+    }
+
+    /// Lets every call take `latency`.
+    pub fn set_latency(&self, latency: Duration) {
+        self.traffic().latency = latency;
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Where a fault breaks the connection.
+    pub async fn answer(&self, request: &Request) -> Result<Response, ConnectionReset> {
+        let incoming = gate::read(&self.lock(), request);
+        let (effect, latency, request_id) = {
+            let mut traffic = self.traffic();
+            traffic.requests += 1;
+            *traffic.calls.entry(incoming.call.clone()).or_default() += 1;
+            (traffic.faults.strike(&incoming.call), traffic.latency, request_id(traffic.requests))
+        };
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        match effect {
+            None => Ok(gate::answer(&mut self.lock(), incoming, request_id)),
+            Some(Effect::Error(error)) => Ok(gate::refuse(&incoming, error, request_id)),
+            Some(Effect::Reset) => Err(ConnectionReset),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long the session of a role lasts that [`Sandbox::credentials_of`] opens.
+const SESSION: Duration = Duration::from_hours(1);
+
+fn session_of(world: &World, arn: &str) -> Option<Session> {
+    let id = sts::account_of(arn)?;
+    let account = world.accounts.get(&id)?;
+    let (_, entity) = arn.split_once(&format!(":{id}:"))?;
+    let lasting = |user_id| Session { account: id, arn: arn.to_owned(), user_id, role_arn: None, expires: None };
+    if entity == "root" {
+        return Some(lasting(id.to_string()));
+    }
+    let (kind, path) = entity.split_once('/')?;
+    let name = path.rsplit('/').next()?.to_lowercase();
+    match kind {
+        "user" => account.iam.users.get(&name).map(|user| lasting(user.id.clone())),
+        "role" => account.iam.roles.get(&name)?.latest().map(|role| Session {
+            account: id,
+            arn: format!("arn:{}:sts::{id}:assumed-role/{}/sandbox", world.partition, role.name),
+            user_id: format!("{}:sandbox", role.id),
+            role_arn: Some(arn.to_owned()),
+            expires: Some(world.clock.now() + SESSION),
+        }),
+        _ => None,
+    }
+}
+
+fn credentials(key: String, expires: Option<SystemTime>) -> Credentials {
+    let token = expires.map(|_| gate::session_token(&key));
+    let secret = sts::secret_key(&key);
+    Credentials::new(key, secret, token, expires, "sandbox")
+}
+
+/// A request id that looks like AWS's.
+fn request_id(number: u64) -> String {
+    uuid::Uuid::from_u64_pair(number.wrapping_mul(0x9E37_79B9_7F4A_7C15), number).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,20 @@ pub struct World {
     pub ids: Ids,
 }
 
+impl World {
+    /// `arn:aws:iam::111122223333:root`
+    pub fn root_arn(&self, account: AccountId) -> String {
+        format!("arn:{}:iam::{account}:root", self.partition)
+    }
+
+    /// Hands out an access key for `session`: `AKIA…` for good, `ASIA…` for a while.
+    pub fn add_key(&mut self, prefix: &str, session: Session) -> String {
+        let key: String = self.ids.unique(prefix).chars().take(20).collect();
+        self.keys.insert(key.clone(), session);
+        key
+    }
+}
+
 /// The clock of the sandbox.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
@@ -53,10 +67,7 @@ impl Ids {
     pub fn unique(&mut self, prefix: &str) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         self.0 += 1;
-        // SplitMix64 spreads the counter, so that ids look like AWS's.
-        let mut x = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let x = self.roll();
         let mut id = prefix.to_owned();
         let mut value = u128::from(x) << 64 | u128::from(x ^ (x >> 31));
         while id.len() < 21 {
@@ -64,6 +75,30 @@ impl Ids {
             value >>= 5;
         }
         id
+    }
+
+    /// A number that looks like chance, of this counter as it stands.
+    pub fn roll(&self) -> u64 {
+        // SplitMix64 spreads the counter, so that ids look like AWS's.
+        let mut x = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        x
+    }
+
+    /// `length` characters of a-z and 2-7, as the ids of Organizations are made of.
+    pub fn lower(&mut self, length: usize) -> String {
+        self.unique("").to_lowercase().chars().take(length).collect()
+    }
+
+    /// An account id.
+    pub fn account(&mut self) -> AccountId {
+        loop {
+            let digits: String = self.unique("").bytes().map(|byte| char::from(b'0' + byte % 10)).take(12).collect();
+            if let Ok(id) = AccountId::parse(&digits) {
+                return id;
+            }
+        }
     }
 }
 
@@ -82,6 +117,36 @@ pub struct OrganizationState {
     pub delegated_administrators: BTreeSet<AccountId>,
     /// Entries per page of every Organizations list; AWS's limit is 20.
     pub page_size: usize,
+    /// The tags of the root.
+    pub root_tags: BTreeMap<String, String>,
+    /// What became of each `CreateAccount`, by request id.
+    pub requests: BTreeMap<String, CreateAccountState>,
+}
+
+/// What became of one `CreateAccount`.
+#[derive(Debug, Clone)]
+pub struct CreateAccountState {
+    /// The name asked for.
+    pub name: String,
+    /// When it was asked for, in time since the world began.
+    pub requested: Duration,
+    /// The new account, or why there is none: `EMAIL_ALREADY_EXISTS`.
+    pub outcome: Result<AccountId, String>,
+}
+
+impl OrganizationState {
+    /// The ids from the organization down to `parent`, a root or unit: `o-…/r-…/ou-…`.
+    pub fn id_path(&self, parent: &str) -> String {
+        let mut ids = Vec::new();
+        let mut at = parent;
+        while let Some(unit) = self.units.get(at) {
+            ids.push(at);
+            at = &unit.parent;
+        }
+        ids.extend([at, self.id.as_str()]);
+        ids.reverse();
+        ids.join("/")
+    }
 }
 
 /// One organizational unit.
@@ -142,6 +207,8 @@ pub struct IamState {
     pub profiles: BTreeMap<String, ProfileState>,
     /// Quotas that differ from the documented defaults, by the name `GetAccountSummary` gives them.
     pub quotas: BTreeMap<String, usize>,
+    /// ARNs of the roles and users that trust policies of this account ever named, by unique id.
+    pub principals: BTreeMap<String, String>,
 }
 
 /// An entity whose writes become visible to reads only after a while.

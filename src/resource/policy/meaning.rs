@@ -38,20 +38,19 @@ impl Statement {
 }
 
 fn condition<'a>(operator: &str, key: &'a str, values: &BTreeSet<String>) -> Condition<'a> {
-    let spell: fn(&String) -> String = match Operator::parse(operator).map(|operator| operator.test) {
+    let spell: fn(&str) -> String = match Operator::parse(operator).map(|operator| operator.test) {
         Some(Test::Bool | Test::StringEqualsIgnoreCase) => |value| value.to_lowercase(),
         Some(Test::IpAddress) => with_prefix_length,
-        _ => String::clone,
+        _ => str::to_owned,
     };
     let operator = operator.replace("ArnLike", "ArnEquals").replace("ArnNotLike", "ArnNotEquals");
-    (operator, key, values.iter().map(spell).collect())
+    (operator, key, values.iter().map(|value| spell(value)).collect())
 }
 
 /// An address alone is a network of one: `/32`, and `/128` for IPv6.
-#[expect(clippy::ptr_arg, reason = "one of several functions of this signature")]
-fn with_prefix_length(address: &String) -> String {
+fn with_prefix_length(address: &str) -> String {
     match (address.contains('/'), address.contains(':')) {
-        (true, _) => address.clone(),
+        (true, _) => address.to_owned(),
         (false, false) => format!("{address}/32"),
         (false, true) => format!("{address}/128"),
     }

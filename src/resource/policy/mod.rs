@@ -15,10 +15,13 @@ pub mod pattern;
 mod principal;
 mod read;
 mod statement_diff;
+pub mod value;
 mod widening;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use serde_json::{Map, Value};
 use crate::org::Partition;
 
 pub use json::json_without_duplicates;
+pub use widening::widens;
 
 /// What a document is for: the rules of the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +128,7 @@ pub struct DocumentProblem {
 pub enum Difference {
     /// Not at all, or only in spelling that has no name: order, case, scalar or list.
     None,
-    /// In spelling that is kept but means nothing: Sid, Id, ArnEquals for ArnLike, `/32`, duplicates.
+    /// In spelling that is kept but means nothing: `Sid`, `Id`, `ArnEquals` for `ArnLike`, `/32`, duplicates.
     Cosmetic,
     /// In meaning.
     Semantic,

@@ -116,15 +116,17 @@ impl Reader<'_> {
 
     fn statements(&mut self, members: &Members) -> Vec<Statement> {
         let at = "/Statement";
-        let statements = match members.get("Statement") {
+        match members.get("Statement") {
             Some(statement @ Value::Object(_)) => self.statement(statement, at).into_iter().collect(),
-            Some(Value::Array(list)) if list.is_empty() => {
-                self.refuse(at.to_owned(), "`Statement` is empty", Some("a document needs a statement".to_owned()));
-                Vec::new()
-            }
             Some(Value::Array(list)) => {
+                if list.is_empty() {
+                    self.refuse(at.to_owned(), "`Statement` is empty", Some("a document needs a statement".to_owned()));
+                }
                 let each = list.iter().enumerate();
-                each.filter_map(|(index, statement)| self.statement(statement, &format!("{at}/{index}"))).collect()
+                let statements: Vec<_> =
+                    each.map(|(index, statement)| self.statement(statement, &format!("{at}/{index}"))).collect();
+                self.unique_sids(&statements);
+                statements.into_iter().flatten().collect()
             }
             Some(other) => {
                 let message = format!("`Statement` must be a list of statements, not {}", name_of_type(other));
@@ -135,9 +137,7 @@ impl Reader<'_> {
                 self.missing(members, "", "Statement", "the document has no `Statement`");
                 Vec::new()
             }
-        };
-        self.unique_sids(&statements, members.get("Statement").is_some_and(Value::is_array));
-        statements
+        }
     }
 
     /// Notes a missing member, unless it is there in another case, which is a problem of its own already.
@@ -148,13 +148,14 @@ impl Reader<'_> {
         }
     }
 
-    fn unique_sids(&mut self, statements: &[Statement], list: bool) {
+    fn unique_sids(&mut self, statements: &[Option<Statement>]) {
         let mut seen = BTreeSet::new();
-        for (index, sid) in statements.iter().enumerate().filter_map(|(index, s)| Some((index, s.sid.as_ref()?))) {
+        for (index, statement) in statements.iter().enumerate() {
+            let Some(sid) = statement.as_ref().and_then(|statement| statement.sid.as_ref()) else { continue };
             if !seen.insert(sid) {
-                let pointer = if list { format!("/Statement/{index}/Sid") } else { "/Statement/Sid".to_owned() };
                 let hint = Some("statement ids are unique within a document".to_owned());
-                self.refuse(pointer, format!("`{sid}` is the Sid of another statement too"), hint);
+                let message = format!("`{sid}` is the Sid of another statement too");
+                self.refuse(format!("/Statement/{index}/Sid"), message, hint);
             }
         }
     }

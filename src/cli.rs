@@ -1,0 +1,211 @@
+//! The command line: the only file that names clap.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Declarative IAM roles for every account of an AWS organization.
+///
+/// A directory of TOML says which roles each account should hold; plan shows what differs from live IAM, apply
+/// converges it account by account. AWS credentials, profiles, regions and endpoints come from the standard AWS
+/// settings (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).
+#[derive(Debug, Parser)]
+#[command(name = "rolecall", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to talk.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or nothing to do
+  1    error: bad input, wrong usage, no credentials, nothing could be read
+  2    changes are present (plan --detailed-exitcode)
+  3    partial: an account could not be read or failed; the rest is done and reported
+  4    refused: a guard, or a stale plan
+  130  interrupted
+
+New here? `rolecall sandbox demo` tells the whole story without an AWS account.";
+
+/// Flags of every command that say how to talk.
+#[derive(Debug, Clone, Args)]
+pub struct Output {
+    /// When to use color; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = "Output")]
+    pub color: ColorChoice,
+    /// Print results and errors only, no progress
+    #[arg(long, global = true, help_heading = "Output")]
+    pub quiet: bool,
+    /// Say more: full documents and every account; twice for debug logs, three times for the SDK's
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    /// Format of logs on stderr
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    pub log_format: LogFormat,
+}
+
+/// When to use color.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Format of logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Format of data on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the desired state without calling AWS: syntax, references, documents, sizes
+    Validate {
+        /// The desired state.
+        #[command(flatten)]
+        desired: DesiredArgs,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Show what differs between the desired state and live IAM, and what apply would do
+    Plan {
+        /// What to plan.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Save the plan, to be applied exactly as reviewed (it may hold sensitive values: mode 0600)
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Format of the plan
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+        /// Exit with 2 when the plan has changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Converge live IAM: make a plan, show it, ask, write, read back; or apply a saved plan
+    Apply {
+        /// A plan saved by `plan --out`; it is not asked about again
+        plan: Option<PathBuf>,
+        /// What to apply.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Do not ask
+        #[arg(long)]
+        auto_approve: bool,
+        /// Never read from the terminal: without --auto-approve nothing is applied
+        #[arg(long)]
+        no_input: bool,
+        /// Format of the run report
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// List the accounts of the organization, and which roles target them and why
+    Accounts {
+        /// Which accounts.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Format of the list
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// An AWS organization in this process: no AWS account needed
+    Sandbox {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: SandboxCommand,
+    },
+}
+
+/// What to do with the sandbox.
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply
+    Demo,
+    /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
+    Serve {
+        /// The organization to serve, as TOML; without it a demonstration organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// The port on 127.0.0.1; 0 takes a free one
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        port: u16,
+    },
+}
+
+/// Where the desired state is, and its inputs.
+#[derive(Debug, Clone, Args)]
+pub struct DesiredArgs {
+    /// The desired state: a directory with a rolecall.toml, or one file
+    #[arg(short, long, default_value = ".", value_name = "PATH", env = "ROLECALL_CONFIG")]
+    pub config: PathBuf,
+    /// Set a variable; strongest. Also ROLECALL_VAR_<name>
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
+    /// Set variables from a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub var_file: Vec<PathBuf>,
+}
+
+/// The desired state, and which part of it a run is about.
+#[derive(Debug, Clone, Args)]
+pub struct ScopeArgs {
+    /// The desired state.
+    #[command(flatten)]
+    pub desired: DesiredArgs,
+    /// Only these accounts: an id, a name, a glob over names, `management`, `ou=PATH` or `tags.KEY=VALUE`
+    #[arg(long, value_name = "SELECTOR")]
+    pub account: Vec<String>,
+    /// Only roles of this name; a glob
+    #[arg(long, value_name = "NAME")]
+    pub role: Vec<String>,
+    /// Delete what bears this directory's mark and is no longer desired
+    #[arg(long)]
+    pub prune: bool,
+    /// Accounts at once (default: 64 reading, 16 applying)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallelism: Option<u16>,
+    /// Let a stop finding of this code pass
+    #[arg(long, value_name = "CODE")]
+    pub allow: Vec<String>,
+}
+
+/// Reads the command line. Wrong usage ends with 1, not clap's own 2, which means that changes are present.
+///
+/// # Errors
+/// The text to print, whether it goes to stdout (help, version), and nothing else to do.
+pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,246 @@
+//! What is wrong with a desired state: all of it at once, each with its place and the way to mend it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+use super::tree::{File, Place};
+
+/// Whether a problem refuses the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the variants are what they are called")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One thing wrong, and where.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Problem {
+    /// Whether it refuses the run.
+    pub severity: Severity,
+    /// A stable name of its kind: `syntax`, `unknown-key`, `type`, …
+    pub code: &'static str,
+    /// The file, or `--var` and the like where the value came from the command line.
+    pub file: String,
+    /// One-based; 0 where no line is to blame.
+    pub line: usize,
+    /// One-based, in characters; 0 where no column is to blame.
+    pub column: usize,
+    /// What.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+    /// What to say below the underlined text.
+    #[serde(skip)]
+    pub label: Option<String>,
+    /// The bytes to underline.
+    #[serde(skip)]
+    pub span: Range<usize>,
+    /// The file to show them from; `None` where it must not be shown.
+    #[serde(skip)]
+    pub source: Option<Arc<File>>,
+}
+
+impl Problem {
+    /// An error at `place`.
+    pub fn error(code: &'static str, place: &Place, message: impl Into<String>) -> Self {
+        Self::at(Severity::Error, code, place, message.into())
+    }
+
+    /// A warning at `place`.
+    pub fn warning(code: &'static str, place: &Place, message: impl Into<String>) -> Self {
+        Self::at(Severity::Warning, code, place, message.into())
+    }
+
+    /// An error with no line to blame: a file that cannot be read, a wrong `--var`.
+    pub fn elsewhere(code: &'static str, file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            file: file.into(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            hint: None,
+            label: None,
+            span: 0..0,
+            source: None,
+        }
+    }
+
+    fn at(severity: Severity, code: &'static str, place: &Place, message: String) -> Self {
+        let (line, column) = place.line_column();
+        Self {
+            severity,
+            line,
+            column,
+            span: place.start..place.end,
+            source: Some(place.file.clone()),
+            ..Self::elsewhere(code, place.file.name.clone(), message)
+        }
+    }
+
+    /// The same with a way to mend it.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same with a hint where there is one.
+    #[must_use]
+    pub fn maybe_hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// The same with a word below the underlined text.
+    #[must_use]
+    pub fn label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// The same without its source line, which holds a sensitive value.
+    #[must_use]
+    pub fn hide_source(self) -> Self {
+        Self { source: None, ..self }
+    }
+
+    /// The text a person reads: the message, the source line underlined, the hint.
+    pub fn render(&self, renderer: &Renderer) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = Group::with_title(level.primary_title(&self.message).id(self.code));
+        if let Some(file) = &self.source {
+            let underlined = AnnotationKind::Primary.span(self.underlined(&file.text)).label(self.label.as_deref());
+            group = group.element(Snippet::source(&file.text).path(&self.file).annotation(underlined));
+        } else if self.line > 0 {
+            group = group.element(Origin::path(&self.file).line(self.line).char_column(self.column));
+        } else {
+            group = group.element(Origin::path(&self.file));
+        }
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint));
+        }
+        renderer.render(&[group])
+    }
+
+    /// The span, kept within its first line and on character boundaries: a whole table would fill the screen.
+    fn underlined(&self, text: &str) -> Range<usize> {
+        let start = (0..=self.span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let rest = text.get(start..).unwrap_or_default();
+        let line = rest.find('\n').unwrap_or(rest.len());
+        let end = self.span.end.clamp(start, start + line);
+        start..(end..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(start)
+    }
+}
+
+/// The problems of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Adds one, unless the same is known.
+    pub fn push(&mut self, problem: Problem) {
+        if !self.list.contains(&problem) {
+            self.list.push(problem);
+        }
+    }
+
+    /// Whether there is any error.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    /// All of them, in order of file, line and column.
+    pub fn sorted(mut self) -> Vec<Problem> {
+        self.sort();
+        self.list
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.list.iter()
+    }
+
+    /// `Err` with everything, sorted, where there is an error; else the warnings.
+    pub fn into_result(mut self) -> Result<Vec<Problem>, Self> {
+        self.sort();
+        if self.has_errors() { Err(self) } else { Ok(self.list) }
+    }
+
+    /// The text a person reads.
+    pub fn render(&self, color: Color) -> String {
+        let renderer = match color {
+            Color::Plain => Renderer::plain(),
+            Color::Styled => Renderer::styled(),
+        };
+        let texts: Vec<String> = self.list.iter().map(|problem| problem.render(&renderer)).collect();
+        texts.join("\n\n")
+    }
+
+    fn sort(&mut self) {
+        self.list.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+    }
+}
+
+/// Whether rendered text carries colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// It does not.
+    Plain,
+    /// It does.
+    Styled,
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self { list: vec![problem] }
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Color::Plain))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The known word that `text` was probably meant to be.
+pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let folded = text.to_lowercase();
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&word.to_lowercase(), &folded), word))
+        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
+        .min()
+        .map(|(_, word)| format!("did you mean `{word}`?"))
+}

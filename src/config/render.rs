@@ -1,0 +1,330 @@
+//! Puts values in the place of expressions.
+//!
+//! Two passes over a tree, in one order: [`evaluate`] gives the values, which are all that a rendered tree depends on,
+//! so that accounts with equal values share one result; [`build`] makes the tree from them. Where a `when` is false,
+//! both leave out what it stands in, and nothing in there needs a value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::value::Object;
+
+use super::expr::{Failure, Template, to_jinja};
+use super::problem::{Problem, Problems};
+use super::tree::{Key, Node, Place, Table, Value};
+use super::vars::{Values, Variables};
+use crate::org::{Account, Organization};
+
+/// What stands for the text of an account that is not known yet.
+pub const STAND_IN: &str = "stand-in";
+
+/// What expressions see.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    context: minijinja::Value,
+    knowledge: Knowledge,
+}
+
+/// Whether the account and the organization are real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    Real,
+    StandIn,
+}
+
+/// The tags of an account that is not known yet: every one has a value.
+#[derive(Debug)]
+struct AnyTag;
+
+impl Object for AnyTag {
+    fn get_value(self: &Arc<Self>, _key: &minijinja::Value) -> Option<minijinja::Value> {
+        Some(STAND_IN.into())
+    }
+}
+
+/// Values as expressions see them.
+pub fn jinja_values(values: &Values) -> minijinja::Value {
+    values.iter().map(|(name, value)| (name.clone(), to_jinja(value))).collect::<BTreeMap<_, _>>().into()
+}
+
+type Pairs<'a> = BTreeMap<&'a str, minijinja::Value>;
+
+impl Scope {
+    /// Variables alone.
+    pub fn directory(values: &Values) -> Self {
+        let context = minijinja::Value::from(Pairs::from([("var", jinja_values(values))]));
+        Self { context, knowledge: Knowledge::Real }
+    }
+
+    /// Variables and the organization.
+    pub fn organization(values: &minijinja::Value, organization: &Organization) -> Self {
+        let context = minijinja::Value::from(organization_pairs(values, organization));
+        Self { context, knowledge: Knowledge::Real }
+    }
+
+    /// Everything.
+    pub fn account(values: &minijinja::Value, account: &Account, organization: &Organization) -> Self {
+        let tags: BTreeMap<String, String> = account.tags.clone().unwrap_or_default();
+        let account = Pairs::from([
+            ("id", account.id.as_str().into()),
+            ("name", account.name.as_str().into()),
+            ("email", account.email.as_str().into()),
+            ("ou", account.ou.0.as_str().into()),
+            ("tags", tags.into()),
+        ]);
+        let mut pairs = organization_pairs(values, organization);
+        pairs.insert("account", account.into());
+        Self { context: pairs.into(), knowledge: Knowledge::Real }
+    }
+
+    /// Variables, and stand-ins for the account and the organization.
+    pub fn stand_in(values: &Values) -> Self {
+        let account = Pairs::from([
+            ("id", "000000000000".into()),
+            ("name", STAND_IN.into()),
+            ("email", "stand-in@example.com".into()),
+            ("ou", STAND_IN.into()),
+            ("tags", minijinja::Value::from_object(AnyTag)),
+        ]);
+        let organization =
+            Pairs::from([("id", "o-standinstandin".into()), ("management_account", "000000000000".into())]);
+        let context = Pairs::from([
+            ("var", jinja_values(values)),
+            ("account", account.into()),
+            ("organization", organization.into()),
+            ("partition", "aws".into()),
+        ]);
+        Self { context: context.into(), knowledge: Knowledge::StandIn }
+    }
+}
+
+fn organization_pairs<'a>(values: &minijinja::Value, organization: &Organization) -> Pairs<'a> {
+    let about = Pairs::from([
+        ("id", organization.id.as_str().into()),
+        ("management_account", organization.management_account.as_str().into()),
+    ]);
+    Pairs::from([
+        ("var", values.clone()),
+        ("organization", about.into()),
+        ("partition", organization.partition.0.as_str().into()),
+    ])
+}
+
+/// The values of the expressions of a tree, in its order.
+#[derive(Debug, Default)]
+pub struct Evaluation {
+    /// The values; `Null` for one that failed.
+    pub values: Vec<Value>,
+    /// What failed.
+    pub failures: Vec<Failed>,
+    /// Where a value hangs on an account or organization that is not known yet: nothing can be said about it.
+    pub unknown: Vec<Place>,
+}
+
+/// An expression without a value, and where it stands.
+#[derive(Debug)]
+pub struct Failed {
+    /// Where it is written.
+    pub place: Place,
+    /// The keys that lead to it: `trust.external_id`.
+    pub path: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+impl Evaluation {
+    /// The values as text: equal for accounts whose rendered tree is equal.
+    pub fn signature(&self) -> String {
+        let mut text = String::new();
+        for value in &self.values {
+            match value {
+                Value::String(value) => text += &format!("{}:{value}", value.len()),
+                Value::Array(items) => {
+                    text += &format!("[{}]", items.len());
+                    for item in items {
+                        text += &item.to_json().to_string();
+                    }
+                }
+                Value::Bool(value) => text += &value.to_string(),
+                Value::Number(number) => text += &number.to_string(),
+                Value::Null | Value::Datetime(_) | Value::Template(_) | Value::Table(_) => {}
+            }
+            text.push(';');
+        }
+        text
+    }
+}
+
+/// Evaluates the expressions of `node`.
+pub fn evaluate(node: &Node, scope: &Scope) -> Evaluation {
+    let mut pass = Pass { scope, path: Vec::new(), done: Evaluation::default() };
+    pass.node(node);
+    pass.done
+}
+
+struct Pass<'a> {
+    scope: &'a Scope,
+    path: Vec<&'a str>,
+    done: Evaluation,
+}
+
+impl<'a> Pass<'a> {
+    fn node(&mut self, node: &'a Node) {
+        match &node.value {
+            Value::Template(template) => self.template(template, &node.place),
+            Value::Array(items) => items.iter().for_each(|item| self.node(item)),
+            Value::Table(table) => self.table(table),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {}
+        }
+    }
+
+    fn table(&mut self, table: &'a Table) {
+        if let Some((template, place)) = condition(table) {
+            self.path.push("when");
+            self.template(template, place);
+            self.path.pop();
+            if !matches!(self.done.values.last(), Some(Value::Bool(true))) {
+                return;
+            }
+        }
+        for (key, node) in &table.entries {
+            if is_condition(node) {
+                continue;
+            }
+            self.path.push(&key.text);
+            if let Some(template) = &key.template {
+                self.template(template, &key.place);
+            }
+            self.node(node);
+            self.path.pop();
+        }
+    }
+
+    fn template(&mut self, template: &Template, place: &Place) {
+        let unknown = self.scope.knowledge == Knowledge::StandIn && depends_on_live(template);
+        let value = match template.eval(&self.scope.context, place) {
+            // What may be true in some account is looked at.
+            Ok(_) if unknown && template.is_condition() => Value::Bool(true),
+            Ok(value) => value,
+            Err(failure) if unknown && !failure.missing.iter().any(|name| name.starts_with("var.")) => {
+                if template.is_condition() { Value::Bool(true) } else { Value::String(STAND_IN.to_owned()) }
+            }
+            Err(failure) => {
+                let path = self.path.join(".");
+                self.done.failures.push(Failed { place: place.clone(), path, failure });
+                Value::Null
+            }
+        };
+        if unknown {
+            self.done.unknown.push(place.clone());
+        }
+        self.done.values.push(value);
+    }
+}
+
+fn depends_on_live(template: &Template) -> bool {
+    template.uses().any(|name| name.starts_with("account") || name.starts_with("organization"))
+}
+
+fn is_condition(node: &Node) -> bool {
+    matches!(&node.value, Value::Template(template) if template.is_condition())
+}
+
+fn condition(table: &Table) -> Option<(&Template, &Place)> {
+    table.entries.iter().find_map(|(_, node)| match &node.value {
+        Value::Template(template) if template.is_condition() => Some((template.as_ref(), &node.place)),
+        _ => None,
+    })
+}
+
+/// Makes the rendered tree from the values that [`evaluate`] gave; `None` where a `when` leaves it out.
+pub fn build(node: &Node, values: &[Value]) -> Option<Node> {
+    build_node(node, &mut values.iter())
+}
+
+fn build_node(node: &Node, values: &mut std::slice::Iter<'_, Value>) -> Option<Node> {
+    let value = match &node.value {
+        Value::Template(_) => values.next().cloned().unwrap_or(Value::Null),
+        Value::Array(items) => Value::Array(build_items(items, values)),
+        Value::Table(table) => Value::Table(build_table(table, values)?),
+        plain => plain.clone(),
+    };
+    Some(Node { value, place: node.place.clone() })
+}
+
+fn build_table(table: &Table, values: &mut std::slice::Iter<'_, Value>) -> Option<Table> {
+    if condition(table).is_some() && !matches!(values.next(), Some(Value::Bool(true))) {
+        return None;
+    }
+    let mut entries = Vec::with_capacity(table.entries.len());
+    for (key, node) in &table.entries {
+        if is_condition(node) {
+            continue;
+        }
+        let text = match key.template.as_ref().and_then(|_| values.next()) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => Node { value: other.clone(), place: key.place.clone() }.to_json().to_string(),
+            None => key.text.clone(),
+        };
+        let key = Key { text, template: None, place: key.place.clone() };
+        if let Some(node) = build_node(node, values) {
+            entries.push((key, node));
+        }
+    }
+    Some(Table { entries })
+}
+
+/// Builds the items of a list. An expression that stands alone and gives a list adds its items.
+fn build_items(items: &[Node], values: &mut std::slice::Iter<'_, Value>) -> Vec<Node> {
+    let mut built = Vec::with_capacity(items.len());
+    for item in items {
+        let is_template = matches!(item.value, Value::Template(_));
+        match build_node(item, values) {
+            Some(Node { value: Value::Array(inner), .. }) if is_template => built.extend(inner),
+            Some(node) => built.push(node),
+            None => {}
+        }
+    }
+    built
+}
+
+/// Renders something that stands alone, outside of any account: a selector, a setting.
+pub fn render_alone(
+    node: &Node,
+    title: &str,
+    scope: &Scope,
+    variables: &Variables,
+    problems: &mut Problems,
+) -> Option<Node> {
+    let evaluation = evaluate(node, scope);
+    if evaluation.failures.is_empty() {
+        return build(node, &evaluation.values);
+    }
+    problems.extend(evaluation.failures.iter().flat_map(|failed| explain(failed, title, variables)));
+    None
+}
+
+/// What a user is told about an expression without a value.
+pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Problem> {
+    let Failed { place, path, failure } = failed;
+    let Failure { missing, expression, message } = failure;
+    let at = if path.is_empty() { title.to_owned() } else { format!("`{path}` of {title}") };
+    if missing.is_empty() {
+        return vec![Problem::error("expression", place, format!("`{expression}` in {at}: {message}"))];
+    }
+    let explain_one = |name: &String| match name.strip_prefix("var.") {
+        Some(variable) => {
+            let variable = variable.split('.').next().unwrap_or_default();
+            let declared = variables.declarations.get(variable);
+            let meaning = declared.and_then(|declared| declared.description.as_deref());
+            let meaning = meaning.map(|text| format!(" ({text})")).unwrap_or_default();
+            let message = format!("variable `{variable}`{meaning} is required and has no value: {at} needs it");
+            let hint =
+                format!("give it: --var {variable}=…, a --var-file, ROLECALL_VAR_{variable}, or [account.X.vars]");
+            Problem::error("variable", place, message).hint(hint)
+        }
+        None => Problem::error("expression", place, format!("`{name}` has no value: {at} needs it"))
+            .hint(format!("where it may be missing, write {name} | default(\"…\")")),
+    };
+    missing.iter().map(explain_one).collect()
+}

@@ -1,0 +1,152 @@
+//! The plan of one account, and what must be read for it beyond the bulk read.
+
+use std::collections::BTreeSet;
+
+use super::context::Context;
+use super::{AccountPlan, Action, Change, Extras, Finding, Reason, Settings, Status, order, policy, quota, role};
+use crate::desired::{AccountDesired, needs_details};
+use crate::diff::{Owner, owner};
+use crate::live::{LiveAccount, Quotas};
+use crate::org::{Account, AwsError};
+use crate::resource::name::PolicyArn;
+use crate::resource::role::Ensure;
+
+/// What the bulk read of an account leaves open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Policies whose tags must be read before a write to them is planned; fills [`LivePolicy::tags`](crate::resource::managed_policy::LivePolicy::tags).
+    pub policy_tags: BTreeSet<PolicyArn>,
+    /// Policies that would be attached and may not exist; fills [`LiveAccount::known_policies`].
+    pub managed_policies: BTreeSet<PolicyArn>,
+    /// Whether something is beyond the documented default of a quota; fills [`LiveAccount::quotas`].
+    pub quotas: bool,
+    /// Whether a role is replaced whose description and duration must be kept; fills
+    /// [`LiveRole::details`](crate::resource::role::LiveRole::details).
+    pub details: bool,
+}
+
+impl Needs {
+    /// Whether nothing is left open.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is counted while an account is planned.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) changes: Vec<Change>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) unchanged: usize,
+    pub(super) owned: usize,
+    pub(super) orphans: usize,
+    pub(super) desired: usize,
+}
+
+/// Plans one account that was read.
+pub fn plan_account(
+    settings: &Settings,
+    account: &Account,
+    desired: Option<&AccountDesired>,
+    live: &LiveAccount,
+) -> AccountPlan {
+    let nothing = AccountDesired::default();
+    let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
+    let mut tally = Tally::default();
+    let roles = role::standings(&context);
+    let policies = policy::plan(&context, &roles, &mut tally);
+    role::plan(&context, &roles, &policies, &mut tally);
+    let quotas = live.quotas.unwrap_or_default();
+    let (role_count, policy_count) = counts_after(live, &tally.changes);
+    if adds(&tally.changes) {
+        tally.findings.extend(quota::of_account(&context, role_count, policy_count, &quotas));
+    }
+    let changes = order::within(tally.changes, &settings.partition, live.roles.len(), quotas.roles);
+    AccountPlan {
+        changes,
+        findings: tally.findings,
+        unchanged: tally.unchanged,
+        owned: tally.owned,
+        orphans: tally.orphans,
+        desired: tally.desired,
+        ..empty(account, Status::Read, None)
+    }
+}
+
+/// The plan of an account that could not be read: nothing is changed there.
+pub fn unreadable(account: &Account, error: AwsError) -> AccountPlan {
+    empty(account, Status::Unreadable, Some(Reason::Aws(error)))
+}
+
+/// The plan of an account that is left out, with the reason.
+pub fn skipped(account: &Account, reason: String) -> AccountPlan {
+    empty(account, Status::Skipped, Some(Reason::Text(reason)))
+}
+
+fn empty(account: &Account, status: Status, error: Option<Reason>) -> AccountPlan {
+    AccountPlan {
+        id: account.id,
+        name: account.name.clone(),
+        ou: account.ou.to_string(),
+        status,
+        error,
+        changes: Vec::new(),
+        findings: Vec::new(),
+        unchanged: 0,
+        owned: 0,
+        orphans: 0,
+        desired: 0,
+    }
+}
+
+fn adds(changes: &[Change]) -> bool {
+    changes.iter().any(|change| change.action == Action::Create)
+}
+
+/// How many roles, and how many policies at most, there will be: roles that go may go first, policies go last.
+fn counts_after(live: &LiveAccount, changes: &[Change]) -> (usize, usize) {
+    let count = |kind: &str, action: Action| {
+        changes.iter().filter(|change| change.action == action && change.address.contains(kind)).count()
+    };
+    let roles = (live.roles.len() + count("/role/", Action::Create)).saturating_sub(count("/role/", Action::Delete));
+    (roles, live.policies.len() + count("/policy/", Action::Create))
+}
+
+/// What must be read of an account, after the bulk read, before it can be planned.
+pub fn needs(settings: &Settings, account: &Account, desired: Option<&AccountDesired>, live: &LiveAccount) -> Needs {
+    let nothing = AccountDesired::default();
+    let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
+    let mut needs = Needs { policy_tags: policy_tags(&context), ..Needs::default() };
+    for (key, live_policy) in &live.policies {
+        needs.quotas |= context.desired_policy(key).is_some_and(|desired| {
+            policy::needs_write(desired, live_policy) && desired.document.size() > Quotas::default().managed_policy_size
+        });
+    }
+    let present = context.desired_roles().filter(|role| role.ensure == Ensure::Present && !role.external);
+    for desired in present {
+        let there = context.live_role(&desired.name.key());
+        let after = context.target(desired, there).role;
+        let new = role::newly_named(there, &after).into_iter();
+        needs.managed_policies.extend(new.filter(|arn| role::exists(&context, arn).is_none()).cloned());
+        needs.quotas |= there != Some(&after) && !quota::of_role(&context, &after, &Quotas::default()).is_empty();
+        let replaced =
+            there.is_some_and(|there| there.path != after.path && owner(&there.tags, &settings.name) == Owner::Us);
+        needs.details |= there.is_some_and(|there| there.details.is_none()) && (replaced || needs_details(desired));
+    }
+    let missing = |live: usize, desired: usize| live + desired;
+    let new_roles = context.desired_roles().filter(|role| context.live_role(&role.name.key()).is_none()).count();
+    let new_policies = context.desired.policies.keys().filter(|key| !live.policies.contains_key(*key)).count();
+    needs.quotas |= new_roles > 0 && missing(live.roles.len(), new_roles) > Quotas::default().roles;
+    needs.quotas |= new_policies > 0 && missing(live.policies.len(), new_policies) > Quotas::default().policies;
+    needs.quotas &= live.quotas.is_none();
+    needs
+}
+
+fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
+    let unread = context.live.policies.iter().filter(|(_, live)| live.tags.is_none());
+    let wanted = unread.filter(|(key, live)| match context.desired_policy(key) {
+        Some(desired) => policy::needs_write(desired, live),
+        None => context.settings.extras == Extras::Remove && context.settings.roles.is_empty(),
+    });
+    wanted.map(|(_, live)| live.arn.clone()).collect()
+}

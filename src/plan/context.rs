@@ -1,0 +1,125 @@
+//! One account as its plan sees it: what is desired and in scope, what is there, and what names mean here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Settings, fingerprint};
+use crate::desired::AccountDesired;
+use crate::diff::role::{self, Names, Target};
+use crate::diff::{Owner, owner};
+use crate::live::LiveAccount;
+use crate::org::Account;
+use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
+use crate::resource::name::{IamPath, PolicyArn, PolicyName};
+use crate::resource::role::{LiveRole, PolicyRef, Role};
+
+/// Everything that planning one account looks at.
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) account: &'a Account,
+    pub(super) desired: &'a AccountDesired,
+    pub(super) live: &'a LiveAccount,
+    /// ARNs of the account's roles by unique id.
+    pub(super) ids: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        account: &'a Account,
+        desired: &'a AccountDesired,
+        live: &'a LiveAccount,
+    ) -> Self {
+        Self { settings, account, desired, live, ids: fingerprint::ids(live) }
+    }
+
+    pub(super) fn role_address(&self, name: impl std::fmt::Display) -> String {
+        format!("{}/role/{name}", self.account.id)
+    }
+
+    pub(super) fn policy_address(&self, name: impl std::fmt::Display) -> String {
+        format!("{}/policy/{name}", self.account.id)
+    }
+
+    /// The desired role of this key, where it is in scope.
+    pub(super) fn desired_role(&self, key: &str) -> Option<&'a Role> {
+        self.desired.roles.get(key).map(Arc::as_ref).filter(|role| self.settings.selects(&role.name))
+    }
+
+    /// The live role of this key, where it is in scope.
+    pub(super) fn live_role(&self, key: &str) -> Option<&'a LiveRole> {
+        self.live.roles.get(key).filter(|role| self.settings.selects(&role.name))
+    }
+
+    /// Desired roles in scope.
+    pub(super) fn desired_roles(&self) -> impl Iterator<Item = &'a Role> {
+        let desired: &'a AccountDesired = self.desired;
+        desired.roles.values().map(Arc::as_ref).filter(|role| self.settings.selects(&role.name))
+    }
+
+    /// The desired policy of this key, where it is in scope: a run narrowed to some roles takes their policies along.
+    pub(super) fn desired_policy(&self, key: &str) -> Option<&'a ManagedPolicy> {
+        let policy = self.desired.policies.get(key)?;
+        (self.settings.roles.is_empty() || self.is_referred_to(key)).then_some(policy)
+    }
+
+    /// Whether a desired role in scope names the policy of this key.
+    pub(super) fn is_referred_to(&self, key: &str) -> bool {
+        self.desired_roles().flat_map(references).any(|reference| match reference {
+            PolicyRef::Local(name) => name.key() == key,
+            PolicyRef::Arn(arn) => self.live.policies.get(key).is_some_and(|live| live.arn == *arn),
+        })
+    }
+
+    /// The ARN that a reference stands for; a local policy that is nowhere gets the one it would have at `/`.
+    pub(super) fn resolve(&self, reference: &PolicyRef) -> PolicyArn {
+        match reference {
+            PolicyRef::Arn(arn) => arn.clone(),
+            PolicyRef::Local(name) => self.local(name),
+        }
+    }
+
+    fn local(&self, name: &PolicyName) -> PolicyArn {
+        let live = self.live.policies.get(&name.key());
+        match (self.desired_policy(&name.key()), live) {
+            (Some(desired), live) => self.policy_arn(desired, live),
+            (None, Some(live)) => live.arn.clone(),
+            (None, None) => self.arn_at(&IamPath::default(), name),
+        }
+    }
+
+    /// The ARN that a desired policy has or will have. Only what is ours ever moves to another path.
+    pub(super) fn policy_arn(&self, desired: &ManagedPolicy, live: Option<&LivePolicy>) -> PolicyArn {
+        let is_ours =
+            |live: &LivePolicy| live.tags.as_ref().is_none_or(|tags| owner(tags, &self.settings.name) == Owner::Us);
+        match (live, &desired.path) {
+            (Some(live), Some(path)) if *path != live.path && is_ours(live) => self.arn_at(path, &desired.name),
+            (Some(live), _) => live.arn.clone(),
+            (None, path) => self.arn_at(&path.clone().unwrap_or_default(), &desired.name),
+        }
+    }
+
+    fn arn_at(&self, path: &IamPath, name: &PolicyName) -> PolicyArn {
+        PolicyArn::customer(&self.settings.partition, self.account.id, path, name)
+    }
+
+    /// What `desired` is to become, given what is there.
+    pub(super) fn target(&self, desired: &Role, live: Option<&LiveRole>) -> Target {
+        let names = Names {
+            partition: &self.settings.partition,
+            mark: (!desired.external).then_some(self.settings.name.as_str()),
+            policy: &|reference| self.resolve(reference),
+            principal: &|id| self.ids.get(id).map(|arn| (*arn).to_owned()),
+            role: &|role| {
+                let path = role.path.clone().unwrap_or_default();
+                format!("arn:{}:iam::{}:role{path}{}", self.settings.partition, self.account.id, role.name)
+            },
+        };
+        role::target(desired, live, names)
+    }
+}
+
+/// The policies that a role names: attached ones and its boundary.
+pub(super) fn references(role: &Role) -> impl Iterator<Item = &PolicyRef> {
+    role.managed_policies.iter().flatten().chain(role.permissions_boundary.iter().flatten())
+}

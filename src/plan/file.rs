@@ -1,0 +1,142 @@
+//! The saved plan, and the plan as it is shown.
+//!
+//! A saved plan holds everything that apply needs, so that what was reviewed is what is written. Sensitive values are
+//! the exception: in their place stands a salted digest, and whoever loads the plan gives the values again.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::fingerprint::sha256;
+use super::{FORMAT, Plan};
+use crate::resource::secret::Secrets;
+
+/// Why a saved plan cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is no JSON, or not of the shape that its format promises.
+    #[error("this is not a saved plan, or it is damaged")]
+    Damaged(#[source] serde_json::Error),
+    /// It has another format.
+    #[error("the plan's format is `{found}`, this version of rolecall reads `{FORMAT}`")]
+    Format {
+        /// What it says.
+        found: String,
+    },
+    /// A sensitive value that the plan was made with is not among those given.
+    #[error("the plan was made with another value of a sensitive variable; give the same values, or plan again")]
+    Secret,
+}
+
+/// What begins the digest of a sensitive value, and what ends it. The digest is of the value or, where the value stands
+/// inside the JSON of a policy document, of the value as JSON writes it.
+const OPEN: &str = "(sensitive:sha256:";
+const CLOSE: &str = ")";
+
+/// Writes a plan down. `salt` shall be random and different each time.
+///
+/// # Errors
+/// Never in practice: a plan is always JSON.
+pub fn save(plan: &Plan, secrets: &Secrets, salt: &str) -> Result<Vec<u8>, serde_json::Error> {
+    let mut replace: Vec<(String, String)> = spellings(secrets).map(|text| (token(&text, salt), text)).collect();
+    // Longer ones first: a secret within another must not break it.
+    replace.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+    let hide = |text: &str| replace.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(secret, token));
+    let mut value = rewrite(serde_json::to_value(plan)?, &hide);
+    if let Some(members) = value.as_object_mut() {
+        members.insert("format".to_owned(), Value::from(FORMAT));
+        members.insert("salt".to_owned(), Value::from(salt));
+    }
+    let mut bytes = serde_json::to_vec_pretty(&value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads a plan that [`save`] wrote, given the sensitive values it was made with.
+///
+/// # Errors
+/// Says whether the file is damaged, of another version, or made with other sensitive values.
+pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(LoadError::Damaged)?;
+    let found = value.get("format").and_then(Value::as_str).unwrap_or("none");
+    if found != FORMAT {
+        return Err(LoadError::Format { found: found.to_owned() });
+    }
+    let salt = value.get("salt").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let known: BTreeMap<String, String> = spellings(secrets).map(|text| (token(&text, &salt), text)).collect();
+    let reveal = |text: &str| known.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(token, secret));
+    let value = rewrite(value, &reveal);
+    if holds_token(&value) {
+        return Err(LoadError::Secret);
+    }
+    serde_json::from_value(value).map_err(LoadError::Damaged)
+}
+
+/// Each sensitive value as it is, and as JSON writes it where that differs.
+fn spellings(secrets: &Secrets) -> impl Iterator<Item = String> {
+    secrets.iter().flat_map(|secret| {
+        let json = Value::from(secret).to_string();
+        let inner = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        let escaped = (inner != secret).then_some(inner);
+        [Some(secret.to_owned()), escaped].into_iter().flatten()
+    })
+}
+
+fn token(secret: &str, salt: &str) -> String {
+    let hex = sha256(format!("{salt}:{secret}").as_bytes());
+    format!("{OPEN}{hex}{CLOSE}")
+}
+
+fn rewrite(value: Value, text: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(one) => Value::String(text(&one)),
+        Value::Array(items) => items.into_iter().map(|item| rewrite(item, text)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.into_iter().map(|(key, value)| (text(&key), rewrite(value, text))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+fn holds_token(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(OPEN),
+        Value::Array(items) => items.iter().any(holds_token),
+        Value::Object(members) => members.iter().any(|(key, value)| key.contains(OPEN) || holds_token(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+impl Plan {
+    /// The plan as `--format json` prints it: every sensitive value masked, inside documents too.
+    pub fn shown(&self, secrets: &Secrets) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let steps = value
+            .get_mut("accounts")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+            .filter_map(|account| account.get_mut("changes").and_then(Value::as_array_mut))
+            .flatten()
+            .filter_map(|change| change.get_mut("steps").and_then(Value::as_array_mut))
+            .flatten();
+        for step in steps {
+            mask_document(step, secrets);
+        }
+        secrets.mask_value(&value)
+    }
+}
+
+/// Masks the document of a step, in which JSON may write a value otherwise than it is.
+fn mask_document(step: &mut Value, secrets: &Secrets) {
+    for name in ["document", "trust"] {
+        if let Some(Value::String(text)) = step.get_mut(name)
+            && let Ok(document) = serde_json::from_str::<Value>(text)
+        {
+            let masked = secrets.mask_value(&document);
+            if masked != document {
+                *text = masked.to_string();
+            }
+        }
+    }
+}

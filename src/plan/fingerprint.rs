@@ -1,0 +1,193 @@
+//! Fingerprints of live resources, and what they tell before and after writing.
+//!
+//! A fingerprint is a digest of everything we could write, in canonical form: what IAM spells otherwise or numbers by
+//! itself (unique ids, version numbers, times) is left out, so a resource as the steps leave it has a fingerprint before
+//! it exists. The fingerprint of what was read also covers what the steps were chosen by and would stumble over: a
+//! policy's stored versions and a role's instance profiles. Descriptions and durations are part of it only where the plan
+//! read them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{AccountPlan, Change, ResourceKind};
+use crate::diff::is_system_tag;
+use crate::live::LiveAccount;
+use crate::resource::Tags;
+use crate::resource::managed_policy::LivePolicy;
+use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
+use crate::resource::role::LiveRole;
+
+/// What a fingerprint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To know again what was read.
+    Seen,
+    /// To know what the steps leave.
+    Expected,
+}
+
+/// Whether a change has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Convergence {
+    /// Live IAM is as the steps should have left it.
+    Converged,
+    /// It is not, and this is what is seen.
+    Differs(String),
+}
+
+/// The addresses of changes in `plan` whose resource is no longer as the plan saw it.
+///
+/// `live` must hold the resources of all changes, with the tags of policies, and with details where a change has them.
+pub fn recheck(plan: &AccountPlan, live: &LiveAccount) -> BTreeSet<String> {
+    let stale = |change: &&Change| now(change, live, Purpose::Seen).is_none_or(|now| now.digest != change.fingerprint);
+    let touched = plan.changes.iter().filter(|change| !change.steps.is_empty());
+    touched.filter(stale).map(|change| change.address.clone()).collect()
+}
+
+/// Whether the resource of `change` is as its steps should have left it.
+pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
+    let Some(now) = now(change, live, Purpose::Expected) else {
+        return Convergence::Differs(format!("`{}` names no role or policy", change.address));
+    };
+    if now.digest == change.expected {
+        Convergence::Converged
+    } else {
+        let gone = change.expected == absent();
+        Convergence::Differs(match (now.exists, gone) {
+            (false, _) => "it is not there".to_owned(),
+            (true, true) => "it is still there".to_owned(),
+            (true, false) => "it is not as it was written".to_owned(),
+        })
+    }
+}
+
+struct Now {
+    exists: bool,
+    digest: String,
+}
+
+fn now(change: &Change, live: &LiveAccount, purpose: Purpose) -> Option<Now> {
+    let ids = ids(live);
+    let (exists, digest) = match change.resource()? {
+        ResourceKind::Role(name) => {
+            let role = live.roles.get(&name.key());
+            (role.is_some(), of_role(role, &ids, change.details, purpose))
+        }
+        ResourceKind::Policy(name) => {
+            let policy = live.policies.get(&name.key());
+            (policy.is_some(), of_policy(policy, purpose))
+        }
+    };
+    Some(Now { exists, digest })
+}
+
+/// The ARNs of an account's roles by their unique ids.
+pub(super) fn ids(live: &LiveAccount) -> BTreeMap<&str, &str> {
+    live.roles.values().map(|role| (role.id.as_str(), role.arn.as_str())).collect()
+}
+
+/// The fingerprint of what does not exist.
+pub(super) fn absent() -> String {
+    digest(&Value::Null)
+}
+
+pub(super) fn of_role(
+    role: Option<&LiveRole>,
+    ids: &BTreeMap<&str, &str>,
+    with_details: bool,
+    purpose: Purpose,
+) -> String {
+    let Some(role) = role else { return absent() };
+    let LiveRole {
+        name: _,
+        id: _,
+        arn: _,
+        path,
+        details,
+        trust,
+        managed_policies,
+        inline_policies,
+        permissions_boundary,
+        tags,
+        instance_profiles,
+    } = role;
+    let details = details.as_ref().filter(|_| with_details);
+    let trust = trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
+    let inline: BTreeMap<&str, Value> =
+        inline_policies.iter().map(|(name, document)| (name.as_str(), canonical(document))).collect();
+    digest(&json!({
+        "path": path,
+        "details": details.map(|details| json!([details.description, details.max_session_duration])),
+        "trust": canonical(&trust),
+        "managed_policies": managed_policies,
+        "inline_policies": inline,
+        "permissions_boundary": permissions_boundary,
+        "tags": own(tags),
+        "instance_profiles": (purpose == Purpose::Seen).then_some(instance_profiles),
+    }))
+}
+
+pub(super) fn of_policy(policy: Option<&LivePolicy>, purpose: Purpose) -> String {
+    let Some(policy) = policy else { return absent() };
+    let LivePolicy { arn: _, name: _, path, description: _, document, versions, attachments: _, boundaries: _, tags } =
+        policy;
+    let versions: BTreeMap<&str, bool> = versions.iter().map(|v| (v.id.as_str(), v.is_default)).collect();
+    digest(&json!({
+        "path": path,
+        "document": canonical(document),
+        "tags": tags.as_ref().map(own),
+        "versions": (purpose == Purpose::Seen).then_some(versions),
+    }))
+}
+
+fn own(tags: &Tags) -> BTreeMap<&String, &String> {
+    tags.iter().filter(|(key, _)| !is_system_tag(key)).collect()
+}
+
+/// A document's meaning. Sids are left out: they mean nothing.
+fn canonical(document: &PolicyDocument) -> Value {
+    if document.statements().is_empty() {
+        return json!({ "text": document.text() });
+    }
+    let version = match document.version() {
+        Version::V2008 => "2008-10-17",
+        Version::V2012 => "2012-10-17",
+    };
+    let statements: BTreeSet<String> = document.statements().iter().map(|one| statement(one).to_string()).collect();
+    json!({ "version": version, "statements": statements })
+}
+
+fn statement(statement: &Statement) -> Value {
+    let Statement { sid: _, effect, principals, actions, resources, conditions } = statement;
+    let effect = match effect {
+        Effect::Allow => "Allow",
+        Effect::Deny => "Deny",
+    };
+    json!({
+        "effect": effect,
+        "principals": principals.as_ref().map(|Principals { negated, kinds }| json!([negated, kinds])),
+        "actions": patterns(actions),
+        "resources": resources.as_ref().map(patterns),
+        "conditions": conditions,
+    })
+}
+
+fn patterns(Patterns { negated, patterns }: &Patterns) -> Value {
+    json!([negated, patterns])
+}
+
+fn digest(value: &Value) -> String {
+    format!("sha256:{}", sha256(value.to_string().as_bytes()))
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}

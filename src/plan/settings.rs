@@ -1,0 +1,79 @@
+//! What a run decides before it plans.
+
+use std::collections::BTreeSet;
+
+use crate::org::{AccountId, Partition, glob};
+use crate::resource::name::RoleName;
+use crate::resource::secret::Secrets;
+
+/// A role's name as IAM tells names apart: [`RoleName::key`].
+pub type RoleKey = String;
+
+/// What planning an account depends on, besides the account.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory's `name`: the mark of what is ours.
+    pub name: String,
+    /// The partition of the caller.
+    pub partition: Partition,
+    /// The organization's management account.
+    pub management_account: AccountId,
+    /// What happens to what is ours and not desired.
+    pub extras: Extras,
+    /// The codes of stop findings that `--allow` names.
+    pub allow: BTreeSet<String>,
+    /// How much a plan may do before a guard stops it.
+    pub limits: Limits,
+    /// Roles that the run itself goes through: the access role of each account, the caller's own role.
+    pub protected: BTreeSet<(AccountId, RoleKey)>,
+    /// Globs over role names; what matches none is out of scope. Empty is everything.
+    pub roles: Vec<String>,
+    /// The values that are never shown.
+    pub secrets: Secrets,
+}
+
+impl Settings {
+    /// Whether `--role` leaves this role in scope.
+    pub(super) fn selects(&self, role: &RoleName) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|pattern| glob(pattern, role.as_str()))
+    }
+
+    pub(super) fn allows(&self, code: &str) -> bool {
+        self.allow.contains(code)
+    }
+}
+
+/// What happens to resources that bear our mark and that nobody desires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extras {
+    /// They stay, and are listed as orphans.
+    Keep,
+    /// They are deleted: `--prune`, or `prune = true`.
+    Remove,
+}
+
+/// `[limits]`: how much a plan may do before a guard stops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Deletions and replacements in one plan.
+    pub max_deletes: usize,
+    /// Updates, replacements and deletions in percent of what is owned, once more than 10 resources are.
+    pub max_change_percent: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_deletes: 10, max_change_percent: 30 }
+    }
+}
+
+/// What a plan says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The organization it is for.
+    pub organization_id: String,
+    /// When it is made, RFC 3339 UTC.
+    pub created_at: String,
+    /// The digest of the desired state.
+    pub desired_digest: String,
+}

@@ -1,0 +1,232 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::roles::header;
+use super::world::*;
+use crate::desired::AccountDesired;
+use crate::live::LiveAccount;
+use crate::org::AwsError;
+use crate::plan::*;
+use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
+use crate::resource::name::IamPath;
+use crate::resource::policy::PolicyDocument;
+use crate::resource::role::{Ensure, LiveRole, Manage, Mode, PolicyRef, Role, RoleDetails};
+use crate::resource::{OWNER_TAG, Tags};
+
+const ROLES: [&str; 4] = ["Alpha", "Beta", "Gamma", "Delta"];
+const POLICIES: [&str; 3] = ["P", "Q", "R"];
+
+fn a_path() -> impl Strategy<Value = IamPath> {
+    prop::sample::select(vec!["/", "/x/"]).prop_map(|path| IamPath::parse(path).unwrap())
+}
+
+fn a_trust() -> impl Strategy<Value = PolicyDocument> {
+    let arns = ROLES.map(|name| format!("arn:aws:iam::{A}:role/{name}"));
+    let principals: Vec<String> =
+        ["111111111111".to_owned(), "333333333333".to_owned()].into_iter().chain(arns).collect();
+    prop::sample::subsequence(principals, 1..3)
+        .prop_map(|names| trust(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+fn an_identity() -> impl Strategy<Value = PolicyDocument> {
+    prop::sample::select(vec!["s3:GetObject", "s3:*", "ec2:Describe*"]).prop_map(allow)
+}
+
+fn inline() -> impl Strategy<Value = std::collections::BTreeMap<crate::resource::name::PolicyName, PolicyDocument>> {
+    let name = prop::sample::select(vec!["one", "two", "rolecall-x-assume"]).prop_map(policy_name);
+    prop::collection::btree_map(name, an_identity(), 0..3)
+}
+
+fn a_mode() -> impl Strategy<Value = Mode> {
+    prop::sample::select(vec![Mode::Exclusive, Mode::Additive])
+}
+
+fn some_tags() -> impl Strategy<Value = Tags> {
+    let key = prop::sample::select(vec!["team", "Env"]).prop_map(str::to_owned);
+    prop::collection::btree_map(key, "[ab]{0,1}", 0..3)
+}
+
+fn references() -> impl Strategy<Value = BTreeSet<PolicyRef>> {
+    let all: Vec<PolicyRef> =
+        POLICIES.iter().map(|name| local(name)).chain([aws_ref("SecurityAudit"), aws_ref("ReadOnlyAccess")]).collect();
+    prop::sample::subsequence(all, 0..4).prop_map(BTreeSet::from_iter)
+}
+
+fn a_desired_role(name: &'static str) -> impl Strategy<Value = Role> {
+    let flags = (any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let manage = (a_mode(), a_mode(), a_mode(), a_mode());
+    let some = (
+        prop::option::of(a_path()),
+        prop::option::of("[ab]{0,1}"),
+        prop::option::of(prop::sample::select(vec![3600_u32, 7200])),
+    );
+    let parts = (prop::option::of(references()), prop::option::of(inline()), prop::option::of(some_tags()));
+    (a_trust(), some, parts, manage, flags).prop_map(move |(trust, some, parts, manage, (adopt, absent, external))| {
+        Role {
+            trust,
+            path: some.0,
+            description: some.1,
+            max_session_duration: some.2,
+            managed_policies: parts.0,
+            inline_policies: parts.1,
+            tags: parts.2,
+            manage: Manage { trust: manage.0, managed_policies: manage.1, inline_policies: manage.2, tags: manage.3 },
+            adopt,
+            ensure: if absent { Ensure::Absent } else { Ensure::Present },
+            external,
+            ..role(name)
+        }
+    })
+}
+
+fn a_desired_policy(name: &'static str) -> impl Strategy<Value = ManagedPolicy> {
+    (an_identity(), prop::option::of(a_path()), prop::option::of(some_tags()), any::<bool>())
+        .prop_map(move |(document, path, tags, adopt)| ManagedPolicy { document, path, tags, adopt, ..policy(name) })
+}
+
+fn an_owner() -> impl Strategy<Value = Tags> {
+    prop::sample::select(vec![
+        tags(&[]),
+        tags(&[(OWNER_TAG, "other")]),
+        tags(&[(OWNER_TAG, OURS)]),
+        tags(&[(OWNER_TAG, OURS)]),
+    ])
+}
+
+fn a_live_role(name: &'static str) -> impl Strategy<Value = LiveRole> {
+    let attached = prop::sample::subsequence(
+        POLICIES.iter().map(|name| local_arn("/", name)).chain([aws("SecurityAudit")]).collect::<Vec<_>>(),
+        0..4,
+    );
+    let trusted = a_trust();
+    (trusted, a_path(), attached, inline(), some_tags(), an_owner(), any::<bool>()).prop_map(
+        move |(trust, path, attached, inline_policies, mut tags, owner, long)| {
+            tags.extend(owner);
+            LiveRole {
+                arn: format!("arn:aws:iam::{A}:role{path}{name}"),
+                trust,
+                path,
+                managed_policies: attached.into_iter().collect(),
+                inline_policies,
+                tags,
+                details: Some(RoleDetails {
+                    description: String::new(),
+                    max_session_duration: if long { 7200 } else { 3600 },
+                }),
+                ..live_role(name)
+            }
+        },
+    )
+}
+
+fn a_live_policy(name: &'static str) -> impl Strategy<Value = LivePolicy> {
+    (an_identity(), an_owner()).prop_map(move |(document, tags)| LivePolicy {
+        document,
+        tags: Some(tags),
+        ..live_policy(name)
+    })
+}
+
+prop_compose! {
+    fn a_desired()(
+        roles in ROLES.map(|name| prop::option::weighted(0.7, a_desired_role(name))),
+        policies in POLICIES.map(|name| prop::option::weighted(0.7, a_desired_policy(name))),
+    ) -> AccountDesired {
+        desire(&roles.into_iter().flatten().collect::<Vec<_>>(), &policies.into_iter().flatten().collect::<Vec<_>>())
+    }
+}
+
+prop_compose! {
+    fn a_live()(
+        roles in ROLES.map(|name| prop::option::of(a_live_role(name))),
+        // Attached policies exist.
+        policies in POLICIES.map(a_live_policy),
+    ) -> LiveAccount {
+        live(&roles.into_iter().flatten().collect::<Vec<_>>(), &policies)
+    }
+}
+
+fn an_extras() -> impl Strategy<Value = Extras> {
+    prop::sample::select(vec![Extras::Keep, Extras::Remove])
+}
+
+/// Whether every role of this account that a trust policy would name is there or will be.
+fn names_exist(desired: &AccountDesired, live: &LiveAccount, plan: &AccountPlan) -> bool {
+    let created: BTreeSet<String> = plan
+        .changes
+        .iter()
+        .flat_map(|change| &change.steps)
+        .filter_map(|step| match step {
+            crate::resource::step::Step::CreateRole { role, path, .. } => {
+                Some(format!("arn:aws:iam::{A}:role{path}{role}"))
+            }
+            _ => None,
+        })
+        .collect();
+    let gone = |arn: &String| {
+        plan.changes.iter().any(|change| {
+            matches!(change.action, Action::Delete | Action::Replace)
+                && arn.ends_with(&format!("/{}", change.address.rsplit('/').next().unwrap()))
+        })
+    };
+    let trusts = desired.roles.values().map(|role| &role.trust).chain(live.roles.values().map(|role| &role.trust));
+    trusts
+        .flat_map(PolicyDocument::aws_principals)
+        .filter(|arn| arn.contains(":role/"))
+        .all(|arn| created.contains(&arn) || (live.roles.values().any(|role| role.arn == arn) && !gone(&arn)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_applied_leaves_nothing_to_plan(desired in a_desired(), live in a_live(), extras in an_extras()) {
+        let settings = Settings { extras, ..settings() };
+        let plan = plan_account(&settings, &account(A), Some(&desired), &live);
+        prop_assume!(!plan.findings.iter().any(|finding| finding.code == "policy-in-use"));
+        prop_assume!(names_exist(&desired, &live, &plan));
+        let after = run(&live, &plan).map_err(TestCaseError::fail)?;
+        for change in &plan.changes {
+            prop_assert!(change.cosmetic == change.steps.is_empty());
+            if !change.cosmetic {
+                prop_assert_eq!(converged(change, &after), Convergence::Converged, "{}", change.address);
+            }
+        }
+        let again = plan_account(&settings, &account(A), Some(&desired), &after);
+        let left: Vec<_> = again.changes.iter().filter(|change| !change.cosmetic).collect();
+        prop_assert!(left.is_empty(), "{left:#?}");
+    }
+
+    #[test]
+    fn only_what_bears_our_mark_or_is_adopted_is_written(desired in a_desired(), live in a_live(), extras in an_extras()) {
+        let settings = Settings { extras, ..settings() };
+        let plan = plan_account(&settings, &account(A), Some(&desired), &live);
+        for change in plan.changes.iter().filter(|change| !change.steps.is_empty() && change.action != Action::Create) {
+            let (tags, adopt) = match change.resource().unwrap() {
+                ResourceKind::Role(name) => (live.roles[&name.key()].tags.clone(), desired.roles.get(&name.key()).is_some_and(|role| role.adopt)),
+                ResourceKind::Policy(name) => (live.policies[&name.key()].tags.clone().unwrap(), desired.policies.get(&name.key()).is_some_and(|policy| policy.adopt)),
+            };
+            let owner = tags.get(OWNER_TAG).map(String::as_str);
+            prop_assert!(owner == Some(OURS) || (owner.is_none() && adopt && change.action == Action::Adopt), "{}", change.address);
+        }
+    }
+
+    #[test]
+    fn a_plan_is_the_same_whatever_the_order_of_accounts_and_survives_saving(
+        desired in a_desired(), one in a_live(), other in a_live(), order in Just([0_usize, 1, 2, 3]).prop_shuffle()
+    ) {
+        let error = AwsError { account: None, operation: "AssumeRole".into(), resource: None, code: Some("AccessDenied".into()), message: "no".into(), request_id: None };
+        let parts = [
+            plan_account(&settings(), &account("222222222222"), Some(&desired), &one),
+            plan_account(&settings(), &account("333333333333"), Some(&desired), &other),
+            unreadable(&account("444444444444"), error),
+            skipped(&account("555555555555"), "SUSPENDED".into()),
+        ];
+        let plan = build(header(), &settings(), parts.to_vec());
+        let shuffled = build(header(), &settings(), order.iter().map(|index| parts[*index].clone()).collect());
+        prop_assert_eq!(serde_json::to_string(&plan).unwrap(), serde_json::to_string(&shuffled).unwrap());
+        let saved = save(&plan, &settings().secrets, "salt").unwrap();
+        prop_assert_eq!(load(&saved, &settings().secrets).unwrap(), plan);
+    }
+}

@@ -1,0 +1,8 @@
+//! Claims about plans, over a model of IAM that performs steps and refuses what IAM refuses.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod laws;
+mod policies;
+mod roles;
+mod whole;
+mod world;

@@ -1,0 +1,156 @@
+//! What a caller is to a policy: the names it goes by, its own policies, and the condition keys it brings.
+//!
+//! Source: IAM User Guide, AWS JSON policy elements: Principal; AWS global condition context keys.
+
+use std::collections::BTreeMap;
+
+use super::managed::aws_managed;
+use super::world::{IamState, Session, World};
+use crate::evaluate::{Decision, Principal, Request, evaluate};
+use crate::resource::policy::{PolicyDocument, PolicyKind};
+
+/// A caller as policies see it.
+#[derive(Debug)]
+pub struct Caller {
+    /// The names that are the caller's alone: its ARN, its role's, and their unique ids.
+    pub names: Vec<String>,
+    /// The account's root ARN, which every identity of the account goes by.
+    pub root: String,
+    /// Condition keys.
+    pub context: BTreeMap<String, Vec<String>>,
+    policies: Vec<PolicyDocument>,
+    boundary: Option<PolicyDocument>,
+}
+
+/// What a user or role holds, whichever it is.
+#[derive(Default)]
+struct Identity {
+    inline: Vec<String>,
+    attached: Vec<String>,
+    boundary: Option<String>,
+    tags: BTreeMap<String, String>,
+}
+
+impl Caller {
+    /// The caller behind `session`. A user or role that is gone has no policies left.
+    pub fn of(world: &World, session: &Session) -> Self {
+        let principal_arn = session.role_arn.as_ref().unwrap_or(&session.arn);
+        let unique_id = session.user_id.split(':').next().unwrap_or_default();
+        let identity = world
+            .accounts
+            .get(&session.account)
+            .and_then(|account| identity(&account.iam, world, principal_arn, unique_id))
+            .unwrap_or_default();
+        let document = |text: &str| PolicyDocument::live(text, PolicyKind::Identity, &world.partition);
+        let managed = |arn: &String| managed_text(world, session, arn).map(|text| document(&text));
+        let policies = identity.inline.iter().map(|text| document(text));
+        Self {
+            names: vec![session.arn.clone(), principal_arn.clone(), unique_id.to_owned()],
+            root: world.root_arn(session.account),
+            context: context(world, session, principal_arn, &identity),
+            policies: policies.chain(identity.attached.iter().filter_map(managed)).collect(),
+            // A boundary that is gone allows nothing.
+            boundary: identity.boundary.map(|arn| managed(&arn).unwrap_or_else(|| document("{}"))),
+        }
+    }
+
+    /// What the caller's own policies say to `action` on `resource`.
+    pub fn may(&self, action: &str, resource: &str, context: &BTreeMap<String, Vec<String>>) -> Decision {
+        let request = self.request(action, resource, context, &[]);
+        let policies: Vec<&PolicyDocument> = self.policies.iter().collect();
+        let own = evaluate(&policies, &request);
+        match &self.boundary {
+            Some(boundary) if own == Decision::Allow => evaluate(&[boundary], &request),
+            _ => own,
+        }
+    }
+
+    /// What a policy of `resource` says to `action` when the caller goes by `names`.
+    pub fn request(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &BTreeMap<String, Vec<String>>,
+        names: &[&String],
+    ) -> Request {
+        Request {
+            principal: Principal { names: names.iter().map(|name| ("AWS".to_owned(), (*name).clone())).collect() },
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            context: context.clone(),
+            unknown: Vec::new(),
+        }
+    }
+}
+
+/// The user or role at `arn`, if it is still the one with `unique_id`.
+fn identity(iam: &IamState, world: &World, arn: &str, unique_id: &str) -> Option<Identity> {
+    let (kind, path) = arn.split_once(":iam::")?.1.split_once(':')?.1.split_once('/')?;
+    let name = path.rsplit('/').next()?.to_lowercase();
+    match kind {
+        "role" => {
+            let role = iam.roles.get(&name)?.visible(world.clock.now()).filter(|role| role.id == unique_id)?;
+            Some(Identity {
+                inline: role.inline.values().cloned().collect(),
+                attached: role.attached.clone(),
+                boundary: role.boundary.clone(),
+                tags: role.tags.clone(),
+            })
+        }
+        "user" => {
+            let user = iam.users.get(&name).filter(|user| user.id == unique_id)?;
+            let groups = || user.groups.iter().filter_map(|group| iam.groups.get(group));
+            Some(Identity {
+                inline: user.inline.values().chain(groups().flat_map(|group| group.inline.values())).cloned().collect(),
+                attached: user.attached.iter().chain(groups().flat_map(|group| &group.attached)).cloned().collect(),
+                boundary: user.boundary.clone(),
+                tags: user.tags.clone(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The document in force of the managed policy at `arn`.
+fn managed_text(world: &World, session: &Session, arn: &str) -> Option<String> {
+    if let Some(managed) = aws_managed(arn) {
+        return Some(managed.document.to_owned());
+    }
+    let name = arn.rsplit('/').next()?.to_lowercase();
+    let policy = world.accounts.get(&session.account)?.iam.policies.get(&name)?.visible(world.clock.now())?;
+    let version = policy.versions.iter().find(|version| version.id == policy.default_version)?;
+    Some(version.document.clone())
+}
+
+fn context(
+    world: &World,
+    session: &Session,
+    principal_arn: &str,
+    identity: &Identity,
+) -> BTreeMap<String, Vec<String>> {
+    let mut context = BTreeMap::new();
+    let mut set = |key: &str, value: String| context.insert(key.to_owned(), vec![value]);
+    set("aws:PrincipalArn", principal_arn.to_owned());
+    set("aws:PrincipalAccount", session.account.to_string());
+    set("aws:PrincipalOrgID", world.organization.id.clone());
+    set("aws:userid", session.user_id.clone());
+    set("aws:SecureTransport", "true".to_owned());
+    set("aws:CurrentTime", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    if let Some(account) = world.accounts.get(&session.account) {
+        set("aws:PrincipalOrgPaths", format!("{}/", world.organization.id_path(&account.parent)));
+    }
+    for (key, value) in &identity.tags {
+        set(&format!("aws:PrincipalTag/{key}"), value.clone());
+    }
+    if session.role_arn.is_some() {
+        set("aws:PrincipalType", "AssumedRole".to_owned());
+        // Temporary credentials tell whether MFA stood behind them; long-term keys never do.
+        set("aws:MultiFactorAuthPresent", "false".to_owned());
+    } else if let Some((_, name)) = session.arn.split_once(":user/") {
+        set("aws:PrincipalType", "User".to_owned());
+        set("aws:username", name.rsplit('/').next().unwrap_or_default().to_owned());
+    } else {
+        set("aws:PrincipalType", "Account".to_owned());
+    }
+    context
+}

@@ -1,0 +1,150 @@
+//! The way in: who calls, in which account, and which service answers.
+//!
+//! Source: AWS General Reference, Common errors; IAM API Reference, Common Error Types; Organizations API Reference,
+//! Common Error Types. The JSON services name the same refusals differently and with another status.
+
+use super::protocol::{Request, Response, Service, json_answer, xml_answer};
+use super::wire::{ApiError, Params};
+use super::world::{Session, World};
+use super::{iam, organizations, sts};
+use crate::org::AccountId;
+
+/// What a request asks, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Call {
+    /// The service.
+    pub service: Service,
+    /// The operation, such as `AttachRolePolicy`; empty where the request names none.
+    pub operation: String,
+    /// The account it acts in: the caller's, and for `AssumeRole` the role's. `None` for a caller without identity.
+    pub account: Option<AccountId>,
+}
+
+/// One request, understood as far as it can be.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// What it asks.
+    pub call: Call,
+    params: Params,
+    body: Vec<u8>,
+    caller: Result<Session, Refusal>,
+}
+
+/// Why a caller has no identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    Missing,
+    Unknown,
+    Expired,
+    Closed,
+}
+
+/// Reads a request: the call, and who makes it.
+pub fn read(world: &World, request: &Request) -> Incoming {
+    let service = match (request.credential(), request.target.is_some()) {
+        (Some((_, service)), _) => service,
+        (None, true) => Service::Organizations,
+        (None, false) => Service::Sts,
+    };
+    let caller = identify(world, request);
+    let params = if service == Service::Organizations { Params::default() } else { request.params() };
+    let operation = match service {
+        Service::Organizations => request.json_operation(),
+        Service::Iam | Service::Sts | Service::Other => params.get("Action"),
+    };
+    let entered = (service == Service::Sts).then(|| params.get("RoleArn").and_then(sts::account_of)).flatten();
+    let call = Call {
+        service,
+        operation: operation.unwrap_or_default().to_owned(),
+        account: entered.or(caller.as_ref().ok().map(|session| session.account)),
+    };
+    Incoming { call, params, body: request.body.clone(), caller }
+}
+
+/// Performs the call of a request.
+pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Response {
+    let Incoming { call: Call { service, operation, account: _ }, params, body, caller } = incoming;
+    match service {
+        Service::Organizations => {
+            let outcome = caller
+                .map_err(Refusal::in_json)
+                .and_then(|session| organizations::call(world, session.account, &operation, &body));
+            json_answer(outcome, request_id)
+        }
+        Service::Iam | Service::Sts | Service::Other => {
+            let outcome = match caller {
+                // Federated callers have no keys yet.
+                Err(Refusal::Missing) if operation.starts_with("AssumeRoleWith") => {
+                    Err(ApiError::new(501, "NotImplemented", format!("the sandbox does not perform {operation}")))
+                }
+                Err(refusal) => Err(refusal.in_xml()),
+                Ok(session) => match service {
+                    Service::Iam => iam::call(world, session.account, &operation, &params),
+                    Service::Sts => sts::call(world, &session, &operation, &params),
+                    Service::Organizations | Service::Other => {
+                        Err(ApiError::new(400, "InvalidAction", "the sandbox speaks IAM, STS and Organizations only"))
+                    }
+                },
+            };
+            xml_answer(service, &operation, outcome, request_id)
+        }
+    }
+}
+
+/// An answer that refuses a call without performing it.
+pub fn refuse(incoming: &Incoming, error: ApiError, request_id: String) -> Response {
+    match incoming.call.service {
+        Service::Organizations => json_answer(Err(error), request_id),
+        service @ (Service::Iam | Service::Sts | Service::Other) => {
+            xml_answer(service, &incoming.call.operation, Err(error), request_id)
+        }
+    }
+}
+
+fn identify(world: &World, request: &Request) -> Result<Session, Refusal> {
+    let (key, _) = request.credential().ok_or(Refusal::Missing)?;
+    let session = world.keys.get(key).ok_or(Refusal::Unknown)?;
+    if session.expires.is_some() && request.token.as_deref() != Some(session_token(key).as_str()) {
+        return Err(Refusal::Unknown);
+    }
+    if session.expires.is_some_and(|expires| expires <= world.clock.now()) {
+        return Err(Refusal::Expired);
+    }
+    match world.accounts.get(&session.account) {
+        Some(account) if account.status == "ACTIVE" => Ok(session.clone()),
+        Some(_) => Err(Refusal::Closed),
+        None => Err(Refusal::Unknown),
+    }
+}
+
+/// The token that goes with a temporary access key.
+pub fn session_token(key: &str) -> String {
+    format!("sandbox-session-token-of-{key}")
+}
+
+impl Refusal {
+    fn in_xml(self) -> ApiError {
+        match self {
+            Self::Missing => {
+                ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+            }
+            Self::Unknown => {
+                ApiError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+            }
+            Self::Expired => {
+                ApiError::new(403, "ExpiredToken", "The security token included in the request is expired")
+            }
+            Self::Closed => ApiError::new(403, "AccessDenied", "Access Denied"),
+        }
+    }
+
+    fn in_json(self) -> ApiError {
+        let ApiError { message, .. } = self.in_xml();
+        match self {
+            Self::Missing => ApiError::new(400, "MissingAuthenticationTokenException", message),
+            Self::Unknown => ApiError::new(400, "UnrecognizedClientException", message),
+            Self::Expired => ApiError::new(400, "ExpiredTokenException", message),
+            Self::Closed => ApiError::new(400, "AccessDeniedException", message),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the integration tests stand on: the binary, a directory of desired state, an AWS to talk to.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub mod cloud;
+pub mod moto;
+
+/// What one run of the binary printed, and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// Everything that was printed.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Asserts the exit code, showing everything when it is another one.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that all of these words were printed.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Self {
+        let text = self.text();
+        for word in words {
+            assert!(text.contains(word), "`{word}` is not said:\n{text}");
+        }
+        self
+    }
+}
+
+/// The binary with a clean environment: nothing of the machine's own AWS settings reaches it.
+pub fn rolecall() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+    command.env_clear().env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command
+}
+
+/// The environment that points any AWS client at `endpoint`.
+pub fn aws_env(endpoint: &str, key: &str, secret: &str) -> Vec<(String, String)> {
+    [("AWS_ENDPOINT_URL", endpoint), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
+/// Runs a prepared command to its end.
+#[track_caller]
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().expect("the binary starts");
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+    }
+}
+
+/// A directory of desired state that goes away with the test.
+pub struct Directory(tempfile::TempDir);
+
+impl Directory {
+    /// One `rolecall.toml`.
+    pub fn new(rolecall_toml: &str) -> Self {
+        Self::of(&[("rolecall.toml", rolecall_toml)])
+    }
+
+    /// Several files.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let directory = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            directory.write(name, text);
+        }
+        directory
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.file(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}

@@ -1,0 +1,201 @@
+//! The house stays as `src/lib.rs` describes it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Which rooms a room may name. A room that is not here may name all of them.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("org", &[]),
+    ("resource", &["org"]),
+    ("evaluate", &["resource", "org"]),
+    ("desired", &["resource", "org"]),
+    ("live", &["resource", "org"]),
+    ("diff", &["desired", "live", "resource", "org"]),
+    ("plan", &["diff", "desired", "live", "resource", "org"]),
+    ("read", &["live", "resource", "org"]),
+    ("execute", &["plan", "read", "live", "resource", "org"]),
+    ("config", &["desired", "resource", "org"]),
+    ("aws", &["read", "execute", "live", "resource", "org"]),
+    ("report", &["plan", "execute", "resource", "org"]),
+    ("sandbox", &["evaluate", "resource", "org"]),
+    ("exit", &[]),
+    ("cli", &[]),
+];
+
+/// Rooms without a clock, a disk, a network or a terminal.
+const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "plan"];
+
+const IMPURE: &[&str] =
+    &["tokio", "aws_", "async ", "std::fs", "std::env", "SystemTime", "Instant", "print!", "println!"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Every source file: its room, its path within `src`, and its code without tests and comments.
+fn sources() -> Vec<(String, String, String)> {
+    let src = root().join("src");
+    rust_files(&src)
+        .into_iter()
+        .filter(|path| path.file_name().is_some_and(|name| name != "tests.rs"))
+        .map(|path| {
+            let within = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+            let room = within.split(['/', '.']).next().unwrap().to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let code: String = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            (room, within, code)
+        })
+        .collect()
+}
+
+fn crate_names(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            names.extend(
+                list.split('}')
+                    .next()
+                    .unwrap()
+                    .split(',')
+                    .map(|item| item.trim().split("::").next().unwrap().to_owned()),
+            );
+        } else {
+            names.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    names
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (room, file, code) in sources() {
+        let Some(allowed) = allowed.get(room.as_str()) else { continue };
+        for name in crate_names(&code) {
+            if name != room && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{file} names crate::{name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn pure_rooms_stay_pure() {
+    let mut wrong = Vec::new();
+    for (room, file, code) in sources() {
+        if PURE.contains(&room.as_str()) {
+            wrong.extend(IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{file} names {word}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_its_own_room_names_the_sdk_and_clap() {
+    let mut wrong = Vec::new();
+    for (room, file, code) in sources() {
+        if room != "aws" && (code.contains("aws_sdk_") || code.contains("aws_config")) {
+            wrong.push(format!("{file} names the SDK"));
+        }
+        if !["cli", "main"].contains(&room.as_str()) && code.contains("clap::") {
+            wrong.push(format!("{file} names clap"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_room_stands_in_the_map_and_every_file_says_its_purpose() {
+    let lib = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let map: String = lib.lines().filter(|line| line.starts_with("//!")).collect();
+    let mut wrong = Vec::new();
+    for (room, file, _) in sources() {
+        if room != "lib" && !map.contains(&format!("[`{room}`]")) && room != "main" {
+            wrong.push(format!("src/lib.rs does not describe `{room}`"));
+        }
+        if !std::fs::read_to_string(root().join("src").join(&file)).unwrap().starts_with("//!") {
+            wrong.push(format!("{file} has no header"));
+        }
+        if ["util", "utils", "common", "helpers", "manager", "misc"]
+            .iter()
+            .any(|name| file.split(['/', '.']).any(|part| part == *name))
+        {
+            wrong.push(format!("{file} has a name that says nothing"));
+        }
+    }
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    let mut wrong = Vec::new();
+    for (_, file, code) in sources() {
+        for word in ["todo!", "unimplemented!", "dbg!", "dry_run", "#[ignore"] {
+            if code.contains(word) {
+                wrong.push(format!("{file} holds {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == "[dependencies]" || line == "[dev-dependencies]";
+        } else if inside && line.contains(" = ") && !line.starts_with('#') {
+            assert!(line.contains(" # "), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_it_should() {
+    let expected = [
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "benches",
+        "examples",
+        "src",
+        "state",
+        "tests",
+    ];
+    let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    let Ok(listed) = listed else { return };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let mut top: Vec<&str> =
+        listed.lines().filter_map(|line| line.split('/').next()).filter(|name| !name.starts_with('.')).collect();
+    top.dedup();
+    for name in top {
+        assert!(expected.contains(&name), "`{name}` stands at the top level");
+    }
+}
