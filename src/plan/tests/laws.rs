@@ -82,7 +82,7 @@ fn a_desired_role(name: &'static str) -> impl Strategy<Value = Role> {
 
 fn a_desired_policy(name: &'static str) -> impl Strategy<Value = ManagedPolicy> {
     (an_identity(), prop::option::of(a_path()), prop::option::of(some_tags()), any::<bool>())
-        .prop_map(move |(document, path, tags, adopt)| ManagedPolicy { document, path, tags, adopt, ..policy(name) })
+        .prop_map(move |(document, path, tags, adopt)| ManagedPolicy { path, document, tags, adopt, ..policy(name) })
 }
 
 fn an_owner() -> impl Strategy<Value = Tags> {
