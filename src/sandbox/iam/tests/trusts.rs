@@ -1,3 +1,5 @@
+//! Trust policies and the unique ids in them.
+
 use super::*;
 
 fn trusting(principal: &str) -> String {
