@@ -5,6 +5,8 @@
 //! and the tree is rendered ([`render`]), and what was rendered becomes roles and policies.
 //! Everything that is wrong is said at once ([`problem`]).
 
+pub mod check;
+pub mod document;
 pub mod expr;
 pub mod problem;
 pub mod render;
@@ -12,6 +14,7 @@ pub mod schema;
 pub mod settings;
 pub mod shape;
 pub mod source;
+pub mod statement;
 pub mod target;
 pub mod tree;
 pub mod vars;

@@ -202,3 +202,22 @@ fn describe(kind: &Type) -> String {
 fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
 }
+
+/// Compiles the expressions in every string of a document, keys included.
+pub fn compile_strings(node: &mut Node, problems: &mut Problems) {
+    match &mut node.value {
+        Value::String(text) => {
+            if let Some(template) = Template::compile(text, &node.place, problems) {
+                node.value = Value::Template(template);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| compile_strings(item, problems)),
+        Value::Table(table) => {
+            for (key, node) in &mut table.entries {
+                key.template = Template::compile(&key.text, &key.place, problems);
+                compile_strings(node, problems);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::Template(_) => {}
+    }
+}
