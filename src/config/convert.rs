@@ -53,9 +53,8 @@ impl Converter<'_> {
     /// Makes a role of a rendered table; `None` where a problem keeps it from being one.
     pub fn role(&mut self, node: &Node, origin: Origin) -> Option<Role> {
         let table = node.as_table()?;
-        let name = self.name(table).and_then(|(text, place)| {
-            check::name(RoleName::parse(text), place, &mut self.problems)
-        });
+        let name =
+            self.name(table).and_then(|(text, place)| check::name(RoleName::parse(text), place, &mut self.problems));
         let path = check::path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let max_session_duration = check::max_session_duration(table, &mut self.problems);
@@ -89,9 +88,8 @@ impl Converter<'_> {
     /// Makes a customer managed policy of a rendered table; `None` where a problem keeps it from being one.
     pub fn policy(&mut self, node: &Node, origin: Origin) -> Option<ManagedPolicy> {
         let table = node.as_table()?;
-        let name = self.name(table).and_then(|(text, place)| {
-            check::name(PolicyName::parse(text), place, &mut self.problems)
-        });
+        let name =
+            self.name(table).and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
         let path = check::path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let tags = check::tags(table, KeyCase::Exact, &mut self.problems);
@@ -130,7 +128,9 @@ impl Converter<'_> {
                 return None;
             }
             Value::Array(items) => {
-                for (text, place) in items.iter().filter_map(|item| item.as_table()?.get("external_id")).flat_map(Node::strings) {
+                for (text, place) in
+                    items.iter().filter_map(|item| item.as_table()?.get("external_id")).flat_map(Node::strings)
+                {
                     check::external_id(text, place, &mut self.problems);
                 }
                 statement::trust_document(node, self.title, &mut self.problems)
@@ -156,7 +156,8 @@ impl Converter<'_> {
             },
             (None, Some((key, statements))) if statements.items().is_empty() => {
                 let problem = Problem::error("value", &key.place, format!("{title} has no statement left"));
-                self.problems.push(problem.hint("a policy without a statement is refused: give it a `when` of its own"));
+                self.problems
+                    .push(problem.hint("a policy without a statement is refused: give it a `when` of its own"));
                 return None;
             }
             (None, Some((_, statements))) => statement::identity_document(statements),
@@ -219,9 +220,9 @@ impl Converter<'_> {
         let mut places: BTreeMap<PolicyName, &Place> = BTreeMap::new();
         for item in node.as_array()? {
             let Some(inline) = item.as_table() else { continue };
-            let name = self.name(inline).and_then(|(text, place)| {
-                check::name(PolicyName::parse(text), place, &mut self.problems)
-            });
+            let name = self
+                .name(inline)
+                .and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
             let title = format!(
                 "inline policy `{}` of {}",
                 inline.get("name").and_then(Node::as_str).unwrap_or_default(),

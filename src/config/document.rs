@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 use super::problem::{Problem, Problems};
 use super::shape;
 use super::source;
 use super::tree::{File, Key, Node, Place, Table, Value};
+use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 
 /// Reads the document that `naming` names, relative to the file it stands in, and compiles the expressions in it.
 ///
@@ -21,7 +21,8 @@ pub fn load(naming: &Node, problems: &mut Problems) -> (Option<Arc<File>>, Optio
     let path = naming.place.file.path.parent().unwrap_or(Path::new("")).join(text);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
     if !["json", "yaml", "yml"].contains(&extension.as_str()) {
-        let problem = Problem::error("document", &naming.place, format!("`{text}` is neither JSON nor YAML by its name"));
+        let problem =
+            Problem::error("document", &naming.place, format!("`{text}` is neither JSON nor YAML by its name"));
         problems.push(problem.hint("the name of a document ends in .json, .yaml or .yml"));
         return (None, None);
     }

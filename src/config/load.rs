@@ -59,9 +59,21 @@ pub(super) struct Resource {
 }
 
 impl Resource {
+    /// Its name as written, expressions and all.
+    pub(super) fn written_name(&self) -> String {
+        let name = self.node.as_table().and_then(|table| table.get("name")).map(Node::to_json);
+        name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").to_owned()
+    }
+
     /// Its name, where no expression is in it.
     pub(super) fn literal_name(&self) -> Option<&str> {
         self.node.as_table()?.get("name")?.as_str()
+    }
+}
+
+impl Config {
+    pub(super) fn roles(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(|resource| resource.kind == Kind::Role)
     }
 }
 
@@ -104,17 +116,16 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     for resource in &mut resources {
         resource.varies = uses(&resource.node).any(|name| {
             name.starts_with("account")
-                || name.strip_prefix("var.").and_then(|rest| rest.split('.').next()).is_some_and(|name| {
-                    per_account.contains(&name.to_owned())
-                })
+                || name
+                    .strip_prefix("var.")
+                    .and_then(|rest| rest.split('.').next())
+                    .is_some_and(|name| per_account.contains(&name.to_owned()))
         });
-        resource.uses_tags =
-            uses(&resource.node).any(|name| name == "account" || name.starts_with("account.tags"));
+        resource.uses_tags = uses(&resource.node).any(|name| name == "account" || name.starts_with("account.tags"));
     }
     let secrets = secrets(&variables, &accounts);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
-    let organization_id =
-        merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
+    let organization_id = merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
     check_access(&merged.organization, &mut problems);
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = settings::rollout(&merged.rollout, &mut problems);
@@ -318,7 +329,9 @@ fn check_names(
 
 fn secrets(variables: &Variables, accounts: &[AccountSettings]) -> Secrets {
     let mut secrets = Secrets::default();
-    for values in [&variables.given, &variables.defaults].into_iter().chain(accounts.iter().map(|account| &account.values)) {
+    for values in
+        [&variables.given, &variables.defaults].into_iter().chain(accounts.iter().map(|account| &account.values))
+    {
         variables.collect_secrets(values, &mut secrets);
     }
     secrets
@@ -377,12 +390,7 @@ fn digest(path: &Path, files: &[Arc<File>], given: &Values) -> String {
 }
 
 /// Expands everything once against an account that stands for any, and checks what comes out.
-fn try_out(
-    resources: &[Resource],
-    variables: &Variables,
-    accounts: &[AccountSettings],
-    problems: &mut Problems,
-) {
+fn try_out(resources: &[Resource], variables: &Variables, accounts: &[AccountSettings], problems: &mut Problems) {
     let mut values = variables.effective(&Values::new());
     for account in accounts {
         for (name, value) in &account.values {
@@ -432,7 +440,7 @@ fn check_targets(node: &mut Node, title: &str, problems: &mut Problems) {
 
 fn convert(converter: &mut Converter<'_>, resource: &Resource, mut rendered: Node) -> Option<(String, Place)> {
     let kind = schema::Type::Table(resource.kind.schema());
-    shape::check_rendered(&mut rendered, &kind, &mut converter.problems);
+    shape::check(&mut rendered, &kind, resource.kind.word(), Stage::Rendered, &mut converter.problems);
     match resource.kind {
         Kind::Role => drop(converter.role(&rendered, resource.origin.clone())),
         Kind::Policy => drop(converter.policy(&rendered, resource.origin.clone())),

@@ -112,7 +112,9 @@ fn principal(node: &Node, written: &Table, title: &str, problems: &mut Problems)
     }
     if kinds.entries.is_empty() {
         let message = format!("{title}: a trust statement names nobody");
-        problems.push(Problem::error("missing-key", &node.place, message).hint("aws, service, federated or canonical_user"));
+        problems.push(
+            Problem::error("missing-key", &node.place, message).hint("aws, service, federated or canonical_user"),
+        );
     }
     Node { value: Value::Table(kinds), place: node.place.clone() }
 }
