@@ -211,17 +211,22 @@ impl Problems {
 
     /// The text a person reads.
     pub fn render(&self, color: Color) -> String {
-        let renderer = match color {
-            Color::Plain => Renderer::plain(),
-            Color::Styled => Renderer::styled(),
-        };
-        let texts: Vec<String> = self.list.iter().map(|problem| problem.render(&renderer)).collect();
-        texts.join("\n\n")
+        render(&self.list, color)
     }
 
     fn sort(&mut self) {
         self.list.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
     }
+}
+
+/// Problems in their order, underlined in the source, as a person reads them.
+pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, color: Color) -> String {
+    let renderer = match color {
+        Color::Plain => Renderer::plain(),
+        Color::Styled => Renderer::styled(),
+    };
+    let texts: Vec<String> = problems.into_iter().map(|problem| problem.render(&renderer)).collect();
+    texts.join("\n\n")
 }
 
 /// Whether rendered text carries colours.
