@@ -1,3 +1,5 @@
+//! Laws: what holds for any desired state and any account.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Claims about customer managed policies.
+
 use super::world::*;
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;

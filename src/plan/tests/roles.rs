@@ -1,3 +1,5 @@
+//! Claims about roles.
+
 use super::world::*;
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
