@@ -361,6 +361,29 @@ fn all_problems_of_a_run_are_reported_in_order() {
 }
 
 #[test]
+fn one_role_tells_all_its_problems_and_none_twice() {
+    let body = "
+[vars]
+id = { type = \"uuid4\", default = \"abc\" }
+bucket = { type = \"string\" }
+[[role]]
+nam = 1
+name = \"R\"
+targets = \"all\"
+max_session_duration = 5
+description = \"{{ var.bucket }} {{ var.nope }}\"
+[[role.trust]]
+aws = \"{{ var.id }}\"
+external_id = \"{{ var.bucket }}\"
+actions = 5
+";
+    let problems = main_file(body).load().unwrap_err();
+    let found: Vec<(usize, &str)> = problems.iter().map(|problem| (problem.line, problem.code)).collect();
+    let expect = [(4, "variable"), (7, "unknown-key"), (10, "value"), (11, "variable"), (14, "variable"), (15, "type")];
+    assert_eq!(found, expect, "{problems}");
+}
+
+#[test]
 fn only_the_files_of_this_directory_are_merged() {
     let broken = "this is = = no toml";
     let mut world = world(&[
@@ -530,7 +553,7 @@ fn targets_select_active_accounts_and_say_why() {
         expansion.desired.skipped.iter().map(|(id, why)| (id.as_str(), why.as_str())).collect();
     assert_eq!(skipped, [("000000000004", "SUSPENDED")]);
     let because = &expansion.targeted_by[&AccountId::parse("000000000003").unwrap()][0];
-    assert_eq!((because.role.as_str(), because.selector.as_str()), ("R", "ou = \"Workloads/Dev\""));
+    assert_eq!((&*because.role, &*because.selector), ("R", "ou = \"Workloads/Dev\""));
     not_expanded(&target("[{ account = \"000000000009\" }]"), &["000000000009", "does not exist", "did you mean"]);
     not_expanded(&target("[{ ou = \"Workload/Prod\" }]"), &["does not exist", "did you mean `Workloads/Prod`?"]);
     not_expanded(&target("[{ ou = \"Prod\" }]"), &["did you mean `Workloads/Prod`?", "rolecall.toml:5:"]);

@@ -3,7 +3,7 @@
 //! Strongest first: `--var`, `--var-file`, `ROLECALL_VAR_x`, `[account.X.vars]`, the default. All are parsed by the
 //! declared type. For an id, an ARN or a UUID an empty string is no value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use regex::Regex;
@@ -105,6 +105,8 @@ pub struct Variables {
     pub given: Values,
     /// The defaults.
     pub defaults: Values,
+    /// Variables whose declaration or value was refused: that they have none is no further news.
+    pub faulty: BTreeSet<String>,
 }
 
 /// What a caller gives for variables.
@@ -123,11 +125,15 @@ impl Variables {
     pub fn load(declared: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
         let mut variables = Self::default();
         for (key, node) in &declared.entries {
+            let before = problems.errors();
             if let Some(mut declaration) = declaration(&key.text, &key.place, node, problems) {
                 if let Some(value) = declaration.default.take() {
                     variables.defaults.insert(key.text.clone(), value);
                 }
                 variables.declarations.insert(key.text.clone(), declaration);
+            }
+            if problems.errors() > before {
+                variables.faulty.insert(key.text.clone());
             }
         }
         variables.read_environment(sources.environment, problems);
@@ -145,9 +151,12 @@ impl Variables {
             // Other directories share the environment, so a name unknown here is no error.
             if let Some(declaration) = key.strip_prefix(ENVIRONMENT_PREFIX).and_then(|name| self.declarations.get(name))
             {
-                match declaration.parse(Given::Text(text, key.clone())) {
+                match declaration.parse(&Given::Text(text, key.clone())) {
                     Ok(value) => give(&mut self.given, &declaration.name, value),
-                    Err(problem) => problems.push(*problem),
+                    Err(problem) => {
+                        self.faulty.insert(declaration.name.clone());
+                        problems.push(*problem);
+                    }
                 }
             }
         }
@@ -161,7 +170,7 @@ impl Variables {
     }
 
     /// Parses a table of values: a `--var-file`, or the `vars` of an account.
-    pub fn read_table(&self, table: &Table, problems: &mut Problems) -> Values {
+    pub fn read_table(&mut self, table: &Table, problems: &mut Problems) -> Values {
         let mut values = Values::new();
         for (key, node) in &table.entries {
             let Some(declaration) = self.declarations.get(&key.text) else {
@@ -169,9 +178,12 @@ impl Variables {
                 problems.push(Problem::error("variable", &key.place, message).hint(self.suggest(&key.text)));
                 continue;
             };
-            match declaration.parse(Given::Node(node)) {
+            match declaration.parse(&Given::Node(node)) {
                 Ok(value) => give(&mut values, &key.text, value),
-                Err(problem) => problems.push(*problem),
+                Err(problem) => {
+                    self.faulty.insert(key.text.clone());
+                    problems.push(*problem);
+                }
             }
         }
         values
@@ -187,9 +199,12 @@ impl Variables {
             let problem = Problem::elsewhere("variable", format!("--var {name}"), message);
             return problems.push(problem.hint(self.suggest(name)));
         };
-        match declaration.parse(Given::Text(text, format!("--var {name}"))) {
+        match declaration.parse(&Given::Text(text, format!("--var {name}"))) {
             Ok(value) => give(&mut self.given, name.trim(), value),
-            Err(problem) => problems.push(*problem),
+            Err(problem) => {
+                self.faulty.insert(name.trim().to_owned());
+                problems.push(*problem);
+            }
         }
     }
 
@@ -264,12 +279,12 @@ fn declaration(name: &str, place: &Place, node: &Node, problems: &mut Problems) 
             );
             return None;
         };
-        return with_default(Declaration { kind, ..plain }, Some(node), problems);
+        return Some(with_default(Declaration { kind, ..plain }, Some(node), problems));
     };
-    typed_declaration(plain, node, table, problems)
+    Some(typed_declaration(plain, node, table, problems))
 }
 
-fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &mut Problems) -> Option<Declaration> {
+fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &mut Problems) -> Declaration {
     let before = problems.errors();
     shape::check(&mut node.clone(), &schema::Type::Table(&schema::VARIABLE), &plain.name, Stage::Rendered, problems);
     if table.get("type").is_none() {
@@ -286,7 +301,7 @@ fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &
     };
     if problems.errors() > before {
         // The name is known all the same: what uses it is not to blame.
-        return Some(declaration);
+        return declaration;
     }
     with_default(declaration, table.get("default"), problems)
 }
@@ -308,8 +323,8 @@ fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
     }
 }
 
-fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut Problems) -> Option<Declaration> {
-    let default = match default.map(|node| declaration.parse(Given::Node(node))) {
+fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut Problems) -> Declaration {
+    let default = match default.map(|node| declaration.parse(&Given::Node(node))) {
         None => None,
         Some(Ok(value)) => value,
         Some(Err(problem)) => {
@@ -317,21 +332,21 @@ fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut
             None
         }
     };
-    Some(Declaration { default, ..declaration })
+    Declaration { default, ..declaration }
 }
 
 impl Declaration {
     /// Parses a value by the declared type; `None` where it is empty and that is no value.
-    fn parse(&self, given: Given<'_>) -> Result<Option<Value>, Box<Problem>> {
-        let value = match &given {
-            Given::Text(text, _) => self.from_text(text),
-            Given::Node(node) => self.from_node(node),
+    fn parse(&self, given: &Given<'_>) -> Result<Option<Value>, Box<Problem>> {
+        let value = match given {
+            Given::Text(text, _) => self.parse_text(text),
+            Given::Node(node) => self.parse_node(node),
         };
         let value = value.and_then(|value| match &value {
             Value::String(text) if text.is_empty() && self.empty_is_no_value() => Ok(None),
             _ => self.check(&value).map(|()| Some(value)),
         });
-        value.map_err(|message| Box::new(self.problem(&given, &message)))
+        value.map_err(|message| Box::new(self.problem(given, &message)))
     }
 
     fn empty_is_no_value(&self) -> bool {
@@ -349,7 +364,7 @@ impl Declaration {
         if self.sensitive { problem.hide_source() } else { problem }
     }
 
-    fn from_text(&self, text: &str) -> Result<Value, String> {
+    fn parse_text(&self, text: &str) -> Result<Value, String> {
         let wrong = || format!("must be {}", self.kind.describe());
         match self.kind {
             Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4 => Ok(Value::String(text.to_owned())),
@@ -369,10 +384,10 @@ impl Declaration {
         }
     }
 
-    fn from_node(&self, node: &Node) -> Result<Value, String> {
+    fn parse_node(&self, node: &Node) -> Result<Value, String> {
         match (&node.value, self.kind) {
             (Value::String(text), _) if text.contains("{{") => Err("cannot hold an expression".to_owned()),
-            (Value::String(text), Kind::Bool | Kind::Integer) => self.from_text(text),
+            (Value::String(text), Kind::Bool | Kind::Integer) => self.parse_text(text),
             (Value::String(_), Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4)
             | (Value::Bool(_), Kind::Bool) => Ok(node.value.clone()),
             (Value::Number(number), Kind::Integer) if number.is_i64() => Ok(node.value.clone()),
