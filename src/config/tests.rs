@@ -678,3 +678,61 @@ fn access_is_by_account_or_by_default() {
     assert_eq!(role("000000000003").unwrap(), "Enter");
     assert_eq!(config.access().session_name, "rolecall");
 }
+
+mod laws {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::expr::Template;
+    use super::super::problem::{Color, Problems};
+    use super::super::tree::{File, Place, parse_toml};
+    use super::super::{document, shape};
+
+    fn file(text: &str) -> Arc<File> {
+        Arc::new(File { name: "x".to_owned(), path: PathBuf::from("x"), text: text.to_owned() })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in "[\\[\\]{}\"'\\\\$%#:,=\\-\\. \\t\\na-c0-2é–]{0,60}") {
+            let file = file(&text);
+            let mut problems = Problems::default();
+            let _ = Template::compile(&text, &Place::start_of(&file), &mut problems);
+            let _ = parse_toml(&file, &mut problems);
+            if let Some(mut node) = document::json(&file, &mut problems) {
+                shape::compile_strings(&mut node, &mut problems);
+            }
+            if let Some(node) = document::yaml(&file, &mut problems) {
+                let _ = node.place_of("/a/0/b");
+            }
+            let _ = problems.render(Color::Styled);
+        }
+
+        #[test]
+        fn a_document_read_with_places_is_the_document(value in any_json(4)) {
+            let file = file(&serde_json::to_string_pretty(&value).unwrap());
+            let mut problems = Problems::default();
+            let node = document::json(&file, &mut problems).unwrap();
+            prop_assert_eq!(node.to_json(), value);
+            prop_assert!(!problems.has_errors());
+        }
+    }
+
+    fn any_json(depth: u32) -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            "[a-z\"\\\\/é{}\\[\\],: \\n]{0,8}".prop_map(Into::into),
+            Just(serde_json::Value::Null),
+        ];
+        leaf.prop_recursive(depth, 30, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::btree_map("[a-z\"\\\\]{0,4}", inner, 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+}
