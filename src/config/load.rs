@@ -101,7 +101,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         return Err(problems);
     }
     let sources = Sources { arguments: &inputs.vars, files: &inputs.var_files, environment: &inputs.env };
-    let mut variables = Variables::load(&merged.vars, sources, &mut problems);
+    let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
     let accounts = accounts(&merged.account, &mut variables, &mut problems);
     let mut resources = Vec::new();
     for (kind, node) in merged.resources {

@@ -269,6 +269,11 @@ fn rules_of_iam_are_checked() {
     ] {
         refused(&body, expect);
     }
+    for line in ["max_session_duration = 3600", "max_session_duration = \"12h\"", "permissions_boundary = \"\""] {
+        accepted(&role(line));
+    }
+    let many: Vec<String> = (0..50).map(|number| format!("k{number} = \"v\"")).collect();
+    refused(&tags(&many.join(", ")), &["50 tags: 49 are allowed"]);
 }
 
 #[test]
@@ -471,6 +476,21 @@ aws = \"111111111111\"
         main_file("[vars]\nenvironment = \"x\"").var("enviroment=1").rendered().contains("did you mean `environment`?")
     );
     assert!(main_file("[vars]\ndspm = false").var("dspm=yes").rendered().contains("must be true or false"));
+}
+
+#[test]
+fn a_value_of_an_account_declares_its_variable() {
+    let body = |name: &str| {
+        let role = ROLE.replace("\"all\"", "[{ account = \"prod\" }]\ndescription = \"{{ var.s3_arn }}\"");
+        format!("[vars]\nother_bucket = \"x\"\n[account.prod.vars]\n{name} = \"arn:aws:s3:::b\"\n{role}")
+    };
+    let expansion = expanded(&body("s3_arn"));
+    let held = expansion.desired.accounts.values().next().unwrap();
+    assert_eq!(held.roles["r"].description.as_deref(), Some("arn:aws:s3:::b"));
+    refused(
+        &body("othr_bucket"),
+        &["`othr_bucket` is not a variable", "did you mean `other_bucket`?", "rolecall.toml:5:1"],
+    );
 }
 
 #[test]

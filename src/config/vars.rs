@@ -122,7 +122,9 @@ pub struct Sources<'a> {
 
 impl Variables {
     /// Reads the declarations and every value given.
-    pub fn load(declared: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
+    ///
+    /// A value that an account has of its own declares its variable, too, unless it looks like a mistyped other one.
+    pub fn load(declared: &Table, accounts: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
         let mut variables = Self::default();
         for (key, node) in &declared.entries {
             let before = problems.errors();
@@ -136,6 +138,7 @@ impl Variables {
                 variables.faulty.insert(key.text.clone());
             }
         }
+        variables.declare_from_accounts(accounts, problems);
         variables.read_environment(sources.environment, problems);
         for path in sources.files {
             variables.read_file(path, problems);
@@ -144,6 +147,20 @@ impl Variables {
             variables.read_argument(argument, problems);
         }
         variables
+    }
+
+    fn declare_from_accounts(&mut self, accounts: &Table, problems: &mut Problems) {
+        let written: Vec<String> = self.declarations.keys().cloned().collect();
+        let values = accounts.entries.iter().filter_map(|(_, node)| node.as_table()?.get("vars")?.as_table());
+        for (key, node) in values.flat_map(|table| &table.entries) {
+            let is_known = self.declarations.contains_key(&key.text) || self.faulty.contains(&key.text);
+            if is_known || did_you_mean(&key.text, written.iter().map(String::as_str)).is_some() {
+                continue;
+            }
+            if let Some(declaration) = declaration(&key.text, &key.place, node, problems) {
+                self.declarations.insert(key.text.clone(), Declaration { default: None, ..declaration });
+            }
+        }
     }
 
     fn read_environment(&mut self, environment: &BTreeMap<String, String>, problems: &mut Problems) {
