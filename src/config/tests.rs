@@ -445,6 +445,7 @@ x = \"default\"
 x = \"account\"
 [[role]]
 name = \"R-{{ var.x }}\"
+description = \"{{ account.id }}\"
 targets = [{ account = [\"prod\", \"dev\"] }]
 [[role.trust]]
 aws = \"111111111111\"
