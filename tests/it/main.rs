@@ -1,3 +1,15 @@
 //! Every integration test, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "what a test stands on fails the test"
+)]
+
+mod clients;
+mod probes;
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod support;
 mod tidy;
