@@ -119,6 +119,8 @@ pub struct Evaluation {
     pub failures: Vec<Failed>,
     /// Where a value hangs on an account or organization that is not known yet: nothing can be said about it.
     pub unknown: Vec<Place>,
+    /// Whether one of these is a condition.
+    pub unknown_condition: bool,
 }
 
 /// An expression without a value, and where it stands.
@@ -132,27 +134,25 @@ pub struct Failed {
     pub failure: Failure,
 }
 
-impl Evaluation {
-    /// The values as text: equal for accounts whose rendered tree is equal.
-    pub fn signature(&self) -> String {
-        let mut text = String::new();
-        for value in &self.values {
-            match value {
-                Value::String(value) => text += &format!("{}:{value}", value.len()),
-                Value::Array(items) => {
-                    text += &format!("[{}]", items.len());
-                    for item in items {
-                        text += &item.to_json().to_string();
-                    }
+/// Values as text: equal for accounts whose rendered tree is equal.
+pub fn signature(values: &[Value]) -> String {
+    let mut text = String::new();
+    for value in values {
+        match value {
+            Value::String(value) => text += &format!("{}:{value}", value.len()),
+            Value::Array(items) => {
+                text += &format!("[{}]", items.len());
+                for item in items {
+                    text += &item.to_json().to_string();
                 }
-                Value::Bool(value) => text += &value.to_string(),
-                Value::Number(number) => text += &number.to_string(),
-                Value::Null | Value::Datetime(_) | Value::Template(_) | Value::Table(_) => {}
             }
-            text.push(';');
+            Value::Bool(value) => text += &value.to_string(),
+            Value::Number(number) => text += &number.to_string(),
+            Value::Null | Value::Datetime(_) | Value::Template(_) | Value::Table(_) => {}
         }
-        text
+        text.push(';');
     }
+    text
 }
 
 /// Evaluates the expressions of `node`.
@@ -217,6 +217,7 @@ impl<'a> Pass<'a> {
         };
         if unknown {
             self.done.unknown.push(place.clone());
+            self.done.unknown_condition |= template.is_condition();
         }
         self.done.values.push(value);
     }

@@ -134,11 +134,15 @@ fn similar_unit(path: &OuPath, organization: &Organization) -> Option<String> {
 }
 
 /// Reads `targets`, as rendered.
-pub fn targets(node: &Node, problems: &mut Problems) -> Option<Targeting> {
+pub fn targets(node: &Node, title: &str, problems: &mut Problems) -> Option<Targeting> {
     match &node.value {
         Value::String(text) if text == "all" => Some(Targeting { selectors: None }),
         Value::Array(items) if items.is_empty() => {
-            let problem = Problem::warning("selector", &node.place, "`targets` is empty: this goes to no account");
+            let problem = Problem::warning(
+                "selector",
+                &node.place,
+                format!("`targets` of {title} is empty: it goes to no account"),
+            );
             problems.push(problem.hint("targets = \"all\", or a list of selectors"));
             parse(items, problems)
         }

@@ -210,7 +210,8 @@ impl World {
             organization,
             accounts: BTreeMap::new(),
             keys: BTreeMap::new(),
-            clock: Clock::Wall(Instant::now()),
+            // Everything that a world begins with is there from the first moment.
+            clock: Clock::Manual(Duration::ZERO),
             lag: Duration::ZERO,
             ids,
         };
@@ -223,6 +224,7 @@ impl World {
             world.accounts.insert(id, AccountState::of(account, id, placed(account)));
             world.add_access_role(id, ACCESS_ROLE);
         }
+        world.clock = Clock::Wall(Instant::now());
         world
     }
 

@@ -12,8 +12,8 @@ use crate::resource::policy::{PolicyDocument, PolicyKind};
 /// A caller as policies see it.
 #[derive(Debug)]
 pub struct Caller {
-    /// The names that are the caller's alone: its ARN, its role's, and their unique ids.
-    pub names: Vec<String>,
+    /// The names that are the caller's alone: its ARN, its role's or user's, and that one's unique id.
+    names: Vec<String>,
     /// The account's root ARN, which every identity of the account goes by.
     pub root: String,
     /// Condition keys.
@@ -54,27 +54,21 @@ impl Caller {
         }
     }
 
-    /// What the caller's own policies say to `action` on `resource`.
-    pub fn may(&self, action: &str, resource: &str, context: &BTreeMap<String, Vec<String>>) -> Decision {
-        let request = self.request(action, resource, context, &[]);
+    /// What the caller's own policies say to `request`.
+    pub fn may(&self, request: &Request) -> Decision {
         let policies: Vec<&PolicyDocument> = self.policies.iter().collect();
-        let own = evaluate(&policies, &request);
+        let own = evaluate(&policies, request);
         match &self.boundary {
-            Some(boundary) if own == Decision::Allow => evaluate(&[boundary], &request),
+            Some(boundary) if own == Decision::Allow => evaluate(&[boundary], request),
             _ => own,
         }
     }
 
-    /// What a policy of `resource` says to `action` when the caller goes by `names`.
-    pub fn request(
-        &self,
-        action: &str,
-        resource: &str,
-        context: &BTreeMap<String, Vec<String>>,
-        names: &[&String],
-    ) -> Request {
+    /// The caller's wish to do `action` to `resource`, to be held against policies.
+    pub fn request(&self, action: &str, resource: &str, context: &BTreeMap<String, Vec<String>>) -> Request {
+        let names = self.names.iter().chain([&self.root]).map(|name| ("AWS".to_owned(), name.clone()));
         Request {
-            principal: Principal { names: names.iter().map(|name| ("AWS".to_owned(), (*name).clone())).collect() },
+            principal: Principal { names: names.collect() },
             action: action.to_owned(),
             resource: resource.to_owned(),
             context: context.clone(),

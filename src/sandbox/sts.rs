@@ -81,18 +81,18 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
     let role = role_at(world, role_arn).ok_or_else(|| refused("sts:AssumeRole"))?;
     let trust = PolicyDocument::live(&role.trust, PolicyKind::Trust, &world.partition);
     let who = Caller::of(world, caller);
+    // The trust policy as if it did not name the caller's whole account.
+    let naming = trust.resolve_principals(&|name| (name == who.root).then(|| "nobody".to_owned()));
     let context = request_context(world, &who, role_arn, params);
     let mut actions = vec!["sts:AssumeRole"];
     actions.extend((!params.structs("Tags").is_empty()).then_some("sts:TagSession"));
     actions.extend(params.get("SourceIdentity").map(|_| "sts:SetSourceIdentity"));
     for action in actions {
-        let own: Vec<&String> = who.names.iter().collect();
-        let all: Vec<&String> = own.iter().copied().chain([&who.root]).collect();
-        let asked = |names: &[&String]| evaluate(&[&trust], &who.request(action, role_arn, &context, names));
-        let identity_side = who.may(action, role_arn, &context);
-        let same_account = account_of(role_arn) == Some(caller.account);
-        let named = same_account && asked(&own) == Decision::Allow && identity_side != Decision::ExplicitDeny;
-        if asked(&all) != Decision::Allow || !(named || identity_side == Decision::Allow) {
+        let request = who.request(action, role_arn, &context);
+        let own_side = who.may(&request);
+        let named = || evaluate(&[&naming], &request) == Decision::Allow && own_side != Decision::ExplicitDeny;
+        let let_go = own_side == Decision::Allow || (account_of(role_arn) == Some(caller.account) && named());
+        if !let_go || evaluate(&[&trust], &request) != Decision::Allow {
             return Err(refused(action));
         }
     }
@@ -186,9 +186,9 @@ fn duration(params: &Params) -> Result<Option<u32>, ApiError> {
             "1 validation error detected: Value '{text}' at 'durationSeconds' failed to satisfy constraint: {rule}"
         ))
     };
-    match text.parse::<u32>() {
+    match text.parse::<i64>() {
+        Ok(seconds @ 900..=43200) => Ok(u32::try_from(seconds).ok()),
         Ok(..900) => Err(invalid("Member must have value greater than or equal to 900")),
-        Ok(seconds @ 900..=43200) => Ok(Some(seconds)),
         _ => Err(invalid("Member must have value less than or equal to 43200")),
     }
 }

@@ -1,6 +1,6 @@
-use super::*;
+//! Users, groups, instance profiles, and the account as a whole.
 
-const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+use super::*;
 
 #[test]
 fn users_are_created_read_and_deleted() {
@@ -143,7 +143,7 @@ fn a_service_linked_role_belongs_to_its_service() {
 }
 
 /// One of everything: two roles, a user in a group, a customer policy, a profile.
-fn furnished() -> Test {
+pub fn furnished() -> Test {
     let mut test = test();
     let ours = "arn:aws:iam::111111111111:policy/P";
     test.ok("CreatePolicy", &[("PolicyName", "P"), ("PolicyDocument", READ)]);

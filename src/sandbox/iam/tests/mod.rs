@@ -3,7 +3,9 @@
 
 mod accounts;
 mod policies;
+mod role_policies;
 mod roles;
+mod sdk;
 mod trusts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,9 @@ pub const B: &str = "222222222222";
 pub const EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 pub const READ: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+
+pub const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+pub const OURS: &str = "arn:aws:iam::111111111111:policy/P";
 
 pub struct Test {
     pub world: World,
@@ -56,6 +61,18 @@ pub fn test() -> Test {
         ids: Ids(0),
     };
     Test { world, account: AccountId::parse(A).unwrap() }
+}
+
+pub fn with_policy() -> Test {
+    let mut test = test();
+    test.role("r");
+    test.ok("CreatePolicy", &[("PolicyName", "P"), ("PolicyDocument", READ)]);
+    test
+}
+
+pub fn policy_of_size(size: usize) -> String {
+    let sized = |fill: usize| READ.replace("\"Effect\"", &format!("\"Sid\":\"{}\",\"Effect\"", "x".repeat(fill)));
+    sized(size - sized(0).len())
 }
 
 impl Test {

@@ -1,3 +1,5 @@
+//! Roles, their tags, and pages of them.
+
 use super::*;
 
 #[test]

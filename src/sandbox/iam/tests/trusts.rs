@@ -1,3 +1,5 @@
+//! Trust policies and the unique ids in them.
+
 use super::*;
 
 fn trusting(principal: &str) -> String {
@@ -88,6 +90,8 @@ fn good_trust_policies_are_accepted() {
         format!(r#"{{"Version":"2008-10-17","Id":"x","Statement":{statement}}}"#),
         format!(r#"{{"Statement":[{statement},{statement}]}}"#),
         aws("*"),
+        aws("arn:aws:iam::111111111111:root"),
+        aws("arn:aws:iam::999999999999:root"),
         aws("arn:aws:iam::999999999999:role/path/elsewhere"),
         aws("arn:aws:iam::999999999999:user/elsewhere"),
         aws("arn:aws:sts::111111111111:assumed-role/any/session"),
@@ -114,6 +118,7 @@ fn principals_that_do_not_exist_are_invalid() {
         "arn:aws:iam::222222222222:role/Real",
         "arn:aws:iam::222222222222:role/*",
         "arn:aws:iam::222222222222:role/Ther?",
+        "arn:aws:iam::999999999999:role/*",
         "arn:aws:iam::222222222222:group/admins",
         "arn:aws-cn:iam::222222222222:root",
         "arn:aws:iam::2222:root",
