@@ -98,8 +98,12 @@ impl Demo<'_> {
     async fn tell(&self) -> Result<Exit, Stop> {
         let accounts = self.sandbox.with(|world| world.accounts.len());
         self.title(&format!("An AWS organization of {accounts} accounts, in this process"))?;
-        self.words("The desired state is examples/quickstart: an audit role in every member account, and a vendor's role")?;
-        self.words("where the logs are. Everything below is the real engine and the real AWS SDK; only AWS is not real.")?;
+        self.words(
+            "The desired state is examples/quickstart: an audit role in every member account, and a vendor's role",
+        )?;
+        self.words(
+            "where the logs are. Everything below is the real engine and the real AWS SDK; only AWS is not real.",
+        )?;
 
         self.title("1. rolecall plan: what would change?")?;
         self.plan(Exit::Changes).await?;
@@ -118,8 +122,12 @@ impl Demo<'_> {
         self.plan(Exit::Done).await?;
 
         self.title("That is all. Your turn:")?;
-        self.words("  rolecall sandbox serve                # keeps such an organization running for you to play with")?;
-        self.words("  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials")?;
+        self.words(
+            "  rolecall sandbox serve                # keeps such an organization running for you to play with",
+        )?;
+        self.words(
+            "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
+        )?;
         Ok(Exit::Done)
     }
 
@@ -127,7 +135,13 @@ impl Demo<'_> {
         let mut out = self.console.data();
         let style = &self.console.out;
         let rule = "─".repeat(style.width.saturating_sub(text.chars().count() + 4));
-        writeln!(out, "\n{} {} {}", style.paint(Tone::Faint, "──"), style.paint(Tone::Title, text), style.paint(Tone::Faint, &rule))?;
+        writeln!(
+            out,
+            "\n{} {} {}",
+            style.paint(Tone::Faint, "──"),
+            style.paint(Tone::Title, text),
+            style.paint(Tone::Faint, &rule)
+        )?;
         Ok(out.flush()?)
     }
 
@@ -173,7 +187,12 @@ impl Demo<'_> {
                 &[("RoleName", "SecurityAudit"), ("PolicyArn", admin)],
                 "payments-prod: AdministratorAccess on the audit role",
             ),
-            ("444444444442", "UntagRole", &[("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")], "web-prod: a tag is gone"),
+            (
+                "444444444442",
+                "UntagRole",
+                &[("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")],
+                "web-prod: a tag is gone",
+            ),
         ];
         for (account, operation, params, words) in acts {
             let account = AccountId::parse(account).map_err(|error| Stop::because(error.to_string()))?;
@@ -191,6 +210,10 @@ fn expect(expected: Exit, got: Exit) -> Result<(), Stop> {
     if expected == got {
         Ok(())
     } else {
-        Err(Stop::because(format!("the demonstration went wrong: exit code {} instead of {}", got.code(), expected.code())))
+        Err(Stop::because(format!(
+            "the demonstration went wrong: exit code {} instead of {}",
+            got.code(),
+            expected.code()
+        )))
     }
 }

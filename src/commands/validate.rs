@@ -18,7 +18,13 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
             let config = loaded?;
             console.warnings(config.warnings());
             let counts = config.resources();
-            let text = format!("{}: {} roles and {} policies in {} files", config.name(), counts.roles, counts.policies, counts.files);
+            let text = format!(
+                "{}: {} roles and {} policies in {} files",
+                config.name(),
+                counts.roles,
+                counts.policies,
+                counts.files
+            );
             let mut out = console.data();
             writeln!(out, "{} {text}", console.out.paint(Tone::Added, "valid"))?;
             out.flush()?;
@@ -31,7 +37,10 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
                 Err(_) => return loaded.map(|_| Exit::Done),
             };
             let mut out = console.data();
-            report::json::write(&json!({"format": "rolecall-validate/1", "valid": exit == Exit::Done, "problems": problems}), &mut out)?;
+            report::json::write(
+                &json!({"format": "rolecall-validate/1", "valid": exit == Exit::Done, "problems": problems}),
+                &mut out,
+            )?;
             out.flush()?;
             Ok(exit)
         }

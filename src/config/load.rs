@@ -101,8 +101,8 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         return Err(problems);
     }
     let sources = Sources { arguments: &inputs.vars, files: &inputs.var_files, environment: &inputs.env };
-    let variables = Variables::load(&merged.vars, sources, &mut problems);
-    let accounts = accounts(&merged.account, &variables, &mut problems);
+    let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
+    let accounts = accounts(&merged.account, &mut variables, &mut problems);
     let mut resources = Vec::new();
     for (kind, node) in merged.resources {
         resources.push(resource(kind, node, &mut files, &mut problems));
@@ -126,15 +126,12 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let secrets = secrets(&variables, &accounts);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let organization_id = merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
-    check_access(&merged.organization, &mut problems);
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = settings::rollout(&merged.rollout, &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
-    if !problems.has_errors() {
-        try_out(&resources, &variables, &accounts, &mut problems);
-    }
+    try_out(&resources, &variables, &accounts, &mut problems);
     let access = settings::access(&merged.organization, accounts.clone(), &variables, &mut problems);
-    let warnings = problems.into_result().map_err(|problems| problems.masked(&secrets))?;
+    let warnings = problems.masked(&secrets).into_result()?;
     Ok(Config {
         name,
         organization_id,
@@ -215,7 +212,7 @@ fn twice(what: &str, place: &Place, first: &Place) -> Problem {
     Problem::error("duplicate", place, format!("{what} is written twice, first at {first}")).hint("keep one of them")
 }
 
-fn accounts(table: &Table, variables: &Variables, problems: &mut Problems) -> Vec<AccountSettings> {
+fn accounts(table: &Table, variables: &mut Variables, problems: &mut Problems) -> Vec<AccountSettings> {
     let mut accounts = Vec::new();
     for (key, node) in &table.entries {
         let Some(written) = node.as_table() else { continue };
@@ -276,7 +273,9 @@ fn read_documents(node: &mut Node, files: &mut Vec<Arc<File>>, problems: &mut Pr
             }
             "inline_policy" => {
                 if let Value::Array(items) = &mut value.value {
-                    items.iter_mut().for_each(|item| read_documents(item, files, problems));
+                    for item in items {
+                        read_documents(item, files, problems);
+                    }
                 }
             }
             _ => {}
@@ -351,19 +350,6 @@ fn directory_name(name: Option<&(Key, Node)>, files: &[Arc<File>], problems: &mu
     check::directory_name(node, problems).unwrap_or_default()
 }
 
-fn check_access(organization: &Table, problems: &mut Problems) {
-    if let Some(node) = organization.get("session_name")
-        && let Some(text) = node.as_str()
-    {
-        check::session_name(text, &node.place, problems);
-    }
-    if let Some(node) = organization.get("external_id")
-        && let Some(text) = node.as_str()
-    {
-        check::external_id(text, &node.place, problems);
-    }
-}
-
 /// The digest of everything that was read and given.
 fn digest(path: &Path, files: &[Arc<File>], given: &Values) -> String {
     let root = directory(path);
@@ -399,38 +385,52 @@ fn try_out(resources: &[Resource], variables: &Variables, accounts: &[AccountSet
     }
     let scope = Scope::stand_in(&values);
     let mut documents = Documents::new();
-    let mut names: BTreeMap<(Kind, String), (String, Place)> = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    let mut found = Problems::default();
     for resource in resources {
         for node in resource.targets.iter().chain(&resource.exclude) {
-            if let Some(mut node) = render::render_alone(node, &resource.title, &scope, variables, problems) {
-                check_targets(&mut node, &resource.title, problems);
+            if let Some(mut node) = render::render_alone(node, &resource.title, &scope, variables, &mut found) {
+                check_targets(&mut node, &resource.title, &mut found);
             }
         }
-        let evaluation = render::evaluate(&resource.node, &scope);
-        for failed in &evaluation.failures {
-            problems.extend(render::explain(failed, &resource.title, variables));
-        }
-        if !evaluation.failures.is_empty() {
-            continue;
-        }
-        let Some(rendered) = render::build(&resource.node, &evaluation.values) else { continue };
-        let mut converter = Converter {
-            partition: None,
-            documents: &mut documents,
-            title: &resource.title,
-            together: if evaluation.unknown_condition { Together::Unknown } else { Together::Known },
-            problems: Problems::default(),
-        };
-        let name = convert(&mut converter, resource, rendered);
-        let found = converter.problems;
-        problems.extend(found.sorted().into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
-        if let Some((name, place)) = name
-            && !evaluation.unknown.contains(&place)
-        {
-            check_duplicate(resource.kind, &name, &place, &mut names, problems);
-        }
+        try_out_resource(resource, variables, &scope, &mut documents, &mut names, &mut found);
+    }
+    // What was wrong before it was rendered has been said, and better.
+    let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
+    problems.extend(found.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
+}
+
+fn try_out_resource(
+    resource: &Resource,
+    variables: &Variables,
+    scope: &Scope,
+    documents: &mut Documents,
+    names: &mut Names,
+    problems: &mut Problems,
+) {
+    let mut evaluation = render::evaluate(&resource.node, scope);
+    for failed in &evaluation.failures {
+        problems.extend(render::explain(failed, &resource.title, variables));
+        evaluation.unknown.push(failed.place.clone());
+    }
+    let Some(rendered) = render::build(&resource.node, &evaluation.values) else { return };
+    let mut converter = Converter {
+        partition: None,
+        documents,
+        title: &resource.title,
+        together: if evaluation.unknown_condition { Together::Unknown } else { Together::Known },
+        problems: Problems::default(),
+    };
+    let name = convert(&mut converter, resource, rendered);
+    let found = converter.problems.sorted();
+    problems.extend(found.into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
+    if let Some((name, place)) = name.filter(|(_, place)| !evaluation.unknown.contains(place)) {
+        check_duplicate(resource.kind, &name, &place, names, problems);
     }
 }
+
+/// The names that are taken, without regard to case, as they are written and where.
+pub(super) type Names = BTreeMap<(Kind, String), (String, Place)>;
 
 fn check_targets(node: &mut Node, title: &str, problems: &mut Problems) {
     let kind = schema::ROLE.keys.iter().find(|key| key.name == "targets").map_or(schema::Type::Any, |key| key.kind);
@@ -450,13 +450,7 @@ fn convert(converter: &mut Converter<'_>, resource: &Resource, mut rendered: Nod
 }
 
 /// Reports a name that another resource of the kind has, in any case.
-pub(super) fn check_duplicate(
-    kind: Kind,
-    name: &str,
-    place: &Place,
-    names: &mut BTreeMap<(Kind, String), (String, Place)>,
-    problems: &mut Problems,
-) {
+pub(super) fn check_duplicate(kind: Kind, name: &str, place: &Place, names: &mut Names, problems: &mut Problems) {
     let key = (kind, name.to_ascii_lowercase());
     let Some((first, first_place)) = names.get(&key) else {
         names.insert(key, (name.to_owned(), place.clone()));

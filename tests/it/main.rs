@@ -9,6 +9,7 @@
 )]
 
 mod clients;
+mod moto;
 mod probes;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
