@@ -8,9 +8,12 @@
     reason = "what a test stands on fails the test"
 )]
 
+mod apply;
 mod clients;
 mod moto;
+mod negative;
 mod probes;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
+mod terminal;
 mod tidy;
