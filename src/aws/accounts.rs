@@ -179,7 +179,7 @@ mod tests {
         let accounts = fake.accounts().await;
         let (reading, again) = (accounts.reading(), accounts.clone().reading());
         let (own, other) = (account(CALLER), account("222222222222"));
-        let all = [reading.quotas(&own), again.quotas(&other), reading.quotas(&other), again.quotas(&own)];
+        let all = vec![reading.quotas(&own), again.quotas(&other), reading.quotas(&other), again.quotas(&own)];
         assert!(future::join_all(all).await.iter().all(Result::is_ok));
         let entered: Vec<_> = fake.log().into_iter().filter(|asked| asked.operation == "AssumeRole").collect();
         assert_eq!(entered.len(), 1);

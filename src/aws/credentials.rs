@@ -117,12 +117,32 @@ fn is_fresh(credentials: &Credentials, now: SystemTime) -> bool {
 
 /// Says what a newcomer must do; the chain's own error is a list of internals.
 fn no_credentials(error: &CredentialsError) -> AwsError {
-    let call = Call { account: None, operation: "credentials", resource: None };
-    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-        return call.because(
-            "no AWS credentials were found in the environment, the profiles, web identity, container or instance \
-             metadata: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        );
+    let reason = match error {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            "there are none in the environment, the profiles, web identity, container or instance metadata".to_owned()
+        }
+        _ => chain(error),
+    };
+    Call { account: None, operation: "credentials", resource: None }.because(format!(
+        "no AWS credentials: {reason} (set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY)"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_no_credentials_is_told_where_to_put_them() {
+        let refused = std::io::Error::other("IMDS is disabled");
+        for (error, reason) in [
+            (CredentialsError::not_loaded_no_source(), "there are none in the environment"),
+            (CredentialsError::provider_error(refused), "IMDS is disabled"),
+        ] {
+            let text = no_credentials(&error).to_string();
+            assert!(text.starts_with(&format!("credentials: no AWS credentials: {reason}")), "{text}");
+            assert!(text.contains("set AWS_PROFILE"), "{text}");
+        }
     }
-    call.because(format!("the AWS credentials cannot be loaded: {}", chain(error)))
 }

@@ -109,7 +109,11 @@ pub(super) fn is_expired(error: &AwsError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::operation::get_account_summary::GetAccountSummaryError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
     use super::super::testing::{Fake, account, default, refusal};
+    use super::*;
     use crate::read::Reader;
 
     /// What a user reads where `GetAccountSummary` is answered so.
@@ -143,14 +147,24 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_call_that_reaches_nobody_says_so() {
-        let settings = super::super::Settings {
-            endpoint: Some("http://127.0.0.1:1".to_owned()),
-            credentials: Some(aws_credential_types::Credentials::new("k", "s", None, None, "test")),
-            ..Default::default()
-        };
-        let error = super::super::Aws::connect(settings).await.unwrap_err();
-        assert!(error.to_string().starts_with("GetCallerIdentity: cannot reach AWS: "), "{error}");
+    #[test]
+    fn a_call_without_an_answer_tells_every_cause_once() {
+        type Failure = SdkError<GetAccountSummaryError, HttpResponse>;
+        let cause = || std::io::Error::other(std::io::Error::other("connection refused"));
+        for (failure, expect) in [
+            (
+                Failure::dispatch_failure(ConnectorError::io(cause().into())),
+                "cannot reach AWS: io error: connection refused",
+            ),
+            (
+                Failure::dispatch_failure(ConnectorError::timeout(cause().into())),
+                "no answer in time: timeout: connection refused",
+            ),
+            (Failure::timeout_error(cause()), "no answer in time: connection refused"),
+            (Failure::construction_failure(cause()), "the request cannot be built: connection refused"),
+        ] {
+            let call = Call { account: None, operation: "GetAccountSummary", resource: Some("r") };
+            assert_eq!(call.failed(&failure).to_string(), format!("GetAccountSummary `r`: {expect}"));
+        }
     }
 }

@@ -37,26 +37,26 @@ impl Asked {
         let body = std::str::from_utf8(request.body().bytes().unwrap()).unwrap();
         let authorization = request.headers().get("authorization").unwrap_or_default();
         let key = authorization.split_once("Credential=").map_or("", |(_, rest)| rest.split('/').next().unwrap());
-        let (operation, params) = match request.headers().get("x-amz-target") {
-            Some(target) => {
-                let members: BTreeMap<String, serde_json::Value> = serde_json::from_str(body).unwrap();
-                let text = |value: serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
-                let params = members.into_iter().map(|(name, value)| (name, text(value))).collect();
-                (target.rsplit('.').next().unwrap().to_owned(), params)
-            }
-            None => {
-                let params: BTreeMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-                (params["Action"].clone(), params)
-            }
+        let (operation, params) = if let Some(target) = request.headers().get("x-amz-target") {
+            let members: BTreeMap<String, serde_json::Value> = serde_json::from_str(body).unwrap();
+            let text = |value: serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
+            let params = members.into_iter().map(|(name, value)| (name, text(value))).collect();
+            (target.rsplit('.').next().unwrap().to_owned(), params)
+        } else {
+            let params: BTreeMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+            (params["Action"].clone(), params)
         };
         Self { operation, params, key: key.to_owned() }
     }
 }
 
+/// What answers a request with status and body.
+type Answer = dyn Fn(&Asked) -> (u16, String) + Send + Sync;
+
 /// The connector. Clones share the log.
 #[derive(Clone)]
 pub(super) struct Fake {
-    answer: Arc<dyn Fn(&Asked) -> (u16, String) + Send + Sync>,
+    answer: Arc<Answer>,
     log: Arc<Mutex<Vec<Asked>>>,
 }
 

@@ -1,7 +1,5 @@
 //! Writing: one arm and one call for each [`Step`]. Everything was decided when the plan was made.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_iam::types::Tag;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -46,7 +44,8 @@ async fn perform(iam: Iam, step: &Step) -> Result<(), AwsError> {
             done(call, aws.tag_policy().policy_arn(arn.as_str()).set_tags(tag_list(call, tags)?).send().await)
         }
         Step::UntagPolicy { arn, keys } => {
-            let request = aws.untag_policy().policy_arn(arn.as_str()).set_tag_keys(key_list(keys));
+            let request =
+                aws.untag_policy().policy_arn(arn.as_str()).set_tag_keys(Some(keys.iter().cloned().collect()));
             done(iam.call("UntagPolicy", Some(arn.as_str())), request.send().await)
         }
         Step::DeletePolicy { arn } => {
@@ -87,7 +86,7 @@ async fn perform(iam: Iam, step: &Step) -> Result<(), AwsError> {
             done(call, aws.tag_role().role_name(role.as_str()).set_tags(tag_list(call, tags)?).send().await)
         }
         Step::UntagRole { role, keys } => {
-            let request = aws.untag_role().role_name(role.as_str()).set_tag_keys(key_list(keys));
+            let request = aws.untag_role().role_name(role.as_str()).set_tag_keys(Some(keys.iter().cloned().collect()));
             done(iam.call("UntagRole", Some(role.as_str())), request.send().await)
         }
         Step::AttachRolePolicy { role, arn } => {
@@ -134,16 +133,14 @@ fn tag_list(call: Call<'_>, tags: &Tags) -> Result<Option<Vec<Tag>>, AwsError> {
     Ok(Some(tags).filter(|tags| !tags.is_empty()))
 }
 
-fn key_list(keys: &BTreeSet<String>) -> Option<Vec<String>> {
-    Some(keys.iter().cloned().collect())
-}
-
 fn duration(call: Call<'_>, seconds: u32) -> Result<i32, AwsError> {
     i32::try_from(seconds).map_err(|_| call.because(format!("{seconds} seconds are no session duration")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::testing::{Fake, account, default, xml};
     use super::*;
     use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};

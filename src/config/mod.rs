@@ -2,16 +2,131 @@
 //!
 //! Files become one tree in which everything knows its place ([`tree`]); the tree is checked against static tables
 //! ([`schema`], [`shape`]) and its expressions are compiled ([`expr`]). For each account the expressions are evaluated
-//! and the tree is rendered ([`render`]), and what was rendered becomes roles and policies.
+//! and the tree is rendered ([`render`]), and what was rendered becomes roles and policies ([`convert`]).
 //! Everything that is wrong is said at once ([`problem`]).
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub mod check;
+pub mod convert;
+pub mod document;
+mod expand;
 pub mod expr;
+mod load;
 pub mod problem;
 pub mod render;
 pub mod schema;
+mod scope;
 pub mod settings;
 pub mod shape;
 pub mod source;
+pub mod statement;
 pub mod target;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 pub mod vars;
+
+pub use expand::{Expansion, TargetedBy};
+pub use load::load;
+pub use problem::{Color, Problem, Problems, Severity};
+pub use scope::NarrowScope;
+pub use settings::{Access, Budget, Limits, Rollout, Wave};
+
+use crate::resource::secret::Secrets;
+
+/// Where a desired state and the values of its variables come from.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// A file, or a directory with a `rolecall.toml`.
+    pub path: PathBuf,
+    /// `name=value`, as given.
+    pub vars: Vec<String>,
+    /// Files of values; a later one wins.
+    pub var_files: Vec<PathBuf>,
+    /// The environment variables that begin with [`vars::ENVIRONMENT_PREFIX`]; others are ignored.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A desired state, correct as far as can be told without AWS.
+#[derive(Debug)]
+pub struct Config {
+    name: String,
+    organization_id: Option<String>,
+    access: Access,
+    limits: Limits,
+    rollout: Rollout,
+    digest: String,
+    directory: PathBuf,
+    warnings: Vec<Problem>,
+    variables: vars::Variables,
+    accounts: Vec<settings::AccountSettings>,
+    resources: Vec<load::Resource>,
+    files: usize,
+    secrets: Secrets,
+}
+
+/// What a desired state holds, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// `[[role]]`
+    pub roles: usize,
+    /// `[[policy]]`
+    pub policies: usize,
+    /// Files read, policy documents included.
+    pub files: usize,
+}
+
+impl Config {
+    /// The directory's `name`: the owner's mark.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The organization it is meant for, where it says so.
+    pub fn organization_id(&self) -> Option<&str> {
+        self.organization_id.as_deref()
+    }
+
+    /// How accounts are entered.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The guards against large changes.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How apply goes through the accounts.
+    pub fn rollout(&self) -> &Rollout {
+        &self.rollout
+    }
+
+    /// `sha256:…` over every file read and every value given.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The directory it was read from.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What was found and does not refuse the run.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The sensitive values.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// What it holds, in numbers.
+    pub fn resources(&self) -> Counts {
+        let count = |kind| self.resources.iter().filter(|resource| resource.kind == kind).count();
+        Counts { roles: count(load::Kind::Role), policies: count(load::Kind::Policy), files: self.files }
+    }
+}

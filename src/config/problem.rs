@@ -8,6 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use serde::Serialize;
 
 use super::tree::{File, Place};
+use crate::resource::secret::Secrets;
 
 /// Whether a problem refuses the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -109,6 +110,19 @@ impl Problem {
         Self { source: None, ..self }
     }
 
+    /// Where it is, in a file.
+    pub fn place(&self) -> Option<Place> {
+        let file = self.source.clone()?;
+        Some(Place { file, start: self.span.start, end: self.span.end })
+    }
+
+    /// Whether it is about exactly one of these places.
+    pub fn is_at(&self, places: &[Place]) -> bool {
+        self.source.as_ref().is_some_and(|file| {
+            places.iter().any(|place| Arc::ptr_eq(file, &place.file) && self.span == (place.start..place.end))
+        })
+    }
+
     /// The text a person reads: the message, the source line underlined, the hint.
     pub fn render(&self, renderer: &Renderer) -> String {
         let level = match self.severity {
@@ -128,6 +142,12 @@ impl Problem {
             group = group.element(Level::HELP.with_name("hint").message(hint));
         }
         renderer.render(&[group])
+    }
+
+    /// The source line that is shown.
+    fn shown(&self) -> Option<&str> {
+        let text = &self.source.as_ref()?.text;
+        text.lines().nth(self.line.saturating_sub(1))
     }
 
     /// The span, kept within its first line and on character boundaries: a whole table would fill the screen.
@@ -165,6 +185,19 @@ impl Problems {
         self.list.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
+    /// The same with every sensitive value masked.
+    #[must_use]
+    pub fn masked(mut self, secrets: &Secrets) -> Self {
+        for problem in &mut self.list {
+            problem.message = secrets.mask(&problem.message);
+            problem.hint = problem.hint.take().map(|hint| secrets.mask(&hint));
+            if problem.source.is_some() && problem.shown().is_some_and(|line| secrets.occurs_in(line)) {
+                problem.source = None;
+            }
+        }
+        self
+    }
+
     /// All of them, in order of file, line and column.
     pub fn sorted(mut self) -> Vec<Problem> {
         self.sort();
@@ -184,17 +217,22 @@ impl Problems {
 
     /// The text a person reads.
     pub fn render(&self, color: Color) -> String {
-        let renderer = match color {
-            Color::Plain => Renderer::plain(),
-            Color::Styled => Renderer::styled(),
-        };
-        let texts: Vec<String> = self.list.iter().map(|problem| problem.render(&renderer)).collect();
-        texts.join("\n\n")
+        render(&self.list, color)
     }
 
     fn sort(&mut self) {
         self.list.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
     }
+}
+
+/// Problems in their order, underlined in the source, as a person reads them.
+pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, color: Color) -> String {
+    let renderer = match color {
+        Color::Plain => Renderer::plain(),
+        Color::Styled => Renderer::styled(),
+    };
+    let texts: Vec<String> = problems.into_iter().map(|problem| problem.render(&renderer)).collect();
+    texts.join("\n\n")
 }
 
 /// Whether rendered text carries colours.

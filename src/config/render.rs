@@ -5,6 +5,7 @@
 //! both leave out what it stands in, and nothing in there needs a value.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::value::Object;
@@ -119,6 +120,8 @@ pub struct Evaluation {
     pub failures: Vec<Failed>,
     /// Where a value hangs on an account or organization that is not known yet: nothing can be said about it.
     pub unknown: Vec<Place>,
+    /// Whether one of these is a condition.
+    pub unknown_condition: bool,
 }
 
 /// An expression without a value, and where it stands.
@@ -132,27 +135,27 @@ pub struct Failed {
     pub failure: Failure,
 }
 
-impl Evaluation {
-    /// The values as text: equal for accounts whose rendered tree is equal.
-    pub fn signature(&self) -> String {
-        let mut text = String::new();
-        for value in &self.values {
-            match value {
-                Value::String(value) => text += &format!("{}:{value}", value.len()),
-                Value::Array(items) => {
-                    text += &format!("[{}]", items.len());
-                    for item in items {
-                        text += &item.to_json().to_string();
-                    }
-                }
-                Value::Bool(value) => text += &value.to_string(),
-                Value::Number(number) => text += &number.to_string(),
-                Value::Null | Value::Datetime(_) | Value::Template(_) | Value::Table(_) => {}
+/// Values as text: equal for accounts whose rendered tree is equal.
+pub fn signature(values: &[Value]) -> String {
+    let mut text = String::new();
+    for value in values {
+        match value {
+            Value::String(value) => {
+                let _ = write!(text, "{}:{value}", value.len());
             }
-            text.push(';');
+            Value::Array(items) => {
+                let _ = write!(text, "[{}]", items.len());
+                for item in items {
+                    text += &item.to_json().to_string();
+                }
+            }
+            Value::Bool(value) => text += &value.to_string(),
+            Value::Number(number) => text += &number.to_string(),
+            Value::Null | Value::Datetime(_) | Value::Template(_) | Value::Table(_) => {}
         }
-        text
+        text.push(';');
     }
+    text
 }
 
 /// Evaluates the expressions of `node`.
@@ -217,6 +220,7 @@ impl<'a> Pass<'a> {
         };
         if unknown {
             self.done.unknown.push(place.clone());
+            self.done.unknown_condition |= template.is_condition();
         }
         self.done.values.push(value);
     }
@@ -326,5 +330,9 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
         None => Problem::error("expression", place, format!("`{name}` has no value: {at} needs it"))
             .hint(format!("where it may be missing, write {name} | default(\"…\")")),
     };
-    missing.iter().map(explain_one).collect()
+    let is_news = |name: &&String| {
+        let variable = name.strip_prefix("var.").and_then(|rest| rest.split('.').next());
+        variable.is_none_or(|variable| !variables.faulty.contains(variable))
+    };
+    missing.iter().filter(is_news).map(explain_one).collect()
 }

@@ -23,6 +23,8 @@ pub enum Type {
     Table(&'static Schema),
     /// The first of these that fits.
     AnyOf(&'static [Type]),
+    /// The name of a file that holds a policy document; once it is read, the document.
+    Document,
     /// Looked at elsewhere; expressions have no meaning in it.
     Any,
 }
@@ -127,7 +129,7 @@ pub static POLICY: Schema = Schema {
         required("name", Type::String, "name of the customer managed policy"),
         optional("path", Type::String, "path, `/` by default"),
         optional("description", Type::String, "description; IAM never changes it after creation"),
-        optional("document", Type::String, "a JSON or YAML file, relative to this one"),
+        optional("document", Type::Document, "a JSON or YAML file, relative to this one"),
         optional("statement", Type::List(&Type::Table(&STATEMENT)), "the statements, instead of a document"),
         WHEN,
         optional("tags", TAGS, "tags"),
@@ -154,7 +156,7 @@ pub static ROLE: Schema = Schema {
         optional("inline_policy", Type::List(&Type::Table(&INLINE_POLICY)), "inline policies"),
         required(
             "trust",
-            Type::AnyOf(&[Type::String, Type::List(&Type::Table(&TRUST))]),
+            Type::AnyOf(&[Type::Document, Type::List(&Type::Table(&TRUST))]),
             "who may assume it: statements, or a JSON or YAML file",
         ),
         required("targets", TARGETS, "accounts it goes to: \"all\" or a list of selectors"),
@@ -193,7 +195,7 @@ pub static INLINE_POLICY: Schema = Schema {
     name: "inline_policy",
     keys: &[
         required("name", Type::String, "name of the inline policy"),
-        optional("document", Type::String, "a JSON or YAML file, relative to this one"),
+        optional("document", Type::Document, "a JSON or YAML file, relative to this one"),
         optional("statement", Type::List(&Type::Table(&STATEMENT)), "the statements, instead of a document"),
         WHEN,
     ],

@@ -19,7 +19,8 @@ pub enum Stage {
 
 /// Checks `node`, the value of `name`, against `kind`.
 pub fn check(node: &mut Node, kind: &Type, name: &str, stage: Stage, problems: &mut Problems) {
-    if matches!(kind, Type::Any) {
+    let is_read = stage == Stage::Rendered && matches!(node.value, Value::Table(_) | Value::Null);
+    if matches!(kind, Type::Any) || (is_read && may_be_document(kind)) {
         return;
     }
     if stage == Stage::Written
@@ -78,7 +79,7 @@ pub fn check(node: &mut Node, kind: &Type, name: &str, stage: Stage, problems: &
                 problems.push(Problem::error("value", &node.place, message).hint(hint));
             }
         }
-        Type::String | Type::Bool | Type::Integer | Type::Scalar | Type::Condition | Type::Any => {}
+        Type::String | Type::Bool | Type::Integer | Type::Scalar | Type::Condition | Type::Document | Type::Any => {}
     }
 }
 
@@ -134,7 +135,7 @@ fn check_map(table: &mut Table, kind: &Type, stage: Stage, problems: &mut Proble
 fn admits(kind: &Type, node: &Node) -> bool {
     match (kind, &node.value) {
         (Type::Any, _)
-        | (Type::String | Type::Word(_) | Type::Condition | Type::Scalar, Value::String(_))
+        | (Type::String | Type::Word(_) | Type::Condition | Type::Scalar | Type::Document, Value::String(_))
         | (Type::Bool | Type::Scalar, Value::Bool(_))
         | (Type::Scalar, Value::Number(_))
         | (Type::List(_) | Type::OneOrMany(_), Value::Array(_))
@@ -171,6 +172,14 @@ pub fn looks_like_account_id(node: &Node) -> bool {
     node.as_integer().is_some_and(|number| (9..=12).contains(&number.to_string().len()))
 }
 
+fn may_be_document(kind: &Type) -> bool {
+    match kind {
+        Type::Document => true,
+        Type::AnyOf(kinds) => kinds.iter().any(may_be_document),
+        _ => false,
+    }
+}
+
 fn accepts_text(kind: &Type) -> bool {
     match kind {
         Type::String | Type::Word(_) | Type::Condition => true,
@@ -183,6 +192,7 @@ fn accepts_text(kind: &Type) -> bool {
 fn describe(kind: &Type) -> String {
     match kind {
         Type::String => "a string".to_owned(),
+        Type::Document => "the name of a file".to_owned(),
         Type::Condition => "an expression in a string".to_owned(),
         Type::Bool => "true or false".to_owned(),
         Type::Integer => "an integer".to_owned(),
@@ -201,4 +211,23 @@ fn describe(kind: &Type) -> String {
 
 fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
+}
+
+/// Compiles the expressions in every string of a document, keys included.
+pub fn compile_strings(node: &mut Node, problems: &mut Problems) {
+    match &mut node.value {
+        Value::String(text) => {
+            if let Some(template) = Template::compile(text, &node.place, problems) {
+                node.value = Value::Template(template);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| compile_strings(item, problems)),
+        Value::Table(table) => {
+            for (key, node) in &mut table.entries {
+                key.template = Template::compile(&key.text, &key.place, problems);
+                compile_strings(node, problems);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::Template(_) => {}
+    }
 }

@@ -336,3 +336,57 @@ proptest! {
         }
     }
 }
+
+/// Few words, so that statements often have to do with each other.
+fn close_statement() -> impl Strategy<Value = Value> {
+    let action = prop::sample::subsequence(vec!["s3:*", "s3:a*", "s3:ab", "*b", "s3:?b"], 1..3);
+    let resource = prop::sample::subsequence(vec!["*", "a*", "a?", "ab", "a${k}", "a${*}"], 1..3);
+    let operator = prop::sample::select(vec![
+        "StringEquals",
+        "StringLike",
+        "StringNotLike",
+        "StringNotEquals",
+        "StringEqualsIgnoreCase",
+        "StringLikeIfExists",
+        "StringNotEqualsIfExists",
+        "ForAllValues:StringLike",
+        "ForAnyValue:StringNotEquals",
+        "NumericLessThan",
+        "NumericNotEquals",
+        "Null",
+    ]);
+    let values = prop::sample::subsequence(vec!["a", "A", "b", "a*", "*", "${k}", "1", "2", "true"], 0..3);
+    let condition = prop::option::of((operator, values));
+    (any::<[bool; 3]>(), action, resource, condition).prop_map(|([allow, a, r], action, resource, condition)| {
+        let mut statement = json!({ "Effect": if allow { "Allow" } else { "Deny" } });
+        statement[if a { "Action" } else { "NotAction" }] = json!(action);
+        statement[if r { "Resource" } else { "NotResource" }] = json!(resource);
+        if let Some((operator, values)) = condition {
+            statement["Condition"] = json!({ operator: { "k": values } });
+        }
+        statement
+    })
+}
+
+proptest! {
+    /// The offline judgement of a change agrees with the evaluator: what is not said to widen allows nothing new.
+    #[test]
+    fn what_does_not_widen_allows_nothing_new(
+        before in prop::collection::vec(close_statement(), 1..3), after in prop::collection::vec(close_statement(), 1..3),
+        keep in any::<bool>(), action in "s3:[ab]{0,2}", resource in "[ab*]{0,3}",
+        value in prop::collection::vec("[abA12*]|ab", 0..3)
+    ) {
+        let mut after = after;
+        if keep {
+            after.push(before[0].clone());
+        }
+        let read = |statements: &[Value]| document(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string());
+        let (before, after) = (read(&before), read(&after));
+        if before.statement_diffs(&after).iter().all(|diff| !diff.widens) {
+            let context = BTreeMap::from([("k".to_owned(), value)]);
+            let request = Request { action, resource, context, ..Request::default() };
+            let allowed = evaluate(&[&after], &request) == Decision::Allow;
+            prop_assert!(!allowed || evaluate(&[&before], &request) == Decision::Allow, "{} {} {request:?}", before.text(), after.text());
+        }
+    }
+}

@@ -117,11 +117,6 @@ pub fn needs(settings: &Settings, account: &Account, desired: Option<&AccountDes
     let nothing = AccountDesired::default();
     let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
     let mut needs = Needs { policy_tags: policy_tags(&context), ..Needs::default() };
-    for (key, live_policy) in &live.policies {
-        needs.quotas |= context.desired_policy(key).is_some_and(|desired| {
-            policy::needs_write(desired, live_policy) && desired.document.size() > Quotas::default().managed_policy_size
-        });
-    }
     let present = context.desired_roles().filter(|role| role.ensure == Ensure::Present && !role.external);
     for desired in present {
         let there = context.live_role(&desired.name.key());
@@ -133,11 +128,10 @@ pub fn needs(settings: &Settings, account: &Account, desired: Option<&AccountDes
             there.is_some_and(|there| there.path != after.path && owner(&there.tags, &settings.name) == Owner::Us);
         needs.details |= there.is_some_and(|there| there.details.is_none()) && (replaced || needs_details(desired));
     }
-    let missing = |live: usize, desired: usize| live + desired;
     let new_roles = context.desired_roles().filter(|role| context.live_role(&role.name.key()).is_none()).count();
     let new_policies = context.desired.policies.keys().filter(|key| !live.policies.contains_key(*key)).count();
-    needs.quotas |= new_roles > 0 && missing(live.roles.len(), new_roles) > Quotas::default().roles;
-    needs.quotas |= new_policies > 0 && missing(live.policies.len(), new_policies) > Quotas::default().policies;
+    needs.quotas |= new_roles > 0 && live.roles.len() + new_roles > Quotas::default().roles;
+    needs.quotas |= new_policies > 0 && live.policies.len() + new_policies > Quotas::default().policies;
     needs.quotas &= live.quotas.is_none();
     needs
 }

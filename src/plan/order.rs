@@ -249,6 +249,9 @@ pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
             .filter(|maker| !same_account(maker, &address))
             .cloned()
             .collect();
+        if others.is_empty() {
+            continue;
+        }
         let (circular, plain): (BTreeSet<_>, BTreeSet<_>) =
             others.into_iter().partition(|maker| reaches(&edges, maker, &address));
         edges.entry(address.clone()).or_default().extend(plain.iter().cloned());

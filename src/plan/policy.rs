@@ -148,14 +148,16 @@ fn update(
     action: Action,
     tally: &mut Tally,
 ) -> Option<Change> {
+    if target.policy == *live && target.spelling.is_none() && target.description.is_none() {
+        return None;
+    }
     let steps = steps::update_policy(live, &target.policy);
     if !steps.is_empty() {
         check(context, live, tally);
         tally.findings.extend(quota::of_policy(context, &target.policy, &context.live.quotas.unwrap_or_default()));
     }
     let sides = Sides { before: Some(live), after: Some(&target.policy) };
-    let change = change(context, sides, Some(target), Draft { action, reason: String::new(), steps });
-    (!change.diffs.is_empty()).then_some(change)
+    Some(change(context, sides, Some(target), Draft { action, reason: String::new(), steps }))
 }
 
 fn check(context: &Context<'_>, live: &LivePolicy, tally: &mut Tally) {

@@ -278,6 +278,9 @@ fn update(
     }
     let Target { role: mut after, spelling } = context.target(desired, Some(live));
     policies.settle(&mut after);
+    if after == *live && spelling == Spelling::default() {
+        return None;
+    }
     let before = policies.once_moved(live);
     let states = States { before: Some(live), after: Some(&after) };
     let details = needs_details(desired);
@@ -293,8 +296,7 @@ fn update(
         check(context, Some(live), &after, tally);
         tally.findings.extend(stack_owned(&subject(live, &address)));
     }
-    let change = change(context, states, &spelling, draft);
-    (!change.diffs.is_empty() || !change.steps.is_empty()).then_some(change)
+    Some(change(context, states, &spelling, draft))
 }
 
 fn replaced(context: &Context<'_>, desired: &Role, live: &LiveRole, after: &LiveRole, tally: &mut Tally) -> String {

@@ -58,7 +58,7 @@ pub struct Limits {
     /// Deletions and replacements in one plan.
     pub max_deletes: usize,
     /// Updates, replacements and deletions in percent of what is owned, once more than 10 resources are.
-    pub max_change_percent: u32,
+    pub max_change_percent: usize,
 }
 
 impl Default for Limits {

@@ -3,11 +3,12 @@
 //! Progress goes to standard error or to the writer it is given, never to standard output. It is shared by all tasks; that a
 //! line of progress could not be written is no reason to end the work, so such errors are dropped.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::style::{clean, count};
 use crate::execute::{Event, Outcome};
@@ -136,20 +137,29 @@ impl Drop for Progress {
 }
 
 fn begin(bar: &ProgressBar, title: &str, total: Option<u64>) {
-    let template = match total {
-        Some(_) => "{msg} [{bar:30}] {pos}/{len}  {per_sec}  {eta} left",
-        None => "{spinner} {msg} {pos}",
-    };
-    bar.reset();
-    bar.set_style(
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "),
-    );
+    bar.set_message(clean(title).into_owned());
+    bar.set_style(style(total));
     match total {
         Some(total) => bar.set_length(total),
         None => bar.unset_length(),
     }
-    bar.set_message(clean(title).into_owned());
+    bar.reset();
     bar.enable_steady_tick(Duration::from_millis(200));
+}
+
+fn style(total: Option<u64>) -> ProgressStyle {
+    let template = match total {
+        Some(_) => "{msg} [{bar:30}] {pos}/{len}  {rate}  {eta} left",
+        None => "{spinner} {msg} {pos}",
+    };
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // A bar that cannot be drawn is no reason to end the work.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+        .with_key("rate", rate)
 }
 
 impl Lines {

@@ -1,3 +1,16 @@
 //! Every integration test, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "what a test stands on fails the test"
+)]
+
+mod clients;
+mod moto;
+mod probes;
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod support;
 mod tidy;

@@ -12,7 +12,7 @@ use crate::aws::accounts::Iam;
 use crate::live::LiveAccount;
 use crate::org::AwsError;
 use crate::read::{Scope, Wanted};
-use crate::resource::name::{PolicyName, RoleName};
+use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 use crate::resource::role::RoleDetails;
 
 /// The most entries that a page may hold.
@@ -59,17 +59,18 @@ impl Filter {
         }
     }
 
-    fn keeps_role(&self, name: Option<&str>) -> bool {
+    fn keeps_role(&self, name: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only { roles, .. } => name.is_none_or(|name| roles.contains(&name.to_ascii_lowercase())),
+            Self::Only { roles, .. } => roles.contains(&name.to_ascii_lowercase()),
         }
     }
 
-    fn keeps_policy(&self, name: Option<&str>) -> bool {
+    fn keeps_policy(&self, arn: &PolicyArn) -> bool {
         match self {
-            Self::All => true,
-            Self::Only { policies, .. } => name.is_none_or(|name| policies.contains(&name.to_ascii_lowercase())),
+            // Some emulators ignore the filter of the request and answer with AWS's own policies as well.
+            Self::All => !arn.is_aws_managed(),
+            Self::Only { policies, .. } => !arn.is_aws_managed() && policies.contains(&arn.name().to_ascii_lowercase()),
         }
     }
 }
@@ -85,13 +86,18 @@ async fn authorization_details(iam: &Iam, filter: &Filter) -> Result<LiveAccount
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         let (roles, policies) = (page.role_detail_list.unwrap_or_default(), page.policies.unwrap_or_default());
         seen += roles.len() + policies.len();
-        for role in roles.into_iter().filter(|role| filter.keeps_role(role.role_name.as_deref())) {
-            let role = entity::role(iam, role)?;
-            live.roles.insert(role.name.key(), role);
+        for role in roles {
+            if filter.keeps_role(call.required("RoleName", role.role_name.as_deref())?) {
+                let role = entity::role(iam, role)?;
+                live.roles.insert(role.name.key(), role);
+            }
         }
-        for policy in policies.into_iter().filter(|policy| filter.keeps_policy(policy.policy_name.as_deref())) {
-            let policy = entity::policy(iam, policy)?;
-            live.policies.insert(policy.name.key(), policy);
+        for policy in policies {
+            let arn = call.required("Arn", policy.arn.as_deref())?;
+            if filter.keeps_policy(&entity::name(call, PolicyArn::parse(arn))?) {
+                let policy = entity::policy(iam, policy)?;
+                live.policies.insert(policy.name.key(), policy);
+            }
         }
         marker = entity::next_page(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
@@ -108,7 +114,7 @@ async fn role_details(iam: &Iam, filter: &Filter) -> Result<BTreeMap<String, (Ro
     loop {
         let request = iam.client.list_roles().max_items(PAGE).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
-        for role in page.roles.into_iter().filter(|role| filter.keeps_role(Some(&role.role_name))) {
+        for role in page.roles.into_iter().filter(|role| filter.keeps_role(&role.role_name)) {
             let name = entity::name(call, RoleName::parse(&role.role_name))?;
             found.insert(name.key(), (name, entity::details(role.description, role.max_session_duration)));
         }

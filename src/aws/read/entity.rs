@@ -18,8 +18,14 @@ use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole, RoleDetails};
 
 /// A document of AWS's answer.
-pub(super) fn document(encoded: &str, kind: PolicyKind, partition: &Partition) -> PolicyDocument {
-    PolicyDocument::live(&percent_decode_str(encoded).decode_utf8_lossy(), kind, partition)
+///
+/// Text with a brace is not encoded: RFC 3986 leaves none. Some emulators answer so, and decoding it would change the
+/// values in it.
+pub(super) fn document(text: &str, kind: PolicyKind, partition: &Partition) -> PolicyDocument {
+    if text.contains('{') {
+        return PolicyDocument::live(text, kind, partition);
+    }
+    PolicyDocument::live(&percent_decode_str(text).decode_utf8_lossy(), kind, partition)
 }
 
 /// Tags by key.
@@ -107,15 +113,16 @@ pub(super) fn profiles(profiles: Option<Vec<api::InstanceProfile>>) -> BTreeSet<
     profiles.unwrap_or_default().into_iter().map(|profile| profile.instance_profile_name).collect()
 }
 
-/// A customer managed policy of the bulk read.
+/// A customer managed policy of the bulk read. Its name is taken from its ARN, which every answer has.
 pub(super) fn policy(iam: &Iam, given: api::ManagedPolicyDetail) -> Result<LivePolicy, AwsError> {
     let call = iam.call("GetAccountAuthorizationDetails", given.arn.as_deref());
     let stored = given.policy_version_list.unwrap_or_default();
     let default = stored.iter().find(|version| version.is_default_version);
     let text = call.required("PolicyVersionList", default)?.document.as_deref();
+    let arn = name(call, PolicyArn::parse(&call.required("Arn", given.arn.clone())?))?;
     Ok(LivePolicy {
-        arn: name(call, PolicyArn::parse(&call.required("Arn", given.arn.clone())?))?,
-        name: name(call, PolicyName::parse(&call.required("PolicyName", given.policy_name)?))?,
+        name: name(call, PolicyName::parse(arn.name()))?,
+        arn,
         path: name(call, IamPath::parse(&call.required("Path", given.path)?))?,
         description: given.description,
         document: document(call.required("Document", text)?, PolicyKind::Identity, &iam.partition),

@@ -21,7 +21,7 @@ pub struct Reading(pub(super) Accounts);
 
 impl Reader for Reading {
     async fn read(&self, account: &Account, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
-        self.0.within(account, |iam| choose(iam, wanted)).await
+        self.0.within(account, |iam| Box::pin(choose(iam, wanted))).await
     }
 
     async fn policy_tags(&self, account: &Account, arn: &PolicyArn) -> Result<Tags, AwsError> {

@@ -139,9 +139,9 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
         let request = iam.client.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local).max_items(1000);
         let page = request.set_marker(marker).send().await.map_err(|error| call.failed(&error))?;
         for policy in page.policies.unwrap_or_default() {
-            let name = policy.policy_name.unwrap_or_default();
-            if wanted.contains(&name.to_ascii_lowercase()) {
-                arns.push(entity::name(call, PolicyArn::parse(&call.required("Arn", policy.arn)?))?);
+            let arn = entity::name(call, PolicyArn::parse(&call.required("Arn", policy.arn)?))?;
+            if wanted.contains(&arn.name().to_ascii_lowercase()) {
+                arns.push(arn);
             }
         }
         marker = entity::next_page(call, page.is_truncated, page.marker)?;
@@ -162,7 +162,7 @@ async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsErr
     let Some((document, stored)) = entity::absent_is_none(parts)? else { return Ok(None) };
     Ok(Some(LivePolicy {
         arn: arn.clone(),
-        name: entity::name(call, PolicyName::parse(&call.required("PolicyName", given.policy_name)?))?,
+        name: entity::name(call, PolicyName::parse(arn.name()))?,
         path: entity::name(call, IamPath::parse(&call.required("Path", given.path)?))?,
         description: Some(given.description.unwrap_or_default()),
         document,

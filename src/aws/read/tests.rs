@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::testing::{Asked, Fake, account, default, refusal, xml};
 use super::*;
+use crate::org::Partition;
 use crate::read::Scope;
 use crate::resource::name::{PolicyName, RoleName};
+use crate::resource::policy::PolicyKind;
 
 /// A trust policy as IAM sends it: percent-encoded once, with a plus sign, and a value that holds a `%3A` of its own.
 const TRUST: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22\
@@ -175,6 +177,12 @@ async fn documents_are_decoded_once_and_not_as_forms() {
     let live = read(&Fake::new(iam), &all(false)).await.unwrap();
     let trust = live.roles["one"].trust.text();
     assert!(trust.contains("user/a+b") && trust.contains("x%3Ay"), "{trust}");
+}
+
+#[test]
+fn a_document_that_is_not_encoded_is_left_alone() {
+    let text = r#"{"Version":"2012-10-17","Statement":[],"Id":"x%3Ay"}"#;
+    assert!(entity::document(text, PolicyKind::Identity, &Partition::default()).text().contains("x%3Ay"));
 }
 
 #[tokio::test]

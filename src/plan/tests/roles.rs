@@ -1,3 +1,5 @@
+//! Claims about roles.
+
 use super::world::*;
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
@@ -35,6 +37,12 @@ fn one(desired: Role, live_role: LiveRole) -> AccountPlan {
     first
 }
 
+/// What, how the desired and the live role depart from the plain ones, and the steps that follow.
+type Case = (&'static str, fn(&mut Role), fn(&mut LiveRole), &'static [&'static str]);
+
+/// What, how the live role is touched, and whether that is told.
+type Touch = (&'static str, fn(&mut LiveRole), bool);
+
 #[test]
 fn a_first_plan_counts_every_object_as_one_step() {
     let mut wanted = role("X");
@@ -54,8 +62,7 @@ fn a_first_plan_counts_every_object_as_one_step() {
 #[test]
 fn one_changed_attribute_is_one_step() {
     let base = || marked(live_role("X"));
-    let details = |role: Role| Role { description: Some(String::new()), ..role };
-    type Case = (&'static str, fn(&mut Role), fn(&mut LiveRole), &'static [&'static str]);
+    let described = |role: Role| Role { description: Some(String::new()), ..role };
     let cases: &[Case] = &[
         ("nothing", |_| {}, |_| {}, &[]),
         ("trust", |role| role.trust = trust(&["333333333333"]), |_| {}, &["UpdateAssumeRolePolicy"]),
@@ -122,7 +129,7 @@ fn one_changed_attribute_is_one_step() {
         ("an unwritten path", |_| {}, |live| live.path = crate::resource::name::IamPath::parse("/x/").unwrap(), &[]),
     ];
     for (what, desired, live, expect) in cases {
-        let (mut wanted, mut there) = (details(role("X")), base());
+        let (mut wanted, mut there) = (described(role("X")), base());
         desired(&mut wanted);
         live(&mut there);
         assert_eq!(ops(&one(wanted, there)), *expect, "{what}");
@@ -463,7 +470,6 @@ fn a_stale_resource_is_told_by_what_it_holds_and_not_by_its_spelling() {
     let wanted = Role { trust: trust(&["333333333333"]), description: Some("d".into()), ..role("X") };
     let plan = plan(&settings(), &desire(&[wanted], &[]), &world);
     assert!(recheck(&plan, &world).is_empty());
-    type Touch = (&'static str, fn(&mut LiveRole), bool);
     let touches: &[Touch] = &[
         ("id", |role| role.id = "AROA1".into(), false),
         ("spelling", |role| role.trust = trust(&["arn:aws:iam::111111111111:root"]), false),
@@ -478,9 +484,9 @@ fn a_stale_resource_is_told_by_what_it_holds_and_not_by_its_spelling() {
         ("instance profiles", |role| _ = role.instance_profiles.insert("x".into()), true),
     ];
     for (what, touch, expect) in touches {
-        let mut touched = there.clone();
-        touch(&mut touched);
-        assert_eq!(!recheck(&plan, &live(&[touched], &[])).is_empty(), *expect, "{what}");
+        let mut now = there.clone();
+        touch(&mut now);
+        assert_eq!(!recheck(&plan, &live(&[now], &[])).is_empty(), *expect, "{what}");
     }
     assert!(!recheck(&plan, &LiveAccount::default()).is_empty(), "gone");
 }

@@ -1,3 +1,5 @@
+//! Claims about whole plans: guards, order across accounts, the saved form.
+
 use super::roles::header;
 use super::world::*;
 use crate::live::LiveAccount;

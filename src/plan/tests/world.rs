@@ -213,11 +213,13 @@ fn count(live: &mut LiveAccount) {
 /// Performs the steps of all changes in order; says what IAM would refuse.
 pub fn run(live: &LiveAccount, plan: &AccountPlan) -> Result<LiveAccount, String> {
     let mut world = live.clone();
+    let created = created(plan);
     let mut clock = 1000;
     for change in &plan.changes {
         for step in &change.steps {
             clock += 1;
-            perform(&mut world, step, clock).map_err(|refusal| format!("{}: {step:?}: {refusal}", change.address))?;
+            perform(&mut world, step, clock, &created)
+                .map_err(|refusal| format!("{}: {step:?}: {refusal}", change.address))?;
         }
     }
     Ok(world)
@@ -235,12 +237,21 @@ fn find_policy<'a>(world: &'a mut LiveAccount, arn: &PolicyArn) -> Result<&'a mu
     world.policies.values_mut().find(|policy| policy.arn == *arn).ok_or_else(|| format!("NoSuchEntity: {arn}"))
 }
 
-fn check_trust(world: &LiveAccount, text: &str) -> Result<PolicyDocument, String> {
+/// The ARNs of roles that a plan creates.
+pub fn created(plan: &AccountPlan) -> BTreeSet<String> {
+    let arn = |step: &Step| match step {
+        Step::CreateRole { role, path, .. } => Some(format!("arn:aws:iam::{A}:role{path}{role}")),
+        _ => None,
+    };
+    plan.changes.iter().flat_map(|change| &change.steps).filter_map(arn).collect()
+}
+
+/// Refuses a principal that is deleted or that the plan has not created yet; others may exist for all we know.
+fn check_trust(world: &LiveAccount, text: &str, created: &BTreeSet<String>) -> Result<PolicyDocument, String> {
     let document = PolicyDocument::live(text, PolicyKind::Trust, &partition());
     for named in document.aws_principals() {
-        let here = named.starts_with(&format!("arn:aws:iam::{A}:role/"));
-        ensure(!here || world.roles.values().any(|role| role.arn == named), &format!("Invalid principal {named}"))?;
-        ensure(!named.starts_with("AROA"), &format!("Invalid principal {named}"))?;
+        let there = !created.contains(&named) || world.roles.values().any(|role| role.arn == named);
+        ensure(there && !named.starts_with("AROA"), &format!("Invalid principal {named}"))?;
     }
     ensure(!document.statements().is_empty(), "MalformedPolicyDocument")?;
     Ok(document)
@@ -260,7 +271,7 @@ fn bind(world: &mut LiveAccount, old: Option<&PolicyArn>, new: Option<&PolicyArn
     }
 }
 
-fn perform(world: &mut LiveAccount, step: &Step, clock: i64) -> Result<(), String> {
+fn perform(world: &mut LiveAccount, step: &Step, clock: i64, created: &BTreeSet<String>) -> Result<(), String> {
     match step {
         Step::CreatePolicy { name, path, description, document, tags } => {
             ensure(!world.policies.contains_key(&name.key()), "EntityAlreadyExists")?;
@@ -301,7 +312,7 @@ fn perform(world: &mut LiveAccount, step: &Step, clock: i64) -> Result<(), Strin
         }
         Step::CreateRole { role, path, trust, description, max_session_duration, permissions_boundary, tags } => {
             ensure(!world.roles.contains_key(&role.key()), "EntityAlreadyExists")?;
-            let trust = check_trust(world, trust)?;
+            let trust = check_trust(world, trust, created)?;
             bind(world, None, permissions_boundary.as_ref())?;
             let created = LiveRole {
                 id: format!("AROA{clock:0>17}"),
@@ -319,7 +330,7 @@ fn perform(world: &mut LiveAccount, step: &Step, clock: i64) -> Result<(), Strin
             world.roles.insert(role.key(), created);
         }
         Step::UpdateAssumeRolePolicy { role, document } => {
-            let document = check_trust(world, document)?;
+            let document = check_trust(world, document, created)?;
             find(world, role)?.trust = document;
         }
         Step::UpdateRole { role, description, max_session_duration } => {

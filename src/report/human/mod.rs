@@ -8,6 +8,7 @@ mod attribute;
 mod document;
 mod finding;
 mod lines;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,7 +16,7 @@ use std::io::{self, Write};
 use super::group::{self, AccountName, Group, Sameness};
 use super::style::{Page, Style, Tone, count};
 use crate::org::AwsError;
-use crate::plan::{AccountPlan, Action, Cause, Change, Plan, Reason, Severity, Status, Summary};
+use crate::plan::{AccountPlan, Action, Cause, Change, Plan, Reason, Status};
 
 /// The indent of what belongs to a headline; its symbol stands in front of it.
 const BODY: usize = 6;
@@ -32,7 +33,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     skipped(plan, &mut page)?;
     finding::findings(plan, &mut page)?;
     page.blank()?;
-    summary(plan, &mut page)
+    summary::summary(plan, &mut page)
 }
 
 fn header(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
@@ -203,54 +204,4 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         page.list(2, Tone::Faint, &items)?;
     }
     Ok(())
-}
-
-/// The last line: what would be done, or that there is nothing to do where that was seen.
-fn summary(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let Summary { accounts, unreadable, create, update, replace, delete, adopt, unchanged, cosmetic, orphans, steps } =
-        plan.summary;
-    let read = accounts.saturating_sub(unreadable);
-    let mut also: Vec<String> = Vec::new();
-    if cosmetic > 0 {
-        also.push(format!("{cosmetic} cosmetic"));
-    }
-    if orphans > 0 {
-        also.push(count(orphans, "orphan"));
-    }
-    if unreadable > 0 {
-        also.push(format!("{} unreadable", count(unreadable, "account")));
-    }
-    let also = also.join(", ");
-    let total = count(accounts, "account");
-    let changes = create + update + replace + delete + adopt;
-    let (tone, text) = if changes > 0 {
-        let also = if also.is_empty() { also } else { format!(", {also}") };
-        let text = format!(
-            "Plan: {create} to create, {update} to update, {replace} to replace, {delete} to delete, {adopt} to adopt, \
-             {unchanged} unchanged in {total} ({}){also}",
-            count(steps, "step"),
-        );
-        (Tone::Title, text)
-    } else if accounts == 0 {
-        (Tone::Title, "No changes: no account is targeted.".to_owned())
-    } else {
-        let also = if also.is_empty() { also } else { format!(" ({also})") };
-        match read {
-            0 => (Tone::Alarm, format!("No account could be read{also}.")),
-            _ if unreadable > 0 => {
-                (Tone::Alarm, format!("No changes in the {} that could be read{also}.", count(read, "account")))
-            }
-            _ if speaks_against(plan) => {
-                (Tone::Title, format!("No changes planned in {total}, but see the findings above{also}."))
-            }
-            _ => (Tone::Added, format!("No changes. Live IAM of {total} is as desired{also}.")),
-        }
-    };
-    let text = page.paint(tone, &text);
-    page.line(0, &text)
-}
-
-/// Whether a finding says that live is not as desired though nothing is planned.
-fn speaks_against(plan: &Plan) -> bool {
-    plan.findings.iter().any(|finding| finding.severity == Severity::Stop || finding.code == "external")
 }

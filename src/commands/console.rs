@@ -1,0 +1,120 @@
+//! Where a command talks: data on standard output, everything else on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::Stop;
+use crate::cli::{self, LogFormat, Output};
+use crate::config::{Color, Problem, problem};
+use crate::exit::Exit;
+use crate::report::progress::{Mode, Progress};
+use crate::report::style::{self, Style, Tone, Verbosity};
+
+/// Where a command talks, and how.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// How standard output looks.
+    pub out: Style,
+    /// How standard error looks.
+    pub err: Style,
+    terminal: bool,
+    quiet: bool,
+}
+
+impl Console {
+    /// Decides about color, width and progress from the flags and the environment.
+    pub fn new(output: &Output) -> Self {
+        let choice = match output.color {
+            cli::ColorChoice::Auto => style::ColorChoice::Auto,
+            cli::ColorChoice::Always => style::ColorChoice::Always,
+            cli::ColorChoice::Never => style::ColorChoice::Never,
+        };
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let verbosity = if output.verbose > 0 { Verbosity::Verbose } else { Verbosity::Normal };
+        let style = |terminal: bool| Style { verbosity, width: width(), ..Style::new(choice, terminal, no_color) };
+        let terminal = io::stderr().is_terminal();
+        Self { out: style(io::stdout().is_terminal()), err: style(terminal), terminal, quiet: output.quiet }
+    }
+
+    /// Standard output, for data.
+    #[expect(clippy::unused_self, reason = "data goes where the console says")]
+    pub fn data(&self) -> impl Write {
+        io::BufWriter::new(io::stdout())
+    }
+
+    /// Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+    pub fn progress(&self) -> Progress {
+        let plain = std::env::var_os("CI").is_some() || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Progress::new(Mode::choose(self.terminal, self.quiet, plain), Box::new(io::stderr()))
+    }
+
+    /// Says something on standard error.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            // There is nobody left to tell that standard error is gone.
+            _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn error(&self, message: &str) {
+        _ = writeln!(io::stderr(), "{}: {message}", self.err.paint(Tone::Alarm, "error"));
+    }
+
+    /// Says how to mend it.
+    pub fn hint(&self, hint: &str) {
+        _ = writeln!(io::stderr(), "{}: {hint}", self.err.paint(Tone::Adopted, "hint"));
+    }
+
+    /// Shows warnings about the desired state.
+    pub fn warnings(&self, warnings: &[Problem]) {
+        if !warnings.is_empty() {
+            self.say(&problem::render(warnings, self.color()));
+        }
+    }
+
+    /// Whether the diagnostics of the desired state are colored.
+    pub fn color(&self) -> Color {
+        if self.err.color { Color::Styled } else { Color::Plain }
+    }
+
+    /// Says why a command ended early, and how that ends the run.
+    pub fn stop(&self, stop: &Stop) -> Exit {
+        match stop {
+            Stop::Desired(problems) => _ = writeln!(io::stderr(), "{}", problems.render(self.color()).trim_end()),
+            Stop::Aws(error) => self.error(&error.to_string()),
+            Stop::Other { message, hint } => {
+                self.error(message);
+                if let Some(hint) = hint {
+                    self.hint(hint);
+                }
+            }
+            Stop::ClosedPipe => {}
+        }
+        Exit::Error
+    }
+}
+
+/// The terminal's width, within what reads well.
+fn width() -> usize {
+    let terminal = terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
+    terminal.unwrap_or(style::DEFAULT_WIDTH).clamp(60, 140)
+}
+
+/// Sends logs to standard error: warnings, or with `-v -v` debug logs of rolecall, with `-v -v -v` those of the SDK.
+///
+/// `ROLECALL_LOG` takes a filter of its own, such as `aws_smithy_runtime=trace`.
+pub fn start_logging(output: &Output) {
+    let default = match output.verbose {
+        0 | 1 => "warn",
+        2 => "warn,rolecall=debug",
+        _ => "debug,hyper=info,rustls=info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ROLECALL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second call, in tests that run commands in one process, changes nothing.
+    _ = match output.log_format {
+        LogFormat::Text => logs.with_ansi(Console::new(output).err.color).try_init(),
+        LogFormat::Json => logs.json().with_ansi(false).try_init(),
+    };
+}

@@ -1,0 +1,41 @@
+//! One file per command: load, call, report.
+
+mod accounts;
+mod apply;
+mod console;
+mod plan;
+mod planning;
+mod sandbox;
+mod stop;
+mod survey;
+mod validate;
+
+pub use console::Console;
+pub use stop::Stop;
+
+use crate::aws;
+use crate::cli::{Cli, Command, SandboxCommand};
+use crate::exit::Exit;
+
+/// Runs one command and says how it ended.
+pub async fn run(cli: Cli) -> Exit {
+    console::start_logging(&cli.output);
+    let console = Console::new(&cli.output);
+    let aws = aws::Settings::default();
+    let outcome = match cli.command {
+        Command::Validate { desired, format } => validate::run(&desired, format, &console),
+        Command::Plan { scope, out, format, detailed_exitcode } => {
+            plan::run(&scope, &plan::Options { out, format, detailed_exitcode }, aws, &console).await
+        }
+        Command::Apply { plan, scope, auto_approve, no_input, format } => {
+            let approval = apply::Approval::new(auto_approve, no_input);
+            apply::run(&scope, &apply::Options { plan: plan.as_deref(), approval, format }, aws, &console).await
+        }
+        Command::Accounts { scope, format } => accounts::run(&scope, format, aws, &console).await,
+        Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
+        Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
+            sandbox::serve(org.as_deref(), port, &console).await
+        }
+    };
+    outcome.unwrap_or_else(|stop| console.stop(&stop))
+}

@@ -1,0 +1,71 @@
+//! `rolecall plan`: what differs, and what apply would do.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::survey::Survey;
+use super::{Console, Stop, planning};
+use crate::aws;
+use crate::cli::{Format, ScopeArgs};
+use crate::exit::Exit;
+use crate::plan::{self, Plan, Status};
+use crate::report;
+use crate::resource::secret::Secrets;
+
+/// What becomes of the plan.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to save it.
+    pub out: Option<PathBuf>,
+    /// How to print it.
+    pub format: Format,
+    /// Whether changes are exit code 2.
+    pub detailed_exitcode: bool,
+}
+
+/// Makes a plan, prints it, and saves it where that was asked for.
+pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+    let survey = Survey::new(args, aws, console).await?;
+    let plan = planning::plan(&survey, args.parallelism.map(usize::from), console).await;
+    let mut out = console.data();
+    match options.format {
+        Format::Text => report::human::plan(&plan, &console.out, &mut out)?,
+        Format::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
+    }
+    out.flush()?;
+    if let Some(path) = &options.out {
+        save(&plan, &survey.settings.secrets, path)?;
+        console.say(&format!("\nSaved the plan. To apply exactly this: rolecall apply {}", path.display()));
+    }
+    let changes = if options.detailed_exitcode && has_changes(&plan) { Exit::Changes } else { Exit::Done };
+    Ok(changes.and(reading(&plan)))
+}
+
+/// Whether applying the plan would write anything.
+pub fn has_changes(plan: &Plan) -> bool {
+    plan.summary.steps > 0
+}
+
+/// How reading ended: all accounts, some, or none.
+pub fn reading(plan: &Plan) -> Exit {
+    let read = plan.accounts.iter().any(|account| account.status == Status::Read);
+    match plan.summary.unreadable {
+        0 => Exit::Done,
+        _ if read => Exit::Partial,
+        _ => Exit::Error,
+    }
+}
+
+/// Writes the plan for its owner's eyes alone, whole or not at all.
+fn save(plan: &Plan, secrets: &Secrets, path: &Path) -> Result<(), Stop> {
+    let failed =
+        |error: std::io::Error| Stop::because(format!("cannot save the plan to `{}`: {error}", path.display()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let salt = uuid::Uuid::new_v4().simple().to_string();
+    let bytes = plan::save(plan, secrets, &salt).map_err(|error| failed(error.into()))?;
+    // A temporary file is 0600 from the start.
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

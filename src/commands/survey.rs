@@ -1,0 +1,139 @@
+//! What plan, apply and accounts have in common: the desired state, the organization, and a way into its accounts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Console, Stop};
+use crate::aws::{self, Access, Accounts, Aws};
+use crate::cli::{DesiredArgs, ScopeArgs};
+use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
+use crate::org::{Account, AccountId, Caller, Organization};
+use crate::plan::{Extras, Limits, RoleKey, Settings};
+
+/// Everything a run knows before it reads an account.
+pub struct Survey {
+    /// The desired state as written.
+    pub config: Config,
+    /// The organization.
+    pub organization: Organization,
+    /// The part of it that the run is about.
+    pub narrow: NarrowScope,
+    /// The desired state over the organization.
+    pub expansion: Expansion,
+    /// The way into the accounts.
+    pub accounts: Accounts,
+    /// What the plan has to know.
+    pub settings: Settings,
+}
+
+/// Reads the desired state, without AWS.
+pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
+    let env = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(key, _)| key.starts_with("ROLECALL_VAR_"))
+        .collect();
+    let inputs = Inputs { path: args.config.clone(), vars: args.var.clone(), var_files: args.var_file.clone(), env };
+    Ok(config::load(&inputs)?)
+}
+
+impl Survey {
+    /// Loads the desired state, walks the organization and expands the one over the other.
+    pub async fn new(args: &ScopeArgs, aws: aws::Settings, console: &Console) -> Result<Self, Stop> {
+        let config = load(&args.desired)?;
+        console.warnings(config.warnings());
+        let narrow = NarrowScope::parse(&args.account, &args.role);
+        let aws = Aws::connect(aws).await?;
+        let organization = walk(&aws, &config, &narrow, console).await?;
+        let expansion = config.expand(&organization, &narrow)?;
+        console.warnings(&expansion.warnings);
+        let roles = Arc::new(access_roles(&config, &organization)?);
+        let settings = settings(args, &config, &organization, &expansion, &roles);
+        let accounts = aws.accounts(access(&config, roles));
+        Ok(Self { config, organization, narrow, expansion, accounts, settings })
+    }
+
+    /// The accounts to read: the targeted ones, and with prune every active one in scope.
+    pub fn to_read(&self) -> Vec<Account> {
+        let desired = &self.expansion.desired.accounts;
+        let prune = self.settings.extras == Extras::Remove;
+        let in_scope = |account: &Account| {
+            desired.contains_key(&account.id) || prune && self.narrow.has_account(account, &self.organization)
+        };
+        let accounts = self.organization.accounts.values();
+        accounts.filter(|account| account.status.is_active() && in_scope(account)).cloned().collect()
+    }
+}
+
+/// Walks the organization, and reads the tags of those accounts whose tags decide something.
+async fn walk(aws: &Aws, config: &Config, narrow: &NarrowScope, console: &Console) -> Result<Organization, Stop> {
+    let progress = console.progress();
+    progress.phase("Walking the organization", None);
+    let walked = aws.organization(|_| progress.tick()).await;
+    progress.finish();
+    let mut organization = walked?;
+    let candidates = config.tag_candidates(&organization, narrow);
+    let tags = aws.account_tags(&candidates).await?;
+    for (id, tags) in tags {
+        if let Some(account) = organization.accounts.get_mut(&id) {
+            account.tags = Some(tags);
+        }
+    }
+    Ok(organization)
+}
+
+/// The role that each account is entered by.
+fn access_roles(config: &Config, organization: &Organization) -> Result<BTreeMap<AccountId, String>, Stop> {
+    let roles = organization.accounts.values().map(|account| {
+        let role = config.access().role_for(account, organization).map_err(|problem| Problems::from(*problem))?;
+        Ok((account.id, role))
+    });
+    roles.collect()
+}
+
+fn access(config: &Config, roles: Arc<BTreeMap<AccountId, String>>) -> Access {
+    let written = config.access();
+    let default = written.default_role.clone();
+    Access {
+        role_for: Box::new(move |account| roles.get(&account.id).unwrap_or(&default).clone()),
+        session_name: written.session_name.clone(),
+        external_id: written.external_id.clone(),
+    }
+}
+
+fn settings(
+    args: &ScopeArgs,
+    config: &Config,
+    organization: &Organization,
+    expansion: &Expansion,
+    roles: &BTreeMap<AccountId, String>,
+) -> Settings {
+    let limits = config.limits();
+    Settings {
+        name: config.name().to_owned(),
+        partition: organization.partition.clone(),
+        management_account: organization.management_account,
+        extras: if args.prune || config.rollout().prune { Extras::Remove } else { Extras::Keep },
+        allow: args.allow.iter().cloned().collect(),
+        limits: Limits { max_deletes: limits.max_deletes, max_change_percent: limits.max_change_percent },
+        protected: protected(&organization.caller, roles),
+        roles: args.role.clone(),
+        secrets: expansion.desired.secrets.clone(),
+    }
+}
+
+/// The roles that the run itself goes through: none of them may be changed by it.
+fn protected(caller: &Caller, roles: &BTreeMap<AccountId, String>) -> BTreeSet<(AccountId, RoleKey)> {
+    let name = |role: &str| role.rsplit('/').next().unwrap_or(role).to_ascii_lowercase();
+    let mut protected: BTreeSet<(AccountId, RoleKey)> = roles
+        .iter()
+        .filter(|(account, _)| **account != caller.account)
+        .map(|(account, role)| (*account, name(role)))
+        .collect();
+    // arn:aws:sts::111111111111:assumed-role/NAME/SESSION
+    if let Some((_, session)) = caller.arn.split_once(":assumed-role/")
+        && let Some((role, _)) = session.split_once('/')
+    {
+        protected.insert((caller.account, name(role)));
+    }
+    protected
+}
