@@ -36,7 +36,6 @@ impl Console {
     }
 
     /// Standard output, for data.
-    #[expect(clippy::unused_self, reason = "data goes where the console says")]
     pub fn data(&self) -> impl Write {
         io::BufWriter::new(io::stdout())
     }

@@ -91,7 +91,7 @@ async fn a_sensitive_value_is_never_printed_and_never_saved() {
         assert!(!saved.contains(secret), "{secret} was saved");
     }
     // Given another value the saved plan is refused, not applied with it.
-    served.rolecall(&desired, &["apply", out, "--var", "external_id=guessed-value"]).exits(1).says(&["sensitive"]);
+    served.rolecall(&desired, &["apply", out, "--var", "external_id=guessed-value"]).exits(4).says(&["stale"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::format_collect,
     reason = "what a test stands on fails the test"
 )]
 

@@ -52,7 +52,7 @@ impl Terminal {
     }
 
     fn wait_for(&mut self, words: &str) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while !self.said.contains(words) {
             assert!(Instant::now() < end, "`{words}` is not said:\n{}", self.said);
             if let Ok(bytes) = self.screen.recv_timeout(Duration::from_millis(100)) {
