@@ -259,7 +259,11 @@ impl<'a> Pass<'a> {
             Err(failure)
                 if unknown && (self.doubtful || !failure.missing.iter().any(|name| name.starts_with("var."))) =>
             {
-                if template.is_condition() { Value::Bool(true) } else { Value::String(STAND_IN.to_owned()) }
+                if template.is_condition() {
+                    Value::Bool(true)
+                } else {
+                    Value::String(STAND_IN.to_owned())
+                }
             }
             Err(failure) => {
                 let path = self.path.join(".");
