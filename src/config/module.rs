@@ -97,8 +97,10 @@ fn variable(name: &str) -> Option<&str> {
 #[derive(Debug, Default)]
 pub struct Scopes {
     list: Vec<Scope>,
-    /// What is wrong with an input, which one it is and whether it may differ between accounts.
+    /// What is wrong with an input, and whether the input may differ between accounts.
     pub problems: Vec<(bool, Problem)>,
+    /// The inputs with which something is wrong, each with the index of its instance.
+    pub refused: Vec<(usize, String)>,
     /// The sensitive values among the inputs.
     pub secrets: Secrets,
 }
@@ -150,6 +152,7 @@ impl Scopes {
                     let outer = instance.parent.and_then(|parent| instances.get(parent));
                     let chain = outer.map(|outer| outer.chain.clone()).unwrap_or_default();
                     let varies = instance.varying.contains(&key.text);
+                    self.refused.push((self.list.len(), key.text.clone()));
                     self.problems.extend(found.into_iter().map(|problem| (varies, problem.in_modules(&chain))));
                 }
             }
