@@ -119,7 +119,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let varying = per_account(&accounts, &variables);
     let mut loader = Loader::new(inputs, files, problems);
-    loader.add(Instance::root(variables, varying), merged.resources, merged.checks, merged.modules);
+    loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
     let Loader { files, mut instances, resources, checks, mut problems, .. } = loader;
     let scopes = stand_in::scopes(&mut instances, &accounts, &mut problems);
     let [root, ..] = instances.as_slice() else { return Err(problems) };
@@ -185,7 +185,7 @@ impl<'a> Loader<'a> {
         Self { inputs, files, instances, resources, checks, open, read, problems }
     }
 
-    fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: Vec<Node>, modules: Vec<Node>) {
+    fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: &[Node], modules: &[Node]) {
         let index = self.instances.len();
         let mut problems = Problems::default();
         for (kind, node) in resources {
@@ -200,7 +200,7 @@ impl<'a> Loader<'a> {
         self.problems.extend(problems.in_modules(&instance.chain));
         self.instances.push(instance);
         for module in modules {
-            self.module(&module, index);
+            self.module(module, index);
         }
     }
 
@@ -230,7 +230,7 @@ impl<'a> Loader<'a> {
         let Some(parent) = self.instances.get(outer) else { return };
         let instance = Instance::module(variables, outer, parent, inside);
         self.open.push(directory.path);
-        self.add(instance, merged.resources.clone(), merged.checks.clone(), merged.modules.clone());
+        self.add(instance, merged.resources.clone(), &merged.checks, &merged.modules);
         self.open.pop();
     }
 

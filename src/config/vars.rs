@@ -151,7 +151,7 @@ impl Variables {
 
     /// Reads the declarations of a module, whose values its `[[module]]` gives.
     pub fn of_module(declared: &Table, module: ModuleInputs, problems: &mut Problems) -> Self {
-        let mut variables = Self { module: Some(module.clone()), ..Self::default() };
+        let mut variables = Self::default();
         variables.declare(declared, problems);
         for (key, _) in &module.vars.entries {
             if !variables.declarations.contains_key(&key.text) {
@@ -160,7 +160,7 @@ impl Variables {
                 problems.push(problem.hint(variables.suggest(&key.text)));
             }
         }
-        variables
+        Self { module: Some(module), ..variables }
     }
 
     fn declare(&mut self, declared: &Table, problems: &mut Problems) {

@@ -15,7 +15,7 @@ fn named(name: &str, more: &str) -> String {
 }
 
 fn policy(name: &str, statements: &[&str]) -> String {
-    let statements: String = statements.iter().map(|text| format!("[[policy.statement]]\n{text}\n")).collect();
+    let statements = statements.iter().fold(String::new(), |all, text| all + "[[policy.statement]]\n" + text + "\n");
     format!("[[policy]]\nname = \"{name}\"\ntargets = \"all\"\n{statements}")
 }
 
@@ -43,29 +43,29 @@ fn silent(body: &str) {
 
 #[test]
 fn mfa_is_refused_where_a_machine_comes_in() {
-    let rule = check(
+    let house = check(
         "role",
         "role.name == 'CortexXDRRole'",
         "role.trust | selectattr('mfa') | list | length == 0",
         "MFA must not be required of {{ role.name }}",
     );
-    let role = |more: &str| rule.clone() + &named("CortexXDRRole", more);
+    let role = |more: &str| house.clone() + &named("CortexXDRRole", more);
     silent(&role(""));
     silent(&role("require_mfa = false"));
     says(&role("require_mfa = true"), &["MFA", "must not be required", "CortexXDRRole"]);
     says(&role("conditions.BoolIfExists.\"aws:multifactorauthpresent\" = true"), &["MFA must not be required"]);
-    silent(&(rule.clone() + &named("Other", "require_mfa = true")));
+    silent(&(house.clone() + &named("Other", "require_mfa = true")));
 }
 
 #[test]
 fn one_of_two_accounts_is_trusted_not_both() {
-    let rule = check(
+    let house = check(
         "role",
         "",
         "role.trusted_accounts | select('in', ['006742885340', '685269782068']) | list | length <= 1",
         "trust one of 006742885340 and 685269782068, not both",
     );
-    let role = |aws: &str| rule.clone() + &ROLE.replace("\"111111111111\"", aws);
+    let role = |aws: &str| house.clone() + &ROLE.replace("\"111111111111\"", aws);
     silent(&role("[\"006742885340\", \"111111111111\"]"));
     says(
         &role("[\"006742885340\", \"arn:aws:iam::685269782068:root\"]"),
@@ -75,15 +75,15 @@ fn one_of_two_accounts_is_trusted_not_both() {
 
 #[test]
 fn a_name_must_contain_a_word_in_its_case() {
-    let rule = check(
+    let house = check(
         "role",
         "",
         "'CadoResponse' in role.name",
         "the name `{{ role.name }}` must contain `CadoResponse` (case sensitive)",
     );
-    silent(&(rule.clone() + &named("CadoResponse-Forensics", "")));
-    says(&(rule.clone() + &named("cadoresponse-cross", "")), &["cadoresponse-cross", "CadoResponse", "case"]);
-    says(&(rule.clone() + &named("CrossAccountForensics", "")), &["must contain", "CadoResponse"]);
+    silent(&(house.clone() + &named("CadoResponse-Forensics", "")));
+    says(&(house.clone() + &named("cadoresponse-cross", "")), &["cadoresponse-cross", "CadoResponse", "case"]);
+    says(&(house.clone() + &named("CrossAccountForensics", "")), &["must contain", "CadoResponse"]);
     let by_test = check("role", "", "role.name is startingwith 'Cado' and role.name is matches('^[A-Z].*Role$')", "no");
     silent(&(by_test.clone() + &named("CadoRole", "")));
     says(&(by_test + &named("CadoRoles", "")), &["no"]);
@@ -103,7 +103,7 @@ fn an_input_may_require_another() {
 
 #[test]
 fn writes_need_a_condition_on_a_tag() {
-    let rule = check(
+    let house = check(
         "policy",
         "policy.name is endingwith '-ADS'",
         "policy.statements | rejectattr('condition_keys', 'matches', '(Resource|Request)Tag/managed_by$') | list == []",
@@ -112,14 +112,14 @@ fn writes_need_a_condition_on_a_tag() {
     );
     let statement = "actions = \"ec2:DeleteSnapshot\"\nresources = \"*\"\n";
     let tagged = format!("{statement}conditions.StringEquals.\"aws:ResourceTag/managed_by\" = \"x\"");
-    silent(&(rule.clone() + &policy("P-ADS", &[&tagged])));
-    says(&(rule.clone() + &policy("P-ADS", &[&tagged, statement])), &["managed_by", "ec2:DeleteSnapshot"]);
-    silent(&(rule + &policy("P", &[statement])));
+    silent(&(house.clone() + &policy("P-ADS", &[&tagged])));
+    says(&(house.clone() + &policy("P-ADS", &[&tagged, statement])), &["managed_by", "ec2:DeleteSnapshot"]);
+    silent(&(house + &policy("P", &[statement])));
 }
 
 #[test]
 fn two_policies_are_compared() {
-    let rule = check(
+    let house = check(
         "policy",
         "policy.name == 'ADS'",
         "policies | selectattr('name', 'eq', 'Automation') | map(attribute='actions') | first | default([]) \
@@ -131,14 +131,14 @@ fn two_policies_are_compared() {
         &["actions = [\"ec2:A\", \"ec2:B\", \"ec2:C\"]\nresources = \"arn:aws:ec2:*:{{ account.id }}:x/*\""],
     );
     let automation = policy("Automation", &["actions = [\"ec2:B\", \"ec2:C\", \"ec2:D\"]\nresources = \"*\""]);
-    silent(&(rule.clone() + &ads));
-    let finding = says(&(rule + &ads + &automation), &["2 actions", "`*`"]);
+    silent(&(house.clone() + &ads));
+    let finding = says(&(house + &ads + &automation), &["2 actions", "`*`"]);
     assert_eq!((finding.code.as_str(), finding.severity), ("ads-star", Weight::Warn));
 }
 
 #[test]
 fn all_roles_are_seen_at_once() {
-    let rule = check(
+    let house = check(
         "role",
         "",
         "roles | map(attribute='description') | select('eq', role.description) | list | length == 1",
@@ -146,15 +146,15 @@ fn all_roles_are_seen_at_once() {
     );
     let role =
         |name: &str, text: &str| named(name, "").replace("targets", &format!("description = \"{text}\"\ntargets"));
-    silent(&format!("{rule}{}{}", role("A", "x"), role("B", "y")));
-    assert_eq!(found(&format!("{rule}{}{}", role("A", "x"), role("B", "x"))).len(), 2);
+    silent(&format!("{house}{}{}", role("A", "x"), role("B", "y")));
+    assert_eq!(found(&format!("{house}{}{}", role("A", "x"), role("B", "x"))).len(), 2);
     // What hangs on the account is judged account by account.
     let both = role("A", "{{ account.name }}") + &role("B", "{{ account.email }}");
-    silent(&format!("{rule}{both}"));
-    assert!(expanded(&format!("{rule}{both}")).findings.is_empty());
+    silent(&format!("{house}{both}"));
+    assert!(expanded(&format!("{house}{both}")).findings.is_empty());
     let same = role("A", "{{ account.name }}") + &role("B", "{{ account.name }}");
-    silent(&format!("{rule}{same}"));
-    assert_eq!(expanded(&format!("{rule}{same}")).findings.len(), 6);
+    silent(&format!("{house}{same}"));
+    assert_eq!(expanded(&format!("{house}{same}")).findings.len(), 6);
 }
 
 #[test]
@@ -199,8 +199,8 @@ service = \"ec2.amazonaws.com\"
         "role.trust | map(attribute='external_id') | reject('none') | unique | list == ['e-1']",
         "role.file is endingwith 'rolecall.toml:8'",
     ] {
-        let rule = check("role", "", assert, "-");
-        silent(&(format!("{role}{rule}")));
+        let house = check("role", "", assert, "-");
+        silent(&(format!("{role}{house}")));
         assert_eq!(
             found(&format!("{role}{}", check("role", "", &format!("not ({assert})"), "-"))).len(),
             1,
@@ -238,17 +238,17 @@ fn checks_name_the_account_once_there_is_one() {
 
 #[test]
 fn wrong_checks_are_refused() {
-    let rule = |assert: &str| check("role", "", assert, "no") + ROLE;
+    let house = |assert: &str| check("role", "", assert, "no") + ROLE;
     for (body, expect) in [
         ("[[check]]\n".to_owned(), &["check has no `for`", "check has no `assert`", "check has no `message`"][..]),
         (check("rôle", "", "true", "x"), &["`for` cannot be `rôle`", "did you mean `role`?"]),
-        (rule("role.nme == 'x'"), &["`role.nme` is unknown", "did you mean `name`?", "rolecall.toml:4:"]),
-        (rule("policy.name == 'x'"), &["`policy` is unknown"]),
-        (rule("plan.summary.create == 0"), &["`plan` is unknown"]),
-        (rule("role.name"), &["must give true or false", "the check at rolecall.toml:2"]),
-        (rule("role.name is matches('(')"), &["`(` is no regular expression"]),
-        (rule("1 +"), &["is no expression"]),
-        (rule("var.x"), &["`x` is not a variable"]),
+        (house("role.nme == 'x'"), &["`role.nme` is unknown", "did you mean `name`?", "rolecall.toml:4:"]),
+        (house("policy.name == 'x'"), &["`policy` is unknown"]),
+        (house("plan.summary.create == 0"), &["`plan` is unknown"]),
+        (house("role.name"), &["must give true or false", "the check at rolecall.toml:2"]),
+        (house("role.name is matches('(')"), &["`(` is no regular expression"]),
+        (house("1 +"), &["is no expression"]),
+        (house("var.x"), &["`x` is not a variable"]),
         (check("plan", "", "account.id == 'x'", "no"), &["`account` is unknown"]),
         (format!("{}severity = \"error\"\n", check("role", "", "true", "x")), &["`severity` cannot be `error`"]),
     ] {
@@ -295,8 +295,8 @@ fn the_plan_is_checked() {
 
 #[test]
 fn lints_are_weighed() {
-    let rule = check("role", "", "false", "no") + "code = \"house\"\n";
-    let weight = |severity: &str| found(&format!("[lints]\nhouse = \"{severity}\"\n{rule}{ROLE}"));
+    let house = check("role", "", "false", "no") + "code = \"house\"\n";
+    let weight = |severity: &str| found(&format!("[lints]\nhouse = \"{severity}\"\n{house}{ROLE}"));
     assert!(weight("off").is_empty());
     assert_eq!(weight("warn")[0].severity, Weight::Warn);
     assert_eq!(weight("stop")[0].severity, Weight::Stop);
