@@ -82,6 +82,14 @@ pub enum Format {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a starting directory, or one of the shipped kits; a file that is there is never overwritten
+    Init {
+        /// The kit: cortex-xdr, cortex-xsiam, cado or cloudtrail; without it a directory to begin with
+        kit: Option<String>,
+        /// Where to write it
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check the desired state without calling AWS: syntax, references, documents, sizes
     Validate {
         /// The desired state.
