@@ -9,9 +9,10 @@ use tokio::sync::OnceCell;
 
 use super::Console;
 use super::survey::Survey;
+use crate::config::{CheckFinding, Weight};
 use crate::desired::AccountDesired;
 use crate::org::{Account, AwsError};
-use crate::plan::{self, AccountPlan, Extras, Header, Plan, Settings};
+use crate::plan::{self, AccountPlan, Extras, Finding, Header, Plan, Settings, Severity};
 use crate::read::{Reader, Scope, Wanted};
 use crate::resource::name::{PolicyArn, RoleName};
 
@@ -56,7 +57,24 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: desired.digest.clone(),
     };
-    plan::build(header, &survey.settings, parts)
+    checked(plan::build(header, &survey.settings, parts), survey)
+}
+
+/// Adds what the desired state's own checks say: over roles and policies, and over the plan.
+fn checked(plan: Plan, survey: &Survey) -> Plan {
+    let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
+    let found = survey.expansion.findings.iter().cloned().chain(whole);
+    plan.with_findings(found.map(finding))
+}
+
+/// What a check found, as a plan says it.
+pub fn finding(found: CheckFinding) -> Finding {
+    let CheckFinding { code, severity, address, message } = found;
+    let severity = match severity {
+        Weight::Stop => Severity::Stop,
+        Weight::Warn => Severity::Warn,
+    };
+    Finding { code, severity, address, message }
 }
 
 fn internal(account: &Account, broken: &tokio::task::JoinError) -> AwsError {

@@ -105,6 +105,17 @@ pub struct Variables {
     pub given: Values,
     /// The defaults.
     pub defaults: Values,
+    /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
+    pub module: Option<ModuleInputs>,
+}
+
+/// What a `[[module]]` gives for the variables of its source.
+#[derive(Debug, Clone)]
+pub struct ModuleInputs {
+    /// Where the module is named.
+    pub place: Place,
+    /// Its `vars`: the expressions of the directory that names it.
+    pub vars: Table,
 }
 
 /// What a caller gives for variables.
@@ -122,14 +133,7 @@ impl Variables {
     /// Reads the declarations and every value given.
     pub fn load(declared: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
         let mut variables = Self::default();
-        for (key, node) in &declared.entries {
-            if let Some(mut declaration) = declaration(&key.text, &key.place, node, problems) {
-                if let Some(value) = declaration.default.take() {
-                    variables.defaults.insert(key.text.clone(), value);
-                }
-                variables.declarations.insert(key.text.clone(), declaration);
-            }
-        }
+        variables.declare(declared, problems);
         variables.read_environment(sources.environment, problems);
         for path in sources.files {
             variables.read_file(path, problems);
@@ -138,6 +142,56 @@ impl Variables {
             variables.read_argument(argument, problems);
         }
         variables
+    }
+
+    /// Reads the declarations of a module, whose values its `[[module]]` gives.
+    pub fn of_module(declared: &Table, module: ModuleInputs, problems: &mut Problems) -> Self {
+        let mut variables = Self { module: Some(module.clone()), ..Self::default() };
+        variables.declare(declared, problems);
+        for (key, _) in &module.vars.entries {
+            if !variables.declarations.contains_key(&key.text) {
+                let message = format!("`{}` is not a variable of this module", key.text);
+                let problem = Problem::error("variable", &key.place, message);
+                problems.push(problem.hint(variables.suggest(&key.text)));
+            }
+        }
+        variables
+    }
+
+    fn declare(&mut self, declared: &Table, problems: &mut Problems) {
+        for (key, node) in &declared.entries {
+            if let Some(mut declaration) = declaration(&key.text, &key.place, node, problems) {
+                if let Some(value) = declaration.default.take() {
+                    self.defaults.insert(key.text.clone(), value);
+                }
+                self.declarations.insert(key.text.clone(), declaration);
+            }
+        }
+    }
+
+    /// Parses what a `[[module]]` gives for the variable `name`, its expressions evaluated.
+    ///
+    /// # Errors
+    /// The value is not of the declared type, or some rule refuses it.
+    pub fn read_input(&self, name: &str, node: &Node) -> Result<Option<Value>, Box<Problem>> {
+        self.declarations.get(name).map_or(Ok(None), |declaration| declaration.parse(Given::Node(node)))
+    }
+
+    /// How a user gives the variable `name` the value that it lacks.
+    pub fn how_to_give(&self, name: &str) -> String {
+        let declared = self.declarations.get(name).map(|declaration| declaration.place.to_string());
+        let default = declared.map(|place| format!(", or a default at {place}")).unwrap_or_default();
+        match &self.module {
+            None => {
+                format!("give it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}")
+            }
+            Some(ModuleInputs { place, vars }) => match vars.entry(name) {
+                Some((key, node)) => {
+                    format!("it is given at {} as {}, which has no value", key.place, node.to_json())
+                }
+                None => format!("give it in the `vars` of the module at {place}{default}"),
+            },
+        }
     }
 
     fn read_environment(&mut self, environment: &BTreeMap<String, String>, problems: &mut Problems) {

@@ -1,0 +1,3 @@
+//! `[[check]]`, `[lints]`, `without`, `when` and `[[role.expect]]`.
+
+use super::*;
