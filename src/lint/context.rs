@@ -59,10 +59,12 @@ impl<'a> Context<'a> {
             })
             .collect();
         let word = if named.len() == 1 { "account" } else { "accounts" };
-        // Without AWS nobody knows who belongs to the organization.
+        let known = |id| self.settings.known_accounts.contains_key(id);
         let unsure = match &self.settings.organization {
-            None => " (unless that is in your organization)",
             Some(_) => " outside the organization",
+            // Without AWS nobody knows who belongs to the organization, save for those who are known not to.
+            None if accounts.iter().all(known) => "",
+            None => " (unless that is in your organization)",
         };
         format!("{word} {}{unsure}", listed(&named))
     }

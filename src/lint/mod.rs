@@ -62,8 +62,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The level that was set for a code, of a lint or of a guard.
-    pub fn level(&self, code: &str) -> Option<Level> {
+    /// Reads levels (`off`, `warn`, `stop`; others are passed over) as `[lints]` has them.
+    pub fn new(
+        severities: &BTreeMap<String, String>,
+        known_accounts: &BTreeMap<AccountId, String>,
+        organization: Option<BTreeSet<AccountId>>,
+    ) -> Self {
+        let level = |(code, level): (&String, &String)| Some((code.clone(), Level::parse(level)?));
+        let severities = severities.iter().filter_map(level).collect();
+        Self { severities, known_accounts: known_accounts.clone(), organization }
+    }
+
+    fn level(&self, code: &str) -> Option<Level> {
         self.severities.get(code).copied()
     }
 }
@@ -147,11 +157,6 @@ const LINTS: &[Lint] = &[
 /// The code of the lint on changes: it needs the live trust, so a plan asks for it.
 pub const TRUST_WIDENED: &str = "trust-widened";
 
-/// Whether a code is a lint's.
-pub fn is_lint(code: &str) -> bool {
-    code == TRUST_WIDENED || LINTS.iter().any(|lint| lint.code == code)
-}
-
 /// What to say of a role whose trust policy will let in more than it does; `None` where that is off.
 pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, String)> {
     let level = settings.level(TRUST_WIDENED).unwrap_or(Level::Warn);
@@ -169,7 +174,7 @@ pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, Str
 pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) -> Vec<Finding> {
     let shared = SharedIds::of(accounts.values().flat_map(looked_at));
     let insiders: BTreeSet<AccountId> = accounts.keys().copied().collect();
-    let mut known: HashMap<Key, Vec<(&Lint, Level, Arc<str>)>> = HashMap::new();
+    let mut known: HashMap<Key, Vec<Word>> = HashMap::new();
     let mut findings = Vec::new();
     for (account, desired) in accounts {
         for role in looked_at(desired) {
@@ -188,6 +193,9 @@ pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) 
     }
     findings
 }
+
+/// A lint, how much it weighs, and what it says.
+type Word = (&'static Lint, Level, Arc<str>);
 
 /// A role and the policies of its account that it names, by where they are kept.
 type Key = (*const Role, Vec<*const ManagedPolicy>);
@@ -214,7 +222,7 @@ fn is_meant(policy: &ManagedPolicy, reference: &PolicyRef) -> bool {
     }
 }
 
-fn words<'a>(context: &Context<'_>) -> Vec<(&'a Lint, Level, Arc<str>)> {
+fn words(context: &Context<'_>) -> Vec<Word> {
     let mut words = Vec::new();
     for lint in LINTS {
         let level = context.settings.level(lint.code).unwrap_or(lint.level);

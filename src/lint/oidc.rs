@@ -1,8 +1,8 @@
-//! The lint of trusts in OpenID Connect providers: whose tokens get in.
+//! The lint of trusts in OIDC providers: whose tokens get in.
 //!
 //! A provider such as GitHub signs tokens for everybody, and the audience is the same for all of them: only the subject
 //! tells whose a token is. Consumer providers and Cognito tell by the audience, which is the application's id.
-//! Source: IAM User Guide, "Create a role for OpenID Connect federation".
+//! Source: IAM User Guide, "Create a role for `OpenID` Connect federation".
 
 use super::caller::{Caller, filled, is_wild, wanted};
 use super::context::{Context, principals};
@@ -16,7 +16,7 @@ const BY_AUDIENCE: &[&str] =
 
 /// First claims of a GitHub subject that whoever runs a workflow anywhere can choose.
 ///
-/// Source: GitHub Docs, "OpenID Connect reference", customizing the subject claims.
+/// Source: GitHub Docs, "`OpenID` Connect reference", customizing the subject claims.
 const CHOSEN: &[&str] =
     &["workflow", "environment", "ref", "context", "head_ref", "base_ref", "event_name", "actor", "ref_type"];
 
