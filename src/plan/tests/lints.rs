@@ -1,3 +1,5 @@
+//! Lints in plans: what they add, and what refuses an apply.
+
 use std::collections::BTreeMap;
 
 use super::roles::header;
