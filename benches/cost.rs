@@ -7,6 +7,15 @@
 //! The work: each account gets 5 roles, each with a trust that demands an external id, 2 AWS managed policies, 1
 //! customer managed policy, 1 inline policy and 3 tags.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::format_push_string,
+    clippy::duration_suboptimal_units,
+    reason = "a benchmark that cannot measure ends with what went wrong"
+)]
+
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -79,8 +88,12 @@ impl Stage {
     async fn measure(&self, command: &mut Command, expect: i32) -> Cost {
         let before = self.calls();
         let start = Instant::now();
-        let mut child =
-            command.envs(self.env.clone()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the child starts");
+        let mut child = command
+            .envs(self.env.clone())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the child starts");
         let status_file = format!("/proc/{}/status", child.id());
         let mut peak_kib = 0;
         let status = loop {
@@ -111,7 +124,10 @@ async fn bench() {
     let accounts = u32::try_from(setting("ROLECALL_BENCH_ACCOUNTS", 200)).expect("a count of accounts");
     let latency = Duration::from_millis(setting("ROLECALL_BENCH_LATENCY_MS", 50));
     println!("{accounts} accounts x {ROLES} roles, {latency:?} per call, floor with {IN_FLIGHT} in flight\n");
-    println!("{:<12} {:>18} {:>8} {:>20} {:>8} {:>10} {:>10}", "act", "calls (floor)", "ratio", "wall (floor)", "ratio", "peak", "floor");
+    println!(
+        "{:<12} {:>18} {:>8} {:>20} {:>8} {:>10} {:>10}",
+        "act", "calls (floor)", "ratio", "wall (floor)", "ratio", "peak", "floor"
+    );
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("rolecall.toml"), desired()).expect("the desired state is written");
     let rolecall = |arguments: &[&str]| {
@@ -198,15 +214,24 @@ async fn floor(apply: bool) {
     let organizations = aws_sdk_organizations::Client::new(&config);
     let sts = aws_sdk_sts::Client::new(&config);
     sts.get_caller_identity().send().await.expect("an identity");
-    let management =
-        organizations.describe_organization().send().await.expect("an organization").organization.expect("one").master_account_id;
+    let management = organizations
+        .describe_organization()
+        .send()
+        .await
+        .expect("an organization")
+        .organization
+        .expect("one")
+        .master_account_id;
     let management = management.expect("a management account");
     let roots = organizations.list_roots().send().await.expect("roots").roots.expect("roots");
     let mut parents: Vec<String> = roots.into_iter().filter_map(|root| root.id).collect();
     let mut accounts = Vec::new();
     while !parents.is_empty() {
-        let walked: Vec<(Vec<String>, Vec<String>)> =
-            stream::iter(parents).map(|parent| walk(&organizations, parent)).buffer_unordered(IN_FLIGHT).collect().await;
+        let walked: Vec<(Vec<String>, Vec<String>)> = stream::iter(parents)
+            .map(|parent| walk(&organizations, parent))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
         parents = Vec::new();
         for (units, members) in walked {
             parents.extend(units);
@@ -234,8 +259,13 @@ async fn floor(apply: bool) {
 
 async fn walk(client: &aws_sdk_organizations::Client, parent: String) -> (Vec<String>, Vec<String>) {
     let units = async {
-        let pages = client.list_organizational_units_for_parent().parent_id(&parent).into_paginator().items().send();
-        pages.collect::<Result<Vec<_>, _>>().await.expect("units").into_iter().filter_map(|unit| unit.id).collect()
+        let pages = client.list_organizational_units_for_parent().parent_id(&parent).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("units");
+        pages
+            .into_iter()
+            .flat_map(|page| page.organizational_units.unwrap_or_default())
+            .filter_map(|unit| unit.id)
+            .collect()
     };
     let accounts = async {
         let pages = client.list_accounts_for_parent().parent_id(&parent).into_paginator().send();
@@ -247,7 +277,8 @@ async fn walk(client: &aws_sdk_organizations::Client, parent: String) -> (Vec<St
 
 async fn enter(config: &SdkConfig, sts: &aws_sdk_sts::Client, account: &str) -> aws_sdk_iam::Client {
     let arn = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
-    let answer = sts.assume_role().role_arn(arn).role_session_name("floor").send().await.expect("the account is entered");
+    let answer =
+        sts.assume_role().role_arn(arn).role_session_name("floor").send().await.expect("the account is entered");
     let session = answer.credentials.expect("credentials");
     let credentials =
         Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), None, "floor");
@@ -255,7 +286,8 @@ async fn enter(config: &SdkConfig, sts: &aws_sdk_sts::Client, account: &str) -> 
 }
 
 async fn write(iam: &aws_sdk_iam::Client, account: &str, n: usize) {
-    const DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+    const DOCUMENT: &str =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
     const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
     let name = format!("floor-{n}");
     let tags = ["a", "b", "c", "d"].map(|key| Tag::builder().key(key).value("x").build().expect("a tag"));
@@ -266,5 +298,11 @@ async fn write(iam: &aws_sdk_iam::Client, account: &str, n: usize) {
     for arn in AWS_MANAGED.into_iter().chain([own.as_str()]) {
         iam.attach_role_policy().role_name(&name).policy_arn(arn).send().await.expect("an attachment");
     }
-    iam.put_role_policy().role_name(&name).policy_name("inline").policy_document(DOCUMENT).send().await.expect("a policy");
+    iam.put_role_policy()
+        .role_name(&name)
+        .policy_name("inline")
+        .policy_document(DOCUMENT)
+        .send()
+        .await
+        .expect("a policy");
 }

@@ -56,7 +56,7 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     let survey = Survey::new(args, aws, console).await?;
     let plan = match options.plan {
         Some(path) => match saved(path, &survey)? {
-            Saved::Usable(plan) => plan,
+            Saved::Usable(plan) => *plan,
             Saved::Stale(why) => {
                 console.error(&why);
                 console.hint("make a new plan and have it reviewed");
@@ -88,14 +88,15 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
 }
 
 enum Saved {
-    Usable(Plan),
+    Usable(Box<Plan>),
     Stale(String),
 }
 
 /// Loads a saved plan and holds it against the organization and the desired state of today.
 fn saved(path: &Path, survey: &Survey) -> Result<Saved, Stop> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?;
     let plan = planned::load(&bytes, &survey.settings.secrets).map_err(|error| {
         Stop::with_hint(format!("cannot use the plan `{shown}`: {error}"), "save one with `rolecall plan --out FILE`")
     })?;
@@ -113,9 +114,11 @@ fn saved(path: &Path, survey: &Survey) -> Result<Saved, Stop> {
         )));
     }
     if plan.desired_digest != survey.expansion.desired.digest {
-        return Ok(Saved::Stale(format!("the plan `{shown}` is stale: the desired state or its variables have changed since")));
+        return Ok(Saved::Stale(format!(
+            "the plan `{shown}` is stale: the desired state or its variables have changed since"
+        )));
     }
-    Ok(Saved::Usable(plan))
+    Ok(Saved::Usable(Box::new(plan)))
 }
 
 /// Shows a fresh plan. Where the run report is JSON the plan goes to standard error, so that standard output is one object.
@@ -140,7 +143,8 @@ fn show(plan: &Plan, options: &Options<'_>, console: &Console) -> Result<(), Sto
 
 /// Asks the person at the terminal. Nothing but `yes` is yes.
 fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(), Stop> {
-    let refused = |message: &str| Err(Stop::with_hint(message, "nothing was written; --auto-approve applies without asking"));
+    let refused =
+        |message: &str| Err(Stop::with_hint(message, "nothing was written; --auto-approve applies without asking"));
     match approval {
         Approval::Given => return Ok(()),
         Approval::Nobody => return refused("apply needs approval, and --no-input forbids to ask for it"),
@@ -169,7 +173,8 @@ fn run_id() -> String {
 async fn execute(plan: &Plan, survey: &Survey, args: &ScopeArgs, console: &Console) -> (RunReport, bool) {
     let cancel = CancellationToken::new();
     let watch = tokio::spawn(watch_signals(cancel.clone(), console.clone()));
-    let parallelism = args.parallelism.map(usize::from).or(survey.config.rollout().parallelism).unwrap_or(APPLY_AT_ONCE);
+    let parallelism =
+        args.parallelism.map(usize::from).or(survey.config.rollout().parallelism).unwrap_or(APPLY_AT_ONCE);
     let settings =
         execute::Settings { run: run_id(), parallelism, patience: Patience::default(), cancel: cancel.clone() };
     let progress = Arc::new(console.progress());

@@ -58,7 +58,8 @@ pub fn reading(plan: &Plan) -> Exit {
 
 /// Writes the plan for its owner's eyes alone, whole or not at all.
 fn save(plan: &Plan, secrets: &Secrets, path: &Path) -> Result<(), Stop> {
-    let failed = |error: std::io::Error| Stop::because(format!("cannot save the plan to `{}`: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| Stop::because(format!("cannot save the plan to `{}`: {error}", path.display()));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let salt = uuid::Uuid::new_v4().simple().to_string();
     let bytes = plan::save(plan, secrets, &salt).map_err(|error| failed(error.into()))?;

@@ -1,6 +1,6 @@
 //! From a survey to a plan: accounts are read side by side, and each one's live state is dropped once its part stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
@@ -11,8 +11,9 @@ use super::Console;
 use super::survey::Survey;
 use crate::config::{CheckFinding, Weight};
 use crate::desired::AccountDesired;
+use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
-use crate::plan::{self, AccountPlan, Extras, Finding, Header, Plan, Settings, Severity};
+use crate::plan::{self, AccountPlan, Extras, Finding, Header, Needs, Plan, Settings, Severity};
 use crate::read::{Reader, Scope, Wanted};
 use crate::resource::name::{PolicyArn, RoleName};
 
@@ -38,7 +39,10 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
             let part = task.await.unwrap_or_else(|broken| plan::unreadable(&fallback, internal(&fallback, &broken)));
             match &part.error {
-                Some(error) => progress.failure(&format!("{} ({}): {error}", part.name, part.id)),
+                Some(error) => {
+                    progress.failure(&format!("{}: {error}", part.name));
+                    progress.tick();
+                }
                 None => progress.account_done(&part.name, part.id, &changes(&part)),
             }
             part
@@ -114,21 +118,41 @@ impl<R: Reader> Shared<R> {
 
     async fn try_plan(&self, account: &Account, desired: Option<&AccountDesired>) -> Result<AccountPlan, AwsError> {
         let mut live = self.reader.read(account, &self.wanted(desired)).await?;
-        let needs = plan::needs(&self.settings, account, desired, &live);
-        for arn in needs.policy_tags {
+        // What was read may open further questions; each round answers all that are open.
+        loop {
+            let needs = plan::needs(&self.settings, account, desired, &live);
+            if needs.is_empty() {
+                break;
+            }
+            self.answer(account, needs, &mut live).await?;
+        }
+        Ok(plan::plan_account(&self.settings, account, desired, &live))
+    }
+
+    async fn answer(&self, account: &Account, needs: Needs, live: &mut LiveAccount) -> Result<(), AwsError> {
+        let Needs { policy_tags, managed_policies, quotas, details } = needs;
+        for arn in policy_tags {
             let tags = self.reader.policy_tags(account, &arn).await?;
             if let Some(policy) = live.policies.values_mut().find(|policy| policy.arn == arn) {
                 policy.tags = Some(tags);
             }
         }
-        for arn in needs.managed_policies {
+        for arn in managed_policies {
             let exists = self.exists(account, &arn).await?;
             live.known_policies.insert(arn, exists);
         }
-        if needs.quotas {
+        if quotas {
             live.quotas = Some(self.reader.quotas(account).await?);
         }
-        Ok(plan::plan_account(&self.settings, account, desired, &live))
+        if details {
+            let scope = Scope::Only {
+                roles: live.roles.values().map(|role| role.name.clone()).collect(),
+                policies: BTreeSet::new(),
+            };
+            let again = self.reader.read(account, &Wanted { scope, details }).await?;
+            live.roles = again.roles;
+        }
+        Ok(())
     }
 
     /// What to read: everything, for what is ours and no longer desired must be found; or, where `--role` names exact

@@ -33,8 +33,7 @@ pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(key, _)| key.starts_with("ROLECALL_VAR_"))
         .collect();
-    let inputs =
-        Inputs { path: args.config.clone(), vars: args.var.clone(), var_files: args.var_file.clone(), env };
+    let inputs = Inputs { path: args.config.clone(), vars: args.var.clone(), var_files: args.var_file.clone(), env };
     Ok(config::load(&inputs)?)
 }
 

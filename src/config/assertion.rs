@@ -1,5 +1,17 @@
 //! `[[check]]`: rules of the team's own, over each desired role or policy, or over the plan.
 //!
+//! The expressions of a check see `var`, `account`, `organization` and `partition` as everywhere, and
+//!
+//! | `for` | name | what it is |
+//! |---|---|---|
+//! | `role` | `role` | one desired role, see [`facts::ROLE`](super::facts::ROLE); one that shall be absent is not looked at |
+//! | `policy` | `policy` | one desired customer managed policy, see [`facts::POLICY`](super::facts::POLICY) |
+//! | both | `roles`, `policies` | all that the account shall hold |
+//! | `plan` | `plan` | the plan as `plan --format json` prints it; no `account` |
+//!
+//! Beside minijinja's own filters and tests there is `is matches("regex")`: a text in which it is found, or a list with
+//! such a text. `message` is a text with `{{ }}`, which sees the same.
+//!
 //! A check of a module looks at what the module and those within it hold, one of the root at everything. Checks over
 //! roles and policies are judged account by account; without AWS they are judged for an account that stands for any,
 //! and a check that fails there is left alone where what it looks at hangs on the account.
@@ -273,9 +285,10 @@ impl<'a> Judge<'a> {
         let all = |kind: Kind| -> minijinja::Value {
             around.iter().filter(|held| held.kind == kind).map(|held| held.value.clone()).collect()
         };
-        let seen = match check.looks_around() {
-            true => scope.with([own, ("roles", all(Kind::Role)), ("policies", all(Kind::Policy))]),
-            false => scope.with([own]),
+        let seen = if check.looks_around() {
+            scope.with([own, ("roles", all(Kind::Role)), ("policies", all(Kind::Policy))])
+        } else {
+            scope.with([own])
         };
         let said = match check.judge(&seen) {
             Ok(None) => None,

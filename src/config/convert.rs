@@ -56,7 +56,7 @@ impl Converter<'_> {
     pub fn role(&mut self, node: &Node, origin: Origin) -> Option<Role> {
         let table = node.as_table()?;
         let name =
-            self.name(table).and_then(|(text, place)| check::name(RoleName::parse(text), place, &mut self.problems));
+            written_name(table).and_then(|(text, place)| check::name(RoleName::parse(text), place, &mut self.problems));
         let path = check::path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let max_session_duration = check::max_session_duration(table, &mut self.problems);
@@ -91,8 +91,8 @@ impl Converter<'_> {
     /// Makes a customer managed policy of a rendered table; `None` where a problem keeps it from being one.
     pub fn policy(&mut self, node: &Node, origin: Origin) -> Option<ManagedPolicy> {
         let table = node.as_table()?;
-        let name =
-            self.name(table).and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
+        let name = written_name(table)
+            .and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
         let path = check::path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let tags = check::tags(table, KeyCase::Exact, &mut self.problems);
@@ -115,11 +115,6 @@ impl Converter<'_> {
             prevent_destroy: flag(table, "prevent_destroy"),
             origin,
         })
-    }
-
-    fn name<'n>(&self, table: &'n Table) -> Option<(&'n str, &'n Place)> {
-        let node = table.get("name")?;
-        node.as_str().map(|text| (text, &node.place))
     }
 
     fn trust(&mut self, table: &Table) -> Option<PolicyDocument> {
@@ -216,6 +211,7 @@ impl Converter<'_> {
         Some(references)
     }
 
+    #[expect(clippy::option_option, reason = "not written, none, and one are three things")]
     fn boundary(&mut self, table: &Table) -> Option<Option<PolicyRef>> {
         let node = table.get("permissions_boundary")?;
         if node.as_str() == Some("") {
@@ -230,8 +226,7 @@ impl Converter<'_> {
         let mut places: BTreeMap<PolicyName, &Place> = BTreeMap::new();
         for item in node.as_array()? {
             let Some(inline) = item.as_table() else { continue };
-            let name = self
-                .name(inline)
+            let name = written_name(inline)
                 .and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
             let title = format!(
                 "inline policy `{}` of {}",
@@ -260,6 +255,11 @@ impl Converter<'_> {
 
 fn document_place<'a>(node: &'a Node, table: &'a Table) -> &'a Place {
     table.entry("document").or_else(|| table.entry("statement")).map_or(&node.place, |(key, _)| &key.place)
+}
+
+fn written_name(table: &Table) -> Option<(&str, &Place)> {
+    let node = table.get("name")?;
+    node.as_str().map(|text| (text, &node.place))
 }
 
 fn flag(table: &Table, key: &str) -> bool {

@@ -154,8 +154,8 @@ pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
     let convert = YamlConvert { file, offsets };
     let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
     loader.early_parse(false);
-    let loaded = saphyr_parser::Parser::new_from_str(&file.text).load(&mut loader, true);
-    if let Some(error) = loaded.err().or_else(|| loader.error().cloned()) {
+    let parsed = saphyr_parser::Parser::new_from_str(&file.text).load(&mut loader, true);
+    if let Some(error) = parsed.err().or_else(|| loader.error().cloned()) {
         let at = error.marker().index();
         let message = format!("`{}` is not YAML: {}", file.name, error.info());
         problems.push(Problem::error("document", &convert.place(at, at + 1), message));
@@ -195,13 +195,11 @@ impl YamlConvert<'_> {
                 let mut table = Table::default();
                 for (key, value) in mapping {
                     let place = self.place(key.span.start.index(), key.span.end.index());
-                    let text = match &key.data {
-                        YamlData::Representation(text, _, _) => text.to_string(),
-                        _ => {
-                            problems.push(Problem::error("document", &place, "a key must be a string"));
-                            continue;
-                        }
+                    let YamlData::Representation(text, _, _) = &key.data else {
+                        problems.push(Problem::error("document", &place, "a key must be a string"));
+                        continue;
                     };
+                    let text = text.to_string();
                     let value = self.node(value, problems);
                     add(&mut table, Key { text, template: None, place }, value, problems);
                 }

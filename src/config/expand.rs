@@ -41,9 +41,9 @@ pub struct Expansion {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct TargetedBy {
     /// The role's name; as written, where it holds expressions and the account is not active.
-    pub role: String,
+    pub role: Arc<str>,
     /// The selector that matched, as written: `ou = "Workloads"`, or `all`.
-    pub selector: String,
+    pub selector: Arc<str>,
 }
 
 /// How many accounts a message names before it counts the rest.
@@ -175,7 +175,7 @@ struct Targets {
 
 impl Targets {
     /// The selector by which it goes to `account`.
-    fn matching(&self, account: &Account, organization: &Organization) -> Option<&str> {
+    fn matching(&self, account: &Account, organization: &Organization) -> Option<Arc<str>> {
         let targets = self.targets.as_ref()?;
         let excluded = self
             .exclude
@@ -229,7 +229,8 @@ struct Run<'a> {
     problems: Problems,
     /// Problems that some accounts have, with these accounts.
     in_accounts: Vec<(Problem, BTreeSet<AccountId>)>,
-    seen_roles: BTreeSet<String>,
+    /// The names of the roles in scope, each kept once.
+    seen_roles: BTreeSet<Arc<str>>,
     expansion: Expansion,
 }
 
@@ -278,21 +279,21 @@ impl<'a> Run<'a> {
         let config = self.config;
         let mut here = Here { account, scopes: None, held: Vec::new(), left_out: Vec::new() };
         let mut holds = AccountDesired::default();
-        let mut names = BTreeMap::new();
+        let mut names = Names::new();
         let mut is_target = false;
         for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {
-            if resource.literal_name().is_some_and(|name| !self.in_scope(name)) {
+            if resource.literal_name().is_some_and(|name| !self.narrow.has_role(name)) {
                 continue;
             }
             let Some(selector) = self.matching(index, account) else { continue };
             let made = if account.status.is_active() { self.make(index, resource, &mut here) } else { Made::Nothing };
             let role = if let Made::Role(role) = &made { Some(role) } else { None };
             let name = role.map_or_else(|| resource.written_name(), |role| role.name.to_string());
-            if role.is_some() && !self.in_scope(&name) {
+            if role.is_some() && !self.narrow.has_role(&name) {
                 continue;
             }
             is_target = true;
-            let because = TargetedBy { role: name.clone(), selector };
+            let because = TargetedBy { role: self.see(&name), selector };
             self.expansion.targeted_by.entry(account.id).or_default().push(because);
             if let Some(role) = role {
                 self.duplicate(resource, &name, account, &mut names);
@@ -322,8 +323,8 @@ impl<'a> Run<'a> {
             // A run about some roles is about their policies, not about those that go somewhere by themselves.
             let targeted = self.narrow.roles.is_empty() && self.matching(index, account).is_some();
             is_target |= targeted;
-            let named = resource.literal_name().is_none_or(|name| needed.contains(&name.to_ascii_lowercase()));
-            if !account.status.is_active() || !(targeted || (named && !needed.is_empty())) {
+            let may_be_needed = resource.literal_name().is_none_or(|name| needed.contains(&name.to_ascii_lowercase()));
+            if !account.status.is_active() || !(targeted || (may_be_needed && !needed.is_empty())) {
                 continue;
             }
             match self.make(index, resource, here) {
@@ -397,16 +398,18 @@ impl<'a> Run<'a> {
         here.scopes = Some(scopes);
     }
 
-    fn in_scope(&mut self, name: &str) -> bool {
-        let in_scope = self.narrow.has_role(name);
-        if in_scope && !self.narrow.roles.is_empty() && !self.seen_roles.contains(name) {
-            self.seen_roles.insert(name.to_owned());
+    /// The name, kept once for all accounts.
+    fn see(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.seen_roles.get(name) {
+            return known.clone();
         }
-        in_scope
+        let name: Arc<str> = name.into();
+        self.seen_roles.insert(name.clone());
+        name
     }
 
-    fn matching(&self, index: usize, account: &Account) -> Option<String> {
-        self.targetings.get(index)?.matching(account, self.organization).map(str::to_owned)
+    fn matching(&self, index: usize, account: &Account) -> Option<Arc<str>> {
+        self.targetings.get(index)?.matching(account, self.organization)
     }
 
     /// Two literal names that are one have been found without AWS; names with expressions in them meet here.
@@ -445,15 +448,14 @@ impl<'a> Run<'a> {
         };
         let evaluation = render::evaluate(&resource.node, scope);
         let key = (index, render::signature(&evaluation.values));
-        let made = match self.varying.get(&key).filter(|_| evaluation.failures.is_empty()) {
-            Some(made) => made.clone(),
-            None => {
-                let made = self.build(resource, &evaluation);
-                if evaluation.failures.is_empty() {
-                    self.varying.insert(key, made.clone());
-                }
-                made
-            }
+        let made = if !evaluation.failures.is_empty() {
+            self.build(resource, &evaluation)
+        } else if let Some(made) = self.varying.get(&key) {
+            made.clone()
+        } else {
+            let made = self.build(resource, &evaluation);
+            self.varying.insert(key, made.clone());
+            made
         };
         if let Made::Broken(found) = &made {
             for problem in found.iter() {

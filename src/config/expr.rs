@@ -161,7 +161,7 @@ impl Template {
     pub fn uses(&self) -> impl Iterator<Item = &str> {
         self.parts
             .iter()
-            .flat_map(|part| match part {
+            .filter_map(|part| match part {
                 Part::Text(_) => None,
                 Part::Expr(expr) => Some(&expr.uses),
             })
@@ -177,9 +177,10 @@ impl Template {
                 Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok(value),
                 _ => Err(failure(
                     expr,
-                    match self.is_condition() {
-                        true => format!("it must give true or false, not {}", value.kind()),
-                        false => format!("it gives {}, which cannot stand here", value.kind()),
+                    if self.is_condition() {
+                        format!("it must give true or false, not {}", value.kind())
+                    } else {
+                        format!("it gives {}, which cannot stand here", value.kind())
                     },
                 )),
             };
@@ -304,12 +305,11 @@ fn end_of_expression(text: &str) -> Option<usize> {
                 chars.next();
             }
             (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(c),
             (None, '{') => depth += 1,
             (None, '}') if depth > 0 => depth -= 1,
             (None, '}') if text.get(at..).is_some_and(|rest| rest.starts_with("}}")) => return Some(at),
-            (None, _) => {}
+            (_, _) => {}
         }
     }
     None

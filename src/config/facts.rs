@@ -10,7 +10,15 @@ use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::policy::{PolicyDocument, Principals};
 use crate::resource::role::{DEFAULT_MAX_SESSION, PolicyRef, Role};
 
-/// What a role has.
+/// What a role has: `name`, `path`, `description`, `max_session_duration` (seconds), `permissions_boundary`,
+/// `managed_policies` (`aws:NAME`, `local:NAME` or an ARN), `inline_policies` (names), `tags`, `external`, `adopt`,
+/// `file` (where it is written), `trusted_accounts` (the ids in the AWS principals of its trust), and `trust`, the
+/// statements of its trust.
+///
+/// A statement has `sid`, `effect`, `aws` (ARNs; an account is its root), `accounts` (the ids in them), `service`,
+/// `federated`, `canonical_user`, `actions`, `not_actions`, `resources`, `not_resources`, `conditions` (by operator and
+/// key, values as lists of text), `condition_keys`, `external_id` (a text; a list where there are several; none), and
+/// `mfa` (whether a condition asks for MFA).
 pub const ROLE: [&str; 13] = [
     "name",
     "path",
@@ -27,7 +35,8 @@ pub const ROLE: [&str; 13] = [
     "file",
 ];
 
-/// What a policy has.
+/// What a policy has: `name`, `path`, `description`, `tags`, `document`, `statements` (see [`ROLE`]), `actions` (of all
+/// statements, as written), `file` (where it is written).
 pub const POLICY: [&str; 8] = ["name", "path", "description", "tags", "document", "statements", "actions", "file"];
 
 /// The condition keys that ask for MFA.

@@ -14,11 +14,10 @@ use super::problem::{Problem, Problems};
 use super::render;
 use super::settings::{self, AccountSettings};
 use super::shape::{self, Stage};
-use super::stand_in::StandIn;
+use super::stand_in::{self, StandIn};
 use super::tree::{self, File, Key, Node, Place, Table, Value};
 use super::vars::{ModuleInputs, Sources, Values, Variables};
 use super::{Config, Inputs, check, document, lints, schema, source};
-use crate::desired::AccountDesired;
 use crate::resource::Origin;
 use crate::resource::secret::Secrets;
 
@@ -115,31 +114,26 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         return Err(problems);
     }
     let sources = Sources { arguments: &inputs.vars, files: &inputs.var_files, environment: &inputs.env };
-    let variables = Variables::load(&merged.vars, sources, &mut problems);
-    let accounts = accounts(&merged.account, &variables, &mut problems);
+    let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
+    let accounts = accounts(&merged.account, &mut variables, &mut problems);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let varying = per_account(&accounts, &variables);
     let mut loader = Loader::new(inputs, files, problems);
-    loader.add(Instance::root(variables, varying), merged.resources, merged.checks, merged.modules);
-    let Loader { files, instances, resources, checks, mut problems, .. } = loader;
+    loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
+    let Loader { files, mut instances, resources, checks, mut problems, .. } = loader;
+    let scopes = stand_in::scopes(&mut instances, &accounts, &mut problems);
     let [root, ..] = instances.as_slice() else { return Err(problems) };
     let variables = &root.variables;
     check_settings_names(&merged.organization, &accounts, variables, &mut problems);
     let organization_id = merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
-    check_access(&merged.organization, &mut problems);
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = settings::rollout(&merged.rollout, &mut problems);
     let lints = lints::read(&merged.lints, checks.iter().map(|check| check.code.as_str()), &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
-    let tried = StandIn::new(&instances, &accounts);
-    problems.extend(tried.problems());
     let mut secrets = secrets(variables, &accounts);
-    tried.secrets().iter().for_each(|secret| secrets.insert(secret));
+    scopes.secrets.iter().for_each(|secret| secrets.insert(secret));
     let mut judge = Judge::new(&checks, &instances, &lints);
-    let stand_in = match problems.has_errors() {
-        true => AccountDesired::default(),
-        false => tried.try_out(&resources, &mut judge, &mut problems),
-    };
+    let stand_in = StandIn::new(&instances, scopes).try_out(&resources, &mut judge, &mut problems);
     let findings = judge.into_findings(&secrets);
     let access = settings::access(&merged.organization, accounts.clone(), variables, &mut problems);
     let warnings = problems.masked(&secrets).into_result()?;
@@ -191,7 +185,7 @@ impl<'a> Loader<'a> {
         Self { inputs, files, instances, resources, checks, open, read, problems }
     }
 
-    fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: Vec<Node>, modules: Vec<Node>) {
+    fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: &[Node], modules: &[Node]) {
         let index = self.instances.len();
         let mut problems = Problems::default();
         for (kind, node) in resources {
@@ -206,7 +200,7 @@ impl<'a> Loader<'a> {
         self.problems.extend(problems.in_modules(&instance.chain));
         self.instances.push(instance);
         for module in modules {
-            self.module(&module, index);
+            self.module(module, index);
         }
     }
 
@@ -236,7 +230,7 @@ impl<'a> Loader<'a> {
         let Some(parent) = self.instances.get(outer) else { return };
         let instance = Instance::module(variables, outer, parent, inside);
         self.open.push(directory.path);
-        self.add(instance, merged.resources.clone(), merged.checks.clone(), merged.modules.clone());
+        self.add(instance, merged.resources.clone(), &merged.checks, &merged.modules);
         self.open.pop();
     }
 
@@ -336,7 +330,7 @@ pub(super) fn twice(what: &str, place: &Place, first: &impl std::fmt::Display) -
     Problem::error("duplicate", place, format!("{what} is written twice, first at {first}")).hint("keep one of them")
 }
 
-fn accounts(table: &Table, variables: &Variables, problems: &mut Problems) -> Vec<AccountSettings> {
+fn accounts(table: &Table, variables: &mut Variables, problems: &mut Problems) -> Vec<AccountSettings> {
     let mut accounts = Vec::new();
     for (key, node) in &table.entries {
         let Some(written) = node.as_table() else { continue };
@@ -398,7 +392,9 @@ fn read_documents(node: &mut Node, files: &mut Vec<Arc<File>>, problems: &mut Pr
             }
             "inline_policy" => {
                 if let Value::Array(items) = &mut value.value {
-                    items.iter_mut().for_each(|item| read_documents(item, files, problems));
+                    for item in items {
+                        read_documents(item, files, problems);
+                    }
                 }
             }
             _ => {}
@@ -450,19 +446,6 @@ fn directory_name(name: Option<&(Key, Node)>, files: &[Arc<File>], problems: &mu
         problems.push(Problem::error("value", &node.place, "`name` cannot hold an expression"));
     }
     check::directory_name(node, problems).unwrap_or_default()
-}
-
-fn check_access(organization: &Table, problems: &mut Problems) {
-    if let Some(node) = organization.get("session_name")
-        && let Some(text) = node.as_str()
-    {
-        check::session_name(text, &node.place, problems);
-    }
-    if let Some(node) = organization.get("external_id")
-        && let Some(text) = node.as_str()
-    {
-        check::external_id(text, &node.place, problems);
-    }
 }
 
 /// The digest of everything that was read and given.

@@ -47,7 +47,7 @@ impl Instance {
         for (key, node) in &inputs.entries {
             let add = |set: &mut BTreeSet<String>, hangs: bool| hangs.then(|| set.insert(key.text.clone()));
             add(&mut varying, parent.varies(node));
-            add(&mut live, uses(node).any(|name| parent.hangs(&name, &parent.live, &["account", "organization"])));
+            add(&mut live, uses(node).any(|name| hangs(&name, &parent.live, &["account", "organization"])));
             add(&mut tagged, parent.uses_tags(node));
             if uses(node).any(|name| parent.is_sensitive(&name))
                 && let Some(declaration) = variables.declarations.get_mut(&key.text)
@@ -65,26 +65,27 @@ impl Instance {
 
     /// Whether the value of a dotted name may differ between accounts.
     pub fn name_varies(&self, name: &str) -> bool {
-        self.hangs(name, &self.varying, &["account"])
+        hangs(name, &self.varying, &["account"])
     }
 
     /// Whether an expression in `node` asks for account tags.
     pub fn uses_tags(&self, node: &Node) -> bool {
-        uses(node).any(|name| name == "account" || self.hangs(&name, &self.tagged, &["account.tags"]))
-    }
-
-    fn hangs(&self, name: &str, variables: &BTreeSet<String>, roots: &[&str]) -> bool {
-        match variable(name) {
-            Some(variable) => variables.contains(variable),
-            None if name == "var" => !variables.is_empty(),
-            None => roots.iter().any(|root| name.starts_with(root)),
-        }
+        uses(node).any(|name| name == "account" || hangs(&name, &self.tagged, &["account.tags"]))
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
         variable(name)
             .and_then(|name| self.variables.declarations.get(name))
             .is_some_and(|declaration| declaration.sensitive)
+    }
+}
+
+/// Whether a dotted name begins with one of these variables or roots.
+fn hangs(name: &str, variables: &BTreeSet<String>, roots: &[&str]) -> bool {
+    match variable(name) {
+        Some(variable) => variables.contains(variable),
+        None if name == "var" => !variables.is_empty(),
+        None => roots.iter().any(|root| name.starts_with(root)),
     }
 }
 
@@ -97,8 +98,10 @@ fn variable(name: &str) -> Option<&str> {
 #[derive(Debug, Default)]
 pub struct Scopes {
     list: Vec<Scope>,
-    /// What is wrong with an input, which one it is and whether it may differ between accounts.
+    /// What is wrong with an input, and whether the input may differ between accounts.
     pub problems: Vec<(bool, Problem)>,
+    /// The inputs with which something is wrong, each with the index of its instance.
+    pub refused: Vec<(usize, String)>,
     /// The sensitive values among the inputs.
     pub secrets: Secrets,
 }
@@ -150,6 +153,7 @@ impl Scopes {
                     let outer = instance.parent.and_then(|parent| instances.get(parent));
                     let chain = outer.map(|outer| outer.chain.clone()).unwrap_or_default();
                     let varies = instance.varying.contains(&key.text);
+                    self.refused.push((self.list.len(), key.text.clone()));
                     self.problems.extend(found.into_iter().map(|problem| (varies, problem.in_modules(&chain))));
                 }
             }

@@ -120,6 +120,12 @@ impl Problem {
         Self { source: None, ..self }
     }
 
+    /// Where it is, in a file.
+    pub fn place(&self) -> Option<Place> {
+        let file = self.source.clone()?;
+        Some(Place { file, start: self.span.start, end: self.span.end })
+    }
+
     /// Whether it is about exactly one of these places.
     pub fn is_at(&self, places: &[Place]) -> bool {
         self.source.as_ref().is_some_and(|file| {

@@ -5,6 +5,7 @@
 //! both leave out what it stands in, and nothing in there needs a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::value::Object;
@@ -179,9 +180,11 @@ pub fn signature(values: &[Value]) -> String {
     let mut text = String::new();
     for value in values {
         match value {
-            Value::String(value) => text += &format!("{}:{value}", value.len()),
+            Value::String(value) => {
+                let _ = write!(text, "{}:{value}", value.len());
+            }
             Value::Array(items) => {
-                text += &format!("[{}]", items.len());
+                let _ = write!(text, "[{}]", items.len());
                 for item in items {
                     text += &item.to_json().to_string();
                 }
@@ -259,7 +262,11 @@ impl<'a> Pass<'a> {
             Err(failure)
                 if unknown && (self.doubtful || !failure.missing.iter().any(|name| name.starts_with("var."))) =>
             {
-                if template.is_condition() { Value::Bool(true) } else { Value::String(STAND_IN.to_owned()) }
+                if template.is_condition() {
+                    Value::Bool(true)
+                } else {
+                    Value::String(STAND_IN.to_owned())
+                }
             }
             Err(failure) => {
                 let path = self.path.join(".");
@@ -373,5 +380,9 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
         None => Problem::error("expression", place, format!("`{name}` has no value: {at} needs it"))
             .hint(format!("where it may be missing, write {name} | default(\"…\")")),
     };
-    missing.iter().map(explain_one).collect()
+    let is_news = |name: &&String| {
+        let variable = name.strip_prefix("var.").and_then(|rest| rest.split('.').next());
+        variable.is_none_or(|variable| !variables.faulty.contains(variable))
+    };
+    missing.iter().filter(is_news).map(explain_one).collect()
 }

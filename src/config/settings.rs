@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Span};
 
+use super::check;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::render::Scope;
+use super::render::{self, Scope};
 use super::target::{self, Targeting};
 use super::tree::{Node, Place, Table, Value};
 use super::vars::{Values, Variables};
@@ -92,6 +93,7 @@ impl Access {
     pub fn role_for(&self, account: &Account, organization: &Organization) -> Result<String, Box<Problem>> {
         for (settings, role) in &self.per_account {
             if let Some(role) = role
+                && may_mean(settings, account, organization)
                 && resolve(settings, organization)? == account.id
             {
                 return Ok(role.clone());
@@ -99,6 +101,11 @@ impl Access {
         }
         Ok(self.default_role.clone())
     }
+}
+
+fn may_mean(settings: &AccountSettings, account: &Account, organization: &Organization) -> bool {
+    let key = settings.key.as_str();
+    key == account.id.as_str() || key == account.name || account.id == organization.management_account
 }
 
 /// The account that `[account.X]` means: by id, or by a name that exactly one account has.
@@ -189,14 +196,12 @@ fn wave(node: &Node, problems: &mut Problems) -> Option<Wave> {
     if table.entries.len() > 1 {
         problems.push(Problem::error("value", &node.place, "a wave is a selector or a `percent`, not both"));
     }
-    match percent.as_integer().and_then(|number| u8::try_from(number).ok()).filter(|number| (1..=100).contains(number))
-    {
-        Some(percent) => Some(Wave::Percent(percent)),
-        None => {
-            problems.push(Problem::error("value", &percent.place, "`percent` must be from 1 to 100"));
-            None
-        }
+    let share = percent.as_integer().and_then(|number| u8::try_from(number).ok());
+    let share = share.filter(|share| (1..=100).contains(share));
+    if share.is_none() {
+        problems.push(Problem::error("value", &percent.place, "`percent` must be from 1 to 100"));
     }
+    share.map(Wave::Percent)
 }
 
 /// Reads a duration: `"1h"`, `"90m"`, or a number of seconds.
@@ -212,16 +217,16 @@ pub fn duration(node: &Node, name: &str, problems: &mut Problems) -> Option<Sign
         },
         _ => node.as_integer().map(SignedDuration::from_secs),
     };
-    match found.filter(|duration| !duration.is_negative()) {
-        Some(duration) => Some(duration),
-        None => {
-            let message = format!("`{name}` is no duration");
-            let hint = format!("{name} = \"1h\", {name} = \"90m\", or a number of seconds");
-            problems.push(Problem::error("value", &node.place, message).hint(hint));
-            None
-        }
+    let found = found.filter(|duration| !duration.is_negative());
+    if found.is_none() {
+        let message = format!("`{name}` is no duration");
+        let hint = format!("{name} = \"1h\", {name} = \"90m\", or a number of seconds");
+        problems.push(Problem::error("value", &node.place, message).hint(hint));
     }
+    found
 }
+
+type Rule = fn(&str, &Place, &mut Problems);
 
 /// Reads `[organization]` and the roles of `[account.X]`.
 pub fn access(
@@ -231,19 +236,22 @@ pub fn access(
     problems: &mut Problems,
 ) -> Access {
     let global = Scope::directory(&variables.effective(&Values::new()));
-    let mut text = |node: Option<&Node>, scope: &Scope| -> Option<String> {
-        let node = node?;
-        let rendered = super::render::render_alone(node, "organization", scope, variables, problems)?;
-        rendered.as_str().map(str::to_owned)
+    let mut text = |node: Option<&Node>, scope: &Scope, rule: Option<Rule>| -> Option<String> {
+        let rendered = render::render_alone(node?, "the access to accounts", scope, variables, problems)?;
+        let text = rendered.as_str()?;
+        if let Some(rule) = rule {
+            rule(text, &rendered.place, problems);
+        }
+        Some(text.to_owned())
     };
-    let session_name = text(organization.get("session_name"), &global);
-    let external_id = text(organization.get("external_id"), &global);
-    let default_role = text(organization.get("access_role"), &global);
+    let session_name = text(organization.get("session_name"), &global, Some(check::session_name));
+    let external_id = text(organization.get("external_id"), &global, Some(check::external_id));
+    let default_role = text(organization.get("access_role"), &global, None);
     let per_account = accounts
         .into_iter()
         .map(|settings| {
             let scope = Scope::directory(&variables.effective(&settings.values));
-            let role = text(settings.access_role.as_ref(), &scope);
+            let role = text(settings.access_role.as_ref(), &scope, None);
             (settings, role)
         })
         .collect();

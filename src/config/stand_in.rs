@@ -19,7 +19,6 @@ use super::{facts, schema, target};
 use crate::desired::AccountDesired;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, Role};
-use crate::resource::secret::Secrets;
 
 /// The expansion for an account that stands for any.
 pub(super) struct StandIn<'a> {
@@ -34,13 +33,24 @@ pub(super) struct StandIn<'a> {
     unsure: BTreeSet<String>,
 }
 
-impl<'a> StandIn<'a> {
-    pub fn new(instances: &'a [Instance], accounts: &[AccountSettings]) -> Self {
-        let mut values = instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
-        for (name, value) in accounts.iter().flat_map(|account| &account.values) {
-            values.entry(name.clone()).or_insert_with(|| value.clone());
+/// What expressions see in every instance, for an account that stands for any; says what is wrong with inputs.
+pub(super) fn scopes(instances: &mut [Instance], accounts: &[AccountSettings], problems: &mut Problems) -> Scopes {
+    let mut values = instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+    for (name, value) in accounts.iter().flat_map(|account| &account.values) {
+        values.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    let scopes = Scopes::new(instances, &Scope::stand_in(&values));
+    problems.extend(scopes.problems.iter().map(|(_, problem)| problem.clone()));
+    for (index, input) in &scopes.refused {
+        if let Some(instance) = instances.get_mut(*index) {
+            instance.variables.faulty.insert(input.clone());
         }
-        let scopes = Scopes::new(instances, &Scope::stand_in(&values));
+    }
+    scopes
+}
+
+impl<'a> StandIn<'a> {
+    pub fn new(instances: &'a [Instance], scopes: Scopes) -> Self {
         Self {
             instances,
             scopes,
@@ -53,28 +63,22 @@ impl<'a> StandIn<'a> {
         }
     }
 
-    /// What is wrong with the inputs of modules.
-    pub fn problems(&self) -> impl Iterator<Item = Problem> {
-        self.scopes.problems.iter().map(|(_, problem)| problem.clone())
-    }
-
-    /// The sensitive inputs of modules.
-    pub fn secrets(&self) -> &Secrets {
-        &self.scopes.secrets
-    }
-
     /// Expands the resources and judges the checks; returns what the account would hold.
     pub fn try_out(mut self, resources: &[Resource], judge: &mut Judge<'_>, problems: &mut Problems) -> AccountDesired {
+        let mut all = Problems::default();
         for resource in resources {
             let mut found = Problems::default();
             self.resource(resource, &mut found);
             let chain = self.instances.get(resource.instance).map(|instance| instance.chain.clone());
-            problems.extend(found.in_modules(&chain.unwrap_or_default()));
+            all.extend(found.in_modules(&chain.unwrap_or_default()));
         }
         for role in self.holds.roles.values().filter(|role| !self.unsure.contains(&role.name.key())) {
-            problems.extend(attached_but_left_out(role, &self.holds, &self.left_out, self.instances));
+            all.extend(attached_but_left_out(role, &self.holds, &self.left_out, self.instances));
         }
-        judge.account(&self.held, &self.scopes, problems);
+        judge.account(&self.held, &self.scopes, &mut all);
+        // What was wrong before it was rendered has been said, and better.
+        let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
+        problems.extend(all.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
         self.holds
     }
 
@@ -89,15 +93,14 @@ impl<'a> StandIn<'a> {
                 check_targets(&mut node, &resource.title, problems);
             }
         }
-        let evaluation = render::evaluate(&resource.node, scope);
+        let mut evaluation = render::evaluate(&resource.node, scope);
         for failed in &evaluation.failures {
             problems.extend(render::explain(failed, &resource.title, variables));
+            evaluation.unknown.push(failed.place.clone());
         }
-        if !evaluation.failures.is_empty() {
-            return;
-        }
+        let is_whole = evaluation.failures.is_empty();
         let Some(mut rendered) = render::build(&resource.node, &evaluation.values) else {
-            self.left_out.extend(LeftOut::new(resource, scope));
+            self.left_out.extend(LeftOut::new(resource, scope).filter(|_| is_whole));
             return;
         };
         let unknown = unknown_members(&resource.node, scope);
@@ -128,7 +131,7 @@ impl<'a> StandIn<'a> {
         {
             self.unsure.insert(role.name.key());
         }
-        if let Some(made) = made {
+        if let Some(made) = made.filter(|_| is_whole) {
             self.hold(resource, made, unknown);
         }
     }

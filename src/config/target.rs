@@ -1,10 +1,13 @@
 //! Which accounts a resource goes to: `targets` and `exclude`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use super::problem::{Problem, Problems, did_you_mean};
 use super::tree::{Node, Place, Table, Value};
 use crate::org::{Account, AccountId, AccountPattern, Organization, OuPath, OuRef, Selector};
+
+static ALL: LazyLock<Arc<str>> = LazyLock::new(|| "all".into());
 
 /// A selector, and how it is written.
 #[derive(Debug, Clone)]
@@ -12,7 +15,7 @@ pub struct WrittenSelector {
     /// What it selects.
     pub selector: Selector,
     /// Its text: `ou = "Workloads"`.
-    pub text: String,
+    pub text: Arc<str>,
     places: Places,
 }
 
@@ -41,13 +44,8 @@ pub enum TagMatching {
 
 impl Targeting {
     /// The text of the first selector that matches `account`.
-    pub fn matching<'a>(
-        &'a self,
-        account: &Account,
-        organization: &Organization,
-        tags: TagMatching,
-    ) -> Option<&'a str> {
-        let Some(selectors) = &self.selectors else { return Some("all") };
+    pub fn matching(&self, account: &Account, organization: &Organization, tags: TagMatching) -> Option<Arc<str>> {
+        let Some(selectors) = &self.selectors else { return Some(ALL.clone()) };
         let found = selectors.iter().find(|written| match tags {
             TagMatching::Exact => written.selector.matches(account, organization),
             TagMatching::Possible => {
@@ -55,7 +53,7 @@ impl Targeting {
                 selector.matches(account, organization)
             }
         });
-        found.map(|written| written.text.as_str())
+        found.map(|written| written.text.clone())
     }
 
     /// Whether any selector asks for account tags.
@@ -186,7 +184,7 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
     };
     let places = |found: &[(&str, &Place)]| found.iter().map(|(_, place)| (*place).clone()).collect();
     Some(WrittenSelector {
-        text: describe(table),
+        text: describe(table).into(),
         places: Places { table: node.place.clone(), accounts: places(&accounts), units: places(&units) },
         selector,
     })

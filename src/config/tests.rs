@@ -272,6 +272,11 @@ fn rules_of_iam_are_checked() {
     ] {
         refused(&body, expect);
     }
+    for line in ["max_session_duration = 3600", "max_session_duration = \"12h\"", "permissions_boundary = \"\""] {
+        accepted(&role(line));
+    }
+    let many: Vec<String> = (0..50).map(|number| format!("k{number} = \"v\"")).collect();
+    refused(&tags(&many.join(", ")), &["50 tags: 49 are allowed"]);
 }
 
 #[test]
@@ -364,6 +369,29 @@ fn all_problems_of_a_run_are_reported_in_order() {
 }
 
 #[test]
+fn one_role_tells_all_its_problems_and_none_twice() {
+    let body = "
+[vars]
+id = { type = \"uuid4\", default = \"abc\" }
+bucket = { type = \"string\" }
+[[role]]
+nam = 1
+name = \"R\"
+targets = \"all\"
+max_session_duration = 5
+description = \"{{ var.bucket }} {{ var.nope }}\"
+[[role.trust]]
+aws = \"{{ var.id }}\"
+external_id = \"{{ var.bucket }}\"
+actions = 5
+";
+    let problems = main_file(body).load().unwrap_err();
+    let found: Vec<(usize, &str)> = problems.iter().map(|problem| (problem.line, problem.code)).collect();
+    let expect = [(4, "variable"), (7, "unknown-key"), (10, "value"), (11, "variable"), (14, "variable"), (15, "type")];
+    assert_eq!(found, expect, "{problems}");
+}
+
+#[test]
 fn only_the_files_of_this_directory_are_merged() {
     let broken = "this is = = no toml";
     let mut world = world(&[
@@ -420,6 +448,7 @@ x = \"default\"
 x = \"account\"
 [[role]]
 name = \"R-{{ var.x }}\"
+description = \"{{ account.id }}\"
 targets = [{ account = [\"prod\", \"dev\"] }]
 [[role.trust]]
 aws = \"111111111111\"
@@ -451,6 +480,21 @@ aws = \"111111111111\"
         main_file("[vars]\nenvironment = \"x\"").var("enviroment=1").rendered().contains("did you mean `environment`?")
     );
     assert!(main_file("[vars]\ndspm = false").var("dspm=yes").rendered().contains("must be true or false"));
+}
+
+#[test]
+fn a_value_of_an_account_declares_its_variable() {
+    let body = |name: &str| {
+        let role = ROLE.replace("\"all\"", "[{ account = \"prod\" }]\ndescription = \"{{ var.s3_arn }}\"");
+        format!("[vars]\nother_bucket = \"x\"\n[account.prod.vars]\n{name} = \"arn:aws:s3:::b\"\n{role}")
+    };
+    let expansion = expanded(&body("s3_arn"));
+    let held = expansion.desired.accounts.values().next().unwrap();
+    assert_eq!(held.roles["r"].description.as_deref(), Some("arn:aws:s3:::b"));
+    refused(
+        &body("othr_bucket"),
+        &["`othr_bucket` is not a variable", "did you mean `other_bucket`?", "rolecall.toml:5:1"],
+    );
 }
 
 #[test]
@@ -533,7 +577,7 @@ fn targets_select_active_accounts_and_say_why() {
         expansion.desired.skipped.iter().map(|(id, why)| (id.as_str(), why.as_str())).collect();
     assert_eq!(skipped, [("000000000004", "SUSPENDED")]);
     let because = &expansion.targeted_by[&AccountId::parse("000000000003").unwrap()][0];
-    assert_eq!((because.role.as_str(), because.selector.as_str()), ("R", "ou = \"Workloads/Dev\""));
+    assert_eq!((&*because.role, &*because.selector), ("R", "ou = \"Workloads/Dev\""));
     not_expanded(&target("[{ account = \"000000000009\" }]"), &["000000000009", "does not exist", "did you mean"]);
     not_expanded(&target("[{ ou = \"Workload/Prod\" }]"), &["does not exist", "did you mean `Workloads/Prod`?"]);
     not_expanded(&target("[{ ou = \"Prod\" }]"), &["did you mean `Workloads/Prod`?", "rolecall.toml:5:"]);
@@ -657,4 +701,62 @@ fn access_is_by_account_or_by_default() {
     assert_eq!(role("000000000002").unwrap(), "Audit");
     assert_eq!(role("000000000003").unwrap(), "Enter");
     assert_eq!(config.access().session_name, "rolecall");
+}
+
+mod laws {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::expr::Template;
+    use super::super::problem::{Color, Problems};
+    use super::super::tree::{File, Place, parse_toml};
+    use super::super::{document, shape};
+
+    fn file(text: &str) -> Arc<File> {
+        Arc::new(File { name: "x".to_owned(), path: PathBuf::from("x"), text: text.to_owned() })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in "[\\[\\]{}\"'\\\\$%#:,=\\-\\. \\t\\na-c0-2é–]{0,60}") {
+            let file = file(&text);
+            let mut problems = Problems::default();
+            let _ = Template::compile(&text, &Place::start_of(&file), &mut problems);
+            let _ = parse_toml(&file, &mut problems);
+            if let Some(mut node) = document::json(&file, &mut problems) {
+                shape::compile_strings(&mut node, &mut problems);
+            }
+            if let Some(node) = document::yaml(&file, &mut problems) {
+                let _ = node.place_of("/a/0/b");
+            }
+            let _ = problems.render(Color::Styled);
+        }
+
+        #[test]
+        fn a_document_read_with_places_is_the_document(value in any_json(4)) {
+            let file = file(&serde_json::to_string_pretty(&value).unwrap());
+            let mut problems = Problems::default();
+            let node = document::json(&file, &mut problems).unwrap();
+            prop_assert_eq!(node.to_json(), value);
+            prop_assert!(!problems.has_errors());
+        }
+    }
+
+    fn any_json(depth: u32) -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            "[a-z\"\\\\/é{}\\[\\],: \\n]{0,8}".prop_map(Into::into),
+            Just(serde_json::Value::Null),
+        ];
+        leaf.prop_recursive(depth, 30, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::btree_map("[a-z\"\\\\]{0,4}", inner, 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
 }

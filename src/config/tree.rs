@@ -200,9 +200,9 @@ impl Node {
                 _ => None,
             };
             let Some(next) = next else { return place.clone() };
-            if !matches!(next.value, Value::Table(_) | Value::Array(_)) {
-                place = &next.place;
-            } else if matches!(node.value, Value::Array(_)) {
+            // A member that holds more is shown by its key.
+            let holds_more = matches!(next.value, Value::Table(_) | Value::Array(_));
+            if !holds_more || matches!(node.value, Value::Array(_)) {
                 place = &next.place;
             }
             node = next;
@@ -258,13 +258,13 @@ fn convert(value: &toml::Spanned<DeValue<'_>>, file: &Arc<File>, problems: &mut 
         DeValue::Float(float) => {
             float.as_str().parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
         }
-        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(integer) => Value::Number(integer.into()),
-            Err(_) => {
+        DeValue::Integer(integer) => {
+            let number = i64::from_str_radix(integer.as_str(), integer.radix());
+            if number.is_err() {
                 problems.push(Problem::error("syntax", &place, "the integer is too large"));
-                Value::Null
             }
-        },
+            number.map_or(Value::Null, |number| Value::Number(number.into()))
+        }
     };
     Node { value, place }
 }

@@ -3,7 +3,7 @@
 //! Strongest first: `--var`, `--var-file`, `ROLECALL_VAR_x`, `[account.X.vars]`, the default. All are parsed by the
 //! declared type. For an id, an ARN or a UUID an empty string is no value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use regex::Regex;
@@ -105,6 +105,8 @@ pub struct Variables {
     pub given: Values,
     /// The defaults.
     pub defaults: Values,
+    /// Variables whose declaration or value was refused: that they have none is no further news.
+    pub faulty: BTreeSet<String>,
     /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
     pub module: Option<ModuleInputs>,
 }
@@ -131,9 +133,12 @@ pub struct Sources<'a> {
 
 impl Variables {
     /// Reads the declarations and every value given.
-    pub fn load(declared: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
+    ///
+    /// A value that an account has of its own declares its variable, too, unless it looks like a mistyped other one.
+    pub fn load(declared: &Table, accounts: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
         let mut variables = Self::default();
         variables.declare(declared, problems);
+        variables.declare_from_accounts(accounts, problems);
         variables.read_environment(sources.environment, problems);
         for path in sources.files {
             variables.read_file(path, problems);
@@ -146,7 +151,7 @@ impl Variables {
 
     /// Reads the declarations of a module, whose values its `[[module]]` gives.
     pub fn of_module(declared: &Table, module: ModuleInputs, problems: &mut Problems) -> Self {
-        let mut variables = Self { module: Some(module.clone()), ..Self::default() };
+        let mut variables = Self::default();
         variables.declare(declared, problems);
         for (key, _) in &module.vars.entries {
             if !variables.declarations.contains_key(&key.text) {
@@ -155,16 +160,34 @@ impl Variables {
                 problems.push(problem.hint(variables.suggest(&key.text)));
             }
         }
-        variables
+        Self { module: Some(module), ..variables }
     }
 
     fn declare(&mut self, declared: &Table, problems: &mut Problems) {
         for (key, node) in &declared.entries {
+            let before = problems.errors();
             if let Some(mut declaration) = declaration(&key.text, &key.place, node, problems) {
                 if let Some(value) = declaration.default.take() {
                     self.defaults.insert(key.text.clone(), value);
                 }
                 self.declarations.insert(key.text.clone(), declaration);
+            }
+            if problems.errors() > before {
+                self.faulty.insert(key.text.clone());
+            }
+        }
+    }
+
+    fn declare_from_accounts(&mut self, accounts: &Table, problems: &mut Problems) {
+        let written: Vec<String> = self.declarations.keys().cloned().collect();
+        let values = accounts.entries.iter().filter_map(|(_, node)| node.as_table()?.get("vars")?.as_table());
+        for (key, node) in values.flat_map(|table| &table.entries) {
+            let is_known = self.declarations.contains_key(&key.text) || self.faulty.contains(&key.text);
+            if is_known || did_you_mean(&key.text, written.iter().map(String::as_str)).is_some() {
+                continue;
+            }
+            if let Some(declaration) = declaration(&key.text, &key.place, node, problems) {
+                self.declarations.insert(key.text.clone(), Declaration { default: None, ..declaration });
             }
         }
     }
@@ -174,7 +197,7 @@ impl Variables {
     /// # Errors
     /// The value is not of the declared type, or some rule refuses it.
     pub fn read_input(&self, name: &str, node: &Node) -> Result<Option<Value>, Box<Problem>> {
-        self.declarations.get(name).map_or(Ok(None), |declaration| declaration.parse(Given::Node(node)))
+        self.declarations.get(name).map_or(Ok(None), |declaration| declaration.parse(&Given::Node(node)))
     }
 
     /// How a user gives the variable `name` the value that it lacks.
@@ -199,9 +222,12 @@ impl Variables {
             // Other directories share the environment, so a name unknown here is no error.
             if let Some(declaration) = key.strip_prefix(ENVIRONMENT_PREFIX).and_then(|name| self.declarations.get(name))
             {
-                match declaration.parse(Given::Text(text, key.clone())) {
+                match declaration.parse(&Given::Text(text, key.clone())) {
                     Ok(value) => give(&mut self.given, &declaration.name, value),
-                    Err(problem) => problems.push(*problem),
+                    Err(problem) => {
+                        self.faulty.insert(declaration.name.clone());
+                        problems.push(*problem);
+                    }
                 }
             }
         }
@@ -215,7 +241,7 @@ impl Variables {
     }
 
     /// Parses a table of values: a `--var-file`, or the `vars` of an account.
-    pub fn read_table(&self, table: &Table, problems: &mut Problems) -> Values {
+    pub fn read_table(&mut self, table: &Table, problems: &mut Problems) -> Values {
         let mut values = Values::new();
         for (key, node) in &table.entries {
             let Some(declaration) = self.declarations.get(&key.text) else {
@@ -223,9 +249,12 @@ impl Variables {
                 problems.push(Problem::error("variable", &key.place, message).hint(self.suggest(&key.text)));
                 continue;
             };
-            match declaration.parse(Given::Node(node)) {
+            match declaration.parse(&Given::Node(node)) {
                 Ok(value) => give(&mut values, &key.text, value),
-                Err(problem) => problems.push(*problem),
+                Err(problem) => {
+                    self.faulty.insert(key.text.clone());
+                    problems.push(*problem);
+                }
             }
         }
         values
@@ -241,9 +270,12 @@ impl Variables {
             let problem = Problem::elsewhere("variable", format!("--var {name}"), message);
             return problems.push(problem.hint(self.suggest(name)));
         };
-        match declaration.parse(Given::Text(text, format!("--var {name}"))) {
+        match declaration.parse(&Given::Text(text, format!("--var {name}"))) {
             Ok(value) => give(&mut self.given, name.trim(), value),
-            Err(problem) => problems.push(*problem),
+            Err(problem) => {
+                self.faulty.insert(name.trim().to_owned());
+                problems.push(*problem);
+            }
         }
     }
 
@@ -318,12 +350,12 @@ fn declaration(name: &str, place: &Place, node: &Node, problems: &mut Problems) 
             );
             return None;
         };
-        return with_default(Declaration { kind, ..plain }, Some(node), problems);
+        return Some(with_default(Declaration { kind, ..plain }, Some(node), problems));
     };
-    typed_declaration(plain, node, table, problems)
+    Some(typed_declaration(plain, node, table, problems))
 }
 
-fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &mut Problems) -> Option<Declaration> {
+fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &mut Problems) -> Declaration {
     let before = problems.errors();
     shape::check(&mut node.clone(), &schema::Type::Table(&schema::VARIABLE), &plain.name, Stage::Rendered, problems);
     if table.get("type").is_none() {
@@ -340,7 +372,7 @@ fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &
     };
     if problems.errors() > before {
         // The name is known all the same: what uses it is not to blame.
-        return Some(declaration);
+        return declaration;
     }
     with_default(declaration, table.get("default"), problems)
 }
@@ -362,8 +394,8 @@ fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
     }
 }
 
-fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut Problems) -> Option<Declaration> {
-    let default = match default.map(|node| declaration.parse(Given::Node(node))) {
+fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut Problems) -> Declaration {
+    let default = match default.map(|node| declaration.parse(&Given::Node(node))) {
         None => None,
         Some(Ok(value)) => value,
         Some(Err(problem)) => {
@@ -371,21 +403,21 @@ fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut
             None
         }
     };
-    Some(Declaration { default, ..declaration })
+    Declaration { default, ..declaration }
 }
 
 impl Declaration {
     /// Parses a value by the declared type; `None` where it is empty and that is no value.
-    fn parse(&self, given: Given<'_>) -> Result<Option<Value>, Box<Problem>> {
-        let value = match &given {
-            Given::Text(text, _) => self.from_text(text),
-            Given::Node(node) => self.from_node(node),
+    fn parse(&self, given: &Given<'_>) -> Result<Option<Value>, Box<Problem>> {
+        let value = match given {
+            Given::Text(text, _) => self.parse_text(text),
+            Given::Node(node) => self.parse_node(node),
         };
         let value = value.and_then(|value| match &value {
             Value::String(text) if text.is_empty() && self.empty_is_no_value() => Ok(None),
             _ => self.check(&value).map(|()| Some(value)),
         });
-        value.map_err(|message| Box::new(self.problem(&given, &message)))
+        value.map_err(|message| Box::new(self.problem(given, &message)))
     }
 
     fn empty_is_no_value(&self) -> bool {
@@ -403,7 +435,7 @@ impl Declaration {
         if self.sensitive { problem.hide_source() } else { problem }
     }
 
-    fn from_text(&self, text: &str) -> Result<Value, String> {
+    fn parse_text(&self, text: &str) -> Result<Value, String> {
         let wrong = || format!("must be {}", self.kind.describe());
         match self.kind {
             Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4 => Ok(Value::String(text.to_owned())),
@@ -423,10 +455,10 @@ impl Declaration {
         }
     }
 
-    fn from_node(&self, node: &Node) -> Result<Value, String> {
+    fn parse_node(&self, node: &Node) -> Result<Value, String> {
         match (&node.value, self.kind) {
             (Value::String(text), _) if text.contains("{{") => Err("cannot hold an expression".to_owned()),
-            (Value::String(text), Kind::Bool | Kind::Integer) => self.from_text(text),
+            (Value::String(text), Kind::Bool | Kind::Integer) => self.parse_text(text),
             (Value::String(_), Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4)
             | (Value::Bool(_), Kind::Bool) => Ok(node.value.clone()),
             (Value::Number(number), Kind::Integer) if number.is_i64() => Ok(node.value.clone()),

@@ -110,11 +110,12 @@ fn identify(world: &World, request: &Request) -> Result<Session, Refusal> {
     if session.expires.is_some_and(|expires| expires <= world.clock.now()) {
         return Err(Refusal::Expired);
     }
-    match world.accounts.get(&session.account) {
-        Some(account) if account.status == "ACTIVE" => Ok(session.clone()),
-        Some(_) => Err(Refusal::Closed),
-        None => Err(Refusal::Unknown),
+    let account = world.accounts.get(&session.account).ok_or(Refusal::Unknown)?;
+    // The keys of a user go with the user.
+    if session.arn.contains(":user/") && !account.iam.users.values().any(|user| user.id == session.user_id) {
+        return Err(Refusal::Unknown);
     }
+    if account.status == "ACTIVE" { Ok(session.clone()) } else { Err(Refusal::Closed) }
 }
 
 /// The token that goes with a temporary access key.

@@ -37,6 +37,8 @@ use world::{Clock, Session, World};
 pub struct Sandbox {
     world: Arc<Mutex<World>>,
     traffic: Arc<Mutex<Traffic>>,
+    /// The access key of the management account's user.
+    admin: Arc<str>,
 }
 
 /// What went through, and what is to go wrong.
@@ -55,32 +57,19 @@ pub struct ConnectionReset;
 
 impl Sandbox {
     /// A sandbox around `world`.
-    pub fn new(world: World) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), traffic: Arc::default() }
+    pub fn new(mut world: World) -> Self {
+        let account = world.organization.management_account;
+        let arn = format!("arn:{}:iam::{account}:user/{}", world.partition, build::ADMIN_USER);
+        let session = session_of(&world, &arn);
+        let admin = session.map(|session| world.add_key("AKIA", session)).unwrap_or_default();
+        Self { world: Arc::new(Mutex::new(world)), traffic: Arc::default(), admin: admin.into() }
     }
 
-    /// The keys of the management account's user `admin`, who may do everything there.
+    /// The keys of the management account's user `admin`, who may do everything there; the same at every call.
     ///
-    /// They are the same at every call.
+    /// They are good for nothing in a world that began without that user.
     pub fn credentials(&self) -> Credentials {
-        let mut world = self.lock();
-        let arn = format!(
-            "arn:{}:iam::{}:user/{}",
-            world.partition,
-            world.organization.management_account,
-            build::ADMIN_USER
-        );
-        let key = match world.keys.iter().find(|(_, session)| session.arn == arn) {
-            Some((key, _)) => key.clone(),
-            None => {
-                let account = world.organization.management_account;
-                let users = world.accounts.get(&account).map(|account| &account.iam.users);
-                let id = users.and_then(|users| users.get(build::ADMIN_USER)).map(|user| user.id.clone());
-                let user_id = id.unwrap_or_default();
-                world.add_key("AKIA", Session { account, arn, user_id, role_arn: None, expires: None })
-            }
-        };
-        credentials(key, None)
+        credentials(&self.admin, None)
     }
 
     /// Keys for the user, the role (as a session named `sandbox`, for an hour) or the account root with this ARN.
@@ -93,7 +82,7 @@ impl Sandbox {
             .ok_or_else(|| ApiError::no_such_entity(format!("there is no user, role or account {arn}")))?;
         let lifetime = session.expires.map(|_| SystemTime::now() + SESSION);
         let key = world.add_key(if lifetime.is_some() { "ASIA" } else { "AKIA" }, session);
-        Ok(credentials(key, lifetime))
+        Ok(credentials(&key, lifetime))
     }
 
     /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts.
@@ -186,9 +175,9 @@ fn session_of(world: &World, arn: &str) -> Option<Session> {
     }
 }
 
-fn credentials(key: String, expires: Option<SystemTime>) -> Credentials {
-    let token = expires.map(|_| gate::session_token(&key));
-    let secret = sts::secret_key(&key);
+fn credentials(key: &str, expires: Option<SystemTime>) -> Credentials {
+    let token = expires.map(|_| gate::session_token(key));
+    let secret = sts::secret_key(key);
     Credentials::new(key, secret, token, expires, "sandbox")
 }
 

@@ -125,8 +125,7 @@ pub fn json_answer(outcome: Result<serde_json::Value, ApiError>, request_id: Str
 fn element(out: &mut String, name: &str, content: &Xml) {
     let _ = write!(out, "<{name}>");
     match content {
-        // A bare carriage return would be read back as a line feed.
-        Xml::Text(text) => out.push_str(&quick_xml::escape::escape(text).replace('\r', "&#xD;")),
+        Xml::Text(text) => out.push_str(&quick_xml::escape::escape(text)),
         Xml::Fields(fields) => {
             for (name, field) in fields {
                 if let Some(field) = field {
@@ -176,7 +175,7 @@ mod tests {
         assert_eq!(
             answer.body,
             "<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult>\
-             <Description>a&lt;b&gt;&amp;&quot;c&quot;&#xD;</Description><Roles><member>x</member><member></member></Roles>\
+             <Description>a&lt;b&gt;&amp;&quot;c&quot;&#13;</Description><Roles><member>x</member><member></member></Roles>\
              </GetRoleResult><ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></GetRoleResponse>"
         );
     }

@@ -87,3 +87,72 @@ fn plain(status: u16, text: &'static str) -> hyper::Response<Full<Bytes>> {
     *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     answer
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::sandbox::faults::{Effect, Fault, When};
+    use crate::sandbox::world::World;
+
+    async fn started() -> (Sandbox, TcpStream, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<io::Result<()>>)
+    {
+        let sandbox = Sandbox::new(World::demo());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(serve(sandbox.clone(), listener, async { drop(stopped.await) }));
+        (sandbox, TcpStream::connect(address).await.unwrap(), stop, server)
+    }
+
+    /// Asks who calls, and reads the answer's head and body; nothing where the connection broke.
+    async fn ask(stream: &mut TcpStream, sandbox: &Sandbox) -> String {
+        let key = sandbox.credentials().access_key_id().to_owned();
+        let body = "Action=GetCallerIdentity&Version=2011-06-15";
+        let request = format!(
+            "POST /any/path HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential={key}/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let mut chunk = [0; 4096];
+        while !answer.ends_with(b"</GetCallerIdentityResponse>") {
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => break,
+                Ok(count) => answer.extend(chunk.iter().take(count)),
+            }
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_connection_carries_many_calls_until_the_end() {
+        let (sandbox, mut stream, stop, server) = started().await;
+        for _ in 0..3 {
+            let answer = ask(&mut stream, &sandbox).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            assert!(answer.contains("content-type: text/xml\r\n"), "{answer}");
+            assert!(answer.contains(":user/admin</Arn>"), "{answer}");
+        }
+        stop.send(()).unwrap();
+        server.await.unwrap().unwrap();
+        assert_eq!(ask(&mut stream, &sandbox).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_reset_breaks_the_connection_without_an_answer() {
+        let (sandbox, mut stream, _stop, _server) = started().await;
+        sandbox.fail(Fault { operation: "*".to_owned(), account: None, when: When::Always, effect: Effect::Reset });
+        assert_eq!(ask(&mut stream, &sandbox).await, "");
+    }
+
+    #[tokio::test]
+    async fn only_loopback_is_listened_on() {
+        let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let refused = serve(Sandbox::new(World::demo()), listener, std::future::ready(())).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+    }
+}

@@ -120,6 +120,10 @@ async fn a_caller_without_an_identity_is_refused_in_the_words_of_the_service() {
         assert_eq!(refusal(organizations(&sandbox, keys.clone()).list_accounts().send().await).0, json);
     };
     check(&unknown, invalid, unrecognized).await;
+    let ann = sandbox.credentials_of(&user(&sandbox, MEMBER, "ann")).unwrap();
+    check(&ann, "", "AccessDeniedException").await;
+    sandbox.by_hand(account(MEMBER), "DeleteUser", &[("UserName", "ann")]).unwrap();
+    check(&ann, invalid, unrecognized).await;
     check(&without_token, invalid, unrecognized).await;
     check(&member, "", "AccessDeniedException").await;
     sandbox.advance(Duration::from_secs(3599));

@@ -119,7 +119,9 @@ fn an_error_in_a_module_says_which_use_of_it() {
         &["role name `Kit-a b`", "in module kits/a, from rolecall.toml:2"],
     );
     // What the outside does not give is missing inside, and both places are named.
-    let outer = kit("[vars]\nouter = { type = \"account_id\" }\n[[module]]\nsource = \"kits/a\"\nvars.trusted = \"{{ var.outer }}\"");
+    let outer = kit(
+        "[vars]\nouter = { type = \"account_id\" }\n[[module]]\nsource = \"kits/a\"\nvars.trusted = \"{{ var.outer }}\"",
+    );
     shows(&outer, &["`trusted`", "has no value", "it is given at rolecall.toml:6 as \"{{ var.outer }}\""]);
     let json = serde_json::to_value(given("").load().unwrap_err()).unwrap();
     assert!(json[0]["modules"][0].as_str().unwrap().starts_with("in module kits/a, from "), "{json}");
@@ -127,19 +129,22 @@ fn an_error_in_a_module_says_which_use_of_it() {
 
 #[test]
 fn a_module_sees_nothing_of_the_outside() {
-    let inner = "[vars]\n[[role]]\nname = \"R-{{ var.secret }}\"\ntargets = \"all\"\n[[role.trust]]\naws = \"111111111111\"";
+    let inner =
+        "[vars]\n[[role]]\nname = \"R-{{ var.secret }}\"\ntargets = \"all\"\n[[role.trust]]\naws = \"111111111111\"";
     let main = "name = \"root\"\n[vars]\nsecret = \"x\"\n[[module]]\nsource = \"m\"\n";
     let world = world(&[("rolecall.toml", main), ("m/rolecall.toml", inner)]);
-    shows(&world, &["`secret` is not a variable of this directory", "m/rolecall.toml:3:", "in module m, from rolecall.toml:4"]);
+    shows(
+        &world,
+        &["`secret` is not a variable of this directory", "m/rolecall.toml:3:", "in module m, from rolecall.toml:4"],
+    );
 }
 
 #[test]
 fn modules_nest_and_do_not_go_round() {
     let main = "name = \"root\"\n[[module]]\nsource = \"m\"\nvars.id = \"111111111111\"";
     let middle = "[vars]\nid = { type = \"account_id\" }\n[[module]]\nsource = \"../kits/a\"\nvars = { suffix = \"deep\", trusted = \"{{ var.id }}\" }";
-    let files = |middle: &str| {
-        world(&[("rolecall.toml", main), ("m/rolecall.toml", middle), ("kits/a/rolecall.toml", KIT)])
-    };
+    let files =
+        |middle: &str| world(&[("rolecall.toml", main), ("m/rolecall.toml", middle), ("kits/a/rolecall.toml", KIT)]);
     assert_eq!(roles(&expand(&files(middle))), ["2 Kit-deep"]);
     shows(
         &files(&middle.replace("deep", "a b")),
@@ -147,7 +152,10 @@ fn modules_nest_and_do_not_go_round() {
     );
     shows(&files(&middle.replace("../kits/a", "..")), &["`..` is already being read", "m/rolecall.toml:4:10"]);
     shows(&files(&middle.replace("../kits/a", "../m")), &["would hold itself", "in module m, from rolecall.toml:2"]);
-    shows(&files(&middle.replace("../kits/a", "../n")), &["there is no `rolecall.toml` in `../n`", "m/rolecall.toml:4:10"]);
+    shows(
+        &files(&middle.replace("../kits/a", "../n")),
+        &["there is no `rolecall.toml` in `../n`", "m/rolecall.toml:4:10"],
+    );
     shows(&files(&middle.replace("../kits/a", "{{ var.id }}")), &["cannot hold an expression"]);
 }
 
@@ -175,7 +183,10 @@ fn the_same_resource_from_two_places_names_both() {
         ],
     );
     let own = ROLE.replace("\"R\"", "\"kit-x\"");
-    shows(&module(&own), &["role `Kit-x` and role `kit-x` at rolecall.toml:7", "in module kits/a, from rolecall.toml:2"]);
+    shows(
+        &module(&own),
+        &["role `Kit-x` and role `kit-x` at rolecall.toml:7", "in module kits/a, from rolecall.toml:2"],
+    );
 }
 
 #[test]

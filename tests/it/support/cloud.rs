@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::Client as Iam;
 use aws_sdk_organizations::Client as Organizations;
+use aws_sdk_organizations::types::{CreateAccountState, CreateAccountStatus};
 use aws_sdk_sts::Client as Sts;
 
 /// The real SDK, pointed at an endpoint.
 pub struct Cloud {
     config: SdkConfig,
+    pub endpoint: String,
     pub organizations: Organizations,
     pub sts: Sts,
 }
@@ -33,7 +36,12 @@ impl Cloud {
             .credentials_provider(credentials)
             .load()
             .await;
-        Self { organizations: Organizations::new(&config), sts: Sts::new(&config), config }
+        Self {
+            organizations: Organizations::new(&config),
+            sts: Sts::new(&config),
+            endpoint: endpoint.to_owned(),
+            config,
+        }
     }
 
     /// IAM of the caller's own account.
@@ -43,11 +51,34 @@ impl Cloud {
 
     /// IAM of a member account, entered as an administrator would.
     pub async fn iam(&self, account: &str) -> Iam {
-        let arn = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
-        let answer = self.sts.assume_role().role_arn(arn).role_session_name("by-hand").send().await.unwrap();
+        Iam::new(&self.inside(account).await)
+    }
+
+    /// Organizations as a member account sees it.
+    pub async fn organizations_of(&self, account: &str) -> Organizations {
+        Organizations::new(&self.inside(account).await)
+    }
+
+    /// STS for a session of a role.
+    pub async fn sts_as(&self, role_arn: &str) -> Sts {
+        Sts::new(&self.session(role_arn).await)
+    }
+
+    /// The id of the caller's own account.
+    pub async fn account(&self) -> String {
+        self.sts.get_caller_identity().send().await.unwrap().account.unwrap()
+    }
+
+    async fn inside(&self, account: &str) -> SdkConfig {
+        self.session(&format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole")).await
+    }
+
+    async fn session(&self, role_arn: &str) -> SdkConfig {
+        let answer = self.sts.assume_role().role_arn(role_arn).role_session_name("by-hand").send().await.unwrap();
         let session = answer.credentials.unwrap();
-        let credentials = Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), None, "test");
-        Iam::from_conf(aws_sdk_iam::config::Builder::from(&self.config).credentials_provider(credentials).build())
+        let (key, secret) = (session.access_key_id, session.secret_access_key);
+        let credentials = Credentials::new(key, secret, Some(session.session_token), None, "test");
+        self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
     }
 
     /// Creates an organization where there is none (moto starts empty), units (`A/B` below `A`) and accounts in them.
@@ -57,14 +88,17 @@ impl Cloud {
         let root = self.organizations.list_roots().send().await.unwrap().roots.unwrap()[0].id.clone().unwrap();
         let mut built = Built { organization: organization.id.unwrap(), root: root.clone(), ..Built::default() };
         for path in units {
-            let (parent, name) = path.rsplit_once('/').map_or((root.clone(), *path), |(parent, name)| (built.units[parent].clone(), name));
-            let unit = self.organizations.create_organizational_unit().parent_id(parent).name(name).send().await.unwrap();
+            let (parent, name) = path
+                .rsplit_once('/')
+                .map_or((root.clone(), *path), |(parent, name)| (built.units[parent].clone(), name));
+            let unit =
+                self.organizations.create_organizational_unit().parent_id(parent).name(name).send().await.unwrap();
             built.units.insert((*path).to_owned(), unit.organizational_unit.unwrap().id.unwrap());
         }
         for (name, unit) in accounts {
             let email = format!("{name}@example.com");
             let status = self.organizations.create_account().account_name(*name).email(email).send().await.unwrap();
-            let id = status.create_account_status.unwrap().account_id.unwrap();
+            let id = self.created(status.create_account_status.unwrap()).await;
             if !unit.is_empty() {
                 let destination = &built.units[*unit];
                 self.organizations
@@ -79,5 +113,16 @@ impl Cloud {
             built.accounts.insert((*name).to_owned(), id);
         }
         built
+    }
+
+    /// The id of an account once it is created, which AWS does after it has answered.
+    async fn created(&self, mut status: CreateAccountStatus) -> String {
+        while status.account_id.is_none() {
+            assert_ne!(status.state, Some(CreateAccountState::Failed), "{status:?}");
+            let asked =
+                self.organizations.describe_create_account_status().create_account_request_id(status.id.unwrap());
+            status = asked.send().await.unwrap().create_account_status.unwrap();
+        }
+        status.account_id.unwrap()
     }
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 pub mod cloud;
 pub mod moto;
+pub mod served;
 
 /// What one run of the binary printed, and how it ended.
 #[derive(Debug)]
@@ -55,9 +56,14 @@ pub fn rolecall() -> Command {
 
 /// The environment that points any AWS client at `endpoint`.
 pub fn aws_env(endpoint: &str, key: &str, secret: &str) -> Vec<(String, String)> {
-    [("AWS_ENDPOINT_URL", endpoint), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret)]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
 }
 
 /// Runs a prepared command to its end.

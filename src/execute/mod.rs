@@ -1,0 +1,177 @@
+//! Running a plan: accounts in parallel, the steps of a resource in order, then reading back.
+//!
+//! Execute never decides: every write and every order stands in the plan. What it adds is safety at the moment of
+//! writing. A resource that is no longer as the plan saw it is stale and left alone; the first failed step ends its
+//! resource and whatever waits for it; and nothing is called done before it was read back as the plan expects it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::org::{Account, AccountId, AwsError};
+use crate::plan::Action;
+use crate::resource::step::Step;
+
+mod lag;
+mod run;
+
+pub use run::execute;
+
+/// Somebody who can write. Not to write is not to be given one.
+pub trait Writer: Send + Sync {
+    /// Performs one step, once; throttling and broken connections are retried below.
+    fn write(&self, account: &Account, step: &Step) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+/// The version of the run report's JSON.
+pub const FORMAT: &str = "rolecall-run/1";
+
+/// What a run did, change by change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`FORMAT`].
+    pub format: String,
+    /// The run's id.
+    pub run: String,
+    /// Every change of the plan that has steps, in the plan's order.
+    pub results: Vec<ChangeResult>,
+    /// The counts.
+    pub summary: RunSummary,
+}
+
+/// What became of one change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeResult {
+    /// The resource.
+    pub address: String,
+    /// What was to be done.
+    pub action: Action,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it is not done.
+    pub error: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Written and read back.
+    Done,
+    /// A step failed, or the result was not seen in time.
+    Failed,
+    /// The resource changed after the plan was made; nothing was written.
+    Stale,
+    /// The run ended, or what it waits for failed, before its turn.
+    NotReached,
+}
+
+/// The counts of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct RunSummary {
+    pub done: usize,
+    pub failed: usize,
+    pub stale: usize,
+    pub not_reached: usize,
+}
+
+impl RunReport {
+    /// Counts the results.
+    pub fn new(run: String, results: Vec<ChangeResult>) -> Self {
+        let mut summary = RunSummary::default();
+        for result in &results {
+            *match result.outcome {
+                Outcome::Done => &mut summary.done,
+                Outcome::Failed => &mut summary.failed,
+                Outcome::Stale => &mut summary.stale,
+                Outcome::NotReached => &mut summary.not_reached,
+            } += 1;
+        }
+        Self { format: FORMAT.to_owned(), run, results, summary }
+    }
+}
+
+/// What happens during a run, for progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An account's turn has come.
+    AccountStarted {
+        /// The account.
+        account: AccountId,
+        /// Its name.
+        name: String,
+    },
+    /// A change has ended.
+    ChangeFinished {
+        /// The resource.
+        address: String,
+        /// What became of it.
+        outcome: Outcome,
+        /// Why it is not done.
+        error: Option<String>,
+    },
+    /// All changes of an account have ended.
+    AccountFinished {
+        /// The account.
+        account: AccountId,
+        /// Its name.
+        name: String,
+        /// Changes done.
+        done: usize,
+        /// Changes not done, for whatever reason.
+        not_done: usize,
+    },
+}
+
+/// How a plan is run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The run's id.
+    pub run: String,
+    /// Accounts at once.
+    pub parallelism: usize,
+    /// How long eventual consistency may take.
+    pub patience: Patience,
+    /// Told when the user wants the run to end: the step in hand is finished, nothing else is started.
+    pub cancel: CancellationToken,
+}
+
+/// How long to wait for IAM to agree with itself.
+///
+/// IAM is eventually consistent: changes are usually seen within seconds, sometimes after more than half a minute.
+/// Source: IAM User Guide, "Changes that I make are not always immediately visible".
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The first wait; each further one is twice as long.
+    pub first: Duration,
+    /// The longest single wait.
+    pub longest: Duration,
+    /// The end of all waiting for one thing.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(250), longest: Duration::from_secs(8), total: Duration::from_mins(2) }
+    }
+}
+
+impl Patience {
+    /// The waits, one after another, until [`total`](Self::total) is used up.
+    fn waits(self) -> impl Iterator<Item = Duration> + Send {
+        let mut next = self.first;
+        let mut left = self.total;
+        std::iter::from_fn(move || {
+            if left.is_zero() {
+                return None;
+            }
+            let wait = next.min(self.longest).min(left);
+            next = next.saturating_mul(2);
+            left -= wait;
+            Some(wait)
+        })
+    }
+}
