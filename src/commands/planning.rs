@@ -64,11 +64,12 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
     checked(plan::build(header, &survey.settings, parts), survey)
 }
 
-/// Adds what the desired state's own checks say: over roles and policies, and over the plan.
+/// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
 fn checked(plan: Plan, survey: &Survey) -> Plan {
     let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
     let found = survey.expansion.findings.iter().cloned().chain(whole);
-    plan.with_findings(found.map(finding))
+    let lints = plan::lints(&survey.settings, &survey.expansion.desired.accounts);
+    plan.with_findings(found.map(finding).chain(lints))
 }
 
 /// What a check found, as a plan says it.

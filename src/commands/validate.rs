@@ -8,14 +8,14 @@ use super::{Console, Stop, planning, survey};
 use crate::cli::{DesiredArgs, Format};
 use crate::config::{Config, Counts};
 use crate::exit::Exit;
-use crate::plan::{Finding, Severity};
+use crate::plan::{self, Finding, Severity};
 use crate::report;
 use crate::report::style::Tone;
 
 /// Checks the desired state and says what is wrong with it, all at once.
 pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Stop> {
     let loaded = survey::load(args);
-    let findings: Vec<Finding> = loaded.iter().flat_map(Config::findings).cloned().map(planning::finding).collect();
+    let findings: Vec<Finding> = loaded.iter().flat_map(found).collect();
     let refused = findings.iter().any(|finding| finding.severity == Severity::Stop);
     let exit = if refused { Exit::Refused } else { Exit::Done };
     match format {
@@ -41,6 +41,14 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
             Ok(exit)
         }
     }
+}
+
+/// What the directory's own checks and lints say.
+fn found(config: &Config) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = config.findings().iter().cloned().map(planning::finding).collect();
+    findings.extend(plan::lints_alone(&survey::lints(config, None), config.stand_in(), config.secrets()));
+    findings.sort();
+    findings
 }
 
 fn text(config: &Config, findings: &[Finding], console: &Console) -> io::Result<()> {
