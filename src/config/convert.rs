@@ -81,6 +81,7 @@ impl Converter<'_> {
             },
             external: flag(table, "external"),
             prevent_destroy: flag(table, "prevent_destroy"),
+            expect: Vec::new(),
             origin,
         })
     }

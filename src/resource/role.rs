@@ -42,8 +42,21 @@ pub struct Role {
     pub external: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
+    /// What it must and must not be allowed to do once it is converged.
+    pub expect: Vec<Expectation>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+/// One `[[role.expect]]`: what the role's policies, boundary included, are to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// Pairs of action and resource that must be allowed.
+    pub allow: Vec<(String, String)>,
+    /// Pairs of action and resource that must not be allowed.
+    pub deny: Vec<(String, String)>,
+    /// Condition keys of the request, with their values.
+    pub context: BTreeMap<String, Vec<String>>,
 }
 
 /// A reference to a managed policy, resolved against the account it stands in.

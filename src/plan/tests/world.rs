@@ -122,6 +122,7 @@ pub fn role(name: &str) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        expect: Vec::new(),
         origin: Origin::default(),
     }
 }
