@@ -14,6 +14,7 @@ use super::request::{other_than, principals, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
 use crate::evaluate::{Decision, Why};
 use crate::org::AccountId;
+use crate::resource::policy::operator::Operator;
 use crate::resource::policy::{Effect, PolicyDocument};
 use crate::resource::role::Mode;
 
@@ -177,8 +178,8 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
 fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, String)> {
     let live = &subject.live.trust;
     let root = |account: &str| format!("arn:{}:iam::{account}:root", setting.organization.partition);
-    let named: BTreeSet<(String, String)> = owned(&subject.desired.trust);
-    let mut strangers = owned(live);
+    let named: BTreeSet<(String, String)> = principals_of(&subject.desired.trust);
+    let mut strangers = principals_of(live);
     strangers.extend(setting.principals.iter().cloned());
     strangers.insert(("AWS".to_owned(), root(OUTSIDE)));
     let wild = live.statements().iter().filter(|statement| statement.effect == Effect::Allow).any(|statement| {
@@ -197,7 +198,22 @@ fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, St
     strangers
 }
 
-fn owned(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
+/// The external ids that a trust demands, as written.
+pub fn external_ids(trust: &PolicyDocument) -> BTreeSet<String> {
+    let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    let conditions = allows.flat_map(|statement| &statement.conditions);
+    let demanded =
+        conditions.filter(|(operator, _)| Operator::parse(operator).is_some_and(|operator| !operator.negated));
+    demanded.filter_map(|(_, keys)| keys.get(EXTERNAL_ID)).flatten().cloned().collect()
+}
+
+/// The accounts whose identities a trust lets in.
+pub fn accounts_of(trust: &PolicyDocument) -> BTreeSet<AccountId> {
+    principals(trust).filter(|(_, kind, _)| *kind == "AWS").filter_map(|(_, _, name)| account_of(name)).collect()
+}
+
+/// The principals that a trust lets in, with their kinds.
+pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
     principals(trust).map(|(_, kind, name)| (kind.to_owned(), name.to_owned())).collect()
 }
 
