@@ -14,3 +14,4 @@ mod probes;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod tidy;
+mod verify;
