@@ -26,6 +26,7 @@
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`evaluate`]: what a policy allows.
+//! - [`verify`]: what to try of a role, and what the answers prove.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
 //! - [`report`]: plans and runs as text and JSON, and progress.
 //! - [`sandbox`]: an AWS in this process, for the demonstration, the tests and the benchmarks.
@@ -33,7 +34,7 @@
 //!
 //! # What always holds
 //!
-//! - The pure rooms (`org resource evaluate desired live diff lint plan`) have no clock, disk, network or terminal.
+//! - The pure rooms (`org resource evaluate desired live diff lint plan verify`) have no clock, disk, network or terminal.
 //! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
 //! - A plan is complete: every write stands in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
@@ -59,3 +60,4 @@ pub mod read;
 pub mod report;
 pub mod resource;
 pub mod sandbox;
+pub mod verify;

@@ -4,12 +4,15 @@ mod accounts;
 mod apply;
 mod console;
 mod init;
+mod output;
 mod plan;
 mod planning;
 mod sandbox;
 mod stop;
 mod survey;
 mod validate;
+mod verify;
+mod verifying;
 
 pub use console::Console;
 pub use stop::Stop;
@@ -34,6 +37,18 @@ pub async fn run(cli: Cli) -> Exit {
             apply::run(&scope, &apply::Options { plan: plan.as_deref(), approval, format }, aws, &console).await
         }
         Command::Accounts { scope, format } => accounts::run(&scope, format, aws, &console).await,
+        Command::Verify { scope, offline, session_name, skip_account_check, simulate, format } => {
+            let options = verify::Options {
+                sts: verify::Sts::new(offline),
+                session_name: session_name.as_deref(),
+                judges: verify::Judges::new(skip_account_check, simulate),
+                format,
+            };
+            verify::run(&scope, &options, aws, &console).await
+        }
+        Command::Output { scope, format, show_sensitive } => {
+            output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
+        }
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
             sandbox::serve(org.as_deref(), port, &console).await

@@ -17,14 +17,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
     ("aws", &["read", "execute", "live", "resource", "org"]),
-    ("report", &["plan", "execute", "resource", "org"]),
+    ("report", &["plan", "execute", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
+    ("verify", &["evaluate", "resource", "org"]),
     ("exit", &[]),
     ("cli", &[]),
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan"];
+const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "verify"];
 
 const IMPURE: &[&str] = &[
     "tokio",
