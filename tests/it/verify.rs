@@ -110,6 +110,8 @@ async fn converged_roles_are_proven_and_what_nobody_can_enter_is_not_passed() {
     assert!(!verified.stdout.contains("vendor-secret-id"), "{}", verified.stdout);
     scene.rolecall(&["verify"]).exits(0).says(&[
         "Audit proven in 3 of 3 accounts",
+        "Vendor proven in 0 of 1 account, not provable in 1",
+        "Vendor proven in 0 of 1 account, not provable in 1",
         "nobody at hand may assume it",
         "999999999999",
     ]);
