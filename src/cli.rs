@@ -1,5 +1,7 @@
 //! The command line: the only file that names clap.
 
+#![allow(clippy::doc_markdown, reason = "these comments are the help text, which shows no backticks")]
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -91,6 +93,14 @@ pub enum ListFormat {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a starting directory, or one of the shipped kits; a file that is there is never overwritten
+    Init {
+        /// The kit: cortex-xdr, cortex-xsiam, cado or cloudtrail; without it a directory to begin with
+        kit: Option<String>,
+        /// Where to write it
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check the desired state without calling AWS: syntax, references, documents, sizes
     Validate {
         /// The desired state.

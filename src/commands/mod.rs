@@ -3,6 +3,7 @@
 mod accounts;
 mod apply;
 mod console;
+mod init;
 mod output;
 mod plan;
 mod planning;
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli) -> Exit {
     let console = Console::new(&cli.output);
     let aws = aws::Settings::default();
     let outcome = match cli.command {
+        Command::Init { kit, out } => init::run(kit.as_deref(), &out, &console),
         Command::Validate { desired, format } => validate::run(&desired, format, &console),
         Command::Plan { scope, out, format, detailed_exitcode } => {
             plan::run(&scope, &plan::Options { out, format, detailed_exitcode }, aws, &console).await

@@ -24,6 +24,7 @@ mod context;
 mod file;
 mod fingerprint;
 mod guard;
+mod lints;
 mod mask;
 mod order;
 mod policy;
@@ -37,6 +38,7 @@ pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, load, save};
 pub use fingerprint::{Convergence, converged, recheck};
 pub use guard::build;
+pub use lints::{lints, lints_alone};
 pub use settings::{Extras, Header, Limits, RoleKey, Settings};
 
 use crate::org::{AccountId, AwsError};

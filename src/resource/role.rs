@@ -42,20 +42,20 @@ pub struct Role {
     pub external: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
-    /// What it must and must not be allowed to do once it is converged.
+    /// What it must and must not be able to do: proven by `verify`, never written to AWS.
     pub expect: Vec<Expectation>,
     /// Where it is written.
     pub origin: Origin,
 }
 
-/// One `[[role.expect]]`: what the role's policies, boundary included, are to say.
+/// What a role must and must not be able to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
-    /// Pairs of action and resource that must be allowed.
+    /// Actions that must be allowed, each with the resource it is done on.
     pub allow: Vec<(String, String)>,
-    /// Pairs of action and resource that must not be allowed.
+    /// Actions that must be refused, each with the resource it is done on.
     pub deny: Vec<(String, String)>,
-    /// Condition keys of the request, with their values.
+    /// The condition keys of the request, with their values.
     pub context: BTreeMap<String, Vec<String>>,
 }
 

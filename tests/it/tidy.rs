@@ -11,7 +11,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("desired", &["resource", "org"]),
     ("live", &["resource", "org"]),
     ("diff", &["desired", "live", "resource", "org"]),
-    ("plan", &["diff", "desired", "live", "resource", "org"]),
+    ("lint", &["evaluate", "desired", "live", "resource", "org"]),
+    ("plan", &["diff", "lint", "desired", "live", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
@@ -24,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "plan", "verify"];
+const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "verify"];
 
 const IMPURE: &[&str] = &[
     "tokio",

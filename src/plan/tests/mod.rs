@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod laws;
+mod lints;
 mod policies;
 mod roles;
 mod whole;

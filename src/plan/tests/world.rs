@@ -49,6 +49,7 @@ pub fn settings() -> Settings {
         limits: Limits::default(),
         protected: BTreeSet::new(),
         roles: Vec::new(),
+        lints: crate::lint::Settings::default(),
         secrets: Secrets::default(),
     }
 }
