@@ -195,7 +195,7 @@ pub enum Command {
 /// What to do with the sandbox.
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply
+    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply, verify
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
