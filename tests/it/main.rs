@@ -11,6 +11,7 @@
 
 mod apply;
 mod clients;
+mod language;
 mod moto;
 mod negative;
 mod probes;

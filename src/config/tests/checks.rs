@@ -429,6 +429,14 @@ fn what_is_missing_under_a_condition_of_the_account_is_asked_for_there() {
 }
 
 #[test]
+fn a_condition_without_a_value_is_the_only_news() {
+    let body = format!("[vars]\non = {{ type = \"bool\" }}\n{ROLE}when = \"var.on\"\n");
+    let problems = main_file(&body).load().unwrap_err();
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert!(said.len() == 1 && said[0].contains("variable `on` is required and has no value"), "{said:?}");
+}
+
+#[test]
 fn expectations_are_read() {
     let role = |text: &str| format!("{ROLE}[[role.expect]]\n{text}\n");
     let config = accepted(&format!(
