@@ -15,6 +15,7 @@ mod language;
 mod moto;
 mod negative;
 mod probes;
+mod readme;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod terminal;
