@@ -450,7 +450,9 @@ fn expectations_are_read() {
     assert_eq!(expect.deny, [("s3:PutObject".to_owned(), "*".to_owned())]);
     assert_eq!(expect.context["aws:SecureTransport"], ["true"]);
     assert_eq!(expect.context["aws:TagKeys"], ["a", "b"]);
-    for text in ["s3:GetObject", "s3:Get* on *", "GetObject on *", "s3:GetObject on bucket", "s3: on *"] {
+    accepted(&role("allow = \"kms:ReEncrypt* on *\""));
+    refused(&role("deny = \"kms:ReEncrypt* on *\""), &["role `R` cannot expect `kms:ReEncrypt* on *`", "one action"]);
+    for text in ["s3:GetObject", "s*:Get on *", "GetObject on *", "s3:GetObject on bucket", "s3: on *"] {
         refused(
             &role(&format!("allow = \"{text}\"")),
             &["role `R` cannot expect", text, "s3:GetObject on arn:aws:s3:::"],
