@@ -26,6 +26,7 @@ scenarios! {
     a_session_name_is_pinned
     a_user_that_does_not_exist_is_named
     a_renamed_role_is_another_role
+    it_is_proven_who_reads_and_who_does_not
 }
 
 /// One reader, as `readers.toml` has it.
@@ -191,6 +192,51 @@ fn a_renamed_role_is_another_role(world: &World) {
     let plan = kit.plan(world, &["--prune"]);
     assert_eq!((&plan["summary"]["create"], &plan["summary"]["delete"]), (&json!(1), &json!(1)), "{plan:#}");
     kit.run(world, "plan", &["--prune"]).says(&["CloudTrailLogs-Berlin", "CloudTrailLogs-B", "rename"]);
+}
+
+fn it_is_proven_who_reads_and_who_does_not(world: &World) {
+    with_users(world);
+    let mfa = reader("D", world.id("account-b"), "access = \"all-buckets\"\nrequire_mfa = true");
+    let pinned = "bucket = \"acme-cloudtrail-logs\"\nsession_name = \"log-reader\"";
+    let pinned = reader("P", world.id("account-c"), pinned);
+    let kit = three_readers(world);
+    kit.write("more.toml", &format!("{mfa}\n{pinned}"));
+    kit.apply(world, &[]);
+    let verified = kit.run(world, "verify", &["--offline", "--format", "json"]).exits(0).json();
+    let (b, c) = (format!("{}", world.id("account-b")), format!("{}", world.id("account-c")));
+    for (role, words) in [
+        ("B", [format!("`{b}` is let in"), "everybody else is refused".to_owned()]),
+        ("C", [format!("`{c}` is let in"), "everybody else is refused".to_owned()]),
+        ("Z", ["refused without the external id".to_owned(), "refused with a wrong external id".to_owned()]),
+        ("D", ["let in".to_owned(), "refused without MFA".to_owned()]),
+        ("P", ["let in".to_owned(), "session name".to_owned()]),
+    ] {
+        let address = format!("{}/role/CloudTrailLogs-{role}", world.id("account-a"));
+        let results = verified["results"].as_array().unwrap().iter().filter(|result| result["address"] == address);
+        let said: Vec<&str> = results.map(|result| result["message"].as_str().unwrap()).collect();
+        for word in words {
+            assert!(said.iter().any(|message| message.contains(&word)), "{role}: {word}: {said:#?}");
+        }
+    }
+    let arn = format!("arn:aws:iam::{}:role/CloudTrailLogs-Z", world.id("account-a"));
+    kit.run(world, "output", &[]).exits(0).says(&[&arn]);
+
+    // What CT-4 is about: somebody else is let in by hand.
+    let iam = world.iam("account-a");
+    let open = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["{b}","{c}"]}},"Action":"sts:AssumeRole"}}]}}"#
+    );
+    world.wait(iam.update_assume_role_policy().role_name("CloudTrailLogs-B").policy_document(open).send()).unwrap();
+    kit.run(world, "verify", &["--offline"]).exits(2).says(&["CloudTrailLogs-B", &c]);
+}
+
+/// N3.6.
+#[test]
+fn a_session_name_that_sts_does_not_take_is_refused() {
+    let world = World::sandbox(&[], ACCOUNTS);
+    let kit = kit(&[reader("B", world.id("account-b"), "bucket = \"acme-cloudtrail-logs\"")]);
+    kit.run(&world, "verify", &["--session-name", &"a".repeat(65)]).exits(1).says(&["64"]);
+    kit.run(&world, "verify", &["--session-name", "a b/c"]).exits(1).says(&["` `"]);
 }
 
 /// N3.2.

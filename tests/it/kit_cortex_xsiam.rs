@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_iam::types::Tag;
 use serde_json::Value;
 
+use crate::support::Directory;
 use crate::support::world::{Kit, World, document, operations, steps};
 
 const UNITS: &[&str] = &["Workloads"];
@@ -73,6 +74,7 @@ scenarios! {
     a_role_that_a_stack_owns_is_never_written
     what_is_changed_by_hand_is_put_right
     a_policy_that_aws_does_not_have_is_named
+    it_is_proven_who_gets_in_and_who_does_not
 }
 
 fn kit(switches: &[&str]) -> Kit {
@@ -308,6 +310,37 @@ fn what_is_changed_by_hand_is_put_right(world: &World) {
     one_update("TagRole");
 }
 
+fn it_is_proven_who_gets_in_and_who_does_not(world: &World) {
+    let kit = kit(&OPTIONAL);
+    kit.apply(world, &[]);
+    let verify = |code: i32| kit.run(world, "verify", &["--offline", "--format", "json"]).exits(code).json();
+    let said = |verified: &Value, role: &str, outcome: &str| -> Vec<String> {
+        let address = format!("{}/role/{role}", world.id("management"));
+        let results = verified["results"].as_array().unwrap().iter();
+        let found = results.filter(|result| result["address"] == address && result["outcome"] == outcome);
+        found.map(|result| result["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let proven = verify(0);
+    for (role, words) in [
+        ("CortexPlatformRole", ["outpost_role` is let in with the external id", "refused with a wrong external id"]),
+        ("cortex-logs-ingestion-access", ["accounts.google.com` is let in", "refused with another `accounts.google.com:aud`"]),
+        ("EmptyBucketLambdaExecutionRole", ["lambda.amazonaws.com` is let in", "everybody else is refused"]),
+    ] {
+        let said = said(&proven, role, "proven");
+        for word in words {
+            assert!(said.iter().any(|message| message.contains(word)), "{word}: {said:#?}");
+        }
+    }
+    let arn = format!("arn:aws:iam::{}:role/CortexPlatformRole", world.id("m1"));
+    kit.run(world, "output", &["--format", "csv"]).exits(0).says(&[&arn, "cortex-logs-ingestion-access"]);
+
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com","AWS":"650000000001"},"Action":"sts:AssumeRole"}]}"#;
+    let iam = world.iam("management");
+    let role = "EmptyBucketLambdaExecutionRole";
+    world.wait(iam.update_assume_role_policy().role_name(role).policy_document(open).send()).unwrap();
+    assert!(said(&verify(2), role, "failed").iter().any(|message| message.contains("650000000001")));
+}
+
 /// N4.8.
 fn a_policy_that_aws_does_not_have_is_named(world: &World) {
     let kit = kit(&[]);
@@ -473,4 +506,18 @@ fn role_names_take_the_suffix_of_the_template() {
     }
     let dspm = live_policy(&world, "m1", "Cortex-DSPM-Policy").to_string();
     assert!(dspm.contains(&format!("arn:aws:iam::{}:role/CortexPlatformRole-m-o-1234567", world.id("m1"))), "{dspm}");
+}
+
+#[test]
+fn it_is_a_module_of_a_directory_of_ones_own() {
+    let world = World::sandbox(UNITS, ACCOUNTS);
+    let vars = answers(&["audit_logs", "dspm"]);
+    let root = Directory::new(&format!(
+        "name = \"vendors\"\n[organization]\naccess_role = \"OrganizationAccountAccessRole\"\n[[module]]\nsource = \"kits/cortex-xsiam\"\n[module.vars]\n{vars}"
+    ));
+    let path = |name: &str| root.file(name).to_str().unwrap().to_owned();
+    world.rolecall(&["init", "cortex-xsiam", "--out", &path("kits/cortex-xsiam")]).exits(0);
+    let plan = world.rolecall(&["plan", "-c", &path(""), "--format", "json"]).exits(0).json();
+    let (of_the_kit, alone) = (steps(&plan), steps(&kit(&["audit_logs", "dspm"]).plan(&world, &[])));
+    assert_eq!(of_the_kit, alone);
 }
