@@ -13,9 +13,11 @@ mod apply;
 mod clients;
 mod kit_cloudtrail;
 mod kit_cortex_xsiam;
+mod language;
 mod moto;
 mod negative;
 mod probes;
+mod readme;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod terminal;
