@@ -11,6 +11,8 @@
 
 mod apply;
 mod clients;
+mod kit_cloudtrail;
+mod kit_cortex_xsiam;
 mod language;
 mod moto;
 mod negative;

@@ -23,7 +23,27 @@ macro_rules! kit {
 pub const START: &str = "quickstart";
 
 /// Every directory of desired state in `examples/`, with every file in it.
-pub const KITS: &[Kit] = &[kit!("quickstart": "policies/read-logs.json", "rolecall.toml", "vendor.toml")];
+pub const KITS: &[Kit] = &[
+    kit!("cloudtrail": "README.md", "reader/rolecall.toml", "readers.toml", "rolecall.toml"),
+    kit!("cortex-xsiam":
+        "README.md",
+        "checks.toml",
+        "policies.toml",
+        "policies/ads.json",
+        "policies/automation.json",
+        "policies/cloudtrail-read.json",
+        "policies/discovery.json",
+        "policies/dspm-scanner.json",
+        "policies/dspm.json",
+        "policies/ecr.json",
+        "policies/empty-bucket.json",
+        "policies/k8s.json",
+        "policies/lambda.json",
+        "roles.toml",
+        "rolecall.toml",
+    ),
+    kit!("quickstart": "policies/read-logs.json", "rolecall.toml", "vendor.toml"),
+];
 
 #[cfg(test)]
 mod tests {
