@@ -13,8 +13,8 @@ use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
 use crate::plan::{self, AccountPlan, Extras, Header, Needs, Plan, Settings};
-use crate::read::{Reader, Scope, Wanted};
-use crate::resource::name::{PolicyArn, RoleName};
+use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
 const READ_AT_ONCE: usize = 64;
@@ -56,6 +56,7 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         organization_id: survey.organization.id.clone(),
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: desired.digest.clone(),
+        findings: plan::outside(desired),
     };
     plan::build(header, &survey.settings, parts)
 }
@@ -145,7 +146,17 @@ impl<R: Reader> Shared<R> {
             }
             _ => Scope::All,
         };
-        Wanted { scope, details }
+        Wanted { scope, details, grants: Some(self.grants(desired)) }
+    }
+
+    /// Which grants to read: those that are desired, and with prune whatever users and groups are left with.
+    fn grants(&self, desired: Option<&AccountDesired>) -> WantedGrants {
+        let desired = desired.iter().flat_map(|desired| desired.grants.values());
+        let principals: BTreeMap<_, _> =
+            desired.map(|grant| (grant.principal.key(), grant.principal.clone())).collect();
+        let prunes = self.settings.extras == Extras::Remove && self.settings.roles.is_empty();
+        let others = if prunes { Others::All } else { Others::Unseen };
+        WantedGrants { policy: PolicyName::of_grants(&self.settings.name), principals, others }
     }
 
     async fn exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {

@@ -15,7 +15,8 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     accounts.sort_by_key(|account| account.id);
     order::across(&mut accounts, &settings.partition);
     let summary = summary(&accounts);
-    let mut findings = whole(settings, &accounts, &summary);
+    let Header { organization_id, created_at, desired_digest, mut findings } = header;
+    findings.extend(whole(settings, &accounts, &summary));
     for account in &mut accounts {
         findings.append(&mut account.findings);
         (account.unchanged, account.owned, account.orphans, account.desired) = (0, 0, 0, 0);
@@ -27,7 +28,6 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
         (one.severity, &one.code, &one.address).cmp(&(other.severity, &other.code, &other.address))
     });
     findings.dedup();
-    let Header { organization_id, created_at, desired_digest } = header;
     Plan {
         format: FORMAT.to_owned(),
         name: settings.name.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Finding;
 use crate::org::{AccountId, Partition, glob};
 use crate::resource::name::RoleName;
 use crate::resource::secret::Secrets;
@@ -76,4 +77,6 @@ pub struct Header {
     pub created_at: String,
     /// The digest of the desired state.
     pub desired_digest: String,
+    /// What is said of the desired state, whatever the accounts hold.
+    pub findings: Vec<Finding>,
 }

@@ -129,13 +129,13 @@ fn iam(asked: &Asked) -> (u16, String) {
 }
 
 fn all(details: bool) -> Wanted {
-    Wanted { scope: Scope::All, details }
+    Wanted { scope: Scope::All, details, grants: None }
 }
 
 fn only(roles: &[&str], policies: &[&str], details: bool) -> Wanted {
     let roles: BTreeSet<_> = roles.iter().map(|name| RoleName::parse(name).unwrap()).collect();
     let policies: BTreeSet<_> = policies.iter().map(|name| PolicyName::parse(name).unwrap()).collect();
-    Wanted { scope: Scope::Only { roles, policies }, details }
+    Wanted { scope: Scope::Only { roles, policies }, details, grants: None }
 }
 
 async fn read(fake: &Fake, wanted: &Wanted) -> Result<LiveAccount, AwsError> {

@@ -519,6 +519,7 @@ fn sensitive_values_show_nowhere_and_neither_does_what_stood_in_their_place() {
 
 pub fn header() -> Header {
     Header {
+        findings: Vec::new(),
         organization_id: "o-x".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
         desired_digest: "sha256:0".into(),
