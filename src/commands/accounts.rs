@@ -40,5 +40,5 @@ fn rows(survey: &Survey) -> Vec<AccountRow> {
 
 fn targeting(survey: &Survey, account: AccountId) -> Vec<Targeting> {
     let targeted = survey.expansion.targeted_by.get(&account).into_iter().flatten();
-    targeted.map(|by| Targeting { role: by.role.clone(), why: by.selector.clone() }).collect()
+    targeted.map(|by| Targeting { role: by.role.to_string(), why: by.selector.to_string() }).collect()
 }

@@ -34,6 +34,8 @@ pub async fn serve(org: Option<&Path>, port: u16, console: &Console) -> Result<E
     for (name, value) in [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
         ("AWS_REGION", "us-east-1"),
+        // What boto3 and version 1 of the CLI read.
+        ("AWS_DEFAULT_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
     ] {

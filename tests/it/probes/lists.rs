@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_iam::types::{EntityType, RoleDetail};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -25,9 +25,9 @@ impl Intercept for Overheard {
         "Overheard"
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
@@ -305,10 +305,11 @@ fn details() -> Vec<Probe> {
             |s| async move {
                 s.full_role().await;
                 let call = s.iam.get_account_authorization_details().filter(EntityType::LocalManagedPolicy);
-                let policies = call.send().await.unwrap().policies.unwrap();
-                let find = |name| policies.iter().find(|policy| policy.policy_name() == Some(name)).unwrap();
-                let attached = find("held").attachment_count.unwrap_or_default();
-                let boundary = find("edge").permissions_boundary_usage_count.unwrap_or_default();
+                let details = call.send().await.unwrap();
+                let find = |name| details.policies().iter().find(|policy| policy.policy_name() == Some(name));
+                let attached = find("held").and_then(|policy| policy.attachment_count).unwrap_or_default();
+                let boundary = find("edge").and_then(|policy| policy.permissions_boundary_usage_count);
+                let boundary = boundary.unwrap_or_default();
                 format!("{attached} attached, {boundary} boundary")
             },
         ),
