@@ -128,7 +128,7 @@ impl<R: Reader> Shared<R> {
                 roles: live.roles.values().map(|role| role.name.clone()).collect(),
                 policies: BTreeSet::new(),
             };
-            let again = self.reader.read(account, &Wanted { scope, details }).await?;
+            let again = self.reader.read(account, &Wanted { scope, details, grants: None }).await?;
             live.roles = again.roles;
         }
         Ok(())

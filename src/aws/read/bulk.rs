@@ -12,7 +12,7 @@ use crate::aws::accounts::Iam;
 use crate::live::LiveAccount;
 use crate::org::AwsError;
 use crate::read::{Scope, Wanted, WantedGrants};
-use crate::resource::grant::Principal;
+use crate::resource::grant::{LiveGrant, Principal};
 use crate::resource::name::{GroupName, PolicyArn, PolicyName, RoleName, UserName};
 use crate::resource::role::RoleDetails;
 
@@ -98,7 +98,7 @@ async fn authorization_details(
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         if let Some(grants) = grants {
             let (users, groups) = (page.user_detail_list.unwrap_or_default(), page.group_detail_list.unwrap_or_default());
-            principals(iam, grants, users, groups, &mut live)?;
+            principals(iam, grants, users, groups, &mut live.grants)?;
         }
         let (roles, policies) = (page.role_detail_list.unwrap_or_default(), page.policies.unwrap_or_default());
         seen += roles.len() + policies.len();
@@ -128,18 +128,18 @@ fn principals(
     grants: &WantedGrants,
     users: Vec<UserDetail>,
     groups: Vec<GroupDetail>,
-    live: &mut LiveAccount,
+    found: &mut BTreeMap<String, LiveGrant>,
 ) -> Result<(), AwsError> {
     let call = iam.call("GetAccountAuthorizationDetails", None);
     for user in users {
         let name = entity::name(call, UserName::parse(&call.required("UserName", user.user_name)?))?;
         let state = grant::state(iam, &grants.policy, user.user_policy_list)?;
-        grant::keep(grants, Principal::User(name), state, live);
+        grant::keep(grants, Principal::User(name), state, found);
     }
     for group in groups {
         let name = entity::name(call, GroupName::parse(&call.required("GroupName", group.group_name)?))?;
         let state = grant::state(iam, &grants.policy, group.group_policy_list)?;
-        grant::keep(grants, Principal::Group(name), state, live);
+        grant::keep(grants, Principal::Group(name), state, found);
     }
     Ok(())
 }

@@ -6,6 +6,8 @@
 //! | a role, its account read whole | none, for the same reason |
 //! | any other | `GetUserPolicy`, `GetGroupPolicy` or `GetRolePolicy`; where that finds nothing also `GetUser`, `GetGroup` or `GetRole`, because IAM answers `NoSuchEntity` for a missing policy and for a missing principal alike |
 
+use std::collections::BTreeMap;
+
 use aws_sdk_iam::types as api;
 
 use super::{entity, single};
@@ -50,21 +52,27 @@ fn found(principal: Principal, state: GrantState) -> (String, LiveGrant) {
 
 /// Finds the grants of roles that were read with all they have.
 fn of_roles(grants: &WantedGrants, live: &mut LiveAccount) {
+    let mut found = std::mem::take(&mut live.grants);
     for role in live.roles.values() {
-        let principal = Principal::Role(role.name.clone());
         let state = match role.inline_policies.get(&grants.policy) {
             Some(document) => GrantState::Granted(document.clone()),
             None => GrantState::NoPolicy,
         };
-        keep(grants, principal, state, live);
+        keep(grants, Principal::Role(role.name.clone()), state, &mut found);
     }
+    live.grants = found;
 }
 
 /// Keeps a principal that was asked for or that holds the policy.
-pub(super) fn keep(grants: &WantedGrants, principal: Principal, state: GrantState, live: &mut LiveAccount) {
+pub(super) fn keep(
+    grants: &WantedGrants,
+    principal: Principal,
+    state: GrantState,
+    found: &mut BTreeMap<String, LiveGrant>,
+) {
     let key = principal.key();
     if state.document().is_some() || grants.principals.contains_key(&key) {
-        live.grants.insert(key, LiveGrant { principal, state });
+        found.insert(key, LiveGrant { principal, state });
     }
 }
 
