@@ -14,15 +14,16 @@ use super::settings::{self, AccountSettings};
 use super::shape::{self, Stage};
 use super::tree::{self, File, Key, Node, Place, Table, Value};
 use super::vars::{Sources, Values, Variables};
-use super::{Config, Inputs, check, document, schema, source, target};
+use super::{Config, Inputs, check, document, grant, schema, source, target};
 use crate::resource::Origin;
 use crate::resource::secret::Secrets;
 
-/// Whether a resource is a role or a policy.
+/// Whether a resource is a role, a policy or a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Role,
     Policy,
+    Grant,
 }
 
 impl Kind {
@@ -30,6 +31,7 @@ impl Kind {
         match self {
             Self::Role => "role",
             Self::Policy => "policy",
+            Self::Grant => "grant",
         }
     }
 
@@ -37,11 +39,28 @@ impl Kind {
         match self {
             Self::Role => &schema::ROLE,
             Self::Policy => &schema::POLICY,
+            Self::Grant => &schema::GRANT,
+        }
+    }
+
+    /// The key that says which accounts it is about.
+    pub(super) fn targets_key(self) -> &'static str {
+        match self {
+            Self::Role | Self::Policy => "targets",
+            Self::Grant => "in",
+        }
+    }
+
+    /// The key by which messages call it.
+    fn title_key(self) -> &'static str {
+        match self {
+            Self::Role | Self::Policy => "name",
+            Self::Grant => "role",
         }
     }
 }
 
-/// One `[[role]]` or `[[policy]]`, its expressions compiled and its documents read.
+/// One `[[role]]`, `[[policy]]` or `[[grant]]`, its expressions compiled and its documents read.
 #[derive(Debug)]
 pub(super) struct Resource {
     pub kind: Kind,
@@ -181,6 +200,7 @@ impl Merged {
             }
             "role" => return self.add_resources(Kind::Role, node),
             "policy" => return self.add_resources(Kind::Policy, node),
+            "grant" => return self.add_resources(Kind::Grant, node),
             "organization" => &mut self.organization,
             "vars" => &mut self.vars,
             "account" => &mut self.account,
@@ -232,24 +252,35 @@ fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &m
     if let Value::Table(table) = &mut node.value {
         for (key, value) in std::mem::take(&mut table.entries) {
             match key.text.as_str() {
-                "targets" => targets = Some(value),
+                written if written == kind.targets_key() => targets = Some(as_list(value)),
                 "exclude" => exclude = Some(value),
                 _ => table.entries.push((key, value)),
             }
         }
     }
     read_documents(&mut node, files, problems);
-    let name = node.as_table().and_then(|table| table.get("name")).map(Node::to_json);
+    let name = node.as_table().and_then(|table| table.get(kind.title_key())).map(Node::to_json);
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?");
     Resource {
         kind,
-        title: format!("{} `{name}`", kind.word()),
+        title: match kind {
+            Kind::Role | Kind::Policy => format!("{} `{name}`", kind.word()),
+            Kind::Grant => format!("the grant of role `{name}`"),
+        },
         origin: Origin { file: node.place.file.name.clone(), line: node.place.line_column().0 },
         node,
         targets,
         exclude,
         varies: false,
         uses_tags: false,
+    }
+}
+
+/// One selector may be written without the list around it.
+fn as_list(node: Node) -> Node {
+    match node.value {
+        Value::Table(_) => Node { place: node.place.clone(), value: Value::Array(vec![node]) },
+        _ => node,
     }
 }
 
@@ -390,11 +421,12 @@ fn try_out(resources: &[Resource], variables: &Variables, accounts: &[AccountSet
     for resource in resources {
         for node in resource.targets.iter().chain(&resource.exclude) {
             if let Some(mut node) = render::render_alone(node, &resource.title, &scope, variables, &mut found) {
-                check_targets(&mut node, &resource.title, &mut found);
+                check_targets(&mut node, resource, &mut found);
             }
         }
         try_out_resource(resource, variables, &scope, &mut documents, &mut names, &mut found);
     }
+    grant::check_roles(resources, &mut found);
     // What was wrong before it was rendered has been said, and better.
     let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
     problems.extend(found.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
@@ -432,10 +464,11 @@ fn try_out_resource(
 /// The names that are taken, without regard to case, as they are written and where.
 pub(super) type Names = BTreeMap<(Kind, String), (String, Place)>;
 
-fn check_targets(node: &mut Node, title: &str, problems: &mut Problems) {
-    let kind = schema::ROLE.keys.iter().find(|key| key.name == "targets").map_or(schema::Type::Any, |key| key.kind);
-    shape::check(node, &kind, "targets", Stage::Rendered, problems);
-    target::targets(node, title, problems);
+fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) {
+    let name = resource.kind.targets_key();
+    let known = resource.kind.schema().keys.iter().find(|key| key.name == name);
+    shape::check(node, &known.map_or(schema::Type::Any, |key| key.kind), name, Stage::Rendered, problems);
+    target::targets(node, &resource.title, problems);
 }
 
 fn convert(converter: &mut Converter<'_>, resource: &Resource, mut rendered: Node) -> Option<(String, Place)> {
@@ -444,6 +477,10 @@ fn convert(converter: &mut Converter<'_>, resource: &Resource, mut rendered: Nod
     match resource.kind {
         Kind::Role => drop(converter.role(&rendered, resource.origin.clone())),
         Kind::Policy => drop(converter.policy(&rendered, resource.origin.clone())),
+        Kind::Grant => {
+            drop(grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems));
+            return None;
+        }
     }
     let name = rendered.as_table()?.get("name")?;
     Some((name.as_str()?.to_owned(), name.place.clone()))

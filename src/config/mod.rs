@@ -13,6 +13,7 @@ pub mod convert;
 pub mod document;
 mod expand;
 pub mod expr;
+mod grant;
 mod load;
 pub mod problem;
 pub mod render;
