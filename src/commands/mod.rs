@@ -8,6 +8,8 @@ mod planning;
 mod sandbox;
 mod stop;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use console::Console;

@@ -129,7 +129,10 @@ impl Ledger {
                 Err(_) => match settings::account_called(account, place, organization) {
                     Ok(id) => id,
                     Err(problem) => {
-                        problems.push(*problem);
+                        // A grant of a role in many accounts says it once.
+                        if !problems.iter().any(|known| *known == *problem) {
+                            problems.push(*problem);
+                        }
                         continue;
                     }
                 },

@@ -8,6 +8,8 @@ use super::{Config, Expansion, Inputs, NarrowScope, Problems, Severity, load};
 use crate::org::{Account, AccountId, AccountStatus, Caller, Organization, OuPath, Partition};
 use crate::resource::role::{Mode, PolicyRef};
 
+mod grants;
+
 const ROLE: &str = "
 [[role]]
 name = \"R\"
