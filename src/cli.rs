@@ -1,5 +1,7 @@
 //! The command line: the only file that names clap.
 
+#![allow(clippy::doc_markdown, reason = "these comments are the help text, which shows no backticks")]
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};

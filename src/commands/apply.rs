@@ -56,7 +56,7 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     let survey = Survey::new(args, aws, console).await?;
     let plan = match options.plan {
         Some(path) => match saved(path, &survey)? {
-            Saved::Usable(plan) => plan,
+            Saved::Usable(plan) => *plan,
             Saved::Stale(why) => {
                 console.error(&why);
                 console.hint("make a new plan and have it reviewed");
@@ -88,7 +88,7 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
 }
 
 enum Saved {
-    Usable(Plan),
+    Usable(Box<Plan>),
     Stale(String),
 }
 
@@ -118,7 +118,7 @@ fn saved(path: &Path, survey: &Survey) -> Result<Saved, Stop> {
             "the plan `{shown}` is stale: the desired state or its variables have changed since"
         )));
     }
-    Ok(Saved::Usable(plan))
+    Ok(Saved::Usable(Box::new(plan)))
 }
 
 /// Shows a fresh plan. Where the run report is JSON the plan goes to standard error, so that standard output is one object.

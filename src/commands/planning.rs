@@ -38,7 +38,10 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
             let part = task.await.unwrap_or_else(|broken| plan::unreadable(&fallback, internal(&fallback, &broken)));
             match &part.error {
-                Some(error) => progress.failure(&format!("{} ({}): {error}", part.name, part.id)),
+                Some(error) => {
+                    progress.failure(&format!("{}: {error}", part.name));
+                    progress.tick();
+                }
                 None => progress.account_done(&part.name, part.id, &changes(&part)),
             }
             part

@@ -176,30 +176,18 @@ impl Demo<'_> {
     fn meddle(&self) -> Result<(), Stop> {
         let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
         let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-        let acts: [(&str, &str, &[(&str, &str)], &str); 3] = [
-            (
-                "222222222221",
-                "UpdateAssumeRolePolicy",
-                &[("RoleName", "VendorLogReader"), ("PolicyDocument", open)],
-                "log-archive: the vendor's role loses its external id",
-            ),
-            (
-                "444444444441",
-                "AttachRolePolicy",
-                &[("RoleName", "SecurityAudit"), ("PolicyArn", admin)],
-                "payments-prod: AdministratorAccess on the audit role",
-            ),
-            (
-                "444444444442",
-                "UntagRole",
-                &[("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")],
-                "web-prod: a tag is gone",
-            ),
+        let trust = [("RoleName", "VendorLogReader"), ("PolicyDocument", open)];
+        let attachment = [("RoleName", "SecurityAudit"), ("PolicyArn", admin)];
+        let tag = [("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")];
+        let acts = [
+            ("222222222221", "UpdateAssumeRolePolicy", trust, "log-archive: the vendor's role loses its external id"),
+            ("444444444441", "AttachRolePolicy", attachment, "payments-prod: AdministratorAccess on the audit role"),
+            ("444444444442", "UntagRole", tag, "web-prod: a tag is gone"),
         ];
         for (account, operation, params, words) in acts {
             let account = AccountId::parse(account).map_err(|error| Stop::because(error.to_string()))?;
             self.sandbox
-                .by_hand(account, operation, params)
+                .by_hand(account, operation, &params)
                 .map_err(|error| Stop::because(format!("{operation}: {}: {}", error.code, error.message)))?;
             self.words(&format!("  {operation:<24}{words}"))?;
         }

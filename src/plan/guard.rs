@@ -109,7 +109,7 @@ fn deletes(settings: &Settings, summary: &Summary) -> Option<Finding> {
 fn change_percent(settings: &Settings, summary: &Summary, owned: usize) -> Option<Finding> {
     let count = summary.update + summary.replace + summary.delete;
     let limit = settings.limits.max_change_percent;
-    let over = count.saturating_mul(100) > owned.saturating_mul(usize::try_from(limit).unwrap_or(usize::MAX));
+    let over = count.saturating_mul(100) > owned.saturating_mul(limit);
     (owned > FEW && over).then(|| {
         stop(
             "change-percent",

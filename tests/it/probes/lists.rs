@@ -59,7 +59,7 @@ impl Stage {
         let (edge, held) = (self.policy("edge").await, self.policy("held").await);
         let create = self.iam.create_role().role_name("full").path("/full/").assume_role_policy_document(TRUST);
         let create = create.description("a description").max_session_duration(7200).permissions_boundary(edge);
-        create.set_tags(tags(1)).send().await.unwrap();
+        create.set_tags(Some(tags(1))).send().await.unwrap();
         self.put("full", "inline", POLICY).await;
         self.attach("full", &held).await;
         self.iam.create_instance_profile().instance_profile_name("profile").send().await.unwrap();
@@ -154,7 +154,7 @@ fn lists() -> Vec<Probe> {
             "IAM API Reference, ListRoleTags",
             |s| async move {
                 let create = s.iam.create_role().role_name("probe").assume_role_policy_document(TRUST);
-                create.set_tags(tags(3)).send().await.unwrap();
+                create.set_tags(Some(tags(3))).send().await.unwrap();
                 let mut pages: Vec<Vec<String>> = Vec::new();
                 let mut marker = None;
                 loop {
@@ -174,7 +174,7 @@ fn lists() -> Vec<Probe> {
             "IAM API Reference, ListPolicies",
             |s| async move {
                 let create = s.iam.create_policy().policy_name("probe").policy_document(POLICY);
-                create.description("a description").set_tags(tags(1)).send().await.unwrap();
+                create.description("a description").set_tags(Some(tags(1))).send().await.unwrap();
                 let list = s.iam.list_policies().scope("Local".into()).send().await.unwrap();
                 let policy = list.policies.unwrap().remove(0);
                 presence(&[("description", policy.description.is_some()), ("tags", policy.tags.is_some())])
@@ -186,7 +186,7 @@ fn lists() -> Vec<Probe> {
             "IAM API Reference, GetPolicy",
             |s| async move {
                 let create = s.iam.create_policy().policy_name("probe").policy_document(POLICY);
-                let arn = create.description("a description").set_tags(tags(1)).send().await.unwrap();
+                let arn = create.description("a description").set_tags(Some(tags(1))).send().await.unwrap();
                 let arn = arn.policy.unwrap().arn.unwrap();
                 let policy = s.iam.get_policy().policy_arn(arn).send().await.unwrap().policy.unwrap();
                 presence(&[("description", policy.description.is_some()), ("tags", policy.tags.is_some())])

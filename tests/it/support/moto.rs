@@ -29,13 +29,16 @@ impl Moto {
     /// Starts moto. Where it is not installed the test says how to install it: in CI it fails, elsewhere it ends here.
     pub fn start() -> Option<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/serve_moto.py");
-        let mut child = Command::new(python())
+        let started = Command::new(python())
             .arg(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
-            .spawn()
-            .expect("python3 starts");
+            .spawn();
+        let Ok(mut child) = started else {
+            missing("moto");
+            return None;
+        };
         let mut endpoint = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
         if endpoint.is_empty() {
