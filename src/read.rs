@@ -123,7 +123,11 @@ mod tests {
             (0, 1, true, Some(4000), Way::Single),
         ] {
             let scope = Scope::Only { roles: names(roles), policies: policies(wanted_policies) };
-            assert_eq!(way(&Wanted { scope, details, grants: None }, seen), expect, "{roles} {wanted_policies} {details} {seen:?}");
+            assert_eq!(
+                way(&Wanted { scope, details, grants: None }, seen),
+                expect,
+                "{roles} {wanted_policies} {details} {seen:?}"
+            );
         }
         assert_eq!(way(&Wanted { scope: Scope::All, details: false, grants: None }, Some(9000)), Way::Bulk);
     }

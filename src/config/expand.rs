@@ -314,7 +314,9 @@ impl<'a> Run<'a> {
         let config = self.config;
         let mut is_broken = false;
         for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {
-            if resource.literal_name().is_some_and(|name| name != written.role) || self.matching(index, here.account).is_none() {
+            if resource.literal_name().is_some_and(|name| name != written.role)
+                || self.matching(index, here.account).is_none()
+            {
                 continue;
             }
             match self.make(index, resource, here) {
@@ -424,10 +426,8 @@ impl<'a> Run<'a> {
             Kind::Policy => {
                 converter.policy(&node, resource.origin.clone()).map(|policy| Made::Policy(Arc::new(policy)))
             }
-            Kind::Grant => {
-                grant::read(&node, &resource.title, resource.origin.clone(), &mut converter.problems)
-                    .map(|written| Made::Grant(Arc::new(written)))
-            }
+            Kind::Grant => grant::read(&node, &resource.title, resource.origin.clone(), &mut converter.problems)
+                .map(|written| Made::Grant(Arc::new(written))),
         };
         match made {
             Some(made) if !converter.problems.has_errors() => made,

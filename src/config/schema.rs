@@ -187,7 +187,11 @@ pub static GRANT: Schema = Schema {
 pub static GRANTEE: Schema = Schema {
     name: "to",
     keys: &[
-        required("account", Type::String, "12-digit id, exact name, or management; an id may be outside the organization"),
+        required(
+            "account",
+            Type::String,
+            "12-digit id, exact name, or management; an id may be outside the organization",
+        ),
         optional("user", Type::String, "a user that exists there"),
         optional("group", Type::String, "a group that exists there"),
         optional("role", Type::String, "a role that exists there"),

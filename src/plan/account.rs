@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::context::Context;
-use super::{AccountPlan, Action, Change, Extras, Finding, Reason, Settings, Status, grant, order, policy, quota, role};
+use super::{
+    AccountPlan, Action, Change, Extras, Finding, Reason, Settings, Status, grant, order, policy, quota, role,
+};
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
 use crate::live::{LiveAccount, Quotas};

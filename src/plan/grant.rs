@@ -82,7 +82,9 @@ fn wanted(
         Fate::Stays | Fate::Made => refused(context, principal),
         Fate::Missing => Some(missing("does not exist")),
         Fate::Goes => Some(missing("does not exist once this plan has deleted it")),
-        Fate::Unread => Some(refuse("unread", format!("{kind} `{name}` in account {account} was not read; plan again"))),
+        Fate::Unread => {
+            Some(refuse("unread", format!("{kind} `{name}` in account {account} was not read; plan again")))
+        }
     };
     if refusal.is_some() {
         tally.findings.extend(refusal);
@@ -105,7 +107,12 @@ fn wanted(
         tally.findings.extend(quota(context, principal, &after, &address));
     }
     let reason = if action == Action::Create { reason(desired) } else { String::new() };
-    tally.changes.push(change(context, principal, Sides { before, after: Some(&after) }, Draft { action, reason, steps }));
+    tally.changes.push(change(
+        context,
+        principal,
+        Sides { before, after: Some(&after) },
+        Draft { action, reason, steps },
+    ));
 }
 
 fn reason(desired: &Grant) -> String {
@@ -216,10 +223,13 @@ pub fn outside(desired: &Desired) -> Vec<Finding> {
 
 fn hand_over(outside: &OutsideGrant) -> Finding {
     let OutsideGrant { account, grant } = outside;
-    let roles = grant.roles.iter().map(|arn| format!("`{arn}`")).collect::<Vec<_>>().join(", ");
+    let roles = match grant.roles.iter().collect::<Vec<_>>().as_slice() {
+        [arn] => format!("`{arn}`"),
+        arns => format!("{} roles", arns.len()),
+    };
     let message = format!(
-        "account {account} is outside the organization, so nothing is written there; tell its owner the role {roles}, and \
-         that {} `{}` needs this policy: {}",
+        "account {account} is outside the organization, so nothing is written there; \
+         to assume {roles}, {} `{}` must be given this policy by its owner:\n{}",
         grant.principal.kind(),
         grant.principal.name(),
         grant.to_value()

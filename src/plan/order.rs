@@ -199,12 +199,16 @@ fn comes_after(change: &Facts, other: &Facts, full: bool) -> bool {
     }
     match (change.rank, other.rank) {
         // A policy takes a replaced one off a role before that role's own change; the role then attaches the new one.
-        (Rank::Role | Rank::RoleDeletion, Rank::Policy) => !change.attaches.is_disjoint(&other.provides) || !change.roles.is_disjoint(&other.roles),
+        (Rank::Role | Rank::RoleDeletion, Rank::Policy) => {
+            !change.attaches.is_disjoint(&other.provides) || !change.roles.is_disjoint(&other.roles)
+        }
         (Rank::Role, Rank::Role) => other.creates_role && !change.trusts.is_disjoint(&other.provides),
         (Rank::Role, Rank::RoleDeletion) => full && change.creates_role,
         // Writes to one role go one after another.
         (Rank::Grant, Rank::Role) => !change.roles.is_disjoint(&other.roles),
-        (Rank::PolicyDeletion, Rank::Role | Rank::RoleDeletion) => !change.deletes.is_disjoint(&other.detaches) || other.unbinds,
+        (Rank::PolicyDeletion, Rank::Role | Rank::RoleDeletion) => {
+            !change.deletes.is_disjoint(&other.detaches) || other.unbinds
+        }
         _ => false,
     }
 }

@@ -97,7 +97,8 @@ async fn authorization_details(
         };
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         if let Some(grants) = grants {
-            let (users, groups) = (page.user_detail_list.unwrap_or_default(), page.group_detail_list.unwrap_or_default());
+            let (users, groups) =
+                (page.user_detail_list.unwrap_or_default(), page.group_detail_list.unwrap_or_default());
             principals(iam, grants, users, groups, &mut live.grants)?;
         }
         let (roles, policies) = (page.role_detail_list.unwrap_or_default(), page.policies.unwrap_or_default());

@@ -263,7 +263,12 @@ async fn policies_and_quotas_are_told() {
 fn principals(asked: &Asked) -> (u16, String) {
     let operation = asked.operation.as_str();
     let policy = |kind: &str, name: &str| {
-        xml(operation, &format!("<{kind}Name>{name}</{kind}Name><PolicyName>g</PolicyName><PolicyDocument>{IDENTITY}</PolicyDocument>"))
+        xml(
+            operation,
+            &format!(
+                "<{kind}Name>{name}</{kind}Name><PolicyName>g</PolicyName><PolicyDocument>{IDENTITY}</PolicyDocument>"
+            ),
+        )
     };
     let missing = || refusal(404, "NoSuchEntity", "not there");
     let user = "<Path>/</Path><UserName>bob</UserName><UserId>AIDA</UserId><Arn>a</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>";
@@ -281,10 +286,19 @@ fn principals(asked: &Asked) -> (u16, String) {
                 "<UserDetailList><member><UserName>Ann</UserName><UserPolicyList>{}{}</UserPolicyList></member>\
                  <member><UserName>bob</UserName><UserPolicyList>{}</UserPolicyList></member></UserDetailList>\
                  <GroupDetailList><member><GroupName>ops</GroupName><GroupPolicyList>{}</GroupPolicyList></member></GroupDetailList>",
-                inline("other"), inline("g"), inline("G2"), inline("g")
+                inline("other"),
+                inline("g"),
+                inline("G2"),
+                inline("g")
             );
             let users = if all { users } else { String::new() };
-            xml(operation, &format!("{users}<RoleDetailList>{}</RoleDetailList><IsTruncated>false</IsTruncated>", role_detail("One")))
+            xml(
+                operation,
+                &format!(
+                    "{users}<RoleDetailList>{}</RoleDetailList><IsTruncated>false</IsTruncated>",
+                    role_detail("One")
+                ),
+            )
         }
         _ => default(),
     }
@@ -310,7 +324,13 @@ async fn grants_are_read_with_as_few_calls_as_tell_them() {
     let nothing = || Scope::Only { roles: BTreeSet::new(), policies: BTreeSet::new() };
     let named = ["user/ann", "user/bob", "user/gone", "group/ops", "group/gone", "role/one", "role/gone"];
     let all = [
-        "group/gone -", "group/ops granted", "role/gone -", "role/one nothing", "user/ann granted", "user/bob nothing", "user/gone -",
+        "group/gone -",
+        "group/ops granted",
+        "role/gone -",
+        "role/one nothing",
+        "user/ann granted",
+        "user/bob nothing",
+        "user/gone -",
     ];
     for (wanted, expect, calls) in [
         (wanted(Scope::All, &[], Others::Unseen), &[][..], 1),

@@ -78,11 +78,7 @@ async fn what_is_changed_by_hand_is_put_right() {
     let stage = stage();
     stage.converges().await;
     let wide = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#;
-    stage.by_hand(
-        B,
-        "PutUserPolicy",
-        &[("UserName", "log-reader"), ("PolicyName", POLICY), ("PolicyDocument", wide)],
-    );
+    stage.by_hand(B, "PutUserPolicy", &[("UserName", "log-reader"), ("PolicyName", POLICY), ("PolicyDocument", wide)]);
     stage.by_hand(C, "DeleteUserPolicy", &[("UserName", "log-reader"), ("PolicyName", POLICY)]);
     let plan = stage.converges().await;
     let changes: Vec<_> = plan.accounts.iter().flat_map(|account| &account.changes).collect();
@@ -96,7 +92,9 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
     let mut stage = stage();
     stage.converges().await;
     stage.by_hand(C, "CreateGroup", &[("GroupName", "readers")]);
-    let to = format!("{{ account = \"{C}\", group = \"readers\" }}, {{ account = \"log-archive\", role = \"CloudTrailLogs-Z\" }}");
+    let to = format!(
+        "{{ account = \"{C}\", group = \"readers\" }}, {{ account = \"log-archive\", role = \"CloudTrailLogs-Z\" }}"
+    );
     stage.write(&desired(&[grant("B", &to), grant("C", &to)].concat()));
     let plan = stage.converges().await;
     assert_eq!((plan.summary.create, plan.summary.steps), (2, 2), "two roles, one policy for each principal");

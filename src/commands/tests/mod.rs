@@ -40,8 +40,7 @@ impl Stage {
             allow: Vec::new(),
         };
         let output = cli::parse(["rolecall", "--quiet", "accounts"].map(Into::into)).unwrap().output;
-        let stage =
-            Self { directory, sandbox: Sandbox::new(World::demo()), scope, console: Console::new(&output) };
+        let stage = Self { directory, sandbox: Sandbox::new(World::demo()), scope, console: Console::new(&output) };
         stage.write(text);
         stage
     }

@@ -108,7 +108,8 @@ fn a_narrowed_run_keeps_a_principals_policy_whole() {
         let scope = NarrowScope::parse(&strings(accounts), &strings(roles));
         granted(&accepted(&text).expand(&organization(), &scope).unwrap())
     };
-    let both = "000000000003 user/u: arn:aws:iam::000000000002:role/Everywhere arn:aws:iam::000000000002:role/logs/Reader";
+    let both =
+        "000000000003 user/u: arn:aws:iam::000000000002:role/Everywhere arn:aws:iam::000000000002:role/logs/Reader";
     let other = "000000000003 user/other: arn:aws:iam::000000000002:role/Everywhere";
     assert_eq!(narrowed(&["dev"], &[]), [other, both]);
     assert_eq!(narrowed(&["prod"], &[]), Vec::<String>::new());
@@ -130,7 +131,10 @@ fn what_no_grant_can_be_is_refused_without_aws() {
         refused(&with_roles(&grant("Reader", PROD, to)), expect);
     }
     let to = "{ account = \"prod\", user = \"a\" }";
-    refused(&with_roles(&grant("Raeder", PROD, to)), &["`Raeder` is no role of this directory", "did you mean `Reader`?"]);
+    refused(
+        &with_roles(&grant("Raeder", PROD, to)),
+        &["`Raeder` is no role of this directory", "did you mean `Reader`?"],
+    );
     refused(&with_roles(&format!("[[grant]]\nrole = \"Reader\"\nto = [{to}]\n")), &["has no `in`"]);
     refused(&with_roles(&grant("Reader", "{ acount = \"prod\" }", to)), &["unknown key `acount`"]);
 }
@@ -144,7 +148,12 @@ fn a_grant_of_what_is_not_there_is_refused() {
         ("Gone", PROD, to, &["role `Gone`", "in account 000000000002"]),
         ("{{ 'Raeder' if account.id else '' }}", PROD, to, &["`Raeder` is no role", "did you mean `Reader`?"]),
         ("Reader", "{ account = \"000000000009\" }", to, &["account 000000000009 does not exist"]),
-        ("Reader", PROD, "{ account = \"prd\", user = \"a\" }", &["no account of organization", "did you mean `prod`?"]),
+        (
+            "Reader",
+            PROD,
+            "{ account = \"prd\", user = \"a\" }",
+            &["no account of organization", "did you mean `prod`?"],
+        ),
     ] {
         not_expanded(&with_roles(&grant(role, selector, to)), expect);
     }

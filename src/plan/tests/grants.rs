@@ -132,7 +132,9 @@ fn a_role_and_a_grant_to_it_are_written_one_after_the_other_and_both_converge() 
 
 #[test]
 fn a_grant_that_nobody_desires_is_an_orphan_and_pruned() {
-    for (to, delete) in [("user/U", "DeleteUserPolicy"), ("group/G", "DeleteGroupPolicy"), ("role/R", "DeleteRolePolicy")] {
+    for (to, delete) in
+        [("user/U", "DeleteUserPolicy"), ("group/G", "DeleteGroupPolicy"), ("role/R", "DeleteRolePolicy")]
+    {
         let mut role = live_role("R");
         if to == "role/R" {
             role.inline_policies.insert(PolicyName::of_grants(OURS), granted(&[ROLE]).document().unwrap().clone());
@@ -185,7 +187,8 @@ fn a_grant_outside_the_organization_is_handed_over() {
     let finding = plan.findings.iter().find(|finding| finding.code == "grant-outside").unwrap();
     assert_eq!((finding.severity, plan.summary.steps), (Severity::Warn, 0));
     assert_eq!(finding.address.as_deref(), Some("888888888888/grant/user/z"));
-    let json = format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["{ROLE}"]}}]}}"#);
+    let json = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["{ROLE}"]}}]}}"#
+    );
     assert!(finding.message.contains(&json) && finding.message.contains(&format!("`{ROLE}`")), "{}", finding.message);
 }
-
