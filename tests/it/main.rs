@@ -9,6 +9,8 @@
 )]
 
 mod clients;
+mod kit_cado;
+mod kit_cortex_xdr;
 mod moto;
 mod probes;
 #[allow(dead_code, reason = "not every test needs all of it")]
