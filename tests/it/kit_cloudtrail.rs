@@ -205,8 +205,8 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     let verified = kit.run(world, "verify", &["--offline", "--format", "json"]).exits(0).json();
     let (b, c) = (format!("{}", world.id("account-b")), format!("{}", world.id("account-c")));
     for (role, words) in [
-        ("B", [format!("`{b}` is let in"), "everybody else is refused".to_owned()]),
-        ("C", [format!("`{c}` is let in"), "everybody else is refused".to_owned()]),
+        ("B", [format!("`arn:aws:iam::{b}:root` is let in"), "everybody else is refused".to_owned()]),
+        ("C", [format!("`arn:aws:iam::{c}:root` is let in"), "everybody else is refused".to_owned()]),
         ("Z", ["refused without the external id".to_owned(), "refused with a wrong external id".to_owned()]),
         ("D", ["let in".to_owned(), "refused without MFA".to_owned()]),
         ("P", ["let in".to_owned(), "session name".to_owned()]),
