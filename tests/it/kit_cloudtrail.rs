@@ -203,7 +203,7 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     kit.write("more.toml", &format!("{mfa}\n{pinned}"));
     kit.apply(world, &[]);
     let verified = kit.run(world, "verify", &["--offline", "--format", "json"]).exits(0).json();
-    let (b, c) = (format!("{}", world.id("account-b")), format!("{}", world.id("account-c")));
+    let (b, c) = (world.id("account-b").to_owned(), world.id("account-c").to_owned());
     for (role, words) in [
         ("B", [format!("`{b}` is let in"), "everybody else is refused".to_owned()]),
         ("C", [format!("`{c}` is let in"), "everybody else is refused".to_owned()]),

@@ -323,7 +323,10 @@ fn it_is_proven_who_gets_in_and_who_does_not(world: &World) {
     let proven = verify(0);
     for (role, words) in [
         ("CortexPlatformRole", ["outpost_role` is let in with the external id", "refused with a wrong external id"]),
-        ("cortex-logs-ingestion-access", ["accounts.google.com` is let in", "refused with another `accounts.google.com:aud`"]),
+        (
+            "cortex-logs-ingestion-access",
+            ["accounts.google.com` is let in", "refused with another `accounts.google.com:aud`"],
+        ),
         ("EmptyBucketLambdaExecutionRole", ["lambda.amazonaws.com` is let in", "everybody else is refused"]),
     ] {
         let said = said(&proven, role, "proven");
