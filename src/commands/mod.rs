@@ -10,6 +10,8 @@ mod planning;
 mod sandbox;
 mod stop;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod verify;
 mod verifying;

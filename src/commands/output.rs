@@ -82,7 +82,7 @@ async fn read<'a>(survey: &'a Survey, at_once: usize, console: &Console) -> Vec<
     let progress = &console.progress();
     progress.phase("Reading accounts", Some(accounts.len() as u64));
     let tasks = accounts.into_iter().map(|(account, roles)| async move {
-        let wanted = Wanted { scope: Scope::Only { roles, policies: BTreeSet::new() }, details: false };
+        let wanted = Wanted { scope: Scope::Only { roles, policies: BTreeSet::new() }, details: false, grants: None };
         let live = reader.read(account, &wanted).await;
         match &live {
             Ok(_) => progress.tick(),

@@ -14,8 +14,8 @@ use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
 use crate::plan::{self, AccountPlan, Extras, Finding, Header, Needs, Plan, Settings, Severity};
-use crate::read::{Reader, Scope, Wanted};
-use crate::resource::name::{PolicyArn, RoleName};
+use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
 const READ_AT_ONCE: usize = 64;
@@ -68,8 +68,9 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
 fn checked(plan: Plan, survey: &Survey) -> Plan {
     let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
     let found = survey.expansion.findings.iter().cloned().chain(whole);
-    let lints = plan::lints(&survey.settings, &survey.expansion.desired.accounts);
-    plan.with_findings(found.map(finding).chain(lints))
+    let desired = &survey.expansion.desired;
+    let lints = plan::lints(&survey.settings, &desired.accounts);
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
 }
 
 /// What a check found, as a plan says it.
@@ -149,7 +150,7 @@ impl<R: Reader> Shared<R> {
                 roles: live.roles.values().map(|role| role.name.clone()).collect(),
                 policies: BTreeSet::new(),
             };
-            let again = self.reader.read(account, &Wanted { scope, details }).await?;
+            let again = self.reader.read(account, &Wanted { scope, details, grants: None }).await?;
             live.roles = again.roles;
         }
         Ok(())
@@ -167,7 +168,17 @@ impl<R: Reader> Shared<R> {
             }
             _ => Scope::All,
         };
-        Wanted { scope, details }
+        Wanted { scope, details, grants: Some(self.grants(desired)) }
+    }
+
+    /// Which grants to read: those that are desired, and with prune whatever users and groups are left with.
+    fn grants(&self, desired: Option<&AccountDesired>) -> WantedGrants {
+        let desired = desired.iter().flat_map(|desired| desired.grants.values());
+        let principals: BTreeMap<_, _> =
+            desired.map(|grant| (grant.principal.key(), grant.principal.clone())).collect();
+        let prunes = self.settings.extras == Extras::Remove && self.settings.roles.is_empty();
+        let others = if prunes { Others::All } else { Others::Unseen };
+        WantedGrants { policy: PolicyName::of_grants(&self.settings.name), principals, others }
     }
 
     async fn exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {

@@ -70,6 +70,8 @@ impl Subject {
             Self::Resource(Kind::Policy) => {
                 &["policy", "roles", "policies", "var", "account", "organization", "partition"]
             }
+            // No check is for grants: [`Self::read`] knows no word for it.
+            Self::Resource(Kind::Grant) => &[],
             Self::Plan => &["plan", "var", "organization", "partition"],
         }
     }

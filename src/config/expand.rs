@@ -18,7 +18,7 @@ use super::stand_in::{Names, check_duplicate};
 use super::target::{self, TagMatching, Targeting};
 use super::tree::{Node, Place};
 use super::vars::Values;
-use super::{Config, facts, schema, settings};
+use super::{Config, facts, grant, schema, settings};
 use crate::desired::{AccountDesired, Desired};
 use crate::org::{Account, AccountId, Organization};
 use crate::resource::managed_policy::ManagedPolicy;
@@ -57,6 +57,8 @@ impl Config {
             return organization.accounts.keys().copied().collect();
         }
         let targetings = self.targetings(organization, &mut Problems::default());
+        // What is granted to a principal in scope may be a role of an account out of it.
+        let has_grants = self.resources.iter().any(|resource| resource.kind == Kind::Grant);
         let judged = self.checks.iter().any(|check| check.uses_tags);
         let mut candidates = BTreeSet::new();
         for (resource, targeting) in self.resources.iter().zip(&targetings) {
@@ -65,13 +67,14 @@ impl Config {
             let about: Vec<&Targets> = match resource.kind {
                 Kind::Policy if resource.uses_tags => targetings.iter().collect(),
                 Kind::Role | Kind::Policy if selects || resource.uses_tags || judged => vec![targeting],
-                Kind::Role | Kind::Policy => continue,
+                Kind::Grant if selects || resource.uses_tags => vec![targeting],
+                Kind::Role | Kind::Policy | Kind::Grant => continue,
             };
             candidates.extend(
                 organization
                     .accounts
                     .values()
-                    .filter(|account| scope.has_account(account, organization))
+                    .filter(|account| has_grants || scope.has_account(account, organization))
                     .filter(|account| about.iter().any(|targets| targets.may_match(account, organization)))
                     .map(|account| account.id),
             );
@@ -103,6 +106,7 @@ impl Config {
         for account in organization.accounts.values().filter(|account| scope.has_account(account, organization)) {
             run.account(account);
         }
+        run.grants();
         run.finish()
     }
 
@@ -146,7 +150,7 @@ impl Config {
         self.resources
             .iter()
             .map(|resource| Targets {
-                targets: read(resource, resource.targets.as_ref(), "targets"),
+                targets: read(resource, resource.targets.as_ref(), resource.kind.targets_key()),
                 exclude: read(resource, resource.exclude.as_ref(), "exclude"),
             })
             .collect()
@@ -195,6 +199,7 @@ impl Targets {
 enum Made {
     Role(Arc<Role>),
     Policy(Arc<ManagedPolicy>),
+    Grant(Arc<grant::Written>),
     /// Its `when` is false.
     Nothing,
     /// It cannot be made.
@@ -207,6 +212,12 @@ struct Here<'a> {
     scopes: Option<Scopes>,
     held: Vec<Held>,
     left_out: Vec<LeftOut>,
+}
+
+impl<'a> Here<'a> {
+    fn new(account: &'a Account) -> Self {
+        Self { account, scopes: None, held: Vec::new(), left_out: Vec::new() }
+    }
 }
 
 struct Run<'a> {
@@ -277,7 +288,7 @@ impl<'a> Run<'a> {
 
     fn account(&mut self, account: &'a Account) {
         let config = self.config;
-        let mut here = Here { account, scopes: None, held: Vec::new(), left_out: Vec::new() };
+        let mut here = Here::new(account);
         let mut holds = AccountDesired::default();
         let mut names = Names::new();
         let mut is_target = false;
@@ -339,10 +350,64 @@ impl<'a> Run<'a> {
                     let left_out = scopes.get(resource.instance).and_then(|scope| LeftOut::new(resource, scope));
                     here.left_out.extend(left_out);
                 }
-                Made::Policy(_) | Made::Role(_) | Made::Broken(_) => {}
+                Made::Policy(_) | Made::Role(_) | Made::Grant(_) | Made::Broken(_) => {}
             }
         }
         is_target
+    }
+
+    /// Gathers what is granted, over all accounts: a principal's one policy names the roles of accounts out of scope too.
+    fn grants(&mut self) {
+        let (config, organization) = (self.config, self.organization);
+        let mut ledger = grant::Ledger::default();
+        for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Grant) {
+            for account in organization.accounts.values().filter(|account| account.status.is_active()) {
+                if self.matching(index, account).is_none() {
+                    continue;
+                }
+                let mut here = Here::new(account);
+                if let Made::Grant(written) = self.make(index, resource, &mut here)
+                    && let Some(role) = self.granted_role(resource, &written, &mut here)
+                {
+                    ledger.add(&written, &role, account.id, organization, &mut self.problems);
+                }
+            }
+        }
+        ledger.settle(self.narrow, organization, &mut self.expansion.desired);
+    }
+
+    /// The role of a grant, as it is in one account.
+    fn granted_role(
+        &mut self,
+        grant: &Resource,
+        written: &grant::Written,
+        here: &mut Here<'a>,
+    ) -> Option<Arc<Role>> {
+        let config = self.config;
+        let mut is_broken = false;
+        for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {
+            if resource.literal_name().is_some_and(|name| name != written.role)
+                || self.matching(index, here.account).is_none()
+            {
+                continue;
+            }
+            match self.make(index, resource, here) {
+                Made::Role(role) if role.name.as_str() == written.role && role.ensure == Ensure::Present => {
+                    return Some(role);
+                }
+                // What keeps it from being one has been said.
+                Made::Broken(_) => is_broken = true,
+                Made::Role(_) | Made::Policy(_) | Made::Grant(_) | Made::Nothing => {}
+            }
+        }
+        if !is_broken {
+            let names: Vec<String> = config.roles().map(Resource::written_name).collect();
+            let is_known = names.contains(&written.role);
+            let unknown = || grant::unknown_role(&written.role, &written.role_place, names.iter().map(String::as_str));
+            let problem = if is_known { grant::not_here(written) } else { unknown() };
+            self.note(problem.in_modules(&self.chain(grant)), here.account.id);
+        }
+        None
     }
 
     /// Notes a role or policy of the account for the checks.
@@ -487,6 +552,8 @@ impl<'a> Run<'a> {
             Kind::Policy => {
                 converter.policy(&node, resource.origin.clone()).map(|policy| Made::Policy(Arc::new(policy)))
             }
+            Kind::Grant => grant::read(&node, &resource.title, resource.origin.clone(), &mut converter.problems)
+                .map(|written| Made::Grant(Arc::new(written))),
         };
         match made {
             Some(made) if !converter.problems.has_errors() => made,

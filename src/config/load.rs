@@ -21,11 +21,12 @@ use super::{Config, Inputs, check, document, lints, schema, source};
 use crate::resource::Origin;
 use crate::resource::secret::Secrets;
 
-/// Whether a resource is a role or a policy.
+/// Whether a resource is a role, a policy or a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Role,
     Policy,
+    Grant,
 }
 
 impl Kind {
@@ -33,6 +34,7 @@ impl Kind {
         match self {
             Self::Role => "role",
             Self::Policy => "policy",
+            Self::Grant => "grant",
         }
     }
 
@@ -40,11 +42,28 @@ impl Kind {
         match self {
             Self::Role => &schema::ROLE,
             Self::Policy => &schema::POLICY,
+            Self::Grant => &schema::GRANT,
+        }
+    }
+
+    /// The key that says which accounts it is about.
+    pub(super) fn targets_key(self) -> &'static str {
+        match self {
+            Self::Role | Self::Policy => "targets",
+            Self::Grant => "in",
+        }
+    }
+
+    /// The key by which messages call it.
+    fn title_key(self) -> &'static str {
+        match self {
+            Self::Role | Self::Policy => "name",
+            Self::Grant => "role",
         }
     }
 }
 
-/// One `[[role]]` or `[[policy]]`, its expressions compiled and its documents read.
+/// One `[[role]]`, `[[policy]]` or `[[grant]]`, its expressions compiled and its documents read.
 #[derive(Debug)]
 pub(super) struct Resource {
     pub kind: Kind,
@@ -290,6 +309,7 @@ impl Merged {
             }
             "role" => return self.add_resources(Kind::Role, node),
             "policy" => return self.add_resources(Kind::Policy, node),
+            "grant" => return self.add_resources(Kind::Grant, node),
             "module" => return add_tables(&mut self.modules, node),
             "check" => return add_tables(&mut self.checks, node),
             "organization" => &mut self.organization,
@@ -350,18 +370,21 @@ fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &m
     if let Value::Table(table) = &mut node.value {
         for (key, value) in std::mem::take(&mut table.entries) {
             match key.text.as_str() {
-                "targets" => targets = Some(value),
+                written if written == kind.targets_key() => targets = Some(as_list(value)),
                 "exclude" => exclude = Some(value),
                 _ => table.entries.push((key, value)),
             }
         }
     }
     read_documents(&mut node, files, problems);
-    let name = node.as_table().and_then(|table| table.get("name")).map(Node::to_json);
+    let name = node.as_table().and_then(|table| table.get(kind.title_key())).map(Node::to_json);
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?");
     Resource {
         kind,
-        title: format!("{} `{name}`", kind.word()),
+        title: match kind {
+            Kind::Role | Kind::Policy => format!("{} `{name}`", kind.word()),
+            Kind::Grant => format!("the grant of role `{name}`"),
+        },
         origin: Origin { file: node.place.file.name.clone(), line: node.place.line_column().0 },
         node,
         targets,
@@ -369,6 +392,14 @@ fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &m
         instance: 0,
         varies: false,
         uses_tags: false,
+    }
+}
+
+/// One selector may be written without the list around it.
+fn as_list(node: Node) -> Node {
+    match node.value {
+        Value::Table(_) => Node { place: node.place.clone(), value: Value::Array(vec![node]) },
+        _ => node,
     }
 }
 

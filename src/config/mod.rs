@@ -15,6 +15,7 @@ pub mod document;
 mod expand;
 pub mod expr;
 pub mod facts;
+mod grant;
 pub mod lints;
 mod load;
 pub mod module;

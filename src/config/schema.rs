@@ -84,6 +84,7 @@ pub static ROOT: Schema = Schema {
         optional("account", Type::Map(&Type::Table(&ACCOUNT)), "settings of one account, by id or by a unique name"),
         optional("policy", Type::List(&Type::Table(&POLICY)), "customer managed policies"),
         optional("role", Type::List(&Type::Table(&ROLE)), "roles"),
+        optional("grant", Type::List(&Type::Table(&GRANT)), "which principals may assume a role"),
         optional("module", Type::List(&Type::Table(&MODULE)), "other such directories, with their [vars] as inputs"),
         optional(
             "check",
@@ -199,6 +200,32 @@ pub static ROLE: Schema = Schema {
         optional("ensure", Type::Word(&["present", "absent"]), "absent: delete it where it bears our mark"),
         optional("external", Type::Bool, "true: owned by someone else; compared, never written"),
         optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused"),
+    ],
+};
+
+/// `[[grant]]`
+pub static GRANT: Schema = Schema {
+    name: "grant",
+    keys: &[
+        required("role", Type::String, "name of a role of this directory"),
+        required("in", Type::OneOrMany(&Type::Table(&SELECTOR)), "the accounts where that role lives"),
+        required("to", Type::List(&Type::Table(&GRANTEE)), "who may assume it"),
+        WHEN,
+    ],
+};
+
+/// One principal of a grant.
+pub static GRANTEE: Schema = Schema {
+    name: "to",
+    keys: &[
+        required(
+            "account",
+            Type::String,
+            "12-digit id, exact name, or management; an id may be outside the organization",
+        ),
+        optional("user", Type::String, "a user that exists there"),
+        optional("group", Type::String, "a group that exists there"),
+        optional("role", Type::String, "a role that exists there"),
     ],
 };
 

@@ -15,7 +15,7 @@ use super::settings::AccountSettings;
 use super::shape::{self, Stage};
 use super::tree::{Node, Place};
 use super::vars::Values;
-use super::{facts, schema, target};
+use super::{facts, grant, schema, target};
 use crate::desired::AccountDesired;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, Role};
@@ -75,6 +75,7 @@ impl<'a> StandIn<'a> {
         for role in self.holds.roles.values().filter(|role| !self.unsure.contains(&role.name.key())) {
             all.extend(attached_but_left_out(role, &self.holds, &self.left_out, self.instances));
         }
+        grant::check_roles(resources, self.instances, &mut all);
         judge.account(&self.held, &self.scopes, &mut all);
         // What was wrong before it was rendered has been said, and better.
         let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
@@ -90,7 +91,7 @@ impl<'a> StandIn<'a> {
         let variables = &instance.variables;
         for node in resource.targets.iter().chain(&resource.exclude) {
             if let Some(mut node) = render::render_alone(node, &resource.title, scope, variables, problems) {
-                check_targets(&mut node, &resource.title, problems);
+                check_targets(&mut node, resource, problems);
             }
         }
         let mut evaluation = render::evaluate(&resource.node, scope);
@@ -120,6 +121,11 @@ impl<'a> StandIn<'a> {
         let made = match resource.kind {
             Kind::Role => converter.role(&rendered, resource.origin.clone()).map(Made::Role),
             Kind::Policy => converter.policy(&rendered, resource.origin.clone()).map(Made::Policy),
+            // What it is to the principals is only known with the organization at hand.
+            Kind::Grant => {
+                drop(grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems));
+                None
+            }
         };
         let found = converter.problems;
         problems.extend(found.into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
@@ -197,10 +203,11 @@ fn unknown_members(node: &Node, scope: &Scope) -> BTreeSet<&'static str> {
     members
 }
 
-fn check_targets(node: &mut Node, title: &str, problems: &mut Problems) {
-    let kind = schema::ROLE.keys.iter().find(|key| key.name == "targets").map_or(schema::Type::Any, |key| key.kind);
-    shape::check(node, &kind, "targets", Stage::Rendered, problems);
-    target::targets(node, title, problems);
+fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) {
+    let name = resource.kind.targets_key();
+    let known = resource.kind.schema().keys.iter().find(|key| key.name == name);
+    shape::check(node, &known.map_or(schema::Type::Any, |key| key.kind), name, Stage::Rendered, problems);
+    target::targets(node, &resource.title, problems);
 }
 
 /// Names of roles and policies: how each is written, where, and in which modules.

@@ -9,6 +9,7 @@ use crate::org::{Account, AccountId, AccountStatus, Caller, Organization, OuPath
 use crate::resource::role::{Mode, PolicyRef};
 
 mod checks;
+mod grants;
 mod modules;
 
 const ROLE: &str = "

@@ -14,8 +14,8 @@ use super::{ChangeResult, Event, Outcome, RunReport, Settings, Writer};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{self, AccountPlan, Change, Convergence, Plan, ResourceKind};
-use crate::read::{Reader, Scope, Wanted};
-use crate::resource::name::PolicyArn;
+use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
 
 /// Changes of one account that are written at once. IAM's rate limits are per account, and steps of one role never overlap.
@@ -43,7 +43,16 @@ where
     let created = Mutex::new(Created::of(plan));
     let parallelism = settings.parallelism.max(1);
     let (writing, looking) = (Semaphore::new(parallelism), Semaphore::new(LOOKS_AT_ONCE));
-    let shared = Arc::new(Shared { writer, reader, settings: settings.clone(), on_event, created, writing, looking });
+    let shared = Arc::new(Shared {
+        writer,
+        reader,
+        settings: settings.clone(),
+        on_event,
+        grants: PolicyName::of_grants(&plan.name),
+        created,
+        writing,
+        looking,
+    });
     let mut turns: Vec<Turn> = plan.accounts.iter().filter_map(|part| Turn::new(part, accounts)).collect();
     let mut outcomes = Arc::new(BTreeMap::new());
     let mut results = BTreeMap::new();
@@ -154,6 +163,8 @@ struct Shared<W, R> {
     reader: Arc<R>,
     settings: Settings,
     on_event: Arc<dyn Fn(Event) + Send + Sync>,
+    /// The inline policy that the directory's grants are.
+    grants: PolicyName,
     created: Mutex<Created>,
     /// Who may write: so many accounts at once.
     writing: Semaphore,
@@ -194,22 +205,25 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         Finished { account: part.id, stale, results }
     }
 
-    /// Reads what `changes` touch, tags of policies included.
+    /// Reads what `changes` touch, tags of policies and grants to principals included.
     async fn look<'a>(
         &self,
         account: &Account,
         changes: impl Iterator<Item = &'a Change> + Clone,
     ) -> Result<LiveAccount, AwsError> {
         let details = changes.clone().any(|change| change.details);
-        let (mut roles, mut policies) = (BTreeSet::new(), BTreeSet::new());
+        let (mut roles, mut policies, mut principals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for change in changes {
             match change.resource() {
                 Some(ResourceKind::Role(name)) => _ = roles.insert(name),
                 Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
+                Some(ResourceKind::Grant(principal)) => _ = principals.insert(principal.key(), principal),
                 None => {}
             }
         }
-        let wanted = Wanted { scope: Scope::Only { roles, policies: policies.clone() }, details };
+        let grants = WantedGrants { policy: self.grants.clone(), principals, others: Others::Unseen };
+        let scope = Scope::Only { roles, policies: policies.clone() };
+        let wanted = Wanted { scope, details, grants: Some(grants) };
         // Never closed, so a place is always had.
         let _place = self.looking.acquire().await;
         let mut live = self.reader.read(account, &wanted).await?;

@@ -14,8 +14,7 @@ fn block(language: &str, beginning: &str) -> &'static str {
 #[test]
 fn its_desired_state_is_valid_once_the_inputs_are_given() {
     let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#;
-    let desired =
-        Directory::of(&[("rolecall.toml", block("toml", "name = ")), ("policies/read-logs.json", document)]);
+    let desired = Directory::of(&[("rolecall.toml", block("toml", "name = ")), ("policies/read-logs.json", document)]);
     let validate = || {
         let mut command = rolecall();
         command.arg("validate").arg("-c").arg(desired.path());

@@ -33,7 +33,9 @@ pub(super) async fn read(iam: &Iam, wanted: &Wanted) -> Result<LiveAccount, AwsE
 }
 
 /// Runs `reads` side by side and keeps what was there.
-async fn a_few_at_a_time<T>(reads: Vec<impl Future<Output = Result<Option<T>, AwsError>>>) -> Result<Vec<T>, AwsError> {
+pub(super) async fn a_few_at_a_time<T>(
+    reads: Vec<impl Future<Output = Result<Option<T>, AwsError>>>,
+) -> Result<Vec<T>, AwsError> {
     stream::iter(reads).buffer_unordered(PARALLEL).try_filter_map(async |found| Ok(found)).try_collect().await
 }
 
