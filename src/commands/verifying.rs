@@ -84,7 +84,8 @@ impl<R: Reader> Verifier<'_, R> {
 
     /// The checks of each role of one account.
     async fn account(&self, account: &Account, roles: &[Arc<Role>]) -> Result<Vec<(String, Vec<Check>)>, AwsError> {
-        let live = self.reader.read(account, &Wanted { scope: self.scope(roles), details: false, grants: None }).await?;
+        let live =
+            self.reader.read(account, &Wanted { scope: self.scope(roles), details: false, grants: None }).await?;
         let mut checks = Vec::new();
         for desired in roles {
             let found = match live.roles.get(&desired.name.key()) {

@@ -377,12 +377,7 @@ impl<'a> Run<'a> {
     }
 
     /// The role of a grant, as it is in one account.
-    fn granted_role(
-        &mut self,
-        grant: &Resource,
-        written: &grant::Written,
-        here: &mut Here<'a>,
-    ) -> Option<Arc<Role>> {
+    fn granted_role(&mut self, grant: &Resource, written: &grant::Written, here: &mut Here<'a>) -> Option<Arc<Role>> {
         let config = self.config;
         let mut is_broken = false;
         for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {

@@ -11,7 +11,9 @@
 
 mod apply;
 mod clients;
+mod kit_cado;
 mod kit_cloudtrail;
+mod kit_cortex_xdr;
 mod kit_cortex_xsiam;
 mod language;
 mod moto;

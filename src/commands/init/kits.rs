@@ -24,7 +24,9 @@ pub const START: &str = "quickstart";
 
 /// Every directory of desired state in `examples/`, with every file in it.
 pub const KITS: &[Kit] = &[
+    kit!("cado": "README.md", "policies/cross-account.yaml", "rolecall.toml"),
     kit!("cloudtrail": "README.md", "reader/rolecall.toml", "readers.toml", "rolecall.toml"),
+    kit!("cortex-xdr": "README.md", "rolecall.toml"),
     kit!("cortex-xsiam":
         "README.md",
         "checks.toml",
