@@ -203,13 +203,13 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     kit.write("more.toml", &format!("{mfa}\n{pinned}"));
     kit.apply(world, &[]);
     let verified = kit.run(world, "verify", &["--offline", "--format", "json"]).exits(0).json();
-    let (b, c) = (format!("{}", world.id("account-b")), format!("{}", world.id("account-c")));
+    let (b, c) = (world.id("account-b").to_owned(), world.id("account-c").to_owned());
     for (role, words) in [
-        ("B", [format!("`arn:aws:iam::{b}:root` is let in"), "everybody else is refused".to_owned()]),
-        ("C", [format!("`arn:aws:iam::{c}:root` is let in"), "everybody else is refused".to_owned()]),
+        ("B", [format!("{b}:root` is let in"), "everybody else is refused".to_owned()]),
+        ("C", [format!("{c}:root` is let in"), "everybody else is refused".to_owned()]),
         ("Z", ["refused without the external id".to_owned(), "refused with a wrong external id".to_owned()]),
         ("D", ["let in".to_owned(), "refused without MFA".to_owned()]),
-        ("P", ["let in".to_owned(), "session name".to_owned()]),
+        ("P", ["let in".to_owned(), "refused with another `sts:RoleSessionName`".to_owned()]),
     ] {
         let address = format!("{}/role/CloudTrailLogs-{role}", world.id("account-a"));
         let results = verified["results"].as_array().unwrap().iter().filter(|result| result["address"] == address);

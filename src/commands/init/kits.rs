@@ -70,10 +70,11 @@ mod tests {
                 continue;
             }
             let name = directory.file_name().unwrap().to_str().unwrap();
-            let there: Vec<String> = files(&directory)
+            let mut there: Vec<String> = files(&directory)
                 .iter()
                 .map(|file| file.strip_prefix(&directory).unwrap().to_str().unwrap().replace('\\', "/"))
                 .collect();
+            there.sort();
             let mut built_in: Vec<&str> = KITS
                 .iter()
                 .find(|kit| kit.name == name)
