@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod cases;
 mod clients;
 mod moto;
 mod negative;
