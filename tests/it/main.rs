@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod cases;
 mod clients;
 mod kit_cado;
 mod kit_cloudtrail;
