@@ -147,7 +147,7 @@ pub(super) fn plan(
         context.settings.selects(&role.name) && owner(&role.tags, &context.settings.name) == Owner::Us
     };
     tally.owned += context.live.roles.values().filter(ours).count();
-    tally.desired += context.desired_roles().filter(|role| role.ensure == Ensure::Present).count();
+    tally.desired += context.desired_roles().count();
 }
 
 fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tally: &mut Tally) -> Option<Change> {

@@ -12,6 +12,7 @@
 mod apply;
 mod cases;
 mod clients;
+mod laws;
 mod moto;
 mod negative;
 mod probes;
