@@ -59,7 +59,9 @@ impl Case {
         let served = Served::new(World::new(&spec.unwrap_or_else(OrgSpec::demo)).unwrap()).await;
         let live = self.read("live.json").unwrap_or_else(|| panic!("{}: no live.json", self.name));
         let acts: Vec<Act> = serde_json::from_str(&live).unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        acts.iter().for_each(|act| act.perform(&served));
+        for act in &acts {
+            act.perform(&served);
+        }
         served
     }
 
