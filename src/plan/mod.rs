@@ -102,7 +102,7 @@ pub struct AccountPlan {
     /// Resources that bear our mark, that nobody desires and that stay.
     #[serde(skip)]
     pub orphans: usize,
-    /// Resources that shall be here.
+    /// Resources that the desired state speaks of, those that shall be absent included.
     #[serde(skip)]
     pub desired: usize,
 }

@@ -154,7 +154,7 @@ pub(super) fn plan(
         context.settings.selects(&role.name) && owner(&role.tags, &context.settings.name) == Owner::Us
     };
     tally.owned += context.live.roles.values().filter(ours).count();
-    tally.desired += context.desired_roles().filter(|role| role.ensure == Ensure::Present).count();
+    tally.desired += context.desired_roles().count();
 }
 
 /// Says of each role that goes beside new ones that it may have been renamed, which IAM cannot do.

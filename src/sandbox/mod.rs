@@ -48,6 +48,15 @@ struct Traffic {
     calls: BTreeMap<Call, u64>,
     faults: Faults,
     latency: Duration,
+    jitter: Duration,
+}
+
+impl Traffic {
+    /// How long the call with this number takes: the latency, and by a die up to the jitter on top.
+    fn delay(&self, number: u64) -> Duration {
+        let share = u32::try_from(world::Ids(number).roll() % 1000).unwrap_or_default();
+        self.latency + self.jitter * share / 1000
+    }
 }
 
 /// The connection broke before the sandbox acted.
@@ -118,20 +127,26 @@ impl Sandbox {
         self.traffic().latency = latency;
     }
 
+    /// Lets every call take up to `jitter` longer, another time each, so that answers overtake each other.
+    pub fn set_jitter(&self, jitter: Duration) {
+        self.traffic().jitter = jitter;
+    }
+
     /// Answers one request.
     ///
     /// # Errors
     /// Where a fault breaks the connection.
     pub async fn answer(&self, request: &Request) -> Result<Response, ConnectionReset> {
         let incoming = gate::read(&self.lock(), request);
-        let (effect, latency, request_id) = {
+        let (effect, delay, request_id) = {
             let mut traffic = self.traffic();
             traffic.requests += 1;
             *traffic.calls.entry(incoming.call.clone()).or_default() += 1;
-            (traffic.faults.strike(&incoming.call), traffic.latency, request_id(traffic.requests))
+            let number = traffic.requests;
+            (traffic.faults.strike(&incoming.call), traffic.delay(number), request_id(number))
         };
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
         match effect {
             None => Ok(gate::answer(&mut self.lock(), incoming, request_id)),

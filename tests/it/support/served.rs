@@ -64,6 +64,16 @@ impl Served {
         calls.iter().filter(|(call, _)| call.operation == operation).map(|(_, count)| count).sum()
     }
 
+    /// The operations that were called and change something, each as often as it was called.
+    pub fn writes(&self) -> Vec<String> {
+        let reads = ["Get", "List", "Describe", "AssumeRole"];
+        let calls = self.sandbox.calls();
+        let writes = calls.iter().filter(|(call, _)| !reads.iter().any(|read| call.operation.starts_with(read)));
+        writes
+            .flat_map(|(call, count)| std::iter::repeat_n(call.operation.clone(), usize::try_from(*count).unwrap()))
+            .collect()
+    }
+
     /// Lets writes to IAM stay unseen for a while.
     pub fn lag(&self, lag: Duration) {
         self.sandbox.with(|world| world.lag = lag);
