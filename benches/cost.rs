@@ -7,6 +7,15 @@
 //! The work: each account gets 5 roles, each with a trust that demands an external id, 2 AWS managed policies, 1
 //! customer managed policy, 1 inline policy and 3 tags.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::format_push_string,
+    clippy::duration_suboptimal_units,
+    reason = "a benchmark that cannot measure ends with what went wrong"
+)]
+
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -250,8 +259,13 @@ async fn floor(apply: bool) {
 
 async fn walk(client: &aws_sdk_organizations::Client, parent: String) -> (Vec<String>, Vec<String>) {
     let units = async {
-        let pages = client.list_organizational_units_for_parent().parent_id(&parent).into_paginator().items().send();
-        pages.collect::<Result<Vec<_>, _>>().await.expect("units").into_iter().filter_map(|unit| unit.id).collect()
+        let pages = client.list_organizational_units_for_parent().parent_id(&parent).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("units");
+        pages
+            .into_iter()
+            .flat_map(|page| page.organizational_units.unwrap_or_default())
+            .filter_map(|unit| unit.id)
+            .collect()
     };
     let accounts = async {
         let pages = client.list_accounts_for_parent().parent_id(&parent).into_paginator().send();

@@ -1,5 +1,7 @@
 //! The command line: the only file that names clap.
 
+#![allow(clippy::doc_markdown, reason = "these comments are the help text, which shows no backticks")]
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -24,7 +26,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    error: bad input, wrong usage, no credentials, nothing could be read
-  2    changes are present (plan --detailed-exitcode)
+  2    changes are present (plan --detailed-exitcode), or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
   4    refused: a guard, or a stale plan
   130  interrupted
@@ -77,9 +79,28 @@ pub enum Format {
     Json,
 }
 
+/// Format of a list on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a starting directory, or one of the shipped kits; a file that is there is never overwritten
+    Init {
+        /// The kit: cortex-xdr, cortex-xsiam, cado or cloudtrail; without it a directory to begin with
+        kit: Option<String>,
+        /// Where to write it
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check the desired state without calling AWS: syntax, references, documents, sizes
     Validate {
         /// The desired state.
@@ -130,6 +151,39 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Prove that the roles let in whom they should and nobody else, and allow what they are for
+    Verify {
+        /// Which roles.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Evaluate live policies only; do not enter roles through STS
+        #[arg(long)]
+        offline: bool,
+        /// The session name to enter roles by (default: the one that the trust demands, else rolecall-verify)
+        #[arg(long, value_name = "NAME")]
+        session_name: Option<String>,
+        /// Do not check [[role.expect]]: what the roles may and may not do
+        #[arg(long, conflicts_with = "simulate")]
+        skip_account_check: bool,
+        /// Ask iam:SimulatePrincipalPolicy about [[role.expect]] as well
+        #[arg(long)]
+        simulate: bool,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// The ARNs of the roles that are there and ours, to hand to a vendor
+    Output {
+        /// Which roles.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Format of the list
+        #[arg(long, value_enum, default_value = "text")]
+        format: ListFormat,
+        /// Show external ids, sensitive ones too; the CSV gets a column for them
+        #[arg(long)]
+        show_sensitive: bool,
+    },
     /// An AWS organization in this process: no AWS account needed
     Sandbox {
         /// What to do with it.
@@ -141,7 +195,7 @@ pub enum Command {
 /// What to do with the sandbox.
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply
+    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply, verify
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
@@ -160,7 +214,7 @@ pub struct DesiredArgs {
     /// The desired state: a directory with a rolecall.toml, or one file
     #[arg(short, long, default_value = ".", value_name = "PATH", env = "ROLECALL_CONFIG")]
     pub config: PathBuf,
-    /// Set a variable; strongest. Also ROLECALL_VAR_<name>
+    /// Set a variable; strongest. Also ROLECALL_VAR_NAME
     #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
     /// Set variables from a TOML file

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::org::AccountId;
+use crate::resource::grant::{Grant, OutsideGrant};
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, Role};
 use crate::resource::secret::Secrets;
@@ -17,6 +18,8 @@ pub struct Desired {
     pub digest: String,
     /// What each targeted active account should hold. Roles equal in many accounts share one `Arc`.
     pub accounts: BTreeMap<AccountId, AccountDesired>,
+    /// Grants to principals in accounts outside the organization, where nothing can be written.
+    pub outside: Vec<OutsideGrant>,
     /// Targeted accounts that are not active, with their status as the reason.
     pub skipped: BTreeMap<AccountId, String>,
     /// The sensitive values of this run.
@@ -30,6 +33,8 @@ pub struct AccountDesired {
     pub roles: BTreeMap<String, Arc<Role>>,
     /// Customer managed policies by [`PolicyName::key`](crate::resource::name::PolicyName::key).
     pub policies: BTreeMap<String, Arc<ManagedPolicy>>,
+    /// Grants to principals of this account by [`Principal::key`](crate::resource::grant::Principal::key).
+    pub grants: BTreeMap<String, Arc<Grant>>,
 }
 
 impl AccountDesired {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::org::AwsError;
+use crate::resource::grant::LiveGrant;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyArn;
 use crate::resource::role::LiveRole;
@@ -23,6 +24,9 @@ pub struct LiveAccount {
     pub roles: BTreeMap<String, LiveRole>,
     /// Customer managed policies by [`PolicyName::key`](crate::resource::name::PolicyName::key).
     pub policies: BTreeMap<String, LivePolicy>,
+    /// What the directory's grants were seen to be, by [`Principal::key`](crate::resource::grant::Principal::key): those
+    /// asked for, and others that the same calls showed.
+    pub grants: BTreeMap<String, LiveGrant>,
     /// Whether managed policies that a plan would attach exist; only those that were asked for.
     pub known_policies: BTreeMap<PolicyArn, bool>,
     /// The account's quotas, where a plan needed them.

@@ -306,23 +306,11 @@ pub struct AwsError {
 impl AwsError {
     fn describe(&self) -> String {
         let Self { account, operation, resource, code, message, request_id } = self;
-        let mut text = String::new();
-        if let Some(account) = account {
-            text += &format!("account {account}: ");
-        }
-        text += operation;
-        if let Some(resource) = resource {
-            text += &format!(" `{resource}`");
-        }
-        text += ": ";
-        if let Some(code) = code {
-            text += &format!("{code}: ");
-        }
-        text += message;
-        if let Some(id) = request_id {
-            text += &format!(" (request id {id})");
-        }
-        text
+        let account = account.map(|account| format!("account {account}: ")).unwrap_or_default();
+        let resource = resource.as_ref().map(|resource| format!(" `{resource}`")).unwrap_or_default();
+        let code = code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
+        let request_id = request_id.as_ref().map(|id| format!(" (request id {id})")).unwrap_or_default();
+        format!("{account}{operation}{resource}: {code}{message}{request_id}")
     }
 
     /// Whether AWS answered with this code.

@@ -1,11 +1,12 @@
 //! Reading accounts: what to ask for, and who can answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use crate::live::{LiveAccount, Quotas};
 use crate::org::{Account, AwsError};
 use crate::resource::Tags;
+use crate::resource::grant::Principal;
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 
 /// What to read of one account.
@@ -15,6 +16,29 @@ pub struct Wanted {
     pub scope: Scope,
     /// Whether roles' descriptions and durations are needed.
     pub details: bool,
+    /// Which grants; `None` reads none.
+    pub grants: Option<WantedGrants>,
+}
+
+/// Which grants to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedGrants {
+    /// The inline policy that a directory's grants are.
+    pub policy: PolicyName,
+    /// The principals that are looked at, by [`Principal::key`]: one call each, two where the policy is missing, none where
+    /// the bulk read tells.
+    pub principals: BTreeMap<String, Principal>,
+    /// Who else is.
+    pub others: Others,
+}
+
+/// Which principals besides the named ones are looked at for a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// None, but for roles that are read anyway.
+    Unseen,
+    /// Every user and group of the account, in the bulk read: no call of their own, but pages of a thousand entries more.
+    All,
 }
 
 /// Which roles and policies to read.
@@ -99,8 +123,12 @@ mod tests {
             (0, 1, true, Some(4000), Way::Single),
         ] {
             let scope = Scope::Only { roles: names(roles), policies: policies(wanted_policies) };
-            assert_eq!(way(&Wanted { scope, details }, seen), expect, "{roles} {wanted_policies} {details} {seen:?}");
+            assert_eq!(
+                way(&Wanted { scope, details, grants: None }, seen),
+                expect,
+                "{roles} {wanted_policies} {details} {seen:?}"
+            );
         }
-        assert_eq!(way(&Wanted { scope: Scope::All, details: false }, Some(9000)), Way::Bulk);
+        assert_eq!(way(&Wanted { scope: Scope::All, details: false, grants: None }, Some(9000)), Way::Bulk);
     }
 }

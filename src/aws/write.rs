@@ -105,6 +105,22 @@ async fn perform(iam: Iam, step: &Step) -> Result<(), AwsError> {
             let request = aws.delete_role_policy().role_name(role.as_str()).policy_name(policy.as_str());
             done(iam.call("DeleteRolePolicy", Some(role.as_str())), request.send().await)
         }
+        Step::PutUserPolicy { user, policy, document } => {
+            let request = aws.put_user_policy().user_name(user.as_str()).policy_name(policy.as_str());
+            done(iam.call("PutUserPolicy", Some(user.as_str())), request.policy_document(document).send().await)
+        }
+        Step::DeleteUserPolicy { user, policy } => {
+            let request = aws.delete_user_policy().user_name(user.as_str()).policy_name(policy.as_str());
+            done(iam.call("DeleteUserPolicy", Some(user.as_str())), request.send().await)
+        }
+        Step::PutGroupPolicy { group, policy, document } => {
+            let request = aws.put_group_policy().group_name(group.as_str()).policy_name(policy.as_str());
+            done(iam.call("PutGroupPolicy", Some(group.as_str())), request.policy_document(document).send().await)
+        }
+        Step::DeleteGroupPolicy { group, policy } => {
+            let request = aws.delete_group_policy().group_name(group.as_str()).policy_name(policy.as_str());
+            done(iam.call("DeleteGroupPolicy", Some(group.as_str())), request.send().await)
+        }
         Step::RemoveRoleFromInstanceProfile { role, profile } => {
             let request = aws.remove_role_from_instance_profile().role_name(role.as_str());
             let outcome = request.instance_profile_name(profile).send().await;
@@ -143,7 +159,7 @@ mod tests {
 
     use super::super::testing::{Fake, account, default, xml};
     use super::*;
-    use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
+    use crate::resource::name::{GroupName, IamPath, PolicyArn, PolicyName, RoleName, UserName};
 
     const ARN: &str = "arn:aws-cn:iam::222222222222:policy/p";
 
@@ -171,6 +187,8 @@ mod tests {
     async fn each_step_is_one_call_with_all_its_arguments() {
         let role = || RoleName::parse("r+x").unwrap();
         let policy = || PolicyName::parse("p").unwrap();
+        let user = || UserName::parse("u").unwrap();
+        let group = || GroupName::parse("g").unwrap();
         let arn = || PolicyArn::parse(ARN).unwrap();
         let tags = || Tags::from([("k".to_owned(), "v".to_owned())]);
         let keys = || BTreeSet::from(["k".to_owned()]);
@@ -267,6 +285,26 @@ mod tests {
                 Step::DeleteRolePolicy { role: role(), policy: policy() },
                 "DeleteRolePolicy",
                 vec!["PolicyName=p", on_role],
+            ),
+            (
+                Step::PutUserPolicy { user: user(), policy: policy(), document: document() },
+                "PutUserPolicy",
+                vec![text, "PolicyName=p", "UserName=u"],
+            ),
+            (
+                Step::DeleteUserPolicy { user: user(), policy: policy() },
+                "DeleteUserPolicy",
+                vec!["PolicyName=p", "UserName=u"],
+            ),
+            (
+                Step::PutGroupPolicy { group: group(), policy: policy(), document: document() },
+                "PutGroupPolicy",
+                vec!["GroupName=g", text, "PolicyName=p"],
+            ),
+            (
+                Step::DeleteGroupPolicy { group: group(), policy: policy() },
+                "DeleteGroupPolicy",
+                vec!["GroupName=g", "PolicyName=p"],
             ),
             (
                 Step::RemoveRoleFromInstanceProfile { role: role(), profile: "i".into() },

@@ -1,5 +1,6 @@
 //! `rolecall apply`: shows what will be done, asks, writes, reads back.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     let survey = Survey::new(args, aws, console).await?;
     let plan = match options.plan {
         Some(path) => match saved(path, &survey)? {
-            Saved::Usable(plan) => plan,
+            Saved::Usable(plan) => *plan,
             Saved::Stale(why) => {
                 console.error(&why);
                 console.hint("make a new plan and have it reviewed");
@@ -67,12 +68,8 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     };
     show(&plan, options, console)?;
     let reading = plan::reading(&plan);
-    let stops = plan.stops(&survey.settings.allow);
-    if !stops.is_empty() {
-        console.error("the plan is refused:");
-        for stop in stops {
-            console.say(&format!("  {}: {}", stop.code, stop.message));
-        }
+    if let Some(refusal) = refusal(&plan, &survey, options) {
+        console.error(&refusal);
         return Ok(Exit::Refused);
     }
     if reading == Exit::Error || !plan::has_changes(&plan) {
@@ -87,8 +84,28 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     Ok(ending(&run, interrupted).and(reading))
 }
 
+/// Says what speaks against the plan. A fresh plan has shown each finding already, so there the codes are enough.
+fn refusal(plan: &Plan, survey: &Survey, options: &Options<'_>) -> Option<String> {
+    let stops = plan.stops(&survey.settings.allow);
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for stop in &stops {
+        *codes.entry(&stop.code).or_default() += 1;
+    }
+    let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{code} ({n})")).collect();
+    let mut text = format!("the plan is refused, nothing was written: {}", codes.join(", "));
+    if options.plan.is_some() {
+        for stop in &stops {
+            text += "\n  ";
+            text += &stop.code;
+            text += ": ";
+            text += &stop.message;
+        }
+    }
+    (!stops.is_empty()).then_some(text)
+}
+
 enum Saved {
-    Usable(Plan),
+    Usable(Box<Plan>),
     Stale(String),
 }
 
@@ -118,7 +135,7 @@ fn saved(path: &Path, survey: &Survey) -> Result<Saved, Stop> {
             "the plan `{shown}` is stale: the desired state or its variables have changed since"
         )));
     }
-    Ok(Saved::Usable(plan))
+    Ok(Saved::Usable(Box::new(plan)))
 }
 
 /// Shows a fresh plan. Where the run report is JSON the plan goes to standard error, so that standard output is one object.

@@ -7,7 +7,7 @@ use crate::cli::{self, LogFormat, Output};
 use crate::config::{Color, Problem, problem};
 use crate::exit::Exit;
 use crate::report::progress::{Mode, Progress};
-use crate::report::style::{self, Style, Tone, Verbosity};
+use crate::report::style::{self, Style, Tone, Verbosity, count};
 
 /// Where a command talks, and how.
 #[derive(Debug, Clone)]
@@ -36,7 +36,6 @@ impl Console {
     }
 
     /// Standard output, for data.
-    #[expect(clippy::unused_self, reason = "data goes where the console says")]
     pub fn data(&self) -> impl Write {
         io::BufWriter::new(io::stdout())
     }
@@ -80,7 +79,10 @@ impl Console {
     /// Says why a command ended early, and how that ends the run.
     pub fn stop(&self, stop: &Stop) -> Exit {
         match stop {
-            Stop::Desired(problems) => _ = writeln!(io::stderr(), "{}", problems.render(self.color()).trim_end()),
+            Stop::Desired(problems) => {
+                _ = writeln!(io::stderr(), "{}\n", problems.render(self.color()).trim_end());
+                self.error(&format!("{}; nothing was written", count(problems.errors(), "problem")));
+            }
             Stop::Aws(error) => self.error(&error.to_string()),
             Stop::Other { message, hint } => {
                 self.error(message);

@@ -7,14 +7,15 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
-use super::Console;
 use super::survey::Survey;
+use super::{Console, principals};
+use crate::config::{CheckFinding, Weight};
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
-use crate::plan::{self, AccountPlan, Extras, Header, Needs, Plan, Settings};
-use crate::read::{Reader, Scope, Wanted};
-use crate::resource::name::{PolicyArn, RoleName};
+use crate::plan::{self, AccountPlan, Extras, Finding, Header, Needs, Plan, Settings, Severity};
+use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
 const READ_AT_ONCE: usize = 64;
@@ -38,7 +39,10 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
             let part = task.await.unwrap_or_else(|broken| plan::unreadable(&fallback, internal(&fallback, &broken)));
             match &part.error {
-                Some(error) => progress.failure(&format!("{} ({}): {error}", part.name, part.id)),
+                Some(error) => {
+                    progress.failure(&format!("{}: {error}", part.name));
+                    progress.tick();
+                }
                 None => progress.account_done(&part.name, part.id, &changes(&part)),
             }
             part
@@ -47,6 +51,13 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
     let mut parts: Vec<AccountPlan> =
         stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(READ_AT_ONCE)).collect().await;
     progress.finish();
+    let missing = principals::missing(
+        &survey.accounts.reading(),
+        &survey.organization,
+        &parts,
+        parallelism.unwrap_or(READ_AT_ONCE),
+    )
+    .await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
@@ -57,7 +68,26 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: desired.digest.clone(),
     };
-    plan::build(header, &survey.settings, parts)
+    checked(plan::build(header, &survey.settings, parts).with_findings(missing), survey)
+}
+
+/// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
+fn checked(plan: Plan, survey: &Survey) -> Plan {
+    let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
+    let found = survey.expansion.findings.iter().cloned().chain(whole);
+    let desired = &survey.expansion.desired;
+    let lints = plan::lints(&survey.settings, &desired.accounts);
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
+}
+
+/// What a check found, as a plan says it.
+pub fn finding(found: CheckFinding) -> Finding {
+    let CheckFinding { code, severity, address, message } = found;
+    let severity = match severity {
+        Weight::Stop => Severity::Stop,
+        Weight::Warn => Severity::Warn,
+    };
+    Finding { code, severity, address, message }
 }
 
 fn internal(account: &Account, broken: &tokio::task::JoinError) -> AwsError {
@@ -127,7 +157,7 @@ impl<R: Reader> Shared<R> {
                 roles: live.roles.values().map(|role| role.name.clone()).collect(),
                 policies: BTreeSet::new(),
             };
-            let again = self.reader.read(account, &Wanted { scope, details }).await?;
+            let again = self.reader.read(account, &Wanted { scope, details, grants: None }).await?;
             live.roles = again.roles;
         }
         Ok(())
@@ -145,7 +175,17 @@ impl<R: Reader> Shared<R> {
             }
             _ => Scope::All,
         };
-        Wanted { scope, details }
+        Wanted { scope, details, grants: Some(self.grants(desired)) }
+    }
+
+    /// Which grants to read: those that are desired, and with prune whatever users and groups are left with.
+    fn grants(&self, desired: Option<&AccountDesired>) -> WantedGrants {
+        let desired = desired.iter().flat_map(|desired| desired.grants.values());
+        let principals: BTreeMap<_, _> =
+            desired.map(|grant| (grant.principal.key(), grant.principal.clone())).collect();
+        let prunes = self.settings.extras == Extras::Remove && self.settings.roles.is_empty();
+        let others = if prunes { Others::All } else { Others::Unseen };
+        WantedGrants { policy: PolicyName::of_grants(&self.settings.name), principals, others }
     }
 
     async fn exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {

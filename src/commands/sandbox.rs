@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use super::{Console, Stop, apply, plan};
+use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
 use crate::cli::{DesiredArgs, Format, ScopeArgs};
 use crate::exit::Exit;
@@ -34,6 +34,8 @@ pub async fn serve(org: Option<&Path>, port: u16, console: &Console) -> Result<E
     for (name, value) in [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
         ("AWS_REGION", "us-east-1"),
+        // What boto3 and version 1 of the CLI read.
+        ("AWS_DEFAULT_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
     ] {
@@ -63,7 +65,7 @@ fn world(org: Option<&Path>) -> Result<World, Stop> {
         .map_err(|error| Stop::because(format!("cannot use the organization `{shown}`: {error}")))
 }
 
-/// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan.
+/// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan, verify.
 pub async fn demo(console: &Console) -> Result<Exit, Stop> {
     let directory = tempfile::tempdir()?;
     for (name, text) in QUICKSTART {
@@ -120,6 +122,8 @@ impl Demo<'_> {
         self.apply().await?;
         self.title("7. rolecall plan: as desired again")?;
         self.plan(Exit::Done).await?;
+        self.title("8. rolecall verify: who gets in, and who does not")?;
+        self.verify().await?;
 
         self.title("That is all. Your turn:")?;
         self.words(
@@ -171,33 +175,27 @@ impl Demo<'_> {
         expect(Exit::Done, apply::run(&self.scope, &options, self.aws(), self.console).await?)
     }
 
+    async fn verify(&self) -> Result<(), Stop> {
+        let (sts, judges) = (verify::Sts::Ask, verify::Judges::Evaluation);
+        let options = verify::Options { sts, session_name: None, judges, format: Format::Text };
+        expect(Exit::Done, verify::run(&self.scope, &options, self.aws(), self.console).await?)
+    }
+
     fn meddle(&self) -> Result<(), Stop> {
         let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
         let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-        let acts: [(&str, &str, &[(&str, &str)], &str); 3] = [
-            (
-                "222222222221",
-                "UpdateAssumeRolePolicy",
-                &[("RoleName", "VendorLogReader"), ("PolicyDocument", open)],
-                "log-archive: the vendor's role loses its external id",
-            ),
-            (
-                "444444444441",
-                "AttachRolePolicy",
-                &[("RoleName", "SecurityAudit"), ("PolicyArn", admin)],
-                "payments-prod: AdministratorAccess on the audit role",
-            ),
-            (
-                "444444444442",
-                "UntagRole",
-                &[("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")],
-                "web-prod: a tag is gone",
-            ),
+        let trust = [("RoleName", "VendorLogReader"), ("PolicyDocument", open)];
+        let attachment = [("RoleName", "SecurityAudit"), ("PolicyArn", admin)];
+        let tag = [("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")];
+        let acts = [
+            ("222222222221", "UpdateAssumeRolePolicy", trust, "log-archive: the vendor's role loses its external id"),
+            ("444444444441", "AttachRolePolicy", attachment, "payments-prod: AdministratorAccess on the audit role"),
+            ("444444444442", "UntagRole", tag, "web-prod: a tag is gone"),
         ];
         for (account, operation, params, words) in acts {
             let account = AccountId::parse(account).map_err(|error| Stop::because(error.to_string()))?;
             self.sandbox
-                .by_hand(account, operation, params)
+                .by_hand(account, operation, &params)
                 .map_err(|error| Stop::because(format!("{operation}: {}: {}", error.code, error.message)))?;
             self.words(&format!("  {operation:<24}{words}"))?;
         }

@@ -111,6 +111,11 @@ fn may_mean(settings: &AccountSettings, account: &Account, organization: &Organi
 /// The account that `[account.X]` means: by id, or by a name that exactly one account has.
 pub fn resolve(settings: &AccountSettings, organization: &Organization) -> Result<AccountId, Box<Problem>> {
     let AccountSettings { key, place, .. } = settings;
+    account_called(key, place, organization)
+}
+
+/// The account with this id, the management account, or the one account of this name.
+pub fn account_called(key: &str, place: &Place, organization: &Organization) -> Result<AccountId, Box<Problem>> {
     let names = || organization.accounts.values().map(|account| account.name.as_str());
     let problem = |message: String| Problem::error("account", place, message);
     if let Ok(id) = AccountId::parse(key) {
@@ -124,7 +129,7 @@ pub fn resolve(settings: &AccountSettings, organization: &Organization) -> Resul
     if AccountPattern::parse(key) == AccountPattern::Management {
         return Ok(organization.management_account);
     }
-    let found: Vec<&Account> = organization.accounts.values().filter(|account| account.name == *key).collect();
+    let found: Vec<&Account> = organization.accounts.values().filter(|account| account.name == key).collect();
     match found.as_slice() {
         [account] => Ok(account.id),
         [] => {

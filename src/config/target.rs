@@ -200,7 +200,7 @@ fn tag_values(table: &Table) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Digits that are no id are a mistyped id, never a name.
-fn check_account_text(text: &str, place: &Place, problems: &mut Problems) {
+pub(super) fn check_account_text(text: &str, place: &Place, problems: &mut Problems) {
     if text.len() >= 9 && text.chars().all(|c| c.is_ascii_digit()) && AccountId::parse(text).is_err() {
         let message = format!("`{text}` is no account id: it must be 12 digits, it has {}", text.len());
         problems.push(Problem::error("selector", place, message));

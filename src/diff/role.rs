@@ -64,6 +64,7 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
         ensure: _,
         external: _,
         prevent_destroy: _,
+        expect: _,
         origin: _,
     } = desired;
     let (trust, trust_spelling) = trust(desired, live, names);
@@ -164,7 +165,7 @@ fn inline_policies(desired: &Role, live: Option<&LiveRole>) -> (Documents, Docum
     let there = live.map(|live| live.inline_policies.clone()).unwrap_or_default();
     let Some(wanted) = &desired.inline_policies else { return (there, Documents::new()) };
     let mut after = match desired.manage.inline_policies {
-        Mode::Exclusive => there.iter().filter(|(name, _)| is_grant(name)).map(owned).collect(),
+        Mode::Exclusive => there.iter().filter(|(name, _)| name.is_of_grants()).map(owned).collect(),
         Mode::Additive => there.clone(),
     };
     let mut spelling = Documents::new();
@@ -184,13 +185,6 @@ fn inline_policies(desired: &Role, live: Option<&LiveRole>) -> (Documents, Docum
 
 fn owned((name, document): (&PolicyName, &PolicyDocument)) -> (PolicyName, PolicyDocument) {
     (name.clone(), document.clone())
-}
-
-/// Whether this inline policy is the caller's half of a grant: `rolecall-<directory>-assume`.
-///
-/// Inline policies carry no tag, so a grant is known by its name, and no directory removes another's.
-fn is_grant(name: &PolicyName) -> bool {
-    name.as_str().strip_prefix("rolecall-").is_some_and(|rest| rest.ends_with("-assume"))
 }
 
 fn tags(desired: &Role, live: Option<&LiveRole>, mark: Option<&str>) -> Tags {

@@ -155,7 +155,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { first: Duration::from_millis(250), longest: Duration::from_secs(8), total: Duration::from_secs(120) }
+        Self { first: Duration::from_millis(250), longest: Duration::from_secs(8), total: Duration::from_mins(2) }
     }
 }
 

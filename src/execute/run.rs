@@ -7,17 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
+use tokio::sync::Semaphore;
 
 use super::lag::{Created, is_lag};
 use super::{ChangeResult, Event, Outcome, RunReport, Settings, Writer};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{self, AccountPlan, Change, Convergence, Plan, ResourceKind};
-use crate::read::{Reader, Scope, Wanted};
+use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::Tags;
+use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
 
 /// Changes of one account that are written at once. IAM's rate limits are per account, and steps of one role never overlap.
 const CHANGES_AT_ONCE: usize = 4;
+
+/// Accounts that are looked at at once, before writing and after; those that are written to are fewer.
+const LOOKS_AT_ONCE: usize = 64;
 
 /// Equal reads in a row before a change is called done: one may come from a replica that is ahead.
 const EQUAL_READS: usize = 2;
@@ -36,7 +42,18 @@ where
     R: Reader + 'static,
 {
     let created = Mutex::new(Created::of(plan));
-    let shared = Arc::new(Shared { writer, reader, settings: settings.clone(), on_event, created });
+    let parallelism = settings.parallelism.max(1);
+    let (writing, looking) = (Semaphore::new(parallelism), Semaphore::new(LOOKS_AT_ONCE));
+    let shared = Arc::new(Shared {
+        writer,
+        reader,
+        settings: settings.clone(),
+        on_event,
+        grants: PolicyName::of_grants(&plan.name),
+        created,
+        writing,
+        looking,
+    });
     let mut turns: Vec<Turn> = plan.accounts.iter().filter_map(|part| Turn::new(part, accounts)).collect();
     let mut outcomes = Arc::new(BTreeMap::new());
     let mut results = BTreeMap::new();
@@ -147,7 +164,13 @@ struct Shared<W, R> {
     reader: Arc<R>,
     settings: Settings,
     on_event: Arc<dyn Fn(Event) + Send + Sync>,
+    /// The inline policy that the directory's grants are.
+    grants: PolicyName,
     created: Mutex<Created>,
+    /// Who may write: so many accounts at once.
+    writing: Semaphore,
+    /// Who may look; an account that is looked at takes no place from those that are written to.
+    looking: Semaphore,
 }
 
 impl<W: Writer, R: Reader> Shared<W, R> {
@@ -163,9 +186,11 @@ impl<W: Writer, R: Reader> Shared<W, R> {
                 if !begun {
                     (self.on_event)(Event::AccountStarted { account: part.id, name: part.name.clone() });
                 }
-                let stale = match stale {
-                    Some(stale) => Ok(stale),
-                    None => self.look(&account, planned(&part)).await.map(|live| plan::recheck(&part, &live)),
+                let stale = if let Some(stale) = stale {
+                    Ok(stale)
+                } else {
+                    let live = self.look(&account, planned(&part), &BTreeMap::new()).await;
+                    live.map(|live| plan::recheck(&part, &live))
                 };
                 match stale {
                     Ok(stale) => {
@@ -183,26 +208,45 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         Finished { account: part.id, stale, results }
     }
 
-    /// Reads what `changes` touch, tags of policies included.
+    /// Reads what `changes` touch, tags of policies and grants to principals included. Tags in `known`, by the key of
+    /// their policy, are not read.
     async fn look<'a>(
         &self,
         account: &Account,
         changes: impl Iterator<Item = &'a Change> + Clone,
+        known: &BTreeMap<String, Tags>,
     ) -> Result<LiveAccount, AwsError> {
         let details = changes.clone().any(|change| change.details);
-        let (mut roles, mut policies) = (BTreeSet::new(), BTreeSet::new());
+        let (mut roles, mut policies, mut principals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for change in changes {
             match change.resource() {
                 Some(ResourceKind::Role(name)) => _ = roles.insert(name),
                 Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
+                Some(ResourceKind::Grant(principal)) => _ = principals.insert(principal.key(), principal),
                 None => {}
             }
         }
-        let wanted = Wanted { scope: Scope::Only { roles, policies: policies.clone() }, details };
+        let grants = WantedGrants { policy: self.grants.clone(), principals, others: Others::Unseen };
+        let scope = Scope::Only { roles, policies: policies.clone() };
+        let wanted = Wanted { scope, details, grants: Some(grants) };
+        // Never closed, so a place is always had.
+        let _place = self.looking.acquire().await;
         let mut live = self.reader.read(account, &wanted).await?;
-        for name in policies {
-            if let Some(policy) = live.policies.get_mut(&name.key()) {
-                policy.tags = Some(self.reader.policy_tags(account, &policy.arn).await?);
+        let touched: Vec<(String, PolicyArn)> = policies
+            .iter()
+            .filter(|name| !known.contains_key(&name.key()))
+            .filter_map(|name| Some((name.key(), live.policies.get(&name.key())?.arn.clone())))
+            .collect();
+        let tags =
+            futures_util::future::try_join_all(touched.iter().map(|(_, arn)| self.reader.policy_tags(account, arn)));
+        for ((key, _), tags) in touched.iter().zip(tags.await?) {
+            if let Some(policy) = live.policies.get_mut(key) {
+                policy.tags = Some(tags);
+            }
+        }
+        for (key, tags) in known {
+            if let Some(policy) = live.policies.get_mut(key) {
+                policy.tags = Some(tags.clone());
             }
         }
         Ok(live)
@@ -223,6 +267,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             ended.add(result(change, Outcome::Stale, Some(why)));
         }
         let here: BTreeSet<&str> = changes.iter().map(|change| change.address.as_str()).collect();
+        let place = self.writing.acquire().await;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < CHANGES_AT_ONCE
@@ -243,6 +288,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             let why = "waits for a change that waits for it".to_owned();
             ended.add(result(change, Outcome::NotReached, Some(why)));
         }
+        drop(place);
         let mut results = ended.results;
         self.read_back(changes, account, &mut results).await;
         changes.iter().filter_map(|change| results.remove(&change.address)).collect()
@@ -324,7 +370,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
     }
 
     async fn differing<'a>(&self, account: &Account, written: &[&'a Change]) -> Vec<(&'a Change, String)> {
-        match self.look(account, written.iter().copied()).await {
+        match self.look(account, written.iter().copied(), &tags_of_created(written)).await {
             Ok(live) => written
                 .iter()
                 .filter_map(|change| match plan::converged(change, &live) {
@@ -335,6 +381,17 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             Err(error) => written.iter().map(|change| (*change, error.to_string())).collect(),
         }
     }
+}
+
+/// The tags of policies that this run created: they rode on `CreatePolicy`, so what is there bears them.
+fn tags_of_created(written: &[&Change]) -> BTreeMap<String, Tags> {
+    let steps = written.iter().flat_map(|change| &change.steps);
+    steps
+        .filter_map(|step| match step {
+            Step::CreatePolicy { name, tags, .. } => Some((name.key(), tags.clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 /// What has ended: in earlier rounds, and in this one.

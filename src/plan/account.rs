@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::context::Context;
-use super::{AccountPlan, Action, Change, Extras, Finding, Reason, Settings, Status, order, policy, quota, role};
+use super::{
+    AccountPlan, Action, Change, Extras, Finding, Reason, Settings, Status, grant, order, policy, quota, role,
+};
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
 use crate::live::{LiveAccount, Quotas};
@@ -56,6 +58,7 @@ pub fn plan_account(
     let roles = role::standings(&context);
     let policies = policy::plan(&context, &roles, &mut tally);
     role::plan(&context, &roles, &policies, &mut tally);
+    grant::plan(&context, &roles, &mut tally);
     let quotas = live.quotas.unwrap_or_default();
     let (role_count, policy_count) = counts_after(live, &tally.changes);
     if adds(&tally.changes) {
@@ -105,11 +108,12 @@ fn adds(changes: &[Change]) -> bool {
 
 /// How many roles, and how many policies at most, there will be: roles that go may go first, policies go last.
 fn counts_after(live: &LiveAccount, changes: &[Change]) -> (usize, usize) {
-    let count = |kind: &str, action: Action| {
-        changes.iter().filter(|change| change.action == action && change.address.contains(kind)).count()
+    let count = |kind: order::Kind, action: Action| {
+        changes.iter().filter(|change| change.action == action && order::kind(change) == kind).count()
     };
-    let roles = (live.roles.len() + count("/role/", Action::Create)).saturating_sub(count("/role/", Action::Delete));
-    (roles, live.policies.len() + count("/policy/", Action::Create))
+    let roles = live.roles.len() + count(order::Kind::Role, Action::Create);
+    let roles = roles.saturating_sub(count(order::Kind::Role, Action::Delete));
+    (roles, live.policies.len() + count(order::Kind::Policy, Action::Create))
 }
 
 /// What must be read of an account, after the bulk read, before it can be planned.

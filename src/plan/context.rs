@@ -9,6 +9,7 @@ use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
 use crate::live::LiveAccount;
 use crate::org::Account;
+use crate::resource::grant::Principal;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
 use crate::resource::role::{LiveRole, PolicyRef, Role};
@@ -39,6 +40,10 @@ impl<'a> Context<'a> {
 
     pub(super) fn policy_address(&self, name: impl std::fmt::Display) -> String {
         format!("{}/policy/{name}", self.account.id)
+    }
+
+    pub(super) fn grant_address(&self, principal: &Principal) -> String {
+        format!("{}/grant/{principal}", self.account.id)
     }
 
     /// The desired role of this key, where it is in scope.

@@ -50,7 +50,7 @@ pub fn recheck(plan: &AccountPlan, live: &LiveAccount) -> BTreeSet<String> {
 /// Whether the resource of `change` is as its steps should have left it.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     let Some(now) = now(change, live, Purpose::Expected) else {
-        return Convergence::Differs(format!("`{}` names no role or policy", change.address));
+        return Convergence::Differs(format!("`{}` names no role, policy or grant", change.address));
     };
     if now.digest == change.expected {
         Convergence::Converged
@@ -79,6 +79,10 @@ fn now(change: &Change, live: &LiveAccount, purpose: Purpose) -> Option<Now> {
         ResourceKind::Policy(name) => {
             let policy = live.policies.get(&name.key());
             (policy.is_some(), of_policy(policy, purpose))
+        }
+        ResourceKind::Grant(principal) => {
+            let document = live.grants.get(&principal.key()).and_then(|grant| grant.state.document());
+            (document.is_some(), of_grant(document))
         }
     };
     Some(Now { exists, digest })
@@ -116,8 +120,12 @@ pub(super) fn of_role(
     } = role;
     let details = details.as_ref().filter(|_| with_details);
     let trust = trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
-    let inline: BTreeMap<&str, Value> =
-        inline_policies.iter().map(|(name, document)| (name.as_str(), canonical(document))).collect();
+    let inline: BTreeMap<&str, Value> = inline_policies
+        .iter()
+        // A grant to this role is a resource of its own, which the same run may write.
+        .filter(|(name, _)| purpose == Purpose::Seen || !name.is_of_grants())
+        .map(|(name, document)| (name.as_str(), canonical(document)))
+        .collect();
     digest(&json!({
         "path": path,
         "details": details.map(|details| json!([details.description, details.max_session_duration])),
@@ -128,6 +136,10 @@ pub(super) fn of_role(
         "tags": own(tags),
         "instance_profiles": (purpose == Purpose::Seen).then_some(instance_profiles),
     }))
+}
+
+pub(super) fn of_grant(document: Option<&PolicyDocument>) -> String {
+    document.map_or_else(absent, |document| digest(&json!({ "document": canonical(document) })))
 }
 
 pub(super) fn of_policy(policy: Option<&LivePolicy>, purpose: Purpose) -> String {

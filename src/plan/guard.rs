@@ -23,10 +23,7 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     for finding in &mut findings {
         finding.message = settings.secrets.mask(&finding.message);
     }
-    findings.sort_by(|one, other| {
-        (one.severity, &one.code, &one.address).cmp(&(other.severity, &other.code, &other.address))
-    });
-    findings.dedup();
+    sort(&mut findings);
     let Header { organization_id, created_at, desired_digest } = header;
     Plan {
         format: FORMAT.to_owned(),
@@ -41,7 +38,22 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     }
 }
 
+fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|one, other| {
+        (one.severity, &one.code, &one.address).cmp(&(other.severity, &other.code, &other.address))
+    });
+    findings.dedup();
+}
+
 impl Plan {
+    /// The same with more findings, as of the checks of the desired state.
+    #[must_use]
+    pub fn with_findings(mut self, more: impl IntoIterator<Item = Finding>) -> Self {
+        self.findings.extend(more);
+        sort(&mut self.findings);
+        self
+    }
+
     /// The stop findings that nobody allowed: neither when the plan was made nor in `extra`. Apply is refused while there
     /// is one.
     pub fn stops(&self, extra: &BTreeSet<String>) -> Vec<&Finding> {
@@ -109,7 +121,7 @@ fn deletes(settings: &Settings, summary: &Summary) -> Option<Finding> {
 fn change_percent(settings: &Settings, summary: &Summary, owned: usize) -> Option<Finding> {
     let count = summary.update + summary.replace + summary.delete;
     let limit = settings.limits.max_change_percent;
-    let over = count.saturating_mul(100) > owned.saturating_mul(usize::try_from(limit).unwrap_or(usize::MAX));
+    let over = count.saturating_mul(100) > owned.saturating_mul(limit);
     (owned > FEW && over).then(|| {
         stop(
             "change-percent",

@@ -23,7 +23,9 @@ mod claim;
 mod context;
 mod file;
 mod fingerprint;
+mod grant;
 mod guard;
+mod lints;
 mod mask;
 mod order;
 mod policy;
@@ -36,10 +38,13 @@ mod steps;
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, load, save};
 pub use fingerprint::{Convergence, converged, recheck};
+pub use grant::outside;
 pub use guard::build;
+pub use lints::{lints, lints_alone};
 pub use settings::{Extras, Header, Limits, RoleKey, Settings};
 
 use crate::org::{AccountId, AwsError};
+use crate::resource::grant::Principal;
 use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::policy::StatementDiff;
 use crate::resource::step::Step;
@@ -136,7 +141,7 @@ impl std::fmt::Display for Reason {
 /// One resource's change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// `<account-id>/role/<name>` or `<account-id>/policy/<name>`.
+    /// `<account-id>/role/<name>`, `<account-id>/policy/<name>` or `<account-id>/grant/<user|group|role>/<principal>`.
     pub address: String,
     /// What is done.
     pub action: Action,
@@ -162,12 +167,16 @@ pub struct Change {
 }
 
 impl Change {
-    /// The role or policy that this changes.
+    /// The role, policy or grant that this changes.
     pub fn resource(&self) -> Option<ResourceKind> {
         let mut parts = self.address.splitn(3, '/').skip(1);
         match (parts.next()?, parts.next()?) {
             ("role", name) => RoleName::parse(name).ok().map(ResourceKind::Role),
             ("policy", name) => PolicyName::parse(name).ok().map(ResourceKind::Policy),
+            ("grant", principal) => {
+                let (kind, name) = principal.split_once('/')?;
+                Principal::parse(kind, name)?.ok().map(ResourceKind::Grant)
+            }
             _ => None,
         }
     }
@@ -180,6 +189,8 @@ pub enum ResourceKind {
     Role(RoleName),
     /// A customer managed policy.
     Policy(PolicyName),
+    /// What the directory grants to a principal.
+    Grant(Principal),
 }
 
 /// What is done to a resource.

@@ -1,6 +1,7 @@
 //! The order of changes: what names something comes after it.
 //!
-//! Within an account policies come first, then roles, then deletions of roles, then deletions of policies. A role comes
+//! Within an account policies come first, then roles, then grants, then deletions of roles, then deletions of policies. A
+//! grant to a role comes after that role's own change. A role comes
 //! after the policies it attaches, after a replaced policy was taken off it, and after the roles its trust policy names,
 //! because IAM refuses a principal that does not exist. A policy is deleted after the roles that let go of it.
 //!
@@ -41,23 +42,51 @@ pub(super) fn within(mut changes: Vec<Change>, partition: &Partition, roles: usi
     sort(changes)
 }
 
-fn is_role(change: &Change) -> bool {
-    change.address.split('/').nth(1) == Some("role")
+/// What a change is about, going by its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Role,
+    Policy,
+    Grant,
 }
 
-fn rank(change: &Change) -> u8 {
-    match (is_role(change), change.action) {
-        (false, Action::Delete) => 3,
-        (false, _) => 0,
-        (true, Action::Delete) => 2,
-        (true, _) => 1,
+pub(super) fn kind(change: &Change) -> Kind {
+    match change.address.split('/').nth(1) {
+        Some("role") => Kind::Role,
+        Some("grant") => Kind::Grant,
+        _ => Kind::Policy,
+    }
+}
+
+fn is_role(change: &Change) -> bool {
+    kind(change) == Kind::Role
+}
+
+/// Where a change stands among those it does not wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    #[default]
+    Policy,
+    Role,
+    Grant,
+    RoleDeletion,
+    PolicyDeletion,
+}
+
+fn rank(change: &Change) -> Rank {
+    match (kind(change), change.action) {
+        (Kind::Policy, Action::Delete) => Rank::PolicyDeletion,
+        (Kind::Policy, _) => Rank::Policy,
+        (Kind::Role, Action::Delete) => Rank::RoleDeletion,
+        (Kind::Role, _) => Rank::Role,
+        (Kind::Grant, _) => Rank::Grant,
     }
 }
 
 /// What a change needs and provides.
 #[derive(Default)]
 struct Facts {
-    rank: u8,
+    rank: Rank,
     /// Whether it has writes at all.
     writes: bool,
     creates_role: bool,
@@ -117,6 +146,10 @@ impl Facts {
             | Step::UntagRole { .. }
             | Step::PutRolePolicy { .. }
             | Step::DeleteRolePolicy { .. }
+            | Step::PutUserPolicy { .. }
+            | Step::DeleteUserPolicy { .. }
+            | Step::PutGroupPolicy { .. }
+            | Step::DeleteGroupPolicy { .. }
             | Step::RemoveRoleFromInstanceProfile { .. } => {}
         }
         self.roles.extend(role_of(step).map(RoleName::key));
@@ -147,7 +180,11 @@ fn role_of(step: &Step) -> Option<&RoleName> {
         | Step::DeletePolicyVersion { .. }
         | Step::TagPolicy { .. }
         | Step::UntagPolicy { .. }
-        | Step::DeletePolicy { .. } => None,
+        | Step::DeletePolicy { .. }
+        | Step::PutUserPolicy { .. }
+        | Step::DeleteUserPolicy { .. }
+        | Step::PutGroupPolicy { .. }
+        | Step::DeleteGroupPolicy { .. } => None,
     }
 }
 
@@ -162,10 +199,16 @@ fn comes_after(change: &Facts, other: &Facts, full: bool) -> bool {
     }
     match (change.rank, other.rank) {
         // A policy takes a replaced one off a role before that role's own change; the role then attaches the new one.
-        (1 | 2, 0) => !change.attaches.is_disjoint(&other.provides) || !change.roles.is_disjoint(&other.roles),
-        (1, 1) => other.creates_role && !change.trusts.is_disjoint(&other.provides),
-        (1, 2) => full && change.creates_role,
-        (3, 1 | 2) => !change.deletes.is_disjoint(&other.detaches) || other.unbinds,
+        (Rank::Role | Rank::RoleDeletion, Rank::Policy) => {
+            !change.attaches.is_disjoint(&other.provides) || !change.roles.is_disjoint(&other.roles)
+        }
+        (Rank::Role, Rank::Role) => other.creates_role && !change.trusts.is_disjoint(&other.provides),
+        (Rank::Role, Rank::RoleDeletion) => full && change.creates_role,
+        // Writes to one role go one after another.
+        (Rank::Grant, Rank::Role) => !change.roles.is_disjoint(&other.roles),
+        (Rank::PolicyDeletion, Rank::Role | Rank::RoleDeletion) => {
+            !change.deletes.is_disjoint(&other.detaches) || other.unbinds
+        }
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::lint;
 use crate::org::{AccountId, Partition, glob};
 use crate::resource::name::RoleName;
 use crate::resource::secret::Secrets;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub protected: BTreeSet<(AccountId, RoleKey)>,
     /// Globs over role names; what matches none is out of scope. Empty is everything.
     pub roles: Vec<String>,
+    /// How much lints weigh, and who belongs to the organization.
+    pub lints: lint::Settings,
     /// The values that are never shown.
     pub secrets: Secrets,
 }

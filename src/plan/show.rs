@@ -191,6 +191,11 @@ fn statements(document: &PolicyDocument, presence: Presence) -> Vec<StatementDif
     written.into_iter().enumerate().map(diff).collect()
 }
 
+/// The difference of a grant.
+pub(super) fn grant(sides: Sides<'_, PolicyDocument>, cosmetic: bool, secrets: &Secrets) -> Vec<AttributeDiff> {
+    document(Attribute::Document, sides.before, sides.after, cosmetic, secrets).into_iter().collect()
+}
+
 /// The differences of a policy; what is desired in another spelling, and a description that cannot change, are cosmetic.
 pub(super) fn policy(
     sides: Sides<'_, LivePolicy>,

@@ -93,6 +93,33 @@ name_type!(
     /// Source: IAM API, `policyNameType`.
     PolicyName, "policy name", 128
 );
+name_type!(
+    /// A user's name: 1 to 64 of letters, digits and `_+=,.@-`.
+    ///
+    /// Source: IAM API, `userNameType`.
+    UserName, "user name", 64
+);
+name_type!(
+    /// A group's name: 1 to 128 of letters, digits and `_+=,.@-`.
+    ///
+    /// Source: IAM API, `groupNameType`.
+    GroupName, "group name", 128
+);
+
+impl PolicyName {
+    /// The inline policy by which the directory `name` lets a principal assume roles. A directory's name has at most 64 of
+    /// `a-z`, `0-9` and `-`, so this is always a name.
+    pub fn of_grants(name: &str) -> Self {
+        Self(format!("rolecall-{name}-assume"))
+    }
+
+    /// Whether this is what [`of_grants`](Self::of_grants) makes of any directory.
+    ///
+    /// Inline policies carry no tag, so a grant is known by its name, and no directory removes another's.
+    pub fn is_of_grants(&self) -> bool {
+        self.0.strip_prefix("rolecall-").is_some_and(|rest| rest.ends_with("-assume"))
+    }
+}
 
 /// A path of a role or policy: `/`, or `/` segments `/`.
 ///

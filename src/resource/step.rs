@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Tags;
-use super::name::{IamPath, PolicyArn, PolicyName, RoleName};
+use super::name::{GroupName, IamPath, PolicyArn, PolicyName, RoleName, UserName};
 
 /// One write to IAM, named as the API operation it is.
 ///
@@ -89,6 +89,24 @@ pub enum Step {
     },
     DeleteRolePolicy {
         role: RoleName,
+        policy: PolicyName,
+    },
+    PutUserPolicy {
+        user: UserName,
+        policy: PolicyName,
+        document: String,
+    },
+    DeleteUserPolicy {
+        user: UserName,
+        policy: PolicyName,
+    },
+    PutGroupPolicy {
+        group: GroupName,
+        policy: PolicyName,
+        document: String,
+    },
+    DeleteGroupPolicy {
+        group: GroupName,
         policy: PolicyName,
     },
     RemoveRoleFromInstanceProfile {

@@ -152,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn only_loopback_is_listened_on() {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-        let refused = serve(Sandbox::new(World::demo()), listener, std::future::pending()).await.unwrap_err();
+        let refused = serve(Sandbox::new(World::demo()), listener, std::future::ready(())).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -321,8 +321,10 @@ fn n1_10_two_roles_with_one_external_id() {
     );
     let text = std::fs::read_to_string(example("cortex-xdr/rolecall.toml")).unwrap();
     let directory = Directory::of(&[("rolecall.toml", &root), ("kit/rolecall.toml", &text)]);
-    let shown = run(rolecall().arg("validate").arg("-c").arg(directory.path()))
-        .exits(0)
-        .says(&["XDR-Flow", "XDR-Audit", "unique"]);
+    let shown = run(rolecall().arg("validate").arg("-c").arg(directory.path())).exits(0).says(&[
+        "XDR-Flow",
+        "XDR-Audit",
+        "unique",
+    ]);
     assert!(!shown.text().contains(EXTERNAL_ID), "it is sensitive: {}", shown.text());
 }

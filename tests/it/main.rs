@@ -5,14 +5,24 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::format_collect,
     reason = "what a test stands on fails the test"
 )]
 
+mod apply;
+mod cases;
 mod clients;
 mod kit_cado;
+mod kit_cloudtrail;
 mod kit_cortex_xdr;
+mod kit_cortex_xsiam;
+mod language;
 mod moto;
+mod negative;
 mod probes;
+mod readme;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
+mod terminal;
 mod tidy;
+mod verify;

@@ -147,7 +147,10 @@ async fn prune_deletes_what_bears_our_mark_and_nothing_else() {
     let mark = Tag::builder().key("rolecall:managed-by").value("another-directory").build().unwrap();
     other.create_role().role_name("Theirs").assume_role_policy_document(trust).tags(mark).send().await.unwrap();
 
-    world.desired.write("rolecall.toml", &DESIRED.replace("Workloads", "Suspended").replace("\"Security\", \"Infrastructure\"", "\"Suspended\""));
+    world.desired.write(
+        "rolecall.toml",
+        &DESIRED.replace("Workloads", "Suspended").replace("\"Security\", \"Infrastructure\"", "\"Suspended\""),
+    );
     let plan = world.rolecall(&["plan", "--format", "json", "--prune"]).exits(0).json();
     assert_eq!(plan["summary"]["delete"], 3, "{plan:#}");
     let kept = world.rolecall(&["plan", "--format", "json"]).exits(0).json();

@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_iam::types::EntityType;
+use aws_sdk_iam::types::{EntityType, GroupDetail, UserDetail};
 
-use super::{entity, single};
+use super::{entity, grant, single};
 use crate::aws::accounts::Iam;
 use crate::live::LiveAccount;
 use crate::org::AwsError;
-use crate::read::{Scope, Wanted};
-use crate::resource::name::{PolicyArn, PolicyName, RoleName};
+use crate::read::{Scope, Wanted, WantedGrants};
+use crate::resource::grant::{LiveGrant, Principal};
+use crate::resource::name::{GroupName, PolicyArn, PolicyName, RoleName, UserName};
 use crate::resource::role::RoleDetails;
 
 /// The most entries that a page may hold.
@@ -21,10 +22,12 @@ const PAGE: i32 = 1000;
 /// Reads what is `wanted` of the account.
 pub(super) async fn read(iam: &Iam, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
     let filter = Filter::new(&wanted.scope);
+    let grants = wanted.grants_in_bulk();
     if !wanted.details {
-        return authorization_details(iam, &filter).await;
+        return authorization_details(iam, &filter, grants).await;
     }
-    let (mut live, details) = tokio::try_join!(authorization_details(iam, &filter), role_details(iam, &filter))?;
+    let (mut live, details) =
+        tokio::try_join!(authorization_details(iam, &filter, grants), role_details(iam, &filter))?;
     let mut alone: Vec<RoleName> = Vec::new();
     for (key, (name, details)) in details {
         match live.roles.get_mut(&key) {
@@ -75,7 +78,12 @@ impl Filter {
     }
 }
 
-async fn authorization_details(iam: &Iam, filter: &Filter) -> Result<LiveAccount, AwsError> {
+/// The inline policies of users and groups come along where `grants` are looked for in all of them.
+async fn authorization_details(
+    iam: &Iam,
+    filter: &Filter,
+    grants: Option<&WantedGrants>,
+) -> Result<LiveAccount, AwsError> {
     let call = iam.call("GetAccountAuthorizationDetails", None);
     let mut live = LiveAccount::default();
     let mut seen = 0;
@@ -83,7 +91,16 @@ async fn authorization_details(iam: &Iam, filter: &Filter) -> Result<LiveAccount
     loop {
         let request = iam.client.get_account_authorization_details().max_items(PAGE).set_marker(marker);
         let request = request.filter(EntityType::Role).filter(EntityType::LocalManagedPolicy);
+        let request = match grants {
+            Some(_) => request.filter(EntityType::User).filter(EntityType::Group),
+            None => request,
+        };
         let page = request.send().await.map_err(|error| call.failed(&error))?;
+        if let Some(grants) = grants {
+            let (users, groups) =
+                (page.user_detail_list.unwrap_or_default(), page.group_detail_list.unwrap_or_default());
+            principals(iam, grants, users, groups, &mut live.grants)?;
+        }
         let (roles, policies) = (page.role_detail_list.unwrap_or_default(), page.policies.unwrap_or_default());
         seen += roles.len() + policies.len();
         for role in roles {
@@ -105,6 +122,27 @@ async fn authorization_details(iam: &Iam, filter: &Filter) -> Result<LiveAccount
             return Ok(live);
         }
     }
+}
+
+fn principals(
+    iam: &Iam,
+    grants: &WantedGrants,
+    users: Vec<UserDetail>,
+    groups: Vec<GroupDetail>,
+    found: &mut BTreeMap<String, LiveGrant>,
+) -> Result<(), AwsError> {
+    let call = iam.call("GetAccountAuthorizationDetails", None);
+    for user in users {
+        let name = entity::name(call, UserName::parse(&call.required("UserName", user.user_name)?))?;
+        let state = grant::state(iam, &grants.policy, user.user_policy_list)?;
+        grant::keep(grants, Principal::User(name), state, found);
+    }
+    for group in groups {
+        let name = entity::name(call, GroupName::parse(&call.required("GroupName", group.group_name)?))?;
+        let state = grant::state(iam, &grants.policy, group.group_policy_list)?;
+        grant::keep(grants, Principal::Group(name), state, found);
+    }
+    Ok(())
 }
 
 async fn role_details(iam: &Iam, filter: &Filter) -> Result<BTreeMap<String, (RoleName, RoleDetails)>, AwsError> {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod entity;
+mod grant;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,9 @@ use crate::org::{Account, AwsError};
 use crate::read::{Reader, Wanted, Way, way};
 use crate::resource::Tags;
 use crate::resource::name::PolicyArn;
+
+pub(super) use entity::absent_is_none;
+pub(super) use single::version_document;
 
 /// Somebody who can read the accounts and has no way to write.
 #[derive(Debug, Clone)]
@@ -38,10 +42,11 @@ impl Reader for Reading {
 }
 
 async fn choose(iam: Iam, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
-    match way(wanted, iam.entities()) {
-        Way::Bulk => bulk::read(&iam, wanted).await,
-        Way::Single => single::read(&iam, wanted).await,
-    }
+    let live = match way(wanted, iam.entities()) {
+        Way::Bulk => bulk::read(&iam, wanted).await?,
+        Way::Single => single::read(&iam, wanted).await?,
+    };
+    grant::complete(&iam, wanted, live).await
 }
 
 async fn tags_of(iam: Iam, arn: &PolicyArn) -> Result<Tags, AwsError> {

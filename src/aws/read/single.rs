@@ -33,7 +33,9 @@ pub(super) async fn read(iam: &Iam, wanted: &Wanted) -> Result<LiveAccount, AwsE
 }
 
 /// Runs `reads` side by side and keeps what was there.
-async fn a_few_at_a_time<T>(reads: Vec<impl Future<Output = Result<Option<T>, AwsError>>>) -> Result<Vec<T>, AwsError> {
+pub(super) async fn a_few_at_a_time<T>(
+    reads: Vec<impl Future<Output = Result<Option<T>, AwsError>>>,
+) -> Result<Vec<T>, AwsError> {
     stream::iter(reads).buffer_unordered(PARALLEL).try_filter_map(async |found| Ok(found)).try_collect().await
 }
 
@@ -173,7 +175,12 @@ async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsErr
     }))
 }
 
-async fn version_document(iam: &Iam, arn: &PolicyArn, version: &str) -> Result<PolicyDocument, AwsError> {
+/// The document of one version of a managed policy.
+pub(in crate::aws) async fn version_document(
+    iam: &Iam,
+    arn: &PolicyArn,
+    version: &str,
+) -> Result<PolicyDocument, AwsError> {
     let call = iam.call("GetPolicyVersion", Some(arn.as_str()));
     let request = iam.client.get_policy_version().policy_arn(arn.as_str()).version_id(version);
     let answer = request.send().await.map_err(|error| call.failed(&error))?;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::super::testing::{Asked, Fake, account, default, refusal, xml};
 use super::*;
 use crate::org::Partition;
-use crate::read::Scope;
+use crate::read::{Others, Scope, WantedGrants};
+use crate::resource::grant::{GrantState, Principal};
 use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::policy::PolicyKind;
 
@@ -129,13 +130,13 @@ fn iam(asked: &Asked) -> (u16, String) {
 }
 
 fn all(details: bool) -> Wanted {
-    Wanted { scope: Scope::All, details }
+    Wanted { scope: Scope::All, details, grants: None }
 }
 
 fn only(roles: &[&str], policies: &[&str], details: bool) -> Wanted {
     let roles: BTreeSet<_> = roles.iter().map(|name| RoleName::parse(name).unwrap()).collect();
     let policies: BTreeSet<_> = policies.iter().map(|name| PolicyName::parse(name).unwrap()).collect();
-    Wanted { scope: Scope::Only { roles, policies }, details }
+    Wanted { scope: Scope::Only { roles, policies }, details, grants: None }
 }
 
 async fn read(fake: &Fake, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
@@ -255,4 +256,106 @@ async fn policies_and_quotas_are_told() {
     assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("a".into(), "1".into()), ("b".into(), "2".into())]);
     let quotas = reading.quotas(&account).await.unwrap();
     assert_eq!(quotas, Quotas { attached_policies_per_role: 20, roles: 5000, ..Quotas::default() });
+}
+
+/// An account with the user `Ann` and the group `ops`, who hold the policy `g`, the user `bob`, who holds another, and the
+/// role `One`; told one by one or in bulk.
+fn principals(asked: &Asked) -> (u16, String) {
+    let operation = asked.operation.as_str();
+    let policy = |kind: &str, name: &str| {
+        xml(
+            operation,
+            &format!(
+                "<{kind}Name>{name}</{kind}Name><PolicyName>g</PolicyName><PolicyDocument>{IDENTITY}</PolicyDocument>"
+            ),
+        )
+    };
+    let missing = || refusal(404, "NoSuchEntity", "not there");
+    let user = "<Path>/</Path><UserName>bob</UserName><UserId>AIDA</UserId><Arn>a</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>";
+    let inline = |name: &str| {
+        format!("<member><PolicyName>{name}</PolicyName><PolicyDocument>{IDENTITY}</PolicyDocument></member>")
+    };
+    match (operation, asked.get("UserName"), asked.get("GroupName")) {
+        ("GetUserPolicy", "ann", _) => policy("User", "Ann"),
+        ("GetGroupPolicy", _, "ops") => policy("Group", "ops"),
+        ("GetUser", "bob", _) => xml(operation, &format!("<User>{user}</User>")),
+        ("GetUserPolicy" | "GetGroupPolicy" | "GetRolePolicy" | "GetUser" | "GetGroup" | "GetRole", _, _) => missing(),
+        ("GetAccountAuthorizationDetails", _, _) => {
+            let all = asked.get("Filter.member.3") == "User" && asked.get("Filter.member.4") == "Group";
+            let users = format!(
+                "<UserDetailList><member><UserName>Ann</UserName><UserPolicyList>{}{}</UserPolicyList></member>\
+                 <member><UserName>bob</UserName><UserPolicyList>{}</UserPolicyList></member></UserDetailList>\
+                 <GroupDetailList><member><GroupName>ops</GroupName><GroupPolicyList>{}</GroupPolicyList></member></GroupDetailList>",
+                inline("other"),
+                inline("g"),
+                inline("G2"),
+                inline("g")
+            );
+            let users = if all { users } else { String::new() };
+            xml(
+                operation,
+                &format!(
+                    "{users}<RoleDetailList>{}</RoleDetailList><IsTruncated>false</IsTruncated>",
+                    role_detail("One")
+                ),
+            )
+        }
+        _ => default(),
+    }
+}
+
+#[tokio::test]
+async fn grants_are_read_with_as_few_calls_as_tell_them() {
+    let wanted = |scope: Scope, principals: &[&str], others: Others| Wanted {
+        scope,
+        details: false,
+        grants: Some(WantedGrants {
+            policy: PolicyName::parse("g").unwrap(),
+            principals: principals
+                .iter()
+                .map(|text| {
+                    let (kind, name) = text.split_once('/').unwrap();
+                    ((*text).to_owned(), Principal::parse(kind, name).unwrap().unwrap())
+                })
+                .collect(),
+            others,
+        }),
+    };
+    let nothing = || Scope::Only { roles: BTreeSet::new(), policies: BTreeSet::new() };
+    let named = ["user/ann", "user/bob", "user/gone", "group/ops", "group/gone", "role/one", "role/gone"];
+    let all = [
+        "group/gone -",
+        "group/ops granted",
+        "role/gone -",
+        "role/one nothing",
+        "user/ann granted",
+        "user/bob nothing",
+        "user/gone -",
+    ];
+    for (wanted, expect, calls) in [
+        (wanted(Scope::All, &[], Others::Unseen), &[][..], 1),
+        (wanted(Scope::All, &named, Others::All), &all, 1),
+        // Users and groups one by one, and who holds no policy is looked for.
+        (wanted(Scope::All, &named, Others::Unseen), &all, 1 + 5 + 3),
+        (wanted(Scope::All, &[], Others::All), &["group/ops granted", "user/ann granted"], 1),
+        (wanted(nothing(), &["user/ann", "role/gone"], Others::All), &["role/gone -", "user/ann granted"], 1 + 2),
+        (wanted(nothing(), &[], Others::Unseen), &[], 0),
+    ] {
+        let fake = Fake::new(principals);
+        let live = read(&fake, &wanted).await.unwrap();
+        let shown = live.grants.iter().map(|(key, grant)| {
+            let state = match &grant.state {
+                GrantState::NoPrincipal => "-",
+                GrantState::NoPolicy => "nothing",
+                GrantState::Granted(document) => {
+                    assert!(document.text().contains("s3:Get*"));
+                    "granted"
+                }
+            };
+            format!("{key} {state}")
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), expect);
+        // Who is calling, and entering.
+        assert_eq!(fake.log().len() - 2, calls, "{:?}", fake.log());
+    }
 }

@@ -1,7 +1,9 @@
 //! Claims about plans, over a model of IAM that performs steps and refuses what IAM refuses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod grants;
 mod laws;
+mod lints;
 mod policies;
 mod roles;
 mod whole;

@@ -7,6 +7,7 @@ use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AccountStatus, OuPath, Partition};
 use crate::plan::*;
+use crate::resource::grant::{GrantState, LiveGrant, Principal};
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy, PolicyVersion};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
@@ -49,6 +50,7 @@ pub fn settings() -> Settings {
         limits: Limits::default(),
         protected: BTreeSet::new(),
         roles: Vec::new(),
+        lints: crate::lint::Settings::default(),
         secrets: Secrets::default(),
     }
 }
@@ -122,6 +124,7 @@ pub fn role(name: &str) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        expect: Vec::new(),
         origin: Origin::default(),
     }
 }
@@ -143,6 +146,7 @@ pub fn desire(roles: &[Role], policies: &[ManagedPolicy]) -> AccountDesired {
     AccountDesired {
         roles: roles.iter().map(|role| (role.name.key(), Arc::new(role.clone()))).collect(),
         policies: policies.iter().map(|policy| (policy.name.key(), Arc::new(policy.clone()))).collect(),
+        grants: BTreeMap::new(),
     }
 }
 
@@ -271,6 +275,31 @@ fn bind(world: &mut LiveAccount, old: Option<&PolicyArn>, new: Option<&PolicyArn
     }
 }
 
+/// Gives a user or group the policy of its grants, or takes it.
+fn grant(world: &mut LiveAccount, principal: &Principal, document: Option<&String>) -> Result<(), String> {
+    let found = world.grants.get_mut(&principal.key()).ok_or_else(|| format!("NoSuchEntity: {principal}"))?;
+    ensure(found.state != GrantState::NoPrincipal, "NoSuchEntity: principal")?;
+    ensure(document.is_some() || found.state.document().is_some(), "NoSuchEntity: inline")?;
+    found.state = match document {
+        Some(text) => GrantState::Granted(PolicyDocument::live(text, PolicyKind::Identity, &partition())),
+        None => GrantState::NoPolicy,
+    };
+    Ok(())
+}
+
+/// Sees the grants of roles as the bulk read does.
+pub fn see_grants(world: &mut LiveAccount) {
+    world.grants.retain(|_, grant| !matches!(grant.principal, Principal::Role(_)));
+    for role in world.roles.values() {
+        let state = match role.inline_policies.get(&PolicyName::of_grants(OURS)) {
+            Some(document) => GrantState::Granted(document.clone()),
+            None => GrantState::NoPolicy,
+        };
+        let principal = Principal::Role(role.name.clone());
+        world.grants.insert(principal.key(), LiveGrant { principal, state });
+    }
+}
+
 fn perform(world: &mut LiveAccount, step: &Step, clock: i64, created: &BTreeSet<String>) -> Result<(), String> {
     match step {
         Step::CreatePolicy { name, path, description, document, tags } => {
@@ -377,10 +406,20 @@ fn perform(world: &mut LiveAccount, step: &Step, clock: i64, created: &BTreeSet<
             role.inline_policies.insert(policy.clone(), document);
             let sum: usize = role.inline_policies.values().map(PolicyDocument::size).sum();
             ensure(sum <= 10240, "LimitExceeded: inline")?;
+            see_grants(world);
         }
         Step::DeleteRolePolicy { role, policy } => {
             ensure(find(world, role)?.inline_policies.remove(policy).is_some(), "NoSuchEntity: inline")?;
+            see_grants(world);
         }
+        Step::PutUserPolicy { user, policy: _, document } => {
+            grant(world, &Principal::User(user.clone()), Some(document))?;
+        }
+        Step::DeleteUserPolicy { user, policy: _ } => grant(world, &Principal::User(user.clone()), None)?,
+        Step::PutGroupPolicy { group, policy: _, document } => {
+            grant(world, &Principal::Group(group.clone()), Some(document))?;
+        }
+        Step::DeleteGroupPolicy { group, policy: _ } => grant(world, &Principal::Group(group.clone()), None)?,
         Step::RemoveRoleFromInstanceProfile { role, profile } => {
             ensure(find(world, role)?.instance_profiles.remove(profile), "NoSuchEntity: profile")?;
         }

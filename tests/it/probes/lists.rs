@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_iam::types::{EntityType, RoleDetail};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -25,9 +25,9 @@ impl Intercept for Overheard {
         "Overheard"
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
@@ -59,7 +59,7 @@ impl Stage {
         let (edge, held) = (self.policy("edge").await, self.policy("held").await);
         let create = self.iam.create_role().role_name("full").path("/full/").assume_role_policy_document(TRUST);
         let create = create.description("a description").max_session_duration(7200).permissions_boundary(edge);
-        create.set_tags(tags(1)).send().await.unwrap();
+        create.set_tags(Some(tags(1))).send().await.unwrap();
         self.put("full", "inline", POLICY).await;
         self.attach("full", &held).await;
         self.iam.create_instance_profile().instance_profile_name("profile").send().await.unwrap();
@@ -154,7 +154,7 @@ fn lists() -> Vec<Probe> {
             "IAM API Reference, ListRoleTags",
             |s| async move {
                 let create = s.iam.create_role().role_name("probe").assume_role_policy_document(TRUST);
-                create.set_tags(tags(3)).send().await.unwrap();
+                create.set_tags(Some(tags(3))).send().await.unwrap();
                 let mut pages: Vec<Vec<String>> = Vec::new();
                 let mut marker = None;
                 loop {
@@ -174,7 +174,7 @@ fn lists() -> Vec<Probe> {
             "IAM API Reference, ListPolicies",
             |s| async move {
                 let create = s.iam.create_policy().policy_name("probe").policy_document(POLICY);
-                create.description("a description").set_tags(tags(1)).send().await.unwrap();
+                create.description("a description").set_tags(Some(tags(1))).send().await.unwrap();
                 let list = s.iam.list_policies().scope("Local".into()).send().await.unwrap();
                 let policy = list.policies.unwrap().remove(0);
                 presence(&[("description", policy.description.is_some()), ("tags", policy.tags.is_some())])
@@ -186,7 +186,7 @@ fn lists() -> Vec<Probe> {
             "IAM API Reference, GetPolicy",
             |s| async move {
                 let create = s.iam.create_policy().policy_name("probe").policy_document(POLICY);
-                let arn = create.description("a description").set_tags(tags(1)).send().await.unwrap();
+                let arn = create.description("a description").set_tags(Some(tags(1))).send().await.unwrap();
                 let arn = arn.policy.unwrap().arn.unwrap();
                 let policy = s.iam.get_policy().policy_arn(arn).send().await.unwrap().policy.unwrap();
                 presence(&[("description", policy.description.is_some()), ("tags", policy.tags.is_some())])
@@ -305,10 +305,11 @@ fn details() -> Vec<Probe> {
             |s| async move {
                 s.full_role().await;
                 let call = s.iam.get_account_authorization_details().filter(EntityType::LocalManagedPolicy);
-                let policies = call.send().await.unwrap().policies.unwrap();
-                let find = |name| policies.iter().find(|policy| policy.policy_name() == Some(name)).unwrap();
-                let attached = find("held").attachment_count.unwrap_or_default();
-                let boundary = find("edge").permissions_boundary_usage_count.unwrap_or_default();
+                let details = call.send().await.unwrap();
+                let find = |name| details.policies().iter().find(|policy| policy.policy_name() == Some(name));
+                let attached = find("held").and_then(|policy| policy.attachment_count).unwrap_or_default();
+                let boundary = find("edge").and_then(|policy| policy.permissions_boundary_usage_count);
+                let boundary = boundary.unwrap_or_default();
                 format!("{attached} attached, {boundary} boundary")
             },
         ),

@@ -1,5 +1,6 @@
 //! Organizations: pages, moves, tags, creation and closure of accounts.
 
+use aws_sdk_organizations::operation::list_accounts::ListAccountsOutput;
 use aws_sdk_organizations::types::Tag;
 
 use super::stage::{Stage, code};
@@ -73,8 +74,11 @@ fn lists() -> Vec<Probe> {
                 let pages = s.cloud.organizations.list_accounts().into_paginator().page_size(5).send();
                 let pages = pages.try_collect().await.unwrap();
                 let longest = pages.iter().map(|page| page.accounts().len()).max().unwrap();
-                let mut ids: Vec<&String> =
-                    pages.iter().flat_map(|page| page.accounts()).filter_map(|account| account.id.as_ref()).collect();
+                let mut ids: Vec<&String> = pages
+                    .iter()
+                    .flat_map(ListAccountsOutput::accounts)
+                    .filter_map(|account| account.id.as_ref())
+                    .collect();
                 let count = ids.len();
                 ids.sort();
                 ids.dedup();

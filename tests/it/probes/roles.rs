@@ -2,7 +2,7 @@
 
 use aws_sdk_iam::operation::create_role::builders::CreateRoleFluentBuilder;
 
-use super::stage::{POLICY, Stage, TRUST, code};
+use super::stage::{POLICY, Stage, TRUST, code, tags};
 use super::{Probe, probe};
 
 const CREATE_ROLE: &str = "IAM API Reference, CreateRole";
@@ -162,7 +162,7 @@ fn deletions() -> Vec<Probe> {
         }),
         probe("a_role_goes_with_its_boundary_and_tags", "ok", DELETE_ROLE, |s| async move {
             let arn = s.policy("edge").await;
-            s.create().permissions_boundary(arn).set_tags(super::stage::tags(1)).send().await.unwrap();
+            s.create().permissions_boundary(arn).set_tags(Some(tags(1))).send().await.unwrap();
             s.delete("probe").await
         }),
         probe(
@@ -210,7 +210,7 @@ fn service_linked() -> Vec<Probe> {
         }),
         probe("a_service_linked_role_may_be_tagged", "ok", "IAM API Reference, TagRole", |s| async move {
             let name = s.linked().await;
-            code(&s.iam.tag_role().role_name(name).set_tags(super::stage::tags(1)).send().await)
+            code(&s.iam.tag_role().role_name(name).set_tags(Some(tags(1))).send().await)
         }),
         probe(
             "a_service_has_one_linked_role",

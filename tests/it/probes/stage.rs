@@ -66,8 +66,8 @@ pub fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build().unwrap()
 }
 
-pub fn tags(count: usize) -> Option<Vec<Tag>> {
-    Some((0..count).map(|number| tag(&format!("key{number}"), "value")).collect())
+pub fn tags(count: usize) -> Vec<Tag> {
+    (0..count).map(|number| tag(&format!("key{number}"), "value")).collect()
 }
 
 impl Stage {

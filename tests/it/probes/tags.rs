@@ -61,15 +61,15 @@ pub fn probes() -> Vec<Probe> {
         ),
         probe("a_role_has_50_tags", "ok", "IAM User Guide, IAM and AWS STS quotas", |s| async move {
             let create = s.iam.create_role().role_name("probe").assume_role_policy_document(TRUST);
-            code(&create.set_tags(tags(50)).send().await)
+            code(&create.set_tags(Some(tags(50))).send().await)
         }),
         probe("51_tags_are_no_valid_parameter", "ValidationError", "IAM API Reference, CreateRole", |s| async move {
             let create = s.iam.create_role().role_name("probe").assume_role_policy_document(TRUST);
-            code(&create.set_tags(tags(51)).send().await)
+            code(&create.set_tags(Some(tags(51))).send().await)
         }),
         probe("a_51st_tag_exceeds_the_quota", "LimitExceeded", TAG_ROLE, |s| async move {
             s.role("probe").await;
-            s.iam.tag_role().role_name("probe").set_tags(tags(50)).send().await.unwrap();
+            s.iam.tag_role().role_name("probe").set_tags(Some(tags(50))).send().await.unwrap();
             s.tag_role("one-more", "value").await
         }),
         probe("a_tag_value_has_256_characters", "ValidationError", "IAM API Reference, Tag", |s| async move {

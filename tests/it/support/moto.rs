@@ -18,23 +18,32 @@ pub fn python() -> PathBuf {
     if own.exists() { own } else { PathBuf::from("python3") }
 }
 
+/// Says that a tool of the tests does not start and how to install it; in CI that is a failure.
+#[track_caller]
+pub fn missing(tool: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{tool} does not start: {INSTALL}");
+    eprintln!("NOT TESTED: {tool} does not start. Install it: {INSTALL}");
+}
+
 impl Moto {
     /// Starts moto. Where it is not installed the test says how to install it: in CI it fails, elsewhere it ends here.
     pub fn start() -> Option<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/serve_moto.py");
-        let mut child = Command::new(python())
+        let started = Command::new(python())
             .arg(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
-            .spawn()
-            .expect("python3 starts");
+            .spawn();
+        let Ok(mut child) = started else {
+            missing("moto");
+            return None;
+        };
         let mut endpoint = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
         if endpoint.is_empty() {
             _ = child.wait();
-            assert!(std::env::var_os("CI").is_none(), "moto does not start: {INSTALL}");
-            eprintln!("NOT TESTED: moto does not start. Install it: {INSTALL}");
+            missing("moto");
             return None;
         }
         Some(Self { child, endpoint: endpoint.trim().to_owned() })

@@ -1,0 +1,71 @@
+//! The sandbox over HTTP in the test's own process: the binary talks to it, the test changes things behind its back.
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::Duration;
+
+use rolecall::org::AccountId;
+use rolecall::sandbox::Sandbox;
+use rolecall::sandbox::serve::serve;
+use rolecall::sandbox::world::World;
+
+use super::{Directory, Run, rolecall, run};
+
+/// A served sandbox. It ends with the runtime of the test.
+pub struct Served {
+    pub sandbox: Sandbox,
+    pub endpoint: String,
+}
+
+impl Served {
+    pub async fn new(world: World) -> Self {
+        let sandbox = Sandbox::new(world);
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
+        Self { sandbox, endpoint }
+    }
+
+    /// The demonstration's organization.
+    pub async fn demo() -> Self {
+        Self::new(World::demo()).await
+    }
+
+    /// The environment of its administrator.
+    pub fn env(&self) -> Vec<(String, String)> {
+        let credentials = self.sandbox.credentials();
+        super::aws_env(&self.endpoint, credentials.access_key_id(), credentials.secret_access_key())
+    }
+
+    /// The binary, pointed here and at `desired`.
+    pub fn command(&self, desired: &Directory, arguments: &[&str]) -> Command {
+        let (name, rest) = arguments.split_first().unwrap();
+        let mut command = rolecall();
+        command.envs(self.env()).arg(name).arg("-c").arg(desired.path()).args(rest);
+        command
+    }
+
+    /// Runs the binary to its end.
+    #[track_caller]
+    pub fn rolecall(&self, desired: &Directory, arguments: &[&str]) -> Run {
+        run(&mut self.command(desired, arguments))
+    }
+
+    /// Does something in an account as a person would.
+    #[track_caller]
+    pub fn by_hand(&self, account: &str, operation: &str, params: &[(&str, &str)]) {
+        let account = AccountId::parse(account).unwrap();
+        self.sandbox.by_hand(account, operation, params).unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+    }
+
+    /// How often an IAM, STS or Organizations operation was called.
+    pub fn count(&self, operation: &str) -> u64 {
+        let calls = self.sandbox.calls();
+        calls.iter().filter(|(call, _)| call.operation == operation).map(|(_, count)| count).sum()
+    }
+
+    /// Lets writes to IAM stay unseen for a while.
+    pub fn lag(&self, lag: Duration) {
+        self.sandbox.with(|world| world.lag = lag);
+    }
+}
