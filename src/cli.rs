@@ -26,7 +26,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    error: bad input, wrong usage, no credentials, nothing could be read
-  2    changes are present (plan --detailed-exitcode)
+  2    changes are present (plan --detailed-exitcode), or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
   4    refused: a guard, or a stale plan
   130  interrupted
@@ -79,9 +79,28 @@ pub enum Format {
     Json,
 }
 
+/// Format of a list on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a starting directory, or one of the shipped kits; a file that is there is never overwritten
+    Init {
+        /// The kit: cortex-xdr, cortex-xsiam, cado or cloudtrail; without it a directory to begin with
+        kit: Option<String>,
+        /// Where to write it
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check the desired state without calling AWS: syntax, references, documents, sizes
     Validate {
         /// The desired state.
@@ -131,6 +150,39 @@ pub enum Command {
         /// Format of the list
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
+    },
+    /// Prove that the roles let in whom they should and nobody else, and allow what they are for
+    Verify {
+        /// Which roles.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Evaluate live policies only; do not enter roles through STS
+        #[arg(long)]
+        offline: bool,
+        /// The session name to enter roles by (default: the one that the trust demands, else rolecall-verify)
+        #[arg(long, value_name = "NAME")]
+        session_name: Option<String>,
+        /// Do not check [[role.expect]]: what the roles may and may not do
+        #[arg(long, conflicts_with = "simulate")]
+        skip_account_check: bool,
+        /// Ask iam:SimulatePrincipalPolicy about [[role.expect]] as well
+        #[arg(long)]
+        simulate: bool,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// The ARNs of the roles that are there and ours, to hand to a vendor
+    Output {
+        /// Which roles.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Format of the list
+        #[arg(long, value_enum, default_value = "text")]
+        format: ListFormat,
+        /// Show external ids, sensitive ones too; the CSV gets a column for them
+        #[arg(long)]
+        show_sensitive: bool,
     },
     /// An AWS organization in this process: no AWS account needed
     Sandbox {

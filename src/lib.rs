@@ -21,10 +21,12 @@
 //! - [`config`]: TOML with spans, variables, expressions, checks, and the expansion over an organization.
 //! - [`desired`], [`live`]: what each account should hold; what was seen there.
 //! - [`diff`]: compares the two, field by field.
+//! - [`lint`]: what speaks against a desired role, one rule per function, with stable codes.
 //! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`evaluate`]: what a policy allows.
+//! - [`verify`]: what to try of a role, and what the answers prove.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
 //! - [`report`]: plans and runs as text and JSON, and progress.
 //! - [`sandbox`]: an AWS in this process, for the demonstration, the tests and the benchmarks.
@@ -32,7 +34,7 @@
 //!
 //! # What always holds
 //!
-//! - The pure rooms (`org resource evaluate desired live diff plan`) have no clock, disk, network or terminal.
+//! - The pure rooms (`org resource evaluate desired live diff lint plan verify`) have no clock, disk, network or terminal.
 //! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
 //! - A plan is complete: every write stands in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
@@ -50,6 +52,7 @@ pub mod diff;
 pub mod evaluate;
 pub mod execute;
 pub mod exit;
+pub mod lint;
 pub mod live;
 pub mod org;
 pub mod plan;
@@ -57,3 +60,4 @@ pub mod read;
 pub mod report;
 pub mod resource;
 pub mod sandbox;
+pub mod verify;

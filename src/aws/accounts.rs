@@ -83,6 +83,11 @@ impl Accounts {
         Writing(self.clone())
     }
 
+    /// The connection of the caller.
+    pub(super) fn aws(&self) -> &Aws {
+        &self.0.aws
+    }
+
     /// Performs `task` in `account`; where the session turns out to have expired, enters again and repeats it once.
     ///
     /// A call refused for its credentials has done nothing, so repeating it is safe for writes too.

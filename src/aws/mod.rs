@@ -12,6 +12,7 @@ mod body;
 mod credentials;
 mod error;
 pub mod organization;
+pub mod probe;
 pub mod read;
 mod retry;
 pub mod session;
@@ -21,6 +22,7 @@ mod trace;
 pub mod write;
 
 pub use accounts::{Access, Accounts};
+pub use probe::Probing;
 pub use read::Reading;
 pub use session::{Aws, Settings};
 pub use write::Writing;

@@ -3,6 +3,8 @@
 mod accounts;
 mod apply;
 mod console;
+mod init;
+mod output;
 mod plan;
 mod planning;
 mod sandbox;
@@ -11,6 +13,8 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod verify;
+mod verifying;
 
 pub use console::Console;
 pub use stop::Stop;
@@ -25,6 +29,7 @@ pub async fn run(cli: Cli) -> Exit {
     let console = Console::new(&cli.output);
     let aws = aws::Settings::default();
     let outcome = match cli.command {
+        Command::Init { kit, out } => init::run(kit.as_deref(), &out, &console),
         Command::Validate { desired, format } => validate::run(&desired, format, &console),
         Command::Plan { scope, out, format, detailed_exitcode } => {
             plan::run(&scope, &plan::Options { out, format, detailed_exitcode }, aws, &console).await
@@ -34,6 +39,18 @@ pub async fn run(cli: Cli) -> Exit {
             apply::run(&scope, &apply::Options { plan: plan.as_deref(), approval, format }, aws, &console).await
         }
         Command::Accounts { scope, format } => accounts::run(&scope, format, aws, &console).await,
+        Command::Verify { scope, offline, session_name, skip_account_check, simulate, format } => {
+            let options = verify::Options {
+                sts: verify::Sts::new(offline),
+                session_name: session_name.as_deref(),
+                judges: verify::Judges::new(skip_account_check, simulate),
+                format,
+            };
+            verify::run(&scope, &options, aws, &console).await
+        }
+        Command::Output { scope, format, show_sensitive } => {
+            output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
+        }
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
             sandbox::serve(org.as_deref(), port, &console).await

@@ -9,10 +9,11 @@ use tokio::sync::OnceCell;
 
 use super::Console;
 use super::survey::Survey;
+use crate::config::{CheckFinding, Weight};
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
-use crate::plan::{self, AccountPlan, Extras, Header, Needs, Plan, Settings};
+use crate::plan::{self, AccountPlan, Extras, Finding, Header, Needs, Plan, Settings, Severity};
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 
@@ -59,9 +60,27 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         organization_id: survey.organization.id.clone(),
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: desired.digest.clone(),
-        findings: plan::outside(desired),
     };
-    plan::build(header, &survey.settings, parts)
+    checked(plan::build(header, &survey.settings, parts), survey)
+}
+
+/// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
+fn checked(plan: Plan, survey: &Survey) -> Plan {
+    let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
+    let found = survey.expansion.findings.iter().cloned().chain(whole);
+    let desired = &survey.expansion.desired;
+    let lints = plan::lints(&survey.settings, &desired.accounts);
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
+}
+
+/// What a check found, as a plan says it.
+pub fn finding(found: CheckFinding) -> Finding {
+    let CheckFinding { code, severity, address, message } = found;
+    let severity = match severity {
+        Weight::Stop => Severity::Stop,
+        Weight::Warn => Severity::Warn,
+    };
+    Finding { code, severity, address, message }
 }
 
 fn internal(account: &Account, broken: &tokio::task::JoinError) -> AwsError {

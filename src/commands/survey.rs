@@ -7,6 +7,7 @@ use super::{Console, Stop};
 use crate::aws::{self, Access, Accounts, Aws};
 use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
+use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
 use crate::plan::{Extras, Limits, RoleKey, Settings};
 
@@ -117,8 +118,15 @@ fn settings(
         limits: Limits { max_deletes: limits.max_deletes, max_change_percent: limits.max_change_percent },
         protected: protected(&organization.caller, roles),
         roles: args.role.clone(),
+        lints: lints(config, Some(organization)),
         secrets: expansion.desired.secrets.clone(),
     }
+}
+
+/// How much lints weigh, and who belongs to the organization where it is known.
+pub fn lints(config: &Config, organization: Option<&Organization>) -> lint::Settings {
+    let members = organization.map(|organization| organization.accounts.keys().copied().collect());
+    lint::Settings::new(&config.lints().severities, &config.lints().known_accounts, members)
 }
 
 /// The roles that the run itself goes through: none of them may be changed by it.

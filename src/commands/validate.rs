@@ -1,48 +1,70 @@
 //! `rolecall validate`: reads the directory alone, without AWS.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::{Console, Stop, survey};
+use super::{Console, Stop, planning, survey};
 use crate::cli::{DesiredArgs, Format};
+use crate::config::{Config, Counts};
 use crate::exit::Exit;
+use crate::plan::{self, Finding, Severity};
 use crate::report;
 use crate::report::style::Tone;
 
 /// Checks the desired state and says what is wrong with it, all at once.
 pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Stop> {
     let loaded = survey::load(args);
+    let findings: Vec<Finding> = loaded.iter().flat_map(found).collect();
+    let refused = findings.iter().any(|finding| finding.severity == Severity::Stop);
+    let exit = if refused { Exit::Refused } else { Exit::Done };
     match format {
         Format::Text => {
             let config = loaded?;
             console.warnings(config.warnings());
-            let counts = config.resources();
-            let text = format!(
-                "{}: {} roles and {} policies in {} files",
-                config.name(),
-                counts.roles,
-                counts.policies,
-                counts.files
-            );
-            let mut out = console.data();
-            writeln!(out, "{} {text}", console.out.paint(Tone::Added, "valid"))?;
-            out.flush()?;
-            Ok(Exit::Done)
+            text(&config, &findings, console)?;
+            Ok(exit)
         }
         Format::Json => {
             let (problems, exit) = match &loaded {
-                Ok(config) => (json!(config.warnings()), Exit::Done),
+                Ok(config) => (json!(config.warnings()), exit),
                 Err(Stop::Desired(problems)) => (json!(problems.iter().collect::<Vec<_>>()), Exit::Error),
                 Err(_) => return loaded.map(|_| Exit::Done),
             };
+            let valid = exit == Exit::Done;
+            let said = json!({
+                "format": "rolecall-validate/1", "valid": valid, "problems": problems, "findings": findings,
+            });
             let mut out = console.data();
-            report::json::write(
-                &json!({"format": "rolecall-validate/1", "valid": exit == Exit::Done, "problems": problems}),
-                &mut out,
-            )?;
+            report::json::write(&said, &mut out)?;
             out.flush()?;
             Ok(exit)
         }
     }
+}
+
+/// What the directory's own checks and lints say.
+fn found(config: &Config) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = config.findings().iter().cloned().map(planning::finding).collect();
+    findings.extend(plan::lints_alone(&survey::lints(config, None), config.stand_in(), config.secrets()));
+    findings.sort();
+    findings
+}
+
+fn text(config: &Config, findings: &[Finding], console: &Console) -> io::Result<()> {
+    let mut out = console.data();
+    for Finding { code, severity, message, .. } in findings {
+        let (tone, word) = match severity {
+            Severity::Stop => (Tone::Alarm, "stop"),
+            Severity::Warn => (Tone::Changed, "warn"),
+        };
+        writeln!(out, "{} {code}: {message}", console.out.paint(tone, word))?;
+    }
+    if findings.iter().all(|finding| finding.severity != Severity::Stop) {
+        let counts = config.resources();
+        let (name, valid) = (config.name(), console.out.paint(Tone::Added, "valid"));
+        let Counts { roles, policies, files } = counts;
+        writeln!(out, "{valid} {name}: {roles} roles and {policies} policies in {files} files")?;
+    }
+    out.flush()
 }

@@ -8,12 +8,14 @@ use super::check::{self, KeyCase};
 use super::problem::{Problem, Problems};
 use super::statement;
 use super::tree::{Node, Place, Table, Value};
+use super::vars::is_arn;
+use super::without;
 use crate::org::Partition;
 use crate::resource::Origin;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
-use crate::resource::role::{Ensure, Manage, Mode, PolicyRef, Role};
+use crate::resource::role::{Ensure, Expectation, Manage, Mode, PolicyRef, Role};
 
 /// Documents by their text: those equal in many roles and accounts are parsed and kept once.
 pub type Documents = HashMap<(Purpose, String), PolicyDocument>;
@@ -81,6 +83,7 @@ impl Converter<'_> {
             },
             external: flag(table, "external"),
             prevent_destroy: flag(table, "prevent_destroy"),
+            expect: expectations(table, self.title, &mut self.problems),
             origin,
         })
     }
@@ -138,7 +141,7 @@ impl Converter<'_> {
 
     /// The document of a policy: its statements, or the file it names.
     fn identity(&mut self, node: &Node, table: &Table, title: &str) -> Option<PolicyDocument> {
-        let document = match (table.get("document"), table.entry("statement")) {
+        let mut document = match (table.get("document"), table.entry("statement")) {
             (Some(_), Some((key, _))) => {
                 let message = format!("{title} has both a `document` and statements");
                 self.problems.push(Problem::error("duplicate", &key.place, message).hint("keep one of them"));
@@ -162,6 +165,13 @@ impl Converter<'_> {
                 return None;
             }
         };
+        if let Some(without) = table.get("without") {
+            let before = self.problems.errors();
+            without::apply(&mut document, without, title, &mut self.problems);
+            if self.problems.errors() > before {
+                return None;
+            }
+        }
         self.document(&document, Purpose::Identity)
     }
 
@@ -269,4 +279,52 @@ fn manage(table: &Table) -> Manage {
         inline_policies: mode("inline_policies", default.inline_policies),
         tags: mode("tags", default.tags),
     }
+}
+
+fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expectation> {
+    let mut expectations = Vec::new();
+    for node in table.get("expect").and_then(Node::as_array).unwrap_or_default() {
+        let Some(written) = node.as_table() else { continue };
+        let allow = requests(written.get("allow"), title, problems);
+        let deny = requests(written.get("deny"), title, problems);
+        if written.get("allow").or(written.get("deny")).is_none() {
+            let message = format!("{title} expects nothing here: neither `allow` nor `deny` is written");
+            problems.push(Problem::error("missing-key", &node.place, message).hint(EXPECTATION));
+        }
+        let context = written.get("context").and_then(Node::as_table).into_iter().flat_map(|table| &table.entries);
+        let values = |node: &Node| node.items().iter().map(text).collect();
+        let context = context.map(|(key, node)| (key.text.clone(), values(node))).collect();
+        expectations.push(Expectation { allow, deny, context });
+    }
+    expectations
+}
+
+const EXPECTATION: &str = "allow = [\"s3:GetObject on arn:aws:s3:::bucket/*\"]";
+
+/// Actions and the resources they are done on.
+fn requests(node: Option<&Node>, title: &str, problems: &mut Problems) -> Vec<(String, String)> {
+    let mut requests = Vec::new();
+    for (text, place) in node.map(Node::strings).unwrap_or_default() {
+        let request = text.split_once(" on ").map(|(action, resource)| (action.trim(), resource.trim()));
+        let is_action = |action: &str| {
+            let name =
+                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            action.split_once(':').is_some_and(|(service, action)| name(service) && name(action))
+        };
+        match request {
+            Some((action, resource)) if is_action(action) && (resource == "*" || is_arn(resource)) => {
+                requests.push((action.to_owned(), resource.to_owned()));
+            }
+            _ => {
+                let message = format!("{title} cannot expect `{text}`: it must be one action on one resource");
+                problems.push(Problem::error("value", place, message).hint(EXPECTATION));
+            }
+        }
+    }
+    requests
+}
+
+/// A condition value as text.
+fn text(node: &Node) -> String {
+    node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned)
 }

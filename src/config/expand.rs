@@ -6,16 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::assertion::{Address, CheckFinding, Held, Judge, Subject};
 use super::convert::{Converter, Documents, Together};
-use super::load::{Kind, Names, Resource, check_duplicate};
+use super::load::{Kind, Resource};
+use super::module::{Instance, Scopes};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::render::{self, Scope};
 use super::scope::NarrowScope;
 use super::shape::{self, Stage};
+use super::stand_in::{Names, check_duplicate};
 use super::target::{self, TagMatching, Targeting};
 use super::tree::{Node, Place};
 use super::vars::Values;
-use super::{Config, grant, schema, settings};
+use super::{Config, facts, grant, schema, settings};
 use crate::desired::{AccountDesired, Desired};
 use crate::org::{Account, AccountId, Organization};
 use crate::resource::managed_policy::ManagedPolicy;
@@ -30,6 +33,8 @@ pub struct Expansion {
     pub warnings: Vec<Problem>,
     /// For each account, inactive ones included, the roles that target it and why.
     pub targeted_by: BTreeMap<AccountId, Vec<TargetedBy>>,
+    /// What the `[[check]]`s over roles and policies found.
+    pub findings: Vec<CheckFinding>,
 }
 
 /// Why a role goes to an account.
@@ -54,13 +59,15 @@ impl Config {
         let targetings = self.targetings(organization, &mut Problems::default());
         // What is granted to a principal in scope may be a role of an account out of it.
         let has_grants = self.resources.iter().any(|resource| resource.kind == Kind::Grant);
+        let judged = self.checks.iter().any(|check| check.uses_tags);
         let mut candidates = BTreeSet::new();
         for (resource, targeting) in self.resources.iter().zip(&targetings) {
             let selects = [&targeting.targets, &targeting.exclude].into_iter().flatten().any(Targeting::uses_tags);
             // A policy goes with the roles that name it, wherever these go.
             let about: Vec<&Targets> = match resource.kind {
                 Kind::Policy if resource.uses_tags => targetings.iter().collect(),
-                Kind::Role | Kind::Policy | Kind::Grant if selects || resource.uses_tags => vec![targeting],
+                Kind::Role | Kind::Policy if selects || resource.uses_tags || judged => vec![targeting],
+                Kind::Grant if selects || resource.uses_tags => vec![targeting],
                 Kind::Role | Kind::Policy | Kind::Grant => continue,
             };
             candidates.extend(
@@ -120,14 +127,25 @@ impl Config {
         found.into_iter().map(|(id, (values, _))| (id, values)).collect()
     }
 
+    /// What expressions see where no account is looked at.
+    fn scopes(&self, organization: &Organization) -> Scopes {
+        let values = self.instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+        Scopes::new(&self.instances, &Scope::organization(&render::jinja_values(&values), organization))
+    }
+
     fn targetings(&self, organization: &Organization, problems: &mut Problems) -> Vec<Targets> {
-        let values = render::jinja_values(&self.variables.effective(&Values::new()));
-        let scope = Scope::organization(&values, organization);
+        let scopes = self.scopes(organization);
         let mut read = |resource: &Resource, node: Option<&Node>, key: &str| {
-            let mut node = render::render_alone(node?, &resource.title, &scope, &self.variables, problems)?;
-            let kind = resource.kind.schema().keys.iter().find(|known| known.name == key)?.kind;
-            shape::check(&mut node, &kind, key, Stage::Rendered, problems);
-            target::targets(&node, &resource.title, problems)
+            let (scope, instance) = (scopes.get(resource.instance)?, self.instances.get(resource.instance)?);
+            let mut found = Problems::default();
+            let mut node = render::render_alone(node?, &resource.title, scope, &instance.variables, &mut found);
+            let targeting = node.as_mut().and_then(|node| {
+                let kind = resource.kind.schema().keys.iter().find(|known| known.name == key)?.kind;
+                shape::check(node, &kind, key, Stage::Rendered, &mut found);
+                target::targets(node, &resource.title, &mut found)
+            });
+            problems.extend(found.in_modules(&instance.chain));
+            targeting
         };
         self.resources
             .iter()
@@ -136,6 +154,20 @@ impl Config {
                 exclude: read(resource, resource.exclude.as_ref(), "exclude"),
             })
             .collect()
+    }
+
+    /// Judges the `[[check]]`s over the plan; `plan` gives it as its JSON shows it, and is asked only where there are any.
+    pub fn plan_checks(
+        &self,
+        plan: impl FnOnce() -> serde_json::Value,
+        organization: &Organization,
+    ) -> Vec<CheckFinding> {
+        if !self.checks.iter().any(|check| check.subject == Subject::Plan) {
+            return Vec::new();
+        }
+        let mut judge = Judge::new(&self.checks, &self.instances, &self.lints);
+        judge.plan(&plan(), &self.scopes(organization));
+        judge.into_findings(&self.secrets)
     }
 }
 
@@ -177,7 +209,15 @@ enum Made {
 /// What one account adds to what all see.
 struct Here<'a> {
     account: &'a Account,
-    scope: Option<Scope>,
+    scopes: Option<Scopes>,
+    held: Vec<Held>,
+    left_out: Vec<LeftOut>,
+}
+
+impl<'a> Here<'a> {
+    fn new(account: &'a Account) -> Self {
+        Self { account, scopes: None, held: Vec::new(), left_out: Vec::new() }
+    }
 }
 
 struct Run<'a> {
@@ -185,6 +225,11 @@ struct Run<'a> {
     organization: &'a Organization,
     narrow: &'a NarrowScope,
     values: minijinja::Value,
+    /// What expressions see that do not look at the account.
+    scopes: Scopes,
+    judge: Judge<'a>,
+    /// Roles and policies as checks see them, by what they are.
+    facts: HashMap<usize, minijinja::Value>,
     own_values: BTreeMap<AccountId, &'a Values>,
     targetings: Vec<Targets>,
     documents: Documents,
@@ -215,11 +260,20 @@ impl<'a> Run<'a> {
             secrets: config.secrets.clone(),
             ..Desired::default()
         };
+        let root = config.instances.first();
+        let values = root.map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+        let scopes = config.scopes(organization);
+        let mut problems = problems;
+        let constant = scopes.problems.iter().filter(|(varies, _)| !varies);
+        problems.extend(constant.map(|(_, problem)| problem.clone()));
         Self {
             config,
             organization,
             narrow,
-            values: render::jinja_values(&config.variables.effective(&Values::new())),
+            values: render::jinja_values(&values),
+            scopes,
+            judge: Judge::new(&config.checks, &config.instances, &config.lints),
+            facts: HashMap::new(),
             own_values,
             targetings,
             documents: Documents::new(),
@@ -228,13 +282,13 @@ impl<'a> Run<'a> {
             problems,
             in_accounts: Vec::new(),
             seen_roles: BTreeSet::new(),
-            expansion: Expansion { desired, warnings: Vec::new(), targeted_by: BTreeMap::new() },
+            expansion: Expansion { desired, warnings: Vec::new(), targeted_by: BTreeMap::new(), findings: Vec::new() },
         }
     }
 
     fn account(&mut self, account: &'a Account) {
         let config = self.config;
-        let mut here = Here { account, scope: None };
+        let mut here = Here::new(account);
         let mut holds = AccountDesired::default();
         let mut names = Names::new();
         let mut is_target = false;
@@ -255,9 +309,14 @@ impl<'a> Run<'a> {
             if let Some(role) = role {
                 self.duplicate(resource, &name, account, &mut names);
                 holds.roles.insert(role.name.key(), role.clone());
+                if role.ensure == Ensure::Present {
+                    let (identity, address) = (Arc::as_ptr(role) as usize, format!("{}/role/{name}", account.id));
+                    self.hold(resource, identity, address, || facts::role(role), &mut here);
+                }
             }
         }
         is_target |= self.policies(&mut here, &mut holds, &mut names);
+        self.check(&mut here, &holds);
         if is_target && account.status.is_active() {
             self.expansion.desired.accounts.insert(account.id, holds);
         } else if is_target {
@@ -279,11 +338,19 @@ impl<'a> Run<'a> {
             if !account.status.is_active() || !(targeted || (may_be_needed && !needed.is_empty())) {
                 continue;
             }
-            if let Made::Policy(policy) = self.make(index, resource, here)
-                && (targeted || needed.contains(&policy.name.key()))
-            {
-                self.duplicate(resource, policy.name.as_str(), account, names);
-                holds.policies.insert(policy.name.key(), policy);
+            match self.make(index, resource, here) {
+                Made::Policy(policy) if targeted || needed.contains(&policy.name.key()) => {
+                    self.duplicate(resource, policy.name.as_str(), account, names);
+                    let address = format!("{}/policy/{}", account.id, policy.name);
+                    self.hold(resource, Arc::as_ptr(&policy) as usize, address, || facts::policy(&policy), here);
+                    holds.policies.insert(policy.name.key(), policy);
+                }
+                Made::Nothing => {
+                    let scopes = here.scopes.as_ref().filter(|_| resource.varies).unwrap_or(&self.scopes);
+                    let left_out = scopes.get(resource.instance).and_then(|scope| LeftOut::new(resource, scope));
+                    here.left_out.extend(left_out);
+                }
+                Made::Policy(_) | Made::Role(_) | Made::Grant(_) | Made::Broken(_) => {}
             }
         }
         is_target
@@ -298,9 +365,9 @@ impl<'a> Run<'a> {
                 if self.matching(index, account).is_none() {
                     continue;
                 }
-                let mut here = Here { account, scope: None };
+                let mut here = Here::new(account);
                 if let Made::Grant(written) = self.make(index, resource, &mut here)
-                    && let Some(role) = self.granted_role(&written, &mut here)
+                    && let Some(role) = self.granted_role(resource, &written, &mut here)
                 {
                     ledger.add(&written, &role, account.id, organization, &mut self.problems);
                 }
@@ -310,7 +377,7 @@ impl<'a> Run<'a> {
     }
 
     /// The role of a grant, as it is in one account.
-    fn granted_role(&mut self, written: &grant::Written, here: &mut Here<'a>) -> Option<Arc<Role>> {
+    fn granted_role(&mut self, grant: &Resource, written: &grant::Written, here: &mut Here<'a>) -> Option<Arc<Role>> {
         let config = self.config;
         let mut is_broken = false;
         for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {
@@ -332,9 +399,63 @@ impl<'a> Run<'a> {
             let names: Vec<String> = config.roles().map(Resource::written_name).collect();
             let is_known = names.contains(&written.role);
             let unknown = || grant::unknown_role(&written.role, &written.role_place, names.iter().map(String::as_str));
-            self.note(if is_known { grant::not_here(written) } else { unknown() }, here.account.id);
+            let problem = if is_known { grant::not_here(written) } else { unknown() };
+            self.note(problem.in_modules(&self.chain(grant)), here.account.id);
         }
         None
+    }
+
+    /// Notes a role or policy of the account for the checks.
+    fn hold(
+        &mut self,
+        resource: &Resource,
+        identity: usize,
+        address: String,
+        facts: impl FnOnce() -> minijinja::Value,
+        here: &mut Here<'a>,
+    ) {
+        if self.judge.has_work() {
+            let value = self.facts.entry(identity).or_insert_with(facts).clone();
+            let (kind, instance, address) = (resource.kind, resource.instance, Address::Of(address));
+            here.held.push(Held { kind, instance, identity, value, address, unknown: BTreeSet::new() });
+        }
+    }
+
+    /// Looks at what an account holds as a whole.
+    fn check(&mut self, here: &mut Here<'a>, holds: &AccountDesired) {
+        for role in holds.roles.values() {
+            for problem in attached_but_left_out(role, holds, &here.left_out, &self.config.instances) {
+                self.note(problem, here.account.id);
+            }
+        }
+        if here.held.is_empty() {
+            return;
+        }
+        let mut found = Problems::default();
+        if self.judge.needs_account() {
+            self.account_scopes(here);
+        }
+        self.judge.account(&here.held, here.scopes.as_ref().unwrap_or(&self.scopes), &mut found);
+        for problem in found {
+            self.note(problem, here.account.id);
+        }
+    }
+
+    /// Evaluates what expressions see in this account, once.
+    fn account_scopes(&mut self, here: &mut Here<'a>) {
+        if here.scopes.is_some() {
+            return;
+        }
+        let (account, root) = (here.account, self.config.instances.first());
+        let own = self.own_values.get(&account.id).zip(root);
+        let own = own.map(|(own, root)| render::jinja_values(&root.variables.effective(own)));
+        let root = Scope::account(own.as_ref().unwrap_or(&self.values), account, self.organization);
+        let scopes = Scopes::new(&self.config.instances, &root);
+        for (_, problem) in scopes.problems.iter().filter(|(varies, _)| *varies) {
+            self.note(problem.clone(), account.id);
+        }
+        scopes.secrets.iter().for_each(|secret| self.expansion.desired.secrets.insert(secret));
+        here.scopes = Some(scopes);
     }
 
     /// The name, kept once for all accounts.
@@ -355,9 +476,10 @@ impl<'a> Run<'a> {
     fn duplicate(&mut self, resource: &Resource, name: &str, account: &Account, names: &mut Names) {
         let Some(node) = resource.node.as_table().and_then(|table| table.get("name")) else { return };
         let mut found = Problems::default();
-        check_duplicate(resource.kind, name, &node.place, names, &mut found);
-        for problem in &found {
-            self.note(problem.clone(), account.id);
+        let chain = self.chain(resource);
+        check_duplicate(resource.kind, name, (node.place.clone(), chain.clone()), names, &mut found);
+        for problem in found.in_modules(&chain) {
+            self.note(problem, account.id);
         }
     }
 
@@ -368,8 +490,8 @@ impl<'a> Run<'a> {
         if let Some(made) = self.constant.get(&index) {
             return made.clone();
         }
-        let scope = Scope::organization(&self.values, self.organization);
-        let evaluation = render::evaluate(&resource.node, &scope);
+        let Some(scope) = self.scopes.get(resource.instance) else { return Made::Nothing };
+        let evaluation = render::evaluate(&resource.node, scope);
         let made = self.build(resource, &evaluation);
         if let Made::Broken(found) = &made {
             self.problems.extend(found.iter().cloned());
@@ -380,13 +502,10 @@ impl<'a> Run<'a> {
 
     fn make_varying(&mut self, index: usize, resource: &Resource, here: &mut Here<'a>) -> Made {
         let account = here.account;
-        let scope = here.scope.get_or_insert_with(|| match self.own_values.get(&account.id) {
-            Some(own) => {
-                let values = render::jinja_values(&self.config.variables.effective(own));
-                Scope::account(&values, account, self.organization)
-            }
-            None => Scope::account(&self.values, account, self.organization),
-        });
+        self.account_scopes(here);
+        let Some(scope) = here.scopes.as_ref().and_then(|scopes| scopes.get(resource.instance)) else {
+            return Made::Nothing;
+        };
         let evaluation = render::evaluate(&resource.node, scope);
         let key = (index, render::signature(&evaluation.values));
         let made = if !evaluation.failures.is_empty() {
@@ -408,8 +527,10 @@ impl<'a> Run<'a> {
 
     fn build(&mut self, resource: &Resource, evaluation: &render::Evaluation) -> Made {
         if !evaluation.failures.is_empty() {
-            let explain = |failed| render::explain(failed, &resource.title, &self.config.variables);
-            return Made::Broken(evaluation.failures.iter().flat_map(explain).collect());
+            let Some(instance) = self.config.instances.get(resource.instance) else { return Made::Nothing };
+            let explain = |failed| render::explain(failed, &resource.title, &instance.variables);
+            let found = evaluation.failures.iter().flat_map(explain);
+            return Made::Broken(found.map(|problem| problem.in_modules(&instance.chain)).collect());
         }
         let Some(mut node) = render::build(&resource.node, &evaluation.values) else { return Made::Nothing };
         let mut converter = Converter {
@@ -431,8 +552,13 @@ impl<'a> Run<'a> {
         };
         match made {
             Some(made) if !converter.problems.has_errors() => made,
-            _ => Made::Broken(converter.problems.sorted().into()),
+            _ => Made::Broken(converter.problems.in_modules(&self.chain(resource)).sorted().into()),
         }
+    }
+
+    /// The modules that a resource is in.
+    fn chain(&self, resource: &Resource) -> Arc<[String]> {
+        self.config.instances.get(resource.instance).map(|instance| instance.chain.clone()).unwrap_or_default()
     }
 
     fn note(&mut self, problem: Problem, account: AccountId) {
@@ -457,9 +583,53 @@ impl<'a> Run<'a> {
                 self.problems.push(Problem::elsewhere("selector", "--role", message).maybe_hint(hint));
             }
         }
-        self.expansion.warnings = self.problems.masked(&self.config.secrets).into_result()?;
+        let secrets = &self.expansion.desired.secrets;
+        self.expansion.findings = self.judge.into_findings(secrets);
+        self.expansion.warnings = self.problems.masked(secrets).into_result()?;
         Ok(self.expansion)
     }
+}
+
+/// A policy whose `when` is false.
+#[derive(Debug)]
+pub(super) struct LeftOut {
+    name: String,
+    place: Place,
+    instance: usize,
+}
+
+impl LeftOut {
+    /// `None` for a role, and where the name has no value either.
+    pub(super) fn new(resource: &Resource, scope: &Scope) -> Option<Self> {
+        let node = resource.node.as_table()?.get("name").filter(|_| resource.kind == Kind::Policy)?;
+        let built = render::build(node, &render::evaluate(node, scope).values)?;
+        Some(Self { name: built.as_str()?.to_owned(), place: node.place.clone(), instance: resource.instance })
+    }
+}
+
+/// Reports the policies that a role names with `local:` and that a `when` leaves out.
+pub(super) fn attached_but_left_out(
+    role: &Role,
+    holds: &AccountDesired,
+    left_out: &[LeftOut],
+    instances: &[Instance],
+) -> Vec<Problem> {
+    let missing = local_policies(role).filter(|key| !holds.policies.contains_key(key));
+    let policy = |key: String| left_out.iter().find(|policy| policy.name.eq_ignore_ascii_case(&key));
+    let problem = |policy: &LeftOut| {
+        let message = format!(
+            "policy `{}` is left out, its `when` is false, and role `{}` at {} attaches it",
+            policy.name, role.name, role.origin
+        );
+        let chain = instances.get(policy.instance).map(|instance| instance.chain.clone()).unwrap_or_default();
+        Problem::error("reference", &policy.place, message)
+            .hint(format!(
+                "{{ policy = \"local:{}\", when = \"…\" }} attaches it under the same condition",
+                policy.name
+            ))
+            .in_modules(&chain)
+    };
+    missing.filter_map(policy).map(problem).collect()
 }
 
 /// The keys of the customer managed policies that a role names with `local:`.

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Expression, UndefinedBehavior};
 
+use super::facts;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::tree::{Node, Place, Value};
 
@@ -19,8 +20,22 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
+    environment.add_test("matches", matches);
     environment
 });
+
+/// `is matches("regex")`: a string in which the regular expression is found, or a list with such a string.
+fn matches(value: &minijinja::Value, pattern: &str) -> Result<bool, minijinja::Error> {
+    let pattern = regex::Regex::new(pattern).map_err(|error| {
+        let message = format!("`{pattern}` is no regular expression: {error}");
+        minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message)
+    })?;
+    let found = |value: &minijinja::Value| value.as_str().is_some_and(|text| pattern.is_match(text));
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => Ok(value.try_iter()?.any(|item| found(&item))),
+        _ => Ok(found(value)),
+    }
+}
 
 /// The names an expression may begin with.
 pub const ROOTS: [&str; 4] = ["var", "account", "organization", "partition"];
@@ -137,6 +152,11 @@ impl Template {
         self.kind == Kind::Condition
     }
 
+    /// Whether it is one expression, with no text around it.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.parts.as_slice(), [Part::Expr(_)])
+    }
+
     /// The dotted names it uses: `var.x`, `account.tags.team`.
     pub fn uses(&self) -> impl Iterator<Item = &str> {
         self.parts
@@ -185,6 +205,17 @@ impl Template {
 
     /// Reports names that no scope will ever hold.
     pub fn check_names(&self, place: &Place, variables: &BTreeSet<String>, problems: &mut Problems) {
+        self.check_names_among(&ROOTS, place, variables, problems);
+    }
+
+    /// The same where an expression may begin with other names.
+    pub fn check_names_among(
+        &self,
+        roots: &[&'static str],
+        place: &Place,
+        variables: &BTreeSet<String>,
+        problems: &mut Problems,
+    ) {
         for name in self.uses() {
             let mut steps = name.splitn(3, '.');
             let (root, member) = (steps.next().unwrap_or_default(), steps.next());
@@ -192,10 +223,13 @@ impl Template {
                 ("var", Some(_)) => variables.iter().map(String::as_str).collect(),
                 ("account", Some(_)) => vec!["id", "name", "email", "ou", "tags"],
                 ("organization", Some(_)) => vec!["id", "management_account"],
-                _ => ROOTS.to_vec(),
+                ("role", Some(_)) if roots.contains(&"role") => facts::ROLE.to_vec(),
+                ("policy", Some(_)) if roots.contains(&"policy") => facts::POLICY.to_vec(),
+                ("plan" | "roles" | "policies", Some(_)) if roots.contains(&root) => continue,
+                _ => roots.to_vec(),
             };
             let (what, wanted) = match member {
-                Some(member) if ROOTS.contains(&root) && root != "partition" => (format!("{root}.{member}"), member),
+                Some(member) if roots.contains(&root) && root != "partition" => (format!("{root}.{member}"), member),
                 _ => (root.to_owned(), root),
             };
             if known.contains(&wanted) {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::{Kind, Resource};
+use super::module::Instance;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::scope::NarrowScope;
 use super::tree::{Node, Place};
@@ -79,14 +80,15 @@ fn grantee(node: &Node, title: &str, problems: &mut Problems) -> Option<Grantee>
 }
 
 /// Reports grants whose role is nowhere in the directory, as far as that is told by literal names.
-pub(super) fn check_roles(resources: &[Resource], problems: &mut Problems) {
+pub(super) fn check_roles(resources: &[Resource], instances: &[Instance], problems: &mut Problems) {
     let roles: Option<BTreeSet<&str>> =
         resources.iter().filter(|one| one.kind == Kind::Role).map(Resource::literal_name).collect();
     let Some(roles) = roles else { return };
     for grant in resources.iter().filter(|one| one.kind == Kind::Grant) {
         let Some(role) = grant.node.as_table().and_then(|table| table.get("role")) else { continue };
         if let Some(name) = role.as_str().filter(|name| !roles.contains(name)) {
-            problems.push(unknown_role(name, &role.place, roles.iter().copied()));
+            let chain = instances.get(grant.instance).map(|instance| instance.chain.clone()).unwrap_or_default();
+            problems.push(unknown_role(name, &role.place, roles.iter().copied()).in_modules(&chain));
         }
     }
 }

@@ -1,20 +1,23 @@
 //! From files to a [`Config`]: everything that can be found without AWS is found here, in one go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::convert::{Converter, Documents, Together};
-use super::expr::Template;
+use super::assertion::{Check, Judge};
+use super::module::{self, Instance, for_each_template};
 use super::problem::{Problem, Problems};
-use super::render::{self, Scope};
+use super::render;
 use super::settings::{self, AccountSettings};
 use super::shape::{self, Stage};
+use super::stand_in::{self, StandIn};
 use super::tree::{self, File, Key, Node, Place, Table, Value};
-use super::vars::{Sources, Values, Variables};
-use super::{Config, Inputs, check, document, grant, schema, source, target};
+use super::vars::{ModuleInputs, Sources, Values, Variables};
+use super::{Config, Inputs, check, document, lints, schema, source};
 use crate::resource::Origin;
 use crate::resource::secret::Secrets;
 
@@ -71,6 +74,8 @@ pub(super) struct Resource {
     /// How it is called in messages: `` role `X` ``.
     pub title: String,
     pub origin: Origin,
+    /// The directory it is written in: the root, or a module.
+    pub instance: usize,
     /// Whether it may differ between accounts.
     pub varies: bool,
     /// Whether an expression in it asks for account tags.
@@ -96,17 +101,25 @@ impl Config {
     }
 }
 
-/// The tables of all files together.
+/// The tables of all files of one directory together.
 #[derive(Default)]
 struct Merged {
     name: Option<(Key, Node)>,
     organization: Table,
     vars: Table,
     account: Table,
+    lints: Table,
     rollout: Table,
     limits: Table,
     resources: Vec<(Kind, Node)>,
+    modules: Vec<Node>,
+    checks: Vec<Node>,
+    /// The first key of each table that only the root may have, where it is written.
+    roots_own: Vec<Key>,
 }
+
+/// The tables in which only the root may decide.
+const ROOTS_OWN: [&str; 4] = ["account", "lints", "rollout", "limits"];
 
 /// Reads a directory of desired state and checks everything that needs no AWS.
 ///
@@ -114,7 +127,7 @@ struct Merged {
 /// Every problem found, sorted by place, warnings among them.
 pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut files = source::read(&inputs.path, &inputs.var_files, &mut problems);
+    let files = source::read(&inputs.path, &inputs.var_files, &mut problems);
     let merged = merge(&files, &mut problems);
     if files.is_empty() {
         return Err(problems);
@@ -122,34 +135,26 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let sources = Sources { arguments: &inputs.vars, files: &inputs.var_files, environment: &inputs.env };
     let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
     let accounts = accounts(&merged.account, &mut variables, &mut problems);
-    let mut resources = Vec::new();
-    for (kind, node) in merged.resources {
-        resources.push(resource(kind, node, &mut files, &mut problems));
-    }
-    check_names(&resources, &merged.organization, &accounts, &variables, &mut problems);
-    let per_account: BTreeSet<&String> = accounts
-        .iter()
-        .flat_map(|account| account.values.keys())
-        .filter(|name| !variables.given.contains_key(*name))
-        .collect();
-    for resource in &mut resources {
-        resource.varies = uses(&resource.node).any(|name| {
-            name.starts_with("account")
-                || name
-                    .strip_prefix("var.")
-                    .and_then(|rest| rest.split('.').next())
-                    .is_some_and(|name| per_account.contains(&name.to_owned()))
-        });
-        resource.uses_tags = uses(&resource.node).any(|name| name == "account" || name.starts_with("account.tags"));
-    }
-    let secrets = secrets(&variables, &accounts);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
+    let varying = per_account(&accounts, &variables);
+    let mut loader = Loader::new(inputs, files, problems);
+    loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
+    let Loader { files, mut instances, resources, checks, mut problems, .. } = loader;
+    let scopes = stand_in::scopes(&mut instances, &accounts, &mut problems);
+    let [root, ..] = instances.as_slice() else { return Err(problems) };
+    let variables = &root.variables;
+    check_settings_names(&merged.organization, &accounts, variables, &mut problems);
     let organization_id = merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = settings::rollout(&merged.rollout, &mut problems);
+    let lints = lints::read(&merged.lints, checks.iter().map(|check| check.code.as_str()), &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
-    try_out(&resources, &variables, &accounts, &mut problems);
-    let access = settings::access(&merged.organization, accounts.clone(), &variables, &mut problems);
+    let mut secrets = secrets(variables, &accounts);
+    scopes.secrets.iter().for_each(|secret| secrets.insert(secret));
+    let mut judge = Judge::new(&checks, &instances, &lints);
+    let stand_in = StandIn::new(&instances, scopes).try_out(&resources, &mut judge, &mut problems);
+    let findings = judge.into_findings(&secrets);
+    let access = settings::access(&merged.organization, accounts.clone(), variables, &mut problems);
     let warnings = problems.masked(&secrets).into_result()?;
     Ok(Config {
         name,
@@ -157,15 +162,116 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         access,
         limits,
         rollout,
+        lints,
         digest,
         directory: directory(&inputs.path),
         warnings,
-        variables,
+        instances,
         accounts,
         resources,
+        checks,
+        stand_in,
+        findings,
         files: files.len(),
         secrets,
     })
+}
+
+/// The variables that have values of their own in some account, and no stronger one.
+fn per_account(accounts: &[AccountSettings], variables: &Variables) -> BTreeSet<String> {
+    let own = accounts.iter().flat_map(|account| account.values.keys());
+    own.filter(|name| !variables.given.contains_key(*name)).cloned().collect()
+}
+
+/// Collects what the root and its modules hold.
+struct Loader<'a> {
+    inputs: &'a Inputs,
+    files: Vec<Arc<File>>,
+    instances: Vec<Instance>,
+    resources: Vec<Resource>,
+    checks: Vec<Check>,
+    /// The directories that are being read, outermost first.
+    open: Vec<PathBuf>,
+    /// The directories that have been read: a module that is used twice is read, and blamed, once.
+    read: BTreeMap<PathBuf, Rc<Merged>>,
+    problems: Problems,
+}
+
+impl<'a> Loader<'a> {
+    fn new(inputs: &'a Inputs, files: Vec<Arc<File>>, problems: Problems) -> Self {
+        let open = fs::canonicalize(directory(&inputs.path)).into_iter().collect();
+        let (instances, resources, checks, read) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        Self { inputs, files, instances, resources, checks, open, read, problems }
+    }
+
+    fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: &[Node], modules: &[Node]) {
+        let index = self.instances.len();
+        let mut problems = Problems::default();
+        for (kind, node) in resources {
+            let mut resource = resource(kind, node, &mut self.files, &mut problems);
+            resource.instance = index;
+            resource.varies = instance.varies(&resource.node);
+            resource.uses_tags = instance.uses_tags(&resource.node);
+            check_names(&resource, &instance.variables, &mut problems);
+            self.resources.push(resource);
+        }
+        self.checks.extend(checks.iter().filter_map(|node| Check::read(node, index, &instance, &mut problems)));
+        self.problems.extend(problems.in_modules(&instance.chain));
+        self.instances.push(instance);
+        for module in modules {
+            self.module(module, index);
+        }
+    }
+
+    /// Adds what one `[[module]]` of the instance at `outer` holds.
+    fn module(&mut self, node: &Node, outer: usize) {
+        let Some(table) = node.as_table() else { return };
+        let Some(parent) = self.instances.get(outer) else { return };
+        let chain = parent.chain.clone();
+        let mut problems = Problems::default();
+        let directory = module::directory(table, &self.open, &mut problems);
+        let mut vars = table.get("vars").and_then(Node::as_table).cloned().unwrap_or_default();
+        module::compile_inputs(&mut vars, &parent.variables, &mut problems);
+        self.problems.extend(problems.in_modules(&chain));
+        let Some(directory) = directory else { return };
+        let inside: Arc<[String]> = std::iter::once(format!("in module {}, from {}", directory.written, node.place))
+            .chain(chain.iter().cloned())
+            .collect();
+        let merged = self.merged(&directory, &inside);
+        let mut problems = Problems::default();
+        let inputs = ModuleInputs { place: node.place.clone(), vars };
+        let variables = Variables::of_module(&merged.vars, inputs, &mut problems);
+        // What is wrong with a name or value that is given stands in the file that gives it.
+        for problem in problems {
+            let given = problem.source.as_ref().is_some_and(|file| Arc::ptr_eq(file, &node.place.file));
+            self.problems.push(problem.in_modules(if given { &chain } else { &inside }));
+        }
+        let Some(parent) = self.instances.get(outer) else { return };
+        let instance = Instance::module(variables, outer, parent, inside);
+        self.open.push(directory.path);
+        self.add(instance, merged.resources.clone(), &merged.checks, &merged.modules);
+        self.open.pop();
+    }
+
+    /// What the files of a module say together.
+    fn merged(&mut self, directory: &module::Directory, inside: &Arc<[String]>) -> Rc<Merged> {
+        if let Some(known) = self.read.get(&directory.path) {
+            return known.clone();
+        }
+        let mut problems = Problems::default();
+        let files = source::read(&directory.named, &self.inputs.var_files, &mut problems);
+        let merged = merge(&files, &mut problems);
+        for key in &merged.roots_own {
+            let message = format!("`[{}]` cannot stand in a module: the root decides", key.text);
+            let hint = "move it to the rolecall.toml that uses this directory as a module";
+            problems.push(Problem::error("module", &key.place, message).hint(hint));
+        }
+        self.problems.extend(problems.in_modules(inside));
+        self.files.extend(files);
+        let merged = Rc::new(merged);
+        self.read.insert(directory.path.clone(), merged.clone());
+        merged
+    }
 }
 
 fn directory(path: &Path) -> PathBuf {
@@ -189,6 +295,9 @@ fn merge(files: &[Arc<File>], problems: &mut Problems) -> Merged {
 
 impl Merged {
     fn add(&mut self, key: Key, node: Node, problems: &mut Problems) {
+        if ROOTS_OWN.contains(&key.text.as_str()) {
+            self.roots_own.push(key.clone());
+        }
         let into = match key.text.as_str() {
             "name" => {
                 if let Some((first, _)) = &self.name {
@@ -201,9 +310,12 @@ impl Merged {
             "role" => return self.add_resources(Kind::Role, node),
             "policy" => return self.add_resources(Kind::Policy, node),
             "grant" => return self.add_resources(Kind::Grant, node),
+            "module" => return add_tables(&mut self.modules, node),
+            "check" => return add_tables(&mut self.checks, node),
             "organization" => &mut self.organization,
             "vars" => &mut self.vars,
             "account" => &mut self.account,
+            "lints" => &mut self.lints,
             "rollout" => &mut self.rollout,
             "limits" => &mut self.limits,
             // An unknown key, which has been reported.
@@ -228,7 +340,13 @@ impl Merged {
     }
 }
 
-fn twice(what: &str, place: &Place, first: &Place) -> Problem {
+fn add_tables(tables: &mut Vec<Node>, node: Node) {
+    if let Value::Array(items) = node.value {
+        tables.extend(items);
+    }
+}
+
+pub(super) fn twice(what: &str, place: &Place, first: &impl std::fmt::Display) -> Problem {
     Problem::error("duplicate", place, format!("{what} is written twice, first at {first}")).hint("keep one of them")
 }
 
@@ -271,6 +389,7 @@ fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &m
         node,
         targets,
         exclude,
+        instance: 0,
         varies: false,
         uses_tags: false,
     }
@@ -314,47 +433,26 @@ fn read_documents(node: &mut Node, files: &mut Vec<Arc<File>>, problems: &mut Pr
     }
 }
 
-fn for_each_template(node: &Node, visit: &mut dyn FnMut(&Arc<Template>, &Place)) {
-    match &node.value {
-        Value::Template(template) => visit(template, &node.place),
-        Value::Array(items) => items.iter().for_each(|item| for_each_template(item, visit)),
-        Value::Table(table) => {
-            for (key, node) in &table.entries {
-                if let Some(template) = &key.template {
-                    visit(template, &key.place);
-                }
-                for_each_template(node, visit);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {}
+/// Reports names in the expressions of a resource that nothing will ever give a value.
+fn check_names(resource: &Resource, variables: &Variables, problems: &mut Problems) {
+    let declared: BTreeSet<String> = variables.declarations.keys().cloned().collect();
+    for node in std::iter::once(&resource.node).chain(&resource.targets).chain(&resource.exclude) {
+        for_each_template(node, &mut |template, place| template.check_names(place, &declared, problems));
     }
 }
 
-/// The dotted names that the expressions of a tree use.
-fn uses(node: &Node) -> impl Iterator<Item = String> + use<> {
-    let mut names = BTreeSet::new();
-    for_each_template(node, &mut |template, _| names.extend(template.uses().map(str::to_owned)));
-    names.into_iter()
-}
-
-/// Reports names in expressions that nothing will ever give a value.
-fn check_names(
-    resources: &[Resource],
+/// The same for the settings of the root.
+fn check_settings_names(
     organization: &Table,
     accounts: &[AccountSettings],
     variables: &Variables,
     problems: &mut Problems,
 ) {
     let declared: BTreeSet<String> = variables.declarations.keys().cloned().collect();
-    let mut check = |node: &Node| {
+    let roles = accounts.iter().filter_map(|account| account.access_role.as_ref());
+    for node in organization.entries.iter().map(|(_, node)| node).chain(roles) {
         for_each_template(node, &mut |template, place| template.check_names(place, &declared, problems));
-    };
-    for resource in resources {
-        check(&resource.node);
-        resource.targets.iter().chain(&resource.exclude).for_each(&mut check);
     }
-    organization.entries.iter().for_each(|(_, node)| check(node));
-    accounts.iter().filter_map(|account| account.access_role.as_ref()).for_each(check);
 }
 
 fn secrets(variables: &Variables, accounts: &[AccountSettings]) -> Secrets {
@@ -404,100 +502,4 @@ fn digest(path: &Path, files: &[Arc<File>], given: &Values) -> String {
     }
     let digest = hash.finalize();
     digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-/// Expands everything once against an account that stands for any, and checks what comes out.
-fn try_out(resources: &[Resource], variables: &Variables, accounts: &[AccountSettings], problems: &mut Problems) {
-    let mut values = variables.effective(&Values::new());
-    for account in accounts {
-        for (name, value) in &account.values {
-            values.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    let scope = Scope::stand_in(&values);
-    let mut documents = Documents::new();
-    let mut names = BTreeMap::new();
-    let mut found = Problems::default();
-    for resource in resources {
-        for node in resource.targets.iter().chain(&resource.exclude) {
-            if let Some(mut node) = render::render_alone(node, &resource.title, &scope, variables, &mut found) {
-                check_targets(&mut node, resource, &mut found);
-            }
-        }
-        try_out_resource(resource, variables, &scope, &mut documents, &mut names, &mut found);
-    }
-    grant::check_roles(resources, &mut found);
-    // What was wrong before it was rendered has been said, and better.
-    let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
-    problems.extend(found.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
-}
-
-fn try_out_resource(
-    resource: &Resource,
-    variables: &Variables,
-    scope: &Scope,
-    documents: &mut Documents,
-    names: &mut Names,
-    problems: &mut Problems,
-) {
-    let mut evaluation = render::evaluate(&resource.node, scope);
-    for failed in &evaluation.failures {
-        problems.extend(render::explain(failed, &resource.title, variables));
-        evaluation.unknown.push(failed.place.clone());
-    }
-    let Some(rendered) = render::build(&resource.node, &evaluation.values) else { return };
-    let mut converter = Converter {
-        partition: None,
-        documents,
-        title: &resource.title,
-        together: if evaluation.unknown_condition { Together::Unknown } else { Together::Known },
-        problems: Problems::default(),
-    };
-    let name = convert(&mut converter, resource, rendered);
-    let found = converter.problems.sorted();
-    problems.extend(found.into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
-    if let Some((name, place)) = name.filter(|(_, place)| !evaluation.unknown.contains(place)) {
-        check_duplicate(resource.kind, &name, &place, names, problems);
-    }
-}
-
-/// The names that are taken, without regard to case, as they are written and where.
-pub(super) type Names = BTreeMap<(Kind, String), (String, Place)>;
-
-fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) {
-    let name = resource.kind.targets_key();
-    let known = resource.kind.schema().keys.iter().find(|key| key.name == name);
-    shape::check(node, &known.map_or(schema::Type::Any, |key| key.kind), name, Stage::Rendered, problems);
-    target::targets(node, &resource.title, problems);
-}
-
-fn convert(converter: &mut Converter<'_>, resource: &Resource, mut rendered: Node) -> Option<(String, Place)> {
-    let kind = schema::Type::Table(resource.kind.schema());
-    shape::check(&mut rendered, &kind, resource.kind.word(), Stage::Rendered, &mut converter.problems);
-    match resource.kind {
-        Kind::Role => drop(converter.role(&rendered, resource.origin.clone())),
-        Kind::Policy => drop(converter.policy(&rendered, resource.origin.clone())),
-        Kind::Grant => {
-            drop(grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems));
-            return None;
-        }
-    }
-    let name = rendered.as_table()?.get("name")?;
-    Some((name.as_str()?.to_owned(), name.place.clone()))
-}
-
-/// Reports a name that another resource of the kind has, in any case.
-pub(super) fn check_duplicate(kind: Kind, name: &str, place: &Place, names: &mut Names, problems: &mut Problems) {
-    let key = (kind, name.to_ascii_lowercase());
-    let Some((first, first_place)) = names.get(&key) else {
-        names.insert(key, (name.to_owned(), place.clone()));
-        return;
-    };
-    let word = kind.word();
-    problems.push(if first == name {
-        twice(&format!("{word} `{name}`"), place, first_place)
-    } else {
-        let message = format!("{word} `{name}` and {word} `{first}` at {first_place} differ in case only");
-        Problem::error("duplicate", place, message).hint("IAM names are unique without regard to case: rename one")
-    });
 }

@@ -8,13 +8,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub mod assertion;
 pub mod check;
 pub mod convert;
 pub mod document;
 mod expand;
 pub mod expr;
+pub mod facts;
 mod grant;
+pub mod lints;
 mod load;
+pub mod module;
 pub mod problem;
 pub mod render;
 pub mod schema;
@@ -22,19 +26,24 @@ mod scope;
 pub mod settings;
 pub mod shape;
 pub mod source;
+mod stand_in;
 pub mod statement;
 pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod tree;
 pub mod vars;
+pub mod without;
 
+pub use assertion::{CheckFinding, Weight};
 pub use expand::{Expansion, TargetedBy};
+pub use lints::Lints;
 pub use load::load;
 pub use problem::{Color, Problem, Problems, Severity};
 pub use scope::NarrowScope;
 pub use settings::{Access, Budget, Limits, Rollout, Wave};
 
+use crate::desired::AccountDesired;
 use crate::resource::secret::Secrets;
 
 /// Where a desired state and the values of its variables come from.
@@ -61,9 +70,14 @@ pub struct Config {
     digest: String,
     directory: PathBuf,
     warnings: Vec<Problem>,
-    variables: vars::Variables,
+    lints: Lints,
+    /// The root first, then modules; what names a module comes before it.
+    instances: Vec<module::Instance>,
     accounts: Vec<settings::AccountSettings>,
     resources: Vec<load::Resource>,
+    checks: Vec<assertion::Check>,
+    stand_in: AccountDesired,
+    findings: Vec<CheckFinding>,
     files: usize,
     secrets: Secrets,
 }
@@ -71,9 +85,9 @@ pub struct Config {
 /// What a desired state holds, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
-    /// `[[role]]`
+    /// `[[role]]`, those of modules included.
     pub roles: usize,
-    /// `[[policy]]`
+    /// `[[policy]]`, those of modules included.
     pub policies: usize,
     /// Files read, policy documents included.
     pub files: usize,
@@ -103,6 +117,22 @@ impl Config {
     /// How apply goes through the accounts.
     pub fn rollout(&self) -> &Rollout {
         &self.rollout
+    }
+
+    /// How much findings weigh, and who the known outsiders are.
+    pub fn lints(&self) -> &Lints {
+        &self.lints
+    }
+
+    /// What an account that stands for any would hold: every role and policy whose `when` may be true, with
+    /// [`render::STAND_IN`] where the account would show.
+    pub fn stand_in(&self) -> &AccountDesired {
+        &self.stand_in
+    }
+
+    /// What the `[[check]]`s over roles and policies find without AWS.
+    pub fn findings(&self) -> &[CheckFinding] {
+        &self.findings
     }
 
     /// `sha256:…` over every file read and every value given.

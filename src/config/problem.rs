@@ -36,6 +36,9 @@ pub struct Problem {
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
+    /// The modules it is in, innermost first: `in module kits/cado, from rolecall.toml:12`.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub modules: Arc<[String]>,
     /// What to say below the underlined text.
     #[serde(skip)]
     pub label: Option<String>,
@@ -68,6 +71,7 @@ impl Problem {
             column: 0,
             message: message.into(),
             hint: None,
+            modules: Arc::default(),
             label: None,
             span: 0..0,
             source: None,
@@ -98,6 +102,12 @@ impl Problem {
         Self { hint, ..self }
     }
 
+    /// The same, said of a module.
+    #[must_use]
+    pub fn in_modules(self, modules: &Arc<[String]>) -> Self {
+        if self.modules.is_empty() { Self { modules: modules.clone(), ..self } } else { self }
+    }
+
     /// The same with a word below the underlined text.
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
@@ -123,6 +133,14 @@ impl Problem {
         })
     }
 
+    /// Whether `other` says the same of the same place, whichever use of a module it is in.
+    fn says(&self, other: &Self) -> bool {
+        let Self { severity, code, file, line, column, message, hint, modules: _, label, span, source } = self;
+        (severity, code, file, line, column) == (&other.severity, &other.code, &other.file, &other.line, &other.column)
+            && (message, hint, label, span, source)
+                == (&other.message, &other.hint, &other.label, &other.span, &other.source)
+    }
+
     /// The text a person reads: the message, the source line underlined, the hint.
     pub fn render(&self, renderer: &Renderer) -> String {
         let level = match self.severity {
@@ -137,6 +155,9 @@ impl Problem {
             group = group.element(Origin::path(&self.file).line(self.line).char_column(self.column));
         } else {
             group = group.element(Origin::path(&self.file));
+        }
+        for module in self.modules.iter() {
+            group = group.element(Level::NOTE.message(module));
         }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint));
@@ -168,9 +189,9 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Adds one, unless the same is known.
+    /// Adds one, unless the same is known. A module that is used twice is blamed once.
     pub fn push(&mut self, problem: Problem) {
-        if !self.list.contains(&problem) {
+        if !self.list.iter().any(|known| known.says(&problem)) {
             self.list.push(problem);
         }
     }
@@ -196,6 +217,12 @@ impl Problems {
             }
         }
         self
+    }
+
+    /// The same, said of a module.
+    #[must_use]
+    pub fn in_modules(self, modules: &Arc<[String]>) -> Self {
+        Self { list: self.list.into_iter().map(|problem| problem.in_modules(modules)).collect() }
     }
 
     /// All of them, in order of file, line and column.
@@ -255,6 +282,14 @@ impl<'a> IntoIterator for &'a Problems {
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
         Self { list: vec![problem] }
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
     }
 }
 

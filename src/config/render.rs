@@ -4,13 +4,13 @@
 //! so that accounts with equal values share one result; [`build`] makes the tree from them. Where a `when` is false,
 //! both leave out what it stands in, and nothing in there needs a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::value::Object;
 
-use super::expr::{Failure, Template, to_jinja};
+use super::expr::{Failure, ROOTS, Template, to_jinja};
 use super::problem::{Problem, Problems};
 use super::tree::{Key, Node, Place, Table, Value};
 use super::vars::{Values, Variables};
@@ -24,6 +24,8 @@ pub const STAND_IN: &str = "stand-in";
 pub struct Scope {
     context: minijinja::Value,
     knowledge: Knowledge,
+    /// Variables whose values hang on the account or the organization.
+    live: Arc<BTreeSet<String>>,
 }
 
 /// Whether the account and the organization are real.
@@ -54,13 +56,13 @@ impl Scope {
     /// Variables alone.
     pub fn directory(values: &Values) -> Self {
         let context = minijinja::Value::from(Pairs::from([("var", jinja_values(values))]));
-        Self { context, knowledge: Knowledge::Real }
+        Self { context, knowledge: Knowledge::Real, live: Arc::default() }
     }
 
     /// Variables and the organization.
     pub fn organization(values: &minijinja::Value, organization: &Organization) -> Self {
         let context = minijinja::Value::from(organization_pairs(values, organization));
-        Self { context, knowledge: Knowledge::Real }
+        Self { context, knowledge: Knowledge::Real, live: Arc::default() }
     }
 
     /// Everything.
@@ -75,7 +77,7 @@ impl Scope {
         ]);
         let mut pairs = organization_pairs(values, organization);
         pairs.insert("account", account.into());
-        Self { context: pairs.into(), knowledge: Knowledge::Real }
+        Self { context: pairs.into(), knowledge: Knowledge::Real, live: Arc::default() }
     }
 
     /// Variables, and stand-ins for the account and the organization.
@@ -95,7 +97,45 @@ impl Scope {
             ("organization", organization.into()),
             ("partition", "aws".into()),
         ]);
-        Self { context: context.into(), knowledge: Knowledge::StandIn }
+        Self { context: context.into(), knowledge: Knowledge::StandIn, live: Arc::default() }
+    }
+
+    /// The same for the variables of a module, of which `live` hang on the account or the organization.
+    #[must_use]
+    pub fn of_module(&self, values: &Values, live: &Arc<BTreeSet<String>>) -> Self {
+        Self { live: live.clone(), ..self.with([("var", jinja_values(values))]) }
+    }
+
+    /// The same with more names.
+    #[must_use]
+    pub fn with<const N: usize>(&self, names: [(&'static str, minijinja::Value); N]) -> Self {
+        let known = ROOTS.into_iter().filter_map(|name| Some((name, self.context.get_attr(name).ok()?)));
+        let mut pairs: Pairs<'_> = known.filter(|(_, value)| !value.is_undefined()).collect();
+        pairs.extend(names);
+        Self { context: pairs.into(), ..self.clone() }
+    }
+
+    /// The value of a template.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub fn eval(&self, template: &Template, place: &Place) -> Result<Value, Failure> {
+        template.eval(&self.context, place)
+    }
+
+    /// Whether its account and organization stand for any.
+    pub fn stands_in(&self) -> bool {
+        self.knowledge == Knowledge::StandIn
+    }
+
+    /// Whether the template hangs on an account or an organization that is not known yet.
+    pub fn is_unknown(&self, template: &Template) -> bool {
+        let hangs = |name: &str| match name.strip_prefix("var.") {
+            Some(variable) => self.live.contains(variable.split('.').next().unwrap_or_default()),
+            None if name == "var" => !self.live.is_empty(),
+            None => name.starts_with("account") || name.starts_with("organization"),
+        };
+        self.stands_in() && template.uses().any(hangs)
     }
 }
 
@@ -160,7 +200,7 @@ pub fn signature(values: &[Value]) -> String {
 
 /// Evaluates the expressions of `node`.
 pub fn evaluate(node: &Node, scope: &Scope) -> Evaluation {
-    let mut pass = Pass { scope, path: Vec::new(), done: Evaluation::default() };
+    let mut pass = Pass { scope, path: Vec::new(), doubtful: false, done: Evaluation::default() };
     pass.node(node);
     pass.done
 }
@@ -168,6 +208,8 @@ pub fn evaluate(node: &Node, scope: &Scope) -> Evaluation {
 struct Pass<'a> {
     scope: &'a Scope,
     path: Vec<&'a str>,
+    /// Whether a condition around this hangs on the account: it may never be needed.
+    doubtful: bool,
     done: Evaluation,
 }
 
@@ -182,9 +224,16 @@ impl<'a> Pass<'a> {
     }
 
     fn table(&mut self, table: &'a Table) {
+        let around = self.doubtful;
+        self.members(table);
+        self.doubtful = around;
+    }
+
+    fn members(&mut self, table: &'a Table) {
         if let Some((template, place)) = condition(table) {
             self.path.push("when");
             self.template(template, place);
+            self.doubtful |= self.scope.is_unknown(template);
             self.path.pop();
             if !matches!(self.done.values.last(), Some(Value::Bool(true))) {
                 return;
@@ -204,13 +253,20 @@ impl<'a> Pass<'a> {
     }
 
     fn template(&mut self, template: &Template, place: &Place) {
-        let unknown = self.scope.knowledge == Knowledge::StandIn && depends_on_live(template);
-        let value = match template.eval(&self.scope.context, place) {
+        let evaluated = self.scope.eval(template, place);
+        let unknown = self.scope.is_unknown(template) || (self.doubtful && evaluated.is_err());
+        let value = match evaluated {
             // What may be true in some account is looked at.
             Ok(_) if unknown && template.is_condition() => Value::Bool(true),
             Ok(value) => value,
-            Err(failure) if unknown && !failure.missing.iter().any(|name| name.starts_with("var.")) => {
-                if template.is_condition() { Value::Bool(true) } else { Value::String(STAND_IN.to_owned()) }
+            Err(failure)
+                if unknown && (self.doubtful || !failure.missing.iter().any(|name| name.starts_with("var."))) =>
+            {
+                if template.is_condition() {
+                    Value::Bool(true)
+                } else {
+                    Value::String(STAND_IN.to_owned())
+                }
             }
             Err(failure) => {
                 let path = self.path.join(".");
@@ -224,10 +280,6 @@ impl<'a> Pass<'a> {
         }
         self.done.values.push(value);
     }
-}
-
-fn depends_on_live(template: &Template) -> bool {
-    template.uses().any(|name| name.starts_with("account") || name.starts_with("organization"))
 }
 
 fn is_condition(node: &Node) -> bool {
@@ -323,9 +375,7 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
             let meaning = declared.and_then(|declared| declared.description.as_deref());
             let meaning = meaning.map(|text| format!(" ({text})")).unwrap_or_default();
             let message = format!("variable `{variable}`{meaning} is required and has no value: {at} needs it");
-            let hint =
-                format!("give it: --var {variable}=…, a --var-file, ROLECALL_VAR_{variable}, or [account.X.vars]");
-            Problem::error("variable", place, message).hint(hint)
+            Problem::error("variable", place, message).hint(variables.how_to_give(variable))
         }
         None => Problem::error("expression", place, format!("`{name}` has no value: {at} needs it"))
             .hint(format!("where it may be missing, write {name} | default(\"…\")")),

@@ -85,6 +85,13 @@ pub static ROOT: Schema = Schema {
         optional("policy", Type::List(&Type::Table(&POLICY)), "customer managed policies"),
         optional("role", Type::List(&Type::Table(&ROLE)), "roles"),
         optional("grant", Type::List(&Type::Table(&GRANT)), "which principals may assume a role"),
+        optional("module", Type::List(&Type::Table(&MODULE)), "other such directories, with their [vars] as inputs"),
+        optional(
+            "check",
+            Type::List(&Type::Table(&CHECK)),
+            "rules of the team's own, over roles, policies or the plan",
+        ),
+        optional("lints", Type::Map(&Type::Any), "how much a lint's finding weighs, and who the known outsiders are"),
         optional("rollout", Type::Table(&ROLLOUT), "how apply goes through the accounts"),
         optional("limits", Type::Table(&LIMITS), "guards against large changes"),
     ],
@@ -123,6 +130,28 @@ pub static VARIABLE: Schema = Schema {
     ],
 };
 
+/// `[[module]]`
+pub static MODULE: Schema = Schema {
+    name: "module",
+    keys: &[
+        required("source", Type::String, "a directory with a rolecall.toml, relative to this file"),
+        optional("vars", Type::Map(&Type::Any), "values of the variables that the directory declares"),
+    ],
+};
+
+/// `[[check]]`
+pub static CHECK: Schema = Schema {
+    name: "check",
+    keys: &[
+        required("for", Type::Word(&["role", "policy", "plan"]), "what it looks at"),
+        optional("when", Type::Condition, "an expression; where it is false, there is nothing to check"),
+        required("assert", Type::Condition, "an expression that must be true"),
+        required("message", Type::String, "what to say where it is false"),
+        optional("code", Type::String, "the code of its findings, `check` by default"),
+        optional("severity", Type::Word(&["stop", "warn"]), "stop by default"),
+    ],
+};
+
 /// `[[policy]]`
 pub static POLICY: Schema = Schema {
     name: "policy",
@@ -132,6 +161,7 @@ pub static POLICY: Schema = Schema {
         optional("description", Type::String, "description; IAM never changes it after creation"),
         optional("document", Type::Document, "a JSON or YAML file, relative to this one"),
         optional("statement", Type::List(&Type::Table(&STATEMENT)), "the statements, instead of a document"),
+        optional("without", STRINGS, "patterns of actions that its Allow statements shall not have"),
         WHEN,
         optional("tags", TAGS, "tags"),
         optional("targets", TARGETS, "accounts it goes to besides those of the roles that name it"),
@@ -164,6 +194,7 @@ pub static ROLE: Schema = Schema {
         optional("exclude", SELECTORS, "accounts that are left out"),
         optional("tags", TAGS, "tags"),
         WHEN,
+        optional("expect", Type::List(&Type::Table(&EXPECT)), "what the role must and must not be able to do"),
         optional("manage", Type::Table(&MANAGE), "which attributes are exclusively ours"),
         optional("adopt", Type::Bool, "true: take over a role of this name that bears no mark"),
         optional("ensure", Type::Word(&["present", "absent"]), "absent: delete it where it bears our mark"),
@@ -195,6 +226,17 @@ pub static GRANTEE: Schema = Schema {
         optional("user", Type::String, "a user that exists there"),
         optional("group", Type::String, "a group that exists there"),
         optional("role", Type::String, "a role that exists there"),
+    ],
+};
+
+/// `[[role.expect]]`
+pub static EXPECT: Schema = Schema {
+    name: "expect",
+    keys: &[
+        optional("allow", STRINGS, "\"s3:GetObject on arn:aws:s3:::bucket/*\": what it must be able to do"),
+        optional("deny", STRINGS, "the same, for what it must not be able to do"),
+        optional("context", Type::Map(&Type::OneOrMany(&Type::Scalar)), "condition keys of the request"),
+        WHEN,
     ],
 };
 

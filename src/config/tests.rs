@@ -8,7 +8,9 @@ use super::{Config, Expansion, Inputs, NarrowScope, Problems, Severity, load};
 use crate::org::{Account, AccountId, AccountStatus, Caller, Organization, OuPath, Partition};
 use crate::resource::role::{Mode, PolicyRef};
 
+mod checks;
 mod grants;
+mod modules;
 
 const ROLE: &str = "
 [[role]]
@@ -197,7 +199,7 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
                 "role `R` has no `targets`",
             ][..],
         ),
-        ("[lints]\n", &["unknown key `lints` in the top level"][..]),
+        ("[lint]\n", &["unknown key `lint` in the top level", "did you mean `lints`?"][..]),
         ("[[role]]\n", &["role has no `name`"]),
         ("[limits]\nmax_deletes = \"x\"", &["`max_deletes` must be an integer, not a string"]),
         ("[limits]\nmax_deletes = -1", &["at least 0"]),

@@ -107,6 +107,17 @@ pub struct Variables {
     pub defaults: Values,
     /// Variables whose declaration or value was refused: that they have none is no further news.
     pub faulty: BTreeSet<String>,
+    /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
+    pub module: Option<ModuleInputs>,
+}
+
+/// What a `[[module]]` gives for the variables of its source.
+#[derive(Debug, Clone)]
+pub struct ModuleInputs {
+    /// Where the module is named.
+    pub place: Place,
+    /// Its `vars`: the expressions of the directory that names it.
+    pub vars: Table,
 }
 
 /// What a caller gives for variables.
@@ -126,18 +137,7 @@ impl Variables {
     /// A value that an account has of its own declares its variable, too, unless it looks like a mistyped other one.
     pub fn load(declared: &Table, accounts: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
         let mut variables = Self::default();
-        for (key, node) in &declared.entries {
-            let before = problems.errors();
-            if let Some(mut declaration) = declaration(&key.text, &key.place, node, problems) {
-                if let Some(value) = declaration.default.take() {
-                    variables.defaults.insert(key.text.clone(), value);
-                }
-                variables.declarations.insert(key.text.clone(), declaration);
-            }
-            if problems.errors() > before {
-                variables.faulty.insert(key.text.clone());
-            }
-        }
+        variables.declare(declared, problems);
         variables.declare_from_accounts(accounts, problems);
         variables.read_environment(sources.environment, problems);
         for path in sources.files {
@@ -147,6 +147,35 @@ impl Variables {
             variables.read_argument(argument, problems);
         }
         variables
+    }
+
+    /// Reads the declarations of a module, whose values its `[[module]]` gives.
+    pub fn of_module(declared: &Table, module: ModuleInputs, problems: &mut Problems) -> Self {
+        let mut variables = Self::default();
+        variables.declare(declared, problems);
+        for (key, _) in &module.vars.entries {
+            if !variables.declarations.contains_key(&key.text) {
+                let message = format!("`{}` is not a variable of this module", key.text);
+                let problem = Problem::error("variable", &key.place, message);
+                problems.push(problem.hint(variables.suggest(&key.text)));
+            }
+        }
+        Self { module: Some(module), ..variables }
+    }
+
+    fn declare(&mut self, declared: &Table, problems: &mut Problems) {
+        for (key, node) in &declared.entries {
+            let before = problems.errors();
+            if let Some(mut declaration) = declaration(&key.text, &key.place, node, problems) {
+                if let Some(value) = declaration.default.take() {
+                    self.defaults.insert(key.text.clone(), value);
+                }
+                self.declarations.insert(key.text.clone(), declaration);
+            }
+            if problems.errors() > before {
+                self.faulty.insert(key.text.clone());
+            }
+        }
     }
 
     fn declare_from_accounts(&mut self, accounts: &Table, problems: &mut Problems) {
@@ -160,6 +189,31 @@ impl Variables {
             if let Some(declaration) = declaration(&key.text, &key.place, node, problems) {
                 self.declarations.insert(key.text.clone(), Declaration { default: None, ..declaration });
             }
+        }
+    }
+
+    /// Parses what a `[[module]]` gives for the variable `name`, its expressions evaluated.
+    ///
+    /// # Errors
+    /// The value is not of the declared type, or some rule refuses it.
+    pub fn read_input(&self, name: &str, node: &Node) -> Result<Option<Value>, Box<Problem>> {
+        self.declarations.get(name).map_or(Ok(None), |declaration| declaration.parse(&Given::Node(node)))
+    }
+
+    /// How a user gives the variable `name` the value that it lacks.
+    pub fn how_to_give(&self, name: &str) -> String {
+        let declared = self.declarations.get(name).map(|declaration| declaration.place.to_string());
+        let default = declared.map(|place| format!(", or a default at {place}")).unwrap_or_default();
+        match &self.module {
+            None => {
+                format!("give it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}")
+            }
+            Some(ModuleInputs { place, vars }) => match vars.entry(name) {
+                Some((key, node)) => {
+                    format!("it is given at {} as {}, which has no value", key.place, node.to_json())
+                }
+                None => format!("give it in the `vars` of the module at {place}{default}"),
+            },
         }
     }
 

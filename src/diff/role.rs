@@ -64,6 +64,7 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
         ensure: _,
         external: _,
         prevent_destroy: _,
+        expect: _,
         origin: _,
     } = desired;
     let (trust, trust_spelling) = trust(desired, live, names);

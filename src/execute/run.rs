@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
+use tokio::sync::Semaphore;
 
 use super::lag::{Created, is_lag};
 use super::{ChangeResult, Event, Outcome, RunReport, Settings, Writer};
@@ -14,11 +15,14 @@ use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{self, AccountPlan, Change, Convergence, Plan, ResourceKind};
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
-use crate::resource::name::PolicyName;
+use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
 
 /// Changes of one account that are written at once. IAM's rate limits are per account, and steps of one role never overlap.
 const CHANGES_AT_ONCE: usize = 4;
+
+/// Accounts that are looked at at once, before writing and after; those that are written to are fewer.
+const LOOKS_AT_ONCE: usize = 64;
 
 /// Equal reads in a row before a change is called done: one may come from a replica that is ahead.
 const EQUAL_READS: usize = 2;
@@ -37,8 +41,18 @@ where
     R: Reader + 'static,
 {
     let created = Mutex::new(Created::of(plan));
-    let grants = PolicyName::of_grants(&plan.name);
-    let shared = Arc::new(Shared { writer, reader, settings: settings.clone(), on_event, grants, created });
+    let parallelism = settings.parallelism.max(1);
+    let (writing, looking) = (Semaphore::new(parallelism), Semaphore::new(LOOKS_AT_ONCE));
+    let shared = Arc::new(Shared {
+        writer,
+        reader,
+        settings: settings.clone(),
+        on_event,
+        grants: PolicyName::of_grants(&plan.name),
+        created,
+        writing,
+        looking,
+    });
     let mut turns: Vec<Turn> = plan.accounts.iter().filter_map(|part| Turn::new(part, accounts)).collect();
     let mut outcomes = Arc::new(BTreeMap::new());
     let mut results = BTreeMap::new();
@@ -152,6 +166,10 @@ struct Shared<W, R> {
     /// The inline policy that the directory's grants are.
     grants: PolicyName,
     created: Mutex<Created>,
+    /// Who may write: so many accounts at once.
+    writing: Semaphore,
+    /// Who may look; an account that is looked at takes no place from those that are written to.
+    looking: Semaphore,
 }
 
 impl<W: Writer, R: Reader> Shared<W, R> {
@@ -206,10 +224,18 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         let grants = WantedGrants { policy: self.grants.clone(), principals, others: Others::Unseen };
         let scope = Scope::Only { roles, policies: policies.clone() };
         let wanted = Wanted { scope, details, grants: Some(grants) };
+        // Never closed, so a place is always had.
+        let _place = self.looking.acquire().await;
         let mut live = self.reader.read(account, &wanted).await?;
-        for name in policies {
-            if let Some(policy) = live.policies.get_mut(&name.key()) {
-                policy.tags = Some(self.reader.policy_tags(account, &policy.arn).await?);
+        let touched: Vec<(String, PolicyArn)> = policies
+            .iter()
+            .filter_map(|name| Some((name.key(), live.policies.get(&name.key())?.arn.clone())))
+            .collect();
+        let tags =
+            futures_util::future::try_join_all(touched.iter().map(|(_, arn)| self.reader.policy_tags(account, arn)));
+        for ((key, _), tags) in touched.iter().zip(tags.await?) {
+            if let Some(policy) = live.policies.get_mut(key) {
+                policy.tags = Some(tags);
             }
         }
         Ok(live)
@@ -230,6 +256,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             ended.add(result(change, Outcome::Stale, Some(why)));
         }
         let here: BTreeSet<&str> = changes.iter().map(|change| change.address.as_str()).collect();
+        let place = self.writing.acquire().await;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < CHANGES_AT_ONCE
@@ -250,6 +277,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             let why = "waits for a change that waits for it".to_owned();
             ended.add(result(change, Outcome::NotReached, Some(why)));
         }
+        drop(place);
         let mut results = ended.results;
         self.read_back(changes, account, &mut results).await;
         changes.iter().filter_map(|change| results.remove(&change.address)).collect()

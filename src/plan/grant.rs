@@ -17,6 +17,7 @@ use crate::desired::Desired;
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
 use crate::resource::policy::{Difference, PolicyDocument};
+use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 
 /// Plans every grant of the account.
@@ -218,10 +219,10 @@ fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyD
 
 /// What must be handed to people outside the organization, where nothing can be written.
 pub fn outside(desired: &Desired) -> Vec<Finding> {
-    desired.outside.iter().map(hand_over).collect()
+    desired.outside.iter().map(|outside| hand_over(outside, &desired.secrets)).collect()
 }
 
-fn hand_over(outside: &OutsideGrant) -> Finding {
+fn hand_over(outside: &OutsideGrant, secrets: &Secrets) -> Finding {
     let OutsideGrant { account, grant } = outside;
     let roles = match grant.roles.iter().collect::<Vec<_>>().as_slice() {
         [arn] => format!("`{arn}`"),
@@ -234,5 +235,5 @@ fn hand_over(outside: &OutsideGrant) -> Finding {
         grant.principal.name(),
         grant.to_value()
     );
-    Finding::warn("grant-outside", &format!("{account}/grant/{}", grant.principal), message)
+    Finding::warn("grant-outside", &format!("{account}/grant/{}", grant.principal), secrets.mask(&message))
 }

@@ -15,8 +15,7 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     accounts.sort_by_key(|account| account.id);
     order::across(&mut accounts, &settings.partition);
     let summary = summary(&accounts);
-    let Header { organization_id, created_at, desired_digest, mut findings } = header;
-    findings.extend(whole(settings, &accounts, &summary));
+    let mut findings = whole(settings, &accounts, &summary);
     for account in &mut accounts {
         findings.append(&mut account.findings);
         (account.unchanged, account.owned, account.orphans, account.desired) = (0, 0, 0, 0);
@@ -24,10 +23,8 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     for finding in &mut findings {
         finding.message = settings.secrets.mask(&finding.message);
     }
-    findings.sort_by(|one, other| {
-        (one.severity, &one.code, &one.address).cmp(&(other.severity, &other.code, &other.address))
-    });
-    findings.dedup();
+    sort(&mut findings);
+    let Header { organization_id, created_at, desired_digest } = header;
     Plan {
         format: FORMAT.to_owned(),
         name: settings.name.clone(),
@@ -41,7 +38,22 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     }
 }
 
+fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|one, other| {
+        (one.severity, &one.code, &one.address).cmp(&(other.severity, &other.code, &other.address))
+    });
+    findings.dedup();
+}
+
 impl Plan {
+    /// The same with more findings, as of the checks of the desired state.
+    #[must_use]
+    pub fn with_findings(mut self, more: impl IntoIterator<Item = Finding>) -> Self {
+        self.findings.extend(more);
+        sort(&mut self.findings);
+        self
+    }
+
     /// The stop findings that nobody allowed: neither when the plan was made nor in `extra`. Apply is refused while there
     /// is one.
     pub fn stops(&self, extra: &BTreeSet<String>) -> Vec<&Finding> {

@@ -25,6 +25,7 @@ mod file;
 mod fingerprint;
 mod grant;
 mod guard;
+mod lints;
 mod mask;
 mod order;
 mod policy;
@@ -39,6 +40,7 @@ pub use file::{LoadError, load, save};
 pub use fingerprint::{Convergence, converged, recheck};
 pub use grant::outside;
 pub use guard::build;
+pub use lints::{lints, lints_alone};
 pub use settings::{Extras, Header, Limits, RoleKey, Settings};
 
 use crate::org::{AccountId, AwsError};

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::fingerprint::{Purpose, absent, of_role};
 use super::policy::Policies;
 use super::show::{self, Sides};
-use super::{Action, Cause, Change, Extras, Finding, quota, steps};
+use super::{Action, Cause, Change, Extras, Finding, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
@@ -140,6 +140,7 @@ pub(super) fn plan(
     for standing in standings.values() {
         let planned = one(context, standing, policies, tally);
         if let Some(change) = planned {
+            tally.findings.extend(lints::trust_widened(context.settings, &change));
             tally.changes.push(change);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Finding;
+use crate::lint;
 use crate::org::{AccountId, Partition, glob};
 use crate::resource::name::RoleName;
 use crate::resource::secret::Secrets;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub protected: BTreeSet<(AccountId, RoleKey)>,
     /// Globs over role names; what matches none is out of scope. Empty is everything.
     pub roles: Vec<String>,
+    /// How much lints weigh, and who belongs to the organization.
+    pub lints: lint::Settings,
     /// The values that are never shown.
     pub secrets: Secrets,
 }
@@ -77,6 +79,4 @@ pub struct Header {
     pub created_at: String,
     /// The digest of the desired state.
     pub desired_digest: String,
-    /// What is said of the desired state, whatever the accounts hold.
-    pub findings: Vec<Finding>,
 }

@@ -8,9 +8,11 @@ pub mod accounts;
 pub mod group;
 pub mod human;
 pub mod json;
+pub mod output;
 pub mod progress;
 pub mod run;
 pub mod style;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -42,8 +42,21 @@ pub struct Role {
     pub external: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
+    /// What it must and must not be able to do: proven by `verify`, never written to AWS.
+    pub expect: Vec<Expectation>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+/// What a role must and must not be able to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// Actions that must be allowed, each with the resource it is done on.
+    pub allow: Vec<(String, String)>,
+    /// Actions that must be refused, each with the resource it is done on.
+    pub deny: Vec<(String, String)>,
+    /// The condition keys of the request, with their values.
+    pub context: BTreeMap<String, Vec<String>>,
 }
 
 /// A reference to a managed policy, resolved against the account it stands in.

@@ -18,3 +18,4 @@ mod probes;
 mod support;
 mod terminal;
 mod tidy;
+mod verify;

@@ -11,19 +11,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("desired", &["resource", "org"]),
     ("live", &["resource", "org"]),
     ("diff", &["desired", "live", "resource", "org"]),
-    ("plan", &["diff", "desired", "live", "resource", "org"]),
+    ("lint", &["evaluate", "desired", "live", "resource", "org"]),
+    ("plan", &["diff", "lint", "desired", "live", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
     ("aws", &["read", "execute", "live", "resource", "org"]),
-    ("report", &["plan", "execute", "resource", "org"]),
+    ("report", &["plan", "execute", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
+    ("verify", &["evaluate", "resource", "org"]),
     ("exit", &[]),
     ("cli", &[]),
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "plan"];
+const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "verify"];
 
 const IMPURE: &[&str] = &[
     "tokio",

@@ -46,7 +46,7 @@ pub(super) fn next_page(call: Call<'_>, truncated: bool, marker: Option<String>)
 }
 
 /// `NoSuchEntity` is no failure of a read: it tells that nothing is there.
-pub(super) fn absent_is_none<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+pub(in crate::aws) fn absent_is_none<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is("NoSuchEntity") => Ok(None),

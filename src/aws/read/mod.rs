@@ -16,6 +16,9 @@ use crate::read::{Reader, Wanted, Way, way};
 use crate::resource::Tags;
 use crate::resource::name::PolicyArn;
 
+pub(super) use entity::absent_is_none;
+pub(super) use single::version_document;
+
 /// Somebody who can read the accounts and has no way to write.
 #[derive(Debug, Clone)]
 pub struct Reading(pub(super) Accounts);

@@ -175,7 +175,12 @@ async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsErr
     }))
 }
 
-async fn version_document(iam: &Iam, arn: &PolicyArn, version: &str) -> Result<PolicyDocument, AwsError> {
+/// The document of one version of a managed policy.
+pub(in crate::aws) async fn version_document(
+    iam: &Iam,
+    arn: &PolicyArn,
+    version: &str,
+) -> Result<PolicyDocument, AwsError> {
     let call = iam.call("GetPolicyVersion", Some(arn.as_str()));
     let request = iam.client.get_policy_version().policy_arn(arn.as_str()).version_id(version);
     let answer = request.send().await.map_err(|error| call.failed(&error))?;

@@ -182,8 +182,8 @@ fn protected_roles_and_documents_too_large_are_refused() {
 fn a_grant_outside_the_organization_is_handed_over() {
     let there = OutsideGrant { account: id("888888888888"), grant: grant("user/z", &[ROLE]) };
     let desired = Desired { outside: vec![there], ..Desired::default() };
-    let header = Header { findings: outside(&desired), ..header() };
-    let plan = build(header, &settings(), vec![plan_account(&settings(), &account(A), None, &live(&[], &[]))]);
+    let part = plan_account(&settings(), &account(A), None, &live(&[], &[]));
+    let plan = build(header(), &settings(), vec![part]).with_findings(outside(&desired));
     let finding = plan.findings.iter().find(|finding| finding.code == "grant-outside").unwrap();
     assert_eq!((finding.severity, plan.summary.steps), (Severity::Warn, 0));
     assert_eq!(finding.address.as_deref(), Some("888888888888/grant/user/z"));

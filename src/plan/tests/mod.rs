@@ -3,6 +3,7 @@
 
 mod grants;
 mod laws;
+mod lints;
 mod policies;
 mod roles;
 mod whole;

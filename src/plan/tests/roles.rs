@@ -182,7 +182,10 @@ fn additive_trust_is_not_written_with_dead_principals() {
     there.trust = trust(&["444444444444", dead]);
     let manage = Manage { trust: Mode::Additive, ..Manage::default() };
     let plan = one(Role { manage, ..role("X") }, there);
-    assert_eq!((ops(&plan), codes(&plan)), (vec!["UpdateAssumeRolePolicy".to_owned()], vec!["dead-principal"]));
+    assert_eq!(
+        (ops(&plan), codes(&plan)),
+        (vec!["UpdateAssumeRolePolicy".to_owned()], vec!["dead-principal", "trust-widened"])
+    );
 }
 
 #[test]
@@ -249,10 +252,24 @@ fn ownership_decides_what_is_planned() {
     let wanted = || Role { trust: trust(&["333333333333"]), ..role("X") };
     let stack = LiveRole { tags: tags(&[(OWNER_TAG, OURS), ("aws:cloudformation:stack-name", "s")]), ..live_role("X") };
     for (what, settings, desired, there, expect_actions, expect_codes) in [
-        ("ours", settings(), wanted(), owned_by(OURS), vec![Action::Update], vec![]),
+        ("ours", settings(), wanted(), owned_by(OURS), vec![Action::Update], vec!["trust-widened"]),
         ("unmarked", settings(), wanted(), live_role("X"), vec![], vec!["adopt"]),
-        ("unmarked, allowed", allowing(&["adopt"]), wanted(), live_role("X"), vec![Action::Adopt], vec![]),
-        ("unmarked, adopt", settings(), Role { adopt: true, ..wanted() }, live_role("X"), vec![Action::Adopt], vec![]),
+        (
+            "unmarked, allowed",
+            allowing(&["adopt"]),
+            wanted(),
+            live_role("X"),
+            vec![Action::Adopt],
+            vec!["trust-widened"],
+        ),
+        (
+            "unmarked, adopt",
+            settings(),
+            Role { adopt: true, ..wanted() },
+            live_role("X"),
+            vec![Action::Adopt],
+            vec!["trust-widened"],
+        ),
         (
             "foreign",
             allowing(&["foreign-owner"]),
@@ -261,7 +278,7 @@ fn ownership_decides_what_is_planned() {
             vec![],
             vec!["foreign-owner"],
         ),
-        ("stack", settings(), wanted(), stack, vec![Action::Update], vec!["stack-owned"]),
+        ("stack", settings(), wanted(), stack, vec![Action::Update], vec!["stack-owned", "trust-widened"]),
     ] {
         let plan = plan(&settings, &desire(&[desired], &[]), &live(&[there], &[]));
         assert_eq!((actions(&plan), codes(&plan)), (expect_actions, expect_codes), "{what}");
@@ -390,7 +407,10 @@ fn a_dead_principal_is_bound_again() {
     let dead = "AROA00000000000000GONE";
     let there = LiveRole { trust: trust(&[dead]), ..marked(live_role("X")) };
     let plan = one(role("X"), there);
-    assert_eq!((ops(&plan), codes(&plan)), (vec!["UpdateAssumeRolePolicy".to_owned()], vec!["dead-principal"]));
+    assert_eq!(
+        (ops(&plan), codes(&plan)),
+        (vec!["UpdateAssumeRolePolicy".to_owned()], vec!["dead-principal", "trust-widened"])
+    );
 }
 
 #[test]
@@ -519,7 +539,6 @@ fn sensitive_values_show_nowhere_and_neither_does_what_stood_in_their_place() {
 
 pub fn header() -> Header {
     Header {
-        findings: Vec::new(),
         organization_id: "o-x".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
         desired_digest: "sha256:0".into(),

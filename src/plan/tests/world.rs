@@ -50,6 +50,7 @@ pub fn settings() -> Settings {
         limits: Limits::default(),
         protected: BTreeSet::new(),
         roles: Vec::new(),
+        lints: crate::lint::Settings::default(),
         secrets: Secrets::default(),
     }
 }
@@ -123,6 +124,7 @@ pub fn role(name: &str) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        expect: Vec::new(),
         origin: Origin::default(),
     }
 }

@@ -1,0 +1,109 @@
+//! `rolecall init`: writes a starting directory, or a kit. No file that is there is ever touched.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use super::{Console, Stop};
+use crate::config::problem::did_you_mean;
+use crate::exit::Exit;
+
+mod kits;
+
+use kits::{KITS, Kit, START};
+
+/// Writes the kit of this name, or the starting directory, into `directory`.
+pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Exit, Stop> {
+    let kit = find(name.unwrap_or(START))?;
+    write(kit, directory)?;
+    let mut out = console.data();
+    for (file, _) in kit.files {
+        writeln!(out, "{}", directory.join(file).display())?;
+    }
+    out.flush()?;
+    let here = directory == Path::new(".");
+    let config = if here { String::new() } else { format!(" -c {}", directory.display()) };
+    console.say(&format!(
+        "\nNext: rolecall validate{config}\nIt names every input that has no value yet, and where to give it."
+    ));
+    Ok(Exit::Done)
+}
+
+fn find(name: &str) -> Result<&'static Kit, Stop> {
+    let names = || KITS.iter().map(|kit| kit.name);
+    KITS.iter().find(|kit| kit.name == name).ok_or_else(|| {
+        let known = || format!("there are: {}", names().collect::<Vec<_>>().join(", "));
+        Stop::with_hint(format!("there is no kit `{name}`"), did_you_mean(name, names()).unwrap_or_else(known))
+    })
+}
+
+/// Writes all files of the kit, or none where one of them is there.
+fn write(kit: &Kit, directory: &Path) -> Result<(), Stop> {
+    let there: Vec<String> = kit
+        .files
+        .iter()
+        .map(|(file, _)| directory.join(file))
+        .filter(|path| path.symlink_metadata().is_ok())
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    if !there.is_empty() {
+        let message = format!("nothing is written: {} would be overwritten", there.join(", "));
+        return Err(Stop::with_hint(message, "--out DIR writes into another directory"));
+    }
+    for (file, text) in kit.files {
+        let path = directory.join(file);
+        write_file(&path, text)
+            .map_err(|error| Stop::because(format!("cannot write `{}`: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Inputs, load};
+
+    #[test]
+    fn every_kit_can_be_written_and_read_and_is_never_written_over() {
+        for kit in KITS {
+            let directory = tempfile::tempdir().unwrap();
+            let inside = directory.path().join("new");
+            write(kit, &inside).unwrap();
+            let loaded = load(&Inputs { path: inside.clone(), ..Inputs::default() });
+            // Nothing but inputs may be missing, and where they are given is said.
+            for problem in loaded.err().into_iter().flatten() {
+                let hint = problem.hint.clone().unwrap_or_default();
+                assert!(problem.code == "variable" && problem.message.contains("has no value"), "{problem:?}");
+                assert!(
+                    hint.contains("--var ") && hint.contains("ROLECALL_VAR_") && hint.contains("rolecall.toml:"),
+                    "{hint}"
+                );
+            }
+            let (last, others) = kit.files.split_last().unwrap();
+            for (file, _) in others {
+                fs::remove_file(inside.join(file)).unwrap();
+            }
+            fs::write(inside.join(last.0), "mine").unwrap();
+            let Err(Stop::Other { message, .. }) = write(kit, &inside) else { panic!("{} was written over", kit.name) };
+            assert!(message.contains(&format!("{}` would be overwritten", last.0)), "{message}");
+            assert_eq!(fs::read_to_string(inside.join(last.0)).unwrap(), "mine");
+            assert!(others.iter().all(|(file, _)| !inside.join(file).exists()), "all or nothing");
+        }
+    }
+
+    #[test]
+    fn an_unknown_kit_is_named_with_the_one_that_was_meant() {
+        assert_eq!(find("quickstart").unwrap().name, START);
+        let Err(Stop::Other { message, hint }) = find("quickstrat") else { panic!("it was found") };
+        assert!(message.contains("`quickstrat`") && hint.unwrap().contains("`quickstart`"));
+        let Err(Stop::Other { hint, .. }) = find("nothing") else { panic!("it was found") };
+        assert!(hint.unwrap().contains("there are: "));
+    }
+}

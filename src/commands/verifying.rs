@@ -1,0 +1,224 @@
+//! From a survey to a verification: accounts are read side by side, their roles evaluated and entered.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+
+use super::Console;
+use super::survey::Survey;
+use super::verify::{Judges, Sts};
+use crate::aws::Probing;
+use crate::aws::probe::Simulated;
+use crate::desired::AccountDesired;
+use crate::live::LiveAccount;
+use crate::org::{Account, AwsError, Partition};
+use crate::read::{Reader, Scope, Wanted};
+use crate::resource::name::PolicyArn;
+use crate::resource::policy::{PolicyDocument, PolicyKind};
+use crate::resource::role::{Ensure, Expectation, LiveRole, Role};
+use crate::verify::expect::{self, Policies};
+use crate::verify::live::{self, Tries};
+use crate::verify::{
+    Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification, trust,
+};
+
+/// Accounts that are verified at once, unless `--parallelism` says otherwise.
+const AT_ONCE: usize = 32;
+
+/// Verifies roles, account by account.
+pub(super) struct Verifier<'a, R> {
+    pub setting: Setting<'a>,
+    pub sts: Sts,
+    pub judges: Judges,
+    pub session: Option<SessionName>,
+    pub reader: R,
+    pub probing: Probing,
+}
+
+impl<R: Reader> Verifier<'_, R> {
+    /// Verifies every role in scope.
+    pub async fn verify(&self, survey: &Survey, parallelism: Option<usize>, console: &Console) -> Verification {
+        let tasks: Vec<(&Account, Vec<Arc<Role>>)> = survey
+            .to_read()
+            .iter()
+            .filter_map(|account| survey.organization.accounts.get(&account.id))
+            .filter_map(|account| Some((account, roles(survey, survey.expansion.desired.accounts.get(&account.id)?))))
+            .filter(|(_, roles)| !roles.is_empty())
+            .collect();
+        let progress = console.progress();
+        progress.phase("Verifying accounts", Some(tasks.len() as u64));
+        let tasks = tasks.into_iter().map(|(account, roles)| {
+            let progress = &progress;
+            async move {
+                let outcome = self.account(account, &roles).await;
+                match &outcome {
+                    Ok(checks) => progress.account_done(&account.name, account.id, &words(checks)),
+                    Err(error) => progress.failure(&format!("{} ({}): {error}", account.name, account.id)),
+                }
+                (account, roles, outcome)
+            }
+        });
+        let mut outcomes: Vec<_> = stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(AT_ONCE)).collect().await;
+        progress.finish();
+        outcomes.sort_by_key(|(account, ..)| account.id);
+        let (mut results, mut unreadable) = (Vec::new(), Vec::new());
+        for (account, roles, outcome) in outcomes {
+            let checks = outcome.unwrap_or_else(|error| {
+                unreadable.push(Unreadable { id: account.id, name: account.name.clone(), error: error.to_string() });
+                let check = Check::new(Probe::Exists, Outcome::NotProvable, "the account could not be read");
+                roles.iter().map(|role| (role.name.to_string(), vec![check.clone()])).collect()
+            });
+            let secrets = &survey.settings.secrets;
+            for (role, checks) in checks {
+                results.extend(checks.into_iter().map(|Check { probe, outcome, message }| RoleResult {
+                    address: format!("{}/role/{role}", account.id),
+                    probe,
+                    outcome,
+                    message: secrets.mask(&message),
+                }));
+            }
+        }
+        Verification::new(results, unreadable)
+    }
+
+    /// The checks of each role of one account.
+    async fn account(&self, account: &Account, roles: &[Arc<Role>]) -> Result<Vec<(String, Vec<Check>)>, AwsError> {
+        let live =
+            self.reader.read(account, &Wanted { scope: self.scope(roles), details: false, grants: None }).await?;
+        let mut checks = Vec::new();
+        for desired in roles {
+            let found = match live.roles.get(&desired.name.key()) {
+                Some(live_role) => self.role(Subject { account, desired, live: live_role }, &live).await?,
+                None => vec![Check::new(Probe::Exists, Outcome::Failed, "the role does not exist; apply first")],
+            };
+            checks.push((desired.name.to_string(), found));
+        }
+        Ok(checks)
+    }
+
+    /// What to read: where permissions are judged all, because only then the customer's policies come along.
+    fn scope(&self, roles: &[Arc<Role>]) -> Scope {
+        if self.judges != Judges::Nobody && roles.iter().any(|role| !role.expect.is_empty()) {
+            return Scope::All;
+        }
+        Scope::Only { roles: roles.iter().map(|role| role.name.clone()).collect(), policies: BTreeSet::new() }
+    }
+
+    async fn role(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Vec<Check>, AwsError> {
+        let mut checks = trust::check(self.setting, subject);
+        if self.sts == Sts::Ask {
+            checks.extend(self.enter(subject).await);
+        }
+        if self.judges != Judges::Nobody && !subject.desired.expect.is_empty() {
+            let policies = self.policies(subject, account).await?;
+            checks.extend(expect::check(self.setting, subject, &policies));
+        }
+        if self.judges == Judges::EvaluationAndIam {
+            for expectation in &subject.desired.expect {
+                checks.extend(self.simulate(subject, expectation).await);
+            }
+        }
+        Ok(checks)
+    }
+
+    /// Enters the role in the right way, and where that works, tries the wrong ones.
+    async fn enter(&self, subject: Subject<'_>) -> Vec<Check> {
+        let Tries { right, wrong } = match live::tries(self.setting, subject, self.session.as_ref()) {
+            Ok(tries) => tries,
+            Err(check) => return vec![check],
+        };
+        let Subject { account, live: LiveRole { arn, .. }, .. } = subject;
+        let assume = |call: &live::Try| {
+            let call = call.clone();
+            async move { self.probing.assume(account, arn, &call.session_name, call.external_id.as_deref()).await }
+        };
+        let answer = match assume(&right).await {
+            Ok(opened) => self.probing.identity(account, opened).await,
+            Err(error) => Err(error),
+        };
+        let mut checks = vec![live::judge_right(subject, &answer)];
+        for call in &wrong {
+            checks.push(match answer {
+                Ok(_) => live::judge_wrong(call.probe, &assume(call).await.map(drop)),
+                Err(_) => live::moot(call),
+            });
+        }
+        checks
+    }
+
+    /// The documents of everything that gives the role permissions, or takes them away.
+    async fn policies(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Policies, AwsError> {
+        let LiveRole { managed_policies, inline_policies, permissions_boundary, .. } = subject.live;
+        let mut identity: Vec<(String, PolicyDocument)> =
+            inline_policies.iter().map(|(name, document)| (name.to_string(), document.clone())).collect();
+        for arn in managed_policies {
+            // A policy that went between two reads gives nothing.
+            if let Some(document) = self.document(subject.account, account, arn).await? {
+                identity.push((arn.to_string(), document));
+            }
+        }
+        let boundary = match permissions_boundary {
+            Some(arn) => Some(self.document(subject.account, account, arn).await?.unwrap_or_else(nothing)),
+            None => None,
+        };
+        Ok(Policies { identity, boundary })
+    }
+
+    async fn simulate(&self, subject: Subject<'_>, expectation: &Expectation) -> Vec<Check> {
+        let context = expect::context(self.setting, subject, expectation);
+        let allow = expectation.allow.iter().map(|pair| (pair, true));
+        let pairs = allow.chain(expectation.deny.iter().map(|pair| (pair, false)));
+        let mut checks = Vec::new();
+        for ((action, resource), expected) in pairs.filter(|((action, _), _)| !action.contains(['*', '?'])) {
+            let pair = (action.as_str(), resource.as_str());
+            let answer = self.probing.simulate(subject.account, &subject.live.arn, pair, &context).await;
+            let what = format!("`{action}` on `{resource}`");
+            let (outcome, message) = match answer {
+                Ok(Simulated::Allowed) if expected => (Outcome::Proven, format!("IAM allows {what}")),
+                Ok(Simulated::Allowed) => (Outcome::Failed, format!("IAM allows {what}")),
+                Ok(Simulated::Denied(how)) if expected => (Outcome::Failed, format!("IAM refuses {what}: {how}")),
+                Ok(Simulated::Denied(how)) => (Outcome::Proven, format!("IAM refuses {what}: {how}")),
+                Ok(Simulated::Missing(keys)) => {
+                    (Outcome::NotProvable, format!("for {what} IAM lacks {}: say it in `context`", keys.join(", ")))
+                }
+                Err(error) => (Outcome::NotProvable, format!("IAM could not be asked about {what}: {error}")),
+            };
+            checks.push(Check::new(Probe::Simulate, outcome, message));
+        }
+        checks
+    }
+
+    async fn document(
+        &self,
+        account: &Account,
+        live: &LiveAccount,
+        arn: &PolicyArn,
+    ) -> Result<Option<PolicyDocument>, AwsError> {
+        match live.policies.values().find(|policy| policy.arn == *arn) {
+            Some(policy) => Ok(Some(policy.document.clone())),
+            None => self.probing.policy_document(account, arn).await,
+        }
+    }
+}
+
+/// The roles of an account that shall be there and are in scope.
+fn roles(survey: &Survey, desired: &AccountDesired) -> Vec<Arc<Role>> {
+    let in_scope = |role: &&Arc<Role>| role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str());
+    desired.roles.values().filter(in_scope).cloned().collect()
+}
+
+/// How an account ended, for the progress.
+fn words(roles: &[(String, Vec<Check>)]) -> String {
+    let count = |outcome| roles.iter().flat_map(|(_, checks)| checks).filter(|check| check.outcome == outcome).count();
+    match (count(Outcome::Proven), count(Outcome::Failed)) {
+        (proven, 0) => format!("{proven} proven"),
+        (proven, failed) => format!("{proven} proven, {failed} failed"),
+    }
+}
+
+/// A policy that allows nothing: what a boundary is whose policy is gone.
+fn nothing() -> PolicyDocument {
+    let text = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    PolicyDocument::live(text, PolicyKind::Identity, &Partition::default())
+}

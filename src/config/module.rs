@@ -1,0 +1,237 @@
+//! `[[module]]`: another directory of desired state, as often as it is named, with its `[vars]` as inputs.
+//!
+//! A module sees what it is given and nothing else of the outside. What it holds merges with the root's, which owns
+//! everything: a `name` and an `[organization]` of its own are ignored, and everything else that only the root can
+//! decide is an error.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::expr::Template;
+use super::problem::{Problem, Problems};
+use super::render::{self, Scope};
+use super::source::MAIN_FILE;
+use super::tree::{Node, Place, Table, Value};
+use super::vars::{ModuleInputs, Values, Variables};
+use crate::resource::secret::Secrets;
+
+/// A directory and the values of its variables: the root, or one use of a module.
+#[derive(Debug)]
+pub struct Instance {
+    /// Its variables.
+    pub variables: Variables,
+    /// The instance that names it, by index; `None`: the root.
+    pub parent: Option<usize>,
+    /// The modules it is in, innermost first, as messages say it.
+    pub chain: Arc<[String]>,
+    /// Variables that may differ between accounts.
+    pub varying: BTreeSet<String>,
+    /// Variables that hang on the account or the organization.
+    pub live: Arc<BTreeSet<String>>,
+    /// Variables that hang on the account's tags.
+    pub tagged: BTreeSet<String>,
+}
+
+impl Instance {
+    /// The root, of whose variables these have values of their own in some account.
+    pub fn root(variables: Variables, varying: BTreeSet<String>) -> Self {
+        Self { variables, parent: None, chain: Arc::default(), varying, live: Arc::default(), tagged: BTreeSet::new() }
+    }
+
+    /// One use of a module, named by `parent`, the instance at `index`.
+    pub fn module(mut variables: Variables, index: usize, parent: &Self, chain: Arc<[String]>) -> Self {
+        let (mut varying, mut live, mut tagged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let inputs = variables.module.as_ref().map(|module| module.vars.clone()).unwrap_or_default();
+        for (key, node) in &inputs.entries {
+            let add = |set: &mut BTreeSet<String>, hangs: bool| hangs.then(|| set.insert(key.text.clone()));
+            add(&mut varying, parent.varies(node));
+            add(&mut live, uses(node).any(|name| hangs(&name, &parent.live, &["account", "organization"])));
+            add(&mut tagged, parent.uses_tags(node));
+            if uses(node).any(|name| parent.is_sensitive(&name))
+                && let Some(declaration) = variables.declarations.get_mut(&key.text)
+            {
+                declaration.sensitive = true;
+            }
+        }
+        Self { variables, parent: Some(index), chain, varying, live: Arc::new(live), tagged }
+    }
+
+    /// Whether the values in `node` may differ between accounts.
+    pub fn varies(&self, node: &Node) -> bool {
+        uses(node).any(|name| self.name_varies(&name))
+    }
+
+    /// Whether the value of a dotted name may differ between accounts.
+    pub fn name_varies(&self, name: &str) -> bool {
+        hangs(name, &self.varying, &["account"])
+    }
+
+    /// Whether an expression in `node` asks for account tags.
+    pub fn uses_tags(&self, node: &Node) -> bool {
+        uses(node).any(|name| name == "account" || hangs(&name, &self.tagged, &["account.tags"]))
+    }
+
+    fn is_sensitive(&self, name: &str) -> bool {
+        variable(name)
+            .and_then(|name| self.variables.declarations.get(name))
+            .is_some_and(|declaration| declaration.sensitive)
+    }
+}
+
+/// Whether a dotted name begins with one of these variables or roots.
+fn hangs(name: &str, variables: &BTreeSet<String>, roots: &[&str]) -> bool {
+    match variable(name) {
+        Some(variable) => variables.contains(variable),
+        None if name == "var" => !variables.is_empty(),
+        None => roots.iter().any(|root| name.starts_with(root)),
+    }
+}
+
+/// The variable that a dotted name begins with.
+fn variable(name: &str) -> Option<&str> {
+    name.strip_prefix("var.")?.split('.').next()
+}
+
+/// What expressions see in every instance, for one account or for none.
+#[derive(Debug, Default)]
+pub struct Scopes {
+    list: Vec<Scope>,
+    /// What is wrong with an input, and whether the input may differ between accounts.
+    pub problems: Vec<(bool, Problem)>,
+    /// The inputs with which something is wrong, each with the index of its instance.
+    pub refused: Vec<(usize, String)>,
+    /// The sensitive values among the inputs.
+    pub secrets: Secrets,
+}
+
+impl Scopes {
+    /// Evaluates the inputs of all modules, outer ones first. `root` is what the root's expressions see.
+    pub fn new(instances: &[Instance], root: &Scope) -> Self {
+        let mut scopes = Self::default();
+        for instance in instances {
+            let scope = match instance.parent.and_then(|parent| scopes.list.get(parent)) {
+                Some(outer) => {
+                    let values = scopes.inputs(instance, instances, &outer.clone());
+                    root.of_module(&values, &instance.live)
+                }
+                None => root.clone(),
+            };
+            scopes.list.push(scope);
+        }
+        scopes
+    }
+
+    /// What the expressions of the instance at this index see.
+    pub fn get(&self, instance: usize) -> Option<&Scope> {
+        self.list.get(instance)
+    }
+
+    /// The values of a module's variables. An input whose expression has no value has none either: what uses it says so.
+    fn inputs(&mut self, instance: &Instance, instances: &[Instance], outer: &Scope) -> Values {
+        let variables = &instance.variables;
+        let mut values = variables.defaults.clone();
+        let Some(ModuleInputs { vars, .. }) = &variables.module else { return values };
+        for (key, node) in &vars.entries {
+            values.remove(&key.text);
+            let evaluation = render::evaluate(node, outer);
+            let is_unknown = !evaluation.unknown.is_empty();
+            let read = match evaluation.failures.iter().find(|failed| failed.failure.missing.is_empty()) {
+                Some(failed) => Err(render::explain(failed, "a module", variables)),
+                None if !evaluation.failures.is_empty() => Ok(None),
+                None => match render::build(node, &evaluation.values) {
+                    // Nothing can be said about a value that stands for any.
+                    Some(node) if is_unknown => Ok(Some(node.value)),
+                    Some(node) => variables.read_input(&key.text, &node).map_err(|problem| vec![*problem]),
+                    None => Ok(None),
+                },
+            };
+            match read {
+                Ok(value) => values.extend(value.map(|value| (key.text.clone(), value))),
+                Err(found) => {
+                    let outer = instance.parent.and_then(|parent| instances.get(parent));
+                    let chain = outer.map(|outer| outer.chain.clone()).unwrap_or_default();
+                    let varies = instance.varying.contains(&key.text);
+                    self.refused.push((self.list.len(), key.text.clone()));
+                    self.problems.extend(found.into_iter().map(|problem| (varies, problem.in_modules(&chain))));
+                }
+            }
+        }
+        let known = values.iter().filter(|(name, _)| !outer.stands_in() || !instance.live.contains(*name));
+        let known: Values = known.map(|(name, value)| (name.clone(), value.clone())).collect();
+        variables.collect_secrets(&known, &mut self.secrets);
+        values
+    }
+}
+
+/// Calls `visit` with every template of a tree.
+pub fn for_each_template(node: &Node, visit: &mut dyn FnMut(&Arc<Template>, &Place)) {
+    match &node.value {
+        Value::Template(template) => visit(template, &node.place),
+        Value::Array(items) => items.iter().for_each(|item| for_each_template(item, visit)),
+        Value::Table(table) => for_each_in_table(table, visit),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {}
+    }
+}
+
+fn for_each_in_table(table: &Table, visit: &mut dyn FnMut(&Arc<Template>, &Place)) {
+    for (key, node) in &table.entries {
+        if let Some(template) = &key.template {
+            visit(template, &key.place);
+        }
+        for_each_template(node, visit);
+    }
+}
+
+/// The dotted names that the expressions of a tree use.
+pub fn uses(node: &Node) -> impl Iterator<Item = String> + use<> {
+    let mut names = BTreeSet::new();
+    for_each_template(node, &mut |template, _| names.extend(template.uses().map(str::to_owned)));
+    names.into_iter()
+}
+
+/// Compiles what a `[[module]]` gives, and refuses names that its directory does not know.
+pub fn compile_inputs(vars: &mut Table, outer: &Variables, problems: &mut Problems) {
+    let declared: BTreeSet<String> = outer.declarations.keys().cloned().collect();
+    for (_, node) in &mut vars.entries {
+        super::shape::compile_strings(node, problems);
+        for_each_template(node, &mut |template, place| template.check_names(place, &declared, problems));
+    }
+}
+
+/// The directory that a `[[module]]` names.
+#[derive(Debug)]
+pub struct Directory {
+    /// As written.
+    pub written: String,
+    /// As files in it are named in messages.
+    pub named: PathBuf,
+    /// The one path it has, however it is named.
+    pub path: PathBuf,
+}
+
+/// Finds the directory that a `[[module]]` names; one of `open`, which are being read, would never end.
+pub fn directory(table: &Table, open: &[PathBuf], problems: &mut Problems) -> Option<Directory> {
+    let source = table.get("source")?;
+    let Some(written) = source.as_str() else {
+        let problem = Problem::error("module", &source.place, "the `source` of a module cannot hold an expression");
+        problems.push(problem.hint("what differs between two uses of a module stands in its `vars`"));
+        return None;
+    };
+    let beside = source.place.file.path.parent().unwrap_or(Path::new(""));
+    let named = beside.join(written);
+    let path = fs::canonicalize(&named).ok().filter(|_| named.join(MAIN_FILE).is_file());
+    let Some(path) = path else {
+        let message = format!("there is no `{MAIN_FILE}` in `{written}`");
+        let hint = format!("the source of a module is a directory, relative to `{}`", source.place.file.name);
+        problems.push(Problem::error("module", &source.place, message).hint(hint));
+        return None;
+    };
+    if open.contains(&path) {
+        let message = format!("`{written}` is already being read here: the module would hold itself");
+        problems.push(Problem::error("module", &source.place, message).hint("modules cannot go round in a circle"));
+        return None;
+    }
+    Some(Directory { written: written.to_owned(), named, path })
+}

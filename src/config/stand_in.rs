@@ -1,0 +1,234 @@
+//! The desired state without AWS: expanded once for an account that stands for any, and everything that comes out is
+//! checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::assertion::{Address, Held, Judge};
+use super::convert::{Converter, Documents, Together};
+use super::expand::{LeftOut, attached_but_left_out};
+use super::load::{Kind, Resource, twice};
+use super::module::{Instance, Scopes, for_each_template};
+use super::problem::{Problem, Problems};
+use super::render::{self, Scope};
+use super::settings::AccountSettings;
+use super::shape::{self, Stage};
+use super::tree::{Node, Place};
+use super::vars::Values;
+use super::{facts, grant, schema, target};
+use crate::desired::AccountDesired;
+use crate::resource::managed_policy::ManagedPolicy;
+use crate::resource::role::{Ensure, Role};
+
+/// The expansion for an account that stands for any.
+pub(super) struct StandIn<'a> {
+    instances: &'a [Instance],
+    scopes: Scopes,
+    documents: Documents,
+    names: Names,
+    holds: AccountDesired,
+    held: Vec<Held>,
+    left_out: Vec<LeftOut>,
+    /// Roles with a condition that hangs on the account: what they attach is not known for sure.
+    unsure: BTreeSet<String>,
+}
+
+/// What expressions see in every instance, for an account that stands for any; says what is wrong with inputs.
+pub(super) fn scopes(instances: &mut [Instance], accounts: &[AccountSettings], problems: &mut Problems) -> Scopes {
+    let mut values = instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+    for (name, value) in accounts.iter().flat_map(|account| &account.values) {
+        values.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    let scopes = Scopes::new(instances, &Scope::stand_in(&values));
+    problems.extend(scopes.problems.iter().map(|(_, problem)| problem.clone()));
+    for (index, input) in &scopes.refused {
+        if let Some(instance) = instances.get_mut(*index) {
+            instance.variables.faulty.insert(input.clone());
+        }
+    }
+    scopes
+}
+
+impl<'a> StandIn<'a> {
+    pub fn new(instances: &'a [Instance], scopes: Scopes) -> Self {
+        Self {
+            instances,
+            scopes,
+            documents: Documents::new(),
+            names: Names::new(),
+            holds: AccountDesired::default(),
+            held: Vec::new(),
+            left_out: Vec::new(),
+            unsure: BTreeSet::new(),
+        }
+    }
+
+    /// Expands the resources and judges the checks; returns what the account would hold.
+    pub fn try_out(mut self, resources: &[Resource], judge: &mut Judge<'_>, problems: &mut Problems) -> AccountDesired {
+        let mut all = Problems::default();
+        for resource in resources {
+            let mut found = Problems::default();
+            self.resource(resource, &mut found);
+            let chain = self.instances.get(resource.instance).map(|instance| instance.chain.clone());
+            all.extend(found.in_modules(&chain.unwrap_or_default()));
+        }
+        for role in self.holds.roles.values().filter(|role| !self.unsure.contains(&role.name.key())) {
+            all.extend(attached_but_left_out(role, &self.holds, &self.left_out, self.instances));
+        }
+        grant::check_roles(resources, self.instances, &mut all);
+        judge.account(&self.held, &self.scopes, &mut all);
+        // What was wrong before it was rendered has been said, and better.
+        let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
+        problems.extend(all.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
+        self.holds
+    }
+
+    fn resource(&mut self, resource: &Resource, problems: &mut Problems) {
+        let (Some(scope), Some(instance)) = (self.scopes.get(resource.instance), self.instances.get(resource.instance))
+        else {
+            return;
+        };
+        let variables = &instance.variables;
+        for node in resource.targets.iter().chain(&resource.exclude) {
+            if let Some(mut node) = render::render_alone(node, &resource.title, scope, variables, problems) {
+                check_targets(&mut node, resource, problems);
+            }
+        }
+        let mut evaluation = render::evaluate(&resource.node, scope);
+        for failed in &evaluation.failures {
+            problems.extend(render::explain(failed, &resource.title, variables));
+            evaluation.unknown.push(failed.place.clone());
+        }
+        let is_whole = evaluation.failures.is_empty();
+        let Some(mut rendered) = render::build(&resource.node, &evaluation.values) else {
+            self.left_out.extend(LeftOut::new(resource, scope).filter(|_| is_whole));
+            return;
+        };
+        let unknown = unknown_members(&resource.node, scope);
+        let mut converter = Converter {
+            partition: None,
+            documents: &mut self.documents,
+            title: &resource.title,
+            together: if evaluation.unknown_condition { Together::Unknown } else { Together::Known },
+            problems: Problems::default(),
+        };
+        let kind = schema::Type::Table(resource.kind.schema());
+        shape::check(&mut rendered, &kind, resource.kind.word(), Stage::Rendered, &mut converter.problems);
+        let made = match resource.kind {
+            Kind::Role => converter.role(&rendered, resource.origin.clone()).map(Made::Role),
+            Kind::Policy => converter.policy(&rendered, resource.origin.clone()).map(Made::Policy),
+            // What it is to the principals is only known with the organization at hand.
+            Kind::Grant => {
+                drop(grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems));
+                None
+            }
+        };
+        let found = converter.problems;
+        problems.extend(found.into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
+        if let Some(name) = rendered.as_table().and_then(|table| table.get("name"))
+            && let Some(text) = name.as_str()
+            && !evaluation.unknown.contains(&name.place)
+        {
+            let place = (name.place.clone(), instance.chain.clone());
+            check_duplicate(resource.kind, text, place, &mut self.names, problems);
+        }
+        if evaluation.unknown_condition
+            && let Some(Made::Role(role)) = &made
+        {
+            self.unsure.insert(role.name.key());
+        }
+        if let Some(made) = made.filter(|_| is_whole) {
+            self.hold(resource, made, unknown);
+        }
+    }
+
+    fn hold(&mut self, resource: &Resource, made: Made, unknown: BTreeSet<&'static str>) {
+        let (value, is_desired) = match &made {
+            Made::Role(role) => (facts::role(role), role.ensure == Ensure::Present),
+            Made::Policy(policy) => (facts::policy(policy), true),
+        };
+        if is_desired {
+            let address = Address::Title(format!("{} at {}", resource.title, resource.origin));
+            let identity = self.held.len();
+            self.held.push(Held {
+                kind: resource.kind,
+                instance: resource.instance,
+                identity,
+                value,
+                address,
+                unknown,
+            });
+        }
+        match made {
+            Made::Role(role) => drop(self.holds.roles.insert(role.name.key(), Arc::new(role))),
+            Made::Policy(policy) => drop(self.holds.policies.insert(policy.name.key(), Arc::new(policy))),
+        }
+    }
+}
+
+enum Made {
+    Role(Role),
+    Policy(ManagedPolicy),
+}
+
+/// What of a resource hangs on the account, as the expressions of checks call it. A text that hangs on it in part is
+/// known well enough, names and paths aside.
+fn unknown_members(node: &Node, scope: &Scope) -> BTreeSet<&'static str> {
+    let mut members = BTreeSet::new();
+    for (key, node) in node.as_table().into_iter().flat_map(|table| &table.entries) {
+        let seen: &[&'static str] = match key.text.as_str() {
+            "name" => &["name"],
+            "path" => &["path"],
+            "description" => &["description"],
+            "max_session_duration" => &["max_session_duration"],
+            "managed_policies" => &["managed_policies"],
+            "inline_policy" => &["inline_policies"],
+            "permissions_boundary" => &["permissions_boundary"],
+            "tags" => &["tags"],
+            "trust" => &["trust", "trusted_accounts"],
+            "document" | "statement" | "without" => &["document", "statements", "actions"],
+            _ => continue,
+        };
+        let exact = ["name", "path"].contains(&key.text.as_str());
+        for_each_template(node, &mut |template, _| {
+            if scope.is_unknown(template) && (exact || template.is_whole()) {
+                members.extend(seen);
+            }
+        });
+    }
+    members
+}
+
+fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) {
+    let name = resource.kind.targets_key();
+    let known = resource.kind.schema().keys.iter().find(|key| key.name == name);
+    shape::check(node, &known.map_or(schema::Type::Any, |key| key.kind), name, Stage::Rendered, problems);
+    target::targets(node, &resource.title, problems);
+}
+
+/// Names of roles and policies: how each is written, where, and in which modules.
+pub(super) type Names = BTreeMap<(Kind, String), (String, (Place, Arc<[String]>))>;
+
+/// Reports a name that another resource of the kind has, in any case.
+pub(super) fn check_duplicate(
+    kind: Kind,
+    name: &str,
+    place: (Place, Arc<[String]>),
+    names: &mut Names,
+    problems: &mut Problems,
+) {
+    let key = (kind, name.to_ascii_lowercase());
+    let Some((first, (first_place, modules))) = names.get(&key) else {
+        names.insert(key, (name.to_owned(), place));
+        return;
+    };
+    let (word, (place, _)) = (kind.word(), &place);
+    let first_place = std::iter::once(first_place.to_string()).chain(modules.iter().cloned());
+    let first_place = first_place.collect::<Vec<_>>().join(", ");
+    problems.push(if first == name {
+        twice(&format!("{word} `{name}`"), place, &first_place)
+    } else {
+        let message = format!("{word} `{name}` and {word} `{first}` at {first_place} differ in case only");
+        Problem::error("duplicate", place, message).hint("IAM names are unique without regard to case: rename one")
+    });
+}

@@ -1,0 +1,157 @@
+//! One role as lints see it: who may come in from outside, and what it shares with others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Settings;
+use super::caller::Caller;
+use crate::org::AccountId;
+use crate::resource::managed_policy::ManagedPolicy;
+use crate::resource::name::RoleName;
+use crate::resource::policy::pattern::{self, Variables, segments};
+use crate::resource::policy::{Effect, PolicyDocument, Statement};
+use crate::resource::role::Role;
+
+/// The condition key of external ids.
+pub(super) const EXTERNAL_ID: &str = "sts:externalid";
+
+/// One role and what is around it.
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) role: &'a Role,
+    /// The desired customer managed policies that the role names, its boundary among them.
+    pub(super) policies: &'a [&'a Arc<ManagedPolicy>],
+    pub(super) shared: &'a SharedIds<'a>,
+    /// Accounts outside the organization that may come in, given the right external id, with the ARNs trusted.
+    pub(super) outsiders: BTreeMap<AccountId, BTreeSet<String>>,
+    /// Whether everybody may come in.
+    pub(super) is_public: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        planned: &BTreeSet<AccountId>,
+        shared: &'a SharedIds<'a>,
+        role: &'a Role,
+        policies: &'a [&'a Arc<ManagedPolicy>],
+    ) -> Self {
+        let insiders = settings.organization.as_ref().unwrap_or(planned);
+        let trust = &role.trust;
+        let mut outsiders: BTreeMap<AccountId, BTreeSet<String>> = BTreeMap::new();
+        for arn in principals(trust, "AWS") {
+            let Some(account) = account_of(arn).filter(|account| !insiders.contains(account)) else { continue };
+            if Caller::outsider(trust, arn, account.as_str()).is_let_in() {
+                outsiders.entry(account).or_default().insert(arn.to_owned());
+            }
+        }
+        let is_public = allows(trust).any(names_everybody) && Caller::stranger(trust).is_let_in();
+        Self { settings, role, policies, shared, outsiders, is_public }
+    }
+
+    /// Accounts in words: `account 999999999999 (Name)`.
+    pub(super) fn accounts(&self, accounts: &[AccountId]) -> String {
+        let named: Vec<String> = accounts
+            .iter()
+            .map(|id| match self.settings.known_accounts.get(id) {
+                Some(name) => format!("{id} ({name})"),
+                None => id.to_string(),
+            })
+            .collect();
+        let word = if named.len() == 1 { "account" } else { "accounts" };
+        let known = |id| self.settings.known_accounts.contains_key(id);
+        let unsure = match &self.settings.organization {
+            Some(_) => " outside the organization",
+            // Without AWS nobody knows who belongs to the organization, save for those who are known not to.
+            None if accounts.iter().all(known) => "",
+            None => " (unless that is in your organization)",
+        };
+        format!("{word} {}{unsure}", listed(&named))
+    }
+}
+
+/// The external ids of roles: which other roles have the same one.
+pub(super) struct SharedIds<'a>(BTreeMap<&'a str, BTreeMap<String, &'a Role>>);
+
+impl<'a> SharedIds<'a> {
+    /// Learns the ids of all desired roles. Roles of one name in several accounts are one.
+    pub(super) fn of(roles: impl Iterator<Item = &'a Arc<Role>>) -> Self {
+        let mut seen = BTreeSet::new();
+        let mut ids: BTreeMap<&str, BTreeMap<String, &Role>> = BTreeMap::new();
+        for role in roles.filter(|role| seen.insert(Arc::as_ptr(role))) {
+            for id in wanted_by_allows(&role.trust) {
+                ids.entry(id).or_default().insert(role.name.key(), role);
+            }
+        }
+        Self(ids)
+    }
+
+    /// The other roles that have an external id of this one.
+    pub(super) fn others(&self, role: &Role) -> BTreeMap<String, &'a Role> {
+        let key = role.name.key();
+        let roles = wanted_by_allows(&role.trust).filter_map(|id| self.0.get(id)).flatten();
+        roles.filter(|(other, _)| **other != key).map(|(other, role)| (other.clone(), *role)).collect()
+    }
+}
+
+fn wanted_by_allows(trust: &PolicyDocument) -> impl Iterator<Item = &str> {
+    let conditions = allows(trust).flat_map(|statement| statement.conditions.values());
+    conditions.filter_map(|keys| keys.get(EXTERNAL_ID)).flatten().map(String::as_str)
+}
+
+/// The statements that let somebody in.
+pub(super) fn allows(trust: &PolicyDocument) -> impl Iterator<Item = &Statement> {
+    trust.statements().iter().filter(|statement| statement.effect == Effect::Allow && assumes(statement))
+}
+
+/// Whether a statement speaks of any of the three ways to assume a role.
+fn assumes(statement: &Statement) -> bool {
+    let patterns: Vec<_> =
+        statement.actions.patterns.iter().map(|text| pattern::tokens(text, Variables::Literal)).collect();
+    ["sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"]
+        .iter()
+        .any(|action| patterns.iter().any(|one| pattern::matches(one, action)) != statement.actions.negated)
+}
+
+/// The principals of a kind that a trust policy lets in, each once.
+pub(super) fn principals<'a>(trust: &'a PolicyDocument, kind: &'a str) -> BTreeSet<&'a str> {
+    allows(trust).flat_map(|statement| named(statement, kind)).collect()
+}
+
+/// The principals of a kind that a statement names.
+pub(super) fn named<'a>(statement: &'a Statement, kind: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let principals = statement.principals.iter().filter(|principals| !principals.negated);
+    let names = principals.filter_map(|principals| principals.kinds.get(kind)).flatten();
+    names.map(String::as_str).collect::<Vec<_>>().into_iter()
+}
+
+/// Whether a statement is about everybody, or everybody but some.
+pub(super) fn names_everybody(statement: &Statement) -> bool {
+    let everybody = |names: &BTreeSet<String>| names.contains("*");
+    statement
+        .principals
+        .as_ref()
+        .is_some_and(|principals| principals.negated || principals.kinds.get("AWS").is_some_and(everybody))
+}
+
+/// The account of an ARN of IAM or STS.
+fn account_of(arn: &str) -> Option<AccountId> {
+    match segments(arn).as_slice() {
+        ["arn", _, "iam" | "sts", _, account, _] => AccountId::parse(account).ok(),
+        _ => None,
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn listed(items: &[String]) -> String {
+    match items.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// A role in words, with where it is written.
+pub(super) fn described(name: &RoleName, role: &Role) -> String {
+    if role.origin.file.is_empty() { format!("`{name}`") } else { format!("`{name}` ({})", role.origin) }
+}

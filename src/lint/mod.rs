@@ -1,0 +1,238 @@
+//! What speaks against a desired role: lints.
+//!
+//! A lint looks at what is desired, never at what is live, so it says the same before and after an apply. A trust
+//! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
+//! service at work for somebody else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
+//! That way a condition counts for what it does: `IfExists`, `ForAllValues`, negation, wildcards and `Deny` included.
+//!
+//! Each lint has a stable code, a default [`Level`] and one sentence that says how to mend it. Of them only
+//! `public-trust` stops, because nothing in a trust of everybody can be meant.
+
+mod caller;
+mod context;
+mod oidc;
+mod powers;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::desired::AccountDesired;
+use crate::org::AccountId;
+use crate::resource::managed_policy::ManagedPolicy;
+use crate::resource::name::RoleName;
+use crate::resource::role::{Ensure, PolicyRef, Role};
+use context::{Context, SharedIds};
+
+/// How much a lint weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// It is not looked at.
+    Off,
+    /// It is shown.
+    Warn,
+    /// Apply is refused unless it is allowed.
+    Stop,
+}
+
+impl Level {
+    /// Reads `off`, `warn` or `stop`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "off" => Some(Self::Off),
+            "warn" => Some(Self::Warn),
+            "stop" => Some(Self::Stop),
+            _ => None,
+        }
+    }
+}
+
+/// What lints know besides the desired state.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `[lints]`: levels by code, where they are not the defaults.
+    pub severities: BTreeMap<String, Level>,
+    /// Names of accounts outside the organization, for messages.
+    pub known_accounts: BTreeMap<AccountId, String>,
+    /// The organization's accounts; `None` where it was not asked. Then every account but those that are planned may be
+    /// an outsider.
+    pub organization: Option<BTreeSet<AccountId>>,
+}
+
+impl Settings {
+    /// Reads levels (`off`, `warn`, `stop`; others are passed over) as `[lints]` has them.
+    pub fn new(
+        severities: &BTreeMap<String, String>,
+        known_accounts: &BTreeMap<AccountId, String>,
+        organization: Option<BTreeSet<AccountId>>,
+    ) -> Self {
+        let level = |(code, level): (&String, &String)| Some((code.clone(), Level::parse(level)?));
+        let severities = severities.iter().filter_map(level).collect();
+        Self { severities, known_accounts: known_accounts.clone(), organization }
+    }
+
+    fn level(&self, code: &str) -> Option<Level> {
+        self.severities.get(code).copied()
+    }
+}
+
+/// A lint's word about one role of one account.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The lint's code.
+    pub code: &'static str,
+    /// How much it weighs; never [`Level::Off`].
+    pub level: Level,
+    /// The account.
+    pub account: AccountId,
+    /// The role; equal roles of many accounts are one.
+    pub role: Arc<Role>,
+    /// What, and how to mend it. The same for the same role in every account. Sensitive values are not masked.
+    pub message: Arc<str>,
+}
+
+/// One lint.
+struct Lint {
+    code: &'static str,
+    level: Level,
+    /// How to mend it, as the end of a sentence.
+    mend: &'static str,
+    /// What there is to say about a role, each as the middle of a sentence: role `x` … .
+    check: fn(&Context<'_>, &mut Vec<String>),
+}
+
+const LINTS: &[Lint] = &[
+    Lint {
+        code: "public-trust",
+        level: Level::Stop,
+        mend: "name the accounts or roles that may assume it, or demand `aws:PrincipalOrgID`",
+        check: trust::public_trust,
+    },
+    Lint {
+        code: "no-external-id",
+        level: Level::Warn,
+        mend: "have the other side issue an id for you alone and write it as `external_id`",
+        check: trust::no_external_id,
+    },
+    Lint {
+        code: "shared-external-id",
+        level: Level::Warn,
+        mend: "an external id must be unique: have one issued for each role",
+        check: trust::shared_external_id,
+    },
+    Lint {
+        code: "mfa-on-machine",
+        level: Level::Warn,
+        mend: "take `require_mfa` and conditions on `aws:MultiFactorAuth…` away: MFA must not be required of a machine",
+        check: trust::mfa_on_machine,
+    },
+    Lint {
+        code: "confused-service",
+        level: Level::Warn,
+        mend: "demand `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
+        check: trust::confused_service,
+    },
+    Lint {
+        code: "oidc-open",
+        level: Level::Warn,
+        mend: "pin the identity, such as `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
+        check: oidc::oidc_open,
+    },
+    Lint {
+        code: "admin-to-outsider",
+        level: Level::Warn,
+        mend: "give it only what the other side says it needs, or set a permissions boundary",
+        check: powers::admin_to_outsider,
+    },
+    Lint {
+        code: "escalation",
+        level: Level::Warn,
+        mend: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny one of each set",
+        check: powers::escalation,
+    },
+];
+
+/// The code of the lint on changes: it needs the live trust, so a plan asks for it.
+pub const TRUST_WIDENED: &str = "trust-widened";
+
+/// What to say of a role whose trust policy will let in more than it does; `None` where that is off.
+pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, String)> {
+    let level = settings.level(TRUST_WIDENED).unwrap_or(Level::Warn);
+    let message = format!(
+        "the trust policy of role `{role}` will let in callers that it keeps out now; \
+         look at its diff, and take the new statement or principal away if that is not meant"
+    );
+    (level != Level::Off).then_some((level, message))
+}
+
+/// Runs every lint over every desired role.
+///
+/// A role that is the same in many accounts is looked at once: ten thousand accounts cost little more than one.
+/// Roles that shall be absent, or that somebody else owns, are not looked at.
+pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) -> Vec<Finding> {
+    let shared = SharedIds::of(accounts.values().flat_map(looked_at));
+    let insiders: BTreeSet<AccountId> = accounts.keys().copied().collect();
+    let mut known: HashMap<Key, Vec<Word>> = HashMap::new();
+    let mut findings = Vec::new();
+    for (account, desired) in accounts {
+        for role in looked_at(desired) {
+            let policies = policies(role, desired);
+            let key = (Arc::as_ptr(role), policies.iter().map(|policy| Arc::as_ptr(policy)).collect());
+            let words =
+                known.entry(key).or_insert_with(|| words(&Context::new(settings, &insiders, &shared, role, &policies)));
+            findings.extend(words.iter().map(|(lint, level, message)| Finding {
+                code: lint.code,
+                level: *level,
+                account: *account,
+                role: Arc::clone(role),
+                message: Arc::clone(message),
+            }));
+        }
+    }
+    findings
+}
+
+/// A lint, how much it weighs, and what it says.
+type Word = (&'static Lint, Level, Arc<str>);
+
+/// A role and the policies of its account that it names, by where they are kept.
+type Key = (*const Role, Vec<*const ManagedPolicy>);
+
+fn looked_at(desired: &AccountDesired) -> impl Iterator<Item = &Arc<Role>> {
+    desired.roles.values().filter(|role| role.ensure == Ensure::Present && !role.external)
+}
+
+/// The desired customer managed policies that a role names, its boundary among them.
+fn policies<'a>(role: &Role, desired: &'a AccountDesired) -> Vec<&'a Arc<ManagedPolicy>> {
+    let boundary = role.permissions_boundary.iter().flatten();
+    let references = role.managed_policies.iter().flatten().chain(boundary);
+    references.filter_map(|reference| desired.policies.values().find(|policy| is_meant(policy, reference))).collect()
+}
+
+/// Whether a reference, be it the full ARN, means a customer managed policy of the role's account.
+fn is_meant(policy: &ManagedPolicy, reference: &PolicyRef) -> bool {
+    match reference {
+        PolicyRef::Local(name) => name.key() == policy.name.key(),
+        PolicyRef::Arn(arn) => {
+            let path = policy.path.clone().unwrap_or_default();
+            !arn.is_aws_managed() && arn.as_str().ends_with(&format!(":policy{path}{}", policy.name))
+        }
+    }
+}
+
+fn words(context: &Context<'_>) -> Vec<Word> {
+    let mut words = Vec::new();
+    for lint in LINTS {
+        let level = context.settings.level(lint.code).unwrap_or(lint.level);
+        if level == Level::Off {
+            continue;
+        }
+        let mut said = Vec::new();
+        (lint.check)(context, &mut said);
+        let message = |what| format!("role `{}` {what}; {}", context.role.name, lint.mend);
+        words.extend(said.into_iter().map(|what| (lint, level, message(what).into())));
+    }
+    words
+}

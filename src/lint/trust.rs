@@ -1,0 +1,137 @@
+//! Lints of trust policies: who can get in that should not, and who cannot that should.
+
+use std::collections::BTreeSet;
+
+use super::caller::{Caller, MFA_KEYS, wanted};
+use super::context::{Context, EXTERNAL_ID, allows, described, listed, named, names_everybody, principals};
+use super::oidc;
+use crate::org::AccountId;
+use crate::resource::policy::{PolicyDocument, Statement};
+
+/// An id that no vendor agreed on with anybody.
+const WRONG_ID: &str = "another-customers-id";
+
+/// Services whose calls to STS carry no `aws:SourceArn` and no `aws:SourceAccount`, so that a condition on them would
+/// lock the service out.
+///
+/// - `ec2`: an instance profile only ever gives a role to instances of its own account (Amazon EC2 User Guide, "IAM
+///   roles for Amazon EC2").
+/// - `eks`: the cluster role, which only a cluster of its account can be given (Amazon EKS User Guide, "Amazon EKS
+///   cluster IAM role").
+/// - `pods.eks`: Pod Identity tells clusters apart by session tags (Amazon EKS User Guide, "Create IAM role with trust
+///   policy required by EKS Pod Identity").
+/// - `vmie`: names itself by the external id `vmimport` (VM Import/Export User Guide, "Required service role").
+const SEND_NO_SOURCE: &[&str] = &["ec2", "eks", "pods.eks", "vmie"];
+
+/// Everybody may assume the role.
+pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
+    if !context.is_public {
+        return;
+    }
+    let trust = &context.role.trust;
+    let open = allows(trust).any(|statement| names_everybody(statement) && statement.conditions.is_empty());
+    let id = if wanted(trust, EXTERNAL_ID).next().is_some() { " (an external id is no secret)" } else { "" };
+    said.push(if open {
+        "trusts everybody: its principal is `*` and no condition keeps anyone out".to_owned()
+    } else {
+        format!("trusts everybody: its principal is `*` and its conditions let strangers in{id}")
+    });
+}
+
+/// A machine of another organization gets in without saying on whose behalf.
+///
+/// Source: IAM User Guide, "The confused deputy problem". A role that demands MFA is for people, who are no deputies.
+pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
+    let trust = &context.role.trust;
+    let gets_in = |arn: &String, account: &AccountId| {
+        let machine = without_mfa(Caller::outsider(trust, arn, account.as_str()));
+        let without = machine.clone().with(EXTERNAL_ID, []);
+        without.is_let_in() || machine.with(EXTERNAL_ID, [WRONG_ID.to_owned()]).is_let_in()
+    };
+    let open = context.outsiders.iter().filter(|(account, arns)| arns.iter().any(|arn| gets_in(arn, account)));
+    let open: Vec<AccountId> = open.map(|(account, _)| *account).collect();
+    if !open.is_empty() {
+        let demand =
+            if wanted(trust, EXTERNAL_ID).next().is_some() { "a definite external id" } else { "an external id" };
+        said.push(format!("lets {} in without {demand}", context.accounts(&open)));
+    }
+}
+
+fn without_mfa(caller: Caller<'_>) -> Caller<'_> {
+    MFA_KEYS.iter().fold(caller, |caller, key| caller.with(key, []))
+}
+
+/// Another role has the same external id.
+pub(super) fn shared_external_id(context: &Context<'_>, said: &mut Vec<String>) {
+    let others = context.shared.others(context.role);
+    let others: Vec<String> = others.values().map(|role| described(&role.name, role)).collect();
+    if !others.is_empty() {
+        let word = if others.len() == 1 { "role" } else { "roles" };
+        said.push(format!("has the same external id as {word} {}", listed(&others)));
+    }
+}
+
+/// MFA is demanded of somebody who has none: whoever presents an external id, a service, an OIDC identity.
+pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
+    let trust = &context.role.trust;
+    if MFA_KEYS.iter().all(|key| wanted(trust, key).next().is_none()) {
+        return;
+    }
+    let machines: BTreeSet<String> = allows(trust).flat_map(|statement| locked_out(trust, statement)).collect();
+    let machines: Vec<String> = machines.into_iter().collect();
+    if !machines.is_empty() {
+        said.push(format!("demands MFA of {}, which has none and cannot assume it", listed(&machines)));
+    }
+}
+
+/// The machines, in words, that a statement would let in if they had MFA.
+fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
+    let ids = || wanted(trust, EXTERNAL_ID).map(str::to_owned).collect::<Vec<_>>();
+    let has_id = statement.conditions.values().any(|keys| keys.contains_key(EXTERNAL_ID));
+    // A session of a role has the key, and it is false; services and identity providers have none.
+    let vendor = named(statement, "AWS").next().filter(|_| has_id).map(|arn| {
+        let caller = Caller::new(trust, "sts:AssumeRole", "AWS", arn).with(EXTERNAL_ID, ids());
+        let plain = without_mfa(caller.clone()).with("aws:multifactorauthpresent", ["false".to_owned()]);
+        (caller, plain, "a machine that presents an external id".to_owned())
+    });
+    let services = named(statement, "Service").map(|service| {
+        let caller = Caller::new(trust, "sts:AssumeRole", "Service", service).with(EXTERNAL_ID, ids());
+        (caller.clone(), without_mfa(caller), format!("service `{service}`"))
+    });
+    let providers = named(statement, "Federated").filter_map(|provider| {
+        let caller = oidc::expected(trust, provider)?;
+        Some((caller.clone(), without_mfa(caller), format!("identities of `{provider}`")))
+    });
+    vendor
+        .into_iter()
+        .chain(services)
+        .chain(providers)
+        .filter(|(caller, plain, _)| with_mfa(caller.clone()).is_let_in() && !plain.is_let_in())
+        .map(|(_, _, words)| words)
+        .collect()
+}
+
+fn with_mfa(caller: Caller<'_>) -> Caller<'_> {
+    caller.with("aws:multifactorauthpresent", ["true".to_owned()]).with("aws:multifactorauthage", ["0".to_owned()])
+}
+
+/// A service gets in on behalf of anybody.
+///
+/// Source: IAM User Guide, "The confused deputy problem", cross-service confused deputy prevention.
+pub(super) fn confused_service(context: &Context<'_>, said: &mut Vec<String>) {
+    let trust = &context.role.trust;
+    let open: Vec<String> = principals(trust, "Service")
+        .into_iter()
+        .filter(|service| !sends_no_source(service) && Caller::service_for_stranger(trust, service).is_let_in())
+        .map(|service| format!("`{service}`"))
+        .collect();
+    if !open.is_empty() {
+        let word = if open.len() == 1 { "service" } else { "services" };
+        said.push(format!("trusts {word} {} on behalf of any account", listed(&open)));
+    }
+}
+
+fn sends_no_source(service: &str) -> bool {
+    let name = service.trim_end_matches(".cn").trim_end_matches(".amazonaws.com");
+    SEND_NO_SOURCE.contains(&name)
+}

@@ -1,0 +1,269 @@
+//! Evaluating a role's live policies against what `[[role.expect]]` says they must and must not allow.
+//!
+//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards stands for
+//! everything it matches: it is allowed where one statement covers it whole and no Deny touches it, and not allowed
+//! where no statement touches it.
+//!
+//! Source: IAM User Guide, "Policy evaluation logic" and "Permissions boundaries for IAM entities".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::request::{keys, spelled};
+use super::{Check, Outcome, Probe, Setting, Subject};
+use crate::evaluate::{Decision, Request, Why, explain};
+use crate::resource::policy::pattern::{Variables, may_overlap, tokens};
+use crate::resource::policy::{Effect, Patterns, PolicyDocument, Statement};
+use crate::resource::role::Expectation;
+
+/// The live policies of a role.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    /// Inline and attached ones, with their names.
+    pub identity: Vec<(String, PolicyDocument)>,
+    /// The boundary; one that is gone allows nothing.
+    pub boundary: Option<PolicyDocument>,
+}
+
+/// Holds the policies of a role against its expectations: what is not as expected one by one, the rest counted.
+pub fn check(setting: Setting<'_>, subject: Subject<'_>, policies: &Policies) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut met = 0;
+    let mut all = 0;
+    for expectation in &subject.desired.expect {
+        let judge = Judge { context: context(setting, subject, expectation), policies };
+        let allow = expectation.allow.iter().map(|(action, resource)| judge.allowed(action, resource));
+        let deny = expectation.deny.iter().map(|(action, resource)| judge.denied(action, resource));
+        for found in allow.chain(deny) {
+            all += 1;
+            match found {
+                Found::AsExpected => met += 1,
+                Found::Not(message) => checks.push((Outcome::Failed, message)),
+                Found::Unknown(message) => checks.push((Outcome::NotProvable, message)),
+            }
+        }
+    }
+    let place = format!("role `{}` of account {}", subject.desired.name, subject.account.id);
+    let mut checks: Vec<Check> = checks
+        .into_iter()
+        .map(|(outcome, message)| Check::new(Probe::Expect, outcome, format!("{message}: {place}")))
+        .collect();
+    if met > 0 {
+        let message = format!("{met} of {all} expected permissions are as expected");
+        checks.insert(0, Check::new(Probe::Expect, Outcome::Proven, message));
+    }
+    checks
+}
+
+/// The condition keys of a request: facts about the role's sessions, and what the expectation says.
+pub fn context(setting: Setting<'_>, subject: Subject<'_>, expectation: &Expectation) -> BTreeMap<String, Vec<String>> {
+    let facts = [
+        ("aws:PrincipalArn", subject.live.arn.as_str()),
+        ("aws:PrincipalAccount", subject.account.id.as_str()),
+        ("aws:PrincipalOrgID", setting.organization.id.as_str()),
+        ("aws:SecureTransport", "true"),
+        ("aws:CurrentTime", setting.now),
+    ];
+    let mut context: BTreeMap<String, Vec<String>> =
+        facts.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), vec![value.to_owned()])).collect();
+    context.extend(expectation.context.iter().map(|(key, values)| (key.to_ascii_lowercase(), values.clone())));
+    context
+}
+
+enum Found {
+    AsExpected,
+    Not(String),
+    Unknown(String),
+}
+
+struct Judge<'a> {
+    context: BTreeMap<String, Vec<String>>,
+    policies: &'a Policies,
+}
+
+impl Judge<'_> {
+    fn allowed(&self, action: &str, resource: &str) -> Found {
+        let what = format!("`{action}` on `{resource}`");
+        let (decision, why) = self.decide(action, resource);
+        match decision {
+            Decision::Allow if self.is_touched(Effect::Deny, action, resource) && is_wild(action, resource) => {
+                Found::Unknown(format!("{what} is allowed, but a Deny may take part of it away"))
+            }
+            Decision::Allow => Found::AsExpected,
+            Decision::Undecided => {
+                Found::Unknown(format!("it cannot be told whether {what} is allowed{}", self.open()))
+            }
+            Decision::ExplicitDeny => Found::Not(format!("{what} is denied by {why}")),
+            Decision::ImplicitDeny => Found::Not(format!("{what} is not allowed by {why}")),
+        }
+    }
+
+    fn denied(&self, action: &str, resource: &str) -> Found {
+        let what = format!("`{action}` on `{resource}`");
+        let (decision, why) = self.decide(action, resource);
+        match decision {
+            Decision::Allow => Found::Not(format!("{what} is allowed by {why}")),
+            Decision::ImplicitDeny if is_wild(action, resource) && self.is_touched(Effect::Allow, action, resource) => {
+                Found::Unknown(format!("part of {what} may be allowed"))
+            }
+            Decision::Undecided => {
+                Found::Unknown(format!("it cannot be told whether {what} is refused{}", self.open()))
+            }
+            Decision::ExplicitDeny | Decision::ImplicitDeny => Found::AsExpected,
+        }
+    }
+
+    /// What policies and boundary say together, and which of them said it.
+    fn decide(&self, action: &str, resource: &str) -> (Decision, String) {
+        let documents: Vec<&PolicyDocument> = self.policies.identity.iter().map(|(_, document)| document).collect();
+        let (decision, why) = explain(&documents, &self.request(action, resource));
+        let words = match &why {
+            Some(Why { policy, .. }) => {
+                self.policies.identity.get(*policy).map_or_else(String::new, |(name, _)| format!("policy `{name}`"))
+            }
+            None => "any policy".to_owned(),
+        };
+        match (decision, &self.policies.boundary) {
+            (Decision::Allow | Decision::Undecided, Some(boundary)) => {
+                match explain(&[boundary], &self.request(action, resource)).0 {
+                    Decision::Allow => (decision, words),
+                    bounded => (bounded, "the permissions boundary".to_owned()),
+                }
+            }
+            _ => (decision, words),
+        }
+    }
+
+    fn request(&self, action: &str, resource: &str) -> Request {
+        Request {
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            context: self.context.clone(),
+            unknown: self.open_keys().into_iter().collect(),
+            ..Request::default()
+        }
+    }
+
+    fn documents(&self) -> impl Iterator<Item = &PolicyDocument> {
+        self.policies.identity.iter().map(|(_, document)| document).chain(&self.policies.boundary)
+    }
+
+    fn open_keys(&self) -> BTreeSet<String> {
+        self.documents().flat_map(keys).filter(|key| !self.context.contains_key(key)).collect()
+    }
+
+    fn open(&self) -> String {
+        let keys: Vec<String> = self.open_keys().iter().map(|key| format!("`{}`", spelled(key))).collect();
+        if keys.is_empty() {
+            ": a policy is not understood".to_owned()
+        } else {
+            format!(": it may depend on {}; say what they are in `context`", keys.join(", "))
+        }
+    }
+
+    /// Whether a statement of this effect may speak of part of what `action` and `resource` match.
+    fn is_touched(&self, effect: Effect, action: &str, resource: &str) -> bool {
+        self.documents().flat_map(PolicyDocument::statements).any(|statement| {
+            let Statement { effect: own, actions, resources, .. } = statement;
+            *own == effect
+                && touches(actions, &action.to_ascii_lowercase())
+                && resources.as_ref().is_none_or(|resources| touches(resources, resource))
+        })
+    }
+}
+
+/// Whether the patterns and `text` may have something in common; sure where it says no.
+fn touches(patterns: &Patterns, text: &str) -> bool {
+    let text = tokens(text, Variables::Read);
+    patterns.negated || patterns.patterns.iter().any(|pattern| may_overlap(&tokens(pattern, Variables::Read), &text))
+}
+
+/// Whether more than one request is meant.
+pub fn is_wild(action: &str, resource: &str) -> bool {
+    action.contains(['*', '?']) || resource.contains(['*', '?'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+    use crate::org::Partition;
+    use crate::resource::policy::PolicyKind;
+    use Outcome::{Failed, NotProvable, Proven};
+
+    fn document(statements: &str) -> PolicyDocument {
+        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+        PolicyDocument::live(&text, PolicyKind::Identity, &Partition::default())
+    }
+
+    fn pairs(texts: &[&str]) -> Vec<(String, String)> {
+        texts.iter().map(|text| text.split_once(" on ").unwrap()).map(|(a, r)| (a.to_owned(), r.to_owned())).collect()
+    }
+
+    #[track_caller]
+    fn outcomes(policies: &Policies, allow: &[&str], deny: &[&str]) -> Vec<(Outcome, String)> {
+        let mut bench = Bench::new("{}", "{}");
+        bench.desired.expect = vec![Expectation { allow: pairs(allow), deny: pairs(deny), context: BTreeMap::new() }];
+        let checks = check(bench.setting(), bench.subject(), policies);
+        checks.into_iter().map(|check| (check.outcome, check.message)).collect()
+    }
+
+    const READ: &str = r#"{"Effect":"Allow","Action":["s3:Get*","s3:ListBucket"],"Resource":"arn:aws:s3:::b/*"}"#;
+    const ANY: &str = r#"{"Effect":"Allow","Action":"ec2:*","Resource":"*"}"#;
+    const NO_KEYS: &str = r#"{"Effect":"Deny","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/keys/*"}"#;
+    const TAGGED: &str = r#"{"Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"x"}}}"#;
+
+    #[test]
+    fn each_expectation_is_held_against_the_policies() {
+        let policies = Policies {
+            identity: vec![("P".to_owned(), document(&[READ, ANY, NO_KEYS, TAGGED].join(",")))],
+            boundary: None,
+        };
+        for (allow, deny, expect) in [
+            ("s3:GetObject on arn:aws:s3:::b/x", "", Proven),
+            ("S3:GETOBJECT on arn:aws:s3:::b/x", "", Proven),
+            ("s3:GetObject on arn:aws:s3:::b/keys/x", "", Failed),
+            ("s3:PutObject on arn:aws:s3:::b/x", "", Failed),
+            ("s3:GetObject on *", "", Failed),
+            ("s3:Get* on arn:aws:s3:::b/*", "", NotProvable),
+            ("ec2:CreateSnapshot on *", "", Proven),
+            ("sqs:SendMessage on arn:aws:sqs:us-east-1:1:q", "", NotProvable),
+            ("", "s3:PutObject on arn:aws:s3:::b/x", Proven),
+            ("", "s3:GetObject on arn:aws:s3:::b/x", Failed),
+            ("", "iam:* on *", Proven),
+            ("", "s3:* on *", NotProvable),
+            ("", "ec2:RunInstances on *", Failed),
+        ] {
+            let one = |text| if text == "" { Vec::new() } else { vec![text] };
+            let found = outcomes(&policies, &one(allow), &one(deny));
+            assert_eq!(found.len(), 1, "{allow}{deny}: {found:?}");
+            assert_eq!(found[0].0, expect, "{allow}{deny}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_takes_away_and_one_that_is_gone_takes_all() {
+        let policies = |boundary: &str| Policies {
+            identity: vec![("P".to_owned(), document(ANY))],
+            boundary: Some(document(boundary)),
+        };
+        let asked = ["ec2:RunInstances on *"];
+        assert_eq!(outcomes(&policies(ANY), &asked, &[])[0].0, Proven);
+        for boundary in [READ, ""] {
+            let found = outcomes(&policies(boundary), &asked, &[]);
+            assert_eq!(found[0].0, Failed, "{found:?}");
+            assert!(found[0].1.contains("the permissions boundary"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_names_action_role_and_account_and_the_rest_is_counted() {
+        let policies = Policies { identity: vec![("P".to_owned(), document(ANY))], boundary: None };
+        let found =
+            outcomes(&policies, &["ec2:CreateSnapshot on *", "s3:GetObject on *", "ec2:RunInstances on *"], &[]);
+        assert_eq!(found[0], (Proven, "2 of 3 expected permissions are as expected".to_owned()));
+        assert_eq!(found[1].0, Failed);
+        for part in ["s3:GetObject", "role `X`", "account 111111111111"] {
+            assert!(found[1].1.contains(part), "{found:?}");
+        }
+    }
+}

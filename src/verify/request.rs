@@ -1,0 +1,300 @@
+//! Requests to be tried against a trust policy: who comes, with what, and what cannot be known of it.
+//!
+//! Facts about a caller (its account, its organization) are as they are. What a caller may choose (external id, session
+//! name, MFA, the claims of a token) is chosen as a statement demands it, or otherwise. Of every other condition key it
+//! is not known whether the request has it, so a decision that hangs on one is undecided.
+//!
+//! Source: IAM User Guide, "AWS global condition context keys" and "IAM and AWS STS condition context keys".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Setting, Subject};
+use crate::evaluate::{Decision, Principal, Request, Why, explain};
+use crate::org::{Account, AccountId, Organization};
+use crate::resource::policy::operator::{Comparison, Operator, Test};
+use crate::resource::policy::pattern::{Token, Variables, matches, segments, tokens};
+use crate::resource::policy::{Effect, PolicyDocument, Statement};
+
+pub(super) const EXTERNAL_ID: &str = "sts:externalid";
+pub(super) const SESSION_NAME: &str = "sts:rolesessionname";
+pub(super) const MFA: &str = "aws:multifactorauthpresent";
+pub(super) const CURRENT_TIME: &str = "aws:currenttime";
+const PRINCIPAL_ARN: &str = "aws:principalarn";
+const PRINCIPAL_ACCOUNT: &str = "aws:principalaccount";
+
+/// An external id that nobody has.
+pub(super) const WRONG_EXTERNAL_ID: &str = "rolecall-verify-wrong-external-id";
+
+/// Keys of AWS's own that a request has only where it is made so here.
+const CHOSEN: &[&str] = &[
+    MFA,
+    "aws:multifactorauthage",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    PRINCIPAL_ACCOUNT,
+    "aws:principalisawsservice",
+    "aws:principalservicename",
+    "aws:principalservicenameslist",
+    "aws:sourcearn",
+    "aws:sourceaccount",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "aws:tagkeys",
+];
+
+/// One way to ask for a session of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// Every name the caller goes by, with its kind.
+    pub names: Vec<(String, String)>,
+    /// `sts:AssumeRole`, `sts:AssumeRoleWithWebIdentity`, `sts:AssumeRoleWithSAML`.
+    pub action: &'static str,
+    /// Condition keys in lower case.
+    pub context: BTreeMap<String, Vec<String>>,
+}
+
+/// The principals that Allow statements of `trust` name, each with its statement.
+pub(super) fn principals(trust: &PolicyDocument) -> impl Iterator<Item = (&Statement, &str, &str)> {
+    let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    let named = allows.filter_map(|statement| Some((statement, statement.principals.as_ref()?)));
+    named.filter(|(_, principals)| !principals.negated).flat_map(|(statement, principals)| {
+        let names = principals.kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
+        names.map(move |(kind, name)| (statement, kind.as_str(), name.as_str()))
+    })
+}
+
+/// The action by which a principal enters a role; `None` for a kind that enters none.
+pub(super) fn action(kind: &str, name: &str) -> Option<&'static str> {
+    match kind {
+        "AWS" | "Service" => Some("sts:AssumeRole"),
+        "Federated" if name.contains(":saml-provider/") => Some("sts:AssumeRoleWithSAML"),
+        "Federated" => Some("sts:AssumeRoleWithWebIdentity"),
+        _ => None,
+    }
+}
+
+/// Whether the statement speaks of `action`.
+pub(super) fn covers(statement: &Statement, action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    let named = |text: &String| matches(&tokens(text, Variables::Literal), &action);
+    statement.actions.patterns.iter().any(named) != statement.actions.negated
+}
+
+/// The account that an ARN of IAM or STS is in.
+pub(super) fn account_of(name: &str) -> Option<AccountId> {
+    AccountId::parse(segments(name).get(4)?).ok()
+}
+
+impl Attempt {
+    /// A principal that meets what `statement` demands, as far as that is in anybody's hand.
+    pub fn meeting(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, statement: &Statement) -> Self {
+        let name = if name == "*" { somebody(setting.organization, statement) } else { name.to_owned() };
+        let mut attempt = Self {
+            action: action(kind, &name).unwrap_or("sts:AssumeRole"),
+            context: facts(setting, subject.account, kind, &name),
+            names: vec![(kind.to_owned(), name)],
+        };
+        attempt.meet(statement, |_| true);
+        attempt.context.entry(SESSION_NAME.to_owned()).or_insert_with(|| vec!["rolecall-verify".to_owned()]);
+        attempt
+    }
+
+    /// Chooses what `statement` demands of the keys that `may_choose` and that are no facts.
+    pub fn meet(&mut self, statement: &Statement, may_choose: impl Fn(&str) -> bool) {
+        for (operator, keys) in &statement.conditions {
+            for (key, values) in keys.iter().filter(|(key, _)| may_choose(key)) {
+                if let Some(value) = value_for(operator, values) {
+                    self.context.entry(key.clone()).or_insert_with(|| vec![value]);
+                }
+            }
+        }
+    }
+
+    /// The same with one key otherwise: another value, or `None` to leave it out.
+    #[must_use]
+    pub fn with(&self, key: &str, value: Option<String>) -> Self {
+        let mut other = self.clone();
+        match value {
+            Some(value) => other.context.insert(key.to_owned(), vec![value]),
+            None => other.context.remove(key),
+        };
+        other
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.context.get(key)?.first().map(String::as_str)
+    }
+
+    /// What `trust` says to it.
+    pub fn decide(&self, trust: &PolicyDocument, role_arn: &str) -> (Decision, Option<Why>) {
+        let request = Request {
+            principal: Principal { names: self.names.clone() },
+            action: self.action.to_owned(),
+            resource: role_arn.to_owned(),
+            context: self.context.clone(),
+            unknown: self.open_keys(trust).into_iter().collect(),
+        };
+        explain(&[trust], &request)
+    }
+
+    /// The keys that `trust` asks for and of which nothing is known.
+    pub fn open_keys(&self, trust: &PolicyDocument) -> BTreeSet<String> {
+        let known = |key: &String| self.context.contains_key(key) || is_chosen(key);
+        keys(trust).into_iter().filter(|key| !known(key)).collect()
+    }
+}
+
+/// Whether the request lacks the key unless it was put there.
+fn is_chosen(key: &str) -> bool {
+    !key.starts_with("aws:") || key.starts_with("aws:requesttag/") || CHOSEN.contains(&key)
+}
+
+/// Every condition key that a document asks for, in conditions and as a variable, in lower case.
+pub(super) fn keys(document: &PolicyDocument) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for statement in document.statements() {
+        let values = statement.conditions.values().flat_map(BTreeMap::values).flatten();
+        let texts = statement.resources.iter().flat_map(|resources| &resources.patterns).chain(values);
+        for token in texts.flat_map(|text| tokens(text, Variables::Read)) {
+            if let Token::Variable(variable) = token {
+                let key = variable.split_once(',').map_or(variable, |(key, _)| key);
+                found.insert(key.trim().to_ascii_lowercase());
+            }
+        }
+        found.extend(statement.conditions.values().flat_map(BTreeMap::keys).cloned());
+    }
+    found
+}
+
+/// What is so, whatever the caller wants.
+pub(super) fn facts(setting: Setting<'_>, role_in: &Account, kind: &str, name: &str) -> BTreeMap<String, Vec<String>> {
+    let organization = setting.organization;
+    let mut facts = BTreeMap::new();
+    let mut set = |key: &str, value: &str| _ = facts.insert(key.to_owned(), vec![value.to_owned()]);
+    set(CURRENT_TIME, setting.now);
+    set("aws:securetransport", "true");
+    set("aws:resourceaccount", role_in.id.as_str());
+    set("aws:resourceorgid", &organization.id);
+    match kind {
+        "AWS" => {
+            set("aws:principalisawsservice", "false");
+            if name.contains(":role/") || name.contains(":user/") {
+                set(PRINCIPAL_ARN, name);
+            }
+            if let Some(id) = account_of(name) {
+                set(PRINCIPAL_ACCOUNT, id.as_str());
+                if let Some(account) = organization.accounts.get(&id) {
+                    set("aws:principalorgid", &organization.id);
+                    set("aws:principalorgpaths", &format!("{}/{}/", organization.id, account.parents.join("/")));
+                }
+            }
+        }
+        "Service" => {
+            set("aws:principalisawsservice", "true");
+            set("aws:principalservicename", name);
+        }
+        _ => set("aws:federatedprovider", name),
+    }
+    facts
+}
+
+/// Somebody whom a statement for everybody may mean: by its conditions, else the management account.
+fn somebody(organization: &Organization, statement: &Statement) -> String {
+    let demanded =
+        |key: &str| statement.conditions.iter().find_map(|(operator, keys)| value_for(operator, keys.get(key)?));
+    let root = |account: &str| format!("arn:{}:iam::{account}:root", organization.partition);
+    demanded(PRINCIPAL_ARN)
+        .or_else(|| demanded(PRINCIPAL_ACCOUNT).map(|account| root(&account)))
+        .unwrap_or_else(|| root(organization.management_account.as_str()))
+}
+
+/// A value that passes `operator` for one of `wanted`; `None` where absence passes, or nobody can say.
+fn value_for(operator: &str, wanted: &BTreeSet<String>) -> Option<String> {
+    let operator = Operator::parse(operator).filter(|operator| !operator.negated)?;
+    let first = wanted.iter().find(|value| !value.contains("${"))?;
+    match operator.test {
+        Test::StringEquals | Test::StringEqualsIgnoreCase | Test::Bool | Test::Binary => Some(first.clone()),
+        Test::StringLike | Test::Arn => Some(first.replace(['*', '?'], "x")),
+        Test::IpAddress => first.split('/').next().map(str::to_owned),
+        Test::Numeric(Comparison::LessThan) => Some("0".to_owned()),
+        Test::Numeric(Comparison::GreaterThan) => Some("999999999".to_owned()),
+        Test::Numeric(_) => Some(first.clone()),
+        Test::Date(_) => None,
+        Test::Null => first.eq_ignore_ascii_case("false").then(|| "rolecall-verify".to_owned()),
+    }
+}
+
+/// A value that a condition on `key` with the value `right` does not mean.
+pub(super) fn other_than(right: &str) -> String {
+    match right {
+        right if right.eq_ignore_ascii_case("true") => "false".to_owned(),
+        right if right.eq_ignore_ascii_case("false") => "true".to_owned(),
+        right if right.starts_with("arn:") => "arn:aws:iam::000000000000:role/rolecall-verify-other".to_owned(),
+        _ => "rolecall-verify-other".to_owned(),
+    }
+}
+
+/// A key in the case AWS writes it, for the ones a user meets most.
+pub(super) fn spelled(key: &str) -> &str {
+    const KNOWN: &[&str] = &[
+        "sts:ExternalId",
+        "sts:RoleSessionName",
+        "sts:SourceIdentity",
+        "aws:MultiFactorAuthPresent",
+        "aws:MultiFactorAuthAge",
+        "aws:PrincipalArn",
+        "aws:PrincipalTag",
+        "aws:PrincipalType",
+        "aws:SourceArn",
+        "aws:SourceAccount",
+        "aws:SourceIp",
+        "aws:SourceVpc",
+        "aws:SourceVpce",
+        "aws:CurrentTime",
+        "aws:RequestedRegion",
+        "aws:userid",
+        "aws:username",
+    ];
+    KNOWN.iter().find(|known| known.eq_ignore_ascii_case(key)).copied().unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_that_meets_a_condition() {
+        for (operator, wanted, expect) in [
+            ("StringEquals", "a-1", Some("a-1")),
+            ("StringEqualsIfExists", "a-1", Some("a-1")),
+            ("ForAnyValue:StringLike", "repo:*/x?", Some("repo:x/xx")),
+            ("ArnLike", "arn:aws:iam::1:role/cado-*", Some("arn:aws:iam::1:role/cado-x")),
+            ("Bool", "true", Some("true")),
+            ("IpAddress", "10.0.0.0/8", Some("10.0.0.0")),
+            ("NumericLessThan", "3600", Some("0")),
+            ("Null", "false", Some("rolecall-verify")),
+            ("Null", "true", None),
+            ("StringNotEquals", "a", None),
+            ("StringEquals", "${aws:username}", None),
+            ("DateLessThan", "2027-01-01T00:00:00Z", None),
+            ("Bogus", "a", None),
+        ] {
+            let wanted = BTreeSet::from([wanted.to_owned()]);
+            assert_eq!(value_for(operator, &wanted).as_deref(), expect, "{operator}");
+        }
+    }
+
+    #[test]
+    fn a_principal_enters_by_the_action_of_its_kind() {
+        for (kind, name, expect) in [
+            ("AWS", "arn:aws:iam::111111111111:root", Some("sts:AssumeRole")),
+            ("Service", "ec2.amazonaws.com", Some("sts:AssumeRole")),
+            ("Federated", "arn:aws:iam::111111111111:saml-provider/x", Some("sts:AssumeRoleWithSAML")),
+            ("Federated", "arn:aws:iam::111111111111:oidc-provider/x", Some("sts:AssumeRoleWithWebIdentity")),
+            ("CanonicalUser", "79a5", None),
+        ] {
+            assert_eq!(action(kind, name), expect, "{name}");
+        }
+    }
+}

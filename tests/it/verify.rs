@@ -1,0 +1,194 @@
+//! Verifying roles of a sandbox, which enforces trust, and handing out their ARNs.
+
+use rolecall::org::AccountId;
+use rolecall::sandbox::Sandbox;
+use rolecall::sandbox::serve::serve;
+use rolecall::sandbox::world::World;
+use serde_json::Value;
+
+use crate::support::{Directory, Run, aws_env, rolecall, run};
+
+const DESIRED: &str = r#"
+name = "verified"
+
+[vars]
+vendor_id = { type = "string", sensitive = true, default = "vendor-secret-id" }
+
+[[role]]
+name = "Audit"
+targets = [{ ou = "Workloads/Prod" }]
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+external_id = "audit-id"
+
+[[role]]
+name = "Vendor"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+aws = ["999999999999"]
+external_id = "{{ var.vendor_id }}"
+"#;
+
+const LOGS: &str = "222222222221";
+const PROD: [&str; 3] = ["444444444441", "444444444442", "444444444443"];
+
+/// The demonstration's organization, with the roles above in it.
+struct Scene {
+    sandbox: Sandbox,
+    endpoint: String,
+    desired: Directory,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let sandbox = Sandbox::new(World::demo());
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
+        let scene = Self { sandbox, endpoint, desired: Directory::new(DESIRED) };
+        scene.rolecall(&["apply", "--auto-approve"]).exits(0);
+        scene
+    }
+
+    #[track_caller]
+    fn rolecall(&self, arguments: &[&str]) -> Run {
+        let admin = self.sandbox.credentials();
+        self.rolecall_as(admin.access_key_id(), admin.secret_access_key(), arguments)
+    }
+
+    #[track_caller]
+    fn rolecall_as(&self, key: &str, secret: &str, arguments: &[&str]) -> Run {
+        let (command, rest) = arguments.split_first().unwrap();
+        let env = aws_env(&self.endpoint, key, secret);
+        tokio::task::block_in_place(|| {
+            run(rolecall().envs(env).arg(command).arg("-c").arg(self.desired.path()).args(rest))
+        })
+    }
+
+    fn by_hand(&self, account: &str, operation: &str, params: &[(&str, &str)]) {
+        self.sandbox.by_hand(AccountId::parse(account).unwrap(), operation, params).unwrap();
+    }
+
+    fn trust(&self, account: &str, role: &str, document: &str) {
+        self.by_hand(account, "UpdateAssumeRolePolicy", &[("RoleName", role), ("PolicyDocument", document)]);
+    }
+
+    fn calls(&self, operation: &str) -> u64 {
+        self.sandbox.calls().iter().filter(|(call, _)| call.operation == operation).map(|(_, count)| count).sum()
+    }
+}
+
+/// The probes of one address that ended so, in order.
+fn probes(run: &Run, address: &str, outcome: &str) -> Vec<String> {
+    let json = run.json();
+    let results = json["results"].as_array().unwrap().iter();
+    let here = results.filter(|result| result["address"] == address && result["outcome"] == outcome);
+    here.map(|result| result["probe"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn converged_roles_are_proven_and_what_nobody_can_enter_is_not_passed() {
+    let scene = Scene::new().await;
+    let writes =
+        |scene: &Scene| scene.calls("CreateRole") + scene.calls("UpdateAssumeRolePolicy") + scene.calls("TagRole");
+    let before = writes(&scene);
+    let verified = scene.rolecall(&["verify", "--format", "json"]).exits(0);
+    assert_eq!(writes(&scene), before);
+    let offline = ["allowed", "no-external-id", "wrong-external-id", "nobody-else"];
+    let live = ["live-allowed", "live-no-external-id", "live-wrong-external-id"];
+    for account in PROD {
+        assert_eq!(probes(&verified, &format!("{account}/role/Audit"), "proven"), [&offline[..], &live].concat());
+    }
+    let vendor = format!("{LOGS}/role/Vendor");
+    assert_eq!(probes(&verified, &vendor, "proven"), offline);
+    assert_eq!(probes(&verified, &vendor, "not_provable"), ["live-allowed"]);
+    let json = verified.json();
+    assert_eq!(
+        (&json["format"], &json["summary"]["not_provable"]),
+        (&Value::from("rolecall-verify/1"), &Value::from(1))
+    );
+    assert!(!verified.stdout.contains("vendor-secret-id"), "{}", verified.stdout);
+    scene.rolecall(&["verify"]).exits(0).says(&[
+        "Audit proven in 3 of 3 accounts",
+        "nobody at hand may assume it",
+        "999999999999",
+    ]);
+
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--offline", "--role", "Audit"]).exits(0).says(&["3 roles in 3 accounts: 12 proven"]);
+    // Entering the accounts to read them is all that is left.
+    assert_eq!(scene.calls("AssumeRole"), asked + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_by_hand_fails_where_it_was_changed() {
+    let scene = Scene::new().await;
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["111111111111","555555555551"]},"Action":"sts:AssumeRole"}]}"#;
+    scene.trust(PROD[0], "Audit", open);
+    let drifted = open
+        .replace(r#","555555555551""#, "")
+        .replace(r#""Action""#, r#""Condition":{"StringEquals":{"sts:ExternalId":"another"}},"Action""#);
+    scene.trust(PROD[1], "Audit", &drifted);
+    scene.by_hand(LOGS, "DeleteRole", &[("RoleName", "Vendor")]);
+    let verified = scene.rolecall(&["verify", "--format", "json"]).exits(2);
+    assert_eq!(
+        probes(&verified, &format!("{}/role/Audit", PROD[0]), "failed"),
+        ["no-external-id", "wrong-external-id", "nobody-else", "live-no-external-id", "live-wrong-external-id"]
+    );
+    let shut = format!("{}/role/Audit", PROD[1]);
+    assert_eq!(probes(&verified, &shut, "failed"), ["allowed", "live-allowed"]);
+    // Refused either way: that proves nothing.
+    assert_eq!(probes(&verified, &shut, "not_provable"), ["live-no-external-id", "live-wrong-external-id"]);
+    assert_eq!(probes(&verified, &format!("{}/role/Audit", PROD[2]), "failed"), [""; 0]);
+    assert_eq!(probes(&verified, &format!("{LOGS}/role/Vendor"), "failed"), ["exists"]);
+    scene.rolecall(&["verify"]).exits(2).says(&["555555555551", "Audit proven in 1 of 3 accounts", "does not exist"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_cannot_be_read_is_named_and_the_rest_is_verified() {
+    let scene = Scene::new().await;
+    let nobody = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    scene.trust(PROD[2], "OrganizationAccountAccessRole", nobody);
+    scene.rolecall(&["verify"]).exits(3).says(&[PROD[2], "AccessDenied", "Audit proven in 2 of 3 accounts"]);
+    scene.rolecall(&["verify", "--account", PROD[2]]).exits(1).says(&["AccessDenied"]);
+    let listed = scene.rolecall(&["output", "--format", "csv"]).exits(3).says(&["AccessDenied"]);
+    assert_eq!(listed.stdout.lines().count(), 4, "{}", listed.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_and_impossible_session_names_are_refused_before_sts_is_asked() {
+    let scene = Scene::new().await;
+    let asked = scene.calls("AssumeRole");
+    for (name, why) in [("x".repeat(65), "64"), ("a b/c".to_owned(), "` ` or `/`")] {
+        scene.rolecall(&["verify", "--session-name", &name]).exits(1).says(&[why]);
+    }
+    let root = scene.sandbox.credentials_of("arn:aws:iam::111111111111:root").unwrap();
+    scene
+        .rolecall_as(root.access_key_id(), root.secret_access_key(), &["verify"])
+        .exits(1)
+        .says(&["root", "cannot assume"]);
+    assert_eq!(scene.calls("AssumeRole"), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_arns_of_our_roles_are_handed_out_without_secrets() {
+    let scene = Scene::new().await;
+    // A role that lost its mark is not ours.
+    scene.by_hand(PROD[0], "UntagRole", &[("RoleName", "Audit"), ("TagKeys.member.1", "rolecall:managed-by")]);
+    let csv = scene.rolecall(&["output", "--format", "csv"]).exits(0).stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "role,account_id,account_name,arn,alias");
+    assert_eq!(lines.len(), 4, "{csv}");
+    assert_eq!(lines[1], "Audit,444444444442,web-prod,arn:aws:iam::444444444442:role/Audit,web-prod (444444444442)");
+    let json = scene.rolecall(&["output", "--format", "json"]).exits(0);
+    assert!(!json.stdout.contains("vendor-secret-id"), "{}", json.stdout);
+    let json = json.json();
+    assert_eq!(json["format"], "rolecall-output/1");
+    assert_eq!(json["roles"][2]["external_ids"][0], "(sensitive)");
+    assert_eq!(json["roles"][0]["external_ids"][0], "audit-id");
+    assert_eq!(json["outsiders"][0]["account_id"], "999999999999");
+    let resource = &json["outsiders"][0]["policy"]["Statement"][0]["Resource"];
+    assert_eq!(*resource, Value::from(format!("arn:aws:iam::{LOGS}:role/Vendor")));
+    scene.rolecall(&["output"]).exits(0).says(&["external id (sensitive)", "For account 999999999999", "3 roles"]);
+    scene.rolecall(&["output", "--show-sensitive", "--format", "csv"]).exits(0).says(&[",vendor-secret-id"]);
+}
