@@ -195,7 +195,7 @@ pub enum Command {
 /// What to do with the sandbox.
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply
+    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply, verify
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
@@ -214,7 +214,7 @@ pub struct DesiredArgs {
     /// The desired state: a directory with a rolecall.toml, or one file
     #[arg(short, long, default_value = ".", value_name = "PATH", env = "ROLECALL_CONFIG")]
     pub config: PathBuf,
-    /// Set a variable; strongest. Also ROLECALL_VAR_<name>
+    /// Set a variable; strongest. Also ROLECALL_VAR_NAME
     #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
     /// Set variables from a TOML file

@@ -2,7 +2,7 @@
 //!
 //! `ListAccounts` would give the accounts without their units, so each parent is asked for its units and accounts.
 //! Pages hold 20 entries at most and may be empty with more to come. `TooManyRequestsException` is common in large
-//! organizations, so at most [`PARALLEL`] calls are under way and throttled ones back off. A delegated administrator
+//! organizations, so at most `PARALLEL` calls are under way and throttled ones back off. A delegated administrator
 //! sees the same as the management account.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

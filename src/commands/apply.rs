@@ -1,5 +1,6 @@
 //! `rolecall apply`: shows what will be done, asks, writes, reads back.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,12 +68,8 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     };
     show(&plan, options, console)?;
     let reading = plan::reading(&plan);
-    let stops = plan.stops(&survey.settings.allow);
-    if !stops.is_empty() {
-        console.error("the plan is refused:");
-        for stop in stops {
-            console.say(&format!("  {}: {}", stop.code, stop.message));
-        }
+    if let Some(refusal) = refusal(&plan, &survey, options) {
+        console.error(&refusal);
         return Ok(Exit::Refused);
     }
     if reading == Exit::Error || !plan::has_changes(&plan) {
@@ -85,6 +82,26 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     let (run, interrupted) = execute(&plan, &survey, args, console).await;
     report(&run, options, console)?;
     Ok(ending(&run, interrupted).and(reading))
+}
+
+/// Says what speaks against the plan. A fresh plan has shown each finding already, so there the codes are enough.
+fn refusal(plan: &Plan, survey: &Survey, options: &Options<'_>) -> Option<String> {
+    let stops = plan.stops(&survey.settings.allow);
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for stop in &stops {
+        *codes.entry(&stop.code).or_default() += 1;
+    }
+    let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{code} ({n})")).collect();
+    let mut text = format!("the plan is refused, nothing was written: {}", codes.join(", "));
+    if options.plan.is_some() {
+        for stop in &stops {
+            text += "\n  ";
+            text += &stop.code;
+            text += ": ";
+            text += &stop.message;
+        }
+    }
+    (!stops.is_empty()).then_some(text)
 }
 
 enum Saved {

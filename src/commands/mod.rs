@@ -7,6 +7,7 @@ mod init;
 mod output;
 mod plan;
 mod planning;
+mod principals;
 mod sandbox;
 mod stop;
 mod survey;

@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
-use super::Console;
 use super::survey::Survey;
+use super::{Console, principals};
 use crate::config::{CheckFinding, Weight};
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
@@ -51,6 +51,13 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
     let mut parts: Vec<AccountPlan> =
         stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(READ_AT_ONCE)).collect().await;
     progress.finish();
+    let missing = principals::missing(
+        &survey.accounts.reading(),
+        &survey.organization,
+        &parts,
+        parallelism.unwrap_or(READ_AT_ONCE),
+    )
+    .await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
@@ -61,7 +68,7 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: desired.digest.clone(),
     };
-    checked(plan::build(header, &survey.settings, parts), survey)
+    checked(plan::build(header, &survey.settings, parts).with_findings(missing), survey)
 }
 
 /// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.

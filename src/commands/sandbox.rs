@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use super::{Console, Stop, apply, plan};
+use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
 use crate::cli::{DesiredArgs, Format, ScopeArgs};
 use crate::exit::Exit;
@@ -65,7 +65,7 @@ fn world(org: Option<&Path>) -> Result<World, Stop> {
         .map_err(|error| Stop::because(format!("cannot use the organization `{shown}`: {error}")))
 }
 
-/// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan.
+/// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan, verify.
 pub async fn demo(console: &Console) -> Result<Exit, Stop> {
     let directory = tempfile::tempdir()?;
     for (name, text) in QUICKSTART {
@@ -122,6 +122,8 @@ impl Demo<'_> {
         self.apply().await?;
         self.title("7. rolecall plan: as desired again")?;
         self.plan(Exit::Done).await?;
+        self.title("8. rolecall verify: who gets in, and who does not")?;
+        self.verify().await?;
 
         self.title("That is all. Your turn:")?;
         self.words(
@@ -171,6 +173,12 @@ impl Demo<'_> {
     async fn apply(&self) -> Result<(), Stop> {
         let options = apply::Options { plan: None, approval: apply::Approval::Given, format: Format::Text };
         expect(Exit::Done, apply::run(&self.scope, &options, self.aws(), self.console).await?)
+    }
+
+    async fn verify(&self) -> Result<(), Stop> {
+        let (sts, judges) = (verify::Sts::Ask, verify::Judges::Evaluation);
+        let options = verify::Options { sts, session_name: None, judges, format: Format::Text };
+        expect(Exit::Done, verify::run(&self.scope, &options, self.aws(), self.console).await?)
     }
 
     fn meddle(&self) -> Result<(), Stop> {

@@ -10,7 +10,7 @@ use crate::config::{Config, Counts};
 use crate::exit::Exit;
 use crate::plan::{self, Finding, Severity};
 use crate::report;
-use crate::report::style::Tone;
+use crate::report::style::{Tone, count};
 
 /// Checks the desired state and says what is wrong with it, all at once.
 pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Stop> {
@@ -64,7 +64,9 @@ fn text(config: &Config, findings: &[Finding], console: &Console) -> io::Result<
         let counts = config.resources();
         let (name, valid) = (config.name(), console.out.paint(Tone::Added, "valid"));
         let Counts { roles, policies, files } = counts;
-        writeln!(out, "{valid} {name}: {roles} roles and {policies} policies in {files} files")?;
+        let (roles, files) = (count(roles, "role"), count(files, "file"));
+        let policies = if policies == 1 { "1 policy".to_owned() } else { format!("{policies} policies") };
+        writeln!(out, "{valid} {name}: {roles} and {policies} in {files}")?;
     }
     out.flush()
 }

@@ -285,8 +285,8 @@ fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expe
     let mut expectations = Vec::new();
     for node in table.get("expect").and_then(Node::as_array).unwrap_or_default() {
         let Some(written) = node.as_table() else { continue };
-        let allow = requests(written.get("allow"), title, problems);
-        let deny = requests(written.get("deny"), title, problems);
+        let allow = requests(written.get("allow"), "*?", title, problems);
+        let deny = requests(written.get("deny"), "", title, problems);
         if written.get("allow").or(written.get("deny")).is_none() {
             let message = format!("{title} expects nothing here: neither `allow` nor `deny` is written");
             problems.push(Problem::error("missing-key", &node.place, message).hint(EXPECTATION));
@@ -302,14 +302,18 @@ fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expe
 const EXPECTATION: &str = "allow = [\"s3:GetObject on arn:aws:s3:::bucket/*\"]";
 
 /// Actions and the resources they are done on.
-fn requests(node: Option<&Node>, title: &str, problems: &mut Problems) -> Vec<(String, String)> {
+///
+/// To be allowed `kms:ReEncrypt*` is to be allowed all of it. To be refused it proves nothing of any one action in it,
+/// so `deny` takes no `wildcards`.
+fn requests(node: Option<&Node>, wildcards: &str, title: &str, problems: &mut Problems) -> Vec<(String, String)> {
     let mut requests = Vec::new();
     for (text, place) in node.map(Node::strings).unwrap_or_default() {
         let request = text.split_once(" on ").map(|(action, resource)| (action.trim(), resource.trim()));
         let is_action = |action: &str| {
-            let name =
-                |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            action.split_once(':').is_some_and(|(service, action)| name(service) && name(action))
+            let name = |text: &str, also: &str| {
+                !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || also.contains(c))
+            };
+            action.split_once(':').is_some_and(|(service, action)| name(service, "") && name(action, wildcards))
         };
         match request {
             Some((action, resource)) if is_action(action) && (resource == "*" || is_arn(resource)) => {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::assertion::{Check, Judge};
 use super::module::{self, Instance, for_each_template};
 use super::problem::{Problem, Problems};
-use super::render;
+use super::render::{self, Scope};
 use super::settings::{self, AccountSettings};
 use super::shape::{self, Stage};
 use super::stand_in::{self, StandIn};
@@ -54,6 +54,14 @@ impl Kind {
         }
     }
 
+    /// What messages call the one of this name.
+    fn title(self, name: &str) -> String {
+        match self {
+            Self::Role | Self::Policy => format!("{} `{name}`", self.word()),
+            Self::Grant => format!("the grant of role `{name}`"),
+        }
+    }
+
     /// The key by which messages call it.
     fn title_key(self) -> &'static str {
         match self {
@@ -87,6 +95,17 @@ impl Resource {
     pub(super) fn written_name(&self) -> String {
         let name = self.node.as_table().and_then(|table| table.get("name")).map(Node::to_json);
         name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").to_owned()
+    }
+
+    /// Its name where expressions make it, and do not hang on the account.
+    fn rendered_name(&self, scope: &Scope) -> Option<String> {
+        let written = self.node.as_table()?.get(self.kind.title_key())?;
+        let Value::Template(template) = &written.value else { return None };
+        if scope.is_unknown(template) {
+            return None;
+        }
+        let evaluation = render::evaluate(written, scope);
+        Some(render::build(written, &evaluation.values)?.as_str()?.to_owned())
     }
 
     /// Its name, where no expression is in it.
@@ -139,8 +158,13 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let varying = per_account(&accounts, &variables);
     let mut loader = Loader::new(inputs, files, problems);
     loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
-    let Loader { files, mut instances, resources, checks, mut problems, .. } = loader;
+    let Loader { files, mut instances, mut resources, checks, mut problems, .. } = loader;
     let scopes = stand_in::scopes(&mut instances, &accounts, &mut problems);
+    for resource in &mut resources {
+        if let Some(name) = scopes.get(resource.instance).and_then(|scope| resource.rendered_name(scope)) {
+            resource.title = resource.kind.title(&name);
+        }
+    }
     let [root, ..] = instances.as_slice() else { return Err(problems) };
     let variables = &root.variables;
     check_settings_names(&merged.organization, &accounts, variables, &mut problems);
@@ -381,10 +405,7 @@ fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &m
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?");
     Resource {
         kind,
-        title: match kind {
-            Kind::Role | Kind::Policy => format!("{} `{name}`", kind.word()),
-            Kind::Grant => format!("the grant of role `{name}`"),
-        },
+        title: kind.title(name),
         origin: Origin { file: node.place.file.name.clone(), line: node.place.line_column().0 },
         node,
         targets,

@@ -100,6 +100,10 @@ impl<'a> StandIn<'a> {
             evaluation.unknown.push(failed.place.clone());
         }
         let is_whole = evaluation.failures.is_empty();
+        // Without the value of a condition nobody knows what is there, and what is missing is no further news.
+        if evaluation.failures.iter().any(|failed| failed.path.rsplit('.').next() == Some("when")) {
+            return;
+        }
         let Some(mut rendered) = render::build(&resource.node, &evaluation.values) else {
             self.left_out.extend(LeftOut::new(resource, scope).filter(|_| is_whole));
             return;

@@ -15,6 +15,7 @@ use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{self, AccountPlan, Change, Convergence, Plan, ResourceKind};
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::Tags;
 use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
 
@@ -185,9 +186,11 @@ impl<W: Writer, R: Reader> Shared<W, R> {
                 if !begun {
                     (self.on_event)(Event::AccountStarted { account: part.id, name: part.name.clone() });
                 }
-                let stale = match stale {
-                    Some(stale) => Ok(stale),
-                    None => self.look(&account, planned(&part)).await.map(|live| plan::recheck(&part, &live)),
+                let stale = if let Some(stale) = stale {
+                    Ok(stale)
+                } else {
+                    let live = self.look(&account, planned(&part), &BTreeMap::new()).await;
+                    live.map(|live| plan::recheck(&part, &live))
                 };
                 match stale {
                     Ok(stale) => {
@@ -205,11 +208,13 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         Finished { account: part.id, stale, results }
     }
 
-    /// Reads what `changes` touch, tags of policies and grants to principals included.
+    /// Reads what `changes` touch, tags of policies and grants to principals included. Tags in `known`, by the key of
+    /// their policy, are not read.
     async fn look<'a>(
         &self,
         account: &Account,
         changes: impl Iterator<Item = &'a Change> + Clone,
+        known: &BTreeMap<String, Tags>,
     ) -> Result<LiveAccount, AwsError> {
         let details = changes.clone().any(|change| change.details);
         let (mut roles, mut policies, mut principals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
@@ -229,6 +234,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         let mut live = self.reader.read(account, &wanted).await?;
         let touched: Vec<(String, PolicyArn)> = policies
             .iter()
+            .filter(|name| !known.contains_key(&name.key()))
             .filter_map(|name| Some((name.key(), live.policies.get(&name.key())?.arn.clone())))
             .collect();
         let tags =
@@ -236,6 +242,11 @@ impl<W: Writer, R: Reader> Shared<W, R> {
         for ((key, _), tags) in touched.iter().zip(tags.await?) {
             if let Some(policy) = live.policies.get_mut(key) {
                 policy.tags = Some(tags);
+            }
+        }
+        for (key, tags) in known {
+            if let Some(policy) = live.policies.get_mut(key) {
+                policy.tags = Some(tags.clone());
             }
         }
         Ok(live)
@@ -359,7 +370,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
     }
 
     async fn differing<'a>(&self, account: &Account, written: &[&'a Change]) -> Vec<(&'a Change, String)> {
-        match self.look(account, written.iter().copied()).await {
+        match self.look(account, written.iter().copied(), &tags_of_created(written)).await {
             Ok(live) => written
                 .iter()
                 .filter_map(|change| match plan::converged(change, &live) {
@@ -370,6 +381,17 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             Err(error) => written.iter().map(|change| (*change, error.to_string())).collect(),
         }
     }
+}
+
+/// The tags of policies that this run created: they rode on `CreatePolicy`, so what is there bears them.
+fn tags_of_created(written: &[&Change]) -> BTreeMap<String, Tags> {
+    let steps = written.iter().flat_map(|change| &change.steps);
+    steps
+        .filter_map(|step| match step {
+            Step::CreatePolicy { name, tags, .. } => Some((name.key(), tags.clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 /// What has ended: in earlier rounds, and in this one.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fingerprint::sha256;
-use super::{FORMAT, Plan};
+use super::{FORMAT, Plan, Reason};
 use crate::resource::secret::Secrets;
 
 /// Why a saved plan cannot be used.
@@ -108,9 +108,19 @@ fn holds_token(value: &Value) -> bool {
 }
 
 impl Plan {
-    /// The plan as `--format json` prints it: every sensitive value masked, inside documents too.
+    /// The plan as `--format json` prints it: every sensitive value masked, inside documents too. An account's `error`
+    /// is a sentence; what AWS answered stands in parts in `error_detail`.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = serde_json::to_value(self).unwrap_or_default();
+        let accounts = value.get_mut("accounts").and_then(Value::as_array_mut).into_iter().flatten();
+        for (shown, account) in accounts.zip(&self.accounts) {
+            if let (Some(members), Some(reason)) = (shown.as_object_mut(), &account.error) {
+                let detail = members.insert("error".to_owned(), Value::from(reason.to_string()));
+                if let (Reason::Aws(_), Some(detail)) = (reason, detail) {
+                    members.insert("error_detail".to_owned(), detail);
+                }
+            }
+        }
         let steps = value
             .get_mut("accounts")
             .and_then(Value::as_array_mut)

@@ -116,6 +116,9 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
     }
 }
 
+/// Why a role is deleted that nobody desires.
+const LEFT: &str = "left the desired state";
+
 /// A role that nobody desires.
 fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
     if owner(&live.tags, &context.settings.name) != Owner::Us {
@@ -125,7 +128,7 @@ fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
         Extras::Keep => Standing::Orphan(live),
         Extras::Remove => match protected(context, &live.name, &live.path) {
             Some(finding) => Standing::Left(Some(finding)),
-            None => Standing::Doomed(live, "left the desired state"),
+            None => Standing::Doomed(live, LEFT),
         },
     }
 }
@@ -144,11 +147,30 @@ pub(super) fn plan(
             tally.changes.push(change);
         }
     }
+    if standings.values().any(|standing| matches!(standing, Standing::Missing(_))) {
+        say_rename(context, standings, tally);
+    }
     let ours = |role: &&LiveRole| {
         context.settings.selects(&role.name) && owner(&role.tags, &context.settings.name) == Owner::Us
     };
     tally.owned += context.live.roles.values().filter(ours).count();
     tally.desired += context.desired_roles().filter(|role| role.ensure == Ensure::Present).count();
+}
+
+/// Says of each role that goes beside new ones that it may have been renamed, which IAM cannot do.
+fn say_rename(context: &Context<'_>, standings: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
+    const RENAME: &str = "; IAM cannot rename: under a new name it is a new role";
+    for standing in standings.values() {
+        let (Standing::Orphan(live) | Standing::Doomed(live, LEFT)) = standing else { continue };
+        let address = context.role_address(&live.name);
+        let findings = tally.findings.iter_mut().filter(|finding| finding.code == "orphan");
+        for finding in findings.filter(|finding| finding.address.as_ref() == Some(&address)) {
+            finding.message += RENAME;
+        }
+        for change in tally.changes.iter_mut().filter(|change| change.address == address) {
+            change.reason += RENAME;
+        }
+    }
 }
 
 fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tally: &mut Tally) -> Option<Change> {

@@ -96,35 +96,39 @@ fn unreadable(verification: &Verification, page: &mut Page<'_>) -> io::Result<()
     page.blank()
 }
 
-/// What was found of the role of one name, in how many accounts.
+/// The accounts that have a role of one name, and those where a probe of it failed or could not tell.
 #[derive(Default)]
 struct Row<'a> {
     all: BTreeSet<&'a str>,
     failed: BTreeSet<&'a str>,
-    proven: BTreeSet<&'a str>,
-    not_provable: usize,
+    not_provable: BTreeSet<&'a str>,
 }
 
-/// One line for each role name: in how many of its accounts it is proven.
+/// One line for each role name: in how many of its accounts all of it is proven.
 fn roles(verification: &Verification, page: &mut Page<'_>) -> io::Result<()> {
     let mut rows: BTreeMap<&str, Row<'_>> = BTreeMap::new();
     for result in &verification.results {
         let row = rows.entry(group::resource(&result.address).1).or_default();
-        row.all.insert(account(result));
+        let account = account(result);
+        row.all.insert(account);
         match result.outcome {
-            Outcome::Proven => _ = row.proven.insert(account(result)),
-            Outcome::Failed => _ = row.failed.insert(account(result)),
-            Outcome::NotProvable => row.not_provable += 1,
+            Outcome::Proven => {}
+            Outcome::Failed => _ = row.failed.insert(account),
+            Outcome::NotProvable => _ = row.not_provable.insert(account),
         }
     }
-    for (name, row) in &rows {
-        let proven = row.proven.difference(&row.failed).count();
-        let tone = if row.failed.is_empty() { Tone::Added } else { Tone::Removed };
-        let mut text = format!("proven in {proven} of {}", count(row.all.len(), "account"));
-        if row.not_provable > 0 {
-            text += &format!(", {} not provable", count(row.not_provable, "probe"));
-        }
-        let line = format!("{} {}", page.paint(Tone::Title, name), page.paint(tone, &text));
+    for (name, Row { all, failed, not_provable }) in &rows {
+        let open = not_provable.difference(failed).count();
+        let tone = match (failed.len(), open) {
+            (0, 0) => Tone::Added,
+            (0, _) => Tone::Changed,
+            _ => Tone::Removed,
+        };
+        let mut parts =
+            vec![format!("proven in {} of {}", all.len() - failed.len() - open, count(all.len(), "account"))];
+        parts.extend((!failed.is_empty()).then(|| format!("failed in {}", failed.len())));
+        parts.extend((open > 0).then(|| format!("not provable in {open}")));
+        let line = format!("{} {}", page.paint(Tone::Title, name), page.paint(tone, &parts.join(", ")));
         page.line(0, &line)?;
     }
     if rows.is_empty() { Ok(()) } else { page.blank() }

@@ -51,7 +51,7 @@ pub struct Role {
 /// What a role must and must not be able to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
-    /// Actions that must be allowed, each with the resource it is done on.
+    /// Actions that must be allowed, each with the resource it is done on. `*` and `?` in an action mean all of them.
     pub allow: Vec<(String, String)>,
     /// Actions that must be refused, each with the resource it is done on.
     pub deny: Vec<(String, String)>,

@@ -233,7 +233,7 @@ mod tests {
             ("", "s3:* on *", NotProvable),
             ("", "ec2:RunInstances on *", Failed),
         ] {
-            let one = |text| if text == "" { Vec::new() } else { vec![text] };
+            let one = |text| if str::is_empty(text) { Vec::new() } else { vec![text] };
             let found = outcomes(&policies, &one(allow), &one(deny));
             assert_eq!(found.len(), 1, "{allow}{deny}: {found:?}");
             assert_eq!(found[0].0, expect, "{allow}{deny}: {found:?}");

@@ -20,7 +20,7 @@ pub(super) const SESSION_NAME: &str = "sts:rolesessionname";
 pub(super) const MFA: &str = "aws:multifactorauthpresent";
 pub(super) const CURRENT_TIME: &str = "aws:currenttime";
 const PRINCIPAL_ARN: &str = "aws:principalarn";
-const PRINCIPAL_ACCOUNT: &str = "aws:principalaccount";
+pub(super) const PRINCIPAL_ACCOUNT: &str = "aws:principalaccount";
 
 /// An external id that nobody has.
 pub(super) const WRONG_EXTERNAL_ID: &str = "rolecall-verify-wrong-external-id";
@@ -56,8 +56,8 @@ pub(super) struct Attempt {
 /// The principals that Allow statements of `trust` name, each with its statement.
 pub(super) fn principals(trust: &PolicyDocument) -> impl Iterator<Item = (&Statement, &str, &str)> {
     let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
-    let named = allows.filter_map(|statement| Some((statement, statement.principals.as_ref()?)));
-    named.filter(|(_, principals)| !principals.negated).flat_map(|(statement, principals)| {
+    let whom = allows.filter_map(|statement| Some((statement, statement.principals.as_ref()?)));
+    whom.filter(|(_, principals)| !principals.negated).flat_map(|(statement, principals)| {
         let names = principals.kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
         names.map(move |(kind, name)| (statement, kind.as_str(), name.as_str()))
     })
@@ -214,12 +214,13 @@ fn value_for(operator: &str, wanted: &BTreeSet<String>) -> Option<String> {
     let operator = Operator::parse(operator).filter(|operator| !operator.negated)?;
     let first = wanted.iter().find(|value| !value.contains("${"))?;
     match operator.test {
-        Test::StringEquals | Test::StringEqualsIgnoreCase | Test::Bool | Test::Binary => Some(first.clone()),
         Test::StringLike | Test::Arn => Some(first.replace(['*', '?'], "x")),
         Test::IpAddress => first.split('/').next().map(str::to_owned),
         Test::Numeric(Comparison::LessThan) => Some("0".to_owned()),
         Test::Numeric(Comparison::GreaterThan) => Some("999999999".to_owned()),
-        Test::Numeric(_) => Some(first.clone()),
+        Test::Numeric(_) | Test::StringEquals | Test::StringEqualsIgnoreCase | Test::Bool | Test::Binary => {
+            Some(first.clone())
+        }
         Test::Date(_) => None,
         Test::Null => first.eq_ignore_ascii_case("false").then(|| "rolecall-verify".to_owned()),
     }

@@ -9,8 +9,10 @@
 
 use std::collections::BTreeSet;
 
-use super::request::{Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, WRONG_EXTERNAL_ID, account_of, action, covers};
-use super::request::{other_than, principals, spelled};
+use super::request::{
+    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of, action, covers,
+};
+use super::request::{keys, other_than, principals, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
 use crate::evaluate::{Decision, Why};
 use crate::org::AccountId;
@@ -130,10 +132,9 @@ fn is_refused(attempt: &Attempt, trust: &PolicyDocument, arn: &str) -> bool {
     matches!(attempt.decide(trust, arn).0, Decision::ImplicitDeny | Decision::ExplicitDeny)
 }
 
-/// Everybody whom the desired trust does not let in, and nobody can be sure about.
+/// Those whom the desired trust refuses and the live one does not.
 #[derive(Default)]
 struct Strangers {
-    refused: usize,
     let_in: Vec<String>,
     undecided: Vec<String>,
 }
@@ -145,8 +146,7 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
     for (kind, name) in strangers(setting, subject) {
         meet(setting, subject, &kind, &name, &mut met);
     }
-    let accounts = unnamed_accounts(setting, subject);
-    let Strangers { refused, let_in, undecided } = met;
+    let Strangers { let_in, undecided } = met;
     if !let_in.is_empty() {
         return match subject.desired.manage.trust {
             Mode::Exclusive => {
@@ -164,38 +164,76 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
         let message = format!("it cannot be told whether {} refused", listed(&undecided));
         return Check::new(Probe::NobodyElse, Outcome::NotProvable, message);
     }
-    let message = format!(
-        "everybody else is refused: {accounts} other account{} of the organization, and {refused} principal{} tried \
-         one by one",
-        if accounts == 1 { "" } else { "s" },
-        if refused == 1 { "" } else { "s" },
-    );
-    Check::new(Probe::NobodyElse, Outcome::Proven, message)
+    Check::new(Probe::NobodyElse, Outcome::Proven, everybody(setting, subject))
 }
 
-/// Whom to try. An account that a trust without wildcards does not name gets in by no statement of it, so those need no
-/// trying, however many there are.
+/// Who is refused, counted.
+fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
+    let desired = &subject.desired.trust;
+    let (named, within) = (principals_of(desired), accounts_of(desired));
+    let others = setting.principals.difference(&named).count();
+    let organization = &setting.organization.accounts;
+    let accounts = organization.len() - within.iter().filter(|account| organization.contains_key(account)).count();
+    let accounts = match accounts {
+        // Whom a condition lets in cannot be counted.
+        _ if is_wild(desired) => "each account that its conditions do not mean".to_owned(),
+        1 => "1 other account of the organization".to_owned(),
+        accounts => format!("{accounts} other accounts of the organization"),
+    };
+    let others = match others {
+        0 => String::new(),
+        1 => ", 1 principal that other roles trust".to_owned(),
+        others => format!(", {others} principals that other roles trust"),
+    };
+    format!("everybody else is refused: {accounts}{others}, and accounts outside")
+}
+
+/// Whom to try: nobody whose answer follows from another's, or a run over thousands of accounts would not end.
+///
+/// A live trust without wildcards lets in whom it names and whoever is in an account that it names, so only those are
+/// worth a try. For one with wildcards, accounts that neither trust mentions differ by their place alone, so one of each
+/// place stands for all, unless a condition asks for the account itself.
 fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, String)> {
-    let live = &subject.live.trust;
-    let root = |account: &str| format!("arn:{}:iam::{account}:root", setting.organization.partition);
-    let named: BTreeSet<(String, String)> = principals_of(&subject.desired.trust);
+    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
+    let named = principals_of(desired);
+    let accounts = &setting.organization.accounts;
+    let within = accounts_of(live);
+    let wild = is_wild(live);
     let mut strangers = principals_of(live);
-    strangers.extend(setting.principals.iter().cloned());
-    strangers.insert(("AWS".to_owned(), root(OUTSIDE)));
-    let wild = live.statements().iter().filter(|statement| statement.effect == Effect::Allow).any(|statement| {
-        let principals = statement.principals.as_ref();
-        principals.is_some_and(|principals| {
-            principals.negated || principals.kinds.get("AWS").is_some_and(|names| names.contains("*"))
-        })
-    });
+    strangers.extend(
+        setting
+            .principals
+            .iter()
+            .filter(|(_, name)| match account_of(name) {
+                Some(account) if wild => !accounts.contains_key(&account),
+                Some(account) => within.contains(&account),
+                None => wild,
+            })
+            .cloned(),
+    );
+    let mut roots = vec![OUTSIDE];
     if wild {
-        let accounts = setting.organization.accounts.keys();
-        strangers.extend(accounts.map(|account| ("AWS".to_owned(), root(account.as_str()))));
+        let each = [desired, live].iter().any(|trust| keys(trust).contains(PRINCIPAL_ACCOUNT));
+        let is_mentioned = |id: &AccountId| [desired, live].iter().any(|trust| trust.text().contains(id.as_str()));
+        let mut places: BTreeSet<&[String]> = BTreeSet::new();
+        let differ =
+            accounts.values().filter(|account| each || is_mentioned(&account.id) || places.insert(&account.parents));
+        roots.extend(differ.map(|account| account.id.as_str()));
     }
+    let root = |account| format!("arn:{}:iam::{account}:root", setting.organization.partition);
+    strangers.extend(roots.into_iter().map(|account| ("AWS".to_owned(), root(account))));
     // A unique id shows where its principal is gone, and nobody can be that any more.
     let gone = live.dead_principals();
     strangers.retain(|stranger| stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1));
     strangers
+}
+
+/// Whether the trust lets in somebody whom it does not name.
+fn is_wild(trust: &PolicyDocument) -> bool {
+    let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    allows
+        .filter_map(|statement| statement.principals.as_ref())
+        .any(|principals| principals.negated || principals.kinds.get("AWS").is_some_and(|names| names.contains("*")))
 }
 
 /// The external ids that a trust demands, as written.
@@ -237,16 +275,8 @@ fn meet(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, met:
     match decision {
         Decision::Allow => met.let_in.push(name.to_owned()),
         Decision::Undecided => met.undecided.push(name.to_owned()),
-        _ => met.refused += 1,
+        _ => {}
     }
-}
-
-/// How many accounts of the organization the desired trust says nothing of.
-fn unnamed_accounts(setting: Setting<'_>, subject: Subject<'_>) -> usize {
-    let named: BTreeSet<AccountId> =
-        principals(&subject.desired.trust).filter_map(|(_, _, name)| account_of(name)).collect();
-    let everybody = principals(&subject.desired.trust).any(|(_, kind, name)| kind == "AWS" && name == "*");
-    if everybody { 0 } else { setting.organization.accounts.keys().filter(|account| !named.contains(account)).count() }
 }
 
 /// `a`, `b` and 3 more are
@@ -366,6 +396,34 @@ mod tests {
         let last = check(bench.setting(), bench.subject()).pop().unwrap();
         assert_eq!((last.probe, last.outcome), (Probe::NobodyElse, NotProvable));
         assert!(last.message.contains("333333333333"), "{}", last.message);
+    }
+
+    #[test]
+    fn of_many_accounts_those_are_tried_that_differ() {
+        let org = |id: &str| format!(r#""StringEquals":{{"aws:PrincipalOrgID":"{id}"}}"#);
+        let everybody = r#""AWS":"*""#;
+        let account = r#""StringEquals":{"aws:PrincipalAccount":"222222222222"}"#;
+        for (desired, live, expect) in [
+            (trust(B, ""), trust(B, ""), 1),
+            (trust(everybody, &org("o-test")), trust(everybody, &org("o-test")), 2),
+            (trust(B, ""), trust(everybody, &org("o-test")), 2),
+            (trust(everybody, account), trust(everybody, account), 5),
+        ] {
+            let bench = Bench::new(&desired, &live);
+            assert_eq!(strangers(bench.setting(), bench.subject()).len(), expect, "{live}");
+        }
+        assert_eq!(
+            outcomes(&trust(everybody, account), &trust(everybody, "")).pop(),
+            Some((Probe::NobodyElse, Failed))
+        );
+        let paths = r#""ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-test/r-root/ou-a/*"}"#;
+        let mut bench = Bench::new(&trust(everybody, paths), &trust(everybody, &org("o-test")));
+        let inside =
+            bench.organization.accounts.values_mut().skip(2).map(|account| account.parents.push("ou-a".to_owned()));
+        assert_eq!(inside.count(), 2);
+        let last = check(bench.setting(), bench.subject()).pop().unwrap();
+        assert_eq!(last.outcome, Failed);
+        assert!(last.message.contains("111111111111") && !last.message.contains("444444444444"), "{}", last.message);
     }
 
     #[test]

@@ -10,10 +10,17 @@
 )]
 
 mod apply;
+mod cases;
 mod clients;
+mod kit_cado;
+mod kit_cloudtrail;
+mod kit_cortex_xdr;
+mod kit_cortex_xsiam;
+mod language;
 mod moto;
 mod negative;
 mod probes;
+mod readme;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod terminal;

@@ -41,11 +41,15 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::of(DESIRED).await
+    }
+
+    async fn of(desired: &str) -> Self {
         let sandbox = Sandbox::new(World::demo());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
-        let scene = Self { sandbox, endpoint, desired: Directory::new(DESIRED) };
+        let scene = Self { sandbox, endpoint, desired: Directory::new(desired) };
         scene.rolecall(&["apply", "--auto-approve"]).exits(0);
         scene
     }
@@ -110,6 +114,8 @@ async fn converged_roles_are_proven_and_what_nobody_can_enter_is_not_passed() {
     assert!(!verified.stdout.contains("vendor-secret-id"), "{}", verified.stdout);
     scene.rolecall(&["verify"]).exits(0).says(&[
         "Audit proven in 3 of 3 accounts",
+        "Vendor proven in 0 of 1 account, not provable in 1",
+        "Vendor proven in 0 of 1 account, not provable in 1",
         "nobody at hand may assume it",
         "999999999999",
     ]);
@@ -191,4 +197,42 @@ async fn the_arns_of_our_roles_are_handed_out_without_secrets() {
     assert_eq!(*resource, Value::from(format!("arn:aws:iam::{LOGS}:role/Vendor")));
     scene.rolecall(&["output"]).exits(0).says(&["external id (sensitive)", "For account 999999999999", "3 roles"]);
     scene.rolecall(&["output", "--show-sensitive", "--format", "csv"]).exits(0).says(&[",vendor-secret-id"]);
+}
+
+const EXPECTING: &str = r#"
+name = "verified"
+
+[[policy]]
+name = "Read"
+[[policy.statement]]
+actions = ["s3:GetObject", "s3:ListBucket"]
+resources = ["*"]
+
+[[role]]
+name = "Audit"
+targets = [{ ou = "Workloads/Prod" }]
+managed_policies = ["local:Read", "aws:SecurityAudit"]
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+[[role.expect]]
+allow = ["s3:GetObject on *", "s3:ListBucket on *", "iam:ListRoles on *"]
+deny = ["s3:PutObject on *", "dynamodb:DeleteTable on *"]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_is_gone_fails_in_its_account_and_the_check_can_be_skipped() {
+    let scene = Scene::of(EXPECTING).await;
+    scene.rolecall(&["verify"]).exits(0).says(&["Audit proven in 3 of 3 accounts"]);
+    let less = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}]}"#;
+    let arn = format!("arn:aws:iam::{}:policy/Read", PROD[1]);
+    let version = [("PolicyArn", arn.as_str()), ("PolicyDocument", less), ("SetAsDefault", "true")];
+    scene.by_hand(PROD[1], "CreatePolicyVersion", &version);
+    scene.rolecall(&["verify"]).exits(2).says(&["`s3:GetObject` on `*`", PROD[1], "Audit proven in 2 of 3 accounts"]);
+    let verified = scene.rolecall(&["verify", "--format", "json"]).exits(2);
+    assert_eq!(probes(&verified, &format!("{}/role/Audit", PROD[1]), "failed"), ["expect"]);
+    assert!(verified.stdout.contains("4 of 5 expected permissions"), "{}", verified.stdout);
+    scene.rolecall(&["verify", "--skip-account-check"]).exits(0);
+    // The sandbox simulates nothing: that proves nothing, and the evaluation still fails.
+    let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(2);
+    assert_eq!(probes(&simulated, &format!("{}/role/Audit", PROD[0]), "not_provable"), ["simulate"; 5]);
 }

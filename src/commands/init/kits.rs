@@ -23,7 +23,29 @@ macro_rules! kit {
 pub const START: &str = "quickstart";
 
 /// Every directory of desired state in `examples/`, with every file in it.
-pub const KITS: &[Kit] = &[kit!("quickstart": "policies/read-logs.json", "rolecall.toml", "vendor.toml")];
+pub const KITS: &[Kit] = &[
+    kit!("cado": "README.md", "policies/cross-account.yaml", "rolecall.toml"),
+    kit!("cloudtrail": "README.md", "reader/rolecall.toml", "readers.toml", "rolecall.toml"),
+    kit!("cortex-xdr": "README.md", "rolecall.toml"),
+    kit!("cortex-xsiam":
+        "README.md",
+        "checks.toml",
+        "policies.toml",
+        "policies/ads.json",
+        "policies/automation.json",
+        "policies/cloudtrail-read.json",
+        "policies/discovery.json",
+        "policies/dspm-scanner.json",
+        "policies/dspm.json",
+        "policies/ecr.json",
+        "policies/empty-bucket.json",
+        "policies/k8s.json",
+        "policies/lambda.json",
+        "roles.toml",
+        "rolecall.toml",
+    ),
+    kit!("quickstart": "policies/read-logs.json", "rolecall.toml", "vendor.toml"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -48,10 +70,11 @@ mod tests {
                 continue;
             }
             let name = directory.file_name().unwrap().to_str().unwrap();
-            let there: Vec<String> = files(&directory)
+            let mut there: Vec<String> = files(&directory)
                 .iter()
                 .map(|file| file.strip_prefix(&directory).unwrap().to_str().unwrap().replace('\\', "/"))
                 .collect();
+            there.sort();
             let mut built_in: Vec<&str> = KITS
                 .iter()
                 .find(|kit| kit.name == name)

@@ -429,6 +429,14 @@ fn what_is_missing_under_a_condition_of_the_account_is_asked_for_there() {
 }
 
 #[test]
+fn a_condition_without_a_value_is_the_only_news() {
+    let body = format!("[vars]\non = {{ type = \"bool\" }}\n{ROLE}when = \"var.on\"\n");
+    let problems = main_file(&body).load().unwrap_err();
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert!(said.len() == 1 && said[0].contains("variable `on` is required and has no value"), "{said:?}");
+}
+
+#[test]
 fn expectations_are_read() {
     let role = |text: &str| format!("{ROLE}[[role.expect]]\n{text}\n");
     let config = accepted(&format!(
@@ -442,7 +450,9 @@ fn expectations_are_read() {
     assert_eq!(expect.deny, [("s3:PutObject".to_owned(), "*".to_owned())]);
     assert_eq!(expect.context["aws:SecureTransport"], ["true"]);
     assert_eq!(expect.context["aws:TagKeys"], ["a", "b"]);
-    for text in ["s3:GetObject", "s3:Get* on *", "GetObject on *", "s3:GetObject on bucket", "s3: on *"] {
+    accepted(&role("allow = \"kms:ReEncrypt* on *\""));
+    refused(&role("deny = \"kms:ReEncrypt* on *\""), &["role `R` cannot expect `kms:ReEncrypt* on *`", "one action"]);
+    for text in ["s3:GetObject", "s*:Get on *", "GetObject on *", "s3:GetObject on bucket", "s3: on *"] {
         refused(
             &role(&format!("allow = \"{text}\"")),
             &["role `R` cannot expect", text, "s3:GetObject on arn:aws:s3:::"],

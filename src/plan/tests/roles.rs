@@ -325,6 +325,18 @@ fn what_left_the_desired_state_stays_until_it_is_pruned() {
 }
 
 #[test]
+fn a_role_that_goes_where_another_comes_may_have_been_renamed() {
+    let world = live(&[marked(live_role("X"))], &[]);
+    for (desired, said) in [(desire(&[role("Y")], &[]), true), (desire(&[], &[]), false)] {
+        let kept = plan(&settings(), &desired, &world);
+        assert_eq!(kept.findings[0].message.contains("cannot rename"), said);
+        let pruned = plan(&pruning(), &desired, &world);
+        let gone = pruned.changes.iter().find(|change| change.address.ends_with("/X")).unwrap();
+        assert_eq!(gone.reason.contains("cannot rename"), said);
+    }
+}
+
+#[test]
 fn what_is_out_of_scope_is_no_orphan() {
     let settings = Settings { roles: vec!["Y*".to_owned()], ..pruning() };
     let plan = plan(&settings, &desire(&[role("X"), role("Y1")], &[]), &live(&[marked(live_role("Z"))], &[]));

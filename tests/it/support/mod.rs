@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 pub mod cloud;
 pub mod moto;
 pub mod served;
+pub mod world;
 
 /// What one run of the binary printed, and how it ended.
 #[derive(Debug)]

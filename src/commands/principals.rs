@@ -1,0 +1,99 @@
+//! Do the roles that planned trust policies name exist? IAM refuses a trust that names one that does not.
+//!
+//! Only trusts that are about to be written are looked at: in one that is there already a role that is gone shows as its
+//! unique id. Roles of other organizations cannot be seen, nor can those of an account that cannot be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::org::{Account, AccountId, Organization};
+use crate::plan::{AccountPlan, Finding, Severity};
+use crate::read::{Reader, Scope, Wanted};
+use crate::resource::name::RoleName;
+use crate::resource::policy::{PolicyDocument, PolicyKind};
+use crate::resource::step::Step;
+
+/// Says of each planned trust which roles it names that are neither there nor planned.
+pub async fn missing(
+    reader: &impl Reader,
+    organization: &Organization,
+    parts: &[AccountPlan],
+    parallelism: usize,
+) -> Vec<Finding> {
+    let named = named(parts, organization);
+    let planned = planned(parts, organization);
+    let mut wanted: BTreeMap<AccountId, BTreeMap<&str, RoleName>> = BTreeMap::new();
+    for (_, arn) in named.iter().filter(|(_, arn)| !planned.contains(arn)) {
+        if let Some((account, role)) = role_of(arn) {
+            wanted.entry(account).or_default().insert(arn, role);
+        }
+    }
+    let active = |id: &AccountId| organization.accounts.get(id).filter(|account| account.status.is_active());
+    let looks = wanted.iter().filter_map(|(id, roles)| Some(gone(reader, active(id)?, roles)));
+    let gone: BTreeSet<&str> = stream::iter(looks).buffer_unordered(parallelism).concat().await;
+    let missing = named.iter().filter(|(_, arn)| gone.contains(arn.as_str()));
+    missing
+        .map(|(address, arn)| Finding {
+            code: "missing-principal".to_owned(),
+            severity: Severity::Stop,
+            address: Some(address.clone()),
+            message: format!(
+                "the trust policy names `{arn}`, which does not exist: IAM refuses it; create that role first, or correct the name"
+            ),
+        })
+        .collect()
+}
+
+/// The roles among `roles` that are not in `account`, as far as it can be read.
+async fn gone<'a>(reader: &impl Reader, account: &Account, roles: &BTreeMap<&'a str, RoleName>) -> BTreeSet<&'a str> {
+    let scope = Scope::Only { roles: roles.values().cloned().collect(), policies: BTreeSet::new() };
+    match reader.read(account, &Wanted { scope, details: false, grants: None }).await {
+        Ok(live) => {
+            let there: BTreeSet<&str> = live.roles.values().map(|role| role.arn.as_str()).collect();
+            roles.keys().filter(|arn| !there.contains(*arn)).copied().collect()
+        }
+        Err(error) => {
+            tracing::debug!(%error, "whether the roles that trusts name exist is not known");
+            BTreeSet::new()
+        }
+    }
+}
+
+/// Address and role ARN for each role that a planned trust names.
+fn named(parts: &[AccountPlan], organization: &Organization) -> BTreeSet<(String, String)> {
+    let changes = parts.iter().flat_map(|part| &part.changes);
+    let written = changes.flat_map(|change| change.steps.iter().map(|step| (&change.address, step)));
+    written
+        .filter_map(|(address, step)| match step {
+            Step::CreateRole { trust: text, .. } | Step::UpdateAssumeRolePolicy { document: text, .. } => {
+                Some((address, PolicyDocument::live(text, PolicyKind::Trust, &organization.partition)))
+            }
+            _ => None,
+        })
+        .flat_map(|(address, trust)| trust.aws_principals().into_iter().map(|arn| (address.clone(), arn)))
+        .filter(|(_, arn)| role_of(arn).is_some())
+        .collect()
+}
+
+fn planned(parts: &[AccountPlan], organization: &Organization) -> BTreeSet<String> {
+    let steps =
+        parts.iter().flat_map(|part| part.changes.iter().flat_map(|change| &change.steps).map(|step| (part.id, step)));
+    steps
+        .filter_map(|(account, step)| match step {
+            Step::CreateRole { role, path, .. } => {
+                Some(format!("arn:{}:iam::{account}:role{path}{role}", organization.partition))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The account and name in a role's ARN.
+fn role_of(arn: &str) -> Option<(AccountId, RoleName)> {
+    let mut parts = arn.splitn(6, ':').skip(4);
+    let account = AccountId::parse(parts.next()?).ok()?;
+    let name = parts.next()?.strip_prefix("role/")?.rsplit('/').next()?;
+    Some((account, RoleName::parse(name).ok()?))
+}
