@@ -305,6 +305,14 @@ pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
                 change.steps.extend(finish);
             }
         }
+        // Its last step waits for those in the circle, so they must not wait for it: that it exists is enough for them,
+        // and apply waits until IAM sees that.
+        for waiting in accounts.iter_mut().flat_map(|account| &mut account.changes) {
+            let in_circle = circular.iter().any(|maker| reaches(&edges, maker, &waiting.address));
+            if in_circle && !same_account(&waiting.address, &address) {
+                waiting.after.remove(&address);
+            }
+        }
     }
 }
 
