@@ -160,6 +160,10 @@ pub struct Change {
     /// Addresses of changes that must be done before this one; they may be in other accounts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
+    /// Addresses of changes in other accounts that must be done before the trust policies that stand last in `steps` are
+    /// written; those changes wait only for what stands before. Empty where no circle of trust spans accounts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub finish_after: BTreeSet<String>,
     /// What differs, sensitive values masked.
     pub diffs: Vec<AttributeDiff>,
     /// The writes, in order.

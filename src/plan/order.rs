@@ -265,8 +265,8 @@ fn close(change: &mut Change) -> Option<Step> {
 
 /// Adds to each change the changes in other accounts that create a role its trust policy names.
 ///
-/// Where accounts wait for each other, the role that closes the circle gets its trust policy last, in its own change, and
-/// waits for nobody: IAM refuses that step until the other role is there, and it is tried again.
+/// Where accounts wait for each other, the role that closes the circle gets its trust policy last, in its own change, once
+/// the roles that it names are there; they wait only for what comes before that step.
 pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
     let mut makers: BTreeMap<String, String> = BTreeMap::new();
     let mut trusts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -303,6 +303,7 @@ pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
             if !circular.is_empty() {
                 let finish = close(change);
                 change.steps.extend(finish);
+                change.finish_after = circular;
             }
         }
     }
