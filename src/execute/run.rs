@@ -102,16 +102,14 @@ fn add(results: &mut BTreeMap<String, ChangeResult>, result: ChangeResult) {
     }
 }
 
-/// A change, or its two passes where it closes a circle of trust that spans accounts.
+/// A change, or its two passes where it closes a circle of trust.
 ///
-/// The first pass ends before the trust policies that stand last, so that the roles they name can be created in between.
+/// The first pass ends before the trust policy, so that the roles it names can be created in between.
 fn passes(change: &Change) -> impl Iterator<Item = Change> {
     let mut first = change.clone();
     let mut second = None;
-    if !change.finish_after.is_empty() {
-        let is_trust = |step: &Step| matches!(step, Step::UpdateAssumeRolePolicy { .. });
-        let end = change.steps.iter().rposition(|step| !is_trust(step)).map_or(0, |last| last + 1);
-        let steps = first.steps.split_off(end);
+    if is_first_pass(change) {
+        let steps = first.steps.split_off(change.steps.len().saturating_sub(1));
         let mut after = change.finish_after.clone();
         after.insert(change.address.clone());
         second = Some(Change { steps, after, finish_after: BTreeSet::new(), ..change.clone() });

@@ -103,7 +103,8 @@ impl Case {
         assert_eq!(served.writes(), Vec::<String>::new(), "{}: a plan writes nothing", self.name);
         let json = serde_json::from_str(&json).map(|json| pretty(&stable(json))).unwrap_or_default();
         let request_id = Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap();
-        let [text, json] = [text + &ending, json].map(|said| request_id.replace_all(&said, "<request id>").into_owned());
+        let [text, json] =
+            [text + &ending, json].map(|said| request_id.replace_all(&said, "<request id>").into_owned());
         let differences = [self.compare("plan.txt", &text), self.compare("plan.json", &json)];
         differences.into_iter().flatten().reduce(|one, other| one + &other)
     }

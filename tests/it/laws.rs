@@ -325,3 +325,27 @@ async fn a_large_organization_costs_two_calls_an_account_and_the_walk() {
     let floor = 2 * (ACCOUNTS - 1) + served.sandbox.with(|world| walk(world));
     assert!(usize::try_from(calls).unwrap() * 10 <= floor * 11, "{calls} calls, {floor} would do");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn roles_that_trust_each_other_in_a_ring_of_accounts_take_one_apply() {
+    let trusting = |name: &str, account: &str, trusted: &str| {
+        let trusted: String = trusted.split(' ').map(|role| format!("\"arn:aws:iam::{role}\", ")).collect();
+        format!(
+            "[[role]]\nname = \"{name}\"\ntargets = [{{ account = \"{account}\" }}]\n[[role.trust]]\naws = [{trusted}]\n"
+        )
+    };
+    // A trusts B, B trusts C, C trusts B's neighbour D, D trusts A and B: more than one ring, and one within an account.
+    let ring = [
+        trusting("A", NETWORK, "444444444443:role/B"),
+        trusting("B", DATA, "222222222221:role/C 444444444443:role/D"),
+        trusting("C", "222222222221", "444444444443:role/D"),
+        trusting("D", DATA, "333333333331:role/A 444444444443:role/B"),
+    ];
+    for parallelism in ["1", "8"] {
+        let (served, desired) = (Served::demo().await, Directory::new(&format!("name = \"ring\"\n{}", ring.concat())));
+        let start = Instant::now();
+        rolecall_on(&served, &desired, &["apply", "--auto-approve", "--parallelism", parallelism]).exits(0);
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody waits for what waits for it");
+        rolecall_on(&served, &desired, &["plan", "--detailed-exitcode"]).exits(0);
+    }
+}

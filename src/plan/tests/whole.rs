@@ -130,6 +130,7 @@ fn accounts_that_wait_for_each_other_are_written_in_two_passes() {
     assert_eq!(plan.summary.steps, 3);
     assert_eq!(plan.accounts[0].changes[0].after, [format!("{other}/role/Y")].into());
     assert!(plan.accounts[1].changes[0].after.is_empty());
+    assert_eq!(plan.accounts[1].changes[0].finish_after, [format!("{A}/role/X")].into());
 }
 
 #[test]
