@@ -67,7 +67,9 @@ where
         let known = Arc::make_mut(&mut outcomes);
         for Finished { account, stale, results: of_turn } in finished {
             known.extend(of_turn.iter().map(|result| (result.address.clone(), result.outcome)));
-            of_turn.into_iter().for_each(|result| add(&mut results, result));
+            for result in of_turn {
+                add(&mut results, result);
+            }
             if let Some(turn) = turns.iter_mut().find(|turn| turn.part.id == account) {
                 turn.stale = Some(stale);
                 turn.tell_if_finished(&results, &shared.on_event);
