@@ -30,7 +30,8 @@ impl Console {
         };
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let verbosity = if output.verbose > 0 { Verbosity::Verbose } else { Verbosity::Normal };
-        let style = |terminal: bool| Style { verbosity, width: width(), ..Style::new(choice, terminal, no_color) };
+        let style =
+            |terminal: bool| Style { verbosity, width: width(terminal), ..Style::new(choice, terminal, no_color) };
         let terminal = io::stderr().is_terminal();
         Self { out: style(io::stdout().is_terminal()), err: style(terminal), terminal, quiet: output.quiet }
     }
@@ -96,8 +97,12 @@ impl Console {
     }
 }
 
-/// The terminal's width, within what reads well.
-fn width() -> usize {
+/// The terminal's width, within what reads well. Elsewhere lines are not wrapped: whoever searches them finds whole
+/// sentences.
+fn width(is_terminal: bool) -> usize {
+    if !is_terminal {
+        return usize::from(u16::MAX);
+    }
     let terminal = terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
     terminal.unwrap_or(style::DEFAULT_WIDTH).clamp(60, 140)
 }

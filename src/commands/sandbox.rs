@@ -9,7 +9,7 @@ use crate::aws;
 use crate::cli::{DesiredArgs, Format, ScopeArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
-use crate::report::style::Tone;
+use crate::report::style::{DEFAULT_WIDTH, Tone};
 use crate::sandbox::Sandbox;
 use crate::sandbox::build::OrgSpec;
 use crate::sandbox::serve as http;
@@ -138,7 +138,7 @@ impl Demo<'_> {
     fn title(&self, text: &str) -> Result<(), Stop> {
         let mut out = self.console.data();
         let style = &self.console.out;
-        let rule = "─".repeat(style.width.saturating_sub(text.chars().count() + 4));
+        let rule = "─".repeat(style.width.min(DEFAULT_WIDTH).saturating_sub(text.chars().count() + 4));
         writeln!(
             out,
             "\n{} {} {}",

@@ -70,7 +70,7 @@ impl Subject {
             Self::Resource(Kind::Policy) => {
                 &["policy", "roles", "policies", "var", "account", "organization", "partition"]
             }
-            // No check is for grants: [`Self::read`] knows no word for it.
+            // No check is for grants: `Check::read` knows no word for it.
             Self::Resource(Kind::Grant) => &[],
             Self::Plan => &["plan", "var", "organization", "partition"],
         }

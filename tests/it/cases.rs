@@ -99,6 +99,7 @@ impl Case {
             (run.stdout, format!("{}[exit code {}]\n", said.replace(place, "."), run.code))
         };
         let (text, ending) = plan("text");
+        assert!(!ending.contains("cannot reach AWS"), "{}: {ending}", self.name);
         let (json, _) = plan("json");
         assert_eq!(served.writes(), Vec::<String>::new(), "{}: a plan writes nothing", self.name);
         let json = serde_json::from_str(&json).map(|json| pretty(&stable(json))).unwrap_or_default();

@@ -382,7 +382,13 @@ fn n2_5_the_platforms_role_does_not_exist() {
     let arn = format!("arn:aws:iam::{}:role/CadoResponseRole", world.id("forensics"));
     let kit = kit(&world);
     kit.answer(&answers(&world, &format!("cado_role_arn = \"{arn}\"")));
-    kit.run(&world, "plan", &[]).says(&[&arn, "does not exist", world.id("member-01")]);
+    let plan = kit.plan(&world, &[]);
+    let address = format!("{}/role/{ROLE}", world.id("member-01"));
+    let found =
+        plan["findings"].as_array().unwrap().iter().find(|finding| finding["address"] == address.as_str()).unwrap();
+    let message = found["message"].as_str().unwrap();
+    assert!(message.contains(&arn) && message.contains("does not exist"), "{message}");
+    kit.run(&world, "apply", &["--auto-approve"]).exits(4).says(&[&arn, world.id("member-01")]);
 }
 
 #[test]

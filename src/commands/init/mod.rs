@@ -82,9 +82,10 @@ mod tests {
                 let hint = problem.hint.clone().unwrap_or_default();
                 assert!(problem.code == "variable" && problem.message.contains("has no value"), "{problem:?}");
                 // An input of a module is given by the directory that names it, which is said instead.
-                let words: &[&str] = match hint.starts_with("it is given at ") {
-                    true => &["readers.toml:", "{{ var."],
-                    false => &["--var ", "ROLECALL_VAR_", "rolecall.toml:"],
+                let words: &[&str] = if hint.starts_with("it is given at ") {
+                    &["readers.toml:", "{{ var."]
+                } else {
+                    &["--var ", "ROLECALL_VAR_", "rolecall.toml:"]
                 };
                 assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
             }

@@ -167,3 +167,28 @@ fn accounts_are_asked_for_their_tags_where_a_grant_needs_them() {
     assert!(config.tag_candidates(&organization(), &scope).contains(&AccountId::parse("000000000002").unwrap()));
     assert_eq!(granted(&config.expand(&organization(), &scope).unwrap()).len(), 1);
 }
+
+#[test]
+fn a_module_grants_its_roles_and_is_named_where_it_cannot() {
+    let role = "[vars]\nreader = { type = \"string\" }\n[[role]]\nname = \"Reader\"\ntargets = [{ account = \"prod\" }]\n[[role.trust]]\naws = \"111111111111\"\n";
+    let to = "{ account = \"dev\", user = \"{{ var.reader }}\" }";
+    let root = "name = \"test\"\n[[module]]\nsource = \"kit\"\nvars = { reader = \"log-reader\" }\n";
+    for (selector, expect) in [
+        (PROD, Ok("000000000003 user/log-reader: arn:aws:iam::000000000002:role/Reader")),
+        ("{ account = \"dev\" }", Err("kit")),
+    ] {
+        let kit = format!("name = \"kit\"\n{role}{}", grant("Reader", selector, to));
+        let config = world(&[("rolecall.toml", root), ("kit/rolecall.toml", &kit)]).load().unwrap();
+        match (config.expand(&organization(), &NarrowScope::default()), expect) {
+            (Ok(expansion), Ok(expect)) => assert_eq!(granted(&expansion), [expect]),
+            (Err(problems), Err(module)) => {
+                let shown = problems.to_string();
+                assert!(
+                    shown.contains("role `Reader`") && shown.contains("module") && shown.contains(module),
+                    "{shown}"
+                );
+            }
+            (got, _) => panic!("{got:?}"),
+        }
+    }
+}
