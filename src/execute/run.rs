@@ -67,7 +67,9 @@ where
         let known = Arc::make_mut(&mut outcomes);
         for Finished { account, stale, results: of_turn } in finished {
             known.extend(of_turn.iter().map(|result| (result.address.clone(), result.outcome)));
-            results.extend(of_turn.into_iter().map(|result| (result.address.clone(), result)));
+            for result in of_turn {
+                add(&mut results, result);
+            }
             if let Some(turn) = turns.iter_mut().find(|turn| turn.part.id == account) {
                 turn.stale = Some(stale);
                 turn.tell_if_finished(&results, &shared.on_event);
@@ -94,6 +96,39 @@ fn all(changes: &[Change], outcome: Outcome, error: &str) -> Vec<ChangeResult> {
     changes.iter().map(|change| result(change, outcome, Some(error.to_owned()))).collect()
 }
 
+/// Adds the result of a change, or of its second pass where the first is done.
+fn add(results: &mut BTreeMap<String, ChangeResult>, result: ChangeResult) {
+    let first = results.entry(result.address.clone()).or_insert_with(|| result.clone());
+    if first.outcome == Outcome::Done {
+        *first = result;
+    }
+}
+
+/// A change, or its two passes where it closes a circle of trust.
+///
+/// The first pass ends before the trust policy, so that the roles it names can be created in between.
+fn passes(change: &Change) -> impl Iterator<Item = Change> {
+    let mut first = change.clone();
+    let mut second = None;
+    if is_first_pass(change) {
+        let steps = first.steps.split_off(change.steps.len().saturating_sub(1));
+        let mut after = change.finish_after.clone();
+        after.insert(change.address.clone());
+        second = Some(Change { steps, after, finish_after: BTreeSet::new(), ..change.clone() });
+    }
+    [Some(first), second].into_iter().flatten()
+}
+
+/// Whether a second pass follows.
+fn is_first_pass(change: &Change) -> bool {
+    !change.finish_after.is_empty()
+}
+
+/// Whether a first pass came before; nobody waits for a second one.
+fn is_second_pass(change: &Change) -> bool {
+    change.after.contains(&change.address)
+}
+
 /// What one account has to do, and in one round of it may do.
 #[derive(Clone)]
 struct Turn {
@@ -113,7 +148,7 @@ struct Finished {
 
 impl Turn {
     fn new(part: &AccountPlan, accounts: &BTreeMap<AccountId, Account>) -> Option<Self> {
-        let open: Vec<Change> = planned(part).cloned().collect();
+        let open: Vec<Change> = planned(part).flat_map(passes).collect();
         let account = accounts.get(&part.id).cloned();
         (!open.is_empty()).then(|| Self { part: Arc::new(part.clone()), account, open, stale: None })
     }
@@ -125,7 +160,8 @@ impl Turn {
             change.after.iter().all(|address| address.starts_with(&prefix) || outcomes.contains_key(address))
         });
         loop {
-            let waits = |change: &Change| later.iter().any(|other| change.after.contains(&other.address));
+            let awaited = later.iter().filter(|other| !is_second_pass(other)).map(|other| &other.address);
+            let waits = |change: &Change| awaited.clone().any(|address| change.after.contains(address));
             let Some(at) = ready.iter().position(waits) else { break };
             later.push(ready.remove(at));
         }
@@ -201,7 +237,10 @@ impl<W: Writer, R: Reader> Shared<W, R> {
                 }
             }
         };
-        for ChangeResult { address, action: _, outcome, error } in &results {
+        let finished: BTreeSet<&str> =
+            open.iter().filter(|change| !is_first_pass(change)).map(|change| change.address.as_str()).collect();
+        let ended = |result: &&ChangeResult| result.outcome != Outcome::Done || finished.contains(&*result.address);
+        for ChangeResult { address, action: _, outcome, error } in results.iter().filter(ended) {
             let (address, outcome, error) = (address.clone(), *outcome, error.clone());
             (self.on_event)(Event::ChangeFinished { address, outcome, error });
         }
@@ -266,7 +305,8 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             let why = "changed since the plan was made; plan again".to_owned();
             ended.add(result(change, Outcome::Stale, Some(why)));
         }
-        let here: BTreeSet<&str> = changes.iter().map(|change| change.address.as_str()).collect();
+        let here: BTreeSet<&str> =
+            changes.iter().filter(|change| !is_second_pass(change)).map(|change| change.address.as_str()).collect();
         let place = self.writing.acquire().await;
         let mut running = FuturesUnordered::new();
         loop {
@@ -347,7 +387,9 @@ impl<W: Writer, R: Reader> Shared<W, R> {
 
     /// Reads what was written until it is as the plan expects, and marks as failed what never is.
     async fn read_back(&self, changes: &[Change], account: &Account, results: &mut BTreeMap<String, ChangeResult>) {
-        let is_done = |change: &&Change| results.get(&change.address).is_some_and(|r| r.outcome == Outcome::Done);
+        let is_done = |change: &&Change| {
+            !is_first_pass(change) && results.get(&change.address).is_some_and(|r| r.outcome == Outcome::Done)
+        };
         let written: Vec<&Change> = changes.iter().filter(is_done).collect();
         let mut waits = self.settings.patience.waits();
         let mut equal = 0;
@@ -402,7 +444,7 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     fn add(&mut self, result: ChangeResult) {
-        self.results.insert(result.address.clone(), result);
+        add(&mut self.results, result);
     }
 
     fn outcome(&self, address: &str) -> Option<Outcome> {

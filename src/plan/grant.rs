@@ -212,6 +212,7 @@ fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyD
         expected: of_grant(sides.after),
         details: false,
         after: BTreeSet::new(),
+        finish_after: BTreeSet::new(),
         diffs,
         steps,
     }

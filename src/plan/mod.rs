@@ -160,6 +160,10 @@ pub struct Change {
     /// Addresses of changes that must be done before this one; they may be in other accounts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
+    /// Addresses of changes that must be done before the last step, which writes the trust policy of a role that closes a
+    /// circle of trust. Whoever waits for this change waits only for the steps before that one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub finish_after: BTreeSet<String>,
     /// What differs, sensitive values masked.
     pub diffs: Vec<AttributeDiff>,
     /// The writes, in order.

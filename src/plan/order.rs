@@ -6,7 +6,7 @@
 //! because IAM refuses a principal that does not exist. A policy is deleted after the roles that let go of it.
 //!
 //! Roles that trust each other cannot all be first. One of them is created with a trust policy that lets nobody in, and
-//! its real one is written as the last step of the change after which all it names exist.
+//! its real one is the last step of its change: a second pass, once all it names exist ([`Change::finish_after`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -218,31 +218,18 @@ fn sort(changes: Vec<Change>) -> Vec<Change> {
     let mut sorted: Vec<Change> = Vec::with_capacity(changes.len());
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut waiting = changes;
-    let mut unfinished: Vec<Unfinished> = Vec::new();
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|change| change.after.is_subset(&done));
         let mut next = waiting.remove(ready.unwrap_or_else(|| circular(&waiting)));
         if ready.is_none() {
             let missing: BTreeSet<String> = next.after.difference(&done).cloned().collect();
             next.after.retain(|address| done.contains(address));
-            let role = next.address.clone();
-            unfinished.extend(close(&mut next).map(|step| Unfinished { role, step, missing }));
+            finish_after(&mut next, missing);
         }
         done.insert(next.address.clone());
-        for finished in unfinished.extract_if(.., |open| open.missing.is_subset(&done)) {
-            next.after.extend(finished.missing.into_iter().chain([finished.role]).filter(|one| *one != next.address));
-            next.steps.push(finished.step);
-        }
         sorted.push(next);
     }
     sorted
-}
-
-/// A role's real trust policy, and the changes that it waits for.
-struct Unfinished {
-    role: String,
-    step: Step,
-    missing: BTreeSet<String>,
 }
 
 /// The first change that waits for itself. Only creations of roles are waited for in a circle.
@@ -252,9 +239,17 @@ fn circular(waiting: &[Change]) -> usize {
     waiting.iter().position(waits_for_itself).unwrap_or_default()
 }
 
-/// Lets a new role begin with a trust policy for nobody; returns the step that writes the real one.
-fn close(change: &mut Change) -> Option<Step> {
-    change.steps.iter_mut().find_map(|step| match step {
+/// Lets a new role begin with a trust policy for nobody, and get its real one once `missing` are done.
+fn finish_after(change: &mut Change, missing: BTreeSet<String>) {
+    if change.finish_after.is_empty() {
+        let finish = close(&mut change.steps);
+        change.steps.extend(finish);
+    }
+    change.finish_after.extend(missing);
+}
+
+fn close(steps: &mut [Step]) -> Option<Step> {
+    steps.iter_mut().find_map(|step| match step {
         Step::CreateRole { role, trust, .. } => {
             let document = std::mem::replace(trust, CLOSED.to_owned());
             Some(Step::UpdateAssumeRolePolicy { role: role.clone(), document })
@@ -265,8 +260,7 @@ fn close(change: &mut Change) -> Option<Step> {
 
 /// Adds to each change the changes in other accounts that create a role its trust policy names.
 ///
-/// Where accounts wait for each other, the role that closes the circle gets its trust policy last, in its own change, and
-/// waits for nobody: IAM refuses that step until the other role is there, and it is tried again.
+/// Where accounts wait for each other, the role that closes the circle is finished in a second pass.
 pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
     let mut makers: BTreeMap<String, String> = BTreeMap::new();
     let mut trusts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -301,16 +295,7 @@ pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
         if let Some(change) = find(accounts, &address) {
             change.after.extend(plain);
             if !circular.is_empty() {
-                let finish = close(change);
-                change.steps.extend(finish);
-            }
-        }
-        // Its last step waits for those in the circle, so they must not wait for it: that it exists is enough for them,
-        // and apply waits until IAM sees that.
-        for waiting in accounts.iter_mut().flat_map(|account| &mut account.changes) {
-            let in_circle = circular.iter().any(|maker| reaches(&edges, maker, &waiting.address));
-            if in_circle && !same_account(&waiting.address, &address) {
-                waiting.after.remove(&address);
+                finish_after(change, circular);
             }
         }
     }

@@ -287,6 +287,7 @@ fn change(context: &Context<'_>, sides: Sides<'_, LivePolicy>, target: Option<&T
         expected: sides.after.map_or_else(absent, |after| of_policy(Some(after), Purpose::Expected)),
         details: false,
         after: BTreeSet::new(),
+        finish_after: BTreeSet::new(),
         diffs,
         steps,
     }

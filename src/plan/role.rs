@@ -412,6 +412,7 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         expected,
         details,
         after: BTreeSet::new(),
+        finish_after: BTreeSet::new(),
         diffs,
         steps,
     }

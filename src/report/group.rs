@@ -159,6 +159,7 @@ fn words(change: &Change) -> String {
         expected: _,
         details: _,
         after: _,
+        finish_after: _,
         diffs,
         steps,
     } = change;

@@ -81,6 +81,7 @@ fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>
         expected: String::new(),
         details: false,
         after: BTreeSet::new(),
+        finish_after: BTreeSet::new(),
         diffs,
         steps: if cosmetic { vec![] } else { vec![step] },
     }

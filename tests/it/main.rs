@@ -17,6 +17,7 @@ mod kit_cloudtrail;
 mod kit_cortex_xdr;
 mod kit_cortex_xsiam;
 mod language;
+mod laws;
 mod moto;
 mod negative;
 mod probes;

@@ -128,8 +128,9 @@ fn accounts_that_wait_for_each_other_are_written_in_two_passes() {
         [Step::CreateRole { .. }, Step::CreateRole { .. }, Step::UpdateAssumeRolePolicy { .. }]
     ));
     assert_eq!(plan.summary.steps, 3);
-    // The one that is finished last waits for the other, so neither change waits for the other to be done.
-    assert!(plan.accounts.iter().all(|account| account.changes[0].after.is_empty()), "{other}");
+    assert_eq!(plan.accounts[0].changes[0].after, [format!("{other}/role/Y")].into());
+    assert!(plan.accounts[1].changes[0].after.is_empty());
+    assert_eq!(plan.accounts[1].changes[0].finish_after, [format!("{A}/role/X")].into());
 }
 
 #[test]

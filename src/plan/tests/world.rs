@@ -214,17 +214,17 @@ fn count(live: &mut LiveAccount) {
     }
 }
 
-/// Performs the steps of all changes in order; says what IAM would refuse.
+/// Performs the steps of all changes in order, second passes last; says what IAM would refuse.
 pub fn run(live: &LiveAccount, plan: &AccountPlan) -> Result<LiveAccount, String> {
     let mut world = live.clone();
     let created = created(plan);
     let mut clock = 1000;
-    for change in &plan.changes {
-        for step in &change.steps {
-            clock += 1;
-            perform(&mut world, step, clock, &created)
-                .map_err(|refusal| format!("{}: {step:?}: {refusal}", change.address))?;
-        }
+    let pass = |change: &Change| change.steps.len() - usize::from(!change.finish_after.is_empty());
+    let first = plan.changes.iter().flat_map(|change| &change.steps[..pass(change)]);
+    let second = plan.changes.iter().flat_map(|change| &change.steps[pass(change)..]);
+    for step in first.chain(second) {
+        clock += 1;
+        perform(&mut world, step, clock, &created).map_err(|refusal| format!("{step:?}: {refusal}"))?;
     }
     Ok(world)
 }

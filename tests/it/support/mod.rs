@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 pub mod cloud;
 pub mod moto;
@@ -76,6 +77,31 @@ pub fn run(command: &mut Command) -> Run {
         stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
     }
+}
+
+/// Runs `act` for each of `inputs`, a few at once. Fails once all have ended, so that nothing is left waiting.
+pub async fn for_each<T, F>(inputs: Vec<T>, act: impl Fn(T) -> F) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let places = Arc::new(tokio::sync::Semaphore::new(6));
+    let mut running = tokio::task::JoinSet::new();
+    for input in inputs {
+        let (places, one) = (Arc::clone(&places), act(input));
+        running.spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            one.await
+        });
+    }
+    let (mut done, mut failed) = (Vec::new(), 0);
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok(output) => done.push(output),
+            Err(_) => failed += 1,
+        }
+    }
+    assert_eq!(failed, 0, "some failed, see above");
+    done
 }
 
 /// A directory of desired state that goes away with the test.

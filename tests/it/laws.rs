@@ -1,0 +1,351 @@
+//! What holds of every plan and every apply, whatever fails, whenever it ends and in whatever order accounts answer.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rolecall::org::AccountId;
+use rolecall::sandbox::faults::{Effect, Fault, When};
+use rolecall::sandbox::wire::ApiError;
+use rolecall::sandbox::world::World;
+use serde_json::Value;
+use tokio::task::block_in_place;
+
+use crate::support::served::Served;
+use crate::support::{Directory, Run, for_each, rolecall, run};
+
+const NETWORK: &str = "333333333331";
+const DATA: &str = "444444444443";
+
+/// A desired state that uses every feature, over two accounts.
+const EVERYTHING: &str = r#"
+name = "laws"
+[vars]
+external_id = { type = "string", sensitive = true, default = "the-very-secret-id" }
+dspm = { type = "bool", default = false }
+[account.network.vars]
+dspm = true
+
+[[policy]]
+name = "Logs"
+path = "/audit/"
+description = "What is read"
+document = "logs.json"
+tags = { team = "security" }
+
+[[policy]]
+name = "Boundary"
+[[policy.statement]]
+actions = ["s3:*", "logs:*"]
+resources = ["*"]
+
+[[role]]
+name = "Auditor+a"
+path = "/audit/"
+description = "Reads ünd more"
+max_session_duration = "2h"
+permissions_boundary = "local:Boundary"
+managed_policies = ["aws:SecurityAudit", { policy = "local:Logs", when = "var.dspm" }]
+tags = { team = "security" }
+targets = [{ account = "network" }]
+[[role.trust]]
+sid = "Vendor"
+aws = ["999999999999"]
+external_id = "{{ var.external_id }}"
+[[role.trust]]
+aws = ["arn:aws:iam::444444444443:role/Partner"]
+[[role.inline_policy]]
+name = "list"
+[[role.inline_policy.statement]]
+not_actions = ["iam:*"]
+resources = ["arn:aws:s3:::${aws:PrincipalAccount}-{{ account.name }}/*"]
+conditions.Bool."aws:SecureTransport" = "true"
+
+[[role]]
+name = "Partner"
+targets = [{ account = "data-prod" }]
+[[role.trust]]
+aws = ["arn:aws:iam::333333333331:role/audit/Auditor+a"]
+
+[[role]]
+name = "Adopted"
+adopt = true
+manage = { trust = "additive", managed_policies = "additive", inline_policies = "additive", tags = "exclusive" }
+managed_policies = ["aws:ReadOnlyAccess"]
+permissions_boundary = ""
+tags = { team = "data" }
+targets = [{ account = "data-prod" }]
+[[role.trust]]
+service = "lambda.amazonaws.com"
+[[role.inline_policy]]
+name = "write"
+[[role.inline_policy.statement]]
+actions = ["s3:PutObject"]
+resources = ["*"]
+
+[[role]]
+name = "Moved"
+path = "/new/"
+managed_policies = ["aws:SecurityAudit"]
+inline_policy = []
+targets = [{ account = "data-prod" }]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+
+[[role]]
+name = "Gone"
+ensure = "absent"
+targets = [{ account = "data-prod" }]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+
+[[role]]
+name = "Theirs"
+external = true
+targets = [{ account = "data-prod" }]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+"#;
+
+const LOGS: &str = r#"{"Version": "2012-10-17", "Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}"#;
+const OLD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+const EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+fn everything() -> Directory {
+    Directory::of(&[("rolecall.toml", EVERYTHING), ("logs.json", LOGS)])
+}
+
+/// The demonstration's organization with something to update, adopt, replace and delete in it.
+async fn lived_in() -> Served {
+    let served = Served::demo().await;
+    let mark = ("Tags.member.1.Value", "laws");
+    let role = |name: &str, extra: &[(&str, &str)]| {
+        let params = [&[("RoleName", name), ("AssumeRolePolicyDocument", EC2)], extra].concat();
+        served.by_hand(DATA, "CreateRole", &params);
+    };
+    let owned = [("Tags.member.1.Key", "rolecall:managed-by"), mark];
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    role("Adopted", &[("PermissionsBoundary", admin), ("Tags.member.1.Key", "stray"), mark]);
+    role("Theirs", &[]);
+    for name in ["Moved", "Gone", "Old"] {
+        role(name, &owned);
+        served.by_hand(DATA, "AttachRolePolicy", &[("RoleName", name), ("PolicyArn", admin)]);
+        let inline = [("RoleName", name), ("PolicyName", "by-hand"), ("PolicyDocument", OLD)];
+        served.by_hand(DATA, "PutRolePolicy", &inline);
+    }
+    let logs = [[("PolicyName", "Logs"), ("Path", "/audit/")], [("PolicyDocument", OLD), ("Description", "x")], owned];
+    served.by_hand(NETWORK, "CreatePolicy", &logs.concat());
+    let version = [("PolicyArn", "arn:aws:iam::333333333331:policy/audit/Logs"), ("PolicyDocument", OLD)];
+    (0..4).for_each(|_| served.by_hand(NETWORK, "CreatePolicyVersion", &version));
+    served
+}
+
+const APPLY: [&str; 3] = ["apply", "--auto-approve", "--prune"];
+
+/// Runs the binary; the sandbox answers on the same threads, so the one that waits gives its place away.
+fn rolecall_on(served: &Served, desired: &Directory, arguments: &[&str]) -> Run {
+    block_in_place(|| served.rolecall(desired, arguments))
+}
+
+/// Asserts that an apply from here on ends well and leaves nothing to do, prune included.
+fn converges(served: &Served, desired: &Directory, after: &str) {
+    let apply = rolecall_on(served, desired, &APPLY);
+    assert_eq!(apply.code, 0, "after {after}: {}", apply.text());
+    let plan = rolecall_on(served, desired, &["plan", "--prune", "--detailed-exitcode"]);
+    assert_eq!(plan.code, 0, "after {after}: {}", plan.text());
+}
+
+/// What IAM holds of two accounts, without ids and times: the same for each way that led there.
+fn holdings(served: &Served) -> String {
+    let mut text = String::new();
+    served.sandbox.with(|world| {
+        for id in [NETWORK, DATA] {
+            let iam = &world.accounts[&AccountId::parse(id).unwrap()].iam;
+            for role in iam.roles.values().filter_map(|role| role.latest()) {
+                let attached: std::collections::BTreeSet<_> = role.attached.iter().collect();
+                let details = (&role.description, role.max_session_duration, &role.boundary, &role.tags);
+                writeln!(text, "{id} {}{} {details:?} {attached:?} {:?}", role.path, role.name, role.inline).unwrap();
+            }
+            for policy in iam.policies.values().filter_map(|policy| policy.latest()) {
+                let default = policy.versions.iter().find(|version| version.id == policy.default_version).unwrap();
+                let versions = policy.versions.len();
+                writeln!(text, "{id} {}{} {versions} {} {:?}", policy.path, policy.name, default.document, policy.tags)
+                    .unwrap();
+            }
+        }
+    });
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_plan_applied_leaves_nothing_to_plan_whatever_the_feature() {
+    let (served, desired) = (lived_in().await, everything());
+    let plan = rolecall_on(&served, &desired, &["plan", "--prune", "--format", "json"]).exits(0).json();
+    for kind in ["create", "update", "replace", "delete", "adopt"] {
+        assert!(plan["summary"][kind].as_u64().unwrap() > 0, "nothing to {kind}: {:#}", plan["summary"]);
+    }
+    converges(&served, &desired, "nothing");
+    let steps = usize::try_from(plan["summary"]["steps"].as_u64().unwrap()).unwrap();
+    assert_eq!(served.writes().len(), steps, "what is written is what was planned: {:?}", served.writes());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn an_apply_that_fails_at_any_write_is_finished_by_the_next() {
+    let clean = lived_in().await;
+    converges(&clean, &everything(), "nothing");
+    let expected = Arc::new(holdings(&clean));
+    let mut each: BTreeMap<String, u64> = BTreeMap::new();
+    let writes = clean.writes().into_iter().map(|operation| {
+        let number = each.entry(operation.clone()).or_default();
+        *number += 1;
+        (operation, *number)
+    });
+    let writes: Vec<(String, u64)> = writes.collect();
+    assert!(writes.len() > 25, "{writes:?}");
+    for_each(writes, |(operation, number)| {
+        let expected = Arc::clone(&expected);
+        async move {
+            let (served, desired) = (lived_in().await, everything());
+            served.sandbox.fail(Fault {
+                operation: operation.clone(),
+                account: None,
+                when: When::Nth(number),
+                effect: Effect::Error(ApiError::new(403, "AccessDenied", "by the test")),
+            });
+            let failed = rolecall_on(&served, &desired, &APPLY);
+            let after = format!("{operation} number {number} failed");
+            assert_eq!(failed.code, 3, "{after}: {}", failed.text());
+            converges(&served, &desired, &after);
+            assert_eq!(holdings(&served), *expected, "{after}");
+        }
+    })
+    .await;
+}
+
+/// Moments at which the process is killed, evenly spread over the time that an apply takes.
+const KILLS: u32 = 15;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn an_apply_that_is_killed_at_any_moment_is_finished_by_the_next() {
+    const LATENCY: Duration = Duration::from_millis(40);
+    let clean = lived_in().await;
+    clean.sandbox.set_latency(LATENCY);
+    let start = Instant::now();
+    rolecall_on(&clean, &everything(), &APPLY).exits(0);
+    let (whole, expected) = (start.elapsed(), Arc::new(holdings(&clean)));
+    for_each((1..=KILLS).collect(), |moment| {
+        let expected = Arc::clone(&expected);
+        async move {
+            let (served, desired) = (lived_in().await, everything());
+            served.sandbox.set_latency(LATENCY);
+            let mut command = served.command(&desired, &APPLY);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            tokio::time::sleep(whole * moment / KILLS).await;
+            child.kill().unwrap();
+            block_in_place(|| child.wait()).unwrap();
+            served.sandbox.set_latency(Duration::ZERO);
+            let after = format!("a kill after {} writes", served.writes().len());
+            converges(&served, &desired, &after);
+            assert_eq!(holdings(&served), *expected, "{after}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_plan_is_the_same_bytes_whatever_the_order_of_answers() {
+    let (served, desired) = (lived_in().await, everything());
+    desired.write("more.toml", "[[role]]\nname = \"Everywhere\"\ntargets = \"all\"\ntrust = \"everywhere.json\"\n");
+    desired.write("everywhere.json", EC2);
+    served.by_hand("555555555551", "CreateRole", &[("RoleName", "Everywhere"), ("AssumeRolePolicyDocument", EC2)]);
+    let plan = |arguments: &[&str]| {
+        let run = rolecall_on(&served, &desired, &[&["plan", "--prune"], arguments].concat());
+        let order: String = run.stderr.lines().filter(|line| line.starts_with("Reading")).collect();
+        let bytes: String = run.stdout.lines().filter(|line| !line.contains("\"created_at\"")).collect();
+        (bytes, order)
+    };
+    let (json, text) = (plan(&["--format", "json", "--parallelism", "1"]).0, plan(&["--parallelism", "1"]).0);
+    assert!(json.contains("Everywhere") && text.contains("Everywhere"));
+    served.sandbox.set_jitter(Duration::from_millis(80));
+    let mut orders = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        let (again, order) = plan(&["--format", "json"]);
+        assert_eq!(again, json);
+        assert_eq!(plan(&[]).0, text);
+        orders.insert(order);
+    }
+    assert!(orders.len() > 1, "accounts always came in the same order: {orders:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_only_looks_writes_nothing() {
+    let (served, desired) = (lived_in().await, everything());
+    let validated = block_in_place(|| run(rolecall().envs(served.env()).arg("validate").arg("-c").arg(desired.path())));
+    validated.exits(0);
+    assert_eq!(served.sandbox.calls().len(), 0, "validate calls nobody");
+    let before = holdings(&served);
+    rolecall_on(&served, &desired, &["plan", "--prune"]).exits(0);
+    rolecall_on(&served, &desired, &["plan", "--out", desired.file("saved.plan").to_str().unwrap()]).exits(0);
+    rolecall_on(&served, &desired, &["accounts"]).exits(0);
+    rolecall_on(&served, &desired, &["apply", "--prune", "--no-input"]).exits(1);
+    rolecall_on(&served, &desired, &["apply", "--no-input"]).exits(1);
+    assert_eq!(served.writes(), Vec::<String>::new());
+    assert_eq!(holdings(&served), before);
+}
+
+/// Calls that walking the organization takes: pages of units and of accounts below the root and each unit.
+fn walk(world: &World) -> usize {
+    let organization = &world.organization;
+    let pages = |entries: usize| entries.div_ceil(organization.page_size).max(1);
+    let parents = organization.units.keys().chain([&organization.root]);
+    let below = parents.map(|parent| {
+        let units = organization.units.values().filter(|unit| unit.parent == *parent).count();
+        let accounts = world.accounts.values().filter(|account| account.parent == *parent).count();
+        pages(units) + pages(accounts)
+    });
+    // Who is calling, which organization, which root.
+    3 + below.sum::<usize>()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_organization_costs_two_calls_an_account_and_the_walk() {
+    // What is not optimized takes a smaller organization: the calls of each account are the same.
+    const ACCOUNTS: usize = if cfg!(debug_assertions) { 1200 } else { 5000 };
+    let served = Served::new(World::generated(u32::try_from(ACCOUNTS).unwrap(), 40, 7)).await;
+    let desired = Directory::new(
+        "name = \"large\"\n[[role]]\nname = \"Everywhere\"\ntargets = \"all\"\nexclude = [{ account = \"management\" }]\n[[role.trust]]\nservice = \"ec2.amazonaws.com\"\n",
+    );
+    let plan = rolecall_on(&served, &desired, &["plan", "--quiet", "--format", "json"]).exits(0).json();
+    assert_eq!(plan["summary"]["create"], ACCOUNTS - 1);
+    assert_eq!(plan["accounts"].as_array().map(Vec::len), Some(ACCOUNTS - 1));
+    assert_eq!(plan["findings"], Value::Array(Vec::new()));
+    let calls: u64 = served.sandbox.calls().values().sum();
+    let floor = 2 * (ACCOUNTS - 1) + served.sandbox.with(|world| walk(world));
+    assert!(usize::try_from(calls).unwrap() * 10 <= floor * 11, "{calls} calls, {floor} would do");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn roles_that_trust_each_other_in_a_ring_of_accounts_take_one_apply() {
+    let trusting = |name: &str, account: &str, trusted: &str| {
+        let trusted: String = trusted.split(' ').map(|role| format!("\"arn:aws:iam::{role}\", ")).collect();
+        format!(
+            "[[role]]\nname = \"{name}\"\ntargets = [{{ account = \"{account}\" }}]\n[[role.trust]]\naws = [{trusted}]\n"
+        )
+    };
+    // A trusts B, B trusts C, C trusts B's neighbour D, D trusts A and B: more than one ring, and one within an account.
+    let ring = [
+        trusting("A", NETWORK, "444444444443:role/B"),
+        trusting("B", DATA, "222222222221:role/C 444444444443:role/D"),
+        trusting("C", "222222222221", "444444444443:role/D"),
+        trusting("D", DATA, "333333333331:role/A 444444444443:role/B"),
+    ];
+    for parallelism in ["1", "8"] {
+        let (served, desired) = (Served::demo().await, Directory::new(&format!("name = \"ring\"\n{}", ring.concat())));
+        let start = Instant::now();
+        rolecall_on(&served, &desired, &["apply", "--auto-approve", "--parallelism", parallelism]).exits(0);
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody waits for what waits for it");
+        rolecall_on(&served, &desired, &["plan", "--detailed-exitcode"]).exits(0);
+    }
+}
