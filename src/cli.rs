@@ -79,6 +79,17 @@ pub enum Format {
     Json,
 }
 
+/// Format of a plan on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters.
+    Markdown,
+}
+
 /// Format of a list on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
@@ -120,7 +131,7 @@ pub enum Command {
         out: Option<PathBuf>,
         /// Format of the plan
         #[arg(long, value_enum, default_value = "text")]
-        format: Format,
+        format: PlanFormat,
         /// Exit with 2 when the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, Format, ScopeArgs};
+use crate::cli::{DesiredArgs, Format, PlanFormat, ScopeArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
@@ -166,7 +166,7 @@ impl Demo<'_> {
     }
 
     async fn plan(&self, expected: Exit) -> Result<(), Stop> {
-        let options = plan::Options { out: None, format: Format::Text, detailed_exitcode: true };
+        let options = plan::Options { out: None, format: PlanFormat::Text, detailed_exitcode: true };
         expect(expected, plan::run(&self.scope, &options, self.aws(), self.console).await?)
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::org::AccountId;
 use crate::plan::{Action, AttributeDiff, Change, Plan};
+use crate::resource::step::Step;
 
 /// What stands for the account's own id in what many accounts have in common.
 pub const ACCOUNT: &str = "<account>";
@@ -210,6 +211,24 @@ fn fold_diff(diff: &mut AttributeDiff, account: AccountId) {
             statement.after = statement.after.as_ref().map(|value| fold_value(value, account));
         }
     }
+}
+
+/// The names of a change's writes in order, runs of equal ones counted: `AttachRolePolicy ×3`.
+pub fn operations(change: &Change) -> Vec<String> {
+    let mut runs: Vec<(String, usize)> = Vec::new();
+    for step in &change.steps {
+        let op = operation(step);
+        match runs.last_mut() {
+            Some((last, times)) if *last == op => *times += 1,
+            _ => runs.push((op, 1)),
+        }
+    }
+    runs.into_iter().map(|(op, times)| if times == 1 { op } else { format!("{op} ×{times}") }).collect()
+}
+
+fn operation(step: &Step) -> String {
+    let value = serde_json::to_value(step).unwrap_or_default();
+    value.get("op").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// A list of accounts to print: all of them, or the first few and how many more.

@@ -5,13 +5,16 @@
 //! is an `Err` for the caller, never a panic.
 
 pub mod accounts;
+pub mod finding;
 pub mod group;
 pub mod human;
 pub mod json;
+pub mod markdown;
 pub mod output;
 pub mod progress;
 pub mod run;
 pub mod style;
+pub mod unread;
 pub mod verify;
 
 #[cfg(test)]

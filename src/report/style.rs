@@ -113,13 +113,18 @@ impl Tone {
     }
 }
 
-/// `text` with control characters made visible: `\n`, `\u{1b}`.
+/// `text` with control characters made visible, those that turn the direction of text among them: `\n`, `\u{1b}`,
+/// `\u{202e}`.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
-    let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let visible = |c: char| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() };
     Cow::Owned(text.chars().map(visible).collect())
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A sheet of text being written, line by line.
@@ -233,6 +238,7 @@ mod tests {
     fn control_characters_never_reach_the_terminal() {
         let style = Style::new(ColorChoice::Never, false, false);
         assert_eq!(style.paint(Tone::Plain, "a\u{1b}[2Jb\nc\u{9b}d"), "a\\u{1b}[2Jb\\nc\\u{9b}d");
+        assert_eq!(style.paint(Tone::Plain, "a\u{202e}b\u{2066}"), "a\\u{202e}b\\u{2066}");
     }
 
     #[test]
