@@ -88,6 +88,8 @@ pub enum PlanFormat {
     Json,
     /// For a comment on a pull request, at most 65,000 characters.
     Markdown,
+    /// One self-contained page for reviewers.
+    Html,
 }
 
 /// Format of a list on stdout.

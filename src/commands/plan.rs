@@ -31,6 +31,10 @@ pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, consol
     match options.format {
         PlanFormat::Text => report::human::plan(&plan, &console.out, &mut out)?,
         PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
+        PlanFormat::Html => {
+            let trusts = plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
+            report::html::plan(&plan, &trusts, &survey.settings.secrets, &mut out)?;
+        }
         PlanFormat::Markdown => report::markdown::plan(&plan, &survey.settings.secrets, &mut out)?,
     }
     out.flush()?;

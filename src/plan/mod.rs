@@ -34,6 +34,7 @@ mod role;
 mod settings;
 mod show;
 mod steps;
+mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, load, save};
@@ -42,6 +43,7 @@ pub use grant::outside;
 pub use guard::build;
 pub use lints::{lints, lints_alone};
 pub use settings::{Extras, Header, Limits, RoleKey, Settings};
+pub use trusts::{Caller, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};
 use crate::resource::grant::Principal;

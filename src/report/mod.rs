@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod finding;
 pub mod group;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod markdown;

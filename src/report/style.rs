@@ -33,11 +33,29 @@ pub enum Verbosity {
     Verbose,
 }
 
+/// How a tone is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Not at all.
+    Plain,
+    /// As a terminal's colour.
+    Ansi,
+    /// Between [`OPEN`], followed by [`Tone::letter`], and [`CLOSE`]: for views with looks of their own. No text holds
+    /// these, because control characters in it are made visible.
+    Tagged,
+}
+
+/// What begins text of a tone, where tones are tagged.
+pub const OPEN: char = '\u{1}';
+
+/// What ends it.
+pub const CLOSE: char = '\u{2}';
+
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Whether to colour.
-    pub color: bool,
+    /// How tones are written down.
+    pub paint: Paint,
     /// Columns to wrap prose and lists at.
     pub width: usize,
     /// How much to show.
@@ -52,7 +70,8 @@ impl Style {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         };
-        Self { color, width: DEFAULT_WIDTH, verbosity: Verbosity::Normal }
+        let paint = if color { Paint::Ansi } else { Paint::Plain };
+        Self { paint, width: DEFAULT_WIDTH, verbosity: Verbosity::Normal }
     }
 
     /// Whether everything is to be shown.
@@ -63,11 +82,23 @@ impl Style {
     /// `text`, cleaned, in the colour of `tone`.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         let text = clean(text);
-        if !self.color || text.is_empty() {
-            return text.into_owned();
+        match self.paint {
+            _ if text.is_empty() => String::new(),
+            Paint::Plain => text.into_owned(),
+            Paint::Ansi => {
+                let style = tone.style();
+                format!("{style}{text}{style:#}")
+            }
+            Paint::Tagged => match tone.letter() {
+                Some(letter) => format!("{OPEN}{letter}{text}{CLOSE}"),
+                None => text.into_owned(),
+            },
         }
-        let style = tone.style();
-        format!("{style}{text}{style:#}")
+    }
+
+    /// Whether to colour.
+    pub fn is_colored(&self) -> bool {
+        self.paint == Paint::Ansi
     }
 }
 
@@ -97,6 +128,22 @@ pub enum Tone {
 }
 
 impl Tone {
+    /// The letter that stands for it where tones are tagged; ordinary text has none.
+    pub fn letter(self) -> Option<char> {
+        match self {
+            Self::Plain => None,
+            Self::Title => Some('t'),
+            Self::Faint => Some('f'),
+            Self::Added => Some('a'),
+            Self::Changed => Some('c'),
+            Self::Removed => Some('r'),
+            Self::Adopted => Some('o'),
+            Self::Alarm => Some('w'),
+            Self::AddedPart => Some('A'),
+            Self::RemovedPart => Some('R'),
+        }
+    }
+
     fn style(self) -> anstyle::Style {
         match self {
             Self::Plain => anstyle::Style::new(),
@@ -230,7 +277,11 @@ mod tests {
             (ColorChoice::Always, false, true, true),
             (ColorChoice::Never, true, false, false),
         ] {
-            assert_eq!(Style::new(choice, is_terminal, no_color).color, expect, "{choice:?} {is_terminal} {no_color}");
+            assert_eq!(
+                Style::new(choice, is_terminal, no_color).is_colored(),
+                expect,
+                "{choice:?} {is_terminal} {no_color}"
+            );
         }
     }
 
