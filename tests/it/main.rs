@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod browser;
 mod cases;
 mod clients;
 mod kit_cado;
