@@ -4,6 +4,10 @@
 
 use std::path::PathBuf;
 
+pub mod manual;
+
+pub use clap_complete::Shell;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
@@ -196,6 +200,20 @@ pub enum Command {
         /// Show external ids, sensitive ones too; the CSV gets a column for them
         #[arg(long)]
         show_sensitive: bool,
+    },
+    /// The JSON Schema of the desired state, for editors: `rolecall schema > rolecall.schema.json`
+    Schema,
+    /// Completions of a shell: `source <(rolecall completions bash)`
+    Completions {
+        /// Whose
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// The man page
+    Man {
+        /// Write one page for each command into this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// An AWS organization in this process: no AWS account needed
     Sandbox {

@@ -4,6 +4,7 @@ mod accounts;
 mod apply;
 mod console;
 mod init;
+mod manual;
 mod output;
 mod plan;
 mod planning;
@@ -52,6 +53,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Output { scope, format, show_sensitive } => {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
+        Command::Schema => manual::schema(&console),
+        Command::Completions { shell } => manual::completions(shell, &console),
+        Command::Man { out } => manual::man(out.as_deref(), &console),
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
             sandbox::serve(org.as_deref(), port, &console).await

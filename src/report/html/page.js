@@ -21,6 +21,11 @@
     return node;
   };
   const many = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+  // What stands in backticks is code; one without its partner is a character like others.
+  const prose = (text) => {
+    const parts = text.split("`");
+    return h("p", {}, ...(parts.length % 2 ? parts.map((part, n) => (n % 2 ? h("code", {}, part) : part)) : [text]));
+  };
   const unitName = (path) => path || "Root";
   const within = (path, unit) => unit === "" || path === unit || path.startsWith(unit + "/");
 
@@ -103,7 +108,7 @@
     return h("details", { class: "unit", open: true },
       h("summary", {}, h("span", {}, node.name), h("span", { class: "n" }, String(node.total)), node.path ? pick : null),
       node.accounts.length ? tilesOf : null,
-      ...[...node.units.values()].map((child) => unit(child, named)));
+      ...[...node.units.values()].sort((a, b) => a.name.localeCompare(b.name)).map((child) => unit(child, named)));
   };
   const organization = () => {
     const make = (name, path) => ({ name, path, accounts: [], units: new Map(), total: 0 });
@@ -170,7 +175,7 @@
     h("p", {}, h("span", { class: "word" }, finding.weight), h("b", {}, finding.code),
       finding.name === null ? "" : ` ${finding.kind} ${finding.name}`,
       finding.accounts.length > 1 ? ` in ${many(finding.accounts.length, "account")}` : ""),
-    h("p", {}, finding.message),
+    prose(finding.message),
     withAccounts && finding.accounts.length ? accountList(finding.accounts, 6) : null);
   const details = (change, places) => {
     const about = data.findings.filter((finding) => finding.key === change.key && (finding.accounts.length === 0 || places.some((at) => finding.set.has(at))));
@@ -250,7 +255,7 @@
     const rows = [...data.unreadable.map((one) => ["could not be read", "stop", one]), ...data.skipped.map((one) => ["skipped", "warn", one])];
     $("unread").hidden = rows.length === 0;
     $("unread-list").append(...rows.map(([word, look, one]) => h("div", { class: `finding ${look}` },
-      h("p", {}, h("span", { class: "word" }, word), many(one.accounts.length, "account")), h("p", {}, one.why), accountList(one.accounts, 12))));
+      h("p", {}, h("span", { class: "word" }, word), many(one.accounts.length, "account")), prose(one.why), accountList(one.accounts, 12))));
   };
 
   // The trust map: callers on the left, accounts on the right, folded by unit where there are many.

@@ -170,7 +170,12 @@ impl Says<'_> {
     }
 
     fn accounts(&self, accounts: &[AccountName<'_>]) -> String {
-        group::shortened(accounts, false).iter().map(|name| self.code(name)).collect::<Vec<_>>().join(", ")
+        let items = group::shortened(accounts, false).into_iter().enumerate();
+        // What counts the rest stands behind the last name.
+        let item = |(n, item): (usize, String)| {
+            accounts.get(n).filter(|name| name.to_string() == item).map_or(item.clone(), |_| self.code(&item))
+        };
+        items.map(item).collect::<Vec<_>>().join(", ")
     }
 }
 
