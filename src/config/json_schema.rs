@@ -101,15 +101,17 @@ fn lint_levels() -> Value {
 fn of(kind: &'static Type, tables: &mut Tables) -> Value {
     match kind {
         Type::String | Type::Condition | Type::Document => json!({"type": "string"}),
-        Type::Bool => or_expression(json!({"type": "boolean"})),
-        Type::Integer => or_expression(json!({"type": "integer"})),
-        Type::Word(words) => or_expression(json!({"enum": words})),
+        Type::Bool => or_expression(&json!({"type": "boolean"})),
+        Type::Integer => or_expression(&json!({"type": "integer"})),
+        Type::Word(words) => or_expression(&json!({"enum": words})),
         Type::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Type::OneOrMany(kind) => {
             let one = of(kind, tables);
             json!({"anyOf": [one, {"type": "array", "items": one}]})
         }
-        Type::List(kind) => or_expression(json!({"type": "array", "items": of(kind, tables)})),
+        // No expression makes a table, and without the choice an editor says what is wrong inside.
+        Type::List(kind) if matches!(kind, Type::Table(_)) => json!({"type": "array", "items": of(kind, tables)}),
+        Type::List(kind) => or_expression(&json!({"type": "array", "items": of(kind, tables)})),
         Type::Map(kind) => json!({"type": "object", "additionalProperties": of(kind, tables)}),
         Type::Table(schema) => reference(schema, tables),
         Type::AnyOf(kinds) => json!({"anyOf": kinds.iter().map(|kind| of(kind, tables)).collect::<Vec<_>>()}),
@@ -117,7 +119,7 @@ fn of(kind: &'static Type, tables: &mut Tables) -> Value {
     }
 }
 
-fn or_expression(kind: Value) -> Value {
+fn or_expression(kind: &Value) -> Value {
     json!({"anyOf": [kind, {"$ref": "#/$defs/expression"}]})
 }
 

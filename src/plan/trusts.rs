@@ -63,21 +63,19 @@ pub enum Place {
 
 /// The trusts of the desired roles in scope.
 pub fn trusts(settings: &Settings, desired: &Desired, organization: &Organization) -> TrustMap {
-    let mut found: BTreeMap<(Caller, String, BTreeSet<String>, BTreeSet<String>), BTreeSet<AccountId>> =
-        BTreeMap::new();
+    let mut found: BTreeMap<Entry, BTreeSet<AccountId>> = BTreeMap::new();
     for (account, desired) in &desired.accounts {
         let roles =
             desired.roles.values().filter(|role| role.ensure == Ensure::Present && settings.selects(&role.name));
         for role in roles {
-            for (caller, (principals, conditions)) in callers(&role.trust) {
-                let key = (caller, role.name.to_string(), principals, conditions);
-                found.entry(key).or_default().insert(*account);
+            for (caller, words) in callers(&role.trust) {
+                found.entry((caller, role.name.to_string(), words)).or_default().insert(*account);
             }
         }
     }
     let trusts: Vec<Trust> = found
         .into_iter()
-        .map(|((caller, role, principals, conditions), accounts)| Trust {
+        .map(|((caller, role, Words { principals, conditions }), accounts)| Trust {
             caller,
             principals,
             conditions,
@@ -101,30 +99,45 @@ fn place(id: AccountId, settings: &Settings, organization: &Organization) -> Pla
     }
 }
 
-/// What a trust policy names of each caller: principals, and the condition keys that all its statements for them have.
-fn callers(trust: &PolicyDocument) -> BTreeMap<Caller, (BTreeSet<String>, BTreeSet<String>)> {
-    let mut callers: BTreeMap<Caller, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+/// A caller, a role, and what the role's trust policy says of the caller.
+type Entry = (Caller, String, Words);
+
+/// What a trust policy says of one caller.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Words {
+    principals: BTreeSet<String>,
+    /// The keys that all its statements for the caller have.
+    conditions: BTreeSet<String>,
+}
+
+fn callers(trust: &PolicyDocument) -> BTreeMap<Caller, Words> {
+    let mut callers: BTreeMap<Caller, Words> = BTreeMap::new();
     for statement in trust.statements().iter().filter(|statement| statement.effect == Effect::Allow) {
         let conditions: BTreeSet<String> = statement.conditions.values().flat_map(BTreeMap::keys).cloned().collect();
-        for (caller, principal) in principals(statement) {
-            callers
+        for (caller, names) in principals(statement) {
+            let words = callers
                 .entry(caller)
-                .and_modify(|(_, common)| common.retain(|key| conditions.contains(key)))
-                .or_insert_with(|| (BTreeSet::new(), conditions.clone()))
-                .0
-                .insert(principal);
+                .and_modify(|words| words.conditions.retain(|key| conditions.contains(key)))
+                .or_insert_with(|| Words { principals: BTreeSet::new(), conditions: conditions.clone() });
+            words.principals.extend(names);
         }
     }
     callers
 }
 
-fn principals(statement: &Statement) -> Vec<(Caller, String)> {
-    let Some(principals) = &statement.principals else { return Vec::new() };
+/// Who a statement names, by caller: a statement may name several roles of one account.
+fn principals(statement: &Statement) -> BTreeMap<Caller, BTreeSet<String>> {
+    let Some(principals) = &statement.principals else { return BTreeMap::new() };
     if principals.negated {
-        return vec![(Caller::Anyone, "NotPrincipal".to_owned())];
+        return BTreeMap::from([(Caller::Anyone, BTreeSet::from(["NotPrincipal".to_owned()]))]);
     }
-    let named = principals.kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
-    named.map(|(kind, name)| (caller(kind, name), name.clone())).collect()
+    let mut named: BTreeMap<Caller, BTreeSet<String>> = BTreeMap::new();
+    for (kind, names) in &principals.kinds {
+        for name in names {
+            named.entry(caller(kind, name)).or_default().insert(name.clone());
+        }
+    }
+    named
 }
 
 fn caller(kind: &str, name: &str) -> Caller {
@@ -140,5 +153,52 @@ fn caller(kind: &str, name: &str) -> Caller {
         }
         ("Federated", _) => Caller::Provider(name.to_owned()),
         _ => Caller::Other(name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::org::Partition;
+    use crate::resource::policy::PolicyKind;
+
+    fn document(statements: &Value) -> PolicyDocument {
+        let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        PolicyDocument::parse(&text, PolicyKind::Trust, &Partition::default()).unwrap()
+    }
+
+    #[test]
+    fn callers_are_told_apart_and_keep_the_keys_that_all_their_statements_have() {
+        let guarded = json!({"StringEquals": {"sts:ExternalId": "x", "aws:PrincipalOrgID": "o-1"}});
+        let statements = json!([
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Condition": guarded,
+             "Principal": {"AWS": ["111111111111", "arn:aws:iam::111111111111:role/a"], "Service": "ec2.amazonaws.com"}},
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"STS:externalid": "x"}},
+             "Principal": {"AWS": "arn:aws:iam::111111111111:root"}},
+            {"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"AWS": "222222222222"}},
+            {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": {
+                "Federated": ["arn:aws:iam::333333333333:oidc-provider/example.com/x", "accounts.google.com"]}},
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"},
+        ]);
+        let callers = callers(&document(&statements));
+        let said: Vec<(&Caller, usize, Vec<&str>)> = callers
+            .iter()
+            .map(|(caller, words)| {
+                (caller, words.principals.len(), words.conditions.iter().map(String::as_str).collect())
+            })
+            .collect();
+        let account = Caller::Account(AccountId::parse("111111111111").unwrap());
+        assert_eq!(
+            said,
+            [
+                (&Caller::Anyone, 1, vec![]),
+                (&account, 2, vec!["sts:externalid"]),
+                (&Caller::Provider("accounts.google.com".into()), 1, vec![]),
+                (&Caller::Provider("example.com/x".into()), 1, vec![]),
+                (&Caller::Service("ec2.amazonaws.com".into()), 1, vec!["aws:principalorgid", "sts:externalid"]),
+            ]
+        );
     }
 }

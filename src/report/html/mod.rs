@@ -85,12 +85,9 @@ fn rows(groups: &[Group<'_>], text: &dyn Fn(&str) -> String) -> String {
             text(&accounts)
         )
     };
-    let mut rows: String = groups.iter().take(ROWS).map(row).collect();
-    if groups.len() > ROWS {
-        let more = count(groups.len() - ROWS, "change");
-        rows += &format!("<tr><td colspan=\"4\">and {more} more</td></tr>\n");
-    }
-    rows
+    let more = groups.len().saturating_sub(ROWS);
+    let rest = || format!("<tr><td colspan=\"4\">and {} more</td></tr>\n", count(more, "change"));
+    groups.iter().take(ROWS).map(row).chain((more > 0).then(rest)).collect()
 }
 
 #[cfg(test)]

@@ -66,12 +66,15 @@ impl Says<'_> {
     fn head(&self, plan: &Plan) -> String {
         let organization = self.code(&plan.organization_id);
         let (_, summary) = human::summary_line(plan);
-        let mut text = format!("### rolecall plan for {} in {organization}\n\n", self.code(&plan.name));
-        text += &format!("**{}**\n\n{}", self.prose(&summary), table(plan));
-        if let Some(refusal) = finding::refusal(plan) {
-            text += &format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal));
-        }
-        text
+        let refusal = finding::refusal(plan)
+            .map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal)))
+            .unwrap_or_default();
+        format!(
+            "### rolecall plan for {} in {organization}\n\n**{}**\n\n{}{refusal}",
+            self.code(&plan.name),
+            self.prose(&summary),
+            table(plan)
+        )
     }
 
     fn changes(&self, plan: &Plan, room: usize) -> Fitted {
@@ -199,14 +202,14 @@ fn table(plan: &Plan) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut text =
-        "| | create | update | replace | delete | adopt | cosmetic |\n|---|---:|---:|---:|---:|---:|---:|\n".to_owned();
-    for (kind, cells) in rows {
-        let cells: Vec<String> =
-            cells.iter().map(|n| if *n == 0 { "·".to_owned() } else { format!("**{n}**") }).collect();
-        text += &format!("| {kind} | {} |\n", cells.join(" | "));
-    }
-    text + "\n"
+    let row = |(kind, cells): (&str, [usize; 6])| {
+        let cells = cells.map(|n| if n == 0 { "·".to_owned() } else { format!("**{n}**") });
+        format!("| {kind} | {} |\n", cells.join(" | "))
+    };
+    let rows: String = rows.into_iter().map(row).collect();
+    format!(
+        "| | create | update | replace | delete | adopt | cosmetic |\n|---|---:|---:|---:|---:|---:|---:|\n{rows}\n"
+    )
 }
 
 fn action(change: &Change) -> (&'static str, &'static str) {
@@ -233,11 +236,8 @@ fn difference(change: &Change) -> String {
         })
         .collect();
     let cut = signed.len().saturating_sub(LINES);
-    let mut text = signed.into_iter().take(LINES).collect::<Vec<_>>().join("\n");
-    if cut > 0 {
-        text += &format!("\n… {} more; all of them are in the artifact of this run", count(cut, "line"));
-    }
-    text
+    let rest = || format!("… {} more; all of them are in the artifact of this run", count(cut, "line"));
+    signed.into_iter().take(LINES).chain((cut > 0).then(rest)).collect::<Vec<_>>().join("\n")
 }
 
 fn sign_first(line: &str) -> String {
@@ -261,7 +261,7 @@ fn end(fitted: Fitted) -> String {
         .map(|what| format!("**{what}** not shown"))
         .collect();
     if shortened > 0 {
-        said.push(format!("**{}** shown without details", count(shortened, "entry").replace("entrys", "entries")));
+        said.push(format!("**{}** without details", count(shortened, "line")));
     }
     if said.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! Chromium without a window, driven through its DevTools.
+//! Chromium without a window, driven through the protocol of its developer tools.
 
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -27,7 +27,7 @@ const FLAGS: &[&str] = &[
 ];
 
 /// How long any answer may take, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one tab, gone with the test.
 pub struct Browser {
@@ -56,11 +56,11 @@ impl Browser {
         };
         let socket = connect(&directory);
         let mut browser = Self { child, directory, socket, session: None, next: 0, events: Vec::new() };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
-        let session = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].clone();
+        let session = browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}));
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Network", "Log"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
@@ -70,7 +70,7 @@ impl Browser {
         let file = self.directory.path().join("plan.html");
         std::fs::write(&file, html).unwrap();
         self.events.clear();
-        self.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        self.call("Page.navigate", &json!({"url": format!("file://{}", file.display())}));
         self.wait_for(|event| event["method"] == "Page.loadEventFired");
     }
 
@@ -78,7 +78,7 @@ impl Browser {
     #[track_caller]
     pub fn eval(&mut self, expression: &str) -> Value {
         let arguments = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", arguments);
+        let answer = self.call("Runtime.evaluate", &arguments);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer:#}");
         answer["result"]["value"].clone()
     }
@@ -90,13 +90,13 @@ impl Browser {
                 "Enter" if kind == "keyDown" => "\r",
                 _ => "",
             };
-            self.call("Input.dispatchKeyEvent", json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": if key == "Enter" { 13 } else { 0 }}));
+            self.call("Input.dispatchKeyEvent", &json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": if key == "Enter" { 13 } else { 0 }}));
         }
     }
 
-    /// What a call of the DevTools protocol answers.
+    /// What a call of that protocol answers.
     #[track_caller]
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub fn call(&mut self, method: &str, params: &Value) -> Value {
         self.next += 1;
         let id = self.next;
         let mut message = json!({"id": id, "method": method, "params": params});
