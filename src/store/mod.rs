@@ -242,7 +242,14 @@ impl Store {
     ) -> Result<Option<(Self, Version)>, StoreError> {
         let owner = Owner { identity: Identity { organization: String::new(), name: name.to_owned() }, salt: salt() };
         let mut store = Self { backend, clock: Arc::new(System), owner, versions: Arc::default() };
-        let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else { return Ok(None) };
+        let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else {
+            // Records whose owner is not known any more could be anybody's.
+            if store.list(key::ACCOUNTS).await?.is_empty() {
+                return Ok(None);
+            }
+            let reason = "it is missing, but there are records of accounts beside it".to_owned();
+            return Err(StoreError::Damaged { place: store.backend.place(key::IDENTITY), reason });
+        };
         let expected = Identity {
             organization: organization.unwrap_or(&owner.identity.organization).to_owned(),
             name: name.to_owned(),
@@ -258,11 +265,6 @@ impl Store {
     async fn fresh(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
         let owner = Owner { identity: identity.clone(), salt: salt() };
         let store = Self { backend: Arc::clone(&backend), clock: Arc::new(System), owner, versions: Arc::default() };
-        // Records whose owner is not known any more could be anybody's.
-        if !store.list(key::ACCOUNTS).await?.is_empty() {
-            let reason = "it is missing, but there are records of accounts beside it".to_owned();
-            return Err(StoreError::Damaged { place: store.backend.place(key::IDENTITY), reason });
-        }
         if access == Access::Read {
             return Ok(store);
         }
