@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 /// Somebody who knows the time.
-pub trait Clock: Send + Sync + fmt::Debug {
+pub(super) trait Clock: Send + Sync + fmt::Debug {
     /// What time it is.
     fn now(&self) -> Timestamp;
 
@@ -17,7 +17,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
-pub struct System;
+pub(super) struct System;
 
 impl Clock for System {
     fn now(&self) -> Timestamp {

@@ -110,11 +110,12 @@ pub enum Unlocked {
 #[derive(Debug)]
 pub struct Lease {
     lost: CancellationToken,
-    kept: Kept,
+    pub(super) kept: Kept,
 }
 
+/// What ends a lease.
 #[derive(Debug)]
-enum Kept {
+pub(super) enum Kept {
     Lock(Lock),
     Renewed { stop: DropGuard, task: JoinHandle<Result<(), StoreError>> },
 }
@@ -218,7 +219,7 @@ fn unknown() -> Holder {
 
 /// An operating-system lock on a file that says whose it is. Closing the file ends the lock.
 #[derive(Debug)]
-struct Lock(File);
+pub(super) struct Lock(File);
 
 impl Lock {
     fn take(path: &Path, me: &Holder) -> Result<Self, LeaseError> {

@@ -32,7 +32,6 @@ mod seal;
 mod tests;
 
 pub use backend::{Backend, Location};
-pub use clock::{Clock, System};
 pub use directory::Directory;
 pub use error::StoreError;
 pub use lease::{Holder, Lease, LeaseError, LeaseSettings, Unlock, Unlocked};
@@ -42,6 +41,7 @@ pub use run::{Entry, Logged, RunHeader, RunOutline, RunRecord};
 
 use crate::org::AccountId;
 use backend::{Condition, Object, Version};
+use clock::{Clock, System};
 
 /// The version of everything in a state.
 pub const FORMAT: &str = "rolecall-state/1";
@@ -114,12 +114,6 @@ impl Store {
         Ok(Self::find(backend, name, organization).await?.map(|(store, _)| store))
     }
 
-    /// The same state with another clock.
-    #[must_use]
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
-    }
-
     /// What sensitive values are digested with: the same for the life of a state, and another for each. Where there is
     /// no state yet it is one that nobody has.
     pub fn salt(&self) -> &str {
@@ -163,14 +157,10 @@ impl Store {
     /// It cannot be written, or somebody else wrote it in between.
     pub async fn put_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
         let account = record.account;
-        let known = self.known(account);
-        let condition = match known {
-            Some(condition) => condition,
-            None => {
-                self.account(account).await?;
-                self.known(account).unwrap_or(Condition::Absent)
-            }
-        };
+        if self.known(account).is_none() {
+            self.account(account).await?;
+        }
+        let condition = self.known(account).unwrap_or(Condition::Absent);
         let version = self.write(&key::account(account), record, condition).await?;
         self.remember(account, Condition::Version(version));
         Ok(())
@@ -252,7 +242,14 @@ impl Store {
     ) -> Result<Option<(Self, Version)>, StoreError> {
         let owner = Owner { identity: Identity { organization: String::new(), name: name.to_owned() }, salt: salt() };
         let mut store = Self { backend, clock: Arc::new(System), owner, versions: Arc::default() };
-        let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else { return Ok(None) };
+        let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else {
+            // Records whose owner is not known any more could be anybody's.
+            if store.list(key::ACCOUNTS).await?.is_empty() {
+                return Ok(None);
+            }
+            let reason = "it is missing, but there are records of accounts beside it".to_owned();
+            return Err(StoreError::Damaged { place: store.backend.place(key::IDENTITY), reason });
+        };
         let expected = Identity {
             organization: organization.unwrap_or(&owner.identity.organization).to_owned(),
             name: name.to_owned(),
@@ -268,11 +265,6 @@ impl Store {
     async fn fresh(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
         let owner = Owner { identity: identity.clone(), salt: salt() };
         let store = Self { backend: Arc::clone(&backend), clock: Arc::new(System), owner, versions: Arc::default() };
-        // Records whose owner is not known any more could be anybody's.
-        if !store.list(key::ACCOUNTS).await?.is_empty() {
-            let reason = "it is missing, but there are records of accounts beside it".to_owned();
-            return Err(StoreError::Damaged { place: store.backend.place(key::IDENTITY), reason });
-        }
         if access == Access::Read {
             return Ok(store);
         }

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["desired", "resource", "org"]),
     ("store", &["execute", "plan", "org"]),
     ("aws", &["read", "execute", "store", "live", "resource", "org"]),
-    ("report", &["plan", "execute", "verify", "resource", "org"]),
+    ("report", &["plan", "execute", "store", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
     ("verify", &["evaluate", "resource", "org"]),
     ("exit", &[]),
