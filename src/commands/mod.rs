@@ -10,6 +10,7 @@ mod plan;
 mod planning;
 mod principals;
 mod sandbox;
+mod state;
 mod stop;
 mod survey;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Schema => manual::schema(&console),
         Command::Completions { shell } => manual::completions(shell, &console),
         Command::Man { out } => manual::man(out.as_deref(), &console),
+        Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
             sandbox::serve(org.as_deref(), port, &console).await

@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod output;
 pub mod progress;
 pub mod run;
+pub mod state;
 pub mod style;
 pub mod unread;
 pub mod verify;
