@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::org::AccountId;
 use rolecall::plan::{
-    AccountPlan, Action, Attribute, AttributeDiff, Caller, Cause, Change, DocumentDiff, FORMAT, Finding, Place, Plan,
-    Severity, Status, Summary, Trust, TrustMap,
+    AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, DocumentDiff, FORMAT, Finding, Place, Plan,
+    Severity, Summary, Trust, TrustMap,
 };
 use rolecall::report;
 use rolecall::resource::policy::StatementDiff;
@@ -41,36 +41,14 @@ fn update(id: AccountId, role: &str, extra: &str) -> Change {
 }
 
 fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
-    Change {
-        address: address.into(),
-        action,
-        reason: reason.into(),
-        cosmetic: false,
-        cause: Cause::Unknown,
-        fingerprint: String::new(),
-        expected: String::new(),
-        details: false,
-        after: BTreeSet::new(),
-        finish_after: BTreeSet::new(),
-        diffs,
-        steps: vec![],
-    }
+    let change = json!({"address": address, "action": action, "reason": reason, "cosmetic": false, "cause": "unknown",
+        "fingerprint": "", "expected": "", "details": false, "diffs": diffs, "steps": []});
+    serde_json::from_value(change).unwrap()
 }
 
 fn account(n: u64, name: &str, ou: &str, changes: Vec<Change>) -> AccountPlan {
-    AccountPlan {
-        id: id(n),
-        name: name.into(),
-        ou: ou.into(),
-        status: Status::Read,
-        error: None,
-        changes,
-        findings: vec![],
-        unchanged: 0,
-        owned: 0,
-        orphans: 0,
-        desired: 0,
-    }
+    let account = json!({"id": id(n), "name": name, "ou": ou, "status": "read", "error": null, "changes": changes});
+    serde_json::from_value(account).unwrap()
 }
 
 fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
