@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::style::{Page, Style, Tone, columns, count};
 use crate::execute::{Outcome, RunSummary};
-use crate::plan::Summary;
+use crate::plan::{Converged, Summary};
 use crate::store::{Entry, Logged, ResourceRecord, RunOutline, RunRecord};
 
 /// The resources on record.
@@ -59,8 +59,8 @@ impl List {
 
 impl From<(String, ResourceRecord)> for Listed {
     fn from((address, record): (String, ResourceRecord)) -> Self {
-        let ResourceRecord { converged_at, run, arn, .. } = record;
-        Self { address, run, converged_at, arn }
+        let ResourceRecord { converged_at, run, converged } = record;
+        Self { address, run, converged_at, arn: converged.arn }
     }
 }
 
@@ -98,7 +98,7 @@ pub fn list(resources: &[Listed], style: &Style, out: &mut dyn Write) -> io::Res
 /// Writes all that is on record of one resource.
 pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let Shown { format: _, address, record } = shown;
-    let ResourceRecord { converged_at, run, fingerprint, unique_id, arn, live, desired } = record;
+    let ResourceRecord { converged_at, run, converged: Converged { unique_id, arn, values, items: _ } } = record;
     let mut page = Page::new(style, out);
     let title = page.paint(Tone::Title, address);
     page.line(0, &title)?;
@@ -109,18 +109,10 @@ pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()>
             ("run", run.clone()),
             ("arn", known(arn)),
             ("unique id", known(unique_id)),
-            ("fingerprint", fingerprint.clone()),
         ],
         &mut page,
     )?;
-    for (name, value) in [("live", live), ("desired", desired)] {
-        let name = page.paint(Tone::Title, name);
-        page.line(2, &name)?;
-        for line in serde_json::to_string_pretty(value)?.lines() {
-            page.line(4, line)?;
-        }
-    }
-    Ok(())
+    serde_json::to_string_pretty(values)?.lines().try_for_each(|line| page.line(2, line))
 }
 
 /// Writes a line for each run.
@@ -171,7 +163,7 @@ pub fn run(record: &RunRecord, style: &Style, out: &mut dyn Write) -> io::Result
 fn line(entry: &Entry) -> (Tone, String) {
     let because = |error: &Option<String>| error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     match entry {
-        Entry::ChangeStarted { address, action, before: _, after: _, expected: _, steps } => {
+        Entry::ChangeStarted { address, action, before: _, expected: _, details: _, steps } => {
             (Tone::Title, format!("{} {address}: {}", word(action), count(*steps, "step")))
         }
         Entry::StepStarted { address, step, op } => (Tone::Plain, format!("{address} step {}: {op}", step + 1)),
