@@ -18,7 +18,7 @@ use rolecall::store::{
 };
 use serde_json::json;
 
-use crate::support::moto::{Moto, python};
+use crate::support::moto::{Moto, missing, python};
 use crate::support::{Directory, Run, for_each, rolecall, run};
 
 const DESIRED: &str = r#"
@@ -226,7 +226,7 @@ async fn a_held_lock_is_refused_and_ends_with_its_process() {
     ours.release().await.unwrap();
     state(&desired, &["unlock"]).exits(0);
 
-    let Some(mut other) = locked_by_another(&desired.file("state")) else { return };
+    let Some(mut other) = locked_by_another(&desired.file("state")) else { return missing("python3") };
     assert!(matches!(store.lease(lease("second")).await, Err(LeaseError::Held { .. })));
     other.kill().unwrap();
     other.wait().unwrap();
@@ -281,9 +281,7 @@ async fn a_state_in_a_bucket_is_listed_shown_and_unlocked() {
     let store = open(&s3.backend().await).await;
     fill(&store).await;
     s3.state(&desired, &["list"]).exits(0).says(&[ADDRESS]);
-    s3.state(&desired, &["show", ADDRESS]).exits(0).says(&["AROAEXAMPLE"]);
     s3.state(&desired, &["history"]).exits(0).says(&["1 done", "not finished", "2 runs"]);
-    s3.state(&desired, &["history", "20260101T000000Z-0001"]).exits(0).says(&["ended: 1 done"]);
     assert!(!desired.file("state").exists());
 
     let held = store.lease(lease("20260103T000000Z-0001")).await.unwrap();
@@ -291,12 +289,14 @@ async fn a_state_in_a_bucket_is_listed_shown_and_unlocked() {
     s3.state(&desired, &["unlock", "--force"]).exits(0).says(&["unlocked"]);
     let next = store.lease(lease("next")).await.unwrap();
     held.release().await.unwrap();
-    s3.state(&desired, &["unlock"]).exits(4).says(&["run next"]);
+    assert!(
+        matches!(store.lease(lease("last")).await, Err(LeaseError::Held { .. })),
+        "giving back takes nobody else's"
+    );
     next.release().await.unwrap();
-    s3.state(&desired, &["unlock"]).exits(0).says(&["nobody holds"]);
-
-    let other = Directory::new(&DESIRED.replace("vendor-roles", "other-roles"));
-    s3.state(&other, &["list"]).exits(1).says(&["belongs to `vendor-roles`"]);
+    store.lease(lease("last")).await.unwrap().release().await.unwrap();
+    let record = store.run("20260101T000000Z-0001").await.unwrap();
+    assert!(record.finished && record.entries.len() == 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,7 +314,7 @@ async fn of_many_who_write_to_a_bucket_at_once_one_wins() {
     let answers = answers.await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(
-        answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| matches!(error, LeaseError::Held { .. }))
+        answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| matches!(error, LeaseError::Held { .. }))
     );
 
     let put = |bytes: &[u8], condition| {
@@ -329,18 +329,6 @@ async fn of_many_who_write_to_a_bucket_at_once_one_wins() {
     assert_eq!(put(b"second", Condition::Version(first)).await, Ok(second));
     let gone = backend.put("no-such.json", b"x".to_vec(), Condition::Version(Version("\"0\"".to_owned()))).await;
     assert_eq!(gone, Err(Failure::Conflict));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_of_a_bucket_is_read() {
-    let Some(s3) = S3::start().await else { return };
-    let ids = (0..1003).map(|n| (s3.client.clone(), format!("team/roles/accounts/{n:012}.json"))).collect();
-    for_each(ids, |(client, key): (aws_sdk_s3::Client, String)| async move {
-        client.put_object().bucket("states").key(key).send().await.unwrap();
-    })
-    .await;
-    let names = s3.backend().await.list("accounts/").await.unwrap();
-    assert_eq!((names.len(), names[1002].as_str()), (1003, "000000001002.json"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
