@@ -122,6 +122,7 @@ async fn whoever_cannot_renew_in_time_is_told_to_stop_before_anybody_else_may_st
     assert!(lease.lost().is_cancelled());
     bucket.vanish(false);
     lease.release().await.unwrap();
+    clock.pass(1).await;
     asked(&other, settings("next", 0), &clock, TTL / 2 + 1).await.unwrap();
 }
 
