@@ -89,7 +89,7 @@ impl RecordedRun {
 pub fn list(resources: &[Listed], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
     let rows = resources.iter().map(|one| [one.address.clone(), one.run.clone(), one.converged_at.clone()]);
-    table(["ADDRESS", "RUN", "CONVERGED"], rows.collect(), &mut page)?;
+    table(["ADDRESS", "RUN", "CONVERGED"], &rows.collect::<Vec<_>>(), &mut page)?;
     let accounts: BTreeSet<_> = resources.iter().filter_map(|one| one.address.split('/').next()).collect();
     let (resources, accounts) = (count(resources.len(), "resource"), count(accounts.len(), "account"));
     page.line(0, &format!("{resources} in {accounts}"))
@@ -128,7 +128,7 @@ pub fn history(runs: &[RunOutline], style: &Style, out: &mut dyn Write) -> io::R
             header.who.clone(),
         ]
     });
-    table(["RUN", "STARTED", "COMMAND", "PLANNED", "RESULT", "WHO"], rows.collect(), &mut page)?;
+    table(["RUN", "STARTED", "COMMAND", "PLANNED", "RESULT", "WHO"], &rows.collect::<Vec<_>>(), &mut page)?;
     page.line(0, &count(runs.len(), "run"))
 }
 
@@ -222,13 +222,13 @@ fn facts(facts: &[(&str, String)], page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// Writes rows below their titles; the last column is as wide as it is. Nothing where there are no rows.
-fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, page: &mut Page<'_>) -> io::Result<()> {
+fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]], page: &mut Page<'_>) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let titles = titles.map(str::to_owned);
     let mut widths = titles.each_ref().map(|title| columns(title));
-    for row in &rows {
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(columns(cell));
         }
@@ -239,7 +239,7 @@ fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, page: &mut P
     };
     let title = page.paint(Tone::Title, &line(&titles));
     page.line(0, &title)?;
-    for row in &rows {
+    for row in rows {
         let row = page.paint(Tone::Plain, &line(row));
         page.line(0, &row)?;
     }
