@@ -103,6 +103,9 @@ fn of(kind: &'static Type, tables: &mut Tables) -> Value {
         Type::String | Type::Condition | Type::Document => json!({"type": "string"}),
         Type::Bool => or_expression(&json!({"type": "boolean"})),
         Type::Integer => or_expression(&json!({"type": "integer"})),
+        Type::Date => {
+            or_expression(&json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}))
+        }
         Type::Word(words) => or_expression(&json!({"enum": words})),
         Type::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Type::OneOrMany(kind) => {

@@ -180,7 +180,7 @@ mod tests {
             {"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"AWS": "222222222222"}},
             {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": {
                 "Federated": ["arn:aws:iam::333333333333:oidc-provider/example.com/x", "accounts.google.com"]}},
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"},
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}},
         ]);
         let callers = callers(&document(&statements));
         let said: Vec<(&Caller, usize, Vec<&str>)> = callers

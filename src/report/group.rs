@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use crate::org::AccountId;
 use crate::plan::{Action, AttributeDiff, Change, Plan};
-use crate::resource::step::Step;
 
 /// What stands for the account's own id in what many accounts have in common.
 pub const ACCOUNT: &str = "<account>";
@@ -215,20 +214,15 @@ fn fold_diff(diff: &mut AttributeDiff, account: AccountId) {
 
 /// The names of a change's writes in order, runs of equal ones counted: `AttachRolePolicy ×3`.
 pub fn operations(change: &Change) -> Vec<String> {
-    let mut runs: Vec<(String, usize)> = Vec::new();
+    let mut runs: Vec<(&str, usize)> = Vec::new();
     for step in &change.steps {
-        let op = operation(step);
+        let op = step.operation();
         match runs.last_mut() {
             Some((last, times)) if *last == op => *times += 1,
             _ => runs.push((op, 1)),
         }
     }
-    runs.into_iter().map(|(op, times)| if times == 1 { op } else { format!("{op} ×{times}") }).collect()
-}
-
-fn operation(step: &Step) -> String {
-    let value = serde_json::to_value(step).unwrap_or_default();
-    value.get("op").and_then(Value::as_str).unwrap_or_default().to_owned()
+    runs.into_iter().map(|(op, times)| if times == 1 { op.to_owned() } else { format!("{op} ×{times}") }).collect()
 }
 
 /// A list of accounts to print: all of them, or the first few and how many more.

@@ -24,6 +24,7 @@ mod negative;
 mod probes;
 mod readme;
 mod schema;
+mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod terminal;

@@ -13,10 +13,19 @@ fn schema() -> Validator {
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
-/// TOML as editors hand it to a schema.
+/// TOML as editors hand it to a schema: dates are text.
 fn json(text: &str) -> Value {
     let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
-    serde_json::to_value(table).unwrap()
+    as_json(toml::Value::Table(table))
+}
+
+fn as_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Table(members) => members.into_iter().map(|(key, value)| (key, as_json(value))).collect(),
+        toml::Value::Array(items) => items.into_iter().map(as_json).collect(),
+        toml::Value::Datetime(date) => Value::from(date.to_string()),
+        other => serde_json::to_value(other).unwrap(),
+    }
 }
 
 fn complaints(schema: &Validator, text: &str) -> Vec<String> {
@@ -129,6 +138,7 @@ fn a_value_of_the_wrong_type_is_refused_and_an_expression_never() {
         "managed_policies = \"aws:X\"",
         "max_session_duration = true",
         "tags = []",
+        "expires = \"soon\"",
     ] {
         assert!(!complaints(&schema, &role(wrong)).is_empty(), "{wrong}");
     }
@@ -137,6 +147,7 @@ fn a_value_of_the_wrong_type_is_refused_and_an_expression_never() {
         "ensure = \"{{ var.ensure }}\"",
         "managed_policies = \"{{ var.policies }}\"",
         "max_session_duration = 3600",
+        "expires = 2027-06-30",
     ] {
         assert_eq!(complaints(&schema, &role(fine)), Vec::<String>::new(), "{fine}");
     }
