@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -23,6 +24,9 @@ use crate::store::{Store, StoreError};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
 pub const READ_AT_ONCE: usize = 64;
+
+/// How long a living principal may look like a dead one.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Reads every account of the survey and plans it.
 ///
@@ -67,6 +71,9 @@ pub async fn plan(
     if let Some(damaged) = Arc::into_inner(shared).and_then(|shared| shared.damaged.into_inner()) {
         return Err(damaged.into());
     }
+    if let Some(store) = state {
+        name_the_dead(&mut parts, store).await?;
+    }
     let missing = principals::missing(
         &survey.accounts.reading(),
         &survey.organization,
@@ -80,6 +87,22 @@ pub async fn plan(
         }
     }
     Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey))
+}
+
+/// Says of dead principals which roles they were, as far as the state knows.
+async fn name_the_dead(parts: &mut [AccountPlan], store: &Store) -> Result<(), StoreError> {
+    let findings = parts.iter_mut().flat_map(|part| &mut part.findings);
+    let mut dead = findings.filter(|finding| finding.code == "dead-principal").peekable();
+    if dead.peek().is_none() {
+        return Ok(());
+    }
+    let names = ledger::names(store).await?;
+    for finding in dead {
+        let known = names.iter().filter(|(id, _)| finding.message.contains(&format!("`{id}`")));
+        let known: String = known.map(|(id, arn)| format!("; `{id}` was `{arn}`")).collect();
+        finding.message += &known;
+    }
+    Ok(())
 }
 
 /// What a plan made now says about itself.
@@ -198,10 +221,36 @@ impl<R: Reader> Shared<R> {
 
     async fn try_plan(&self, account: &Account, desired: Option<&AccountDesired>) -> Result<AccountPlan, AwsError> {
         let mut live = self.reader.read(account, &self.wanted(desired)).await?;
+        self.read_the_dead_again(account, desired, &mut live).await?;
         let desired = desired.filter(|_| self.settings.intent != Intent::Destroy);
         self.complete(account, desired, &mut live).await?;
         let memory = self.memory(account).await;
         Ok(plan::plan_account(&self.settings, account, desired, &live, memory.as_ref()))
+    }
+
+    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a moment.
+    async fn read_the_dead_again(
+        &self,
+        account: &Account,
+        desired: Option<&AccountDesired>,
+        live: &mut LiveAccount,
+    ) -> Result<(), AwsError> {
+        let desired = desired.iter().flat_map(|desired| desired.roles.keys());
+        let names_the_dead =
+            desired.filter_map(|key| live.roles.get(key)).filter(|role| !role.trust.dead_principals().is_empty());
+        let roles: BTreeSet<RoleName> = names_the_dead.map(|role| role.name.clone()).collect();
+        if roles.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(MOMENT).await;
+        let scope = Scope::Only { roles, policies: BTreeSet::new() };
+        let again = self.reader.read(account, &Wanted { scope, details: false, grants: None }).await?;
+        for (key, seen) in again.roles {
+            if let Some(role) = live.roles.get_mut(&key) {
+                role.trust = seen.trust;
+            }
+        }
+        Ok(())
     }
 
     /// Reads what the first read of an account leaves open.

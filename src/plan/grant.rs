@@ -13,7 +13,7 @@ use super::fingerprint::of_grant;
 use super::memory::Seen;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding};
+use super::{Action, Change, Extras, Finding, Intent};
 use crate::desired::Desired;
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
@@ -190,7 +190,10 @@ fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standin
     }
     let draft = Draft {
         action: Action::Delete,
-        reason: "nothing is granted to it any more".to_owned(),
+        reason: match context.settings.intent {
+            Intent::Converge => "nothing is granted to it any more".to_owned(),
+            intent => intent.why_extras_go().to_owned(),
+        },
         steps: vec![principal.delete(policy)],
     };
     tally.changes.push(change(context, principal, Sides { before: Some(before), after: None }, draft));
