@@ -11,13 +11,14 @@ use super::verify::{Judges, Sts};
 use crate::aws::Probing;
 use crate::aws::probe::Simulated;
 use crate::desired::AccountDesired;
+use crate::evaluate::Identity;
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError, Partition};
 use crate::read::{Reader, Scope, Wanted};
 use crate::resource::name::PolicyArn;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{Ensure, Expectation, LiveRole, Role};
-use crate::verify::expect::{self, Policies};
+use crate::verify::expect;
 use crate::verify::live::{self, Tries};
 use crate::verify::{
     Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification, trust,
@@ -148,21 +149,21 @@ impl<R: Reader> Verifier<'_, R> {
     }
 
     /// The documents of everything that gives the role permissions, or takes them away.
-    async fn policies(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Policies, AwsError> {
+    async fn policies(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Identity, AwsError> {
         let LiveRole { managed_policies, inline_policies, permissions_boundary, .. } = subject.live;
-        let mut identity: Vec<(String, PolicyDocument)> =
+        let mut policies: Vec<(String, PolicyDocument)> =
             inline_policies.iter().map(|(name, document)| (name.to_string(), document.clone())).collect();
         for arn in managed_policies {
             // A policy that went between two reads gives nothing.
             if let Some(document) = self.document(subject.account, account, arn).await? {
-                identity.push((arn.to_string(), document));
+                policies.push((arn.to_string(), document));
             }
         }
         let boundary = match permissions_boundary {
             Some(arn) => Some(self.document(subject.account, account, arn).await?.unwrap_or_else(nothing)),
             None => None,
         };
-        Ok(Policies { identity, boundary })
+        Ok(Identity { policies, boundary })
     }
 
     async fn simulate(&self, subject: Subject<'_>, expectation: &Expectation) -> Vec<Check> {

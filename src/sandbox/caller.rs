@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::managed::aws_managed;
 use super::world::{IamState, Session, World};
-use crate::evaluate::{Decision, Principal, Request, evaluate};
+use crate::evaluate::{Identity, Principal, Request};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 
 /// A caller as policies see it.
@@ -18,13 +18,13 @@ pub struct Caller {
     pub root: String,
     /// Condition keys.
     pub context: BTreeMap<String, Vec<String>>,
-    policies: Vec<PolicyDocument>,
-    boundary: Option<PolicyDocument>,
+    /// What it holds.
+    pub own: Identity,
 }
 
 /// What a user or role holds, whichever it is.
 #[derive(Default)]
-struct Identity {
+struct Held {
     inline: Vec<String>,
     attached: Vec<String>,
     boundary: Option<String>,
@@ -43,24 +43,17 @@ impl Caller {
             .unwrap_or_default();
         let document = |text: &str| PolicyDocument::live(text, PolicyKind::Identity, &world.partition);
         let managed = |arn: &String| managed_text(world, session, arn).map(|text| document(&text));
-        let policies = identity.inline.iter().map(|text| document(text));
+        let inline = identity.inline.iter().map(|text| (String::new(), document(text)));
+        let attached = identity.attached.iter().filter_map(|arn| Some((arn.clone(), managed(arn)?)));
         Self {
             names: vec![session.arn.clone(), principal_arn.clone(), unique_id.to_owned()],
             root: world.root_arn(session.account),
             context: context(world, session, principal_arn, &identity),
-            policies: policies.chain(identity.attached.iter().filter_map(managed)).collect(),
-            // A boundary that is gone allows nothing.
-            boundary: identity.boundary.map(|arn| managed(&arn).unwrap_or_else(|| document("{}"))),
-        }
-    }
-
-    /// What the caller's own policies say to `request`.
-    pub fn may(&self, request: &Request) -> Decision {
-        let policies: Vec<&PolicyDocument> = self.policies.iter().collect();
-        let own = evaluate(&policies, request);
-        match &self.boundary {
-            Some(boundary) if own == Decision::Allow => evaluate(&[boundary], request),
-            _ => own,
+            own: Identity {
+                policies: inline.chain(attached).collect(),
+                // A boundary that is gone allows nothing.
+                boundary: identity.boundary.as_ref().map(|arn| managed(arn).unwrap_or_else(|| document("{}"))),
+            },
         }
     }
 
@@ -78,13 +71,13 @@ impl Caller {
 }
 
 /// The user or role at `arn`, if it is still the one with `unique_id`.
-fn identity(iam: &IamState, world: &World, arn: &str, unique_id: &str) -> Option<Identity> {
+fn identity(iam: &IamState, world: &World, arn: &str, unique_id: &str) -> Option<Held> {
     let (kind, path) = arn.split_once(":iam::")?.1.split_once(':')?.1.split_once('/')?;
     let name = path.rsplit('/').next()?.to_lowercase();
     match kind {
         "role" => {
             let role = iam.roles.get(&name)?.visible(world.clock.now()).filter(|role| role.id == unique_id)?;
-            Some(Identity {
+            Some(Held {
                 inline: role.inline.values().cloned().collect(),
                 attached: role.attached.clone(),
                 boundary: role.boundary.clone(),
@@ -94,7 +87,7 @@ fn identity(iam: &IamState, world: &World, arn: &str, unique_id: &str) -> Option
         "user" => {
             let user = iam.users.get(&name).filter(|user| user.id == unique_id)?;
             let groups = || user.groups.iter().filter_map(|group| iam.groups.get(group));
-            Some(Identity {
+            Some(Held {
                 inline: user.inline.values().chain(groups().flat_map(|group| group.inline.values())).cloned().collect(),
                 attached: user.attached.iter().chain(groups().flat_map(|group| &group.attached)).cloned().collect(),
                 boundary: user.boundary.clone(),
@@ -116,12 +109,7 @@ fn managed_text(world: &World, session: &Session, arn: &str) -> Option<String> {
     Some(version.document.clone())
 }
 
-fn context(
-    world: &World,
-    session: &Session,
-    principal_arn: &str,
-    identity: &Identity,
-) -> BTreeMap<String, Vec<String>> {
+fn context(world: &World, session: &Session, principal_arn: &str, identity: &Held) -> BTreeMap<String, Vec<String>> {
     let mut context = BTreeMap::new();
     let mut set = |key: &str, value: String| context.insert(key.to_owned(), vec![value]);
     set("aws:PrincipalArn", principal_arn.to_owned());

@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::gate::session_token;
 use super::wire::{ApiError, Params, Xml};
 use super::world::{RoleState, Session, World};
-use crate::evaluate::{Decision, evaluate};
+use crate::evaluate::{Decision, Reach, evaluate};
 use crate::org::AccountId;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 
@@ -89,10 +89,11 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
     actions.extend(params.get("SourceIdentity").map(|_| "sts:SetSourceIdentity"));
     for action in actions {
         let request = who.request(action, role_arn, &context);
-        let own_side = who.may(&request);
-        let named = || evaluate(&[&naming], &request) == Decision::Allow && own_side != Decision::ExplicitDeny;
-        let let_go = own_side == Decision::Allow || (account_of(role_arn) == Some(caller.account) && named());
-        if !let_go || evaluate(&[&trust], &request) != Decision::Allow {
+        let reach = match account_of(role_arn) == Some(caller.account) {
+            true => Reach::SameAccount(evaluate(&[&naming], &request)),
+            false => Reach::CrossAccount,
+        };
+        if who.own.may_assume(evaluate(&[&trust], &request), reach, &request) != Decision::Allow {
             return Err(refused(action));
         }
     }
