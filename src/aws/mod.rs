@@ -12,6 +12,7 @@ mod body;
 mod credentials;
 mod error;
 pub mod organization;
+pub mod principal;
 pub mod probe;
 pub mod read;
 mod retry;

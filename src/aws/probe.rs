@@ -57,6 +57,11 @@ impl Accounts {
 }
 
 impl Probing {
+    /// The accounts that are asked.
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     /// Assumes a role as the caller of the run.
     pub async fn assume(
         &self,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod callers;
 mod console;
 mod init;
 mod output;

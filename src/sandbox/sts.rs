@@ -105,7 +105,7 @@ fn role_at(world: &World, arn: &str) -> Option<RoleState> {
     let account = world.accounts.get(&account_of(arn)?).filter(|account| account.status == "ACTIVE")?;
     let (head, path) = arn.split_once(":role")?;
     let name = path.rsplit('/').next()?;
-    let role = account.iam.roles.get(&name.to_lowercase())?.visible(world.clock.now())?;
+    let role = account.iam.roles.get(&name.to_lowercase())?.visible(world.clock.now().saturating_sub(world.sts_lag))?;
     let partition = format!("arn:{}:iam::", world.partition);
     let exact = head.starts_with(&partition) && path == format!("{}{}", role.path, role.name);
     exact.then(|| RoleState::clone(role))

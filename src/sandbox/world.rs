@@ -21,6 +21,8 @@ pub struct World {
     pub clock: Clock,
     /// How long a write to IAM stays unseen by reads.
     pub lag: Duration,
+    /// How long STS refuses a role after a write to it that reads of IAM already see.
+    pub sts_lag: Duration,
     /// Makes ids; the same seed gives the same ids for the same calls.
     pub ids: Ids,
 }

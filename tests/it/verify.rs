@@ -45,11 +45,17 @@ impl Scene {
     }
 
     async fn of(desired: &str) -> Self {
+        Self::prepared(desired, |_| ()).await
+    }
+
+    /// With something in the accounts before the desired state is applied.
+    async fn prepared(desired: &str, prepare: impl FnOnce(&Self)) -> Self {
         let sandbox = Sandbox::new(World::demo());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
         let scene = Self { sandbox, endpoint, desired: Directory::new(desired) };
+        prepare(&scene);
         scene.rolecall(&["apply", "--auto-approve"]).exits(0);
         scene
     }
@@ -197,6 +203,101 @@ async fn the_arns_of_our_roles_are_handed_out_without_secrets() {
     assert_eq!(*resource, Value::from(format!("arn:aws:iam::{LOGS}:role/Vendor")));
     scene.rolecall(&["output"]).exits(0).says(&["external id (sensitive)", "For account 999999999999", "3 roles"]);
     scene.rolecall(&["output", "--show-sensitive", "--format", "csv"]).exits(0).says(&[",vendor-secret-id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_right_way_right_after_a_change_is_waited_out() {
+    let scene = Scene::new().await;
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--role", "Audit"]).exits(0);
+    let usual = scene.calls("AssumeRole") - asked;
+    // A role that is new to STS.
+    scene.sandbox.with(|world| world.sts_lag = std::time::Duration::from_secs(2));
+    let tag = [("RoleName", "Audit"), ("Tags.member.1.Key", "new"), ("Tags.member.1.Value", "yes")];
+    PROD.iter().for_each(|account| scene.by_hand(account, "TagRole", &tag));
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--role", "Audit"]).exits(0).says(&["Audit proven in 3 of 3 accounts"]);
+    let waited = scene.calls("AssumeRole") - asked;
+    assert!(waited > usual, "{waited} {usual}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_let_in_the_wrong_way_is_not_asked_again() {
+    let scene = Scene::new().await;
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}"#;
+    scene.trust(PROD[0], "Audit", open);
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--account", PROD[0]]).exits(2).says(&["without the external id"]);
+    // Entering the account, then the right way, without an external id, and with a wrong one: once each.
+    assert_eq!(scene.calls("AssumeRole") - asked, 4);
+}
+
+const GRANTED: &str = r#"
+name = "verified"
+
+[[role]]
+name = "Logs"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+aws = ["arn:aws:iam::444444444441:user/teams/reader", "arn:aws:iam::444444444442:role/Importer"]
+
+[[role]]
+name = "Granted"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+aws = ["444444444441"]
+
+[[grant]]
+role = "Granted"
+in = { account = "log-archive" }
+to = [{ account = "444444444441", user = "reader" }, { account = "444444444441", group = "readers" }]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_let_in_must_be_let_go_by_its_own_account_too() {
+    let scene = Scene::prepared(GRANTED, |scene| {
+        scene.by_hand(PROD[0], "CreateUser", &[("UserName", "reader"), ("Path", "/teams/")]);
+        scene.by_hand(PROD[0], "CreateGroup", &[("GroupName", "readers")]);
+        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        scene.by_hand(PROD[1], "CreateRole", &[("RoleName", "Importer"), ("AssumeRolePolicyDocument", trust)]);
+    })
+    .await;
+    let logs = format!("{LOGS}/role/Logs");
+    let granted = format!("{LOGS}/role/Granted");
+    let verified = scene.rolecall(&["verify", "--offline", "--format", "json"]).exits(2);
+    // Both are named by the trust, and no policy of theirs lets them go.
+    assert_eq!(probes(&verified, &logs, "failed"), ["caller", "caller"]);
+    assert_eq!(probes(&verified, &granted, "failed"), [""; 0]);
+    assert_eq!(probes(&verified, &granted, "proven").iter().filter(|probe| *probe == "caller").count(), 2);
+    verified.says(&["user/teams/reader` cannot assume it: no policy of its own allows `sts:AssumeRole`"]);
+
+    // The user is let go by a policy of a group it is in, the role by one that is attached to it.
+    let go = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::222222222221:role/*"}]}"#;
+    scene.by_hand(PROD[0], "CreateGroup", &[("GroupName", "travellers")]);
+    scene.by_hand(PROD[0], "AddUserToGroup", &[("GroupName", "travellers"), ("UserName", "reader")]);
+    let policy = [("GroupName", "travellers"), ("PolicyName", "go"), ("PolicyDocument", go)];
+    scene.by_hand(PROD[0], "PutGroupPolicy", &policy);
+    scene.by_hand(PROD[1], "CreatePolicy", &[("PolicyName", "Go"), ("PolicyDocument", go)]);
+    let arn = format!("arn:aws:iam::{}:policy/Go", PROD[1]);
+    scene.by_hand(PROD[1], "AttachRolePolicy", &[("RoleName", "Importer"), ("PolicyArn", &arn)]);
+    scene.rolecall(&["verify", "--offline", "-v"]).exits(0).says(&["statement 1 of its policy `go` allows it", &arn]);
+
+    // A boundary takes it away again, and so does a deny.
+    let boundary = "arn:aws:iam::aws:policy/SecurityAudit";
+    let bounded = [("RoleName", "Importer"), ("PermissionsBoundary", boundary)];
+    scene.by_hand(PROD[1], "PutRolePermissionsBoundary", &bounded);
+    let deny = go.replace("Allow", "Deny");
+    scene.by_hand(PROD[0], "PutUserPolicy", &[("UserName", "reader"), ("PolicyName", "no"), ("PolicyDocument", &deny)]);
+    scene
+        .rolecall(&["verify", "--offline"])
+        .exits(2)
+        .says(&["its permissions boundary does not allow it", "statement 1 of its policy `no` denies it"]);
+    scene.by_hand(PROD[0], "DeleteUserPolicy", &[("UserName", "reader"), ("PolicyName", "no")]);
+    scene.by_hand(PROD[0], "RemoveUserFromGroup", &[("GroupName", "travellers"), ("UserName", "reader")]);
+    let granted = [("UserName", "reader"), ("PolicyName", "rolecall-verified-assume")];
+    scene.by_hand(PROD[0], "DeleteUserPolicy", &granted);
+    scene.by_hand(PROD[0], "DeleteUser", &[("UserName", "reader")]);
+    scene.rolecall(&["verify", "--offline"]).exits(2).says(&["there is no such user"]);
 }
 
 const EXPECTING: &str = r#"
