@@ -333,7 +333,55 @@ async fn a_permission_that_is_gone_fails_in_its_account_and_the_check_can_be_ski
     assert_eq!(probes(&verified, &format!("{}/role/Audit", PROD[1]), "failed"), ["expect"]);
     assert!(verified.stdout.contains("4 of 5 expected permissions"), "{}", verified.stdout);
     scene.rolecall(&["verify", "--skip-account-check"]).exits(0);
-    // The sandbox simulates nothing: that proves nothing, and the evaluation still fails.
+    // IAM says the same as the evaluation, permission by permission.
     let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(2);
-    assert_eq!(probes(&simulated, &format!("{}/role/Audit", PROD[0]), "not_provable"), ["simulate"; 5]);
+    let proven = |account: &str| {
+        let proven = probes(&simulated, &format!("{account}/role/Audit"), "proven");
+        proven.iter().filter(|probe| *probe == "simulate").count()
+    };
+    assert_eq!((proven(PROD[0]), proven(PROD[1])), (5, 4));
+    assert_eq!(probes(&simulated, &format!("{}/role/Audit", PROD[1]), "failed"), ["expect", "simulate"]);
+}
+
+const CONDITIONED: &str = r#"
+name = "verified"
+
+[[role]]
+name = "Audit"
+targets = [{ account = "log-archive" }]
+permissions_boundary = "aws:ReadOnlyAccess"
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+[[role.inline_policy]]
+name = "queues"
+[[role.inline_policy.statement]]
+actions = ["s3:GetObject"]
+resources = ["arn:aws:s3:::logs/*"]
+[role.inline_policy.statement.conditions.StringEquals]
+"aws:SourceVpc" = "vpc-1"
+[[role.inline_policy.statement]]
+actions = ["s3:DeleteObject"]
+resources = ["arn:aws:s3:::logs/*"]
+[[role.expect]]
+allow = ["s3:GetObject on arn:aws:s3:::logs/x"]
+deny = ["s3:DeleteObject on arn:aws:s3:::logs/x", "s3:GetObject on arn:aws:s3:::other/x"]
+CONTEXT
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_sees_boundaries_and_says_which_keys_it_lacks() {
+    let address = format!("{LOGS}/role/Audit");
+    let scene = Scene::of(&CONDITIONED.replace("CONTEXT", "")).await;
+    let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(0);
+    // Of what is not allowed either way, IAM lacks the key just the same.
+    let open = probes(&simulated, &address, "not_provable");
+    assert_eq!(open.first().map(String::as_str), Some("expect"), "{open:?}");
+    assert!(open.contains(&"simulate".to_owned()), "{open:?}");
+    simulated.says(&["IAM lacks aws:sourcevpc"]);
+
+    let known = CONDITIONED.replace("CONTEXT", "context = { \"aws:SourceVpc\" = \"vpc-1\" }");
+    scene.desired.write("rolecall.toml", &known);
+    let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(0);
+    assert_eq!(probes(&simulated, &address, "not_provable"), [""; 0]);
+    assert_eq!(probes(&simulated, &address, "proven").iter().filter(|probe| *probe == "simulate").count(), 3);
 }

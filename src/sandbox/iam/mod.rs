@@ -15,6 +15,7 @@ mod profile;
 mod role;
 mod role_policy;
 mod rules;
+mod simulate;
 mod trust;
 
 #[cfg(test)]
@@ -90,6 +91,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("RemoveRoleFromInstanceProfile", profile::remove_role),
     ("RemoveUserFromGroup", principal::remove_user_from_group),
     ("SetDefaultPolicyVersion", policy::set_default_version),
+    ("SimulatePrincipalPolicy", simulate::principal_policy),
     ("TagPolicy", policy::tag),
     ("TagRole", role::tag),
     ("UntagPolicy", policy::untag),
