@@ -6,6 +6,7 @@ mod callers;
 mod console;
 mod init;
 mod output;
+mod places;
 mod plan;
 mod planning;
 mod principals;

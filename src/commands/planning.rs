@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
+use super::places::{self, Places};
 use super::survey::Survey;
 use super::{Console, principals};
 use crate::config::{CheckFinding, Weight};
@@ -15,6 +16,7 @@ use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
 use crate::plan::{self, AccountPlan, Extras, Finding, Header, Needs, Plan, Settings, Severity};
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::grant::OutsideGrant;
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
@@ -31,9 +33,11 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         existing: Mutex::default(),
     });
     let desired = &survey.expansion.desired;
+    let at_once = parallelism.unwrap_or(READ_AT_ONCE);
+    let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
     let tasks = to_read.into_iter().map(|account| {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
-        let desired = desired.accounts.get(&account.id).cloned();
+        let desired = desired.accounts.get(&account.id).cloned().map(|desired| places.settle_account(desired));
         async move {
             let fallback = account.clone();
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
@@ -48,16 +52,9 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
             part
         }
     });
-    let mut parts: Vec<AccountPlan> =
-        stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(READ_AT_ONCE)).collect().await;
+    let mut parts: Vec<AccountPlan> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
     progress.finish();
-    let missing = principals::missing(
-        &survey.accounts.reading(),
-        &survey.organization,
-        &parts,
-        parallelism.unwrap_or(READ_AT_ONCE),
-    )
-    .await;
+    let missing = principals::missing(&survey.accounts.reading(), &survey.organization, &parts, at_once).await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
@@ -68,16 +65,19 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: desired.digest.clone(),
     };
-    checked(plan::build(header, &survey.settings, parts).with_findings(missing), survey)
+    checked(plan::build(header, &survey.settings, parts).with_findings(missing), survey, &places)
 }
 
 /// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
-fn checked(plan: Plan, survey: &Survey) -> Plan {
+fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
     let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
     let found = survey.expansion.findings.iter().cloned().chain(whole);
     let desired = &survey.expansion.desired;
+    let settle =
+        |outside: &OutsideGrant| OutsideGrant { grant: places.settle(outside.grant.clone()), ..outside.clone() };
+    let outside: Vec<OutsideGrant> = desired.outside.iter().map(settle).collect();
     let lints = plan::lints(&survey.settings, &desired.accounts);
-    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(&outside, &desired.secrets)))
 }
 
 /// What a check found, as a plan says it.
