@@ -9,6 +9,7 @@ pub mod build;
 mod caller;
 mod connector;
 pub mod faults;
+mod federated;
 pub mod gate;
 pub mod iam;
 pub mod managed;
