@@ -542,7 +542,7 @@ fn a_token_for_the_right_audience_and_subject_is_let_in_and_no_other() {
     assert!(session.assumed_role_user.unwrap().arn.contains(":assumed-role/cortex-logs-ingestion-access/collector"));
     for (audience, subject) in [("another", subject), (audience, "104000000000000000002")] {
         let error = enter(audience, subject).unwrap_err();
-        assert!(error.contains("Not authorized to perform sts:AssumeRoleWithWebIdentity"), "{error}");
+        assert!(error.contains("AccessDenied"), "{error}");
     }
 }
 

@@ -385,3 +385,35 @@ async fn a_simulation_sees_boundaries_and_says_which_keys_it_lacks() {
     assert_eq!(probes(&simulated, &address, "not_provable"), [""; 0]);
     assert_eq!(probes(&simulated, &address, "proven").iter().filter(|probe| *probe == "simulate").count(), 3);
 }
+
+const ON_MOTO: &str = r#"
+name = "verified"
+
+[[role]]
+name = "Audit"
+targets = [{ account = "one" }]
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+external_id = "audit-id"
+
+[[role]]
+name = "Open"
+targets = [{ account = "two" }]
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+"#;
+
+/// moto lets everybody in. That is what a verification must find: the policies are right, and nobody enforces them.
+#[test]
+fn moto_lets_a_wrong_external_id_in_and_that_fails() {
+    let Some(world) = crate::support::world::World::moto(&[], &[("one", ""), ("two", "")]) else { return };
+    let desired = Directory::new(ON_MOTO);
+    let path = desired.path().to_str().unwrap();
+    world.rolecall(&["apply", "--auto-approve", "-c", path]).exits(0);
+    world.rolecall(&["verify", "--offline", "-c", path]).exits(0);
+    let verified = world.rolecall(&["verify", "-c", path, "--format", "json"]).exits(2);
+    let (audit, open) = (format!("{}/role/Audit", world.id("one")), format!("{}/role/Open", world.id("two")));
+    assert_eq!(probes(&verified, &audit, "failed"), ["live-no-external-id", "live-wrong-external-id"]);
+    assert!(probes(&verified, &audit, "proven").contains(&"live-allowed".to_owned()));
+    assert_eq!(probes(&verified, &open, "failed"), [""; 0]);
+}
