@@ -45,7 +45,7 @@ async fn read(iam: Iam, principal: &Principal) -> Result<Option<Holding>, AwsErr
         Principal::User(wanted) => {
             let People { users, groups } = people(&iam).await?;
             let user = users.into_iter().find(|user| is_called(user.user_name.as_deref(), wanted.as_str()));
-            user.map(|user| of_user(&iam, user, &groups)).transpose()
+            user.map(|user| of_user(&iam, &user, &groups)).transpose()
         }
         Principal::Group(wanted) => {
             let found = people(&iam).await?.groups.remove(&wanted.as_str().to_ascii_lowercase());
@@ -96,7 +96,7 @@ async fn people(iam: &Iam) -> Result<People, AwsError> {
     }
 }
 
-fn of_user(iam: &Iam, user: UserDetail, groups: &BTreeMap<String, GroupDetail>) -> Result<Holding, AwsError> {
+fn of_user(iam: &Iam, user: &UserDetail, groups: &BTreeMap<String, GroupDetail>) -> Result<Holding, AwsError> {
     let call = iam.call("GetAccountAuthorizationDetails", user.user_name.as_deref());
     let mut held = Holding {
         arn: call.required("Arn", user.arn.clone())?,

@@ -24,10 +24,11 @@ const MAX_ATTEMPTS: u32 = 8;
 /// Codes that mean "not now" and that the SDK gives up on.
 ///
 /// Sources: IAM API Reference, common errors of `CreateRole` and `TagRole`; Organizations API Reference,
-/// `ConcurrentModificationException`.
+/// `ConcurrentModificationException`; S3 User Guide, conditional writes.
 const NOT_NOW: &[(&str, ErrorKind)] = &[
     ("ConcurrentModification", ErrorKind::ServerError),
     ("ConcurrentModificationException", ErrorKind::ServerError),
+    ("ConditionalRequestConflict", ErrorKind::ServerError),
     ("EntityTemporarilyUnmodifiable", ErrorKind::ServerError),
     ("EntityTemporarilyUnmodifiableException", ErrorKind::ServerError),
 ];

@@ -11,6 +11,7 @@ mod plan;
 mod planning;
 mod principals;
 mod sandbox;
+mod state;
 mod stop;
 mod survey;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Output { scope, format, show_sensitive } => {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
+        Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
             sandbox::serve(org.as_deref(), port, &console).await

@@ -162,7 +162,7 @@ impl Assertion {
             match reader.read_event().map_err(|_| invalid())? {
                 Event::Eof => return Ok(found),
                 Event::Start(tag) | Event::Empty(tag) => {
-                    element = tag.local_name().as_ref().to_owned();
+                    tag.local_name().as_ref().clone_into(&mut element);
                     for part in tag.attributes().flatten() {
                         let value = part.value.clone().into_owned();
                         match (element.as_str(), part.key.as_ref()) {

@@ -88,9 +88,10 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
     actions.extend(params.get("SourceIdentity").map(|_| "sts:SetSourceIdentity"));
     for action in actions {
         let request = who.request(action, role_arn, &context);
-        let reach = match account_of(role_arn) == Some(caller.account) {
-            true => Reach::SameAccount(evaluate(&[&naming], &request)),
-            false => Reach::CrossAccount,
+        let reach = if account_of(role_arn) == Some(caller.account) {
+            Reach::SameAccount(evaluate(&[&naming], &request))
+        } else {
+            Reach::CrossAccount
         };
         if who.own.may_assume(evaluate(&[&trust], &request), reach, &request) != Decision::Allow {
             return Err(refused(action));

@@ -340,8 +340,8 @@ mod tests {
         let names = r#""AWS":["222222222222","arn:aws:iam::222222222222:role/a/b/R","arn:aws:iam::333333333333:user/u","arn:aws:iam::999999999999:role/far","arn:aws:sts::222222222222:assumed-role/R/s"]"#;
         let document = trust(names, "");
         let bench = Bench::new(&document, &document);
-        let named: Vec<String> =
+        let asked: Vec<String> =
             named(bench.setting(), bench.subject()).into_iter().map(|caller| caller.principal.to_string()).collect();
-        assert_eq!(named, ["role/R", "user/u"]);
+        assert_eq!(asked, ["role/R", "user/u"]);
     }
 }

@@ -369,10 +369,9 @@ fn a_role_that_a_stack_made_is_recognised_and_not_fought_over() {
         role.set(world.clock.now(), world.lag, Some(made.into()));
     });
     let kit = kit(&world);
-    for adopt in ["false", "true"] {
-        kit.answer(&answers(&world, &format!("existing_role = {adopt}")));
-        let applied = kit.run(&world, "apply", &["--auto-approve"]).exits(4);
-        applied.says(&[ROLE, world.id("member-01"), "stack"]);
+    for (existing, code) in [("false", "adopt"), ("true", "stack-owned")] {
+        kit.answer(&answers(&world, &format!("existing_role = {existing}")));
+        kit.run(&world, "apply", &["--auto-approve"]).exits(4).says(&[ROLE, world.id("member-01"), code]);
     }
     let live = sandbox.by_hand(id, "GetRole", &[("RoleName", ROLE)]).unwrap();
     assert!(format!("{live:?}").contains("ec2.amazonaws.com"), "it is as the stack made it");

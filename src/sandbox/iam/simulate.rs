@@ -134,9 +134,10 @@ fn missing(identity: &Identity, context: &BTreeMap<String, Vec<String>>) -> BTre
         let values = statement.conditions.values().flat_map(BTreeMap::values).flatten();
         let texts = statement.resources.iter().flat_map(|resources| &resources.patterns).chain(values);
         asked.extend(texts.flat_map(|text| tokens(text, Variables::Read)).filter_map(|token| match token {
-            Token::Variable("*" | "?" | "$") => None,
-            Token::Variable(variable) => variable.split(',').next().map(|key| key.trim().to_owned()),
-            Token::Char(_) | Token::Any | Token::One => None,
+            Token::Variable(variable) if !["*", "?", "$"].contains(&variable) => {
+                variable.split(',').next().map(|key| key.trim().to_owned())
+            }
+            Token::Variable(_) | Token::Char(_) | Token::Any | Token::One => None,
         }));
     }
     asked.retain(|key| !context.keys().any(|given| given.eq_ignore_ascii_case(key)));
