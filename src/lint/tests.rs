@@ -42,6 +42,7 @@ fn role(name: &str, trust: &Value) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        expires: None,
         expect: Vec::new(),
         origin: Origin { file: "roles.toml".to_owned(), line: 7 },
     }

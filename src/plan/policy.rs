@@ -127,12 +127,11 @@ fn existing(
         (_, false) => Some(replace(context, desired, live, target, roles, policies, tally)),
         (_, true) => update(context, live, &target, action, tally),
     };
-    match change {
-        Some(change) => tally.changes.push(change),
-        None => {
-            tally.unchanged += 1;
-            context.note(&address, Seen::Policy(live), tally);
-        }
+    if let Some(change) = change {
+        tally.changes.push(change);
+    } else {
+        tally.unchanged += 1;
+        context.note(&address, Seen::Policy(live), tally);
     }
 }
 

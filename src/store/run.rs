@@ -46,10 +46,10 @@ pub enum Entry {
         action: Action,
         /// What was found, by attribute; `null` where there was nothing.
         before: Value,
-        /// What is written, by attribute; `null` for nothing.
-        after: Value,
         /// `sha256:…` of the resource as the steps leave it.
         expected: String,
+        /// Whether description and duration are part of that.
+        details: bool,
         /// How many steps there are.
         steps: usize,
     },

@@ -22,6 +22,7 @@ mod moto;
 mod negative;
 mod probes;
 mod readme;
+mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod terminal;
