@@ -2,10 +2,12 @@
 
 mod accounts;
 mod apply;
+mod callers;
 mod console;
 mod init;
 mod ledger;
 mod output;
+mod places;
 mod plan;
 mod planning;
 mod principals;

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
+use super::places::{self, Places};
 use super::survey::Survey;
 use super::{Console, Stop, ledger, principals};
 use crate::aws::Reading;
@@ -19,6 +20,7 @@ use crate::plan::{
     self, AccountPlan, Action, Extras, Finding, Header, Intent, Memory, Needs, Plan, ResourceKind, Settings, Severity,
 };
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::grant::OutsideGrant;
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 use crate::store::{Store, StoreError};
 
@@ -48,9 +50,11 @@ pub async fn plan(
     progress.phase("Reading accounts", Some(to_read.len() as u64));
     let shared = Arc::new(Shared::new(survey, state));
     let desired = &survey.expansion.desired;
+    let at_once = parallelism.unwrap_or(READ_AT_ONCE);
+    let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
     let tasks = to_read.into_iter().map(|account| {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
-        let desired = desired.accounts.get(&account.id).cloned();
+        let desired = desired.accounts.get(&account.id).cloned().map(|desired| places.settle_account(desired));
         async move {
             let fallback = account.clone();
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
@@ -65,8 +69,7 @@ pub async fn plan(
             part
         }
     });
-    let mut parts: Vec<AccountPlan> =
-        stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(READ_AT_ONCE)).collect().await;
+    let mut parts: Vec<AccountPlan> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
     progress.finish();
     if let Some(damaged) = Arc::into_inner(shared).and_then(|shared| shared.damaged.into_inner()) {
         return Err(damaged.into());
@@ -74,19 +77,13 @@ pub async fn plan(
     if let Some(store) = state {
         name_the_dead(&mut parts, store).await?;
     }
-    let missing = principals::missing(
-        &survey.accounts.reading(),
-        &survey.organization,
-        &parts,
-        parallelism.unwrap_or(READ_AT_ONCE),
-    )
-    .await;
+    let missing = principals::missing(&survey.accounts.reading(), &survey.organization, &parts, at_once).await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
         }
     }
-    Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey))
+    Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey, &places))
 }
 
 /// Says of dead principals which roles they were, as far as the state knows.
@@ -129,7 +126,7 @@ async fn on_record(survey: &Survey, store: &Store) -> Result<Vec<Account>, Store
 }
 
 /// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
-fn checked(plan: Plan, survey: &Survey) -> Plan {
+fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
     if survey.settings.intent == Intent::Destroy {
         let kept = kept(&plan, &survey.expansion.desired);
         return plan.with_findings(kept);
@@ -137,8 +134,11 @@ fn checked(plan: Plan, survey: &Survey) -> Plan {
     let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
     let found = survey.expansion.findings.iter().cloned().chain(whole);
     let desired = &survey.expansion.desired;
+    let settle =
+        |outside: &OutsideGrant| OutsideGrant { grant: places.settle(outside.grant.clone()), ..outside.clone() };
+    let outside: Vec<OutsideGrant> = desired.outside.iter().map(settle).collect();
     let lints = plan::lints(&survey.settings, &desired.accounts);
-    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(&outside, &desired.secrets)))
 }
 
 /// The findings on what is destroyed though it shall never go.
