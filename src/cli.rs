@@ -33,7 +33,7 @@ Exit codes:
   1    error: bad input, wrong usage, no credentials, nothing could be read
   2    changes are present (plan --detailed-exitcode), or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
-  4    refused: a guard, or a stale plan
+  4    refused: a guard, a stale plan, or a lease that another run holds
   130  interrupted
 
 New here? `rolecall sandbox demo` tells the whole story without an AWS account.";

@@ -13,6 +13,7 @@ pub mod bucket;
 mod credentials;
 mod error;
 pub mod organization;
+pub mod principal;
 pub mod probe;
 pub mod read;
 mod retry;

@@ -2,11 +2,13 @@
 
 mod accounts;
 mod apply;
+mod callers;
 mod console;
 mod init;
 mod ledger;
 mod manual;
 mod output;
+mod places;
 mod plan;
 mod planning;
 mod principals;

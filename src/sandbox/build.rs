@@ -213,6 +213,7 @@ impl World {
             // Everything that a world begins with is there from the first moment.
             clock: Clock::Manual(Duration::ZERO),
             lag: Duration::ZERO,
+            sts_lag: Duration::ZERO,
             ids,
         };
         let placed = |account: &AccountSpec| by_path.get(&account.ou).unwrap_or(&root).clone();

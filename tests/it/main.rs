@@ -23,6 +23,7 @@ mod moto;
 mod negative;
 mod probes;
 mod readme;
+mod rollout;
 mod schema;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
