@@ -53,8 +53,8 @@ pub async fn run(cli: Cli) -> Exit {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
-        Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
-            sandbox::serve(org.as_deref(), port, &console).await
+        Command::Sandbox { command: SandboxCommand::Serve { org, faults, port } } => {
+            sandbox::serve(org.as_deref(), faults.as_deref(), port, &console).await
         }
     };
     outcome.unwrap_or_else(|stop| console.stop(&stop))

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use tokio::sync::Semaphore;
 
-use super::lag::{Created, is_lag};
+use super::lag::{Created, by_chance, is_lag};
 use super::{ChangeResult, Event, Outcome, RunReport, Settings, Writer};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
@@ -374,7 +374,7 @@ impl<W: Writer, R: Reader> Shared<W, R> {
             match waits.next() {
                 Some(wait) if lag => {
                     tracing::debug!(account = %account.id, error = %error, "waiting for IAM to see an earlier step");
-                    tokio::time::sleep(wait).await;
+                    tokio::time::sleep(by_chance(wait)).await;
                 }
                 _ => return Err(error),
             }

@@ -58,6 +58,7 @@ pub fn test() -> Test {
         keys: BTreeMap::new(),
         clock: Clock::Manual(Duration::ZERO),
         lag: Duration::ZERO,
+        youth: Duration::ZERO,
         ids: Ids(0),
     };
     Test { world, account: AccountId::parse(A).unwrap() }
