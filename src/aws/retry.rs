@@ -137,14 +137,17 @@ fn reason(context: &InterceptorContext) -> Option<Reason> {
         return (broken || error.is_timeout_error() || error.is_response_error()).then_some(Reason::Lost);
     };
     // The error's type is erased here and differs per operation, so the code is taken from the answer itself.
-    let code = error_code(answer.headers().get("x-amzn-errortype"), answer.body().bytes().unwrap_or_default());
+    let body = answer.body().bytes().unwrap_or_default();
+    let code = error_code(answer.headers().get("x-amzn-errortype"), body);
     let is_in = |codes: &[&str]| code.as_deref().is_some_and(|code| codes.contains(&code));
     match answer.status().as_u16() {
         429 => Some(Reason::Throttled),
         _ if is_in(THROTTLED) => Some(Reason::Throttled),
         _ if is_in(NOT_NOW) => Some(Reason::InTheWay),
-        // A success that is an error is an answer that is not whole.
-        200..=299 | 500 | 502 | 503 | 504 => Some(Reason::Lost),
+        500 | 502 | 503 | 504 => Some(Reason::Lost),
+        // The only interceptor that fails once an answer is there is the one that demands a whole body.
+        200..=299 if error.is_interceptor_error() || error.is_response_error() => Some(Reason::Lost),
+        200..=299 if !body.trim_ascii_end().ends_with(b"}") && !body.ends_with(b">") => Some(Reason::Lost),
         _ => None,
     }
 }

@@ -73,7 +73,7 @@ pub enum Effect {
     Error(ApiError),
     /// It is answered with an error that each service calls by another name.
     Refuse(Refusal),
-    /// It is answered late.
+    /// It is done, and answered late.
     Delay(Duration),
     /// The connection breaks.
     Reset(Moment),

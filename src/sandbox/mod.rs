@@ -161,8 +161,9 @@ impl Sandbox {
             Some(Effect::Error(error)) => Ok(refuse(error)),
             Some(Effect::Refuse(refusal)) => Ok(refuse(refusal.of(service))),
             Some(Effect::Delay(delay)) => {
+                let answer = act();
                 tokio::time::sleep(delay).await;
-                Ok(act())
+                Ok(answer)
             }
             Some(Effect::Reset(moment)) => {
                 if moment == Moment::After {

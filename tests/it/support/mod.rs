@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub mod cloud;
 pub mod moto;
+pub mod proxy;
 pub mod served;
 pub mod world;
 
