@@ -16,7 +16,7 @@ use crate::support::cloud::Cloud;
 use crate::support::moto::Moto;
 use crate::support::proxy::Proxy;
 use crate::support::served::Served;
-use crate::support::{Directory, Run, rolecall, run};
+use crate::support::{Directory, Run, for_each, rolecall, run};
 
 /// Whether there is time for the full size.
 pub fn soak() -> bool {
@@ -79,7 +79,7 @@ fn holds_each_once(served: &Served, version: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_apply_in_a_storm_ends_well_and_does_nothing_twice() {
-    let accounts = if soak() { 101 } else { 13 };
+    let accounts = if soak() { 101 } else { 9 };
     let served = Served::new(World::generated(accounts, 6, 7)).await;
     served.lag(Duration::from_secs(2));
     served.sandbox.fail(throttled(200));
@@ -92,7 +92,7 @@ async fn an_apply_in_a_storm_ends_well_and_does_nothing_twice() {
         holds_each_once(&served, version);
     }
     let struck = served.sandbox.struck();
-    assert!(struck[0] > 200 && struck[1] > 10, "a storm: {struck:?}");
+    assert!(struck[0] > 150 && struck[1] > 5, "a storm: {struck:?}");
 }
 
 /// Runs the binary; the sandbox answers on the same threads, so the one that waits gives its place away.
@@ -130,7 +130,7 @@ external_id = "external-id"
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_goes_wrong_once_is_not_even_noticed() {
-    for effect in [
+    let effects = vec![
         Effect::Refuse(Refusal::Throttling),
         Effect::Refuse(Refusal::TooManyRequests),
         Effect::Refuse(Refusal::InternalFailure),
@@ -140,7 +140,8 @@ async fn what_goes_wrong_once_is_not_even_noticed() {
         Effect::Reset(Moment::Before),
         Effect::Reset(Moment::After),
         Effect::Truncate,
-    ] {
+    ];
+    for_each(effects, |effect| async move {
         let served = Served::demo().await;
         let operations = ["GetCallerIdentity", "ListRoots", "AssumeRole", "GetAccountAuthorizationDetails"];
         for operation in operations.into_iter().chain(["CreatePolicy", "CreateRole", "AttachRolePolicy"]) {
@@ -153,7 +154,8 @@ async fn what_goes_wrong_once_is_not_even_noticed() {
         assert_eq!(apply.code, 0, "{effect:?}: {}", apply.text());
         assert_eq!(served.sandbox.struck(), [1; 7], "{effect:?}");
         on(&served, &desired, &["plan", "--detailed-exitcode"]).exits(0);
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -222,7 +224,7 @@ async fn one_account_that_refuses_stops_none_of_the_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn throttled_accounts_cost_healthy_ones_no_call() {
     let calls_of_healthy = async |faults: &[&str]| {
-        let served = Served::new(World::generated(13, 4, 7)).await;
+        let served = Served::new(World::generated(9, 4, 7)).await;
         let desired = Directory::new(&five_roles("s3:GetObject"));
         for account in faults {
             served.sandbox.fail(Fault {
@@ -233,11 +235,11 @@ async fn throttled_accounts_cost_healthy_ones_no_call() {
         on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
         holds_each_once(&served, 1);
         let calls = served.sandbox.calls().into_iter().filter(|(call, _)| {
-            call.account.as_ref().is_some_and(|account| ["200000000011", "200000000012"].contains(&account.as_str()))
+            call.account.as_ref().is_some_and(|account| ["200000000007", "200000000008"].contains(&account.as_str()))
         });
         calls.map(|(call, count)| (call.operation, count)).collect::<Vec<_>>()
     };
-    let throttled: Vec<String> = (1..=10).map(|n| format!("{:012}", 200_000_000_000_u64 + n)).collect();
+    let throttled: Vec<String> = (1..=6).map(|n| format!("{:012}", 200_000_000_000_u64 + n)).collect();
     let throttled: Vec<&str> = throttled.iter().map(String::as_str).collect();
     assert_eq!(calls_of_healthy(&throttled).await, calls_of_healthy(&[]).await);
 }
@@ -267,7 +269,7 @@ async fn principals_that_are_too_young_are_waited_for_and_misspelt_ones_are_not(
 async fn over_real_sockets_before_moto_an_apply_converges_too() {
     let Some(moto) = Moto::start() else { return };
     let cloud = Cloud::new(&moto.endpoint, "testing", "testing").await;
-    let names: Vec<String> = (0..10).map(|n| format!("account-{n:02}")).collect();
+    let names: Vec<String> = (0..5).map(|n| format!("account-{n:02}")).collect();
     let accounts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     let built = cloud.build(&[], &accounts).await;
     let proxy = Proxy::before(&moto.endpoint).await;
