@@ -73,6 +73,8 @@ pub enum Effect {
     Error(ApiError),
     /// It is answered with an error that each service calls by another name.
     Refuse(Refusal),
+    /// It is done, and answered as if the service had failed.
+    Fail,
     /// It is done, and answered late.
     Delay(Duration),
     /// The connection breaks.

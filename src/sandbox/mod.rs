@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 
 use crate::org::AccountId;
-use faults::{Effect, Fault, Faults, Moment};
+use faults::{Effect, Fault, Faults, Moment, Refusal};
 use gate::Call;
 use protocol::{Request, Response};
 use wire::{ApiError, Params, Xml};
@@ -160,6 +160,10 @@ impl Sandbox {
             None => Ok(act()),
             Some(Effect::Error(error)) => Ok(refuse(error)),
             Some(Effect::Refuse(refusal)) => Ok(refuse(refusal.of(service))),
+            Some(Effect::Fail) => {
+                act();
+                Ok(refuse(Refusal::InternalFailure.of(service)))
+            }
             Some(Effect::Delay(delay)) => {
                 let answer = act();
                 tokio::time::sleep(delay).await;

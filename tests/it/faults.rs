@@ -79,7 +79,7 @@ fn holds_each_once(served: &Served, version: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_apply_in_a_storm_ends_well_and_does_nothing_twice() {
-    let accounts = if soak() { 101 } else { 9 };
+    let (accounts, at_once) = if soak() { (101, "64") } else { (9, "16") };
     let served = Served::new(World::generated(accounts, 6, 7)).await;
     served.lag(Duration::from_secs(2));
     served.sandbox.fail(throttled(200));
@@ -87,7 +87,7 @@ async fn an_apply_in_a_storm_ends_well_and_does_nothing_twice() {
     let desired = Directory::new(&five_roles("s3:GetObject"));
     for (version, action) in [(1, "s3:GetObject"), (2, "s3:PutObject")] {
         desired.write("rolecall.toml", &five_roles(action));
-        on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
+        on(&served, &desired, &["apply", "--auto-approve", "--parallelism", at_once]).exits(0);
         on(&served, &desired, &["plan", "--detailed-exitcode"]).exits(0);
         holds_each_once(&served, version);
     }

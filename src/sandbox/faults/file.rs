@@ -9,7 +9,7 @@ use crate::org::AccountId;
 use crate::sandbox::Sandbox;
 
 /// The effects that a file may name; `delay` is one more, and takes `delay_ms`.
-const EFFECTS: [(&str, Effect); 11] = [
+const EFFECTS: [(&str, Effect); 12] = [
     ("throttling", Effect::Refuse(Refusal::Throttling)),
     ("too-many-requests", Effect::Refuse(Refusal::TooManyRequests)),
     ("internal-failure", Effect::Refuse(Refusal::InternalFailure)),
@@ -18,6 +18,7 @@ const EFFECTS: [(&str, Effect); 11] = [
     ("access-denied", Effect::Refuse(Refusal::AccessDenied)),
     ("reset-before", Effect::Reset(Moment::Before)),
     ("reset-after", Effect::Reset(Moment::After)),
+    ("fail-after", Effect::Fail),
     ("hang", Effect::Hang),
     ("truncate", Effect::Truncate),
     ("expire", Effect::Expire),

@@ -4,7 +4,7 @@ use std::io::{self, Error};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
-use rolecall::sandbox::faults::{Effect, Fault, Faults, Moment};
+use rolecall::sandbox::faults::{Effect, Fault, Faults, Moment, Refusal};
 use rolecall::sandbox::gate::Call;
 use rolecall::sandbox::protocol::{Request, Service, json_answer, xml_answer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -61,6 +61,10 @@ impl Proxy {
             }
             Some(Effect::Error(error)) => client.write_all(&refusal(&call, error)).await?,
             Some(Effect::Refuse(refuse)) => client.write_all(&refusal(&call, refuse.of(call.service))).await?,
+            Some(Effect::Fail) => {
+                self.pass(&text).await?;
+                client.write_all(&refusal(&call, Refusal::InternalFailure.of(call.service))).await?;
+            }
             Some(Effect::Reset(moment)) => {
                 if moment == Moment::After {
                     self.pass(&text).await?;
