@@ -3,6 +3,7 @@
 #![allow(clippy::doc_markdown, reason = "these comments are the help text, which shows no backticks")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -184,11 +185,62 @@ pub enum Command {
         #[arg(long)]
         show_sensitive: bool,
     },
+    /// What was converged, what runs did, and who is running now
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// An AWS organization in this process: no AWS account needed
     Sandbox {
         /// What to do with it.
         #[command(subcommand)]
         command: SandboxCommand,
+    },
+}
+
+/// What to do with the state.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// List the resources on record, each with the run that converged it and when
+    List {
+        /// Which state.
+        #[command(flatten)]
+        record: RecordArgs,
+        /// Format of the list
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Show what is on record of one resource
+    Show {
+        /// The resource, as plans and `state list` write it: 222222222222/role/NAME
+        address: String,
+        /// Which state.
+        #[command(flatten)]
+        record: RecordArgs,
+        /// Format of the record
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// List the runs, the newest first; or show what one of them did
+    History {
+        /// A run's id
+        run: Option<String>,
+        /// Which state.
+        #[command(flatten)]
+        record: RecordArgs,
+        /// Format of the list
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Say who holds the lease, and take it away where it has run out
+    Unlock {
+        /// Which state.
+        #[command(flatten)]
+        record: RecordArgs,
+        /// Take it away even where its run may be alive; a directory's lock ends with its process only
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -226,6 +278,36 @@ pub struct DesiredArgs {
     pub var_file: Vec<PathBuf>,
 }
 
+/// Where the state is.
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// The state: a directory, or s3://bucket/prefix (default: state/ beside the configuration)
+    #[arg(long, value_name = "URL", env = "ROLECALL_STATE")]
+    pub state: Option<String>,
+}
+
+/// How two runs on one state are kept apart.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LeaseArgs {
+    /// How long a lease in a bucket lasts unless it is renewed; it is, every third of that
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = lease)]
+    pub lease: Duration,
+    /// How long to wait for another run to end before giving up
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
+}
+
+/// The desired state, and where its state is.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArgs {
+    /// The desired state.
+    #[command(flatten)]
+    pub desired: DesiredArgs,
+    /// Its state.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
 /// The desired state, and which part of it a run is about.
 #[derive(Debug, Clone, Args)]
 pub struct ScopeArgs {
@@ -257,6 +339,18 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, 
     Cli::try_parse_from(args)
 }
 
+/// A duration such as `90s`, `5m` or `1h 30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
+    Duration::try_from(parsed).map_err(|_| "a duration is not negative".to_owned())
+}
+
+/// A lease shorter than a second could not be renewed in time.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    if lease < Duration::from_secs(1) { Err("a lease lasts a second at least".to_owned()) } else { Ok(lease) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,5 +359,12 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_lease_lasts_a_second_at_least() {
+        assert_eq!(lease("60s"), Ok(Duration::from_mins(1)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert!(lease("0s").is_err() && duration("-1s").is_err() && duration("soon").is_err());
     }
 }

@@ -25,6 +25,7 @@
 //! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
+//! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
 //! - [`evaluate`]: what a policy allows.
 //! - [`verify`]: what to try of a role, and what the answers prove.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
@@ -60,4 +61,5 @@ pub mod read;
 pub mod report;
 pub mod resource;
 pub mod sandbox;
+pub mod store;
 pub mod verify;

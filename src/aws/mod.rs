@@ -9,6 +9,7 @@
 
 pub mod accounts;
 mod body;
+pub mod bucket;
 mod credentials;
 mod error;
 mod lost;
@@ -24,6 +25,7 @@ mod trace;
 pub mod write;
 
 pub use accounts::{Access, Accounts};
+pub use bucket::Bucket;
 pub use probe::Probing;
 pub use read::Reading;
 pub use session::{Aws, Settings};

@@ -51,10 +51,11 @@ const THROTTLED: &[&str] = &[
 /// Codes that mean "not now" and that the SDK gives up on.
 ///
 /// Sources: IAM API Reference, common errors of `CreateRole` and `TagRole`; Organizations API Reference,
-/// `ConcurrentModificationException`.
+/// `ConcurrentModificationException`; S3 User Guide, conditional writes.
 const NOT_NOW: &[&str] = &[
     "ConcurrentModification",
     "ConcurrentModificationException",
+    "ConditionalRequestConflict",
     "EntityTemporarilyUnmodifiable",
     "EntityTemporarilyUnmodifiableException",
 ];

@@ -89,7 +89,7 @@ impl Aws {
 }
 
 /// Puts the settings of all clients together; nothing is called yet.
-async fn load(settings: Settings) -> Result<(SdkConfig, Session), AwsError> {
+pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), AwsError> {
     let Settings { http, endpoint, region, credentials } = settings;
     let http = http.unwrap_or_else(https);
     let region = RegionProviderChain::first_try(region.map(Region::new))

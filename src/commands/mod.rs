@@ -9,6 +9,7 @@ mod plan;
 mod planning;
 mod principals;
 mod sandbox;
+mod state;
 mod stop;
 mod survey;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Output { scope, format, show_sensitive } => {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
+        Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, faults, port } } => {
             sandbox::serve(org.as_deref(), faults.as_deref(), port, &console).await

@@ -134,7 +134,7 @@ impl<R: Reader> Shared<R> {
             }
             self.answer(account, needs, &mut live).await?;
         }
-        Ok(plan::plan_account(&self.settings, account, desired, &live))
+        Ok(plan::plan_account(&self.settings, account, desired, &live, None))
     }
 
     async fn answer(&self, account: &Account, needs: Needs, live: &mut LiveAccount) -> Result<(), AwsError> {

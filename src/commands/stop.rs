@@ -2,6 +2,7 @@
 
 use crate::config::Problems;
 use crate::org::AwsError;
+use crate::store::StoreError;
 
 /// Why a command ended before its work was done. Every one is exit code 1.
 #[derive(Debug)]
@@ -42,6 +43,12 @@ impl From<Problems> for Stop {
 impl From<AwsError> for Stop {
     fn from(error: AwsError) -> Self {
         Self::Aws(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Other { message: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }
 

@@ -572,8 +572,9 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> Result<Expansion, Problems> {
         for (problem, accounts) in std::mem::take(&mut self.in_accounts) {
-            let message = format!("{} (in {})", problem.message, fold(&accounts));
-            self.problems.push(Problem { message, ..problem });
+            let within = format!(" (in {})", fold(&accounts));
+            let lacks = problem.lacks.as_ref().map(|variable| format!("{variable}{within}"));
+            self.problems.push(Problem { message: format!("{}{within}", problem.message), lacks, ..problem });
         }
         for pattern in &self.narrow.roles {
             if !self.seen_roles.iter().any(|name| crate::org::glob(pattern, name)) {

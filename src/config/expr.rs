@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::ValueKind;
+use minijinja::value::{Kwargs, StringInput, ValueKind};
 use minijinja::{Environment, Expression, UndefinedBehavior};
 
 use super::facts;
@@ -21,8 +21,23 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.add_test("matches", matches);
+    environment.add_filter("join", join);
     environment
 });
+
+/// `join`, which elsewhere takes what has no value for an empty list.
+fn join(
+    state: &mut minijinja::State<'_, '_>,
+    value: &minijinja::Value,
+    joiner: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    named: Kwargs,
+) -> Result<minijinja::Value, minijinja::Error> {
+    if value.is_undefined() {
+        return Err(minijinja::ErrorKind::UndefinedError.into());
+    }
+    minijinja::filters::join(state, value, joiner, attribute, named)
+}
 
 /// `is matches("regex")`: a string in which the regular expression is found, or a list with such a string.
 fn matches(value: &minijinja::Value, pattern: &str) -> Result<bool, minijinja::Error> {
@@ -107,6 +122,20 @@ impl Expr {
     }
 }
 
+impl Part {
+    fn text(&self, scope: &minijinja::Value) -> Result<String, Failure> {
+        let expr = match self {
+            Self::Text(text) => return Ok(text.clone()),
+            Self::Expr(expr) => expr,
+        };
+        let value = expr.eval(scope)?;
+        match value.kind() {
+            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+            kind => Err(failure(expr, format!("it gives {kind}, which cannot stand inside a text"))),
+        }
+    }
+}
+
 impl Template {
     /// Compiles the string at `place`; `None` where it holds no expression.
     pub fn compile(text: &str, place: &Place, problems: &mut Problems) -> Option<Arc<Self>> {
@@ -186,21 +215,15 @@ impl Template {
             };
         }
         let mut text = String::new();
+        let mut failed: Option<Failure> = None;
         for part in &self.parts {
-            match part {
-                Part::Text(part) => text += part,
-                Part::Expr(expr) => {
-                    let value = expr.eval(scope)?;
-                    match value.kind() {
-                        ValueKind::String | ValueKind::Number | ValueKind::Bool => text += &value.to_string(),
-                        kind => {
-                            return Err(failure(expr, format!("it gives {kind}, which cannot stand inside a text")));
-                        }
-                    }
-                }
+            match (part.text(scope), &mut failed) {
+                (Ok(part), _) => text += &part,
+                (Err(failure), Some(first)) => first.missing.extend(failure.missing),
+                (Err(failure), None) => failed = Some(failure),
             }
         }
-        Ok(Value::String(text))
+        failed.map_or(Ok(Value::String(text)), Err)
     }
 
     /// Reports names that no scope will ever hold.

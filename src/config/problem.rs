@@ -39,6 +39,12 @@ pub struct Problem {
     /// The modules it is in, innermost first: `in module kits/cado, from rolecall.toml:12`.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub modules: Arc<[String]>,
+    /// Other places with the same problem, `file:line:column`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// The variable that has no value, and where that is so: one value mends all problems that lack the same.
+    #[serde(skip)]
+    pub lacks: Option<String>,
     /// What to say below the underlined text.
     #[serde(skip)]
     pub label: Option<String>,
@@ -72,6 +78,8 @@ impl Problem {
             message: message.into(),
             hint: None,
             modules: Arc::default(),
+            also: Vec::new(),
+            lacks: None,
             label: None,
             span: 0..0,
             source: None,
@@ -108,6 +116,12 @@ impl Problem {
         if self.modules.is_empty() { Self { modules: modules.clone(), ..self } } else { self }
     }
 
+    /// The same, because this variable has no value.
+    #[must_use]
+    pub fn lacks(self, variable: &str) -> Self {
+        Self { lacks: Some(variable.to_owned()), ..self }
+    }
+
     /// The same with a word below the underlined text.
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
@@ -135,10 +149,11 @@ impl Problem {
 
     /// Whether `other` says the same of the same place, whichever use of a module it is in.
     fn says(&self, other: &Self) -> bool {
-        let Self { severity, code, file, line, column, message, hint, modules: _, label, span, source } = self;
+        let Self { severity, code, file, line, column, message, hint, modules: _, also, lacks, label, span, source } =
+            self;
         (severity, code, file, line, column) == (&other.severity, &other.code, &other.file, &other.line, &other.column)
-            && (message, hint, label, span, source)
-                == (&other.message, &other.hint, &other.label, &other.span, &other.source)
+            && (message, hint, also, lacks) == (&other.message, &other.hint, &other.also, &other.lacks)
+            && (label, span, source) == (&other.label, &other.span, &other.source)
     }
 
     /// The text a person reads: the message, the source line underlined, the hint.
@@ -158,6 +173,9 @@ impl Problem {
         }
         for module in self.modules.iter() {
             group = group.element(Level::NOTE.message(module));
+        }
+        if !self.also.is_empty() {
+            group = group.element(Level::NOTE.message(format!("also needed at {}", self.also.join(", "))));
         }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint));
@@ -239,7 +257,24 @@ impl Problems {
     /// `Err` with everything, sorted, where there is an error; else the warnings.
     pub fn into_result(mut self) -> Result<Vec<Problem>, Self> {
         self.sort();
+        self.fold();
         if self.has_errors() { Err(self) } else { Ok(self.list) }
+    }
+
+    /// Makes one problem of all that one value would mend.
+    fn fold(&mut self) {
+        let mut folded: Vec<Problem> = Vec::with_capacity(self.list.len());
+        for problem in std::mem::take(&mut self.list) {
+            let same = |known: &&mut Problem| {
+                known.lacks.is_some()
+                    && (&known.lacks, &known.hint, &known.modules) == (&problem.lacks, &problem.hint, &problem.modules)
+            };
+            match folded.iter_mut().find(same) {
+                Some(known) => known.also.push(format!("{}:{}:{}", problem.file, problem.line, problem.column)),
+                None => folded.push(problem),
+            }
+        }
+        self.list = folded;
     }
 
     /// The text a person reads.

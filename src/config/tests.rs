@@ -609,6 +609,30 @@ fn a_missing_value_names_its_accounts() {
 }
 
 #[test]
+fn a_value_that_is_missing_at_many_places_is_asked_for_once() {
+    let body = format!(
+        "[vars]\nbucket = {{ type = \"string\" }}\nkeys = {{ type = \"list\" }}\n{}",
+        ROLE.replace(
+            "targets",
+            "description = \"{{ var.bucket }}{{ var.keys | join(',') }}\"\ntags = { b = \"{{ var.bucket }}\" }\ntargets"
+        )
+    );
+    let body = format!("name = \"vendor-roles\"\n{body}");
+    let world = world(&[("rolecall.toml", &body)]);
+    let problems = load(&world.inputs).unwrap_err();
+    let said: Vec<(&str, Vec<String>)> =
+        problems.iter().map(|problem| (&*problem.message, problem.also.clone())).collect();
+    assert_eq!(problems.errors(), 2, "{said:?}");
+    assert!(
+        said[0].0.contains("`bucket`")
+            && said[0].1.len() == 1
+            && said[0].1.iter().all(|place| place.ends_with("rolecall.toml:9:14")),
+        "{said:?}"
+    );
+    assert!(said[1].0.contains("`keys`") && said[1].1.is_empty(), "{said:?}");
+}
+
+#[test]
 fn another_organization_is_refused() {
     not_expanded(&format!("[organization]\nid = \"o-otherotherid\"\n{ROLE}"), &["o-exampleorgid", "o-otherotherid"]);
     not_expanded(&format!("[account.nobody]\n{ROLE}"), &["no account", "`nobody`", "rolecall.toml:2:10"]);

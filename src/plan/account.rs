@@ -1,10 +1,11 @@
 //! The plan of one account, and what must be read for it beyond the bulk read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::{
-    AccountPlan, Action, Change, Extras, Finding, Reason, Settings, Status, grant, order, policy, quota, role,
+    AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status, grant, order, policy,
+    quota, role,
 };
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
@@ -43,17 +44,19 @@ pub(super) struct Tally {
     pub(super) owned: usize,
     pub(super) orphans: usize,
     pub(super) desired: usize,
+    pub(super) seen: BTreeMap<String, Converged>,
 }
 
-/// Plans one account that was read.
+/// Plans one account that was read. With a memory of it the plan says who moved.
 pub fn plan_account(
     settings: &Settings,
     account: &Account,
     desired: Option<&AccountDesired>,
     live: &LiveAccount,
+    memory: Option<&Memory>,
 ) -> AccountPlan {
     let nothing = AccountDesired::default();
-    let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
+    let context = Context { memory, ..Context::new(settings, account, desired.unwrap_or(&nothing), live) };
     let mut tally = Tally::default();
     let roles = role::standings(&context);
     let policies = policy::plan(&context, &roles, &mut tally);
@@ -65,8 +68,11 @@ pub fn plan_account(
         tally.findings.extend(quota::of_account(&context, role_count, policy_count, &quotas));
     }
     let changes = order::within(tally.changes, &settings.partition, live.roles.len(), quotas.roles);
+    let gone = memory.map(|memory| memory.gone(&changes, live)).unwrap_or_default();
     AccountPlan {
         changes,
+        seen: tally.seen,
+        gone,
         findings: tally.findings,
         unchanged: tally.unchanged,
         owned: tally.owned,
@@ -99,6 +105,8 @@ fn empty(account: &Account, status: Status, error: Option<Reason>) -> AccountPla
         owned: 0,
         orphans: 0,
         desired: 0,
+        seen: BTreeMap::new(),
+        gone: BTreeSet::new(),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Settings, fingerprint};
+use super::account::Tally;
+use super::memory::Seen;
+use super::{Action, Cause, Memory, Settings, fingerprint};
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
@@ -22,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) live: &'a LiveAccount,
     /// ARNs of the account's roles by unique id.
     pub(super) ids: BTreeMap<&'a str, &'a str>,
+    /// What is remembered of the account.
+    pub(super) memory: Option<&'a Memory>,
 }
 
 impl<'a> Context<'a> {
@@ -31,7 +35,32 @@ impl<'a> Context<'a> {
         desired: &'a AccountDesired,
         live: &'a LiveAccount,
     ) -> Self {
-        Self { settings, account, desired, live, ids: fingerprint::ids(live) }
+        Self { settings, account, desired, live, ids: fingerprint::ids(live), memory: None }
+    }
+
+    /// Who moved, as far as that is remembered.
+    pub(super) fn cause(
+        &self,
+        address: &str,
+        action: Action,
+        before: Option<Seen<'_>>,
+        after: Option<Seen<'_>>,
+    ) -> Cause {
+        self.memory.map_or(Cause::Unknown, |memory| memory.cause(address, action, before, after))
+    }
+
+    /// Takes note of a resource that is as desired, where it is not remembered so.
+    pub(super) fn note(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
+        let Some(memory) = self.memory else { return };
+        let known = memory.resources.get(address);
+        let mut now = seen.converged(&memory.salt, &self.settings.secrets);
+        // What was not read this time is still as it was.
+        for (attribute, items) in known.iter().flat_map(|known| &known.items) {
+            now.items.entry(*attribute).or_insert_with(|| items.clone());
+        }
+        if known.is_none_or(|known| (&known.items, &known.unique_id) != (&now.items, &now.unique_id)) {
+            tally.seen.insert(address.to_owned(), now);
+        }
     }
 
     pub(super) fn role_address(&self, name: impl std::fmt::Display) -> String {

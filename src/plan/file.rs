@@ -38,11 +38,7 @@ const CLOSE: &str = ")";
 /// # Errors
 /// Never in practice: a plan is always JSON.
 pub fn save(plan: &Plan, secrets: &Secrets, salt: &str) -> Result<Vec<u8>, serde_json::Error> {
-    let mut replace: Vec<(String, String)> = spellings(secrets).map(|text| (token(&text, salt), text)).collect();
-    // Longer ones first: a secret within another must not break it.
-    replace.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
-    let hide = |text: &str| replace.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(secret, token));
-    let mut value = rewrite(serde_json::to_value(plan)?, &hide);
+    let mut value = hide(serde_json::to_value(plan)?, secrets, salt);
     if let Some(members) = value.as_object_mut() {
         members.insert("format".to_owned(), Value::from(FORMAT));
         members.insert("salt".to_owned(), Value::from(salt));
@@ -63,13 +59,25 @@ pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
         return Err(LoadError::Format { found: found.to_owned() });
     }
     let salt = value.get("salt").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let known: BTreeMap<String, String> = spellings(secrets).map(|text| (token(&text, &salt), text)).collect();
+    let value = reveal(value, secrets, &salt).ok_or(LoadError::Secret)?;
+    serde_json::from_value(value).map_err(LoadError::Damaged)
+}
+
+/// Puts salted digests in the place of sensitive values.
+pub(super) fn hide(value: Value, secrets: &Secrets, salt: &str) -> Value {
+    let mut replace: Vec<(String, String)> = spellings(secrets).map(|text| (token(&text, salt), text)).collect();
+    // Longer ones first: a secret within another must not break it.
+    replace.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+    let hide = |text: &str| replace.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(secret, token));
+    rewrite(value, &hide)
+}
+
+/// Puts sensitive values back in the place of their digests; `None` where one is not among `secrets`.
+pub(super) fn reveal(value: Value, secrets: &Secrets, salt: &str) -> Option<Value> {
+    let known: BTreeMap<String, String> = spellings(secrets).map(|text| (token(&text, salt), text)).collect();
     let reveal = |text: &str| known.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(token, secret));
     let value = rewrite(value, &reveal);
-    if holds_token(&value) {
-        return Err(LoadError::Secret);
-    }
-    serde_json::from_value(value).map_err(LoadError::Damaged)
+    (!holds_token(&value)).then_some(value)
 }
 
 /// Each sensitive value as it is, and as JSON writes it where that differs.

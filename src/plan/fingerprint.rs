@@ -160,7 +160,7 @@ fn own(tags: &Tags) -> BTreeMap<&String, &String> {
 }
 
 /// A document's meaning. Sids are left out: they mean nothing.
-fn canonical(document: &PolicyDocument) -> Value {
+pub(super) fn canonical(document: &PolicyDocument) -> Value {
     if document.statements().is_empty() {
         return json!({ "text": document.text() });
     }
@@ -172,7 +172,7 @@ fn canonical(document: &PolicyDocument) -> Value {
     json!({ "version": version, "statements": statements })
 }
 
-fn statement(statement: &Statement) -> Value {
+pub(super) fn statement(statement: &Statement) -> Value {
     let Statement { sid: _, effect, principals, actions, resources, conditions } = statement;
     let effect = match effect {
         Effect::Allow => "Allow",

@@ -10,9 +10,10 @@ use super::account::Tally;
 use super::claim::protected;
 use super::context::Context;
 use super::fingerprint::of_grant;
+use super::memory::Seen;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Cause, Change, Extras, Finding};
+use super::{Action, Change, Extras, Finding};
 use crate::desired::Desired;
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
@@ -98,6 +99,9 @@ fn wanted(
     let (action, steps) = match difference {
         Some(Difference::None) => {
             tally.unchanged += 1;
+            if let Some(before) = before {
+                context.note(&address, Seen::Grant(before), tally);
+            }
             return;
         }
         Some(Difference::Cosmetic) => (Action::Update, Vec::new()),
@@ -202,12 +206,13 @@ struct Draft {
 fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyDocument>, draft: Draft) -> Change {
     let Draft { action, reason, steps } = draft;
     let diffs = show::grant(sides, steps.is_empty(), &context.settings.secrets);
+    let address = context.grant_address(principal);
     Change {
-        address: context.grant_address(principal),
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: Cause::Unknown,
+        cause: context.cause(&address, action, sides.before.map(Seen::Grant), sides.after.map(Seen::Grant)),
+        address,
         fingerprint: of_grant(sides.before),
         expected: of_grant(sides.after),
         details: false,

@@ -13,7 +13,7 @@
 //! A resource that is replaced is one change; where a policy is replaced, its change detaches it from the roles that
 //! hold it, and the changes of those roles, which come after, attach the new one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +27,7 @@ mod grant;
 mod guard;
 mod lints;
 mod mask;
+mod memory;
 mod order;
 mod policy;
 mod quota;
@@ -41,6 +42,7 @@ pub use fingerprint::{Convergence, converged, recheck};
 pub use grant::outside;
 pub use guard::build;
 pub use lints::{lints, lints_alone};
+pub use memory::{Converged, Items, Memory, remember};
 pub use settings::{Extras, Header, Limits, RoleKey, Settings};
 
 use crate::org::{AccountId, AwsError};
@@ -105,6 +107,12 @@ pub struct AccountPlan {
     /// Resources that the desired state speaks of, those that shall be absent included.
     #[serde(skip)]
     pub desired: usize,
+    /// What is as desired and not remembered so, by address. Only where there is a memory.
+    #[serde(skip)]
+    pub seen: BTreeMap<String, Converged>,
+    /// Addresses that are remembered, no longer there and not desired.
+    #[serde(skip)]
+    pub gone: BTreeSet<String>,
 }
 
 /// Whether an account was read.
@@ -173,16 +181,20 @@ pub struct Change {
 impl Change {
     /// The role, policy or grant that this changes.
     pub fn resource(&self) -> Option<ResourceKind> {
-        let mut parts = self.address.splitn(3, '/').skip(1);
-        match (parts.next()?, parts.next()?) {
-            ("role", name) => RoleName::parse(name).ok().map(ResourceKind::Role),
-            ("policy", name) => PolicyName::parse(name).ok().map(ResourceKind::Policy),
-            ("grant", principal) => {
-                let (kind, name) = principal.split_once('/')?;
-                Principal::parse(kind, name)?.ok().map(ResourceKind::Grant)
-            }
-            _ => None,
+        resource_at(&self.address)
+    }
+}
+
+fn resource_at(address: &str) -> Option<ResourceKind> {
+    let mut parts = address.splitn(3, '/').skip(1);
+    match (parts.next()?, parts.next()?) {
+        ("role", name) => RoleName::parse(name).ok().map(ResourceKind::Role),
+        ("policy", name) => PolicyName::parse(name).ok().map(ResourceKind::Policy),
+        ("grant", principal) => {
+            let (kind, name) = principal.split_once('/')?;
+            Principal::parse(kind, name)?.ok().map(ResourceKind::Grant)
         }
+        _ => None,
     }
 }
 

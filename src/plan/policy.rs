@@ -13,9 +13,10 @@ use super::account::Tally;
 use super::claim::{Claim, Subject, claim, stack_owned};
 use super::context::Context;
 use super::fingerprint::{Purpose, absent, of_policy};
+use super::memory::Seen;
 use super::role::{Standing, prevent_destroy};
 use super::show::{self, Sides};
-use super::{Action, Cause, Change, Extras, Finding, quota, steps};
+use super::{Action, Change, Extras, Finding, quota, steps};
 use crate::diff::policy::{Target, target};
 use crate::diff::{Owner, owner};
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
@@ -128,7 +129,10 @@ fn existing(
     };
     match change {
         Some(change) => tally.changes.push(change),
-        None => tally.unchanged += 1,
+        None => {
+            tally.unchanged += 1;
+            context.note(&address, Seen::Policy(live), tally);
+        }
     }
 }
 
@@ -277,12 +281,13 @@ fn change(context: &Context<'_>, sides: Sides<'_, LivePolicy>, target: Option<&T
     let description = target.and_then(|target| target.description.as_ref());
     let diffs = show::policy(sides, spelling, description, &context.settings.secrets);
     let name = sides.before.or(sides.after).map(|policy| policy.name.to_string()).unwrap_or_default();
+    let address = context.policy_address(name);
     Change {
-        address: context.policy_address(name),
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: Cause::Unknown,
+        cause: context.cause(&address, action, sides.before.map(Seen::Policy), sides.after.map(Seen::Policy)),
+        address,
         fingerprint: of_policy(sides.before, Purpose::Seen),
         expected: sides.after.map_or_else(absent, |after| of_policy(Some(after), Purpose::Expected)),
         details: false,

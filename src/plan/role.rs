@@ -6,9 +6,10 @@ use super::account::Tally;
 use super::claim::{Claim, Subject, claim, protected, stack_owned};
 use super::context::Context;
 use super::fingerprint::{Purpose, absent, of_role};
+use super::memory::Seen;
 use super::policy::Policies;
 use super::show::{self, Sides};
-use super::{Action, Cause, Change, Extras, Finding, lints, quota, steps};
+use super::{Action, Change, Extras, Finding, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
@@ -194,7 +195,10 @@ fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tall
             dead_principals(context, live, tally);
             let action = if matches!(standing, Standing::Ours(..)) { Action::Update } else { Action::Adopt };
             let change = update(context, desired, live, action, policies, tally);
-            tally.unchanged += usize::from(change.is_none());
+            if change.is_none() {
+                tally.unchanged += 1;
+                context.note(&context.role_address(&live.name), Seen::Role(live, &context.ids), tally);
+            }
             change
         }
     }
@@ -402,12 +406,14 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         Some(_) => of_role(after, &context.ids, details, Purpose::Expected),
         None => absent(),
     };
+    let address = context.role_address(name);
+    let seen = |role| Seen::Role(role, &context.ids);
     Change {
-        address: context.role_address(name),
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: Cause::Unknown,
+        cause: context.cause(&address, action, before.map(seen), after.map(seen)),
+        address,
         fingerprint: of_role(before, &context.ids, details, Purpose::Seen),
         expected,
         details,

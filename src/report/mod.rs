@@ -11,6 +11,7 @@ pub mod json;
 pub mod output;
 pub mod progress;
 pub mod run;
+pub mod state;
 pub mod style;
 pub mod verify;
 

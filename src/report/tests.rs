@@ -1,6 +1,6 @@
 //! What people see, as snapshots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -48,6 +48,8 @@ fn account(id: &str, name: &str, changes: Vec<Change>) -> AccountPlan {
         owned: 0,
         orphans: 0,
         desired: 0,
+        seen: BTreeMap::new(),
+        gone: BTreeSet::new(),
     }
 }
 

@@ -45,13 +45,13 @@ fn ops(plan: &AccountPlan) -> Vec<String> {
 /// Plans, runs and plans again, which must find nothing; gives the first plan.
 #[track_caller]
 fn converges(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
-    let plan = plan_account(settings, &account(A), Some(desired), live);
+    let plan = plan_account(settings, &account(A), Some(desired), live, None);
     assert_eq!(recheck(&plan, live), std::collections::BTreeSet::new());
     let after = run(live, &plan).unwrap();
     for change in plan.changes.iter().filter(|change| !change.cosmetic) {
         assert_eq!(converged(change, &after), Convergence::Converged, "{}", change.address);
     }
-    let again = plan_account(settings, &account(A), Some(desired), &after);
+    let again = plan_account(settings, &account(A), Some(desired), &after, None);
     assert_eq!(ops(&again), Vec::<String>::new());
     plan
 }
@@ -92,7 +92,7 @@ fn a_grant_is_made_changed_and_kept_for_each_kind_of_principal() {
 #[test]
 fn a_principal_that_does_not_exist_stops_the_plan() {
     let desired = granting(AccountDesired::default(), &[grant("user/log-reader", &[ROLE])]);
-    let plan = |live: &LiveAccount| plan_account(&settings(), &account(A), Some(&desired), live);
+    let plan = |live: &LiveAccount| plan_account(&settings(), &account(A), Some(&desired), live, None);
     let missing = plan(&seen(live(&[], &[]), "user/log-reader", GrantState::NoPrincipal));
     assert_eq!((missing.changes.len(), missing.findings[0].code.as_str()), (0, "missing-principal"));
     for part in ["log-reader", A, "does not exist", "rolecall.toml:7"] {
@@ -146,7 +146,7 @@ fn a_grant_that_nobody_desires_is_an_orphan_and_pruned() {
         let pruned = converges(&pruning(), &nothing, &live);
         assert_eq!((ops(&pruned), pruned.changes[0].action), (vec![delete.to_owned()], Action::Delete));
         let narrowed = Settings { roles: vec!["Other".to_owned()], ..pruning() };
-        assert!(plan_account(&narrowed, &account(A), Some(&nothing), &live).changes.is_empty());
+        assert!(plan_account(&narrowed, &account(A), Some(&nothing), &live, None).changes.is_empty());
     }
 }
 
@@ -157,7 +157,7 @@ fn a_grant_goes_with_its_role() {
     let live = seen(live(&[doomed], &[]), "role/R", granted(&[ROLE]));
     assert_eq!(ops(&converges(&pruning(), &AccountDesired::default(), &live)), ["DeleteRolePolicy", "DeleteRole"]);
     let desired = granting(AccountDesired::default(), &[grant("role/R", &[ROLE])]);
-    let plan = plan_account(&pruning(), &account(A), Some(&desired), &live);
+    let plan = plan_account(&pruning(), &account(A), Some(&desired), &live, None);
     assert_eq!(plan.findings[0].code, "missing-principal");
 }
 
@@ -173,7 +173,7 @@ fn protected_roles_and_documents_too_large_are_refused() {
     ] {
         let live = seen(live(&[live_role("R")], &[]), to, GrantState::NoPolicy);
         let desired = granting(AccountDesired::default(), &[grant(to, &roles)]);
-        let plan = plan_account(&settings(), &account(A), Some(&desired), &live);
+        let plan = plan_account(&settings(), &account(A), Some(&desired), &live, None);
         assert_eq!(plan.findings.first().map(|finding| finding.code.as_str()), code, "{to}");
     }
 }
@@ -182,7 +182,7 @@ fn protected_roles_and_documents_too_large_are_refused() {
 fn a_grant_outside_the_organization_is_handed_over() {
     let there = OutsideGrant { account: id("888888888888"), grant: grant("user/z", &[ROLE]) };
     let desired = Desired { outside: vec![there], ..Desired::default() };
-    let part = plan_account(&settings(), &account(A), None, &live(&[], &[]));
+    let part = plan_account(&settings(), &account(A), None, &live(&[], &[]), None);
     let plan = build(header(), &settings(), vec![part]).with_findings(outside(&desired));
     let finding = plan.findings.iter().find(|finding| finding.code == "grant-outside").unwrap();
     assert_eq!((finding.severity, plan.summary.steps), (Severity::Warn, 0));

@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn a_plan_applied_leaves_nothing_to_plan(desired in a_desired(), live in a_live(), extras in an_extras()) {
         let settings = Settings { extras, ..settings() };
-        let plan = plan_account(&settings, &account(A), Some(&desired), &live);
+        let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
         prop_assume!(!plan.findings.iter().any(|finding| finding.code == "policy-in-use"));
         prop_assume!(!cuts_a_trust(&desired, &live, &plan));
         let after = run(&live, &plan).map_err(TestCaseError::fail)?;
@@ -181,7 +181,7 @@ proptest! {
                 prop_assert_eq!(converged(change, &after), Convergence::Converged, "{}", change.address);
             }
         }
-        let again = plan_account(&settings, &account(A), Some(&desired), &after);
+        let again = plan_account(&settings, &account(A), Some(&desired), &after, None);
         let left: Vec<_> = again.changes.iter().filter(|change| !change.cosmetic).collect();
         prop_assert!(left.is_empty(), "{left:#?}");
     }
@@ -189,7 +189,7 @@ proptest! {
     #[test]
     fn only_what_bears_our_mark_or_is_adopted_is_written(desired in a_desired(), live in a_live(), extras in an_extras()) {
         let settings = Settings { extras, ..settings() };
-        let plan = plan_account(&settings, &account(A), Some(&desired), &live);
+        let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
         for change in plan.changes.iter().filter(|change| !change.steps.is_empty() && change.action != Action::Create) {
             let (tags, adopt) = match change.resource().unwrap() {
                 ResourceKind::Role(name) => (live.roles[&name.key()].tags.clone(), desired.roles.get(&name.key()).is_some_and(|role| role.adopt)),
@@ -208,8 +208,8 @@ proptest! {
     ) {
         let error = AwsError { account: None, operation: "AssumeRole".into(), resource: None, code: Some("AccessDenied".into()), message: "no".into(), request_id: None };
         let parts = [
-            plan_account(&settings(), &account("222222222222"), Some(&desired), &one),
-            plan_account(&settings(), &account("333333333333"), Some(&desired), &other),
+            plan_account(&settings(), &account("222222222222"), Some(&desired), &one, None),
+            plan_account(&settings(), &account("333333333333"), Some(&desired), &other, None),
             unreadable(&account("444444444444"), error),
             skipped(&account("555555555555"), "SUSPENDED".into()),
         ];

@@ -39,7 +39,7 @@ fn only_a_trust_that_opens_is_said_to_widen() {
         let there = live(&[marked(crate::resource::role::LiveRole { trust: before, ..live_role("X") })], &[]);
         let desired = desire(&[Role { trust: after, ..role("X") }], &[]);
         let said = |settings: &Settings| {
-            let part = plan_account(settings, &account(A), Some(&desired), &there);
+            let part = plan_account(settings, &account(A), Some(&desired), &there, None);
             let found = part.findings.into_iter().filter(|found| found.code == "trust-widened");
             found.map(|found| (found.severity, found.address)).collect::<Vec<_>>()
         };
@@ -47,7 +47,7 @@ fn only_a_trust_that_opens_is_said_to_widen() {
         assert_eq!(said(&settings()), one(Severity::Warn), "{what}");
         assert_eq!(said(&levels("trust-widened", Level::Stop)), one(Severity::Stop), "{what}");
         assert_eq!(said(&levels("trust-widened", Level::Off)), [], "{what}");
-        let created = plan_account(&settings(), &account(A), Some(&desired), &LiveAccount::default());
+        let created = plan_account(&settings(), &account(A), Some(&desired), &LiveAccount::default(), None);
         assert!(created.findings.iter().all(|found| found.code != "trust-widened"), "{what}");
     }
 }
@@ -57,7 +57,7 @@ fn a_lint_that_stops_refuses_apply_until_it_is_allowed() {
     let desired = desire(&[Role { trust: trust(&[VENDOR]), ..role("X") }, role("Y")], &[]);
     let settings = Settings { roles: vec!["X".to_owned()], ..levels("no-external-id", Level::Stop) };
     let found = lints(&settings, &BTreeMap::from([(id(A), desired.clone())]));
-    let part = plan_account(&settings, &account(A), Some(&desired), &LiveAccount::default());
+    let part = plan_account(&settings, &account(A), Some(&desired), &LiveAccount::default(), None);
     let plan = build(header(), &settings, vec![part]).with_findings(found);
     let stops: Vec<_> =
         plan.stops(&[].into()).into_iter().map(|one| (one.code.as_str(), one.address.clone())).collect();

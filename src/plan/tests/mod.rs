@@ -4,6 +4,7 @@
 mod grants;
 mod laws;
 mod lints;
+mod memory;
 mod policies;
 mod roles;
 mod whole;

@@ -9,7 +9,7 @@ use crate::resource::name::IamPath;
 use crate::resource::role::{LiveRole, Role};
 
 fn plan(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
-    plan_account(settings, &account(A), Some(desired), live)
+    plan_account(settings, &account(A), Some(desired), live, None)
 }
 
 fn ops(plan: &AccountPlan) -> Vec<String> {
@@ -152,7 +152,7 @@ fn a_policy_in_use_elsewhere_is_not_silently_replaced_or_deleted() {
     for there in [elsewhere, boundary] {
         let world = live(&[], &[there]);
         assert_eq!(codes(&plan(&settings(), &moved, &world)), ["policy-in-use"]);
-        assert_eq!(codes(&plan_account(&pruning(), &account(A), None, &world)), ["policy-in-use"]);
+        assert_eq!(codes(&plan_account(&pruning(), &account(A), None, &world, None)), ["policy-in-use"]);
     }
 }
 

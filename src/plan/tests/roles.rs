@@ -8,7 +8,7 @@ use crate::resource::role::{Ensure, LiveRole, Manage, Mode, Role, RoleDetails};
 use crate::resource::{OWNER_TAG, Tags};
 
 fn plan(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
-    plan_account(settings, &account(A), Some(desired), live)
+    plan_account(settings, &account(A), Some(desired), live, None)
 }
 
 fn ops(plan: &AccountPlan) -> Vec<String> {
@@ -317,9 +317,9 @@ fn what_left_the_desired_state_stays_until_it_is_pruned() {
     there.inline_policies = [(policy_name("p"), allow("s3:*"))].into();
     there.instance_profiles = ["x".to_owned()].into();
     let world = live(&[there, live_role("Y")], &[]);
-    let kept = plan_account(&settings(), &account(A), None, &world);
+    let kept = plan_account(&settings(), &account(A), None, &world, None);
     assert_eq!((kept.changes.len(), codes(&kept), kept.orphans), (0, vec!["orphan"], 1));
-    let pruned = plan_account(&pruning(), &account(A), None, &world);
+    let pruned = plan_account(&pruning(), &account(A), None, &world, None);
     assert_eq!(ops(&pruned), ["RemoveRoleFromInstanceProfile", "DetachRolePolicy", "DeleteRolePolicy", "DeleteRole"]);
     assert_eq!(run(&world, &pruned).unwrap().roles.keys().collect::<Vec<_>>(), ["y"]);
 }

@@ -10,12 +10,13 @@ use crate::resource::role::{LiveRole, Role};
 use crate::resource::step::Step;
 
 fn part(account_id: &str, owned: usize, changes: &[Action]) -> AccountPlan {
-    let mut part = plan_account(&settings(), &account(account_id), None, &LiveAccount::default());
+    let mut part = plan_account(&settings(), &account(account_id), None, &LiveAccount::default(), None);
     part.owned = owned;
     part.desired = 1;
     let desired = desire(&[role("X")], &[]);
-    let change =
-        plan_account(&settings(), &account(account_id), Some(&desired), &LiveAccount::default()).changes.remove(0);
+    let change = plan_account(&settings(), &account(account_id), Some(&desired), &LiveAccount::default(), None)
+        .changes
+        .remove(0);
     let numbered = |(index, action): (usize, &Action)| Change {
         address: format!("{account_id}/role/R{index}"),
         action: *action,
@@ -53,7 +54,7 @@ fn guards_stop_what_is_more_than_was_meant() {
 fn what_is_allowed_no_longer_stops_except_what_never_is() {
     let there = [live_role("X"), foreign("Y"), marked(live_role("OrganizationAccountAccessRole"))];
     let desired = desire(&[role("X"), role("Y"), role("OrganizationAccountAccessRole")], &[]);
-    let part = plan_account(&settings(), &account(A), Some(&desired), &live(&there, &[]));
+    let part = plan_account(&settings(), &account(A), Some(&desired), &live(&there, &[]), None);
     let plan = build(header(), &settings(), vec![part]);
     let stops = |codes: &[&str]| {
         let extra = codes.iter().map(|code| (*code).to_owned()).collect();
@@ -101,6 +102,7 @@ fn first_plans(roles: &[(&str, Role)]) -> Plan {
             &account(account_id),
             Some(&desire(std::slice::from_ref(role), &[])),
             &LiveAccount::default(),
+            None,
         )
     };
     build(header(), &settings(), roles.iter().map(part).collect())

@@ -1,0 +1,149 @@
+//! `rolecall state`: what is on record, what runs did, and a lease that was left behind.
+//!
+//! A local state is looked at without calling AWS: whose it is stands in it, and its name must be the directory's.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use super::{Console, Stop, survey};
+use crate::aws;
+use crate::cli::{Format, RecordArgs, StateArgs, StateCommand};
+use crate::exit::Exit;
+use crate::org::AccountId;
+use crate::report;
+use crate::report::state::{Listed, Shown};
+use crate::store::{Backend, Directory, Holder, Location, Store, Unlock, Unlocked};
+
+/// Records read at once.
+const AT_ONCE: usize = 16;
+
+/// The place where the state lies: what `--state` says, or `state/` in `directory`, the configuration's own.
+pub async fn place(args: &StateArgs, directory: &Path, aws: aws::Settings) -> Result<Arc<dyn Backend>, Stop> {
+    Ok(match Location::parse(args.state.as_deref(), directory)? {
+        Location::Directory(path) => Arc::new(Directory::new(path)),
+        Location::S3 { bucket, prefix } => Arc::new(aws::Bucket::connect(aws, &bucket, &prefix).await?),
+    })
+}
+
+/// Shows or unlocks a state.
+pub async fn run(command: &StateCommand, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+    match command {
+        StateCommand::List { record, format } => list(open(record, aws, console).await?, *format, console).await,
+        StateCommand::Show { address, record, format } => {
+            show(open(record, aws, console).await?, address, *format, console).await
+        }
+        StateCommand::History { run: None, record, format } => {
+            history(open(record, aws, console).await?, *format, console).await
+        }
+        StateCommand::History { run: Some(run), record, format } => {
+            one_run(open(record, aws, console).await?, run, *format, console).await
+        }
+        StateCommand::Unlock { record, force } => {
+            let unlock = if *force { Unlock::Any } else { Unlock::Expired };
+            self::unlock(open(record, aws, console).await?, unlock, console).await
+        }
+    }
+}
+
+/// The state of a directory. Where there is none yet this is said, and there is nothing to show.
+async fn open(args: &RecordArgs, aws: aws::Settings, console: &Console) -> Result<Option<Store>, Stop> {
+    let config = survey::load(&args.desired)?;
+    let backend = place(&args.state, config.directory(), aws).await?;
+    let shown = backend.place("");
+    let store = Store::inspect(backend, config.name(), config.organization_id()).await?;
+    if store.is_none() {
+        console.say(&format!("there is no state in `{shown}` yet: nothing was applied from here"));
+    }
+    Ok(store)
+}
+
+async fn list(store: Option<Store>, format: Format, console: &Console) -> Result<Exit, Stop> {
+    let mut resources = Vec::new();
+    if let Some(store) = store {
+        let accounts = store.accounts().await?;
+        let records = futures_util::stream::iter(accounts).map(|account| store.account(account));
+        let records: Vec<_> = records.buffered(AT_ONCE).try_collect().await?;
+        resources = records.into_iter().flat_map(|record| record.resources).map(Listed::from).collect();
+    }
+    let mut out = console.data();
+    match format {
+        Format::Text => report::state::list(&resources, &console.out, &mut out)?,
+        Format::Json => report::json::write(&report::state::List::new(resources), &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn show(store: Option<Store>, address: &str, format: Format, console: &Console) -> Result<Exit, Stop> {
+    let nothing =
+        || Stop::with_hint(format!("there is no record of `{address}`"), "`rolecall state list` lists what there is");
+    let account = address.split('/').next().and_then(|account| AccountId::parse(account).ok());
+    let (Some(store), Some(account)) = (store, account) else { return Err(nothing()) };
+    let resource = store.account(account).await?.resources.remove(address).ok_or_else(nothing)?;
+    let shown = Shown::new(address.to_owned(), resource);
+    let mut out = console.data();
+    match format {
+        Format::Text => report::state::show(&shown, &console.out, &mut out)?,
+        Format::Json => report::json::write(&shown, &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn history(store: Option<Store>, format: Format, console: &Console) -> Result<Exit, Stop> {
+    let runs = match store {
+        Some(store) => store.runs().await?,
+        None => Vec::new(),
+    };
+    let mut out = console.data();
+    match format {
+        Format::Text => report::state::history(&runs, &console.out, &mut out)?,
+        Format::Json => report::json::write(&report::state::History::new(runs), &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn one_run(store: Option<Store>, run: &str, format: Format, console: &Console) -> Result<Exit, Stop> {
+    let Some(store) = store else { return Err(Stop::because(format!("there is no run `{run}`"))) };
+    let record = store.run(run).await?;
+    let mut out = console.data();
+    match format {
+        Format::Text => report::state::run(&record, &console.out, &mut out)?,
+        Format::Json => report::json::write(&report::state::RecordedRun::new(record), &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn unlock(store: Option<Store>, unlock: Unlock, console: &Console) -> Result<Exit, Stop> {
+    let Some(store) = store else { return Ok(Exit::Done) };
+    let place = store.place();
+    Ok(match store.unlock(unlock).await? {
+        Unlocked::Free => {
+            console.say(&format!("nobody holds the state `{place}`"));
+            Exit::Done
+        }
+        Unlocked::Taken(holder) => {
+            console.say(&format!("unlocked the state `{place}`; it was held by {holder}"));
+            Exit::Done
+        }
+        Unlocked::Held(holder) => {
+            console.error(&format!("the state `{place}` is held by {holder}"));
+            console.hint(&way_out(&holder));
+            Exit::Refused
+        }
+    })
+}
+
+fn way_out(Holder { host, pid, until, .. }: &Holder) -> String {
+    match until {
+        None => format!("a directory's lock ends with its process, and only so: end process {pid} on {host}"),
+        Some(_) => "where that run is gone the lease runs out by itself; --force takes it away at once, \
+                    and a run that is still alive stops at its next renewal"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,269 @@
+//! What is known of a resource since it was last seen as desired, and who moved since.
+//!
+//! A resource is taken apart into items: a tag, an attached policy, a statement, a description. For each item that
+//! differs now, the hand moved it if live IAM is not as remembered, and the file did if what is desired is not. Items are
+//! remembered as salted digests, so a sensitive value can be compared and not be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::file::hide;
+use super::fingerprint::{canonical, sha256, statement};
+use super::{Action, Attribute, Cause, Change, ResourceKind};
+use crate::diff::is_system_tag;
+use crate::live::LiveAccount;
+use crate::resource::Tags;
+use crate::resource::managed_policy::LivePolicy;
+use crate::resource::policy::PolicyDocument;
+use crate::resource::role::LiveRole;
+use crate::resource::secret::Secrets;
+
+/// What is remembered of one account's resources.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    /// Goes into every digest.
+    pub salt: String,
+    /// By address.
+    pub resources: BTreeMap<String, Converged>,
+}
+
+/// A resource as it was when it was last seen as desired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Converged {
+    /// Its unique id, `AROA…`; policies and grants have none that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<String>,
+    /// Its ARN; a grant has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// Its attributes, for people; sensitive values are salted digests.
+    pub values: Value,
+    /// Digests of its items, by attribute.
+    pub items: Items,
+}
+
+/// The items of a resource by attribute and name, each with its value or a digest of it.
+pub type Items = BTreeMap<Attribute, BTreeMap<String, String>>;
+
+/// A resource of one kind or another.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Seen<'a> {
+    Role(&'a LiveRole, &'a BTreeMap<&'a str, &'a str>),
+    Policy(&'a LivePolicy),
+    Grant(&'a PolicyDocument),
+}
+
+impl Seen<'_> {
+    /// Everything about it that we could write, in words of the plan's JSON.
+    fn values(self) -> Value {
+        match self {
+            Self::Role(role, _) => json!({
+                "path": role.path,
+                "description": role.details.as_ref().map(|details| &details.description),
+                "max_session_duration": role.details.as_ref().map(|details| details.max_session_duration),
+                "trust": role.trust.to_value(),
+                "managed_policies": role.managed_policies,
+                "inline_policies": role.inline_policies.iter()
+                    .map(|(name, document)| (name.to_string(), document.to_value())).collect::<BTreeMap<_, _>>(),
+                "permissions_boundary": role.permissions_boundary,
+                "tags": own(&role.tags),
+            }),
+            Self::Policy(policy) => json!({
+                "path": policy.path,
+                "description": policy.description,
+                "document": policy.document.to_value(),
+                "tags": policy.tags.as_ref().map(own),
+            }),
+            Self::Grant(document) => json!({ "document": document.to_value() }),
+        }
+    }
+
+    /// Its items, as they are.
+    fn items(self) -> Items {
+        let one = |value: &dyn ToString| BTreeMap::from([(String::new(), value.to_string())]);
+        match self {
+            Self::Role(role, ids) => {
+                let trust = role.trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
+                let mut items = Items::from([
+                    (Attribute::Path, one(&role.path)),
+                    (Attribute::Trust, statements(&trust)),
+                    (
+                        Attribute::ManagedPolicies,
+                        role.managed_policies.iter().map(|arn| (arn.to_string(), String::new())).collect(),
+                    ),
+                    (
+                        Attribute::InlinePolicies,
+                        role.inline_policies
+                            .iter()
+                            .filter(|(name, _)| !name.is_of_grants())
+                            .map(|(name, document)| (name.to_string(), canonical(document).to_string()))
+                            .collect(),
+                    ),
+                    (
+                        Attribute::PermissionsBoundary,
+                        role.permissions_boundary.iter().map(|arn| (String::new(), arn.to_string())).collect(),
+                    ),
+                    (Attribute::Tags, tags(&role.tags)),
+                ]);
+                if let Some(details) = &role.details {
+                    items.insert(Attribute::Description, one(&details.description));
+                    items.insert(Attribute::MaxSessionDuration, one(&details.max_session_duration));
+                }
+                items
+            }
+            Self::Policy(policy) => {
+                let mut items = Items::from([
+                    (Attribute::Path, one(&policy.path)),
+                    (Attribute::Document, statements(&policy.document)),
+                ]);
+                items.extend(policy.tags.as_ref().map(|found| (Attribute::Tags, tags(found))));
+                items
+            }
+            Self::Grant(document) => Items::from([(Attribute::Document, statements(document))]),
+        }
+    }
+
+    fn digests(self, salt: &str) -> Items {
+        let digest = |text: &str| sha256(format!("{salt}:{text}").as_bytes()).chars().take(DIGEST).collect::<String>();
+        let part = |(name, value): (String, String)| match value.as_str() {
+            // The name says it all, and is one of AWS's own.
+            "" => (name, value),
+            _ => (name, digest(&value)),
+        };
+        let parts = |(attribute, parts): (Attribute, BTreeMap<String, String>)| match attribute {
+            // The name is the statement.
+            Attribute::Trust | Attribute::Document => {
+                (attribute, parts.into_keys().map(|name| (digest(&name), String::new())).collect())
+            }
+            _ => (attribute, parts.into_iter().map(part).collect()),
+        };
+        self.items().into_iter().map(parts).collect()
+    }
+
+    /// What is remembered of it.
+    pub(super) fn converged(self, salt: &str, secrets: &Secrets) -> Converged {
+        let (unique_id, arn) = match self {
+            Self::Role(role, _) => (Some(role.id.clone()), Some(role.arn.clone())),
+            Self::Policy(policy) => (None, Some(policy.arn.to_string())),
+            Self::Grant(_) => (None, None),
+        };
+        Converged { unique_id, arn, values: hide(self.values(), secrets, salt), items: self.digests(salt) }
+    }
+}
+
+/// Characters of a digest: 64 bits, to tell a few values of one item apart.
+const DIGEST: usize = 16;
+
+fn own(tags: &Tags) -> BTreeMap<&String, &String> {
+    tags.iter().filter(|(key, _)| !is_system_tag(key)).collect()
+}
+
+fn tags(tags: &Tags) -> BTreeMap<String, String> {
+    own(tags).into_iter().map(|(key, value)| (key.to_lowercase(), format!("={value}"))).collect()
+}
+
+fn statements(document: &PolicyDocument) -> BTreeMap<String, String> {
+    let written = document.statements().iter().map(|one| (statement(one).to_string(), String::new()));
+    if document.statements().is_empty() {
+        [(document.text().to_owned(), String::new())].into()
+    } else {
+        written.collect()
+    }
+}
+
+impl Memory {
+    /// Who moved, given a resource as it is and as it is to become.
+    pub(super) fn cause(
+        &self,
+        address: &str,
+        action: Action,
+        before: Option<Seen<'_>>,
+        after: Option<Seen<'_>>,
+    ) -> Cause {
+        let known = self.resources.get(address);
+        let [before, after] = [before, after].map(|seen| seen.map(|seen| seen.digests(&self.salt)));
+        match (known, before, after) {
+            // What was never seen as desired is new in the file.
+            (None, None, Some(_)) => Cause::Desired,
+            (None, Some(_), Some(_)) if action == Action::Adopt => Cause::Desired,
+            (None, _, _) => Cause::Unknown,
+            (Some(known), None, Some(after)) => {
+                if moved(&known.items, &after).is_empty() {
+                    Cause::Drift
+                } else {
+                    Cause::Both
+                }
+            }
+            (Some(known), Some(before), None) => {
+                if moved(&known.items, &before).is_empty() {
+                    Cause::Desired
+                } else {
+                    Cause::Both
+                }
+            }
+            (Some(known), Some(before), Some(after)) => blame(&known.items, &before, &after),
+            (Some(_), None, None) => Cause::Unknown,
+        }
+    }
+
+    /// Addresses that are remembered and no longer there.
+    pub(super) fn gone(&self, changes: &[Change], live: &LiveAccount) -> BTreeSet<String> {
+        let stays = |address: &&String| {
+            find(address, live).is_some() || changes.iter().any(|change| change.address == **address)
+        };
+        self.resources.keys().filter(|address| !stays(address)).cloned().collect()
+    }
+}
+
+/// Items that are not alike, where both sides know the attribute.
+fn moved<'a>(one: &'a Items, other: &'a Items) -> BTreeSet<(Attribute, &'a str)> {
+    let mut found = BTreeSet::new();
+    for (attribute, here) in one {
+        let Some(there) = other.get(attribute) else { continue };
+        let names = here.keys().chain(there.keys()).filter(|name| here.get(*name) != there.get(*name));
+        found.extend(names.map(|name| (*attribute, name.as_str())));
+    }
+    found
+}
+
+fn blame(known: &Items, before: &Items, after: &Items) -> Cause {
+    let differs = moved(before, after);
+    let by_hand = moved(known, before);
+    let by_file = moved(known, after);
+    match (differs.iter().any(|item| by_hand.contains(item)), differs.iter().any(|item| by_file.contains(item))) {
+        (true, true) => Cause::Both,
+        (true, false) => Cause::Drift,
+        (false, true) => Cause::Desired,
+        (false, false) => Cause::Unknown,
+    }
+}
+
+/// The resource at `address`, as far as it is there.
+fn find<'a>(address: &str, live: &'a LiveAccount) -> Option<Found<'a>> {
+    match super::resource_at(address)? {
+        ResourceKind::Role(name) => live.roles.get(&name.key()).map(Found::Role),
+        ResourceKind::Policy(name) => live.policies.get(&name.key()).map(Found::Policy),
+        ResourceKind::Grant(principal) => {
+            live.grants.get(&principal.key()).and_then(|grant| grant.state.document()).map(Found::Grant)
+        }
+    }
+}
+
+enum Found<'a> {
+    Role(&'a LiveRole),
+    Policy(&'a LivePolicy),
+    Grant(&'a PolicyDocument),
+}
+
+/// What is to be remembered of the resource at `address`; `None` where it is not there.
+pub fn remember(address: &str, live: &LiveAccount, salt: &str, secrets: &Secrets) -> Option<Converged> {
+    let ids = super::fingerprint::ids(live);
+    let seen = match find(address, live)? {
+        Found::Role(role) => Seen::Role(role, &ids),
+        Found::Policy(policy) => Seen::Policy(policy),
+        Found::Grant(document) => Seen::Grant(document),
+    };
+    Some(seen.converged(salt, secrets))
+}

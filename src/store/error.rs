@@ -1,0 +1,111 @@
+//! Why a state could not be used, and how to mend it.
+
+use super::Identity;
+use super::backend::Failure;
+
+/// Why a state could not be used. Whatever it was, nothing of the state was changed by it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// What was given is no place for a state.
+    #[error("`{given}` is not where a state can lie: {reason}")]
+    Location {
+        /// As given.
+        given: String,
+        /// Why not.
+        reason: String,
+    },
+    /// It cannot be read.
+    #[error("cannot read `{place}`: {reason}")]
+    Read {
+        /// What.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be written.
+    #[error("cannot write `{place}`: {reason}")]
+    Write {
+        /// What.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody else wrote it in between.
+    #[error("`{place}` was changed by somebody else during this run")]
+    Conflict {
+        /// What.
+        place: String,
+    },
+    /// It is not as rolecall wrote it.
+    #[error("`{place}` is damaged: {reason}")]
+    Damaged {
+        /// What; of a log with the line.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A newer rolecall wrote it.
+    #[error("`{place}` has the format `{found}`, this rolecall knows `{known}`", known = super::FORMAT)]
+    Newer {
+        /// What.
+        place: String,
+        /// Its format.
+        found: String,
+    },
+    /// It is somebody else's.
+    #[error("the state `{place}` belongs to `{}` in organization {}, this is `{}` in {}",
+        .found.name, .found.organization, .expected.name, .expected.organization)]
+    Foreign {
+        /// Where.
+        place: String,
+        /// Whose it is.
+        found: Identity,
+        /// Who asked.
+        expected: Identity,
+    },
+    /// There is no run of this id.
+    #[error("there is no run `{run}` in `{place}`")]
+    NoRun {
+        /// The id.
+        run: String,
+        /// Where.
+        place: String,
+    },
+    /// The record of a run has come to its end already.
+    #[error("the record of the run is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// How to mend it, where something can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),
+            Self::Write { .. } => {
+                Some("--state says where the state lies: a directory that can be written, or s3://bucket/prefix")
+            }
+            Self::Conflict { .. } => Some("two runs write to one state; let one of them end first"),
+            Self::Damaged { .. } => Some(
+                "restore the file, or move it away: the state holds history only, what is ours is told by the tags in AWS",
+            ),
+            Self::Newer { .. } => Some("use the rolecall that wrote it, or a newer one"),
+            Self::Foreign { .. } => Some("every directory has a state of its own: give another --state"),
+            Self::NoRun { .. } => Some("`rolecall state history` lists the runs"),
+            Self::Read { .. } | Self::Closed => None,
+        }
+    }
+
+    pub(super) fn read(place: String, failure: Failure) -> Self {
+        match failure {
+            Failure::Conflict => Self::Conflict { place },
+            Failure::Other(reason) => Self::Read { place, reason },
+        }
+    }
+
+    pub(super) fn write(place: String, failure: Failure) -> Self {
+        match failure {
+            Failure::Conflict => Self::Conflict { place },
+            Failure::Other(reason) => Self::Write { place, reason },
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The only opener of state: what was last converged, the record of each run, and the lease that keeps two applies apart.
+//!
+//! A state is a few named objects in a directory or a bucket ([`Backend`]). What is ours is told by the tags in AWS and
+//! nothing here: losing a state loses history (whose fault a difference is, and the way back), never safety. All the more
+//! is it never silently made anew: a damaged file, a newer one, or somebody else's is an error that names it.
+//!
+//! ```text
+//! state.json            organization, name, salt; written once
+//! accounts/<id>.json    what was last converged there
+//! runs/<run>.jsonl      the record of a run; in a bucket runs/<run>/<part>.jsonl
+//! lease.json            who may write, in a bucket; in a directory the lock is on lock.json
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub mod backend;
+mod clock;
+mod directory;
+mod error;
+mod key;
+mod lease;
+mod log;
+mod record;
+mod run;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+pub use backend::{Backend, Location};
+pub use directory::Directory;
+pub use error::StoreError;
+pub use lease::{Holder, Lease, LeaseError, LeaseSettings, Unlock, Unlocked};
+pub use log::RunLog;
+pub use record::{AccountRecord, ResourceRecord};
+pub use run::{Entry, Logged, RunHeader, RunOutline, RunRecord};
+
+use crate::org::AccountId;
+use backend::{Condition, Object, Version};
+use clock::{Clock, System};
+
+/// The version of everything in a state.
+pub const FORMAT: &str = "rolecall-state/1";
+
+/// Records read at once from a bucket.
+const AT_ONCE: usize = 16;
+
+/// Whose a state is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The organization's id.
+    pub organization: String,
+    /// The directory's `name`.
+    pub name: String,
+}
+
+/// What a state is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is written; a state that does not exist is an empty one.
+    Read,
+    /// It must be writable, and is made where it does not exist.
+    Write,
+}
+
+/// `state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    identity: Identity,
+    salt: String,
+}
+
+/// An open state. Clones are the same state.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    owner: Owner,
+    /// The accounts that were read or written, each as it was then.
+    versions: Arc<Mutex<BTreeMap<AccountId, Condition>>>,
+}
+
+impl Store {
+    /// Opens the state that lies in `backend`, for its owner.
+    ///
+    /// # Errors
+    /// It is somebody else's, cannot be read, or with [`Access::Write`] cannot be written.
+    pub async fn open(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
+        let found = Self::find(Arc::clone(&backend), &identity.name, Some(&identity.organization)).await?;
+        match (found, access) {
+            (Some((store, version)), Access::Write) => {
+                store.claim(Condition::Version(version)).await?;
+                Ok(store)
+            }
+            (Some((store, _)), Access::Read) => Ok(store),
+            (None, access) => Self::fresh(backend, identity, access).await,
+        }
+    }
+
+    /// Opens the state that lies in `backend`, as far as it can be told without AWS that it is `name`'s. `None` where
+    /// there is none yet.
+    ///
+    /// # Errors
+    /// It is somebody else's, or cannot be read.
+    pub async fn inspect(
+        backend: Arc<dyn Backend>,
+        name: &str,
+        organization: Option<&str>,
+    ) -> Result<Option<Self>, StoreError> {
+        Ok(Self::find(backend, name, organization).await?.map(|(store, _)| store))
+    }
+
+    /// What sensitive values are digested with: the same for the life of a state, and another for each. Where there is
+    /// no state yet it is one that nobody has.
+    pub fn salt(&self) -> &str {
+        &self.owner.salt
+    }
+
+    /// What a person calls the place it lies in.
+    pub fn place(&self) -> String {
+        self.backend.place("")
+    }
+
+    /// What was last converged in an account; empty where nothing was.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn account(&self, account: AccountId) -> Result<AccountRecord, StoreError> {
+        let key = key::account(account);
+        let Some((record, version)) = self.read::<AccountRecord>(&key).await? else {
+            self.remember(account, Condition::Absent);
+            return Ok(AccountRecord::new(account));
+        };
+        if record.account != account {
+            let reason = format!("it is the record of account {}", record.account);
+            return Err(StoreError::Damaged { place: self.backend.place(&key), reason });
+        }
+        self.remember(account, Condition::Version(version));
+        Ok(record)
+    }
+
+    /// The accounts that have a record, in order.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        Ok(self.list(key::ACCOUNTS).await?.iter().filter_map(|name| key::account_of(name)).collect())
+    }
+
+    /// Writes what was converged in an account, in place of what this state last read or wrote there.
+    ///
+    /// # Errors
+    /// It cannot be written, or somebody else wrote it in between.
+    pub async fn put_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
+        let account = record.account;
+        if self.known(account).is_none() {
+            self.account(account).await?;
+        }
+        let condition = self.known(account).unwrap_or(Condition::Absent);
+        let version = self.write(&key::account(account), record, condition).await?;
+        self.remember(account, Condition::Version(version));
+        Ok(())
+    }
+
+    /// Takes the lease: while it is held nobody else gets one.
+    ///
+    /// # Errors
+    /// Somebody else holds it, and still did after `lock_timeout`; or the state cannot be read or written.
+    pub async fn lease(&self, settings: LeaseSettings) -> Result<Lease, LeaseError> {
+        lease::take(Arc::clone(&self.backend), Arc::clone(&self.clock), settings).await
+    }
+
+    /// Takes a lease from whoever left it behind.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub async fn unlock(&self, unlock: Unlock) -> Result<Unlocked, StoreError> {
+        lease::unlock(&*self.backend, &*self.clock, unlock).await
+    }
+
+    /// Begins the record of a run.
+    ///
+    /// # Errors
+    /// It cannot be written, or there is a run of this id.
+    pub async fn begin(&self, header: &RunHeader) -> Result<RunLog, StoreError> {
+        if !run::is_id(&header.run) {
+            let reason = "a run's id is letters, digits, `-`, `_` and `.`".to_owned();
+            return Err(StoreError::Write { place: self.backend.place(&key::log(&header.run)), reason });
+        }
+        RunLog::open(Arc::clone(&self.backend), Arc::clone(&self.clock), header).await
+    }
+
+    /// Every run in one line, the newest first.
+    ///
+    /// # Errors
+    /// One cannot be read, or is damaged.
+    pub async fn runs(&self) -> Result<Vec<RunOutline>, StoreError> {
+        let names = self.list(key::RUNS).await?;
+        let mut ids: Vec<String> = names.iter().filter_map(|name| key::run_of(name)).map(str::to_owned).collect();
+        ids.sort_by(|one, other| other.cmp(one));
+        let outlines = futures_util::stream::iter(ids).map(|run| async move { self.outline(&run).await });
+        let outlines: Vec<Option<RunOutline>> = outlines.buffered(AT_ONCE).try_collect().await?;
+        Ok(outlines.into_iter().flatten().collect())
+    }
+
+    /// The whole record of a run.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or it is damaged.
+    pub async fn run(&self, run: &str) -> Result<RunRecord, StoreError> {
+        let none = || StoreError::NoRun { run: run.to_owned(), place: self.place() };
+        if !run::is_id(run) {
+            return Err(none());
+        }
+        let keys = self.parts(run).await?;
+        let parts = futures_util::stream::iter(keys).map(|key| async move {
+            let bytes = self.get(&key).await?.map(|object| object.bytes).unwrap_or_default();
+            Ok::<_, StoreError>((self.backend.place(&key), bytes))
+        });
+        let parts: Vec<(String, Vec<u8>)> = parts.buffered(AT_ONCE).try_collect().await?;
+        run::decode(&parts)?.ok_or_else(none)
+    }
+
+    /// A run in one line, from the ends of its record. `None` where it was killed before it began.
+    async fn outline(&self, run: &str) -> Result<Option<RunOutline>, StoreError> {
+        let keys = self.parts(run).await?;
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(None) };
+        let Some(head) = self.get(first).await? else { return Ok(None) };
+        let Some(header) = run::header(&self.backend.place(first), &head.bytes)? else { return Ok(None) };
+        let tail = if first == last { Some(head) } else { self.get(last).await? };
+        Ok(Some(RunOutline { header, finished: tail.and_then(|tail| run::ending(&tail.bytes)) }))
+    }
+
+    async fn find(
+        backend: Arc<dyn Backend>,
+        name: &str,
+        organization: Option<&str>,
+    ) -> Result<Option<(Self, Version)>, StoreError> {
+        let owner = Owner { identity: Identity { organization: String::new(), name: name.to_owned() }, salt: salt() };
+        let mut store = Self { backend, clock: Arc::new(System), owner, versions: Arc::default() };
+        let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else {
+            // Records whose owner is not known any more could be anybody's.
+            if store.list(key::ACCOUNTS).await?.is_empty() {
+                return Ok(None);
+            }
+            let reason = "it is missing, but there are records of accounts beside it".to_owned();
+            return Err(StoreError::Damaged { place: store.backend.place(key::IDENTITY), reason });
+        };
+        let expected = Identity {
+            organization: organization.unwrap_or(&owner.identity.organization).to_owned(),
+            name: name.to_owned(),
+        };
+        if owner.identity != expected {
+            return Err(StoreError::Foreign { place: store.place(), found: owner.identity, expected });
+        }
+        store.owner = owner;
+        Ok(Some((store, version)))
+    }
+
+    /// A state where there is none yet.
+    async fn fresh(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
+        let owner = Owner { identity: identity.clone(), salt: salt() };
+        let store = Self { backend: Arc::clone(&backend), clock: Arc::new(System), owner, versions: Arc::default() };
+        if access == Access::Read {
+            return Ok(store);
+        }
+        match store.claim(Condition::Absent).await {
+            Ok(()) => Ok(store),
+            // Another run was first.
+            Err(StoreError::Conflict { .. }) => Box::pin(Self::open(backend, identity, access)).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes whose state it is. Where that stands already, this says whether anything can be written at all.
+    async fn claim(&self, condition: Condition) -> Result<(), StoreError> {
+        self.write(key::IDENTITY, &self.owner, condition).await.map(drop)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let got = self.backend.get(key).await;
+        got.map_err(|failure| StoreError::read(self.backend.place(key), failure))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let listed = self.backend.list(prefix).await;
+        listed.map_err(|failure| StoreError::read(self.backend.place(prefix), failure))
+    }
+
+    async fn parts(&self, run: &str) -> Result<Vec<String>, StoreError> {
+        let log = key::log(run);
+        let parts = self.backend.parts(&log).await;
+        parts.map_err(|failure| StoreError::read(self.backend.place(&log), failure))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, Version)>, StoreError> {
+        let Some(Object { bytes, version }) = self.get(key).await? else { return Ok(None) };
+        Ok(Some((seal::unseal(&self.backend.place(key), &bytes)?, version)))
+    }
+
+    async fn write(&self, key: &str, content: &impl Serialize, condition: Condition) -> Result<Version, StoreError> {
+        let place = || self.backend.place(key);
+        let bytes =
+            seal::seal(content).map_err(|error| StoreError::Write { place: place(), reason: error.to_string() })?;
+        let put = self.backend.put(key, bytes, condition).await;
+        put.map_err(|failure| StoreError::write(place(), failure))
+    }
+
+    fn known(&self, account: AccountId) -> Option<Condition> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&account).cloned()
+    }
+
+    fn remember(&self, account: AccountId, condition: Condition) {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(account, condition);
+    }
+}
+
+fn salt() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}

@@ -1,0 +1,210 @@
+//! States in a directory and in a bucket that is a map.
+
+mod lease;
+mod places;
+mod records;
+mod runs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::backend::{Exclusion, Failure};
+use super::*;
+use crate::execute::{Outcome, RunSummary};
+use crate::plan::{Action, Summary};
+
+/// A bucket: versions, conditions, segments, and an endpoint that may vanish.
+#[derive(Debug, Default)]
+pub(super) struct Bucket {
+    objects: Mutex<BTreeMap<String, (Vec<u8>, u64)>>,
+    gone: AtomicBool,
+}
+
+impl Bucket {
+    fn vanish(&self, gone: bool) {
+        self.gone.store(gone, Ordering::Relaxed);
+    }
+
+    fn answer<'a, T: Send + 'a>(&self, answer: T) -> BoxFuture<'a, Result<T, Failure>> {
+        let gone = self.gone.load(Ordering::Relaxed);
+        Box::pin(async move { if gone { Err(Failure::Other("no route to host".to_owned())) } else { Ok(answer) } })
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.objects.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn change(&self, key: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut objects = self.objects.lock().unwrap();
+        let (bytes, version) = objects.get_mut(key).unwrap();
+        change(bytes);
+        *version += 1;
+    }
+}
+
+impl Backend for Bucket {
+    fn place(&self, key: &str) -> String {
+        format!("s3://bucket/{key}")
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
+        let found = self.objects.lock().unwrap().get(key).cloned();
+        self.answer(found.map(|(bytes, version)| Object { bytes, version: Version(version.to_string()) }))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+        condition: Condition,
+    ) -> BoxFuture<'a, Result<Version, Failure>> {
+        if self.gone.load(Ordering::Relaxed) {
+            return self.answer(Version(String::new()));
+        }
+        let mut objects = self.objects.lock().unwrap();
+        let now = objects.get(key).map(|(_, version)| *version);
+        let holds = match condition {
+            Condition::Absent => now.is_none(),
+            Condition::Version(expected) => now.is_some_and(|now| now.to_string() == expected.0),
+        };
+        if !holds {
+            return Box::pin(async { Err(Failure::Conflict) });
+        }
+        let version = now.unwrap_or(0) + 1;
+        objects.insert(key.to_owned(), (bytes, version));
+        self.answer(Version(version.to_string()))
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+        let below = self.keys().into_iter().filter_map(|key| key.strip_prefix(prefix).map(str::to_owned));
+        let mut names: Vec<String> =
+            below.map(|rest| rest.split_once('/').map_or(rest.clone(), |(name, _)| format!("{name}/"))).collect();
+        names.dedup();
+        self.answer(names)
+    }
+
+    fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move { self.put(&format!("{log}/{part:08}.jsonl"), bytes, Condition::Absent).await.map(drop) })
+    }
+
+    fn parts<'a>(&'a self, log: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+        let prefix = format!("{log}/");
+        let keys = self.keys().into_iter().filter(|key| key.starts_with(&prefix)).collect();
+        self.answer(keys)
+    }
+
+    fn exclusion(&self) -> Exclusion {
+        Exclusion::Lease
+    }
+}
+
+/// A clock that stands still until it is told how much time has passed.
+#[derive(Debug)]
+pub(super) struct Manual(watch::Sender<Timestamp>);
+
+impl Manual {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new("2026-01-01T00:00:00Z".parse().unwrap())))
+    }
+
+    /// Lets time pass in small steps, and everybody act in between.
+    async fn pass(&self, seconds: u64) {
+        for _ in 0..seconds * 10 {
+            self.0.send_modify(|now| *now += Duration::from_millis(100));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+impl Clock for Manual {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let mut time = self.0.subscribe();
+        let end = self.now() + duration;
+        Box::pin(async move {
+            _ = time.wait_for(|now| *now >= end).await;
+        })
+    }
+}
+
+pub(super) fn identity() -> Identity {
+    Identity { organization: "o-example".to_owned(), name: "vendor-roles".to_owned() }
+}
+
+async fn open(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Store {
+    Store { clock, ..Store::open(backend, identity(), Access::Write).await.unwrap() }
+}
+
+/// A state in a directory and one in a bucket: what holds must hold in both.
+async fn both() -> (tempfile::TempDir, [Store; 2]) {
+    let directory = tempfile::tempdir().unwrap();
+    let local: Arc<dyn Backend> = Arc::new(Directory::new(directory.path().join("state")));
+    let stores = [open(local, Manual::new()).await, open(Arc::new(Bucket::default()), Manual::new()).await];
+    (directory, stores)
+}
+
+fn account(id: &str) -> AccountId {
+    AccountId::parse(id).unwrap()
+}
+
+fn record(id: &str, run: &str) -> AccountRecord {
+    let resource = ResourceRecord {
+        converged_at: "2026-01-01T00:00:00.000Z".to_owned(),
+        run: run.to_owned(),
+        fingerprint: "sha256:00".to_owned(),
+        unique_id: Some("AROAEXAMPLE".to_owned()),
+        arn: Some(format!("arn:aws:iam::{id}:role/Reader+1")),
+        live: json!({"description": "ein Stück", "max_session_duration": 3600, "ratio": 0.1}),
+        desired: json!({"description": null}),
+    };
+    AccountRecord { account: account(id), resources: [(format!("{id}/role/Reader+1"), resource)].into() }
+}
+
+fn header(run: &str) -> RunHeader {
+    RunHeader {
+        run: run.to_owned(),
+        who: "arn:aws:iam::111111111111:user/alice".to_owned(),
+        host: "laptop".to_owned(),
+        started_at: "2026-01-01T00:00:00Z".to_owned(),
+        version: "0.1.0".to_owned(),
+        desired_digest: "sha256:11".to_owned(),
+        command: "apply".to_owned(),
+        plan: Summary { create: 1, ..Summary::default() },
+    }
+}
+
+fn step(step: usize) -> Entry {
+    Entry::StepStarted { address: "222222222222/role/X".to_owned(), step, op: "CreateRole".to_owned() }
+}
+
+fn every_entry() -> Vec<Entry> {
+    let address = "222222222222/role/X".to_owned();
+    vec![
+        Entry::WaveStarted { wave: 0, accounts: vec![account("222222222222")] },
+        Entry::ChangeStarted {
+            address: address.clone(),
+            action: Action::Create,
+            before: json!(null),
+            after: json!({"path": "/"}),
+            expected: "sha256:22".to_owned(),
+            steps: 1,
+        },
+        step(0),
+        Entry::StepFinished { address: address.clone(), step: 0, error: Some("a\nline".to_owned()) },
+        Entry::ChangeFinished { address, outcome: Outcome::Failed, error: None },
+        Entry::WaveFinished { wave: 0, accounts: vec![account("222222222222")] },
+        Entry::RunFinished { summary: RunSummary { failed: 1, ..RunSummary::default() } },
+    ]
+}
