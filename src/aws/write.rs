@@ -20,7 +20,7 @@ pub struct Writing(pub(super) Accounts);
 
 impl Writer for Writing {
     async fn write(&self, account: &Account, step: &Step) -> Result<(), AwsError> {
-        self.0.within(account, |iam| once(iam, step)).await
+        self.0.within(account, |iam| Box::pin(once(iam, step))).await
     }
 }
 

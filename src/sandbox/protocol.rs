@@ -36,6 +36,7 @@ pub struct Response {
 
 impl Response {
     /// The answer with the second half of its body missing.
+    #[must_use]
     pub fn cut(mut self) -> Self {
         let half = self.body.len() / 2;
         let middle = (half..self.body.len()).find(|at| self.body.is_char_boundary(*at)).unwrap_or_default();

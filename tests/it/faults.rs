@@ -234,8 +234,13 @@ async fn throttled_accounts_cost_healthy_ones_no_call() {
         }
         on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
         holds_each_once(&served, 1);
+        // Whether AWS's own policies exist is asked once, in whichever account comes first.
         let calls = served.sandbox.calls().into_iter().filter(|(call, _)| {
-            call.account.as_ref().is_some_and(|account| ["200000000007", "200000000008"].contains(&account.as_str()))
+            call.operation != "GetPolicy"
+                && call
+                    .account
+                    .as_ref()
+                    .is_some_and(|account| ["200000000007", "200000000008"].contains(&account.as_str()))
         });
         calls.map(|(call, count)| (call.operation, count)).collect::<Vec<_>>()
     };
