@@ -334,14 +334,14 @@ async fn an_adopted_role_is_given_back_without_our_mark() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn destroy_deletes_what_is_ours_and_nothing_else() {
-    let (served, desired) = (Served::demo().await, with(""));
+    let (served, desired) = (Served::demo().await, with("[limits]\nmax_deletes = 5"));
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     served.by_hand(NETWORK, "CreateRole", &[("RoleName", "Theirs"), ("AssumeRolePolicyDocument", trust)]);
-    served.rolecall(&desired, &["destroy", "--auto-approve"]).exits(4).says(&["change-percent"]);
+    served.rolecall(&desired, &["destroy", "--auto-approve"]).exits(4).says(&["deletes", "max_deletes"]);
     let text = std::fs::read_to_string(desired.file("rolecall.toml")).unwrap();
     desired.write("rolecall.toml", &text.replace("targets =", "prevent_destroy = true\ntargets ="));
-    let allow = ["destroy", "--auto-approve", "--allow", "change-percent"];
+    let allow = ["destroy", "--auto-approve", "--allow", "deletes"];
     served.rolecall(&desired, &allow).exits(4).says(&["prevent-destroy"]);
     desired.write("rolecall.toml", &text);
     served.rolecall(&desired, &["destroy", "--account", "network", "--auto-approve"]).exits(0).says(&["1 done"]);
