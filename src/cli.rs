@@ -29,7 +29,7 @@ Exit codes:
   1    error: bad input, wrong usage, no credentials, nothing could be read
   2    changes are present (plan --detailed-exitcode), or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
-  4    refused: a guard, or a stale plan
+  4    refused: a guard, a stale plan, or a lease that another run holds
   130  interrupted
 
 New here? `rolecall sandbox demo` tells the whole story without an AWS account.";
@@ -125,23 +125,35 @@ pub enum Command {
         /// Exit with 2 when the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Where it is remembered what was applied.
+        #[command(flatten)]
+        state: StateArgs,
     },
     /// Converge live IAM: make a plan, show it, ask, write, read back; or apply a saved plan
     Apply {
         /// A plan saved by `plan --out`; it is not asked about again
         plan: Option<PathBuf>,
-        /// What to apply.
+        /// Go on with the last run, which did not come to its end: what it finished must still hold
+        #[arg(long)]
+        resume: bool,
+        /// What to apply, and how.
         #[command(flatten)]
-        scope: ScopeArgs,
-        /// Do not ask
-        #[arg(long)]
-        auto_approve: bool,
-        /// Never read from the terminal: without --auto-approve nothing is applied
-        #[arg(long)]
-        no_input: bool,
-        /// Format of the run report
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
+        run: RunArgs,
+    },
+    /// Delete everything that bears this directory's name, after the same review and guards as apply
+    Destroy {
+        /// What to delete.
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Go back to what a recorded run found, where resources still are as it left them
+    Rollback {
+        /// The run's id; `rolecall state history` lists them
+        #[arg(value_name = "RUN")]
+        of: String,
+        /// Where, and how.
+        #[command(flatten)]
+        run: RunArgs,
     },
     /// List the accounts of the organization, and which roles target them and why
     Accounts {
@@ -295,6 +307,29 @@ pub struct LeaseArgs {
     /// How long to wait for another run to end before giving up
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub lock_timeout: Duration,
+}
+
+/// A run that writes.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Never read from the terminal: without --auto-approve nothing is applied
+    #[arg(long)]
+    pub no_input: bool,
+    /// Format of the run report
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Where the run is recorded.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// How other runs are kept away.
+    #[command(flatten)]
+    pub lease: LeaseArgs,
 }
 
 /// The desired state, and where its state is.

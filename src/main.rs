@@ -16,7 +16,12 @@ fn main() -> ExitCode {
         }
     };
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(commands::run(cli)).into(),
+        Ok(runtime) => {
+            let exit = runtime.block_on(commands::run(cli));
+            // A question at the terminal may still wait for its answer.
+            runtime.shutdown_background();
+            exit.into()
+        }
         Err(error) => {
             commands::Console::new(&cli.output).error(&format!("cannot start: {error}"));
             Exit::Error.into()

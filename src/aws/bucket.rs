@@ -28,7 +28,7 @@ use crate::store::backend::{Backend, Condition, Exclusion, Failure, Object, Vers
 #[derive(Debug, Clone)]
 pub struct Bucket {
     client: Client,
-    bucket: String,
+    name: String,
     /// Empty, or ends with `/`.
     prefix: String,
 }
@@ -60,7 +60,7 @@ impl Bucket {
             .interceptor(Trace { account: None })
             .build();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Self { client: Client::from_conf(config), bucket: bucket.to_owned(), prefix }
+        Self { client: Client::from_conf(config), name: bucket.to_owned(), prefix }
     }
 
     fn key(&self, key: &str) -> String {
@@ -69,7 +69,7 @@ impl Bucket {
 
     async fn read(&self, key: &str) -> Result<Option<Object>, Failure> {
         let call = Call { account: None, operation: "GetObject", resource: None };
-        let answer = match self.client.get_object().bucket(&self.bucket).key(self.key(key)).send().await {
+        let answer = match self.client.get_object().bucket(&self.name).key(self.key(key)).send().await {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             Err(error) => return Err(failure(call, &error)),
@@ -82,7 +82,7 @@ impl Bucket {
 
     async fn write(&self, key: &str, bytes: &[u8], condition: Condition) -> Result<Version, Failure> {
         let call = Call { account: None, operation: "PutObject", resource: None };
-        let put = self.client.put_object().bucket(&self.bucket).key(self.key(key)).content_type("application/json");
+        let put = self.client.put_object().bucket(&self.name).key(self.key(key)).content_type("application/json");
         let put = match condition {
             Condition::Absent => put.if_none_match("*"),
             Condition::Version(Version(tag)) => put.if_match(tag),
@@ -101,7 +101,7 @@ impl Bucket {
     async fn names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let call = Call { account: None, operation: "ListObjectsV2", resource: None };
         let prefix = self.key(prefix);
-        let asked = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
+        let asked = self.client.list_objects_v2().bucket(&self.name).prefix(&prefix).delimiter("/");
         let mut names = Vec::new();
         let mut token = None;
         loop {
@@ -126,7 +126,7 @@ impl Bucket {
 
 impl Backend for Bucket {
     fn place(&self, key: &str) -> String {
-        format!("s3://{}/{}", self.bucket, self.key(key))
+        format!("s3://{}/{}", self.name, self.key(key))
     }
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
@@ -191,4 +191,111 @@ fn other(error: &AwsError) -> Failure {
 
 fn version(call: Call<'_>, tag: Option<String>) -> Result<Version, Failure> {
     call.required("ETag", tag).map(Version).map_err(|error| other(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_credential_types::Credentials;
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    type Answer = (u16, &'static str);
+
+    /// An S3 that gives its answers one after another, and remembers what it was asked: the method and the query.
+    #[derive(Debug, Clone, Default)]
+    struct Fake {
+        answers: Arc<Mutex<Vec<Answer>>>,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl HttpConnector for Fake {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            self.asked.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+            let (status, body) = self.answers.lock().unwrap().remove(0);
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+            response.headers_mut().insert("etag", "\"tag\"");
+            response.headers_mut().insert("x-amz-bucket-region", "eu-central-1");
+            HttpConnectorFuture::ready(Ok(response))
+        }
+    }
+
+    impl HttpClient for Fake {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    async fn bucket(answers: &[Answer]) -> (Fake, Bucket) {
+        let fake = Fake { answers: Arc::new(Mutex::new(answers.to_vec())), ..Fake::default() };
+        let settings = Settings {
+            http: Some(SharedHttpClient::new(fake.clone())),
+            region: Some("us-east-1".to_owned()),
+            credentials: Some(Credentials::new("k", "s", None, None, "test")),
+            ..Settings::default()
+        };
+        let bucket = Bucket::connect(settings, "b", "p/q").await.unwrap();
+        (fake, bucket)
+    }
+
+    #[tokio::test]
+    async fn a_listing_goes_on_until_it_is_not_truncated_through_empty_pages_too() {
+        let (fake, bucket) = bucket(&[
+            (200, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>one</NextContinuationToken>\
+                <Contents><Key>p/q/runs/</Key></Contents><Contents><Key>p/q/runs/b.jsonl</Key></Contents></ListBucketResult>"),
+            (200, "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>two</NextContinuationToken></ListBucketResult>"),
+            (200, "<ListBucketResult><IsTruncated>false</IsTruncated>\
+                <CommonPrefixes><Prefix>p/q/runs/a/</Prefix></CommonPrefixes></ListBucketResult>"),
+        ])
+        .await;
+        assert_eq!(bucket.list("runs/").await.unwrap(), ["a/", "b.jsonl"]);
+        let asked = fake.asked.lock().unwrap().clone();
+        assert!(asked[0].contains("prefix=p%2Fq%2Fruns%2F") && asked[0].contains("delimiter=%2F"), "{asked:?}");
+        assert!(
+            asked[1].contains("continuation-token=one") && asked[2].contains("continuation-token=two"),
+            "{asked:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_truncated_page_without_a_way_on_is_no_end() {
+        let page = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+        let (_, bucket) = bucket(&[(200, page)]).await;
+        assert!(matches!(bucket.list("").await, Err(Failure::Other(text)) if text.contains("NextContinuationToken")));
+    }
+
+    #[tokio::test]
+    async fn a_write_is_a_conflict_unless_what_is_there_is_what_was_written() {
+        let refused = (412, "<Error><Code>PreconditionFailed</Code></Error>");
+        let now = (409, "<Error><Code>ConditionalRequestConflict</Code></Error>");
+        let gone = (404, "<Error><Code>NoSuchKey</Code></Error>");
+        let tag = || Ok(Version("\"tag\"".to_owned()));
+        let cases: [(&[Answer], Result<Version, Failure>); 5] = [
+            (&[(200, "")], tag()),
+            (&[refused, (200, "theirs")], Err(Failure::Conflict)),
+            (&[refused, (200, "ours")], tag()),
+            (&[now, (200, "")], tag()),
+            (&[gone, gone], Err(Failure::Conflict)),
+        ];
+        for (answers, expect) in cases {
+            let (fake, bucket) = bucket(answers).await;
+            assert_eq!(bucket.put("k", b"ours".to_vec(), Condition::Absent).await, expect, "{answers:?}");
+            assert!(fake.answers.lock().unwrap().is_empty(), "{answers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_in_the_wrong_region_is_told_the_right_one() {
+        let (_, bucket) =
+            bucket(&[(301, "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>")]).await;
+        let Err(Failure::Other(text)) = bucket.get("k").await else { panic!("it was answered") };
+        assert!(text.contains("PermanentRedirect") && text.contains("set AWS_REGION=eu-central-1"), "{text}");
+    }
 }

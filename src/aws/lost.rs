@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::accounts::Iam;
 use super::error::is_expired;
-use super::read::{one_policy, one_role};
+use super::read;
 use super::write::perform;
 use crate::org::AwsError;
 use crate::resource::managed_policy::LivePolicy;
@@ -135,15 +135,15 @@ async fn is_there(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
 
 async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
     Ok(match step {
-        Step::CreateRole { role, .. } => one_role(iam, role).await?.is_some_and(|seen| is_role(iam, step, &seen)),
+        Step::CreateRole { role, .. } => read::role(iam, role).await?.is_some_and(|seen| is_role(iam, step, &seen)),
         Step::CreatePolicy { name, path, .. } => {
             let arn = format!("arn:{}:iam::{}:policy{path}{name}", iam.partition, iam.account);
             let arn = PolicyArn::parse(&arn).map_err(|error| iam.call("GetPolicy", None).because(error.to_string()))?;
-            one_policy(iam, &arn).await?.is_some_and(|seen| is_policy(iam, step, &seen))
+            read::policy(iam, &arn).await?.is_some_and(|seen| is_policy(iam, step, &seen))
         }
         Step::CreatePolicyVersion { arn, document } => {
             let document = PolicyDocument::live(document, PolicyKind::Identity, &iam.partition);
-            one_policy(iam, arn).await?.is_some_and(|seen| seen.document == document)
+            read::policy(iam, arn).await?.is_some_and(|seen| seen.document == document)
         }
         _ => false,
     })

@@ -15,6 +15,7 @@ mod error;
 mod lost;
 pub mod organization;
 mod pace;
+pub mod principal;
 pub mod probe;
 pub mod read;
 mod retry;

@@ -1,20 +1,19 @@
 //! `rolecall apply`: shows what will be done, asks, writes, reads back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
+use super::ledger::{self, Ledger};
 use super::survey::Survey;
-use super::{Console, Stop, plan, planning};
-use crate::aws;
-use crate::cli::{Format, ScopeArgs};
-use crate::execute::{self, Patience, RunReport};
+use super::{Console, Stop, plan, planning, resume, rollback};
+use crate::cli::{Format, RunArgs};
+use crate::execute::{self, Budget, Doers, Halt, Patience, RunReport, Wave, Why};
 use crate::exit::Exit;
-use crate::plan::{self as planned, Plan};
-use crate::report;
+use crate::plan::{self as planned, Extras, Intent, Plan, Status};
+use crate::store::{Access, LeaseError, Store};
+use crate::{aws, config, report};
 
 /// Accounts that are written to at once, unless `--parallelism` says otherwise.
 const APPLY_AT_ONCE: usize = 16;
@@ -32,8 +31,8 @@ pub enum Approval {
 
 impl Approval {
     /// Reads the two flags.
-    pub fn new(auto_approve: bool, no_input: bool) -> Self {
-        match (auto_approve, no_input) {
+    fn new(args: &RunArgs) -> Self {
+        match (args.auto_approve, args.no_input) {
             (true, _) => Self::Given,
             (false, true) => Self::Nobody,
             (false, false) => Self::Ask,
@@ -41,51 +40,260 @@ impl Approval {
     }
 }
 
-/// How an apply is run.
-#[derive(Debug)]
-pub struct Options<'a> {
-    /// A saved plan; without one a fresh plan is made.
-    pub plan: Option<&'a Path>,
-    /// Who approves a fresh plan.
-    pub approval: Approval,
-    /// How the run report is printed.
-    pub format: Format,
+/// What is applied.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'a> {
+    /// A fresh plan of the desired state.
+    Desired,
+    /// A saved plan, exactly.
+    Saved(&'a Path),
+    /// The deletion of all that is ours.
+    Destroy,
+    /// The way back to what this run found.
+    Rollback(&'a str),
 }
 
-/// Applies a saved plan, or a fresh one after asking.
-pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
-    let survey = Survey::new(args, aws, console).await?;
-    let plan = match options.plan {
-        Some(path) => match saved(path, &survey)? {
-            Saved::Usable(plan) => *plan,
-            Saved::Stale(why) => {
-                console.error(&why);
-                console.hint("make a new plan and have it reviewed");
+/// Whether a run goes on where another one ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// It does: `--resume`.
+    Last,
+    /// It does not.
+    No,
+}
+
+/// Applies a plan, while no other run on the same state does.
+pub async fn run(
+    what: What<'_>,
+    resume: Resume,
+    args: &RunArgs,
+    aws: aws::Settings,
+    console: &Console,
+) -> Result<Exit, Stop> {
+    let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
+    (survey.settings.intent, survey.settings.extras) = match what {
+        What::Desired | What::Saved(_) => (Intent::Converge, survey.settings.extras),
+        What::Destroy => (Intent::Destroy, Extras::Remove),
+        What::Rollback(_) => (Intent::Restore, Extras::Remove),
+    };
+    let store = ledger::open(&args.state, &survey, aws, Access::Write).await?;
+    let halt = Halt::default();
+    let watch = tokio::spawn(watch_signals(halt.clone(), console.clone()));
+    let run = Run { what, resume, survey: &survey, store: &store, args, console, halt: &halt, id: run_id() };
+    let outcome = run.leased().await;
+    watch.abort();
+    outcome
+}
+
+/// One run, from the lease to the report.
+struct Run<'a> {
+    what: What<'a>,
+    resume: Resume,
+    survey: &'a Survey,
+    store: &'a Store,
+    args: &'a RunArgs,
+    console: &'a Console,
+    halt: &'a Halt,
+    id: String,
+}
+
+/// What a run is about to do.
+enum Prepared {
+    /// To write this, of which an earlier run finished some addresses.
+    Write(Box<Plan>, BTreeSet<String>),
+    /// Nothing, and this is how it ends.
+    End(Exit),
+}
+
+impl Run<'_> {
+    async fn leased(&self) -> Result<Exit, Stop> {
+        let lease = match ledger::lease(self.store, &self.args.lease, &self.id, self.survey).await {
+            Ok(lease) => lease,
+            Err(held @ LeaseError::Held { .. }) => {
+                self.console.error(&format!("{held}; nothing was written"));
+                self.console.hint("wait for it with --lock-timeout, or see `rolecall state unlock`");
                 return Ok(Exit::Refused);
             }
-        },
-        None => planning::plan(&survey, args.parallelism.map(usize::from), console).await,
-    };
-    show(&plan, options, console)?;
-    let reading = plan::reading(&plan);
-    if let Some(refusal) = refusal(&plan, &survey, options) {
-        console.error(&refusal);
-        return Ok(Exit::Refused);
+            Err(LeaseError::Store(error)) => return Err(error.into()),
+        };
+        let (lost, halt) = (lease.lost(), self.halt.clone());
+        let watch = tokio::spawn(async move {
+            lost.cancelled().await;
+            halt.stop(Why::Lease);
+        });
+        let outcome = self.prepared().await;
+        watch.abort();
+        if let Err(error) = lease.release().await {
+            self.console.error(&format!("{error}; the lease ends by itself"));
+        }
+        outcome
     }
-    if reading == Exit::Error || !plan::has_changes(&plan) {
-        report(&RunReport::new(run_id(), Vec::new()), options, console)?;
-        return Ok(reading);
+
+    async fn prepared(&self) -> Result<Exit, Stop> {
+        let prepared = tokio::select! {
+            prepared = self.prepare() => prepared?,
+            () = self.halt.stopped() => {
+                let why = self.halt.why().map(ToString::to_string).unwrap_or_default();
+                self.console.error(&format!("{why}; nothing was written"));
+                return Ok(self.halted().unwrap_or(Exit::Interrupted));
+            }
+        };
+        let (plan, finished) = match prepared {
+            Prepared::Write(plan, finished) => (plan, finished),
+            Prepared::End(exit) => return Ok(exit),
+        };
+        let report = self.write(&plan, finished).await?;
+        self.report(&report)?;
+        let ending = self.halted().unwrap_or_else(|| ending(&report));
+        Ok(ending.and(plan::reading(&plan)))
     }
-    if options.plan.is_none() {
-        approve(options.approval, &plan, console)?;
+
+    /// Plans, shows, and asks.
+    async fn prepare(&self) -> Result<Prepared, Stop> {
+        let Self { survey, console, .. } = self;
+        let earlier = match self.resume {
+            Resume::No => None,
+            Resume::Last => Some(resume::last(self.store, &survey.expansion.desired.digest).await?),
+        };
+        let plan = match self.what {
+            What::Saved(path) => match saved(path, survey)? {
+                Saved::Usable(plan) => *plan,
+                Saved::Stale(why) => {
+                    console.error(&why);
+                    console.hint("make a new plan and have it reviewed");
+                    return Ok(Prepared::End(Exit::Refused));
+                }
+            },
+            What::Rollback(run) => rollback::plan(survey, self.store, run).await?,
+            What::Desired | What::Destroy => {
+                let at_once = self.args.scope.parallelism.map(usize::from);
+                planning::plan(survey, at_once, Some(self.store), console).await?
+            }
+        };
+        if let (Some(earlier), What::Desired) = (&earlier, self.what) {
+            earlier.say(&plan, console);
+        }
+        self.show(&plan)?;
+        let reading = plan::reading(&plan);
+        if let Some(refusal) = refusal(&plan, survey, self.what) {
+            console.error(&refusal);
+            return Ok(Prepared::End(Exit::Refused));
+        }
+        if reading == Exit::Error || !plan::has_changes(&plan) {
+            if reading != Exit::Error {
+                Ledger::note(self.store, &plan, &self.id).await?;
+            }
+            self.report(&RunReport::new(self.id.clone(), Vec::new()))?;
+            return Ok(Prepared::End(reading));
+        }
+        if !matches!(self.what, What::Saved(_)) {
+            approve(Approval::new(self.args), &plan, console).await?;
+        }
+        Ok(Prepared::Write(Box::new(plan), earlier.map(|earlier| earlier.finished).unwrap_or_default()))
     }
-    let (run, interrupted) = execute(&plan, &survey, args, console).await;
-    report(&run, options, console)?;
-    Ok(ending(&run, interrupted).and(reading))
+
+    /// Shows a plan that was not saved. Where the run report is JSON the plan goes to standard error, so that standard
+    /// output is one object.
+    fn show(&self, plan: &Plan) -> Result<(), Stop> {
+        let Self { console, .. } = self;
+        if matches!(self.what, What::Saved(_)) {
+            return Ok(());
+        }
+        let waves = self.waves(plan);
+        let (style, mut text) = match self.args.format {
+            Format::Text => (&console.out, Vec::new()),
+            Format::Json => (&console.err, Vec::new()),
+        };
+        report::human::plan(plan, style, &mut text)?;
+        report::run::waves(&waves, style, &mut text)?;
+        match self.args.format {
+            Format::Text => {
+                let mut out = console.data();
+                out.write_all(&text)?;
+                out.flush()?;
+            }
+            Format::Json => console.say(String::from_utf8_lossy(&text).trim_end()),
+        }
+        Ok(())
+    }
+
+    /// The waves of the rollout, over the accounts that were read.
+    fn waves(&self, plan: &Plan) -> Vec<Wave> {
+        let read = plan.accounts.iter().filter(|part| part.status == Status::Read).map(|part| part.id).collect();
+        let waves = self.survey.config.rollout().resolve(&read, &self.survey.organization);
+        waves.into_iter().map(|(title, accounts)| Wave { title, accounts }).collect()
+    }
+
+    async fn write(&self, plan: &Plan, finished: BTreeSet<String>) -> Result<RunReport, Stop> {
+        let Self { survey, console, .. } = self;
+        let ledger = Arc::new(Ledger::begin(self.store, plan, survey, &self.id, &self.command()).await?);
+        let rollout = survey.config.rollout();
+        let parallelism = self.args.scope.parallelism.map(usize::from).or(rollout.parallelism).unwrap_or(APPLY_AT_ONCE);
+        let settings = execute::Settings {
+            run: self.id.clone(),
+            parallelism,
+            patience: Patience::default(),
+            halt: self.halt.clone(),
+            waves: self.waves(plan),
+            bake: rollout.bake.try_into().unwrap_or_default(),
+            max_failures: rollout.budget().map(|budget| match budget {
+                config::Budget::Count(count) => Budget::Count(count),
+                config::Budget::Percent(percent) => Budget::Percent(percent),
+            }),
+            finished,
+        };
+        let progress = Arc::new(console.progress());
+        progress.phase("Applying", Some(accounts_with_steps(plan) as u64));
+        let on_event = {
+            let progress = Arc::clone(&progress);
+            Arc::new(move |event| progress.event(&event))
+        };
+        let doers = Doers {
+            writer: Arc::new(survey.accounts.writing()),
+            reader: Arc::new(survey.accounts.reading()),
+            journal: Arc::clone(&ledger),
+        };
+        let run = execute::execute(plan, &survey.organization.accounts, doers, &settings, on_event).await;
+        progress.finish();
+        if let Err(error) = ledger.finish(&run).await {
+            self.halt.stop(Why::Record(error.to_string()));
+        }
+        Ok(run)
+    }
+
+    fn command(&self) -> String {
+        match self.what {
+            What::Desired | What::Saved(_) => "apply".to_owned(),
+            What::Destroy => "destroy".to_owned(),
+            What::Rollback(run) => format!("rollback {run}"),
+        }
+    }
+
+    /// How a run that was halted ends, once it is said why.
+    fn halted(&self) -> Option<Exit> {
+        let why = self.halt.why()?;
+        if *why == Why::Interrupted {
+            return Some(Exit::Interrupted);
+        }
+        self.console.error(&format!("the run {why}"));
+        self.console.hint("see what it did with `rolecall state history`, then apply again");
+        Some(Exit::Partial)
+    }
+
+    fn report(&self, run: &RunReport) -> Result<(), Stop> {
+        let mut out = self.console.data();
+        match self.args.format {
+            Format::Text if run.results.is_empty() => {}
+            Format::Text => report::run::run(run, &self.console.out, &mut out)?,
+            Format::Json => report::json::write(run, &mut out)?,
+        }
+        out.flush()?;
+        Ok(())
+    }
 }
 
 /// Says what speaks against the plan. A fresh plan has shown each finding already, so there the codes are enough.
-fn refusal(plan: &Plan, survey: &Survey, options: &Options<'_>) -> Option<String> {
+fn refusal(plan: &Plan, survey: &Survey, what: What<'_>) -> Option<String> {
     let stops = plan.stops(&survey.settings.allow);
     let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
     for stop in &stops {
@@ -93,7 +301,7 @@ fn refusal(plan: &Plan, survey: &Survey, options: &Options<'_>) -> Option<String
     }
     let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{code} ({n})")).collect();
     let mut text = format!("the plan is refused, nothing was written: {}", codes.join(", "));
-    if options.plan.is_some() {
+    if matches!(what, What::Saved(_)) {
         for stop in &stops {
             text += "\n  ";
             text += &stop.code;
@@ -138,28 +346,8 @@ fn saved(path: &Path, survey: &Survey) -> Result<Saved, Stop> {
     Ok(Saved::Usable(Box::new(plan)))
 }
 
-/// Shows a fresh plan. Where the run report is JSON the plan goes to standard error, so that standard output is one object.
-fn show(plan: &Plan, options: &Options<'_>, console: &Console) -> Result<(), Stop> {
-    if options.plan.is_some() {
-        return Ok(());
-    }
-    match options.format {
-        Format::Text => {
-            let mut out = console.data();
-            report::human::plan(plan, &console.out, &mut out)?;
-            out.flush()?;
-        }
-        Format::Json => {
-            let mut text = Vec::new();
-            report::human::plan(plan, &console.err, &mut text)?;
-            console.say(String::from_utf8_lossy(&text).trim_end());
-        }
-    }
-    Ok(())
-}
-
 /// Asks the person at the terminal. Nothing but `yes` is yes.
-fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(), Stop> {
+async fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(), Stop> {
     let refused =
         |message: &str| Err(Stop::with_hint(message, "nothing was written; --auto-approve applies without asking"));
     match approval {
@@ -173,8 +361,11 @@ fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(), Sto
     let steps = plan.summary.steps;
     _ = write!(io::stderr(), "\nApply these {steps} steps? Only `yes` is yes: ");
     _ = io::stderr().flush();
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.map_err(io::Error::other)??;
     if answer.trim() == "yes" {
         return Ok(());
     }
@@ -187,32 +378,12 @@ fn run_id() -> String {
     format!("{}-{:04x}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id() & 0xffff)
 }
 
-async fn execute(plan: &Plan, survey: &Survey, args: &ScopeArgs, console: &Console) -> (RunReport, bool) {
-    let cancel = CancellationToken::new();
-    let watch = tokio::spawn(watch_signals(cancel.clone(), console.clone()));
-    let parallelism =
-        args.parallelism.map(usize::from).or(survey.config.rollout().parallelism).unwrap_or(APPLY_AT_ONCE);
-    let settings =
-        execute::Settings { run: run_id(), parallelism, patience: Patience::default(), cancel: cancel.clone() };
-    let progress = Arc::new(console.progress());
-    progress.phase("Applying", Some(accounts_with_steps(plan) as u64));
-    let on_event = {
-        let progress = Arc::clone(&progress);
-        Arc::new(move |event| progress.event(&event))
-    };
-    let (writer, reader) = (Arc::new(survey.accounts.writing()), Arc::new(survey.accounts.reading()));
-    let run = execute::execute(plan, &survey.organization.accounts, writer, reader, &settings, on_event).await;
-    progress.finish();
-    watch.abort();
-    (run, cancel.is_cancelled())
-}
-
 fn accounts_with_steps(plan: &Plan) -> usize {
     plan.accounts.iter().filter(|part| part.changes.iter().any(|change| !change.steps.is_empty())).count()
 }
 
 /// The first signal lets the steps in hand finish, the second ends the process.
-async fn watch_signals(cancel: CancellationToken, console: Console) {
+async fn watch_signals(halt: Halt, console: Console) {
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {
@@ -229,26 +400,13 @@ async fn watch_signals(cancel: CancellationToken, console: Console) {
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
         console.say("interrupted: finishing the steps in hand; once more ends at once");
-        cancel.cancel();
+        halt.stop(Why::Interrupted);
     }
 }
 
-fn report(run: &RunReport, options: &Options<'_>, console: &Console) -> Result<(), Stop> {
-    let mut out = console.data();
-    match options.format {
-        Format::Text if run.results.is_empty() => {}
-        Format::Text => report::run::run(run, &console.out, &mut out)?,
-        Format::Json => report::json::write(run, &mut out)?,
-    }
-    out.flush()?;
-    Ok(())
-}
-
-fn ending(run: &RunReport, interrupted: bool) -> Exit {
+fn ending(run: &RunReport) -> Exit {
     let summary = run.summary;
-    if interrupted {
-        Exit::Interrupted
-    } else if summary.failed > 0 || summary.not_reached > 0 && summary.stale == 0 {
+    if summary.failed > 0 || summary.not_reached > 0 && summary.stale == 0 {
         Exit::Partial
     } else if summary.stale > 0 {
         if summary.done > 0 { Exit::Partial } else { Exit::Refused }

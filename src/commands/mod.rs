@@ -2,12 +2,17 @@
 
 mod accounts;
 mod apply;
+mod callers;
 mod console;
 mod init;
+mod ledger;
 mod output;
+mod places;
 mod plan;
 mod planning;
 mod principals;
+mod resume;
+mod rollback;
 mod sandbox;
 mod state;
 mod stop;
@@ -33,12 +38,17 @@ pub async fn run(cli: Cli) -> Exit {
     let outcome = match cli.command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, &console),
         Command::Validate { desired, format } => validate::run(&desired, format, &console),
-        Command::Plan { scope, out, format, detailed_exitcode } => {
-            plan::run(&scope, &plan::Options { out, format, detailed_exitcode }, aws, &console).await
+        Command::Plan { scope, out, format, detailed_exitcode, state } => {
+            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state }, aws, &console).await
         }
-        Command::Apply { plan, scope, auto_approve, no_input, format } => {
-            let approval = apply::Approval::new(auto_approve, no_input);
-            apply::run(&scope, &apply::Options { plan: plan.as_deref(), approval, format }, aws, &console).await
+        Command::Apply { plan, resume, run } => {
+            let what = plan.as_deref().map_or(apply::What::Desired, apply::What::Saved);
+            let resume = if resume { apply::Resume::Last } else { apply::Resume::No };
+            apply::run(what, resume, &run, aws, &console).await
+        }
+        Command::Destroy { run } => apply::run(apply::What::Destroy, apply::Resume::No, &run, aws, &console).await,
+        Command::Rollback { of, run } => {
+            apply::run(apply::What::Rollback(&of), apply::Resume::No, &run, aws, &console).await
         }
         Command::Accounts { scope, format } => accounts::run(&scope, format, aws, &console).await,
         Command::Verify { scope, offline, session_name, skip_account_check, simulate, format } => {

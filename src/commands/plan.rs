@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::survey::Survey;
-use super::{Console, Stop, planning};
+use super::{Console, Stop, ledger, planning};
 use crate::aws;
-use crate::cli::{Format, ScopeArgs};
+use crate::cli::{Format, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::plan::{self, Plan, Status};
 use crate::report;
 use crate::resource::secret::Secrets;
+use crate::store::Access;
 
 /// What becomes of the plan.
 #[derive(Debug)]
@@ -21,12 +22,15 @@ pub struct Options {
     pub format: Format,
     /// Whether changes are exit code 2.
     pub detailed_exitcode: bool,
+    /// Where it is remembered what was applied.
+    pub state: StateArgs,
 }
 
 /// Makes a plan, prints it, and saves it where that was asked for.
 pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
-    let survey = Survey::new(args, aws, console).await?;
-    let plan = planning::plan(&survey, args.parallelism.map(usize::from), console).await;
+    let survey = Survey::new(args, aws.clone(), console).await?;
+    let state = ledger::open(&options.state, &survey, aws, Access::Read).await?;
+    let plan = planning::plan(&survey, args.parallelism.map(usize::from), Some(&state), console).await?;
     let mut out = console.data();
     match options.format {
         Format::Text => report::human::plan(&plan, &console.out, &mut out)?,

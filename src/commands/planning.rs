@@ -1,39 +1,60 @@
 //! From a survey to a plan: accounts are read side by side, and each one's live state is dropped once its part stands.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
+use super::places::{self, Places};
 use super::survey::Survey;
-use super::{Console, principals};
+use super::{Console, Stop, ledger, principals};
+use crate::aws::Reading;
 use crate::config::{CheckFinding, Weight};
-use crate::desired::AccountDesired;
+use crate::desired::{AccountDesired, Desired};
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
-use crate::plan::{self, AccountPlan, Extras, Finding, Header, Needs, Plan, Settings, Severity};
+use crate::plan::{
+    self, AccountPlan, Action, Extras, Finding, Header, Intent, Memory, Needs, Plan, ResourceKind, Settings, Severity,
+};
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::grant::OutsideGrant;
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
+use crate::store::{Store, StoreError};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
-const READ_AT_ONCE: usize = 64;
+pub const READ_AT_ONCE: usize = 64;
+
+/// How long a living principal may look like a dead one.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Reads every account of the survey and plans it.
-pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console) -> Plan {
-    let to_read = survey.to_read();
+///
+/// With a state the plan says who moved, and accounts on record are read though nobody targets them any more.
+///
+/// # Errors
+/// The state cannot be read.
+pub async fn plan(
+    survey: &Survey,
+    parallelism: Option<usize>,
+    state: Option<&Store>,
+    console: &Console,
+) -> Result<Plan, Stop> {
+    let mut to_read = survey.to_read();
+    if let Some(store) = state {
+        to_read.extend(on_record(survey, store).await?);
+    }
     let progress = Arc::new(console.progress());
     progress.phase("Reading accounts", Some(to_read.len() as u64));
-    let shared = Arc::new(Shared {
-        reader: survey.accounts.reading(),
-        settings: survey.settings.clone(),
-        existing: Mutex::default(),
-    });
+    let shared = Arc::new(Shared::new(survey, state));
     let desired = &survey.expansion.desired;
+    let at_once = parallelism.unwrap_or(READ_AT_ONCE);
+    let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
     let tasks = to_read.into_iter().map(|account| {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
-        let desired = desired.accounts.get(&account.id).cloned();
+        let desired = desired.accounts.get(&account.id).cloned().map(|desired| places.settle_account(desired));
         async move {
             let fallback = account.clone();
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
@@ -48,36 +69,91 @@ pub async fn plan(survey: &Survey, parallelism: Option<usize>, console: &Console
             part
         }
     });
-    let mut parts: Vec<AccountPlan> =
-        stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(READ_AT_ONCE)).collect().await;
+    let mut parts: Vec<AccountPlan> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
     progress.finish();
-    let missing = principals::missing(
-        &survey.accounts.reading(),
-        &survey.organization,
-        &parts,
-        parallelism.unwrap_or(READ_AT_ONCE),
-    )
-    .await;
+    if let Some(damaged) = Arc::into_inner(shared).and_then(|shared| shared.damaged.into_inner()) {
+        return Err(damaged.into());
+    }
+    if let Some(store) = state {
+        name_the_dead(&mut parts, store).await?;
+    }
+    let missing = principals::missing(&survey.accounts.reading(), &survey.organization, &parts, at_once).await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
         }
     }
-    let header = Header {
+    Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey, &places))
+}
+
+/// Says of dead principals which roles they were, as far as the state knows.
+async fn name_the_dead(parts: &mut [AccountPlan], store: &Store) -> Result<(), StoreError> {
+    let findings = parts.iter_mut().flat_map(|part| &mut part.findings);
+    let mut dead = findings.filter(|finding| finding.code == "dead-principal").peekable();
+    if dead.peek().is_none() {
+        return Ok(());
+    }
+    let names = ledger::names(store).await?;
+    for finding in dead {
+        let known = names.iter().filter(|(id, _)| finding.message.contains(&format!("`{id}`")));
+        let known: String = known.map(|(id, arn)| format!("; `{id}` was `{arn}`")).collect();
+        finding.message += &known;
+    }
+    Ok(())
+}
+
+/// What a plan made now says about itself.
+pub fn header(survey: &Survey) -> Header {
+    Header {
         organization_id: survey.organization.id.clone(),
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
-        desired_digest: desired.digest.clone(),
-    };
-    checked(plan::build(header, &survey.settings, parts).with_findings(missing), survey)
+        desired_digest: survey.expansion.desired.digest.clone(),
+    }
+}
+
+/// Active accounts in scope that hold something of ours as far as the state knows, and that nobody targets.
+async fn on_record(survey: &Survey, store: &Store) -> Result<Vec<Account>, StoreError> {
+    let mut accounts = Vec::new();
+    for id in store.accounts().await? {
+        let Some(account) = survey.organization.accounts.get(&id).filter(|account| survey.may_read(account)) else {
+            continue;
+        };
+        if !survey.is_read(account) && !store.account(id).await?.resources.is_empty() {
+            accounts.push(account.clone());
+        }
+    }
+    Ok(accounts)
 }
 
 /// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
-fn checked(plan: Plan, survey: &Survey) -> Plan {
+fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
+    if survey.settings.intent == Intent::Destroy {
+        let kept = kept(&plan, &survey.expansion.desired);
+        return plan.with_findings(kept);
+    }
     let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
     let found = survey.expansion.findings.iter().cloned().chain(whole);
     let desired = &survey.expansion.desired;
+    let settle =
+        |outside: &OutsideGrant| OutsideGrant { grant: places.settle(outside.grant.clone()), ..outside.clone() };
+    let outside: Vec<OutsideGrant> = desired.outside.iter().map(settle).collect();
     let lints = plan::lints(&survey.settings, &desired.accounts);
-    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(&outside, &desired.secrets)))
+}
+
+/// The findings on what is destroyed though it shall never go.
+fn kept(plan: &Plan, desired: &Desired) -> Vec<Finding> {
+    let deletions = plan.accounts.iter().flat_map(|part| part.changes.iter().map(move |change| (part.id, change)));
+    let found = deletions.filter(|(_, change)| change.action == Action::Delete).filter_map(|(account, change)| {
+        let held = desired.accounts.get(&account)?;
+        let (kind, name, kept) = match change.resource()? {
+            ResourceKind::Role(name) => ("role", name.to_string(), held.roles.get(&name.key())?.prevent_destroy),
+            ResourceKind::Policy(name) => ("policy", name.to_string(), held.policies.get(&name.key())?.prevent_destroy),
+            ResourceKind::Grant(_) => return None,
+        };
+        kept.then(|| plan::prevent_destroy(kind, &name, &change.address, "delete"))
+    });
+    found.collect()
 }
 
 /// What a check found, as a plan says it.
@@ -109,11 +185,30 @@ fn changes(part: &AccountPlan) -> String {
     }
 }
 
-struct Shared<R> {
-    reader: R,
-    settings: Settings,
+/// What the plans of all accounts share.
+pub struct Shared<R> {
+    /// Reads.
+    pub reader: R,
+    /// What planning depends on.
+    pub settings: Settings,
     /// Whether AWS's managed policies exist: the same in every account, so each is asked for once.
     existing: Mutex<BTreeMap<PolicyArn, Arc<OnceCell<bool>>>>,
+    state: Option<Store>,
+    /// Why the state cannot be read.
+    damaged: OnceLock<StoreError>,
+}
+
+impl Shared<Reading> {
+    /// What the plans of a survey share.
+    pub fn new(survey: &Survey, state: Option<&Store>) -> Self {
+        Self {
+            reader: survey.accounts.reading(),
+            settings: survey.settings.clone(),
+            existing: Mutex::default(),
+            state: state.cloned(),
+            damaged: OnceLock::new(),
+        }
+    }
 }
 
 impl<R: Reader> Shared<R> {
@@ -126,15 +221,58 @@ impl<R: Reader> Shared<R> {
 
     async fn try_plan(&self, account: &Account, desired: Option<&AccountDesired>) -> Result<AccountPlan, AwsError> {
         let mut live = self.reader.read(account, &self.wanted(desired)).await?;
+        self.read_the_dead_again(account, desired, &mut live).await?;
+        let desired = desired.filter(|_| self.settings.intent != Intent::Destroy);
+        self.complete(account, desired, &mut live).await?;
+        let memory = self.memory(account).await;
+        Ok(plan::plan_account(&self.settings, account, desired, &live, memory.as_ref()))
+    }
+
+    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a moment.
+    async fn read_the_dead_again(
+        &self,
+        account: &Account,
+        desired: Option<&AccountDesired>,
+        live: &mut LiveAccount,
+    ) -> Result<(), AwsError> {
+        let desired = desired.iter().flat_map(|desired| desired.roles.keys());
+        let names_the_dead =
+            desired.filter_map(|key| live.roles.get(key)).filter(|role| !role.trust.dead_principals().is_empty());
+        let roles: BTreeSet<RoleName> = names_the_dead.map(|role| role.name.clone()).collect();
+        if roles.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(MOMENT).await;
+        let scope = Scope::Only { roles, policies: BTreeSet::new() };
+        let again = self.reader.read(account, &Wanted { scope, details: false, grants: None }).await?;
+        for (key, seen) in again.roles {
+            if let Some(role) = live.roles.get_mut(&key) {
+                role.trust = seen.trust;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the first read of an account leaves open.
+    pub async fn complete(
+        &self,
+        account: &Account,
+        desired: Option<&AccountDesired>,
+        live: &mut LiveAccount,
+    ) -> Result<(), AwsError> {
         // What was read may open further questions; each round answers all that are open.
         loop {
-            let needs = plan::needs(&self.settings, account, desired, &live);
+            let needs = plan::needs(&self.settings, account, desired, live);
             if needs.is_empty() {
-                break;
+                return Ok(());
             }
-            self.answer(account, needs, &mut live).await?;
+            self.answer(account, needs, live).await?;
         }
-        Ok(plan::plan_account(&self.settings, account, desired, &live, None))
+    }
+
+    async fn memory(&self, account: &Account) -> Option<Memory> {
+        let memory = ledger::memory(self.state.as_ref()?, account.id).await;
+        memory.map_err(|error| self.damaged.set(error)).ok()
     }
 
     async fn answer(&self, account: &Account, needs: Needs, live: &mut LiveAccount) -> Result<(), AwsError> {

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, Format, ScopeArgs};
+use crate::cli::{DesiredArgs, Format, LeaseArgs, RunArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
@@ -177,13 +178,22 @@ impl Demo<'_> {
     }
 
     async fn plan(&self, expected: Exit) -> Result<(), Stop> {
-        let options = plan::Options { out: None, format: Format::Text, detailed_exitcode: true };
+        let state = StateArgs { state: None };
+        let options = plan::Options { out: None, format: Format::Text, detailed_exitcode: true, state };
         expect(expected, plan::run(&self.scope, &options, self.aws(), self.console).await?)
     }
 
     async fn apply(&self) -> Result<(), Stop> {
-        let options = apply::Options { plan: None, approval: apply::Approval::Given, format: Format::Text };
-        expect(Exit::Done, apply::run(&self.scope, &options, self.aws(), self.console).await?)
+        let args = RunArgs {
+            scope: self.scope.clone(),
+            auto_approve: true,
+            no_input: true,
+            format: Format::Text,
+            state: StateArgs { state: None },
+            lease: LeaseArgs { lease: Duration::from_mins(1), lock_timeout: Duration::ZERO },
+        };
+        let (what, resume) = (apply::What::Desired, apply::Resume::No);
+        expect(Exit::Done, apply::run(what, resume, &args, self.aws(), self.console).await?)
     }
 
     async fn verify(&self) -> Result<(), Stop> {

@@ -9,7 +9,7 @@ use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
-use crate::plan::{Extras, Limits, RoleKey, Settings};
+use crate::plan::{Extras, Intent, Limits, RoleKey, Settings};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -55,13 +55,19 @@ impl Survey {
 
     /// The accounts to read: the targeted ones, and with prune every active one in scope.
     pub fn to_read(&self) -> Vec<Account> {
-        let desired = &self.expansion.desired.accounts;
+        self.organization.accounts.values().filter(|account| self.is_read(account)).cloned().collect()
+    }
+
+    /// Whether an account is read in any case.
+    pub fn is_read(&self, account: &Account) -> bool {
+        let targeted = self.expansion.desired.accounts.contains_key(&account.id);
         let prune = self.settings.extras == Extras::Remove;
-        let in_scope = |account: &Account| {
-            desired.contains_key(&account.id) || prune && self.narrow.has_account(account, &self.organization)
-        };
-        let accounts = self.organization.accounts.values();
-        accounts.filter(|account| account.status.is_active() && in_scope(account)).cloned().collect()
+        account.status.is_active() && (targeted || prune && self.may_read(account))
+    }
+
+    /// Whether an account is active and in scope.
+    pub fn may_read(&self, account: &Account) -> bool {
+        account.status.is_active() && self.narrow.has_account(account, &self.organization)
     }
 }
 
@@ -120,6 +126,8 @@ fn settings(
         roles: args.role.clone(),
         lints: lints(config, Some(organization)),
         secrets: expansion.desired.secrets.clone(),
+        intent: Intent::Converge,
+        today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
     }
 }
 

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use super::problem::{Problem, Problems};
 use super::settings;
-use super::tree::{Node, Place, Table};
+use super::tree::{Node, Place, Table, Value};
 use crate::org::Partition;
 use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName};
 use crate::resource::role::PolicyRef;
@@ -110,6 +112,20 @@ pub fn max_session_duration(table: &Table, problems: &mut Problems) -> Option<u3
         problems.push(refuse("it must be at most 43200 (12 hours)"));
     }
     u32::try_from(seconds).ok()
+}
+
+/// A day: TOML's date, or a text such as `2027-06-30`.
+pub fn date(table: &Table, key: &str, problems: &mut Problems) -> Option<Date> {
+    let node = table.get(key)?;
+    let date = match &node.value {
+        Value::Datetime(text) | Value::String(text) => text.parse().ok().filter(|_| text.len() == "2027-06-30".len()),
+        _ => None,
+    };
+    if date.is_none() {
+        let problem = Problem::error("value", &node.place, format!("`{key}` is no day"));
+        problems.push(problem.hint(format!("{key} = 2027-06-30")));
+    }
+    date
 }
 
 /// An external id: 2 to 1224 of the characters STS allows.

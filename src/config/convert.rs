@@ -83,6 +83,7 @@ impl Converter<'_> {
             },
             external: flag(table, "external"),
             prevent_destroy: flag(table, "prevent_destroy"),
+            expires: check::date(table, "expires", &mut self.problems),
             expect: expectations(table, self.title, &mut self.problems),
             origin,
         })

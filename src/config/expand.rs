@@ -53,7 +53,7 @@ impl Config {
     /// The accounts whose tags must be read before [`expand`](Self::expand): those that a selector with tags, or an
     /// expression that uses them, may be about. Empty where no tag counts.
     pub fn tag_candidates(&self, organization: &Organization, scope: &NarrowScope) -> BTreeSet<AccountId> {
-        if scope.uses_tags() {
+        if scope.uses_tags() || self.rollout.uses_tags() {
             return organization.accounts.keys().copied().collect();
         }
         let targetings = self.targetings(organization, &mut Problems::default());
@@ -97,6 +97,7 @@ impl Config {
                 .into());
         }
         scope.check(organization, &mut problems);
+        self.rollout.check(organization, &mut problems);
         let own_values = self.own_values(organization, &mut problems);
         let targetings = self.targetings(organization, &mut problems);
         for targets in targetings.iter().flat_map(|targets| [&targets.targets, &targets.exclude]).flatten() {

@@ -170,7 +170,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     check_settings_names(&merged.organization, &accounts, variables, &mut problems);
     let organization_id = merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
     let limits = settings::limits(&merged.limits, &mut problems);
-    let rollout = settings::rollout(&merged.rollout, &mut problems);
+    let rollout = super::rollout::rollout(&merged.rollout, &mut problems);
     let lints = lints::read(&merged.lints, checks.iter().map(|check| check.code.as_str()), &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
     let mut secrets = secrets(variables, &accounts);

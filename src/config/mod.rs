@@ -21,6 +21,7 @@ mod load;
 pub mod module;
 pub mod problem;
 pub mod render;
+mod rollout;
 pub mod schema;
 mod scope;
 pub mod settings;
@@ -40,8 +41,9 @@ pub use expand::{Expansion, TargetedBy};
 pub use lints::Lints;
 pub use load::load;
 pub use problem::{Color, Problem, Problems, Severity};
+pub use rollout::{Budget, Rollout, Wave};
 pub use scope::NarrowScope;
-pub use settings::{Access, Budget, Limits, Rollout, Wave};
+pub use settings::{Access, Limits};
 
 use crate::desired::AccountDesired;
 use crate::resource::secret::Secrets;

@@ -9,6 +9,8 @@ pub enum Type {
     String,
     Bool,
     Integer,
+    /// A day, as TOML's date or as text: `2027-06-30`.
+    Date,
     /// One of these words.
     Word(&'static [&'static str]),
     /// An expression without braces.
@@ -200,6 +202,7 @@ pub static ROLE: Schema = Schema {
         optional("ensure", Type::Word(&["present", "absent"]), "absent: delete it where it bears our mark"),
         optional("external", Type::Bool, "true: owned by someone else; compared, never written"),
         optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused"),
+        optional("expires", Type::Date, "the day from which it is planned for deletion, 00:00 UTC: 2027-06-30"),
     ],
 };
 

@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Span};
 use super::check;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::render::{self, Scope};
-use super::target::{self, Targeting};
 use super::tree::{Node, Place, Table, Value};
 use super::vars::{Values, Variables};
 use crate::org::{Account, AccountId, AccountPattern, Organization};
@@ -23,41 +22,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { max_deletes: 10, max_change_percent: 30 }
     }
-}
-
-/// A count, or a share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Budget {
-    /// This many.
-    Count(usize),
-    /// This many of a hundred.
-    Percent(u8),
-}
-
-/// One wave of a rollout.
-#[derive(Debug, Clone)]
-pub enum Wave {
-    /// The accounts of a selector.
-    Selector(Targeting),
-    /// This share, in percent, of the accounts that no wave before it took.
-    Percent(u8),
-    /// All that are left.
-    All,
-}
-
-/// How apply goes through the accounts.
-#[derive(Debug, Clone)]
-pub struct Rollout {
-    /// Whether what is ours and no longer desired is deleted.
-    pub prune: bool,
-    /// Accounts at once.
-    pub parallelism: Option<usize>,
-    /// Failed accounts past which no further one is started.
-    pub max_failures: Budget,
-    /// The waves, in order; empty: all at once.
-    pub waves: Vec<Wave>,
-    /// How long to wait between waves.
-    pub bake: SignedDuration,
 }
 
 /// What `[account.X]` says.
@@ -153,60 +117,13 @@ pub fn limits(table: &Table, problems: &mut Problems) -> Limits {
     }
 }
 
-/// Reads `[rollout]`.
-pub fn rollout(table: &Table, problems: &mut Problems) -> Rollout {
-    Rollout {
-        prune: table.get("prune").and_then(Node::as_bool).unwrap_or_default(),
-        parallelism: count(table, "parallelism", 1, problems),
-        max_failures: table.get("max_failures").and_then(|node| budget(node, problems)).unwrap_or(Budget::Count(0)),
-        waves: table
-            .get("waves")
-            .and_then(Node::as_array)
-            .map(|waves| waves.iter().filter_map(|node| wave(node, problems)).collect())
-            .unwrap_or_default(),
-        bake: table.get("bake").and_then(|node| duration(node, "bake", problems)).unwrap_or_default(),
-    }
-}
-
-fn count(table: &Table, key: &str, least: i64, problems: &mut Problems) -> Option<usize> {
+pub(super) fn count(table: &Table, key: &str, least: i64, problems: &mut Problems) -> Option<usize> {
     let node = table.get(key)?;
     let number = node.as_integer()?;
     if number < least {
         problems.push(Problem::error("value", &node.place, format!("`{key}` must be at least {least}, not {number}")));
     }
     usize::try_from(number).ok()
-}
-
-fn budget(node: &Node, problems: &mut Problems) -> Option<Budget> {
-    let found = match node.as_str() {
-        None => node.as_integer().and_then(|number| usize::try_from(number).ok()).map(Budget::Count),
-        Some(text) => text
-            .strip_suffix('%')
-            .and_then(|text| text.trim().parse().ok())
-            .filter(|percent| *percent <= 100)
-            .map(Budget::Percent),
-    };
-    if found.is_none() {
-        let problem = Problem::error("value", &node.place, "`max_failures` must be a count or a share");
-        problems.push(problem.hint("max_failures = 3, or max_failures = \"5%\""));
-    }
-    found
-}
-
-fn wave(node: &Node, problems: &mut Problems) -> Option<Wave> {
-    let Some(table) = node.as_table() else { return Some(Wave::All) };
-    let Some(percent) = table.get("percent") else {
-        return target::parse(std::slice::from_ref(node), problems).map(Wave::Selector);
-    };
-    if table.entries.len() > 1 {
-        problems.push(Problem::error("value", &node.place, "a wave is a selector or a `percent`, not both"));
-    }
-    let share = percent.as_integer().and_then(|number| u8::try_from(number).ok());
-    let share = share.filter(|share| (1..=100).contains(share));
-    if share.is_none() {
-        problems.push(Problem::error("value", &percent.place, "`percent` must be from 1 to 100"));
-    }
-    share.map(Wave::Percent)
 }
 
 /// Reads a duration: `"1h"`, `"90m"`, or a number of seconds.

@@ -79,7 +79,14 @@ pub fn check(node: &mut Node, kind: &Type, name: &str, stage: Stage, problems: &
                 problems.push(Problem::error("value", &node.place, message).hint(hint));
             }
         }
-        Type::String | Type::Bool | Type::Integer | Type::Scalar | Type::Condition | Type::Document | Type::Any => {}
+        Type::String
+        | Type::Bool
+        | Type::Integer
+        | Type::Date
+        | Type::Scalar
+        | Type::Condition
+        | Type::Document
+        | Type::Any => {}
     }
 }
 
@@ -135,7 +142,11 @@ fn check_map(table: &mut Table, kind: &Type, stage: Stage, problems: &mut Proble
 fn admits(kind: &Type, node: &Node) -> bool {
     match (kind, &node.value) {
         (Type::Any, _)
-        | (Type::String | Type::Word(_) | Type::Condition | Type::Scalar | Type::Document, Value::String(_))
+        | (
+            Type::String | Type::Word(_) | Type::Condition | Type::Scalar | Type::Document | Type::Date,
+            Value::String(_),
+        )
+        | (Type::Date, Value::Datetime(_))
         | (Type::Bool | Type::Scalar, Value::Bool(_))
         | (Type::Scalar, Value::Number(_))
         | (Type::List(_) | Type::OneOrMany(_), Value::Array(_))
@@ -196,6 +207,7 @@ fn describe(kind: &Type) -> String {
         Type::Condition => "an expression in a string".to_owned(),
         Type::Bool => "true or false".to_owned(),
         Type::Integer => "an integer".to_owned(),
+        Type::Date => "a date".to_owned(),
         Type::Word(words) => quoted(words),
         Type::Scalar => "a string, a number or a boolean".to_owned(),
         Type::OneOrMany(kind) => format!("{} or a list", describe(kind)),

@@ -64,6 +64,7 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
         ensure: _,
         external: _,
         prevent_destroy: _,
+        expires: _,
         expect: _,
         origin: _,
     } = desired;

@@ -4,25 +4,68 @@
 //! writing. A resource that is no longer as the plan saw it is stale and left alone; the first failed step ends its
 //! resource and whatever waits for it; and nothing is called done before it was read back as the plan expects it.
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
-
+use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
-use crate::plan::Action;
+use crate::plan::{Action, Change};
 use crate::resource::step::Step;
+use serde::{Deserialize, Serialize};
 
+mod account;
+mod halt;
 mod lag;
 mod run;
+mod turn;
+mod waves;
 
+pub use halt::{Halt, Why};
 pub use run::execute;
+pub use waves::Wave;
 
 /// Somebody who can write. Not to write is not to be given one.
 pub trait Writer: Send + Sync {
     /// Performs one step, once; throttling and broken connections are retried below.
     fn write(&self, account: &Account, step: &Step) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+/// Somebody who keeps the record of a run.
+pub trait Journal: Send + Sync {
+    /// Keeps how the resources of `changes` were found, before the first of them is written. It is kept once this returns.
+    fn found(
+        &self,
+        account: AccountId,
+        changes: &[&Change],
+        live: &LiveAccount,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Notes that the step of this number is about to be written or, with its answer, was.
+    fn step(&self, address: &str, number: usize, step: &Step, answer: Option<Result<(), &AwsError>>);
+
+    /// Keeps what became of changes, and how their resources were seen last.
+    fn ended(
+        &self,
+        account: AccountId,
+        results: &[&ChangeResult],
+        live: Option<&LiveAccount>,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Notes where the rollout stands.
+    fn wave(&self, number: usize, wave: &Wave, event: WaveEvent);
+}
+
+/// Who does what a run asks for.
+#[derive(Debug)]
+pub struct Doers<W, R, J> {
+    /// Writes.
+    pub writer: Arc<W>,
+    /// Reads.
+    pub reader: Arc<R>,
+    /// Keeps the record.
+    pub journal: Arc<J>,
 }
 
 /// The version of the run report's JSON.
@@ -97,6 +140,17 @@ impl RunReport {
 /// What happens during a run, for progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// A wave of the rollout begins, waits or ends.
+    Wave {
+        /// Which, counted from 0.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// What selects it.
+        title: String,
+        /// What happens.
+        event: WaveEvent,
+    },
     /// An account's turn has come.
     AccountStarted {
         /// The account.
@@ -126,6 +180,42 @@ pub enum Event {
     },
 }
 
+/// What happens to a wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaveEvent {
+    /// Its accounts may be begun.
+    Started,
+    /// All that could be done is done, and is left alone for a while.
+    Baking(Duration),
+    /// It is over.
+    Finished,
+}
+
+/// How many accounts may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// This many.
+    Count(usize),
+    /// This many of a hundred that are written to.
+    Percent(u8),
+}
+
+impl Budget {
+    /// How many that is of `accounts`.
+    fn of(self, accounts: usize) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => accounts * usize::from(percent) / 100,
+        }
+    }
+}
+
+/// Why a budget is used up.
+fn over_budget(failed: usize, allowed: usize) -> String {
+    let accounts = if failed == 1 { "1 account".to_owned() } else { format!("{failed} accounts") };
+    format!("{accounts} failed, and `max_failures` is {allowed}")
+}
+
 /// How a plan is run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -135,8 +225,16 @@ pub struct Settings {
     pub parallelism: usize,
     /// How long eventual consistency may take.
     pub patience: Patience,
-    /// Told when the user wants the run to end: the step in hand is finished, nothing else is started.
-    pub cancel: CancellationToken,
+    /// Ends the run before its end.
+    pub halt: Halt,
+    /// The waves, in order; none: everything at once.
+    pub waves: Vec<Wave>,
+    /// How long to wait after a wave before it is looked at again and the next one begins.
+    pub bake: Duration,
+    /// Addresses that an earlier run of the same plan finished: where they are as the plan expects, they are done.
+    pub finished: BTreeSet<String>,
+    /// Past so many failed accounts no further one is started; `None`: however many fail.
+    pub max_failures: Option<Budget>,
 }
 
 /// How long to wait for IAM to agree with itself.

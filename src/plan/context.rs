@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::account::Tally;
 use super::memory::Seen;
-use super::{Action, Cause, Memory, Settings, fingerprint};
+use super::{Action, Cause, Intent, Memory, Settings, fingerprint};
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
@@ -14,7 +14,7 @@ use crate::org::Account;
 use crate::resource::grant::Principal;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
-use crate::resource::role::{LiveRole, PolicyRef, Role};
+use crate::resource::role::{Ensure, LiveRole, PolicyRef, Role};
 
 /// Everything that planning one account looks at.
 pub(super) struct Context<'a> {
@@ -85,6 +85,15 @@ impl<'a> Context<'a> {
         self.live.roles.get(key).filter(|role| self.settings.selects(&role.name))
     }
 
+    /// Why a role shall not be there.
+    pub(super) fn unwanted(&self, desired: &Role) -> Option<&'static str> {
+        if desired.ensure == Ensure::Absent {
+            return Some("`ensure` is `absent`");
+        }
+        let over = desired.expires.is_some_and(|expires| expires <= self.settings.today);
+        over.then_some("it has expired")
+    }
+
     /// Desired roles in scope.
     pub(super) fn desired_roles(&self) -> impl Iterator<Item = &'a Role> {
         let desired: &'a AccountDesired = self.desired;
@@ -141,7 +150,7 @@ impl<'a> Context<'a> {
     pub(super) fn target(&self, desired: &Role, live: Option<&LiveRole>) -> Target {
         let names = Names {
             partition: &self.settings.partition,
-            mark: (!desired.external).then_some(self.settings.name.as_str()),
+            mark: (!desired.external && self.settings.intent != Intent::Restore).then_some(self.settings.name.as_str()),
             policy: &|reference| self.resolve(reference),
             principal: &|id| self.ids.get(id).map(|arn| (*arn).to_owned()),
             role: &|role| {

@@ -42,14 +42,15 @@ pub enum Convergence {
 ///
 /// `live` must hold the resources of all changes, with the tags of policies, and with details where a change has them.
 pub fn recheck(plan: &AccountPlan, live: &LiveAccount) -> BTreeSet<String> {
-    let stale = |change: &&Change| now(change, live, Purpose::Seen).is_none_or(|now| now.digest != change.fingerprint);
+    let now = |change: &Change| now(&change.address, change.details, live, Purpose::Seen);
+    let stale = |change: &&Change| now(change).is_none_or(|now| now.digest != change.fingerprint);
     let touched = plan.changes.iter().filter(|change| !change.steps.is_empty());
     touched.filter(stale).map(|change| change.address.clone()).collect()
 }
 
 /// Whether the resource of `change` is as its steps should have left it.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
-    let Some(now) = now(change, live, Purpose::Expected) else {
+    let Some(now) = now(&change.address, change.details, live, Purpose::Expected) else {
         return Convergence::Differs(format!("`{}` names no role, policy or grant", change.address));
     };
     if now.digest == change.expected {
@@ -64,17 +65,22 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     }
 }
 
+/// Whether the resource at `address` has the fingerprint that steps were to leave.
+pub(super) fn is_as_left(address: &str, details: bool, expected: &str, live: &LiveAccount) -> bool {
+    now(address, details, live, Purpose::Expected).is_some_and(|now| now.digest == expected)
+}
+
 struct Now {
     exists: bool,
     digest: String,
 }
 
-fn now(change: &Change, live: &LiveAccount, purpose: Purpose) -> Option<Now> {
+fn now(address: &str, details: bool, live: &LiveAccount, purpose: Purpose) -> Option<Now> {
     let ids = ids(live);
-    let (exists, digest) = match change.resource()? {
+    let (exists, digest) = match super::resource_at(address)? {
         ResourceKind::Role(name) => {
             let role = live.roles.get(&name.key());
-            (role.is_some(), of_role(role, &ids, change.details, purpose))
+            (role.is_some(), of_role(role, &ids, details, purpose))
         }
         ResourceKind::Policy(name) => {
             let policy = live.policies.get(&name.key());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AccountPlan, Action, FORMAT, Finding, Header, Plan, Settings, Severity, Status, Summary, order};
+use super::{AccountPlan, Action, FORMAT, Finding, Header, Intent, Plan, Settings, Severity, Status, Summary, order};
 
 /// Findings that no `--allow` overrides.
 const NEVER_ALLOWED: &[&str] = &["foreign-owner", "protected-role"];
@@ -93,7 +93,7 @@ fn whole(settings: &Settings, accounts: &[AccountPlan], summary: &Summary) -> Ve
     let guards = [
         deletes(settings, summary),
         change_percent(settings, summary, owned),
-        empty_desired(accounts, desired, owned),
+        empty_desired(settings, accounts, desired, owned),
         empty_organization(accounts),
         management_account(settings, accounts),
     ];
@@ -133,9 +133,9 @@ fn change_percent(settings: &Settings, summary: &Summary, owned: usize) -> Optio
     })
 }
 
-fn empty_desired(accounts: &[AccountPlan], desired: usize, owned: usize) -> Option<Finding> {
+fn empty_desired(settings: &Settings, accounts: &[AccountPlan], desired: usize, owned: usize) -> Option<Finding> {
     let read = accounts.iter().any(|account| account.status == Status::Read);
-    (read && desired == 0 && owned > 0).then(|| {
+    (settings.intent == Intent::Converge && read && desired == 0 && owned > 0).then(|| {
         stop(
             "empty-desired",
             format!(

@@ -27,6 +27,18 @@ pub struct Memory {
     pub salt: String,
     /// By address.
     pub resources: BTreeMap<String, Converged>,
+    /// Whether anything was ever remembered; before that nobody knows who moved.
+    pub since: Since,
+}
+
+/// Since when there is a memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Since {
+    /// An earlier run.
+    #[default]
+    Before,
+    /// This one.
+    Now,
 }
 
 /// A resource as it was when it was last seen as desired.
@@ -182,13 +194,16 @@ impl Memory {
         before: Option<Seen<'_>>,
         after: Option<Seen<'_>>,
     ) -> Cause {
+        if self.since == Since::Now {
+            return Cause::Unknown;
+        }
         let known = self.resources.get(address);
         let [before, after] = [before, after].map(|seen| seen.map(|seen| seen.digests(&self.salt)));
         match (known, before, after) {
             // What was never seen as desired is new in the file.
             (None, None, Some(_)) => Cause::Desired,
             (None, Some(_), Some(_)) if action == Action::Adopt => Cause::Desired,
-            (None, _, _) => Cause::Unknown,
+            (None, ..) | (Some(_), None, None) => Cause::Unknown,
             (Some(known), None, Some(after)) => {
                 if moved(&known.items, &after).is_empty() {
                     Cause::Drift
@@ -204,7 +219,6 @@ impl Memory {
                 }
             }
             (Some(known), Some(before), Some(after)) => blame(&known.items, &before, &after),
-            (Some(_), None, None) => Cause::Unknown,
         }
     }
 

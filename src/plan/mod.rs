@@ -31,6 +31,7 @@ mod memory;
 mod order;
 mod policy;
 mod quota;
+mod restore;
 mod role;
 mod settings;
 mod show;
@@ -42,8 +43,10 @@ pub use fingerprint::{Convergence, converged, recheck};
 pub use grant::outside;
 pub use guard::build;
 pub use lints::{lints, lints_alone};
-pub use memory::{Converged, Items, Memory, remember};
-pub use settings::{Extras, Header, Limits, RoleKey, Settings};
+pub use memory::{Converged, Items, Memory, Since, remember};
+pub use restore::{Found, WayBack, way_back};
+pub use role::prevent_destroy;
+pub use settings::{Extras, Header, Intent, Limits, RoleKey, Settings};
 
 use crate::org::{AccountId, AwsError};
 use crate::resource::grant::Principal;
@@ -185,7 +188,8 @@ impl Change {
     }
 }
 
-fn resource_at(address: &str) -> Option<ResourceKind> {
+/// The resource at `address`, within its account.
+pub fn resource_at(address: &str) -> Option<ResourceKind> {
     let mut parts = address.splitn(3, '/').skip(1);
     match (parts.next()?, parts.next()?) {
         ("role", name) => RoleName::parse(name).ok().map(ResourceKind::Role),

@@ -127,12 +127,11 @@ fn existing(
         (_, false) => Some(replace(context, desired, live, target, roles, policies, tally)),
         (_, true) => update(context, live, &target, action, tally),
     };
-    match change {
-        Some(change) => tally.changes.push(change),
-        None => {
-            tally.unchanged += 1;
-            context.note(&address, Seen::Policy(live), tally);
-        }
+    if let Some(change) = change {
+        tally.changes.push(change);
+    } else {
+        tally.unchanged += 1;
+        context.note(&address, Seen::Policy(live), tally);
     }
 }
 
@@ -252,7 +251,7 @@ fn extra(
     policies.deleted.insert(live.arn.clone());
     let draft = Draft {
         action: Action::Delete,
-        reason: "left the desired state".to_owned(),
+        reason: context.settings.intent.why_extras_go().to_owned(),
         steps: steps::delete_policy(live),
     };
     tally.changes.push(change(context, Sides { before: Some(live), after: None }, None, draft));

@@ -58,8 +58,9 @@ fn standing<'a>(context: &Context<'a>, key: &str) -> Standing<'a> {
     match (context.desired_role(key), context.live_role(key)) {
         (None, None) => Standing::Left(None),
         (Some(desired), live) if desired.external => Standing::External(desired, live),
-        (Some(desired), Some(live)) if desired.ensure == Ensure::Absent => unwanted(context, live),
-        (Some(desired), None) if desired.ensure == Ensure::Absent => Standing::Left(None),
+        (Some(desired), live) if let Some(why) = context.unwanted(desired) => {
+            live.map_or(Standing::Left(None), |live| unwanted(context, live, why))
+        }
         (Some(desired), None) => match protected(context, &desired.name, &desired.path.clone().unwrap_or_default()) {
             Some(finding) => Standing::Left(Some(finding)),
             None => Standing::Missing(desired),
@@ -97,13 +98,13 @@ fn wanted<'a>(context: &Context<'a>, desired: &'a Role, live: &'a LiveRole) -> S
 }
 
 /// A role that is there and shall not be.
-fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
+fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) -> Standing<'a> {
     let address = context.role_address(&live.name);
     if let Some(finding) = protected(context, &live.name, &live.path) {
         return Standing::Left(Some(finding));
     }
     match owner(&live.tags, &context.settings.name) {
-        Owner::Us => Standing::Doomed(live, "`ensure` is `absent`"),
+        Owner::Us => Standing::Doomed(live, why),
         // `adopt` takes over, it never deletes.
         Owner::Nobody => Standing::Left(Some(Finding::stop(
             "adopt",
@@ -117,8 +118,8 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
     }
 }
 
-/// Why a role is deleted that nobody desires.
-const LEFT: &str = "left the desired state";
+/// So many days before a role expires its plan says so.
+const EXPIRES_SOON: i32 = 14;
 
 /// A role that nobody desires.
 fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
@@ -129,7 +130,7 @@ fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
         Extras::Keep => Standing::Orphan(live),
         Extras::Remove => match protected(context, &live.name, &live.path) {
             Some(finding) => Standing::Left(Some(finding)),
-            None => Standing::Doomed(live, LEFT),
+            None => Standing::Doomed(live, context.settings.intent.why_extras_go()),
         },
     }
 }
@@ -148,6 +149,7 @@ pub(super) fn plan(
             tally.changes.push(change);
         }
     }
+    tally.findings.extend(context.desired_roles().filter_map(|desired| expires_soon(context, desired)));
     if standings.values().any(|standing| matches!(standing, Standing::Missing(_))) {
         say_rename(context, standings, tally);
     }
@@ -158,11 +160,24 @@ pub(super) fn plan(
     tally.desired += context.desired_roles().count();
 }
 
+/// The finding on a role that is planned for deletion within days.
+fn expires_soon(context: &Context<'_>, desired: &Role) -> Option<Finding> {
+    let expires = desired.expires.filter(|_| desired.ensure == Ensure::Present && !desired.external)?;
+    let left = context.settings.today.until(expires).ok()?.get_days();
+    let days = if left == 1 { "day".to_owned() } else { format!("{left} days") };
+    let message = format!(
+        "role `{}` in account {} expires on {expires}, in {days}: from then on it is planned for deletion; \
+         write a later date to keep it",
+        desired.name, context.account.id
+    );
+    (1..=EXPIRES_SOON).contains(&left).then(|| Finding::warn("expires", &context.role_address(&desired.name), message))
+}
+
 /// Says of each role that goes beside new ones that it may have been renamed, which IAM cannot do.
 fn say_rename(context: &Context<'_>, standings: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
     const RENAME: &str = "; IAM cannot rename: under a new name it is a new role";
     for standing in standings.values() {
-        let (Standing::Orphan(live) | Standing::Doomed(live, LEFT)) = standing else { continue };
+        let (Standing::Orphan(live) | Standing::Doomed(live, super::settings::LEFT)) = standing else { continue };
         let address = context.role_address(&live.name);
         let findings = tally.findings.iter_mut().filter(|finding| finding.code == "orphan");
         for finding in findings.filter(|finding| finding.address.as_ref() == Some(&address)) {
@@ -284,7 +299,7 @@ fn delete(context: &Context<'_>, live: &LiveRole, reason: &str, policies: &Polic
 }
 
 /// The finding on the deletion or replacement of what shall never go.
-pub(super) fn prevent_destroy(kind: &str, name: &str, address: &str, verb: &str) -> Finding {
+pub fn prevent_destroy(kind: &str, name: &str, address: &str, verb: &str) -> Finding {
     let message = format!("the plan would {verb} {kind} `{name}`, and `prevent_destroy` is set; take that away first");
     Finding::stop("prevent-destroy", address, message)
 }

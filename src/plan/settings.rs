@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
+
 use crate::lint;
 use crate::org::{AccountId, Partition, glob};
 use crate::resource::name::RoleName;
@@ -33,6 +35,21 @@ pub struct Settings {
     pub lints: lint::Settings,
     /// The values that are never shown.
     pub secrets: Secrets,
+    /// What the plan is for.
+    pub intent: Intent,
+    /// The day it is made, in UTC.
+    pub today: Date,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Live IAM becomes as desired.
+    Converge,
+    /// All that is ours is deleted.
+    Destroy,
+    /// Resources become what a run found: what is desired are whole resources, their marks included.
+    Restore,
 }
 
 impl Settings {
@@ -43,6 +60,20 @@ impl Settings {
 
     pub(super) fn allows(&self, code: &str) -> bool {
         self.allow.contains(code)
+    }
+}
+
+/// Why a resource is deleted that nobody desires.
+pub(super) const LEFT: &str = "left the desired state";
+
+impl Intent {
+    /// Why a resource goes that is ours and not desired.
+    pub(super) fn why_extras_go(self) -> &'static str {
+        match self {
+            Self::Converge => LEFT,
+            Self::Destroy => "everything of this directory goes",
+            Self::Restore => "was not there before the run",
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::style::{clean, count};
-use crate::execute::{Event, Outcome};
+use crate::execute::{Event, Outcome, WaveEvent};
 use crate::org::AccountId;
 
 /// How progress is shown.
@@ -96,11 +96,13 @@ impl Progress {
 
     /// Says at once that something failed; the report says it again.
     pub fn failure(&self, text: &str) {
+        self.say(&format!("failed: {text}"));
+    }
+
+    fn say(&self, text: &str) {
         match &self.view {
-            View::Bar(bar) => bar.println(format!("failed: {}", clean(text))),
-            View::Lines(lines) => {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).line(&format!("failed: {text}"));
-            }
+            View::Bar(bar) => bar.println(clean(text)),
+            View::Lines(lines) => lines.lock().unwrap_or_else(PoisonError::into_inner).line(text),
             View::Nothing => {}
         }
     }
@@ -109,6 +111,7 @@ impl Progress {
     pub fn event(&self, event: &Event) {
         match event {
             Event::AccountStarted { .. } => {}
+            Event::Wave { number, of, title, event } => self.wave(number + 1, *of, title, *event),
             Event::ChangeFinished { address, outcome, error } => {
                 if *outcome == Outcome::Failed {
                     self.failure(&format!("{address}: {}", error.as_deref().unwrap_or("no reason is known")));
@@ -119,6 +122,17 @@ impl Progress {
                 self.account_done(name, *account, &format!("{} done{not_done}", count(*done, "change")));
             }
         }
+    }
+
+    fn wave(&self, number: usize, of: usize, title: &str, event: WaveEvent) {
+        let text = match event {
+            WaveEvent::Started => format!("Wave {number} of {of}: {title}"),
+            WaveEvent::Baking(time) => {
+                format!("Wave {number} of {of}: written; waiting {} s before it is looked at again", time.as_secs())
+            }
+            WaveEvent::Finished => return,
+        };
+        self.say(&text);
     }
 
     /// Ends the phase and takes the bar off the terminal.

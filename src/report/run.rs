@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::group::{self, Sameness};
 use super::style::{Page, Style, Tone, count};
-use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary};
+use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary, Wave};
 use crate::org::AccountId;
 use crate::plan::Action;
 
@@ -22,6 +22,21 @@ pub fn run(report: &RunReport, style: &Style, out: &mut dyn Write) -> io::Result
         }
     }
     summary(report, &mut page)
+}
+
+/// Writes the waves of a rollout; nothing where there are none.
+pub fn waves(waves: &[Wave], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(style, out);
+    if waves.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    let title = page.paint(Tone::Title, &format!("Rollout in {}", count(waves.len(), "wave")));
+    page.line(0, &title)?;
+    for (number, Wave { title, accounts }) in waves.iter().enumerate() {
+        page.line(2, &format!("{}. {title}: {}", number + 1, count(accounts.len(), "account")))?;
+    }
+    Ok(())
 }
 
 fn section(report: &RunReport, outcome: Outcome, tone: Tone, title: &str, page: &mut Page<'_>) -> io::Result<()> {

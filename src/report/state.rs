@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::style::{Page, Style, Tone, columns, count};
 use crate::execute::{Outcome, RunSummary};
-use crate::plan::Summary;
+use crate::plan::{Converged, Summary};
 use crate::store::{Entry, Logged, ResourceRecord, RunOutline, RunRecord};
 
 /// The resources on record.
@@ -59,8 +59,8 @@ impl List {
 
 impl From<(String, ResourceRecord)> for Listed {
     fn from((address, record): (String, ResourceRecord)) -> Self {
-        let ResourceRecord { converged_at, run, arn, .. } = record;
-        Self { address, run, converged_at, arn }
+        let ResourceRecord { converged_at, run, converged } = record;
+        Self { address, run, converged_at, arn: converged.arn }
     }
 }
 
@@ -89,7 +89,7 @@ impl RecordedRun {
 pub fn list(resources: &[Listed], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
     let rows = resources.iter().map(|one| [one.address.clone(), one.run.clone(), one.converged_at.clone()]);
-    table(["ADDRESS", "RUN", "CONVERGED"], rows.collect(), &mut page)?;
+    table(["ADDRESS", "RUN", "CONVERGED"], &rows.collect::<Vec<_>>(), &mut page)?;
     let accounts: BTreeSet<_> = resources.iter().filter_map(|one| one.address.split('/').next()).collect();
     let (resources, accounts) = (count(resources.len(), "resource"), count(accounts.len(), "account"));
     page.line(0, &format!("{resources} in {accounts}"))
@@ -98,7 +98,7 @@ pub fn list(resources: &[Listed], style: &Style, out: &mut dyn Write) -> io::Res
 /// Writes all that is on record of one resource.
 pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let Shown { format: _, address, record } = shown;
-    let ResourceRecord { converged_at, run, fingerprint, unique_id, arn, live, desired } = record;
+    let ResourceRecord { converged_at, run, converged: Converged { unique_id, arn, values, items: _ } } = record;
     let mut page = Page::new(style, out);
     let title = page.paint(Tone::Title, address);
     page.line(0, &title)?;
@@ -109,18 +109,10 @@ pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()>
             ("run", run.clone()),
             ("arn", known(arn)),
             ("unique id", known(unique_id)),
-            ("fingerprint", fingerprint.clone()),
         ],
         &mut page,
     )?;
-    for (name, value) in [("live", live), ("desired", desired)] {
-        let name = page.paint(Tone::Title, name);
-        page.line(2, &name)?;
-        for line in serde_json::to_string_pretty(value)?.lines() {
-            page.line(4, line)?;
-        }
-    }
-    Ok(())
+    serde_json::to_string_pretty(values)?.lines().try_for_each(|line| page.line(2, line))
 }
 
 /// Writes a line for each run.
@@ -136,7 +128,7 @@ pub fn history(runs: &[RunOutline], style: &Style, out: &mut dyn Write) -> io::R
             header.who.clone(),
         ]
     });
-    table(["RUN", "STARTED", "COMMAND", "PLANNED", "RESULT", "WHO"], rows.collect(), &mut page)?;
+    table(["RUN", "STARTED", "COMMAND", "PLANNED", "RESULT", "WHO"], &rows.collect::<Vec<_>>(), &mut page)?;
     page.line(0, &count(runs.len(), "run"))
 }
 
@@ -171,7 +163,7 @@ pub fn run(record: &RunRecord, style: &Style, out: &mut dyn Write) -> io::Result
 fn line(entry: &Entry) -> (Tone, String) {
     let because = |error: &Option<String>| error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     match entry {
-        Entry::ChangeStarted { address, action, before: _, after: _, expected: _, steps } => {
+        Entry::ChangeStarted { address, action, before: _, expected: _, details: _, steps } => {
             (Tone::Title, format!("{} {address}: {}", word(action), count(*steps, "step")))
         }
         Entry::StepStarted { address, step, op } => (Tone::Plain, format!("{address} step {}: {op}", step + 1)),
@@ -184,6 +176,9 @@ fn line(entry: &Entry) -> (Tone, String) {
         Entry::ChangeFinished { address, outcome, error } => {
             let tone = if *outcome == Outcome::Done { Tone::Added } else { Tone::Removed };
             (tone, format!("{address} {}{}", word(outcome), because(error)))
+        }
+        Entry::Unreadable { account, error } => {
+            (Tone::Removed, format!("account {account} could not be read and was left out: {error}"))
         }
         Entry::WaveStarted { wave, accounts } => {
             (Tone::Plain, format!("wave {} begins: {}", wave + 1, count(accounts.len(), "account")))
@@ -230,13 +225,13 @@ fn facts(facts: &[(&str, String)], page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// Writes rows below their titles; the last column is as wide as it is. Nothing where there are no rows.
-fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, page: &mut Page<'_>) -> io::Result<()> {
+fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]], page: &mut Page<'_>) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let titles = titles.map(str::to_owned);
     let mut widths = titles.each_ref().map(|title| columns(title));
-    for row in &rows {
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(columns(cell));
         }
@@ -247,7 +242,7 @@ fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, page: &mut P
     };
     let title = page.paint(Tone::Title, &line(&titles));
     page.line(0, &title)?;
-    for row in &rows {
+    for row in rows {
         let row = page.paint(Tone::Plain, &line(row));
         page.line(0, &row)?;
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
+
 use super::name::{IamPath, PolicyArn, PolicyName, RoleName};
 use super::policy::PolicyDocument;
 use super::{Origin, Tags};
@@ -42,6 +44,8 @@ pub struct Role {
     pub external: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
+    /// The day from whose 00:00 UTC on it shall not exist.
+    pub expires: Option<Date>,
     /// What it must and must not be able to do: proven by `verify`, never written to AWS.
     pub expect: Vec<Expectation>,
     /// Where it is written.

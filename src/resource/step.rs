@@ -117,3 +117,34 @@ pub enum Step {
         role: RoleName,
     },
 }
+
+impl Step {
+    /// The API operation.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::CreatePolicy { .. } => "CreatePolicy",
+            Self::CreatePolicyVersion { .. } => "CreatePolicyVersion",
+            Self::DeletePolicyVersion { .. } => "DeletePolicyVersion",
+            Self::TagPolicy { .. } => "TagPolicy",
+            Self::UntagPolicy { .. } => "UntagPolicy",
+            Self::DeletePolicy { .. } => "DeletePolicy",
+            Self::CreateRole { .. } => "CreateRole",
+            Self::UpdateAssumeRolePolicy { .. } => "UpdateAssumeRolePolicy",
+            Self::UpdateRole { .. } => "UpdateRole",
+            Self::PutRolePermissionsBoundary { .. } => "PutRolePermissionsBoundary",
+            Self::DeleteRolePermissionsBoundary { .. } => "DeleteRolePermissionsBoundary",
+            Self::TagRole { .. } => "TagRole",
+            Self::UntagRole { .. } => "UntagRole",
+            Self::AttachRolePolicy { .. } => "AttachRolePolicy",
+            Self::DetachRolePolicy { .. } => "DetachRolePolicy",
+            Self::PutRolePolicy { .. } => "PutRolePolicy",
+            Self::DeleteRolePolicy { .. } => "DeleteRolePolicy",
+            Self::PutUserPolicy { .. } => "PutUserPolicy",
+            Self::DeleteUserPolicy { .. } => "DeleteUserPolicy",
+            Self::PutGroupPolicy { .. } => "PutGroupPolicy",
+            Self::DeleteGroupPolicy { .. } => "DeleteGroupPolicy",
+            Self::RemoveRoleFromInstanceProfile { .. } => "RemoveRoleFromInstanceProfile",
+            Self::DeleteRole { .. } => "DeleteRole",
+        }
+    }
+}

@@ -214,6 +214,7 @@ impl World {
             clock: Clock::Manual(Duration::ZERO),
             lag: Duration::ZERO,
             youth: Duration::ZERO,
+            sts_lag: Duration::ZERO,
             ids,
         };
         let placed = |account: &AccountSpec| by_path.get(&account.ou).unwrap_or(&root).clone();

@@ -6,7 +6,7 @@
 use super::protocol::{Request, Response, Service, json_answer, xml_answer};
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
-use super::{iam, organizations, sts};
+use super::{federated, iam, organizations, sts};
 use crate::org::AccountId;
 
 /// What a request asks, and of whom.
@@ -74,9 +74,10 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
         Service::Iam | Service::Sts | Service::Other => {
             let outcome = match caller {
                 // Federated callers have no keys yet.
-                Err(Refusal::Missing) if operation.starts_with("AssumeRoleWith") => {
-                    Err(ApiError::new(501, "NotImplemented", format!("the sandbox does not perform {operation}")))
+                Err(Refusal::Missing) if operation == "AssumeRoleWithWebIdentity" => {
+                    federated::with_web_identity(world, &params)
                 }
+                Err(Refusal::Missing) if operation == "AssumeRoleWithSAML" => federated::with_saml(world, &params),
                 Err(refusal) => Err(refusal.in_xml()),
                 Ok(session) => match service {
                     Service::Iam => iam::call(world, session.account, &operation, &params),

@@ -3,12 +3,13 @@
 //! Many accounts, one organization, and trust that is enforced: whoever enters an account must be let in by the role's
 //! trust policy and by its own. The real SDK talks to it through [`Sandbox::http_client`], anything else over HTTP
 //! through [`serve`]. What it does not do: verify signatures, hold calls to IAM and Organizations against the caller's
-//! policies, service control policies, web identity and SAML.
+//! policies, and service control policies.
 
 pub mod build;
 mod caller;
 mod connector;
 pub mod faults;
+mod federated;
 pub mod gate;
 pub mod iam;
 pub mod managed;

@@ -344,12 +344,13 @@ impl Keeper {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return self.give_back(&held).await,
-                () = self.clock.sleep(pause) => {}
+                () = self.clock.sleep(pause.min(self.left(&held))) => {}
             }
-            let left = Duration::try_from(held.until.duration_since(self.clock.now())).unwrap_or_default();
             let renewed = tokio::select! {
+                // Once its time is over a lease is lost, whatever a renewal would still say.
+                biased;
                 () = stop.cancelled() => return self.give_back(&held).await,
-                () = self.clock.sleep(left) => Err(Failure::Conflict),
+                () = self.clock.sleep(self.left(&held)) => Err(Failure::Conflict),
                 renewed = self.put(&held.claim, Condition::Version(held.version.clone())) => renewed,
             };
             match renewed {
@@ -365,6 +366,11 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// How long a lease lasts unless it is renewed.
+    fn left(&self, held: &Held) -> Duration {
+        Duration::try_from(held.until.duration_since(self.clock.now())).unwrap_or_default()
     }
 
     /// Writes that nobody holds the lease, where it is still ours; for no longer than it would last anyway.

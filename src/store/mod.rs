@@ -74,12 +74,22 @@ struct Owner {
     salt: String,
 }
 
+/// Whether a state was there when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was.
+    Found,
+    /// It was not: nothing is remembered.
+    New,
+}
+
 /// An open state. Clones are the same state.
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     owner: Owner,
+    origin: Origin,
     /// The accounts that were read or written, each as it was then.
     versions: Arc<Mutex<BTreeMap<AccountId, Condition>>>,
 }
@@ -118,6 +128,11 @@ impl Store {
     /// no state yet it is one that nobody has.
     pub fn salt(&self) -> &str {
         &self.owner.salt
+    }
+
+    /// Whether it was there when it was opened.
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// What a person calls the place it lies in.
@@ -241,7 +256,8 @@ impl Store {
         organization: Option<&str>,
     ) -> Result<Option<(Self, Version)>, StoreError> {
         let owner = Owner { identity: Identity { organization: String::new(), name: name.to_owned() }, salt: salt() };
-        let mut store = Self { backend, clock: Arc::new(System), owner, versions: Arc::default() };
+        let mut store =
+            Self { backend, clock: Arc::new(System), owner, origin: Origin::Found, versions: Arc::default() };
         let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else {
             // Records whose owner is not known any more could be anybody's.
             if store.list(key::ACCOUNTS).await?.is_empty() {
@@ -264,7 +280,13 @@ impl Store {
     /// A state where there is none yet.
     async fn fresh(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
         let owner = Owner { identity: identity.clone(), salt: salt() };
-        let store = Self { backend: Arc::clone(&backend), clock: Arc::new(System), owner, versions: Arc::default() };
+        let store = Self {
+            backend: Arc::clone(&backend),
+            clock: Arc::new(System),
+            owner,
+            origin: Origin::New,
+            versions: Arc::default(),
+        };
         if access == Access::Read {
             return Ok(store);
         }

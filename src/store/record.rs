@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::org::AccountId;
+use crate::plan::Converged;
 
 /// What was last converged in one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,14 +30,7 @@ pub struct ResourceRecord {
     pub converged_at: String,
     /// By which run.
     pub run: String,
-    /// `sha256:…` of the live resource, as the plan's `expected` is.
-    pub fingerprint: String,
-    /// The id that IAM gave it (`AROA…`, `ANPA…`); a resource of the same name that is made anew gets another.
-    pub unique_id: Option<String>,
-    /// Its ARN.
-    pub arn: Option<String>,
-    /// Live values by attribute; sensitive ones are salted digests.
-    pub live: Value,
-    /// Desired values by attribute; sensitive ones are salted digests.
-    pub desired: Value,
+    /// How it was.
+    #[serde(flatten)]
+    pub converged: Converged,
 }

@@ -46,10 +46,10 @@ pub enum Entry {
         action: Action,
         /// What was found, by attribute; `null` where there was nothing.
         before: Value,
-        /// What is written, by attribute; `null` for nothing.
-        after: Value,
         /// `sha256:…` of the resource as the steps leave it.
         expected: String,
+        /// Whether description and duration are part of that.
+        details: bool,
         /// How many steps there are.
         steps: usize,
     },
@@ -79,6 +79,13 @@ pub enum Entry {
         outcome: Outcome,
         /// Why it is not done.
         error: Option<String>,
+    },
+    /// An account was left out, because it could not be read.
+    Unreadable {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        error: String,
     },
     /// A wave begins.
     WaveStarted {

@@ -69,6 +69,7 @@ impl Bench {
                 ensure: Ensure::Present,
                 external: false,
                 prevent_destroy: false,
+                expires: None,
                 expect: Vec::new(),
                 origin: Origin::default(),
             },

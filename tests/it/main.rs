@@ -23,6 +23,8 @@ mod moto;
 mod negative;
 mod probes;
 mod readme;
+mod rollout;
+mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 mod terminal;

@@ -3,21 +3,41 @@
 
 mod grants;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use super::survey::Survey;
 use super::{Console, Stop, planning};
 use crate::aws;
 use crate::cli::{self, DesiredArgs, ScopeArgs};
-use crate::execute::{self, Patience, RunReport};
-use crate::org::AccountId;
-use crate::plan::Plan;
+use crate::execute::{self, ChangeResult, Doers, Halt, Journal, Patience, RunReport, Wave, WaveEvent};
+use crate::live::LiveAccount;
+use crate::org::{AccountId, AwsError};
+use crate::plan::{Change, Plan};
+use crate::resource::step::Step;
 use crate::sandbox::Sandbox;
 use crate::sandbox::world::World;
+
+/// Keeps no record.
+struct Nobody;
+
+impl Journal for Nobody {
+    async fn found(&self, _: AccountId, _: &[&Change], _: &LiveAccount) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn step(&self, _: &str, _: usize, _: &Step, _: Option<Result<(), &AwsError>>) {}
+
+    async fn ended(&self, _: AccountId, _: &[&ChangeResult], _: Option<&LiveAccount>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn wave(&self, _: usize, _: &Wave, _: WaveEvent) {}
+}
 
 /// A directory of desired state, and the demo's organization.
 struct Stage {
@@ -72,7 +92,7 @@ impl Stage {
     }
 
     async fn plan(&self) -> Plan {
-        planning::plan(&self.survey().await.unwrap(), None, &self.console).await
+        planning::plan(&self.survey().await.unwrap(), None, None, &self.console).await.unwrap()
     }
 
     async fn apply(&self, plan: &Plan) -> RunReport {
@@ -81,10 +101,18 @@ impl Stage {
             run: "test".to_owned(),
             parallelism: 4,
             patience: Patience::default(),
-            cancel: CancellationToken::new(),
+            halt: Halt::default(),
+            waves: Vec::new(),
+            bake: Duration::ZERO,
+            max_failures: None,
+            finished: BTreeSet::new(),
         };
-        let (writer, reader) = (Arc::new(survey.accounts.writing()), Arc::new(survey.accounts.reading()));
-        execute::execute(plan, &survey.organization.accounts, writer, reader, &settings, Arc::new(|_| {})).await
+        let doers = Doers {
+            writer: Arc::new(survey.accounts.writing()),
+            reader: Arc::new(survey.accounts.reading()),
+            journal: Arc::new(Nobody),
+        };
+        execute::execute(plan, &survey.organization.accounts, doers, &settings, Arc::new(|_| {})).await
     }
 
     /// Plans, applies, and plans again, which must find nothing; gives the first plan.

@@ -31,7 +31,7 @@ fn applied() -> LiveAccount {
 fn remembered(live: &LiveAccount) -> Memory {
     let address = format!("{A}/role/R");
     let converged = remember(&address, live, "salt", &Secrets::default()).unwrap();
-    Memory { salt: "salt".to_owned(), resources: [(address, converged)].into() }
+    Memory { salt: "salt".to_owned(), resources: [(address, converged)].into(), since: Since::Before }
 }
 
 fn changed(live: &LiveAccount, change: impl Fn(&mut LiveRole)) -> LiveAccount {
@@ -64,7 +64,7 @@ fn each_difference_is_blamed_on_who_moved() {
             described("new"),
             hand(&|live| {
                 say(live);
-                retag(live)
+                retag(live);
             }),
             Cause::Both,
         ),
@@ -89,10 +89,12 @@ fn each_difference_is_blamed_on_who_moved() {
     for (what, desired, live, expect) in cases {
         let desired = desire(&[desired], &[]);
         let part = planned(&desired, &live, Some(&memory));
-        let causes: Vec<Cause> = part.changes.iter().map(|change| change.cause).collect();
-        assert_eq!(causes, [expect], "{what}");
-        let unknown = planned(&desired, &live, None);
-        assert_eq!(unknown.changes[0].cause, Cause::Unknown, "{what}, without a memory");
+        let found: Vec<Cause> = part.changes.iter().map(|change| change.cause).collect();
+        assert_eq!(found, [expect], "{what}");
+        let new = Memory { since: Since::Now, ..Memory::default() };
+        for none in [None, Some(&new)] {
+            assert_eq!(planned(&desired, &live, none).changes[0].cause, Cause::Unknown, "{what}, without a memory");
+        }
     }
 }
 

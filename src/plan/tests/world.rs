@@ -52,6 +52,8 @@ pub fn settings() -> Settings {
         roles: Vec::new(),
         lints: crate::lint::Settings::default(),
         secrets: Secrets::default(),
+        intent: Intent::Converge,
+        today: jiff::civil::date(2027, 1, 1),
     }
 }
 
@@ -124,6 +126,7 @@ pub fn role(name: &str) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        expires: None,
         expect: Vec::new(),
         origin: Origin::default(),
     }

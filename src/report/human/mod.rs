@@ -112,9 +112,9 @@ fn widens_mark(page: &Page<'_>) -> String {
 
 /// The names of the writes, runs of equal ones counted. Their arguments may be sensitive and stay out.
 fn operations(change: &Change, page: &mut Page<'_>) -> io::Result<()> {
-    let mut runs: Vec<(String, usize)> = Vec::new();
+    let mut runs: Vec<(&str, usize)> = Vec::new();
     for step in &change.steps {
-        let op = operation(step);
+        let op = step.operation();
         match runs.last_mut() {
             Some((last, times)) if *last == op => *times += 1,
             _ => runs.push((op, 1)),
@@ -124,14 +124,9 @@ fn operations(change: &Change, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     let items: Vec<String> =
-        runs.into_iter().map(|(op, times)| if times == 1 { op } else { format!("{op} ×{times}") }).collect();
+        runs.into_iter().map(|(op, times)| if times == 1 { op.to_owned() } else { format!("{op} ×{times}") }).collect();
     page.line(BODY, "steps")?;
     page.list(BODY + 2, Tone::Faint, &items)
-}
-
-fn operation(step: &crate::resource::step::Step) -> String {
-    let value = serde_json::to_value(step).unwrap_or_default();
-    value.get("op").and_then(|op| op.as_str()).unwrap_or_default().to_owned()
 }
 
 fn with_status(plan: &Plan, status: Status) -> impl Iterator<Item = (AccountName<'_>, &AccountPlan)> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::super::federated::BUILT_IN;
 use super::super::wire::{ApiError, Params};
 use super::super::world::{IamState, RoleState, World};
 use super::document::{check_condition, check_members, check_top, malformed, object, parameter, repeats_sid, size};
@@ -222,8 +223,6 @@ fn check_service(principal: &str) -> Result<(), ApiError> {
 
 /// A provider's ARN, or one of the web identity providers that need none.
 fn check_federated(principal: &str) -> Result<(), ApiError> {
-    const BUILT_IN: &[&str] =
-        &["accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"];
     let provider = iam_arn(principal).is_some_and(|(_, account, resource)| {
         AccountId::parse(account).is_ok()
             && (resource.starts_with("oidc-provider/") || resource.starts_with("saml-provider/"))

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::backend::{Exclusion, Failure};
 use super::*;
 use crate::execute::{Outcome, RunSummary};
-use crate::plan::{Action, Summary};
+use crate::plan::{Action, Attribute, Converged, Summary};
 
 /// A bucket: versions, conditions, segments, and an endpoint that may vanish.
 #[derive(Debug, Default)]
@@ -163,11 +163,12 @@ fn record(id: &str, run: &str) -> AccountRecord {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:00.000Z".to_owned(),
         run: run.to_owned(),
-        fingerprint: "sha256:00".to_owned(),
-        unique_id: Some("AROAEXAMPLE".to_owned()),
-        arn: Some(format!("arn:aws:iam::{id}:role/Reader+1")),
-        live: json!({"description": "ein Stück", "max_session_duration": 3600, "ratio": 0.1}),
-        desired: json!({"description": null}),
+        converged: Converged {
+            unique_id: Some("AROAEXAMPLE".to_owned()),
+            arn: Some(format!("arn:aws:iam::{id}:role/Reader+1")),
+            values: json!({"description": "ein Stück", "max_session_duration": 3600, "ratio": 0.1}),
+            items: [(Attribute::Path, [(String::new(), "0123456789abcdef".to_owned())].into())].into(),
+        },
     };
     AccountRecord { account: account(id), resources: [(format!("{id}/role/Reader+1"), resource)].into() }
 }
@@ -197,8 +198,8 @@ fn every_entry() -> Vec<Entry> {
             address: address.clone(),
             action: Action::Create,
             before: json!(null),
-            after: json!({"path": "/"}),
             expected: "sha256:22".to_owned(),
+            details: false,
             steps: 1,
         },
         step(0),

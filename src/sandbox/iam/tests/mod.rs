@@ -59,6 +59,7 @@ pub fn test() -> Test {
         clock: Clock::Manual(Duration::ZERO),
         lag: Duration::ZERO,
         youth: Duration::ZERO,
+        sts_lag: Duration::ZERO,
         ids: Ids(0),
     };
     Test { world, account: AccountId::parse(A).unwrap() }

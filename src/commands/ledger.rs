@@ -1,0 +1,198 @@
+//! The state as a run uses it: what is remembered of accounts, and the record of what the run does.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::survey::Survey;
+use super::{Stop, state};
+use crate::aws;
+use crate::cli::{LeaseArgs, StateArgs};
+use crate::execute::{ChangeResult, Journal, Outcome, RunReport, Wave, WaveEvent};
+use crate::live::LiveAccount;
+use crate::org::{AccountId, AwsError};
+use crate::plan::{self, Change, Memory, Plan, Since, Status};
+use crate::resource::secret::Secrets;
+use crate::resource::step::Step;
+use crate::store::{
+    Access, AccountRecord, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin, ResourceRecord, RunHeader,
+    RunLog, Store, StoreError,
+};
+
+/// Account records written at once.
+const AT_ONCE: usize = 16;
+
+/// Opens the state of the directory that `survey` is of.
+pub async fn open(args: &StateArgs, survey: &Survey, aws: aws::Settings, access: Access) -> Result<Store, Stop> {
+    let identity = Identity { organization: survey.organization.id.clone(), name: survey.settings.name.clone() };
+    let directory: &Path = survey.config.directory();
+    Ok(Store::open(state::place(args, directory, aws).await?, identity, access).await?)
+}
+
+/// What is remembered of an account.
+pub async fn memory(store: &Store, account: AccountId) -> Result<Memory, StoreError> {
+    let since = match store.origin() {
+        Origin::New => Since::Now,
+        Origin::Found => Since::Before,
+    };
+    let record = store.account(account).await?;
+    let resources = record.resources.into_iter().map(|(address, resource)| (address, resource.converged));
+    Ok(Memory { salt: store.salt().to_owned(), resources: resources.collect(), since })
+}
+
+/// The ARNs of roles on record by their unique ids.
+pub async fn names(store: &Store) -> Result<BTreeMap<String, String>, StoreError> {
+    let records = stream::iter(store.accounts().await?).map(|account| store.account(account));
+    let records: Vec<AccountRecord> = records.buffered(AT_ONCE).try_collect().await?;
+    let resources = records.into_iter().flat_map(|record| record.resources.into_values());
+    Ok(resources.filter_map(|resource| Some((resource.converged.unique_id?, resource.converged.arn?))).collect())
+}
+
+/// Takes the lease on a state for a run, or says who holds it.
+pub async fn lease(store: &Store, args: &LeaseArgs, run: &str, survey: &Survey) -> Result<Lease, LeaseError> {
+    let settings = LeaseSettings {
+        holder: survey.organization.caller.arn.clone(),
+        host: host(),
+        run: run.to_owned(),
+        ttl: args.lease,
+        lock_timeout: args.lock_timeout,
+    };
+    store.lease(settings).await
+}
+
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// The record of one run.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Store,
+    log: RunLog,
+    run: String,
+    secrets: Secrets,
+}
+
+impl Ledger {
+    /// Begins the record of a run, and takes note of what its plan found to be as desired.
+    pub async fn begin(store: &Store, plan: &Plan, survey: &Survey, run: &str, command: &str) -> Result<Self, Stop> {
+        let header = RunHeader {
+            run: run.to_owned(),
+            who: survey.organization.caller.arn.clone(),
+            host: host(),
+            started_at: now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            desired_digest: plan.desired_digest.clone(),
+            command: command.to_owned(),
+            plan: plan.summary,
+        };
+        let log = store.begin(&header).await?;
+        let unreadable = plan.accounts.iter().filter(|part| part.status == Status::Unreadable);
+        for part in unreadable {
+            let error = part.error.as_ref().map(ToString::to_string).unwrap_or_default();
+            log.note(Entry::Unreadable { account: part.id, error });
+        }
+        Self::note(store, plan, run).await?;
+        Ok(Self { store: store.clone(), log, run: run.to_owned(), secrets: survey.settings.secrets.clone() })
+    }
+
+    /// Takes note of what a plan found to be as desired, or gone.
+    pub async fn note(store: &Store, plan: &Plan, run: &str) -> Result<(), Stop> {
+        let parts = plan.accounts.iter().filter(|part| !part.seen.is_empty() || !part.gone.is_empty());
+        let notes = parts.map(|part| async move {
+            let mut record = store.account(part.id).await?;
+            record.resources.retain(|address, _| !part.gone.contains(address));
+            let seen = part.seen.iter().map(|(address, seen)| (address.clone(), resource(seen.clone(), run)));
+            record.resources.extend(seen);
+            store.put_account(&record).await
+        });
+        stream::iter(notes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        Ok(())
+    }
+
+    /// Ends the record.
+    pub async fn finish(&self, run: &RunReport) -> Result<(), StoreError> {
+        self.log.append(Entry::RunFinished { summary: run.summary }).await?;
+        self.log.clone().close().await
+    }
+
+    fn remember(&self, address: &str, live: &LiveAccount) -> Option<plan::Converged> {
+        plan::remember(address, live, self.store.salt(), &self.secrets)
+    }
+
+    async fn keep(&self, account: AccountId, done: &[&str], live: &LiveAccount) -> Result<(), StoreError> {
+        let mut record = self.store.account(account).await?;
+        for address in done {
+            match self.remember(address, live) {
+                Some(converged) => _ = record.resources.insert((*address).to_owned(), resource(converged, &self.run)),
+                None => _ = record.resources.remove(*address),
+            }
+        }
+        self.store.put_account(&record).await
+    }
+}
+
+fn resource(converged: plan::Converged, run: &str) -> ResourceRecord {
+    ResourceRecord { converged_at: now(), run: run.to_owned(), converged }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default().to_string()
+}
+
+impl Journal for Ledger {
+    async fn found(&self, _: AccountId, changes: &[&Change], live: &LiveAccount) -> Result<(), String> {
+        let entries = changes.iter().map(|change| Entry::ChangeStarted {
+            address: change.address.clone(),
+            action: change.action,
+            before: self.remember(&change.address, live).map(|found| found.values).unwrap_or_default(),
+            expected: change.expected.clone(),
+            details: change.details,
+            steps: change.steps.len(),
+        });
+        let kept = try_join_all(entries.map(|entry| self.log.append(entry))).await;
+        kept.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn step(&self, address: &str, number: usize, step: &Step, answer: Option<Result<(), &AwsError>>) {
+        let (address, step) = (address.to_owned(), (number, step.operation()));
+        self.log.note(match answer {
+            None => Entry::StepStarted { address, step: step.0, op: step.1.to_owned() },
+            Some(answer) => {
+                let error = answer.err().map(|error| self.secrets.mask(&error.to_string()));
+                Entry::StepFinished { address, step: step.0, error }
+            }
+        });
+    }
+
+    async fn ended(
+        &self,
+        account: AccountId,
+        results: &[&ChangeResult],
+        live: Option<&LiveAccount>,
+    ) -> Result<(), String> {
+        let entries = results.iter().map(|result| Entry::ChangeFinished {
+            address: result.address.clone(),
+            outcome: result.outcome,
+            error: result.error.as_deref().map(|error| self.secrets.mask(error)),
+        });
+        try_join_all(entries.map(|entry| self.log.append(entry))).await.map_err(|error| error.to_string())?;
+        let done = results.iter().filter(|result| result.outcome == Outcome::Done);
+        let done: Vec<&str> = done.map(|result| result.address.as_str()).collect();
+        match live {
+            Some(live) if !done.is_empty() => self.keep(account, &done, live).await.map_err(|error| error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    fn wave(&self, number: usize, wave: &Wave, event: WaveEvent) {
+        let accounts = wave.accounts.iter().copied().collect();
+        match event {
+            WaveEvent::Started => self.log.note(Entry::WaveStarted { wave: number, accounts }),
+            WaveEvent::Baking(_) => {}
+            WaveEvent::Finished => self.log.note(Entry::WaveFinished { wave: number, accounts }),
+        }
+    }
+}
