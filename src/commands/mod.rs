@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod breaks;
 mod callers;
 mod console;
 mod init;
