@@ -5,6 +5,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod manual;
+
+pub use clap_complete::Shell;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
@@ -80,6 +84,19 @@ pub enum Format {
     Json,
 }
 
+/// Format of a plan on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters.
+    Markdown,
+    /// One self-contained page for reviewers.
+    Html,
+}
+
 /// Format of a list on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
@@ -121,7 +138,7 @@ pub enum Command {
         out: Option<PathBuf>,
         /// Format of the plan
         #[arg(long, value_enum, default_value = "text")]
-        format: Format,
+        format: PlanFormat,
         /// Exit with 2 when the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,
@@ -196,6 +213,20 @@ pub enum Command {
         /// Show external ids, sensitive ones too; the CSV gets a column for them
         #[arg(long)]
         show_sensitive: bool,
+    },
+    /// The JSON Schema of the desired state, for editors: `rolecall schema > rolecall.schema.json`
+    Schema,
+    /// Completions of a shell: `source <(rolecall completions bash)`
+    Completions {
+        /// Whose
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// The man page
+    Man {
+        /// Write one page for each command into this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// What was converged, what runs did, and who is running now
     State {

@@ -2,10 +2,12 @@
 
 mod accounts;
 mod apply;
+mod breaks;
 mod callers;
 mod console;
 mod init;
 mod ledger;
+mod manual;
 mod output;
 mod places;
 mod plan;
@@ -63,6 +65,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Output { scope, format, show_sensitive } => {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
+        Command::Schema => manual::schema(&console),
+        Command::Completions { shell } => manual::completions(shell, &console),
+        Command::Man { out } => manual::man(out.as_deref(), &console),
         Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, faults, port } } => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, Format, LeaseArgs, RunArgs, ScopeArgs, StateArgs};
+use crate::cli::{DesiredArgs, Format, LeaseArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
@@ -179,7 +179,7 @@ impl Demo<'_> {
 
     async fn plan(&self, expected: Exit) -> Result<(), Stop> {
         let state = StateArgs { state: None };
-        let options = plan::Options { out: None, format: Format::Text, detailed_exitcode: true, state };
+        let options = plan::Options { out: None, format: PlanFormat::Text, detailed_exitcode: true, state };
         expect(expected, plan::run(&self.scope, &options, self.aws(), self.console).await?)
     }
 

@@ -5,14 +5,18 @@
 //! is an `Err` for the caller, never a panic.
 
 pub mod accounts;
+pub mod finding;
 pub mod group;
+pub mod html;
 pub mod human;
 pub mod json;
+pub mod markdown;
 pub mod output;
 pub mod progress;
 pub mod run;
 pub mod state;
 pub mod style;
+pub mod unread;
 pub mod verify;
 
 #[cfg(test)]

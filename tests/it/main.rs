@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod browser;
 mod cases;
 mod clients;
 mod faults;
@@ -24,6 +25,7 @@ mod negative;
 mod probes;
 mod readme;
 mod rollout;
+mod schema;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;

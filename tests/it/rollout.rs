@@ -451,3 +451,28 @@ aws = "arn:aws:iam::222222222221:role/Caller"
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0).says(&["2 done"]);
     served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_names_the_trusts_that_it_breaks() {
+    let served = Served::demo().await;
+    let state = |path: &str| {
+        format!(
+            r#"
+name = "chain"
+[[role]]
+name = "Caller"
+path = "{path}"
+targets = [{{ account = "log-archive" }}]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+"#
+        )
+    };
+    let desired = Directory::new(&state("/a/"));
+    served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222221:role/a/Caller"},"Action":"sts:AssumeRole"}}"#;
+    served.by_hand(LOG_ARCHIVE, "CreateRole", &[("RoleName", "Theirs"), ("AssumeRolePolicyDocument", trust)]);
+    desired.write("rolecall.toml", &state("/b/"));
+    let plan = served.rolecall(&desired, &["plan"]).exits(0);
+    plan.says(&["1 to replace", "it is trusted by `222222222221/role/Theirs`"]);
+}

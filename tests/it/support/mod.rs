@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+pub mod browser;
 pub mod cloud;
 pub mod moto;
 pub mod proxy;
