@@ -297,6 +297,10 @@ pub enum SandboxCommand {
         /// The organization to serve, as TOML; without it a demonstration organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
+        /// What is to go wrong, as TOML: [[fault]] with operation ("iam:Create*"), account, nth, first or per_mille and
+        /// seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms, young_principals_ms
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
         /// The port on 127.0.0.1; 0 takes a free one
         #[arg(long, default_value_t = 0, value_name = "N")]
         port: u16,

@@ -15,8 +15,9 @@ use tokio::sync::OnceCell;
 use super::accounts::{Accounts, Iam};
 use super::body::WholeBody;
 use super::error::Call;
+use super::lost::Lost;
 use super::read::{absent_is_none, version_document};
-use super::retry::{self, NotNow};
+use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AwsError};
 use crate::resource::name::PolicyArn;
@@ -83,10 +84,11 @@ impl Probing {
     pub async fn identity(&self, account: &Account, session: Opened) -> Result<String, AwsError> {
         let Opened { credentials, role_arn } = session;
         let call = Call { account: Some(account.id), operation: "GetCallerIdentity", resource: Some(&role_arn) };
+        let retries = Retries::unbounded("probe");
         let config = aws_sdk_sts::config::Builder::from(&self.accounts.aws().base)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .retry_partition(retry::unbounded("probe"))
-            .retry_classifier(NotNow)
+            .retry_partition(retries.partition.clone())
+            .retry_classifier(retries.classifier(Lost::default()))
             .interceptor(WholeBody)
             .interceptor(Trace { account: Some(account.id) })
             .build();

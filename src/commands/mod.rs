@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod breaks;
 mod callers;
 mod console;
 mod init;
@@ -69,8 +70,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Man { out } => manual::man(out.as_deref(), &console),
         Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
-        Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
-            sandbox::serve(org.as_deref(), port, &console).await
+        Command::Sandbox { command: SandboxCommand::Serve { org, faults, port } } => {
+            sandbox::serve(org.as_deref(), faults.as_deref(), port, &console).await
         }
     };
     outcome.unwrap_or_else(|stop| console.stop(&stop))

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::places::{self, Places};
 use super::survey::Survey;
-use super::{Console, Stop, ledger, principals};
+use super::{Console, Stop, breaks, ledger, principals};
 use crate::aws::Reading;
 use crate::config::{CheckFinding, Weight};
 use crate::desired::{AccountDesired, Desired};
@@ -77,6 +77,7 @@ pub async fn plan(
     if let Some(store) = state {
         name_the_dead(&mut parts, store).await?;
     }
+    breaks::tell(&survey.accounts.reading(), &survey.organization, &mut parts, at_once).await;
     let missing = principals::missing(&survey.accounts.reading(), &survey.organization, &parts, at_once).await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {

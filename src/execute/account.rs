@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
-use super::lag::{Created, is_lag};
+use super::lag::{Created, by_chance, is_lag};
 use super::turn::{Finished, Seen, Turn, add, all, is_first_pass, is_second_pass, planned, result};
 use super::{ChangeResult, Doers, Event, Journal, Outcome, Patience, Settings, Why, Writer};
 use crate::live::LiveAccount;
@@ -254,7 +254,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             match waits.next() {
                 Some(wait) if lag => {
                     tracing::debug!(account = %account.id, error = %error, "waiting for IAM to see an earlier step");
-                    tokio::time::sleep(wait).await;
+                    tokio::time::sleep(by_chance(wait)).await;
                 }
                 _ => return Err(error),
             }

@@ -102,6 +102,18 @@ pub fn refuse(incoming: &Incoming, error: ApiError, request_id: String) -> Respo
     }
 }
 
+/// Lets the session behind a request end at this moment, and answers as to any expired session. Keys that are good for
+/// ever are not touched.
+pub fn expire(world: &mut World, request: &Request, request_id: String) -> Response {
+    let now = world.clock.now();
+    let session = request.credential().and_then(|(key, _)| world.keys.get_mut(key));
+    if let Some(expires) = session.and_then(|session| session.expires.as_mut()) {
+        *expires = now;
+    }
+    let incoming = read(world, request);
+    answer(world, incoming, request_id)
+}
+
 fn identify(world: &World, request: &Request) -> Result<Session, Refusal> {
     let (key, _) = request.credential().ok_or(Refusal::Missing)?;
     let session = world.keys.get(key).ok_or(Refusal::Unknown)?;

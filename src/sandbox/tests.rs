@@ -7,7 +7,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 
 use super::*;
-use faults::When;
+use faults::{Moment, When};
 use protocol::Service;
 
 const MANAGEMENT: &str = "111111111111";
@@ -378,7 +378,7 @@ async fn a_fault_strikes_before_anything_happened() {
     let client = organizations(&sandbox, sandbox.credentials());
     let throttled = ApiError::new(400, "TooManyRequestsException", "slow down");
     let create = || client.create_account().account_name("new").email("new@example.com").send();
-    for effect in [Effect::Error(throttled), Effect::Reset] {
+    for effect in [Effect::Error(throttled), Effect::Reset(Moment::Before)] {
         sandbox.fail(Fault { operation: "CreateAccount".to_owned(), account: None, when: When::First(1), effect });
     }
     // The first rule hits the first call and hides the second rule from it.
@@ -390,7 +390,7 @@ async fn a_fault_strikes_before_anything_happened() {
         operation: "List*".to_owned(),
         account: Some(account(MANAGEMENT)),
         when: When::Always,
-        effect: Effect::Reset,
+        effect: Effect::Reset(Moment::Before),
     };
     sandbox.fail(other);
     let broken = client.list_accounts().send().await.unwrap_err();

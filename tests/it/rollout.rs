@@ -334,14 +334,14 @@ async fn an_adopted_role_is_given_back_without_our_mark() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn destroy_deletes_what_is_ours_and_nothing_else() {
-    let (served, desired) = (Served::demo().await, with(""));
+    let (served, desired) = (Served::demo().await, with("[limits]\nmax_deletes = 5"));
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     served.by_hand(NETWORK, "CreateRole", &[("RoleName", "Theirs"), ("AssumeRolePolicyDocument", trust)]);
-    served.rolecall(&desired, &["destroy", "--auto-approve"]).exits(4).says(&["change-percent"]);
+    served.rolecall(&desired, &["destroy", "--auto-approve"]).exits(4).says(&["deletes", "max_deletes"]);
     let text = std::fs::read_to_string(desired.file("rolecall.toml")).unwrap();
     desired.write("rolecall.toml", &text.replace("targets =", "prevent_destroy = true\ntargets ="));
-    let allow = ["destroy", "--auto-approve", "--allow", "change-percent"];
+    let allow = ["destroy", "--auto-approve", "--allow", "deletes"];
     served.rolecall(&desired, &allow).exits(4).says(&["prevent-destroy"]);
     desired.write("rolecall.toml", &text);
     served.rolecall(&desired, &["destroy", "--account", "network", "--auto-approve"]).exits(0).says(&["1 done"]);
@@ -450,4 +450,29 @@ aws = "arn:aws:iam::222222222221:role/Caller"
     plan.says(&["dead-principal", "was `arn:aws:iam::222222222221:role/Caller`"]);
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0).says(&["2 done"]);
     served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_names_the_trusts_that_it_breaks() {
+    let served = Served::demo().await;
+    let state = |path: &str| {
+        format!(
+            r#"
+name = "chain"
+[[role]]
+name = "Caller"
+path = "{path}"
+targets = [{{ account = "log-archive" }}]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+"#
+        )
+    };
+    let desired = Directory::new(&state("/a/"));
+    served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222221:role/a/Caller"},"Action":"sts:AssumeRole"}}"#;
+    served.by_hand(LOG_ARCHIVE, "CreateRole", &[("RoleName", "Theirs"), ("AssumeRolePolicyDocument", trust)]);
+    desired.write("rolecall.toml", &state("/b/"));
+    let plan = served.rolecall(&desired, &["plan"]).exits(0);
+    plan.says(&["1 to replace", "it is trusted by `222222222221/role/Theirs`"]);
 }

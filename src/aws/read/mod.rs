@@ -17,7 +17,7 @@ use crate::resource::Tags;
 use crate::resource::name::PolicyArn;
 
 pub(super) use entity::{absent_is_none, boundary, document, name, next_page, tags};
-pub(super) use single::{role, version_document};
+pub(super) use single::{policy, role, version_document};
 
 /// Somebody who can read the accounts and has no way to write.
 #[derive(Debug, Clone)]

@@ -154,7 +154,8 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
     Ok(arns)
 }
 
-async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsError> {
+/// Reads one customer managed policy with its tags; `None` where there is none.
+pub(in crate::aws) async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsError> {
     let call = iam.call("GetPolicy", Some(arn.as_str()));
     let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
     let Some(answer) = entity::absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };

@@ -272,11 +272,23 @@ fn stored_principal(iam: &mut Iam<'_>, principal: &str) -> Option<String> {
         Some("role" | "user") if iam.state_of(account).is_none() => Some(principal.to_owned()),
         Some("role" | "user") => {
             let id = id_of(principal, iam.now, &|account| iam.state_of(account))?;
+            if iam.state_of(account).is_some_and(|state| is_young(state, resource, iam.now, iam.world.youth)) {
+                return None;
+            }
             iam.state.principals.insert(id.clone(), principal.to_owned());
             Some(id)
         }
         _ => None,
     }
+}
+
+/// Whether a role or user was created less than `youth` ago.
+fn is_young(state: &IamState, resource: &str, now: Duration, youth: Duration) -> bool {
+    let key = last_segment(resource).to_ascii_lowercase();
+    let role = state.roles.get(&key).and_then(|role| role.latest()).map(|role| role.created);
+    let user = state.users.get(&key).map(|user| user.created);
+    let created = if resource.starts_with("role/") { role } else { user };
+    created.is_some_and(|created| now < created + youth)
 }
 
 /// The unique id of the living role or user with exactly this ARN, once it is visible.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub mod browser;
 pub mod cloud;
 pub mod moto;
+pub mod proxy;
 pub mod served;
 pub mod world;
 

@@ -58,6 +58,7 @@ pub fn test() -> Test {
         keys: BTreeMap::new(),
         clock: Clock::Manual(Duration::ZERO),
         lag: Duration::ZERO,
+        youth: Duration::ZERO,
         sts_lag: Duration::ZERO,
         ids: Ids(0),
     };
