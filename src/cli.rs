@@ -27,7 +27,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    error: bad input, wrong usage, no credentials, nothing could be read
-  2    changes are present (plan --detailed-exitcode), or verify proved something wrong
+  2    changes are present (plan --detailed-exitcode), drift is, or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
   4    refused: a guard, or a stale plan
   130  interrupted
@@ -128,6 +128,12 @@ pub enum Command {
         /// Where it is remembered what was applied.
         #[command(flatten)]
         state: StateArgs,
+    },
+    /// Say what somebody changed by hand: live IAM against the desired state and against what was last applied
+    Drift {
+        /// What to look at, and how.
+        #[command(flatten)]
+        drift: DriftArgs,
     },
     /// Converge live IAM: make a plan, show it, ask, write, read back; or apply a saved plan
     Apply {
@@ -292,6 +298,24 @@ pub struct StateArgs {
     /// The state: a directory, or s3://bucket/prefix (default: state/ beside the configuration)
     #[arg(long, value_name = "URL", env = "ROLECALL_STATE")]
     pub state: Option<String>,
+}
+
+/// A look at what drifted. It writes nothing to AWS.
+#[derive(Debug, Clone, Args)]
+pub struct DriftArgs {
+    /// What to look at.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Also list the roles that no directory manages and that trust somebody outside the organization; every active
+    /// account is read for that
+    #[arg(long)]
+    pub unmanaged: bool,
+    /// Format of the report
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Where it is remembered what was applied.
+    #[command(flatten)]
+    pub state: StateArgs,
 }
 
 /// How two runs on one state are kept apart.

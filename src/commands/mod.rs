@@ -3,6 +3,7 @@
 mod accounts;
 mod apply;
 mod console;
+mod drift;
 mod init;
 mod ledger;
 mod output;
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Plan { scope, out, format, detailed_exitcode, state } => {
             plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state }, aws, &console).await
         }
+        Command::Drift { drift } => drift::run(&drift, aws, &console).await,
         Command::Apply { plan, resume, run } => {
             let what = plan.as_deref().map_or(apply::What::Desired, apply::What::Saved);
             let resume = if resume { apply::Resume::Last } else { apply::Resume::No };

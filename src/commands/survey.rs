@@ -9,7 +9,7 @@ use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
-use crate::plan::{Extras, Intent, Limits, RoleKey, Settings};
+use crate::plan::{Extras, Intent, Limits, RoleKey, Settings, Unmanaged};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -53,7 +53,7 @@ impl Survey {
         Ok(Self { config, organization, narrow, expansion, accounts, settings })
     }
 
-    /// The accounts to read: the targeted ones, and with prune every active one in scope.
+    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
     pub fn to_read(&self) -> Vec<Account> {
         self.organization.accounts.values().filter(|account| self.is_read(account)).cloned().collect()
     }
@@ -61,8 +61,8 @@ impl Survey {
     /// Whether an account is read in any case.
     pub fn is_read(&self, account: &Account) -> bool {
         let targeted = self.expansion.desired.accounts.contains_key(&account.id);
-        let prune = self.settings.extras == Extras::Remove;
-        account.status.is_active() && (targeted || prune && self.may_read(account))
+        let all = self.settings.extras == Extras::Remove || self.settings.unmanaged == Unmanaged::Listed;
+        account.status.is_active() && (targeted || all && self.may_read(account))
     }
 
     /// Whether an account is active and in scope.
@@ -127,6 +127,7 @@ fn settings(
         lints: lints(config, Some(organization)),
         secrets: expansion.desired.secrets.clone(),
         intent: Intent::Converge,
+        unmanaged: Unmanaged::Left,
         today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
     }
 }

@@ -5,6 +5,7 @@
 //! is an `Err` for the caller, never a panic.
 
 pub mod accounts;
+pub mod drift;
 pub mod group;
 pub mod human;
 pub mod json;

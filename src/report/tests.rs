@@ -90,7 +90,7 @@ fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>
 }
 
 fn differ(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
-    AttributeDiff { attribute, cosmetic: false, widens: false, before, after, documents: vec![] }
+    AttributeDiff { attribute, cosmetic: false, widens: false, cause: None, before, after, documents: vec![] }
 }
 
 fn statement(before: Option<Value>, after: Option<Value>, widens: bool) -> StatementDiff {

@@ -4,7 +4,7 @@
 //! could not be seen, what speaks against the plan, and one line that sums it up. It never says that all is well of what it did
 //! not see.
 
-mod attribute;
+pub(super) mod attribute;
 mod document;
 mod finding;
 mod lines;
@@ -154,7 +154,7 @@ fn folded_error_text(account: &AccountPlan) -> String {
     group::fold_text(&text, account.id)
 }
 
-fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let accounts: Vec<_> = with_status(plan, Status::Unreadable).collect();
     if accounts.is_empty() {
         return Ok(());
@@ -180,7 +180,7 @@ fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let mut by_reason: BTreeMap<String, Vec<AccountName<'_>>> = BTreeMap::new();
     for (name, account) in with_status(plan, Status::Skipped) {
         by_reason.entry(error_text(account)).or_default().push(name);
