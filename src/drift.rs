@@ -249,6 +249,12 @@ fn by_hand(address: &str, reason: String) -> Change {
 }
 
 impl Drift {
+    /// Whether another look found the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let found = |drift: &Self| (drift.plan.findings.clone(), drift.judgements.clone(), drift.summary);
+        self.plan.accounts == other.plan.accounts && found(self) == found(other)
+    }
+
     /// How a change was judged.
     pub fn judgement(&self, change: &Change) -> Option<&Judgement> {
         self.judgements.get(&change.address)

@@ -30,6 +30,7 @@
 //! - [`evaluate`]: what a policy allows.
 //! - [`verify`]: what to try of a role, and what the answers prove.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
+//! - [`notify`]: a word to a webhook once a run has ended.
 //! - [`report`]: plans and runs as text and JSON, and progress.
 //! - [`sandbox`]: an AWS in this process, for the demonstration, the tests and the benchmarks.
 //! - [`commands`]: one file per command: load, call, report. [`cli`] is the command line, [`exit`] how a run ends.
@@ -57,6 +58,7 @@ pub mod execute;
 pub mod exit;
 pub mod lint;
 pub mod live;
+pub mod notify;
 pub mod org;
 pub mod plan;
 pub mod read;

@@ -6,6 +6,7 @@ mod console;
 mod drift;
 mod init;
 mod ledger;
+mod notify;
 mod output;
 mod plan;
 mod planning;
@@ -21,6 +22,7 @@ mod tests;
 mod validate;
 mod verify;
 mod verifying;
+mod watch;
 
 pub use console::Console;
 pub use stop::Stop;
@@ -37,8 +39,8 @@ pub async fn run(cli: Cli) -> Exit {
     let outcome = match cli.command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, &console),
         Command::Validate { desired, format } => validate::run(&desired, format, &console),
-        Command::Plan { scope, out, format, detailed_exitcode, state } => {
-            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state }, aws, &console).await
+        Command::Plan { scope, out, format, detailed_exitcode, state, notify } => {
+            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state, notify }, aws, &console).await
         }
         Command::Drift { drift } => drift::run(&drift, aws, &console).await,
         Command::Apply { plan, resume, run } => {

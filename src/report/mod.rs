@@ -9,6 +9,8 @@ pub mod drift;
 pub mod group;
 pub mod human;
 pub mod json;
+pub mod metrics;
+pub mod notice;
 pub mod output;
 pub mod progress;
 pub mod run;

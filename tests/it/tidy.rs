@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["drift", "plan", "execute", "store", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
     ("verify", &["evaluate", "resource", "org"]),
+    ("notify", &[]),
     ("exit", &[]),
     ("cli", &[]),
 ];
