@@ -78,7 +78,7 @@ impl Run<'_> {
             _ = write!(text, "\n• and {} more", lines.len() - NAMED);
         }
         let notice = json!({
-            "text": escaped(&text), "format": FORMAT, "command": command, "name": name,
+            "text": escaped(&secrets.mask(&text)), "format": FORMAT, "command": command, "name": name,
             "organization_id": organization_id, "exit_code": exit, "summary": summary, "changes": changes,
         });
         secrets.mask_value(&notice)

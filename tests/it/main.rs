@@ -12,6 +12,7 @@
 mod apply;
 mod cases;
 mod clients;
+mod drift;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;
