@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod manual;
+
+pub use clap_complete::Shell;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
@@ -30,7 +34,7 @@ Exit codes:
   1    error: bad input, wrong usage, no credentials, nothing could be read
   2    changes are present (plan --detailed-exitcode), drift is, or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
-  4    refused: a guard, or a stale plan
+  4    refused: a guard, a stale plan, or a lease that another run holds
   130  interrupted
 
 New here? `rolecall sandbox demo` tells the whole story without an AWS account.";
@@ -81,6 +85,19 @@ pub enum Format {
     Json,
 }
 
+/// Format of a plan on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters.
+    Markdown,
+    /// One self-contained page for reviewers.
+    Html,
+}
+
 /// Format of a list on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
@@ -122,7 +139,7 @@ pub enum Command {
         out: Option<PathBuf>,
         /// Format of the plan
         #[arg(long, value_enum, default_value = "text")]
-        format: Format,
+        format: PlanFormat,
         /// Exit with 2 when the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,
@@ -207,6 +224,20 @@ pub enum Command {
         #[arg(long)]
         show_sensitive: bool,
     },
+    /// The JSON Schema of the desired state, for editors: `rolecall schema > rolecall.schema.json`
+    Schema,
+    /// Completions of a shell: `source <(rolecall completions bash)`
+    Completions {
+        /// Whose
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// The man page
+    Man {
+        /// Write one page for each command into this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// What was converged, what runs did, and who is running now
     State {
         /// What to do with it.
@@ -276,6 +307,10 @@ pub enum SandboxCommand {
         /// The organization to serve, as TOML; without it a demonstration organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
+        /// What is to go wrong, as TOML: [[fault]] with operation ("iam:Create*"), account, nth, first or per_mille and
+        /// seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms, young_principals_ms
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
         /// The port on 127.0.0.1; 0 takes a free one
         #[arg(long, default_value_t = 0, value_name = "N")]
         port: u16,

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::identity::IdentityCache;
-use aws_smithy_runtime::client::retries::RetryPartition;
 
 use super::body::WholeBody;
 use super::credentials::{REFRESH_BEFORE, Role, Session, Source};
 use super::error::{Call, is_expired};
-use super::retry::{self, NotNow};
+use super::lost::Lost;
+use super::retry::Retries;
 use super::trace::Trace;
 use super::{Aws, Reading, Writing};
 use crate::org::{Account, AccountId, AwsError, Partition};
@@ -51,7 +51,7 @@ struct Shared {
 #[derive(Debug)]
 struct Entered {
     session: Session,
-    retries: RetryPartition,
+    retries: Retries,
     /// Roles and policies seen by the last bulk read; 0 before one.
     entities: AtomicUsize,
 }
@@ -62,6 +62,8 @@ pub(super) struct Iam {
     pub client: aws_sdk_iam::Client,
     pub account: AccountId,
     pub partition: Partition,
+    /// Whether an answer to this task was lost.
+    pub lost: Lost,
     entered: Arc<Entered>,
 }
 
@@ -90,17 +92,18 @@ impl Accounts {
 
     /// Performs `task` in `account`; where the session turns out to have expired, enters again and repeats it once.
     ///
-    /// A call refused for its credentials has done nothing, so repeating it is safe for writes too.
+    /// A call refused for its credentials has done nothing, so repeating it is safe for writes too. That an answer was
+    /// lost before it stays known.
     pub(super) async fn within<T, F>(&self, account: &Account, task: impl Fn(Iam) -> F) -> Result<T, AwsError>
     where
         F: Future<Output = Result<T, AwsError>>,
     {
-        let entered = self.entered(account);
-        match task(self.enter(account.id, &entered).await?).await {
+        let (entered, lost) = (self.entered(account), Lost::default());
+        match task(self.enter(account.id, &entered, &lost).await?).await {
             Err(error) if is_expired(&error) => {
                 tracing::debug!(account = %account.id, "the session has expired, entering again");
                 entered.session.forget().await;
-                task(self.enter(account.id, &entered).await?).await
+                task(self.enter(account.id, &entered, &lost).await?).await
             }
             outcome => outcome,
         }
@@ -111,7 +114,7 @@ impl Accounts {
         let new = || {
             Arc::new(Entered {
                 session: self.session(account),
-                retries: retry::budget(format!("iam-{}", account.id)),
+                retries: Retries::of_account(account.id),
                 entities: AtomicUsize::new(0),
             })
         };
@@ -134,18 +137,20 @@ impl Accounts {
     }
 
     /// A client of the account, once its session stands: a refusal to enter must not look like a failed call to IAM.
-    async fn enter(&self, account: AccountId, entered: &Arc<Entered>) -> Result<Iam, AwsError> {
+    async fn enter(&self, account: AccountId, entered: &Arc<Entered>, lost: &Lost) -> Result<Iam, AwsError> {
         entered.session.enter().await?;
         let config = aws_sdk_iam::config::Builder::from(&self.0.aws.base)
             .credentials_provider(entered.session.clone())
             .identity_cache(IdentityCache::lazy().buffer_time(REFRESH_BEFORE).build())
-            .retry_partition(entered.retries.clone())
-            .retry_classifier(NotNow)
+            .retry_partition(entered.retries.partition.clone())
+            .retry_classifier(entered.retries.classifier(lost.clone()))
+            .http_client(entered.retries.paced(&self.0.aws.base))
             .interceptor(WholeBody)
             .interceptor(Trace { account: Some(account) })
             .build();
         let client = aws_sdk_iam::Client::from_conf(config);
-        Ok(Iam { client, account, partition: self.0.aws.partition().clone(), entered: Arc::clone(entered) })
+        let partition = self.0.aws.partition().clone();
+        Ok(Iam { client, account, partition, lost: lost.clone(), entered: Arc::clone(entered) })
     }
 }
 

@@ -17,7 +17,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::future::BoxFuture;
 
 use super::error::{Call, chain};
-use super::retry::{self, NotNow};
+use super::lost::Lost;
+use super::retry::Retries;
 use super::session::{Aws, Settings, load};
 use super::trace::Trace;
 use crate::org::AwsError;
@@ -51,10 +52,11 @@ impl Bucket {
     fn with(base: &SdkConfig, bucket: &str, prefix: &str) -> Self {
         // Whoever names an endpoint rarely has a name for every bucket below it.
         let named = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|endpoint| !endpoint.is_empty());
+        let retries = Retries::unbounded("s3");
         let config = aws_sdk_s3::config::Builder::from(base)
             .force_path_style(named || base.endpoint_url().is_some())
-            .retry_partition(retry::unbounded("s3"))
-            .retry_classifier(NotNow)
+            .retry_partition(retries.partition.clone())
+            .retry_classifier(retries.classifier(Lost::default()))
             .interceptor(Trace { account: None })
             .build();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };

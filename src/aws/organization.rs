@@ -12,7 +12,8 @@ use futures_util::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::Aws;
 use super::error::Call;
-use super::retry::{self, NotNow};
+use super::lost::Lost;
+use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AccountId, AccountStatus, AwsError, Organization, OuPath};
 use crate::resource::Tags;
@@ -94,10 +95,12 @@ impl Aws {
     }
 
     fn organizations(&self) -> aws_sdk_organizations::Client {
+        let retries = Retries::unbounded("organizations");
         aws_sdk_organizations::Client::from_conf(
             aws_sdk_organizations::config::Builder::from(&self.base)
-                .retry_partition(retry::unbounded("organizations"))
-                .retry_classifier(NotNow)
+                .retry_partition(retries.partition.clone())
+                .retry_classifier(retries.classifier(Lost::default()))
+                .http_client(retries.paced(&self.base))
                 .interceptor(Trace { account: None })
                 .build(),
         )

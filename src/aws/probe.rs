@@ -15,8 +15,9 @@ use tokio::sync::OnceCell;
 use super::accounts::{Accounts, Iam};
 use super::body::WholeBody;
 use super::error::Call;
+use super::lost::Lost;
 use super::read::{absent_is_none, version_document};
-use super::retry::{self, NotNow};
+use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AwsError};
 use crate::resource::name::PolicyArn;
@@ -57,6 +58,11 @@ impl Accounts {
 }
 
 impl Probing {
+    /// The accounts that are asked.
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     /// Assumes a role as the caller of the run.
     pub async fn assume(
         &self,
@@ -78,10 +84,11 @@ impl Probing {
     pub async fn identity(&self, account: &Account, session: Opened) -> Result<String, AwsError> {
         let Opened { credentials, role_arn } = session;
         let call = Call { account: Some(account.id), operation: "GetCallerIdentity", resource: Some(&role_arn) };
+        let retries = Retries::unbounded("probe");
         let config = aws_sdk_sts::config::Builder::from(&self.accounts.aws().base)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .retry_partition(retry::unbounded("probe"))
-            .retry_classifier(NotNow)
+            .retry_partition(retries.partition.clone())
+            .retry_classifier(retries.classifier(Lost::default()))
             .interceptor(WholeBody)
             .interceptor(Trace { account: Some(account.id) })
             .build();
@@ -148,7 +155,10 @@ async fn simulated(
     // One action on one resource has one result, so there is no second page.
     let result = answer.evaluation_results.unwrap_or_default().into_iter().next();
     let result = call.required("EvaluationResults", result)?;
-    let missing = result.missing_context_values.unwrap_or_default();
+    // For a named resource the keys stand with the resource (IAM API Reference, `EvaluationResult`).
+    let of_resources = result.resource_specific_results.unwrap_or_default().into_iter();
+    let mut missing = result.missing_context_values.unwrap_or_default();
+    missing.extend(of_resources.flat_map(|result| result.missing_context_values.unwrap_or_default()));
     Ok(match result.eval_decision {
         PolicyEvaluationDecisionType::Allowed => Simulated::Allowed,
         _ if !missing.is_empty() => Simulated::Missing(missing),
@@ -230,11 +240,18 @@ mod tests {
                 let (decision, missing) = match asked.get("ActionNames.member.1") {
                     "s3:GetObject" => ("allowed", ""),
                     "s3:PutObject" => ("implicitDeny", ""),
-                    _ => ("implicitDeny", "<member>aws:SourceIp</member>"),
+                    _ => ("implicitDeny", "<MissingContextValues><member>aws:SourceIp</member></MissingContextValues>"),
+                };
+                let missing = match asked.get("ResourceArns.member.1") {
+                    "*" => missing.to_owned(),
+                    arn => format!(
+                        "<ResourceSpecificResults><member><EvalResourceName>{arn}</EvalResourceName><EvalResourceDecision>{decision}\
+                         </EvalResourceDecision>{missing}</member></ResourceSpecificResults>"
+                    ),
                 };
                 let result = format!(
                     "<EvaluationResults><member><EvalActionName>a</EvalActionName><EvalDecision>{decision}</EvalDecision>\
-                     <MissingContextValues>{missing}</MissingContextValues></member></EvaluationResults>"
+                     {missing}</member></EvaluationResults>"
                 );
                 xml("SimulatePrincipalPolicy", &result)
             }
@@ -249,7 +266,9 @@ mod tests {
             let context = BTreeMap::from([("aws:SecureTransport".to_owned(), vec!["true".to_owned()])]);
             let account = account("222222222222");
             let arn = "arn:aws:iam::222222222222:role/X";
-            assert_eq!(probing.simulate(&account, arn, (action, "*"), &context).await, Ok(expect));
+            for resource in ["*", "arn:aws:s3:::b/x"] {
+                assert_eq!(probing.simulate(&account, arn, (action, resource), &context).await, Ok(expect.clone()));
+            }
         }
         assert!(fake.log().iter().any(|asked| asked.get("ContextEntries.member.1.ContextKeyType") == "boolean"));
     }

@@ -1,36 +1,63 @@
 //! What is tried again, and how often.
 //!
-//! The SDK retries throttling, 5xx, resets and timeouts. It does not retry the answers below, which all mean "not
-//! now". `ExpiredToken` is not among them: the same credentials stay expired, so the account is entered again once
-//! ([`super::accounts`]). Whether `NoSuchEntity` or `Invalid principal` will heal depends on what the run itself has
-//! just created, which only the engine knows.
+//! | answer | means | so |
+//! |---|---|---|
+//! | a code of [`THROTTLED`], or status 429 | nothing was done, too many calls | again, and the account slows down ([`super::pace`]) |
+//! | a code of [`NOT_NOW`] | nothing was done, something else was in the way | again |
+//! | none: reset, no answer in time; one that ends early; status 500, 502, 503 or 504 | nobody knows | again, and a write is looked after ([`super::lost`]) |
+//! | `ExpiredToken` | nothing was done | the account is entered again, once ([`super::accounts`]) |
+//! | anything else: `AccessDenied`, `LimitExceeded`, `MalformedPolicyDocument`, … | no | never again |
 //!
-//! The budget of retries is per account. The SDK's default is one budget per process, which a few throttled accounts
-//! empty for all others.
+//! Whether `NoSuchEntity`, `DeleteConflict` or `Invalid principal` will heal depends on what the run itself has just
+//! done, which only the engine knows.
+//!
+//! The SDK waits between attempts, by chance up to a limit that doubles, and gives up after three minutes. The budget of
+//! retries is per account: the SDK's default is one per process, which a few throttled accounts empty for all others.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
-use aws_smithy_types::retry::{ErrorKind, RetryConfig};
+use aws_smithy_types::retry::RetryConfig;
 
 use super::error::Call;
-use crate::org::AwsError;
+use super::lost::Lost;
+use super::pace::{Pace, Paced};
+use super::session::https;
+use crate::org::{AccountId, AwsError};
 
 /// Attempts of one call, the first included, where `AWS_MAX_ATTEMPTS` does not say otherwise.
-const MAX_ATTEMPTS: u32 = 8;
+const MAX_ATTEMPTS: u32 = 10;
+
+/// Codes that mean "too many calls".
+///
+/// Source: AWS SDKs and Tools Reference Guide, Retry behavior. `LimitExceeded` of IAM is a quota and is not among them.
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "PriorRequestNotComplete",
+    "SlowDown",
+];
 
 /// Codes that mean "not now" and that the SDK gives up on.
 ///
 /// Sources: IAM API Reference, common errors of `CreateRole` and `TagRole`; Organizations API Reference,
 /// `ConcurrentModificationException`; S3 User Guide, conditional writes.
-const NOT_NOW: &[(&str, ErrorKind)] = &[
-    ("ConcurrentModification", ErrorKind::ServerError),
-    ("ConcurrentModificationException", ErrorKind::ServerError),
-    ("ConditionalRequestConflict", ErrorKind::ServerError),
-    ("EntityTemporarilyUnmodifiable", ErrorKind::ServerError),
-    ("EntityTemporarilyUnmodifiableException", ErrorKind::ServerError),
+const NOT_NOW: &[&str] = &[
+    "ConcurrentModification",
+    "ConcurrentModificationException",
+    "ConditionalRequestConflict",
+    "EntityTemporarilyUnmodifiable",
+    "EntityTemporarilyUnmodifiableException",
 ];
 
 /// The retry settings of every client: those of the environment where it has any, else ours.
@@ -59,20 +86,79 @@ pub(super) fn config(env: impl Fn(&str) -> Option<String>) -> Result<RetryConfig
         .with_max_backoff(Duration::from_secs(20)))
 }
 
-/// A budget of retries for one account: 500 tokens, 5 a retry, of which 5 a second come back, so that a long apply in
-/// a throttled account slows down instead of failing.
-pub(super) fn budget(name: String) -> RetryPartition {
-    RetryPartition::custom(name).token_bucket(TokenBucket::builder().capacity(500).refill_rate(5.0).build()).build()
-}
-
-/// No budget: where one client works for all accounts, only the attempts of each call bound its retries.
-pub(super) fn unbounded(name: &'static str) -> RetryPartition {
-    RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build()
-}
-
-/// Retries what [`NOT_NOW`] names, status 429 whatever its body, and answers that ended early.
+/// What is remembered of the calls that share one limit of AWS's.
 #[derive(Debug)]
-pub(super) struct NotNow;
+pub(super) struct Retries {
+    /// The budget of retries.
+    pub partition: RetryPartition,
+    pace: Arc<Pace>,
+}
+
+impl Retries {
+    /// For one account: 500 tokens, 5 a retry, of which 5 a second come back, so that a long apply in a throttled account
+    /// slows down instead of failing.
+    pub fn of_account(account: AccountId) -> Self {
+        let tokens = TokenBucket::builder().capacity(500).refill_rate(5.0).build();
+        let partition = RetryPartition::custom(format!("iam-{account}")).token_bucket(tokens).build();
+        Self { partition, pace: Arc::default() }
+    }
+
+    /// Where one client works for all accounts: only the attempts of each call bound its retries.
+    pub fn unbounded(name: &'static str) -> Self {
+        let partition = RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build();
+        Self { partition, pace: Arc::default() }
+    }
+
+    /// Judges failed attempts, and tells `lost` of answers that were.
+    pub fn classifier(&self, lost: Lost) -> NotNow {
+        NotNow { pace: Arc::clone(&self.pace), lost }
+    }
+
+    /// The HTTP client of `base`, at the pace of these calls.
+    pub fn paced(&self, base: &SdkConfig) -> SharedHttpClient {
+        let client = base.http_client().unwrap_or_else(https);
+        SharedHttpClient::new(Paced { client, pace: Arc::clone(&self.pace) })
+    }
+}
+
+/// Why an attempt failed, where trying again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Throttled,
+    InTheWay,
+    /// The answer was lost: whether the call did anything is unknown.
+    Lost,
+}
+
+fn reason(context: &InterceptorContext) -> Option<Reason> {
+    let Some(Err(error)) = context.output_or_error() else { return None };
+    let answer = context.response().filter(|_| !error.is_timeout_error());
+    let Some(answer) = answer else {
+        let broken = error.as_connector_error().is_some_and(|failure| !failure.is_user());
+        return (broken || error.is_timeout_error() || error.is_response_error()).then_some(Reason::Lost);
+    };
+    // The error's type is erased here and differs per operation, so the code is taken from the answer itself.
+    let body = answer.body().bytes().unwrap_or_default();
+    let code = error_code(answer.headers().get("x-amzn-errortype"), body);
+    let is_in = |codes: &[&str]| code.as_deref().is_some_and(|code| codes.contains(&code));
+    match answer.status().as_u16() {
+        429 => Some(Reason::Throttled),
+        _ if is_in(THROTTLED) => Some(Reason::Throttled),
+        _ if is_in(NOT_NOW) => Some(Reason::InTheWay),
+        500 | 502 | 503 | 504 => Some(Reason::Lost),
+        // The only interceptor that fails once an answer is there is the one that demands a whole body.
+        200..=299 if error.is_interceptor_error() || error.is_response_error() => Some(Reason::Lost),
+        200..=299 if !body.trim_ascii_end().ends_with(b"}") && !body.ends_with(b">") => Some(Reason::Lost),
+        _ => None,
+    }
+}
+
+/// Retries by [`Reason`].
+#[derive(Debug)]
+pub(super) struct NotNow {
+    pace: Arc<Pace>,
+    lost: Lost,
+}
 
 impl ClassifyRetry for NotNow {
     fn name(&self) -> &'static str {
@@ -80,26 +166,46 @@ impl ClassifyRetry for NotNow {
     }
 
     fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+        after_the_sdks()
     }
 
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let (Some(Err(error)), Some(response)) = (context.output_or_error(), context.response()) else {
-            return RetryAction::NoActionIndicated;
-        };
-        if response.status().as_u16() == 429 {
-            return RetryAction::throttling_error();
-        }
-        // The only interceptor that fails once an answer is there is the one that demands a whole body.
-        if response.status().is_success() && error.is_interceptor_error() {
-            return RetryAction::transient_error();
-        }
-        // The error's type is erased here and differs per operation, so the code is taken from the answer itself.
-        let type_header = response.headers().get("x-amzn-errortype");
-        let code = error_code(type_header, response.body().bytes().unwrap_or_default());
-        match NOT_NOW.iter().find(|(not_now, _)| code.as_deref() == Some(not_now)) {
-            Some((_, kind)) => RetryAction::retryable_error(*kind),
+        match reason(context) {
             None => RetryAction::NoActionIndicated,
+            Some(Reason::Throttled) => {
+                self.pace.throttled();
+                RetryAction::throttling_error()
+            }
+            Some(Reason::InTheWay) => RetryAction::server_error(),
+            Some(Reason::Lost) => {
+                self.lost.note();
+                RetryAction::transient_error()
+            }
+        }
+    }
+}
+
+fn after_the_sdks() -> RetryClassifierPriority {
+    RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+}
+
+/// For a write that must not be sent again unseen: a lost answer ends the call.
+#[derive(Debug)]
+pub(super) struct NotUnseen;
+
+impl ClassifyRetry for NotUnseen {
+    fn name(&self) -> &'static str {
+        "NotUnseen"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(after_the_sdks())
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match reason(context) {
+            Some(Reason::Lost) => RetryAction::RetryForbidden,
+            Some(Reason::Throttled | Reason::InTheWay) | None => RetryAction::NoActionIndicated,
         }
     }
 }
@@ -210,9 +316,9 @@ mod tests {
         let of = |name: &'static str, value: &'static str| {
             config(move |asked| (asked == name).then(|| value.to_owned())).map(|config| config.max_attempts())
         };
-        assert_eq!(of("NONE", ""), Ok(8));
+        assert_eq!(of("NONE", ""), Ok(10));
         assert_eq!(of("AWS_MAX_ATTEMPTS", "3"), Ok(3));
-        assert_eq!(of("AWS_RETRY_MODE", "adaptive"), Ok(8));
+        assert_eq!(of("AWS_RETRY_MODE", "adaptive"), Ok(10));
         assert!(of("AWS_MAX_ATTEMPTS", "0").unwrap_err().to_string().contains("AWS_MAX_ATTEMPTS"));
         assert!(of("AWS_MAX_ATTEMPTS", "many").is_err() && of("AWS_RETRY_MODE", "eager").is_err());
     }

@@ -25,7 +25,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use super::body::WholeBody;
 use super::credentials::{Session, Source};
 use super::error::Call;
-use super::retry::{self, NotNow};
+use super::lost::Lost;
+use super::retry::{self, Retries};
 use super::trace::Trace;
 use crate::org::{AccountId, AwsError, Caller, Partition};
 
@@ -62,10 +63,12 @@ impl Aws {
     pub async fn connect(settings: Settings) -> Result<Self, AwsError> {
         let (base, session) = load(settings).await?;
         session.enter().await?;
+        let retries = Retries::unbounded("sts");
         let sts = aws_sdk_sts::Client::from_conf(
             aws_sdk_sts::config::Builder::from(&base)
-                .retry_partition(retry::unbounded("sts"))
-                .retry_classifier(NotNow)
+                .retry_partition(retries.partition.clone())
+                .retry_classifier(retries.classifier(Lost::default()))
+                .http_client(retries.paced(&base))
                 .interceptor(WholeBody)
                 .interceptor(Trace { account: None })
                 .build(),
@@ -147,7 +150,7 @@ async fn chain(base: &SdkConfig, http: SharedHttpClient) -> SharedCredentialsPro
 }
 
 /// One pool of connections for all clients. Without it each client of each account would open its own.
-fn https() -> SharedHttpClient {
+pub(super) fn https() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
         connector.set_connector_settings(settings.cloned());

@@ -7,6 +7,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::accounts::{Accounts, Iam};
 use super::error::Call;
+use super::lost::once;
+use super::retry::NotUnseen;
 use crate::execute::Writer;
 use crate::org::{Account, AwsError};
 use crate::resource::Tags;
@@ -18,11 +20,12 @@ pub struct Writing(pub(super) Accounts);
 
 impl Writer for Writing {
     async fn write(&self, account: &Account, step: &Step) -> Result<(), AwsError> {
-        self.0.within(account, |iam| perform(iam, step)).await
+        self.0.within(account, |iam| Box::pin(once(iam, step))).await
     }
 }
 
-async fn perform(iam: Iam, step: &Step) -> Result<(), AwsError> {
+/// Sends `step` as it stands.
+pub(super) async fn perform(iam: &Iam, step: &Step) -> Result<(), AwsError> {
     let aws = &iam.client;
     match step {
         Step::CreatePolicy { name, path, description, document, tags } => {
@@ -33,7 +36,9 @@ async fn perform(iam: Iam, step: &Step) -> Result<(), AwsError> {
         }
         Step::CreatePolicyVersion { arn, document } => {
             let request = aws.create_policy_version().policy_arn(arn.as_str()).policy_document(document);
-            done(iam.call("CreatePolicyVersion", Some(arn.as_str())), request.set_as_default(true).send().await)
+            let never_blindly = aws_sdk_iam::config::Config::builder().retry_classifier(NotUnseen);
+            let request = request.set_as_default(true).customize().config_override(never_blindly);
+            done(iam.call("CreatePolicyVersion", Some(arn.as_str())), request.send().await)
         }
         Step::DeletePolicyVersion { arn, version } => {
             let request = aws.delete_policy_version().policy_arn(arn.as_str()).version_id(version);

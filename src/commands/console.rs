@@ -74,7 +74,7 @@ impl Console {
 
     /// Whether the diagnostics of the desired state are colored.
     pub fn color(&self) -> Color {
-        if self.err.color { Color::Styled } else { Color::Plain }
+        if self.err.is_colored() { Color::Styled } else { Color::Plain }
     }
 
     /// Says why a command ended early, and how that ends the run.
@@ -121,7 +121,7 @@ pub fn start_logging(output: &Output) {
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second call, in tests that run commands in one process, changes nothing.
     _ = match output.log_format {
-        LogFormat::Text => logs.with_ansi(Console::new(output).err.color).try_init(),
+        LogFormat::Text => logs.with_ansi(Console::new(output).err.is_colored()).try_init(),
         LogFormat::Json => logs.json().with_ansi(false).try_init(),
     };
 }

@@ -1,5 +1,6 @@
 //! The state as a run uses it: what is remembered of accounts, and the record of what the run does.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures_util::future::try_join_all;
@@ -12,12 +13,12 @@ use crate::cli::{LeaseArgs, StateArgs};
 use crate::execute::{ChangeResult, Journal, Outcome, RunReport, Wave, WaveEvent};
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
-use crate::plan::{self, Change, Memory, Plan, Since};
+use crate::plan::{self, Change, Memory, Plan, Since, Status};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 use crate::store::{
-    Access, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin, ResourceRecord, RunHeader, RunLog, Store,
-    StoreError,
+    Access, AccountRecord, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin, ResourceRecord, RunHeader,
+    RunLog, Store, StoreError,
 };
 
 /// Account records written at once.
@@ -39,6 +40,14 @@ pub async fn memory(store: &Store, account: AccountId) -> Result<Memory, StoreEr
     let record = store.account(account).await?;
     let resources = record.resources.into_iter().map(|(address, resource)| (address, resource.converged));
     Ok(Memory { salt: store.salt().to_owned(), resources: resources.collect(), since })
+}
+
+/// The ARNs of roles on record by their unique ids.
+pub async fn names(store: &Store) -> Result<BTreeMap<String, String>, StoreError> {
+    let records = stream::iter(store.accounts().await?).map(|account| store.account(account));
+    let records: Vec<AccountRecord> = records.buffered(AT_ONCE).try_collect().await?;
+    let resources = records.into_iter().flat_map(|record| record.resources.into_values());
+    Ok(resources.filter_map(|resource| Some((resource.converged.unique_id?, resource.converged.arn?))).collect())
 }
 
 /// Takes the lease on a state for a run, or says who holds it.
@@ -80,6 +89,11 @@ impl Ledger {
             plan: plan.summary,
         };
         let log = store.begin(&header).await?;
+        let unreadable = plan.accounts.iter().filter(|part| part.status == Status::Unreadable);
+        for part in unreadable {
+            let error = part.error.as_ref().map(ToString::to_string).unwrap_or_default();
+            log.note(Entry::Unreadable { account: part.id, error });
+        }
         Self::note(store, plan, run).await?;
         Ok(Self { store: store.clone(), log, run: run.to_owned(), secrets: survey.settings.secrets.clone() })
     }

@@ -2,12 +2,16 @@
 
 mod accounts;
 mod apply;
+mod breaks;
+mod callers;
 mod console;
 mod drift;
 mod init;
 mod ledger;
+mod manual;
 mod notify;
 mod output;
+mod places;
 mod plan;
 mod planning;
 mod principals;
@@ -65,10 +69,13 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Output { scope, format, show_sensitive } => {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
+        Command::Schema => manual::schema(&console),
+        Command::Completions { shell } => manual::completions(shell, &console),
+        Command::Man { out } => manual::man(out.as_deref(), &console),
         Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
-        Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
-            sandbox::serve(org.as_deref(), port, &console).await
+        Command::Sandbox { command: SandboxCommand::Serve { org, faults, port } } => {
+            sandbox::serve(org.as_deref(), faults.as_deref(), port, &console).await
         }
     };
     outcome.unwrap_or_else(|stop| console.stop(&stop))

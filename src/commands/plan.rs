@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::survey::Survey;
 use super::{Console, Stop, ledger, notify, planning};
 use crate::aws;
-use crate::cli::{Format, NotifyArgs, ScopeArgs, StateArgs};
+use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::plan::{self, Plan, Status};
 use crate::report;
@@ -19,7 +19,7 @@ pub struct Options {
     /// Where to save it.
     pub out: Option<PathBuf>,
     /// How to print it.
-    pub format: Format,
+    pub format: PlanFormat,
     /// Whether changes are exit code 2.
     pub detailed_exitcode: bool,
     /// Where it is remembered what was applied.
@@ -35,8 +35,13 @@ pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, consol
     let plan = planning::plan(&survey, args.parallelism.map(usize::from), Some(&state), console).await?;
     let mut out = console.data();
     match options.format {
-        Format::Text => report::human::plan(&plan, &console.out, &mut out)?,
-        Format::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
+        PlanFormat::Text => report::human::plan(&plan, &console.out, &mut out)?,
+        PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
+        PlanFormat::Html => {
+            let trusts = plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
+            report::html::plan(&plan, &trusts, &survey.settings.secrets, &mut out)?;
+        }
+        PlanFormat::Markdown => report::markdown::plan(&plan, &survey.settings.secrets, &mut out)?,
     }
     out.flush()?;
     if let Some(path) = &options.out {

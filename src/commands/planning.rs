@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
+use super::places::{self, Places};
 use super::survey::Survey;
-use super::{Console, Stop, ledger, principals};
+use super::{Console, Stop, breaks, ledger, principals};
 use crate::aws::Reading;
 use crate::config::{CheckFinding, Weight};
 use crate::desired::{AccountDesired, Desired};
@@ -18,11 +20,15 @@ use crate::plan::{
     self, AccountPlan, Action, Extras, Finding, Header, Intent, Memory, Needs, Plan, ResourceKind, Settings, Severity,
 };
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::resource::grant::OutsideGrant;
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
 use crate::store::{Store, StoreError};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
 pub const READ_AT_ONCE: usize = 64;
+
+/// How long a living principal may look like a dead one.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Reads every account of the survey and plans it.
 ///
@@ -44,9 +50,11 @@ pub async fn plan(
     progress.phase("Reading accounts", Some(to_read.len() as u64));
     let shared = Arc::new(Shared::new(survey, state));
     let desired = &survey.expansion.desired;
+    let at_once = parallelism.unwrap_or(READ_AT_ONCE);
+    let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
     let tasks = to_read.into_iter().map(|account| {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
-        let desired = desired.accounts.get(&account.id).cloned();
+        let desired = desired.accounts.get(&account.id).cloned().map(|desired| places.settle_account(desired));
         async move {
             let fallback = account.clone();
             let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
@@ -61,25 +69,38 @@ pub async fn plan(
             part
         }
     });
-    let mut parts: Vec<AccountPlan> =
-        stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(READ_AT_ONCE)).collect().await;
+    let mut parts: Vec<AccountPlan> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
     progress.finish();
     if let Some(damaged) = Arc::into_inner(shared).and_then(|shared| shared.damaged.into_inner()) {
         return Err(damaged.into());
     }
-    let missing = principals::missing(
-        &survey.accounts.reading(),
-        &survey.organization,
-        &parts,
-        parallelism.unwrap_or(READ_AT_ONCE),
-    )
-    .await;
+    if let Some(store) = state {
+        name_the_dead(&mut parts, store).await?;
+    }
+    breaks::tell(&survey.accounts.reading(), &survey.organization, &mut parts, at_once).await;
+    let missing = principals::missing(&survey.accounts.reading(), &survey.organization, &parts, at_once).await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
         }
     }
-    Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey))
+    Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey, &places))
+}
+
+/// Says of dead principals which roles they were, as far as the state knows.
+async fn name_the_dead(parts: &mut [AccountPlan], store: &Store) -> Result<(), StoreError> {
+    let findings = parts.iter_mut().flat_map(|part| &mut part.findings);
+    let mut dead = findings.filter(|finding| finding.code == "dead-principal").peekable();
+    if dead.peek().is_none() {
+        return Ok(());
+    }
+    let names = ledger::names(store).await?;
+    for finding in dead {
+        let known = names.iter().filter(|(id, _)| finding.message.contains(&format!("`{id}`")));
+        let known: String = known.map(|(id, arn)| format!("; `{id}` was `{arn}`")).collect();
+        finding.message += &known;
+    }
+    Ok(())
 }
 
 /// What a plan made now says about itself.
@@ -106,7 +127,7 @@ async fn on_record(survey: &Survey, store: &Store) -> Result<Vec<Account>, Store
 }
 
 /// Adds what lints say, and what the desired state's own checks do: over roles and policies, and over the plan.
-fn checked(plan: Plan, survey: &Survey) -> Plan {
+fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
     if survey.settings.intent == Intent::Destroy {
         let kept = kept(&plan, &survey.expansion.desired);
         return plan.with_findings(kept);
@@ -114,8 +135,11 @@ fn checked(plan: Plan, survey: &Survey) -> Plan {
     let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
     let found = survey.expansion.findings.iter().cloned().chain(whole);
     let desired = &survey.expansion.desired;
+    let settle =
+        |outside: &OutsideGrant| OutsideGrant { grant: places.settle(outside.grant.clone()), ..outside.clone() };
+    let outside: Vec<OutsideGrant> = desired.outside.iter().map(settle).collect();
     let lints = plan::lints(&survey.settings, &desired.accounts);
-    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(desired)))
+    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(&outside, &desired.secrets)))
 }
 
 /// The findings on what is destroyed though it shall never go.
@@ -198,10 +222,36 @@ impl<R: Reader> Shared<R> {
 
     async fn try_plan(&self, account: &Account, desired: Option<&AccountDesired>) -> Result<AccountPlan, AwsError> {
         let mut live = self.reader.read(account, &self.wanted(desired)).await?;
+        self.read_the_dead_again(account, desired, &mut live).await?;
         let desired = desired.filter(|_| self.settings.intent != Intent::Destroy);
         self.complete(account, desired, &mut live).await?;
         let memory = self.memory(account).await;
         Ok(plan::plan_account(&self.settings, account, desired, &live, memory.as_ref()))
+    }
+
+    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a moment.
+    async fn read_the_dead_again(
+        &self,
+        account: &Account,
+        desired: Option<&AccountDesired>,
+        live: &mut LiveAccount,
+    ) -> Result<(), AwsError> {
+        let desired = desired.iter().flat_map(|desired| desired.roles.keys());
+        let names_the_dead =
+            desired.filter_map(|key| live.roles.get(key)).filter(|role| !role.trust.dead_principals().is_empty());
+        let roles: BTreeSet<RoleName> = names_the_dead.map(|role| role.name.clone()).collect();
+        if roles.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(MOMENT).await;
+        let scope = Scope::Only { roles, policies: BTreeSet::new() };
+        let again = self.reader.read(account, &Wanted { scope, details: false, grants: None }).await?;
+        for (key, seen) in again.roles {
+            if let Some(role) = live.roles.get_mut(&key) {
+                role.trust = seen.trust;
+            }
+        }
+        Ok(())
     }
 
     /// Reads what the first read of an account leaves open.

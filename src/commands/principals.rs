@@ -91,7 +91,7 @@ fn planned(parts: &[AccountPlan], organization: &Organization) -> BTreeSet<Strin
 }
 
 /// The account and name in a role's ARN.
-fn role_of(arn: &str) -> Option<(AccountId, RoleName)> {
+pub(super) fn role_of(arn: &str) -> Option<(AccountId, RoleName)> {
     let mut parts = arn.splitn(6, ':').skip(4);
     let account = AccountId::parse(parts.next()?).ok()?;
     let name = parts.next()?.strip_prefix("role/")?.rsplit('/').next()?;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, Format, LeaseArgs, NotifyArgs, RunArgs, ScopeArgs, StateArgs};
+use crate::cli::{DesiredArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
 use crate::sandbox::Sandbox;
 use crate::sandbox::build::OrgSpec;
+use crate::sandbox::faults::FaultFile;
 use crate::sandbox::serve as http;
 use crate::sandbox::world::World;
 
@@ -24,8 +25,12 @@ const QUICKSTART: &[(&str, &str)] = &[
 ];
 
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(org: Option<&Path>, port: u16, console: &Console) -> Result<Exit, Stop> {
+pub async fn serve(org: Option<&Path>, faults: Option<&Path>, port: u16, console: &Console) -> Result<Exit, Stop> {
     let sandbox = Sandbox::new(world(org)?);
+    if let Some(path) = faults {
+        let faults = FaultFile::parse(&text("faults", path)?);
+        faults.map_err(|error| unusable("faults", path, &error))?.unleash(&sandbox);
+    }
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
@@ -58,12 +63,18 @@ pub async fn serve(org: Option<&Path>, port: u16, console: &Console) -> Result<E
 
 fn world(org: Option<&Path>) -> Result<World, Stop> {
     let Some(path) = org else { return Ok(World::demo()) };
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Stop::because(format!("cannot read the organization `{shown}`: {error}")))?;
-    OrgSpec::parse(&text)
+    OrgSpec::parse(&text("organization", path)?)
         .and_then(|spec| World::new(&spec))
-        .map_err(|error| Stop::because(format!("cannot use the organization `{shown}`: {error}")))
+        .map_err(|error| unusable("organization", path, &error))
+}
+
+fn text(what: &str, path: &Path) -> Result<String, Stop> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Stop::because(format!("cannot read the {what} `{}`: {error}", path.display())))
+}
+
+fn unusable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Stop {
+    Stop::because(format!("cannot use the {what} `{}`: {error}", path.display()))
 }
 
 /// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan, verify.
@@ -170,7 +181,7 @@ impl Demo<'_> {
         let state = StateArgs { state: None };
         let options = plan::Options {
             out: None,
-            format: Format::Text,
+            format: PlanFormat::Text,
             detailed_exitcode: true,
             state,
             notify: NotifyArgs::default(),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::time::Instant;
 
+use super::callers::Callers;
 use super::survey::Survey;
 use super::verifying::Verifier;
 use super::{Console, Stop};
@@ -81,6 +83,8 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
         session,
         reader: survey.accounts.reading(),
         probing: survey.accounts.probing(),
+        callers: Callers::new(&survey),
+        began: Instant::now(),
     };
     let verification = verifier.verify(&survey, args.parallelism.map(usize::from), console).await;
     let mut out = console.data();

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
 use super::Console;
+use super::callers::{self, Callers};
 use super::survey::Survey;
 use super::verify::{Judges, Sts};
 use crate::aws::Probing;
 use crate::aws::probe::Simulated;
 use crate::desired::AccountDesired;
+use crate::evaluate::Identity;
 use crate::live::LiveAccount;
-use crate::org::{Account, AwsError, Partition};
+use crate::org::{Account, AwsError};
 use crate::read::{Reader, Scope, Wanted};
 use crate::resource::name::PolicyArn;
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::{Ensure, Expectation, LiveRole, Role};
-use crate::verify::expect::{self, Policies};
+use crate::verify::expect;
 use crate::verify::live::{self, Tries};
 use crate::verify::{
     Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification, trust,
@@ -25,6 +28,9 @@ use crate::verify::{
 
 /// Accounts that are verified at once, unless `--parallelism` says otherwise.
 const AT_ONCE: usize = 32;
+
+/// How long after the beginning of a run a refusal may be STS not having heard yet of what IAM already shows.
+const LAG: Duration = Duration::from_secs(20);
 
 /// Verifies roles, account by account.
 pub(super) struct Verifier<'a, R> {
@@ -34,6 +40,9 @@ pub(super) struct Verifier<'a, R> {
     pub session: Option<SessionName>,
     pub reader: R,
     pub probing: Probing,
+    pub callers: Callers,
+    /// When the run began.
+    pub began: Instant,
 }
 
 impl<R: Reader> Verifier<'_, R> {
@@ -107,12 +116,13 @@ impl<R: Reader> Verifier<'_, R> {
 
     async fn role(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Vec<Check>, AwsError> {
         let mut checks = trust::check(self.setting, subject);
+        checks.extend(self.callers.check(self.setting, subject).await);
         if self.sts == Sts::Ask {
             checks.extend(self.enter(subject).await);
         }
         if self.judges != Judges::Nobody && !subject.desired.expect.is_empty() {
-            let policies = self.policies(subject, account).await?;
-            checks.extend(expect::check(self.setting, subject, &policies));
+            let identity = self.identity(subject, account).await?;
+            checks.extend(expect::check(self.setting, subject, &identity));
         }
         if self.judges == Judges::EvaluationAndIam {
             for expectation in &subject.desired.expect {
@@ -124,7 +134,7 @@ impl<R: Reader> Verifier<'_, R> {
 
     /// Enters the role in the right way, and where that works, tries the wrong ones.
     async fn enter(&self, subject: Subject<'_>) -> Vec<Check> {
-        let Tries { right, wrong } = match live::tries(self.setting, subject, self.session.as_ref()) {
+        let Tries { right, wrong, let_in } = match live::tries(self.setting, subject, self.session.as_ref()) {
             Ok(tries) => tries,
             Err(check) => return vec![check],
         };
@@ -133,9 +143,18 @@ impl<R: Reader> Verifier<'_, R> {
             let call = call.clone();
             async move { self.probing.assume(account, arn, &call.session_name, call.external_id.as_deref()).await }
         };
-        let answer = match assume(&right).await {
-            Ok(opened) => self.probing.identity(account, opened).await,
-            Err(error) => Err(error),
+        let mut pause = Duration::from_millis(500);
+        let answer = loop {
+            match assume(&right).await {
+                Ok(opened) => break self.probing.identity(account, opened).await,
+                // Only this one is asked again: whoever is let in the wrong way is in.
+                Err(error) if let_in && error.is("AccessDenied") && self.began.elapsed() + pause < LAG => {
+                    tracing::debug!(role = arn, "refused though its trust lets the caller in, asking again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(4));
+                }
+                Err(error) => break Err(error),
+            }
         };
         let mut checks = vec![live::judge_right(subject, &answer)];
         for call in &wrong {
@@ -147,22 +166,12 @@ impl<R: Reader> Verifier<'_, R> {
         checks
     }
 
-    /// The documents of everything that gives the role permissions, or takes them away.
-    async fn policies(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Policies, AwsError> {
+    /// What gives the role permissions, or takes them away.
+    async fn identity(&self, subject: Subject<'_>, live: &LiveAccount) -> Result<Identity, AwsError> {
         let LiveRole { managed_policies, inline_policies, permissions_boundary, .. } = subject.live;
-        let mut identity: Vec<(String, PolicyDocument)> =
-            inline_policies.iter().map(|(name, document)| (name.to_string(), document.clone())).collect();
-        for arn in managed_policies {
-            // A policy that went between two reads gives nothing.
-            if let Some(document) = self.document(subject.account, account, arn).await? {
-                identity.push((arn.to_string(), document));
-            }
-        }
-        let boundary = match permissions_boundary {
-            Some(arn) => Some(self.document(subject.account, account, arn).await?.unwrap_or_else(nothing)),
-            None => None,
-        };
-        Ok(Policies { identity, boundary })
+        let inline = inline_policies.iter().map(|(name, document)| (name.to_string(), document.clone())).collect();
+        let document = async |arn: &PolicyArn| self.document(subject.account, live, arn).await;
+        callers::identity(inline, managed_policies, permissions_boundary.as_ref(), document).await
     }
 
     async fn simulate(&self, subject: Subject<'_>, expectation: &Expectation) -> Vec<Check> {
@@ -215,10 +224,4 @@ fn words(roles: &[(String, Vec<Check>)]) -> String {
         (proven, 0) => format!("{proven} proven"),
         (proven, failed) => format!("{proven} proven, {failed} failed"),
     }
-}
-
-/// A policy that allows nothing: what a boundary is whose policy is gone.
-fn nothing() -> PolicyDocument {
-    let text = r#"{"Version":"2012-10-17","Statement":[]}"#;
-    PolicyDocument::live(text, PolicyKind::Identity, &Partition::default())
 }

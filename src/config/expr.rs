@@ -3,11 +3,12 @@
 //! Strings are templated after the file was parsed, and each expression is compiled alone, so a value can never break
 //! out of its string. Everything in `${…}` is IAM's and is left as it is; `{%` and `{#` are plain text.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use minijinja::value::{Kwargs, StringInput, ValueKind};
 use minijinja::{Environment, Expression, UndefinedBehavior};
+use regex::Regex;
 
 use super::facts;
 use super::problem::{Problem, Problems, did_you_mean};
@@ -41,7 +42,7 @@ fn join(
 
 /// `is matches("regex")`: a string in which the regular expression is found, or a list with such a string.
 fn matches(value: &minijinja::Value, pattern: &str) -> Result<bool, minijinja::Error> {
-    let pattern = regex::Regex::new(pattern).map_err(|error| {
+    let pattern = compiled(pattern).map_err(|error| {
         let message = format!("`{pattern}` is no regular expression: {error}");
         minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message)
     })?;
@@ -51,6 +52,25 @@ fn matches(value: &minijinja::Value, pattern: &str) -> Result<bool, minijinja::E
         _ => Ok(found(value)),
     }
 }
+
+/// A check asks the same of every role of every account, so what it compiles is kept.
+fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
+    static KEPT: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.get(pattern) {
+        return Ok(known.clone());
+    }
+    let new = Regex::new(pattern)?;
+    // A pattern may be made of what is checked, so there may be no end of them.
+    if kept.len() == PATTERNS {
+        kept.clear();
+    }
+    kept.insert(pattern.to_owned(), new.clone());
+    Ok(new)
+}
+
+/// How many compiled patterns are kept.
+const PATTERNS: usize = 256;
 
 /// The names an expression may begin with.
 pub const ROOTS: [&str; 4] = ["var", "account", "organization", "partition"];

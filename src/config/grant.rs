@@ -115,7 +115,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Lets everybody that `written` names assume `role`, which lives in the account `home`.
     ///
-    /// A role whose path is not written is taken to be at `/`.
+    /// A role whose path is not written is taken to be at `/` until the live one is looked at.
     pub(super) fn add(
         &mut self,
         written: &Written,
@@ -139,8 +139,15 @@ impl Ledger {
                     }
                 },
             };
-            let new = || Grant { principal: principal.clone(), roles: BTreeSet::new(), origin: written.origin.clone() };
-            self.grants.entry((account, principal.key())).or_insert_with(new).roles.insert(arn.clone());
+            let new = || Grant {
+                principal: principal.clone(),
+                roles: BTreeSet::new(),
+                unplaced: BTreeSet::new(),
+                origin: written.origin.clone(),
+            };
+            let grant = self.grants.entry((account, principal.key())).or_insert_with(new);
+            grant.roles.insert(arn.clone());
+            grant.unplaced.extend(role.path.is_none().then(|| arn.clone()));
         }
     }
 

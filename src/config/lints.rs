@@ -19,7 +19,8 @@ pub const CODES: [&str; 9] = [
     "trust-widened",
 ];
 
-const SEVERITIES: [&str; 3] = ["off", "warn", "stop"];
+/// How much a finding may weigh.
+pub const SEVERITIES: [&str; 3] = ["off", "warn", "stop"];
 
 /// What `[lints]` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod expand;
 pub mod expr;
 pub mod facts;
 mod grant;
+pub mod json_schema;
 pub mod lints;
 mod load;
 pub mod module;

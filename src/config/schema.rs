@@ -51,6 +51,15 @@ pub struct Key {
     pub presence: Presence,
     /// What it means, in one line.
     pub doc: &'static str,
+    /// What holds where it is not written, as JSON.
+    pub default: Option<&'static str>,
+}
+
+impl Key {
+    /// The same key, with what holds where it is not written.
+    const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
 }
 
 /// Whether a key must be there.
@@ -62,11 +71,11 @@ pub enum Presence {
 }
 
 const fn required(name: &'static str, kind: Type, doc: &'static str) -> Key {
-    Key { name, kind, presence: Presence::Required, doc }
+    Key { name, kind, presence: Presence::Required, doc, default: None }
 }
 
 const fn optional(name: &'static str, kind: Type, doc: &'static str) -> Key {
-    Key { name, kind, presence: Presence::Optional, doc }
+    Key { name, kind, presence: Presence::Optional, doc, default: None }
 }
 
 const STRINGS: Type = Type::OneOrMany(&Type::String);
@@ -105,8 +114,9 @@ pub static ORGANIZATION: Schema = Schema {
     name: "organization",
     keys: &[
         optional("id", Type::String, "guard: any other organization is refused"),
-        optional("access_role", Type::String, "role assumed in each member account"),
-        optional("session_name", Type::String, "session name of the assumed role"),
+        optional("access_role", Type::String, "role assumed in each member account")
+            .or("\"OrganizationAccountAccessRole\""),
+        optional("session_name", Type::String, "session name of the assumed role").or("\"rolecall\""),
         optional("external_id", Type::String, "external id of the access role"),
     ],
 };
@@ -127,7 +137,7 @@ pub static VARIABLE: Schema = Schema {
         required("type", Type::Word(&super::vars::TYPES), "what its values are"),
         optional("default", Type::Any, "its value where none is given"),
         optional("description", Type::String, "what it is for; shown where it is missing"),
-        optional("sensitive", Type::Bool, "true: its value is shown nowhere"),
+        optional("sensitive", Type::Bool, "true: its value is shown nowhere").or("false"),
         optional("one_of", Type::List(&Type::Scalar), "the only values it may have"),
         optional("pattern", Type::String, "a regular expression that its whole value must match"),
     ],
@@ -150,8 +160,8 @@ pub static CHECK: Schema = Schema {
         optional("when", Type::Condition, "an expression; where it is false, there is nothing to check"),
         required("assert", Type::Condition, "an expression that must be true"),
         required("message", Type::String, "what to say where it is false"),
-        optional("code", Type::String, "the code of its findings, `check` by default"),
-        optional("severity", Type::Word(&["stop", "warn"]), "stop by default"),
+        optional("code", Type::String, "the code of its findings, `check` by default").or("\"check\""),
+        optional("severity", Type::Word(&["stop", "warn"]), "stop by default").or("\"stop\""),
     ],
 };
 
@@ -180,8 +190,8 @@ pub static POLICY: Schema = Schema {
         optional("tags", TAGS, "tags"),
         optional("targets", TARGETS, "accounts it goes to besides those of the roles that name it"),
         optional("exclude", SELECTORS, "accounts its own targets leave out"),
-        optional("adopt", Type::Bool, "true: take over a policy of this name that bears no mark"),
-        optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused"),
+        optional("adopt", Type::Bool, "true: take over a policy of this name that bears no mark").or("false"),
+        optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused").or("false"),
     ],
 };
 
@@ -210,10 +220,11 @@ pub static ROLE: Schema = Schema {
         WHEN,
         optional("expect", Type::List(&Type::Table(&EXPECT)), "what the role must and must not be able to do"),
         optional("manage", Type::Table(&MANAGE), "which attributes are exclusively ours"),
-        optional("adopt", Type::Bool, "true: take over a role of this name that bears no mark"),
-        optional("ensure", Type::Word(&["present", "absent"]), "absent: delete it where it bears our mark"),
-        optional("external", Type::Bool, "true: owned by someone else; compared, never written"),
-        optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused"),
+        optional("adopt", Type::Bool, "true: take over a role of this name that bears no mark").or("false"),
+        optional("ensure", Type::Word(&["present", "absent"]), "absent: delete it where it bears our mark")
+            .or("\"present\""),
+        optional("external", Type::Bool, "true: owned by someone else; compared, never written").or("false"),
+        optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused").or("false"),
         optional("expires", Type::Date, "the day from which it is planned for deletion, 00:00 UTC: 2027-06-30"),
     ],
 };
@@ -261,10 +272,10 @@ const MODE: Type = Type::Word(&["exclusive", "additive"]);
 pub static MANAGE: Schema = Schema {
     name: "manage",
     keys: &[
-        optional("trust", MODE, "exclusive by default"),
-        optional("managed_policies", MODE, "exclusive by default"),
-        optional("inline_policies", MODE, "exclusive by default"),
-        optional("tags", MODE, "additive by default"),
+        optional("trust", MODE, "exclusive by default").or("\"exclusive\""),
+        optional("managed_policies", MODE, "exclusive by default").or("\"exclusive\""),
+        optional("inline_policies", MODE, "exclusive by default").or("\"exclusive\""),
+        optional("tags", MODE, "additive by default").or("\"additive\""),
     ],
 };
 
@@ -290,7 +301,7 @@ pub static STATEMENT: Schema = Schema {
     name: "statement",
     keys: &[
         optional("sid", Type::String, "Sid"),
-        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default"),
+        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default").or("\"Allow\""),
         optional("actions", STRINGS, "Action"),
         optional("not_actions", STRINGS, "NotAction"),
         optional("resources", STRINGS, "Resource"),
@@ -305,13 +316,13 @@ pub static TRUST: Schema = Schema {
     name: "trust",
     keys: &[
         optional("sid", Type::String, "Sid"),
-        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default"),
+        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default").or("\"Allow\""),
         optional("aws", STRINGS, "accounts, roles and users"),
         optional("service", STRINGS, "services of AWS"),
         optional("federated", STRINGS, "OIDC and SAML providers"),
         optional("canonical_user", STRINGS, "canonical user ids"),
         optional("external_id", STRINGS, "sts:ExternalId must be this"),
-        optional("require_mfa", Type::Bool, "true: the caller must have signed in with MFA"),
+        optional("require_mfa", Type::Bool, "true: the caller must have signed in with MFA").or("false"),
         optional("organization_id", STRINGS, "aws:PrincipalOrgID must be this"),
         optional("actions", STRINGS, "Action; follows from the principal where it is not written"),
         optional("not_actions", STRINGS, "NotAction"),
@@ -336,11 +347,11 @@ const COUNT_OR_PERCENT: Type = Type::AnyOf(&[Type::Integer, Type::String]);
 pub static ROLLOUT: Schema = Schema {
     name: "rollout",
     keys: &[
-        optional("prune", Type::Bool, "true: what is ours and no longer desired is deleted"),
-        optional("parallelism", Type::Integer, "accounts at once"),
-        optional("max_failures", COUNT_OR_PERCENT, "a count or \"5%\" of failed applies"),
+        optional("prune", Type::Bool, "true: what is ours and no longer desired is deleted").or("false"),
+        optional("parallelism", Type::Integer, "accounts at once").or("16"),
+        optional("max_failures", COUNT_OR_PERCENT, "a count or \"5%\" of failed applies").or("0"),
         optional("waves", Type::List(&WAVE_TYPE), "selectors, { percent = N } of the rest, or \"all\""),
-        optional("bake", DURATION, "wait between waves"),
+        optional("bake", DURATION, "wait between waves").or("\"0s\""),
     ],
 };
 
@@ -361,7 +372,7 @@ pub static WAVE: Schema = Schema {
 pub static LIMITS: Schema = Schema {
     name: "limits",
     keys: &[
-        optional("max_deletes", Type::Integer, "a plan that deletes or replaces more is refused"),
-        optional("max_change_percent", Type::Integer, "a plan that changes more of what is owned is refused"),
+        optional("max_deletes", Type::Integer, "a plan that deletes or replaces more is refused").or("10"),
+        optional("max_change_percent", Type::Integer, "a plan that changes more of what is owned is refused").or("30"),
     ],
 };

@@ -79,7 +79,14 @@ pub fn check(node: &mut Node, kind: &Type, name: &str, stage: Stage, problems: &
                 problems.push(Problem::error("value", &node.place, message).hint(hint));
             }
         }
-        Type::String | Type::Bool | Type::Integer | Type::Date | Type::Scalar | Type::Condition | Type::Document | Type::Any => {}
+        Type::String
+        | Type::Bool
+        | Type::Integer
+        | Type::Date
+        | Type::Scalar
+        | Type::Condition
+        | Type::Document
+        | Type::Any => {}
     }
 }
 

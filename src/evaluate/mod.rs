@@ -6,6 +6,7 @@
 //! Source: IAM User Guide, "Policy evaluation logic".
 
 mod condition;
+mod identity;
 mod truth;
 mod variable;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use crate::resource::policy::pattern::{self, Variables, segments};
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
+pub use identity::{Identity, Reach, Voice};
 use truth::Truth;
 
 /// One request to be decided.

@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
-use super::lag::{Created, is_lag};
+use super::lag::{Created, by_chance, is_lag};
 use super::turn::{Finished, Seen, Turn, add, all, is_first_pass, is_second_pass, planned, result};
-use super::{ChangeResult, Doers, Event, Journal, Outcome, Settings, Why, Writer};
+use super::{ChangeResult, Doers, Event, Journal, Outcome, Patience, Settings, Why, Writer};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{self, AccountPlan, Action, Change, Convergence, ResourceKind};
@@ -200,7 +200,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         }
         drop(place);
         let mut results = ended.results;
-        let live = self.read_back(changes, account, &mut results).await;
+        let live = self.read_back(changes, account, &mut results, self.settings.patience).await;
         let whole: Vec<&ChangeResult> = changes
             .iter()
             .filter(|change| !is_first_pass(change))
@@ -254,7 +254,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             match waits.next() {
                 Some(wait) if lag => {
                     tracing::debug!(account = %account.id, error = %error, "waiting for IAM to see an earlier step");
-                    tokio::time::sleep(wait).await;
+                    tokio::time::sleep(by_chance(wait)).await;
                 }
                 _ => return Err(error),
             }
@@ -275,13 +275,14 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         changes: &[Change],
         account: &Account,
         results: &mut BTreeMap<String, ChangeResult>,
+        patience: Patience,
     ) -> Option<LiveAccount> {
         let mut seen = None;
         let is_done = |change: &&Change| {
             !is_first_pass(change) && results.get(&change.address).is_some_and(|r| r.outcome == Outcome::Done)
         };
         let written: Vec<&Change> = changes.iter().filter(is_done).collect();
-        let mut waits = self.settings.patience.waits();
+        let mut waits = patience.waits();
         let mut equal = 0;
         while !written.is_empty() && equal < EQUAL_READS {
             let (live, differs) = self.differing(account, &written).await;

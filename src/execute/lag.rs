@@ -1,6 +1,7 @@
 //! What is lag and what is an error: AWS may not see yet what this very run does.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::org::{AccountId, AwsError};
 use crate::plan::Plan;
@@ -41,7 +42,8 @@ impl Created {
 
     fn has(&self, account: AccountId, kind: &str, name: &str) -> bool {
         let start = format!("{account}:{kind}/");
-        self.so_far.iter().any(|arn| arn.starts_with(&start) && arn.rsplit('/').next() == Some(name))
+        let of_kind = self.so_far.range(start.clone()..).take_while(|arn| arn.starts_with(&start));
+        of_kind.into_iter().any(|arn| arn.rsplit('/').next() == Some(name))
     }
 }
 
@@ -68,8 +70,7 @@ pub(super) fn is_lag(
             _ => false,
         },
         Some("MalformedPolicyDocument") => {
-            error.message.contains("Invalid principal")
-                && created.planned.iter().any(|arn| error.message.contains(arn.as_str()))
+            error.message.contains("Invalid principal") && created.planned.iter().any(|arn| names(&error.message, arn))
         }
         // What stood in the way was detached a moment ago.
         Some("DeleteConflict") => {
@@ -77,6 +78,19 @@ pub(super) fn is_lag(
         }
         _ => false,
     }
+}
+
+/// Whether `message` names the ARN that ends with `arn`, and not another that only begins so.
+fn names(message: &str, arn: &str) -> bool {
+    let of_names = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-/".contains(c);
+    message.split(arn).skip(1).any(|rest| !rest.starts_with(of_names))
+}
+
+/// A wait of this length, give or take, so that those who began to wait together do not come back together.
+pub(super) fn by_chance(wait: Duration) -> Duration {
+    let (die, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let share = u32::try_from(die % 1000).unwrap_or_default();
+    wait / 2 + wait * share / 2000
 }
 
 #[cfg(test)]
@@ -111,6 +125,7 @@ mod tests {
             (trust("Other"), refused("NoSuchEntity", "not found"), false, false),
             (trust("Other"), invalid("arn:aws:iam::222222222222:role/app/New"), false, true),
             (trust("Other"), invalid("arn:aws:iam::222222222222:role/Typo"), false, false),
+            (trust("Other"), invalid("arn:aws:iam::222222222222:role/app/New-Typo"), false, false),
             (trust("Other"), refused("MalformedPolicyDocument", "Syntax errors in policy."), false, false),
             (trust("Other"), refused("AccessDenied", "no"), true, false),
             (Step::DeleteRole { role: RoleName::parse("Mine").unwrap() }, refused("DeleteConflict", ""), true, true),

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -13,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::account::Shared;
 use super::lag::Created;
 use super::turn::{Finished, Turn, add, all, planned, result};
-use super::{ChangeResult, Doers, Event, Journal, Outcome, RunReport, Settings, WaveEvent, Writer, waves};
+use super::{ChangeResult, Doers, Event, Journal, Outcome, Patience, RunReport, Settings, WaveEvent, Writer, waves};
 use crate::org::{Account, AccountId};
 use crate::plan::{Change, Plan};
 use crate::read::Reader;
@@ -21,6 +22,10 @@ use crate::resource::name::PolicyName;
 
 /// Accounts that are looked at at once, before writing and after; those that are written to are fewer.
 const LOOKS_AT_ONCE: usize = 64;
+
+/// What was read back already and differs now was changed, or one replica is behind the others for a moment.
+const SETTLED: Patience =
+    Patience { first: Duration::from_millis(250), longest: Duration::from_secs(1), total: Duration::from_secs(4) };
 
 /// Runs every change of `plan` that has steps, and says what became of each.
 pub async fn execute<W, R, J>(
@@ -154,7 +159,7 @@ where
             let mut results: BTreeMap<String, ChangeResult> =
                 written.iter().map(|change| (change.address.clone(), result(change, Outcome::Done, None))).collect();
             Some(async move {
-                shared.read_back(&written, account, &mut results).await;
+                shared.read_back(&written, account, &mut results, SETTLED).await;
                 if results.values().any(|result| result.outcome != Outcome::Done) {
                     shared.failed().insert(account.id);
                 }

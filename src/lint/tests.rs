@@ -281,29 +281,26 @@ fn mfa_is_not_demanded_of_machines() {
 #[test]
 fn a_service_says_on_whose_behalf_it_comes() {
     let service = |name: &str, conditions: Value| json!([allow(&json!({ "Service": name }), &conditions)]);
-    let lambda = |conditions: Value| service("lambda.amazonaws.com", conditions);
+    let config = |conditions: Value| service("config.amazonaws.com", conditions);
     check(
         "confused-service",
         &[
-            ("nothing", lambda(json!({})), true),
-            ("account", lambda(json!({"StringEquals": {"aws:SourceAccount": OWN}})), false),
-            ("account where it is sent", lambda(json!({"StringEqualsIfExists": {"aws:SourceAccount": OWN}})), false),
-            ("any account", lambda(json!({"StringLike": {"aws:SourceAccount": "*"}})), true),
-            ("organization", lambda(json!({"StringEquals": {"aws:SourceOrgID": "o-ours000000"}})), false),
-            (
-                "resource",
-                lambda(json!({"ArnLike": {"aws:SourceArn": format!("arn:aws:lambda:*:{OWN}:function:*")}})),
-                false,
-            ),
-            ("a bucket", lambda(json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::ours"}})), false),
-            ("any bucket", lambda(json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"}})), true),
+            ("nothing", config(json!({})), true),
+            ("account", config(json!({"StringEquals": {"aws:SourceAccount": OWN}})), false),
+            ("account where it is sent", config(json!({"StringEqualsIfExists": {"aws:SourceAccount": OWN}})), false),
+            ("any account", config(json!({"StringLike": {"aws:SourceAccount": "*"}})), true),
+            ("organization", config(json!({"StringEquals": {"aws:SourceOrgID": "o-ours000000"}})), false),
+            ("resource", config(json!({"ArnLike": {"aws:SourceArn": format!("arn:aws:config:*:{OWN}:*")}})), false),
+            ("a bucket", config(json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::ours"}})), false),
+            ("any bucket", config(json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"}})), true),
             (
                 "resource of any account",
-                lambda(json!({"ArnLike": {"aws:SourceArn": "arn:aws:lambda:*:*:function:f"}})),
+                config(json!({"ArnLike": {"aws:SourceArn": "arn:aws:config:*:*:recorder"}})),
                 true,
             ),
             ("EC2 sends nothing", service("ec2.amazonaws.com", json!({})), false),
             ("EC2 in China", service("ec2.amazonaws.com.cn", json!({})), false),
+            ("Lambda sends nothing", service("lambda.amazonaws.com", json!({})), false),
             ("Pod Identity sends tags", service("pods.eks.amazonaws.com", json!({})), false),
             ("no service", vendor(&json!({})), false),
         ],

@@ -18,10 +18,13 @@ const WRONG_ID: &str = "another-customers-id";
 ///   roles for Amazon EC2").
 /// - `eks`: the cluster role, which only a cluster of its account can be given (Amazon EKS User Guide, "Amazon EKS
 ///   cluster IAM role").
+/// - `lambda`: `aws:SourceArn` applies only to policies where the function is the target, and a function is given a role
+///   of its own account (AWS Lambda Developer Guide, "Using source function ARN to control function access behavior" and
+///   "Defining Lambda function permissions with an execution role").
 /// - `pods.eks`: Pod Identity tells clusters apart by session tags (Amazon EKS User Guide, "Create IAM role with trust
 ///   policy required by EKS Pod Identity").
 /// - `vmie`: names itself by the external id `vmimport` (VM Import/Export User Guide, "Required service role").
-const SEND_NO_SOURCE: &[&str] = &["ec2", "eks", "pods.eks", "vmie"];
+const SEND_NO_SOURCE: &[&str] = &["ec2", "eks", "lambda", "pods.eks", "vmie"];
 
 /// Everybody may assume the role.
 pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {

@@ -13,8 +13,7 @@ use super::fingerprint::of_grant;
 use super::memory::Seen;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding};
-use crate::desired::Desired;
+use super::{Action, Change, Extras, Finding, Intent};
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
 use crate::resource::policy::{Difference, PolicyDocument};
@@ -81,7 +80,14 @@ fn wanted(
         refuse("missing-principal", message)
     };
     let refusal = match fate(principal, live, roles) {
-        Fate::Stays | Fate::Made => refused(context, principal),
+        Fate::Stays | Fate::Made => {
+            if let Some(arn) = desired.unplaced.first() {
+                tally.owned += usize::from(live.is_some_and(|live| live.state.document().is_some()));
+                tally.findings.push(Finding::warn("unread", &address, unplaced(principal, arn)));
+                return;
+            }
+            refused(context, principal)
+        }
         Fate::Missing => Some(missing("does not exist")),
         Fate::Goes => Some(missing("does not exist once this plan has deleted it")),
         Fate::Unread => {
@@ -118,6 +124,16 @@ fn wanted(
         Sides { before, after: Some(&after) },
         Draft { action, reason, steps },
     ));
+}
+
+/// Why a grant is left as it is.
+fn unplaced(principal: &Principal, arn: &str) -> String {
+    format!(
+        "what is granted to {} `{}` is left as it is: the path of the role in `{arn}` is not written, and its account \
+         could not be read; write the role's `path`, or plan again",
+        principal.kind(),
+        principal.name()
+    )
 }
 
 fn reason(desired: &Grant) -> String {
@@ -190,7 +206,10 @@ fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standin
     }
     let draft = Draft {
         action: Action::Delete,
-        reason: "nothing is granted to it any more".to_owned(),
+        reason: match context.settings.intent {
+            Intent::Converge => "nothing is granted to it any more".to_owned(),
+            intent => intent.why_extras_go().to_owned(),
+        },
         steps: vec![principal.delete(policy)],
     };
     tally.changes.push(change(context, principal, Sides { before: Some(before), after: None }, draft));
@@ -229,8 +248,8 @@ fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyD
 }
 
 /// What must be handed to people outside the organization, where nothing can be written.
-pub fn outside(desired: &Desired) -> Vec<Finding> {
-    desired.outside.iter().map(|outside| hand_over(outside, &desired.secrets)).collect()
+pub fn outside(outside: &[OutsideGrant], secrets: &Secrets) -> Vec<Finding> {
+    outside.iter().map(|outside| hand_over(outside, secrets)).collect()
 }
 
 fn hand_over(outside: &OutsideGrant, secrets: &Secrets) -> Finding {
@@ -241,10 +260,11 @@ fn hand_over(outside: &OutsideGrant, secrets: &Secrets) -> Finding {
     };
     let message = format!(
         "account {account} is outside the organization, so nothing is written there; \
-         to assume {roles}, {} `{}` must be given this policy by its owner:\n{}",
+         to assume {roles}, {} `{}` must be given this policy by its owner:\n{}{}",
         grant.principal.kind(),
         grant.principal.name(),
-        grant.to_value()
+        grant.to_value(),
+        if grant.unplaced.is_empty() { "" } else { "\n(whether the role is at that path could not be read)" }
     );
     Finding::warn("grant-outside", &format!("{account}/grant/{}", grant.principal), secrets.mask(&message))
 }

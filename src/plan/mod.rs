@@ -36,6 +36,7 @@ mod role;
 mod settings;
 mod show;
 mod steps;
+mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, load, save};
@@ -47,6 +48,7 @@ pub use memory::{Converged, Items, Memory, Since, remember};
 pub use restore::{Found, WayBack, way_back};
 pub use role::prevent_destroy;
 pub use settings::{Extras, Header, Intent, Limits, RoleKey, Settings, Unmanaged};
+pub use trusts::{Caller, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};
 use crate::resource::grant::Principal;

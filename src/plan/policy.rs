@@ -251,7 +251,7 @@ fn extra(
     policies.deleted.insert(live.arn.clone());
     let draft = Draft {
         action: Action::Delete,
-        reason: "left the desired state".to_owned(),
+        reason: context.settings.intent.why_extras_go().to_owned(),
         steps: steps::delete_policy(live),
     };
     tally.changes.push(change(context, Sides { before: Some(live), after: None }, None, draft));

@@ -168,6 +168,8 @@ impl Recorded<'_> {
 
     fn grant(&self, principal: Principal) -> Option<Grant> {
         let roles = self.value.pointer("/document/Statement/0/Resource")?;
-        Some(Grant { principal, roles: serde_json::from_value(roles.clone()).ok()?, origin: Origin::default() })
+        let roles = serde_json::from_value(roles.clone()).ok()?;
+        // A record holds the ARNs as they were.
+        Some(Grant { principal, roles, unplaced: BTreeSet::new(), origin: Origin::default() })
     }
 }

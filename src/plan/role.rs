@@ -121,9 +121,6 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) ->
 /// So many days before a role expires its plan says so.
 const EXPIRES_SOON: i32 = 14;
 
-/// Why a role is deleted that nobody desires.
-const LEFT: &str = "left the desired state";
-
 /// A role that nobody desires.
 fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
     if owner(&live.tags, &context.settings.name) != Owner::Us {
@@ -133,7 +130,7 @@ fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
         Extras::Keep => Standing::Orphan(live),
         Extras::Remove => match protected(context, &live.name, &live.path) {
             Some(finding) => Standing::Left(Some(finding)),
-            None => Standing::Doomed(live, LEFT),
+            None => Standing::Doomed(live, context.settings.intent.why_extras_go()),
         },
     }
 }
@@ -180,7 +177,7 @@ fn expires_soon(context: &Context<'_>, desired: &Role) -> Option<Finding> {
 fn say_rename(context: &Context<'_>, standings: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
     const RENAME: &str = "; IAM cannot rename: under a new name it is a new role";
     for standing in standings.values() {
-        let (Standing::Orphan(live) | Standing::Doomed(live, LEFT)) = standing else { continue };
+        let (Standing::Orphan(live) | Standing::Doomed(live, super::settings::LEFT)) = standing else { continue };
         let address = context.role_address(&live.name);
         let findings = tally.findings.iter_mut().filter(|finding| finding.code == "orphan");
         for finding in findings.filter(|finding| finding.address.as_ref() == Some(&address)) {

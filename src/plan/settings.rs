@@ -74,6 +74,20 @@ impl Settings {
     }
 }
 
+/// Why a resource is deleted that nobody desires.
+pub(super) const LEFT: &str = "left the desired state";
+
+impl Intent {
+    /// Why a resource goes that is ours and not desired.
+    pub(super) fn why_extras_go(self) -> &'static str {
+        match self {
+            Self::Converge => LEFT,
+            Self::Destroy => "everything of this directory goes",
+            Self::Restore => "was not there before the run",
+        }
+    }
+}
+
 /// What happens to resources that bear our mark and that nobody desires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extras {

@@ -212,6 +212,19 @@ fn fold_diff(diff: &mut AttributeDiff, account: AccountId) {
     }
 }
 
+/// The names of a change's writes in order, runs of equal ones counted: `AttachRolePolicy ×3`.
+pub fn operations(change: &Change) -> Vec<String> {
+    let mut runs: Vec<(&str, usize)> = Vec::new();
+    for step in &change.steps {
+        let op = step.operation();
+        match runs.last_mut() {
+            Some((last, times)) if *last == op => *times += 1,
+            _ => runs.push((op, 1)),
+        }
+    }
+    runs.into_iter().map(|(op, times)| if times == 1 { op.to_owned() } else { format!("{op} ×{times}") }).collect()
+}
+
 /// A list of accounts to print: all of them, or the first few and how many more.
 pub fn shortened(accounts: &[impl ToString], all: bool) -> Vec<String> {
     let shown = if all || accounts.len() <= NAMED { accounts.len() } else { NAMED };

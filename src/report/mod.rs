@@ -6,9 +6,12 @@
 
 pub mod accounts;
 pub mod drift;
+pub mod finding;
 pub mod group;
+pub mod html;
 pub mod human;
 pub mod json;
+pub mod markdown;
 pub mod metrics;
 pub mod notice;
 pub mod output;
@@ -16,6 +19,7 @@ pub mod progress;
 pub mod run;
 pub mod state;
 pub mod style;
+pub mod unread;
 pub mod verify;
 
 #[cfg(test)]

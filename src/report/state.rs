@@ -177,6 +177,9 @@ fn line(entry: &Entry) -> (Tone, String) {
             let tone = if *outcome == Outcome::Done { Tone::Added } else { Tone::Removed };
             (tone, format!("{address} {}{}", word(outcome), because(error)))
         }
+        Entry::Unreadable { account, error } => {
+            (Tone::Removed, format!("account {account} could not be read and was left out: {error}"))
+        }
         Entry::WaveStarted { wave, accounts } => {
             (Tone::Plain, format!("wave {} begins: {}", wave + 1, count(accounts.len(), "account")))
         }

@@ -33,11 +33,29 @@ pub enum Verbosity {
     Verbose,
 }
 
+/// How a tone is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Not at all.
+    Plain,
+    /// As a terminal's colour.
+    Ansi,
+    /// Between [`OPEN`], followed by [`Tone::letter`], and [`CLOSE`]: for views with looks of their own. No text holds
+    /// these, because control characters in it are made visible.
+    Tagged,
+}
+
+/// What begins text of a tone, where tones are tagged.
+pub const OPEN: char = '\u{1}';
+
+/// What ends it.
+pub const CLOSE: char = '\u{2}';
+
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Whether to colour.
-    pub color: bool,
+    /// How tones are written down.
+    pub paint: Paint,
     /// Columns to wrap prose and lists at.
     pub width: usize,
     /// How much to show.
@@ -52,7 +70,8 @@ impl Style {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         };
-        Self { color, width: DEFAULT_WIDTH, verbosity: Verbosity::Normal }
+        let paint = if color { Paint::Ansi } else { Paint::Plain };
+        Self { paint, width: DEFAULT_WIDTH, verbosity: Verbosity::Normal }
     }
 
     /// Whether everything is to be shown.
@@ -63,11 +82,23 @@ impl Style {
     /// `text`, cleaned, in the colour of `tone`.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         let text = clean(text);
-        if !self.color || text.is_empty() {
-            return text.into_owned();
+        match self.paint {
+            _ if text.is_empty() => String::new(),
+            Paint::Plain => text.into_owned(),
+            Paint::Ansi => {
+                let style = tone.style();
+                format!("{style}{text}{style:#}")
+            }
+            Paint::Tagged => match tone.letter() {
+                Some(letter) => format!("{OPEN}{letter}{text}{CLOSE}"),
+                None => text.into_owned(),
+            },
         }
-        let style = tone.style();
-        format!("{style}{text}{style:#}")
+    }
+
+    /// Whether to colour.
+    pub fn is_colored(&self) -> bool {
+        self.paint == Paint::Ansi
     }
 }
 
@@ -97,6 +128,22 @@ pub enum Tone {
 }
 
 impl Tone {
+    /// The letter that stands for it where tones are tagged; ordinary text has none.
+    pub fn letter(self) -> Option<char> {
+        match self {
+            Self::Plain => None,
+            Self::Title => Some('t'),
+            Self::Faint => Some('f'),
+            Self::Added => Some('a'),
+            Self::Changed => Some('c'),
+            Self::Removed => Some('r'),
+            Self::Adopted => Some('o'),
+            Self::Alarm => Some('w'),
+            Self::AddedPart => Some('A'),
+            Self::RemovedPart => Some('R'),
+        }
+    }
+
     fn style(self) -> anstyle::Style {
         match self {
             Self::Plain => anstyle::Style::new(),
@@ -113,13 +160,18 @@ impl Tone {
     }
 }
 
-/// `text` with control characters made visible: `\n`, `\u{1b}`.
+/// `text` with control characters made visible, those that turn the direction of text among them: `\n`, `\u{1b}`,
+/// `\u{202e}`.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
-    let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let visible = |c: char| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() };
     Cow::Owned(text.chars().map(visible).collect())
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A sheet of text being written, line by line.
@@ -225,7 +277,11 @@ mod tests {
             (ColorChoice::Always, false, true, true),
             (ColorChoice::Never, true, false, false),
         ] {
-            assert_eq!(Style::new(choice, is_terminal, no_color).color, expect, "{choice:?} {is_terminal} {no_color}");
+            assert_eq!(
+                Style::new(choice, is_terminal, no_color).is_colored(),
+                expect,
+                "{choice:?} {is_terminal} {no_color}"
+            );
         }
     }
 
@@ -233,6 +289,7 @@ mod tests {
     fn control_characters_never_reach_the_terminal() {
         let style = Style::new(ColorChoice::Never, false, false);
         assert_eq!(style.paint(Tone::Plain, "a\u{1b}[2Jb\nc\u{9b}d"), "a\\u{1b}[2Jb\\nc\\u{9b}d");
+        assert_eq!(style.paint(Tone::Plain, "a\u{202e}b\u{2066}"), "a\\u{202e}b\\u{2066}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn shown(plan: &Plan, style: &Style) -> String {
     out
 }
 
-fn account(id: &str, name: &str, changes: Vec<Change>) -> AccountPlan {
+pub(super) fn account(id: &str, name: &str, changes: Vec<Change>) -> AccountPlan {
     AccountPlan {
         id: AccountId::parse(id).unwrap(),
         name: name.into(),
@@ -53,7 +53,7 @@ fn account(id: &str, name: &str, changes: Vec<Change>) -> AccountPlan {
     }
 }
 
-fn unreadable(id: &str, name: &str, request: &str) -> AccountPlan {
+pub(super) fn unreadable(id: &str, name: &str, request: &str) -> AccountPlan {
     let error = AwsError {
         account: Some(AccountId::parse(id).unwrap()),
         operation: "AssumeRole".into(),
@@ -65,11 +65,11 @@ fn unreadable(id: &str, name: &str, request: &str) -> AccountPlan {
     AccountPlan { status: Status::Unreadable, error: Some(Reason::Aws(error)), ..account(id, name, vec![]) }
 }
 
-fn skipped(id: &str, name: &str, why: &str) -> AccountPlan {
+pub(super) fn skipped(id: &str, name: &str, why: &str) -> AccountPlan {
     AccountPlan { status: Status::Skipped, error: Some(Reason::Text(why.into())), ..account(id, name, vec![]) }
 }
 
-fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
+pub(super) fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
     let cosmetic = !diffs.is_empty() && diffs.iter().all(|diff| diff.cosmetic);
     let (_, name) = super::group::resource(address);
     let step = Step::DeleteRole { role: name.to_owned().try_into().unwrap() };
@@ -89,23 +89,23 @@ fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>
     }
 }
 
-fn differ(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
+pub(super) fn differ(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
     AttributeDiff { attribute, cosmetic: false, widens: false, cause: None, before, after, documents: vec![] }
 }
 
-fn statement(before: Option<Value>, after: Option<Value>, widens: bool) -> StatementDiff {
+pub(super) fn statement(before: Option<Value>, after: Option<Value>, widens: bool) -> StatementDiff {
     StatementDiff { before, after, widens, cosmetic: false }
 }
 
-fn document(policy: Option<&str>, statements: Vec<StatementDiff>) -> DocumentDiff {
+pub(super) fn document(policy: Option<&str>, statements: Vec<StatementDiff>) -> DocumentDiff {
     DocumentDiff { policy: policy.map(Into::into), statements }
 }
 
-fn finding(code: &str, severity: Severity, address: Option<&str>, message: &str) -> Finding {
+pub(super) fn finding(code: &str, severity: Severity, address: Option<&str>, message: &str) -> Finding {
     Finding { code: code.into(), severity, address: address.map(Into::into), message: message.into() }
 }
 
-fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
+pub(super) fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
     let mut summary = Summary { unchanged: 20, ..Summary::default() };
     for account in &accounts {
         summary.accounts += usize::from(account.status != Status::Skipped);
@@ -135,7 +135,7 @@ fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
     }
 }
 
-fn trust(principal: &str, external_id: &str) -> Value {
+pub(super) fn trust(principal: &str, external_id: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
@@ -149,7 +149,7 @@ fn logs() -> Value {
     ]})
 }
 
-fn creation(id: &str) -> Change {
+pub(super) fn creation(id: &str) -> Change {
     let diffs = vec![
         differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "(sensitive)")),
         differ(
@@ -166,7 +166,7 @@ fn creation(id: &str) -> Change {
     change(&format!("{id}/role/CadoResponseRole"), Action::Create, "not in the account", diffs)
 }
 
-fn widened(id: &str) -> Change {
+pub(super) fn widened(id: &str) -> Change {
     let before = json!({"Action": "sts:AssumeRole", "Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
         "Condition": {"StringEquals": {"sts:ExternalId": "(sensitive)"}}, "Sid": "Vendor"});
@@ -193,7 +193,7 @@ fn widened(id: &str) -> Change {
     }
 }
 
-fn update(id: &str) -> Change {
+pub(super) fn update(id: &str) -> Change {
     let mut inline = differ(Attribute::InlinePolicies, json!({"logs": {}, "old": {}}), json!({"logs": {}, "new": {}}));
     let actions = |last: &str| {
         json!(["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation", "s3:ListAllMyBuckets", "kms:Decrypt", last])
@@ -260,7 +260,7 @@ fn cosmetic(id: &str) -> Change {
     change(&format!("{id}/policy/CadoPolicy"), Action::Update, "the document differs in spelling alone", vec![diff])
 }
 
-fn mixed() -> Plan {
+pub(super) fn mixed() -> Plan {
     let (prod, dev, log) = ("222222222222", "333333333333", "444444444444");
     let deletion = |id: &str| {
         let diffs = vec![

@@ -104,6 +104,8 @@ pub struct Grant {
     pub principal: Principal,
     /// The ARNs of the roles; never empty.
     pub roles: BTreeSet<String>,
+    /// Those of [`roles`](Self::roles) whose path is not written: the ARN has `/`, until the live role is looked at.
+    pub unplaced: BTreeSet<String>,
     /// Where the first of them is written.
     pub origin: Origin,
 }
@@ -172,6 +174,7 @@ mod tests {
         let grant = Grant {
             principal: Principal::User(UserName::parse("log-reader").unwrap()),
             roles: ["arn:aws:iam::111111111111:role/b", "arn:aws:iam::111111111111:role/a"].map(str::to_owned).into(),
+            unplaced: BTreeSet::new(),
             origin: Origin::default(),
         };
         assert_eq!(

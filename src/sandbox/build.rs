@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -213,6 +213,8 @@ impl World {
             // Everything that a world begins with is there from the first moment.
             clock: Clock::Manual(Duration::ZERO),
             lag: Duration::ZERO,
+            youth: Duration::ZERO,
+            sts_lag: Duration::ZERO,
             ids,
         };
         let placed = |account: &AccountSpec| by_path.get(&account.ou).unwrap_or(&root).clone();
@@ -224,7 +226,7 @@ impl World {
             world.accounts.insert(id, AccountState::of(account, id, placed(account)));
             world.add_access_role(id, ACCESS_ROLE);
         }
-        world.clock = Clock::Wall(Instant::now());
+        world.clock = Clock::Wall(tokio::time::Instant::now());
         world
     }
 

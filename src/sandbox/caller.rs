@@ -3,10 +3,12 @@
 //! Source: IAM User Guide, AWS JSON policy elements: Principal; AWS global condition context keys.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::managed::aws_managed;
 use super::world::{IamState, Session, World};
-use crate::evaluate::{Decision, Principal, Request, evaluate};
+use crate::evaluate::{Identity, Principal, Request};
+use crate::org::Partition;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 
 /// A caller as policies see it.
@@ -18,14 +20,15 @@ pub struct Caller {
     pub root: String,
     /// Condition keys.
     pub context: BTreeMap<String, Vec<String>>,
-    policies: Vec<PolicyDocument>,
-    boundary: Option<PolicyDocument>,
+    /// What it holds.
+    pub own: Identity,
 }
 
-/// What a user or role holds, whichever it is.
-#[derive(Default)]
-struct Identity {
-    inline: Vec<String>,
+/// What a user, group or role holds, whichever it is.
+#[derive(Debug, Default)]
+pub struct Held {
+    id: String,
+    inline: Vec<(String, String)>,
     attached: Vec<String>,
     boundary: Option<String>,
     tags: BTreeMap<String, String>,
@@ -36,31 +39,15 @@ impl Caller {
     pub fn of(world: &World, session: &Session) -> Self {
         let principal_arn = session.role_arn.as_ref().unwrap_or(&session.arn);
         let unique_id = session.user_id.split(':').next().unwrap_or_default();
-        let identity = world
-            .accounts
-            .get(&session.account)
-            .and_then(|account| identity(&account.iam, world, principal_arn, unique_id))
-            .unwrap_or_default();
-        let document = |text: &str| PolicyDocument::live(text, PolicyKind::Identity, &world.partition);
-        let managed = |arn: &String| managed_text(world, session, arn).map(|text| document(&text));
-        let policies = identity.inline.iter().map(|text| document(text));
+        let iam = world.accounts.get(&session.account).map(|account| &account.iam);
+        let now = world.clock.now();
+        let found = iam.and_then(|iam| Held::at(iam, now, principal_arn).filter(|held| held.id == unique_id));
+        let held = found.unwrap_or_default();
         Self {
             names: vec![session.arn.clone(), principal_arn.clone(), unique_id.to_owned()],
             root: world.root_arn(session.account),
-            context: context(world, session, principal_arn, &identity),
-            policies: policies.chain(identity.attached.iter().filter_map(managed)).collect(),
-            // A boundary that is gone allows nothing.
-            boundary: identity.boundary.map(|arn| managed(&arn).unwrap_or_else(|| document("{}"))),
-        }
-    }
-
-    /// What the caller's own policies say to `request`.
-    pub fn may(&self, request: &Request) -> Decision {
-        let policies: Vec<&PolicyDocument> = self.policies.iter().collect();
-        let own = evaluate(&policies, request);
-        match &self.boundary {
-            Some(boundary) if own == Decision::Allow => evaluate(&[boundary], request),
-            _ => own,
+            context: context(world, session, principal_arn, &held),
+            own: iam.map(|iam| held.identity(iam, now, &world.partition)).unwrap_or_default(),
         }
     }
 
@@ -77,51 +64,73 @@ impl Caller {
     }
 }
 
-/// The user or role at `arn`, if it is still the one with `unique_id`.
-fn identity(iam: &IamState, world: &World, arn: &str, unique_id: &str) -> Option<Identity> {
-    let (kind, path) = arn.split_once(":iam::")?.1.split_once(':')?.1.split_once('/')?;
-    let name = path.rsplit('/').next()?.to_lowercase();
-    match kind {
-        "role" => {
-            let role = iam.roles.get(&name)?.visible(world.clock.now()).filter(|role| role.id == unique_id)?;
-            Some(Identity {
-                inline: role.inline.values().cloned().collect(),
-                attached: role.attached.clone(),
-                boundary: role.boundary.clone(),
-                tags: role.tags.clone(),
-            })
+impl Held {
+    /// What the user, group or role at `arn` holds.
+    pub fn at(iam: &IamState, now: Duration, arn: &str) -> Option<Self> {
+        let (kind, path) = arn.split_once(":iam::")?.1.split_once(':')?.1.split_once('/')?;
+        let name = path.rsplit('/').next()?.to_lowercase();
+        match kind {
+            "role" => {
+                let role = iam.roles.get(&name)?.visible(now)?;
+                Some(Self {
+                    id: role.id.clone(),
+                    inline: named(&role.inline),
+                    attached: role.attached.clone(),
+                    boundary: role.boundary.clone(),
+                    tags: role.tags.clone(),
+                })
+            }
+            "user" => {
+                let user = iam.users.get(&name)?;
+                let groups = || user.groups.iter().filter_map(|group| iam.groups.get(group));
+                let inline = groups().flat_map(|group| named(&group.inline));
+                Some(Self {
+                    id: user.id.clone(),
+                    inline: named(&user.inline).into_iter().chain(inline).collect(),
+                    attached: user.attached.iter().chain(groups().flat_map(|group| &group.attached)).cloned().collect(),
+                    boundary: user.boundary.clone(),
+                    tags: user.tags.clone(),
+                })
+            }
+            "group" => {
+                let group = iam.groups.get(&name)?;
+                let (inline, attached) = (named(&group.inline), group.attached.clone());
+                Some(Self { id: group.id.clone(), inline, attached, ..Self::default() })
+            }
+            _ => None,
         }
-        "user" => {
-            let user = iam.users.get(&name).filter(|user| user.id == unique_id)?;
-            let groups = || user.groups.iter().filter_map(|group| iam.groups.get(group));
-            Some(Identity {
-                inline: user.inline.values().chain(groups().flat_map(|group| group.inline.values())).cloned().collect(),
-                attached: user.attached.iter().chain(groups().flat_map(|group| &group.attached)).cloned().collect(),
-                boundary: user.boundary.clone(),
-                tags: user.tags.clone(),
-            })
+    }
+
+    /// The documents of it all.
+    pub fn identity(&self, iam: &IamState, now: Duration, partition: &Partition) -> Identity {
+        let document = |text: &str| PolicyDocument::live(text, PolicyKind::Identity, partition);
+        let managed = |arn: &String| managed_text(iam, now, arn).map(|text| document(&text));
+        let inline = self.inline.iter().map(|(name, text)| (name.clone(), document(text)));
+        let attached = self.attached.iter().filter_map(|arn| Some((arn.clone(), managed(arn)?)));
+        Identity {
+            policies: inline.chain(attached).collect(),
+            // A boundary that is gone allows nothing.
+            boundary: self.boundary.as_ref().map(|arn| managed(arn).unwrap_or_else(|| document("{}"))),
         }
-        _ => None,
     }
 }
 
+fn named(inline: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    inline.iter().map(|(name, text)| (name.clone(), text.clone())).collect()
+}
+
 /// The document in force of the managed policy at `arn`.
-fn managed_text(world: &World, session: &Session, arn: &str) -> Option<String> {
+fn managed_text(iam: &IamState, now: Duration, arn: &str) -> Option<String> {
     if let Some(managed) = aws_managed(arn) {
         return Some(managed.document.to_owned());
     }
     let name = arn.rsplit('/').next()?.to_lowercase();
-    let policy = world.accounts.get(&session.account)?.iam.policies.get(&name)?.visible(world.clock.now())?;
+    let policy = iam.policies.get(&name)?.visible(now)?;
     let version = policy.versions.iter().find(|version| version.id == policy.default_version)?;
     Some(version.document.clone())
 }
 
-fn context(
-    world: &World,
-    session: &Session,
-    principal_arn: &str,
-    identity: &Identity,
-) -> BTreeMap<String, Vec<String>> {
+fn context(world: &World, session: &Session, principal_arn: &str, held: &Held) -> BTreeMap<String, Vec<String>> {
     let mut context = BTreeMap::new();
     let mut set = |key: &str, value: String| context.insert(key.to_owned(), vec![value]);
     set("aws:PrincipalArn", principal_arn.to_owned());
@@ -133,7 +142,7 @@ fn context(
     if let Some(account) = world.accounts.get(&session.account) {
         set("aws:PrincipalOrgPaths", format!("{}/", world.organization.id_path(&account.parent)));
     }
-    for (key, value) in &identity.tags {
+    for (key, value) in &held.tags {
         set(&format!("aws:PrincipalTag/{key}"), value.clone());
     }
     if session.role_arn.is_some() {

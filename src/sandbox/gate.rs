@@ -6,7 +6,7 @@
 use super::protocol::{Request, Response, Service, json_answer, xml_answer};
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
-use super::{iam, organizations, sts};
+use super::{federated, iam, organizations, sts};
 use crate::org::AccountId;
 
 /// What a request asks, and of whom.
@@ -74,9 +74,10 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
         Service::Iam | Service::Sts | Service::Other => {
             let outcome = match caller {
                 // Federated callers have no keys yet.
-                Err(Refusal::Missing) if operation.starts_with("AssumeRoleWith") => {
-                    Err(ApiError::new(501, "NotImplemented", format!("the sandbox does not perform {operation}")))
+                Err(Refusal::Missing) if operation == "AssumeRoleWithWebIdentity" => {
+                    federated::with_web_identity(world, &params)
                 }
+                Err(Refusal::Missing) if operation == "AssumeRoleWithSAML" => federated::with_saml(world, &params),
                 Err(refusal) => Err(refusal.in_xml()),
                 Ok(session) => match service {
                     Service::Iam => iam::call(world, session.account, &operation, &params),
@@ -99,6 +100,18 @@ pub fn refuse(incoming: &Incoming, error: ApiError, request_id: String) -> Respo
             xml_answer(service, &incoming.call.operation, Err(error), request_id)
         }
     }
+}
+
+/// Lets the session behind a request end at this moment, and answers as to any expired session. Keys that are good for
+/// ever are not touched.
+pub fn expire(world: &mut World, request: &Request, request_id: String) -> Response {
+    let now = world.clock.now();
+    let session = request.credential().and_then(|(key, _)| world.keys.get_mut(key));
+    if let Some(expires) = session.and_then(|session| session.expires.as_mut()) {
+        *expires = now;
+    }
+    let incoming = read(world, request);
+    answer(world, incoming, request_id)
 }
 
 fn identify(world: &World, request: &Request) -> Result<Session, Refusal> {

@@ -3,12 +3,13 @@
 //! Many accounts, one organization, and trust that is enforced: whoever enters an account must be let in by the role's
 //! trust policy and by its own. The real SDK talks to it through [`Sandbox::http_client`], anything else over HTTP
 //! through [`serve`]. What it does not do: verify signatures, hold calls to IAM and Organizations against the caller's
-//! policies, service control policies, web identity and SAML.
+//! policies, and service control policies.
 
 pub mod build;
 mod caller;
 mod connector;
 pub mod faults;
+mod federated;
 pub mod gate;
 pub mod iam;
 pub mod managed;
@@ -26,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 
 use crate::org::AccountId;
-use faults::{Effect, Fault, Faults};
+use faults::{Effect, Fault, Faults, Moment, Refusal};
 use gate::Call;
 use protocol::{Request, Response};
 use wire::{ApiError, Params, Xml};
@@ -59,7 +60,7 @@ impl Traffic {
     }
 }
 
-/// The connection broke before the sandbox acted.
+/// The connection broke; whether the sandbox had acted is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("connection reset by peer")]
 pub struct ConnectionReset;
@@ -122,6 +123,11 @@ impl Sandbox {
         self.traffic().faults.add(fault);
     }
 
+    /// How often each fault struck, in the order they were added.
+    pub fn struck(&self) -> Vec<u64> {
+        self.traffic().faults.struck()
+    }
+
     /// Lets every call take `latency`.
     pub fn set_latency(&self, latency: Duration) {
         self.traffic().latency = latency;
@@ -148,10 +154,38 @@ impl Sandbox {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
+        let service = incoming.call.service;
+        let act = || gate::answer(&mut self.lock(), incoming.clone(), request_id.clone());
+        let refuse = |error| gate::refuse(&incoming, error, request_id.clone());
         match effect {
-            None => Ok(gate::answer(&mut self.lock(), incoming, request_id)),
-            Some(Effect::Error(error)) => Ok(gate::refuse(&incoming, error, request_id)),
-            Some(Effect::Reset) => Err(ConnectionReset),
+            None => Ok(act()),
+            Some(Effect::Error(error)) => Ok(refuse(error)),
+            Some(Effect::Refuse(refusal)) => Ok(refuse(refusal.of(service))),
+            Some(Effect::Fail) => {
+                act();
+                Ok(refuse(Refusal::InternalFailure.of(service)))
+            }
+            Some(Effect::Delay(delay)) => {
+                let answer = act();
+                tokio::time::sleep(delay).await;
+                Ok(answer)
+            }
+            Some(Effect::Reset(moment)) => {
+                if moment == Moment::After {
+                    act();
+                }
+                Err(ConnectionReset)
+            }
+            Some(Effect::Hang) => std::future::pending().await,
+            Some(Effect::Truncate) => Ok(act().cut()),
+            Some(Effect::Expire) => Ok(gate::expire(&mut self.lock(), request, request_id)),
+            Some(Effect::Stop(moment, told)) => {
+                if moment == Moment::After {
+                    act();
+                }
+                told.notify_one();
+                std::future::pending().await
+            }
         }
     }
 

@@ -34,6 +34,17 @@ pub struct Response {
     pub body: String,
 }
 
+impl Response {
+    /// The answer with the second half of its body missing.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        let half = self.body.len() / 2;
+        let middle = (half..self.body.len()).find(|at| self.body.is_char_boundary(*at)).unwrap_or_default();
+        self.body.truncate(middle);
+        self
+    }
+}
+
 /// A service that the sandbox knows, or any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
@@ -48,6 +59,16 @@ pub enum Service {
 }
 
 impl Service {
+    /// What the names of its actions begin with in policies.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+            Self::Organizations => "organizations",
+            Self::Other => "other",
+        }
+    }
+
     /// The XML namespace of its answers, which holds the API's version.
     fn namespace(self) -> &'static str {
         match self {

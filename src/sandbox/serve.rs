@@ -94,7 +94,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::sandbox::faults::{Effect, Fault, When};
+    use crate::sandbox::faults::{Effect, Fault, Moment, When};
     use crate::sandbox::world::World;
 
     async fn started() -> (Sandbox, TcpStream, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<io::Result<()>>)
@@ -145,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn a_reset_breaks_the_connection_without_an_answer() {
         let (sandbox, mut stream, _stop, _server) = started().await;
-        sandbox.fail(Fault { operation: "*".to_owned(), account: None, when: When::Always, effect: Effect::Reset });
+        sandbox.fail(Fault::of("*", When::Always, Effect::Reset(Moment::Before)));
         assert_eq!(ask(&mut stream, &sandbox).await, "");
     }
 

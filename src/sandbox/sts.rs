@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::caller::Caller;
+use super::federated;
 use super::gate::session_token;
 use super::wire::{ApiError, Params, Xml};
 use super::world::{RoleState, Session, World};
-use crate::evaluate::{Decision, evaluate};
+use crate::evaluate::{Decision, Reach, evaluate};
 use crate::org::AccountId;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 
@@ -25,11 +26,9 @@ pub fn call(world: &mut World, caller: &Session, operation: &str, params: &Param
             ("Arn", Some(Xml::text(&caller.arn))),
         ])),
         "AssumeRole" => assume_role(world, caller, params),
-        "AssumeRoleWithWebIdentity"
-        | "AssumeRoleWithSAML"
-        | "AssumeRoot"
-        | "GetSessionToken"
-        | "GetFederationToken" => {
+        "AssumeRoleWithWebIdentity" => federated::with_web_identity(world, params),
+        "AssumeRoleWithSAML" => federated::with_saml(world, params),
+        "AssumeRoot" | "GetSessionToken" | "GetFederationToken" => {
             Err(ApiError::new(501, "NotImplemented", format!("the sandbox does not perform {operation}")))
         }
         _ => Err(ApiError::new(
@@ -48,7 +47,7 @@ pub fn account_of(arn: &str) -> Option<AccountId> {
 fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<Xml, ApiError> {
     let role_arn = params.require("RoleArn")?;
     let session_name = params.require("RoleSessionName")?;
-    check_text("roleSessionName", session_name, 2..=64, "[\\w+=,.@-]*", "+=,.@-")?;
+    check_session_name(session_name)?;
     if let Some(external_id) = params.get("ExternalId") {
         check_text("externalId", external_id, 2..=1224, "[\\w+=,.@:\\/-]*", "+=,.@:/-")?;
     }
@@ -68,7 +67,7 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
         return Err(ApiError::new(403, "AccessDenied", sentence));
     }
     let role = enter(world, caller, role_arn, params)?;
-    check_duration(&role, caller, duration)?;
+    check_duration(&role, caller.role_arn.is_some(), duration)?;
     Ok(open_session(world, &role, role_arn, session_name, duration.unwrap_or(3600), params.get("SourceIdentity")))
 }
 
@@ -89,10 +88,12 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
     actions.extend(params.get("SourceIdentity").map(|_| "sts:SetSourceIdentity"));
     for action in actions {
         let request = who.request(action, role_arn, &context);
-        let own_side = who.may(&request);
-        let named = || evaluate(&[&naming], &request) == Decision::Allow && own_side != Decision::ExplicitDeny;
-        let let_go = own_side == Decision::Allow || (account_of(role_arn) == Some(caller.account) && named());
-        if !let_go || evaluate(&[&trust], &request) != Decision::Allow {
+        let reach = if account_of(role_arn) == Some(caller.account) {
+            Reach::SameAccount(evaluate(&[&naming], &request))
+        } else {
+            Reach::CrossAccount
+        };
+        if who.own.may_assume(evaluate(&[&trust], &request), reach, &request) != Decision::Allow {
             return Err(refused(action));
         }
     }
@@ -100,11 +101,11 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
 }
 
 /// The role with exactly this ARN, in an account that is open, once its creation is visible.
-fn role_at(world: &World, arn: &str) -> Option<RoleState> {
+pub(super) fn role_at(world: &World, arn: &str) -> Option<RoleState> {
     let account = world.accounts.get(&account_of(arn)?).filter(|account| account.status == "ACTIVE")?;
     let (head, path) = arn.split_once(":role")?;
     let name = path.rsplit('/').next()?;
-    let role = account.iam.roles.get(&name.to_lowercase())?.visible(world.clock.now())?;
+    let role = account.iam.roles.get(&name.to_lowercase())?.visible(world.clock.now().saturating_sub(world.sts_lag))?;
     let partition = format!("arn:{}:iam::", world.partition);
     let exact = head.starts_with(&partition) && path == format!("{}{}", role.path, role.name);
     exact.then(|| RoleState::clone(role))
@@ -139,7 +140,7 @@ fn request_context(world: &World, who: &Caller, role_arn: &str, params: &Params)
     context
 }
 
-fn open_session(
+pub(super) fn open_session(
     world: &mut World,
     role: &RoleState,
     role_arn: &str,
@@ -179,7 +180,7 @@ pub fn secret_key(key: &str) -> String {
     format!("sandbox/secret/of/{key}")
 }
 
-fn duration(params: &Params) -> Result<Option<u32>, ApiError> {
+pub(super) fn duration(params: &Params) -> Result<Option<u32>, ApiError> {
     let Some(text) = params.get("DurationSeconds") else { return Ok(None) };
     let invalid = |rule: &str| {
         ApiError::validation(format!(
@@ -193,9 +194,9 @@ fn duration(params: &Params) -> Result<Option<u32>, ApiError> {
     }
 }
 
-fn check_duration(role: &RoleState, caller: &Session, duration: Option<u32>) -> Result<(), ApiError> {
+pub(super) fn check_duration(role: &RoleState, chained: bool, duration: Option<u32>) -> Result<(), ApiError> {
     let Some(seconds) = duration else { return Ok(()) };
-    if caller.role_arn.is_some() && seconds > 3600 {
+    if chained && seconds > 3600 {
         return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
         ));
@@ -206,6 +207,10 @@ fn check_duration(role: &RoleState, caller: &Session, duration: Option<u32>) -> 
         ));
     }
     Ok(())
+}
+
+pub(super) fn check_session_name(name: &str) -> Result<(), ApiError> {
+    check_text("roleSessionName", name, 2..=64, "[\\w+=,.@-]*", "+=,.@-")
 }
 
 /// Checks the length and the characters of a parameter: letters, digits, `_` and `punctuation`.

@@ -7,7 +7,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 
 use super::*;
-use faults::When;
+use faults::{Moment, When};
 use protocol::Service;
 
 const MANAGEMENT: &str = "111111111111";
@@ -342,10 +342,7 @@ async fn what_sts_does_not_do_here_is_said_and_what_it_never_did_is_an_invalid_a
     let sandbox = sandbox();
     let client = sts(&sandbox, sandbox.credentials());
     assert_eq!(refusal(client.get_session_token().send().await).0, "NotImplemented");
-    let arn = format!("arn:aws:iam::{MEMBER}:role/x");
-    let federated =
-        client.assume_role_with_web_identity().role_arn(arn).role_session_name("ab").web_identity_token("abcd");
-    assert_eq!(refusal(federated.send().await).0, "NotImplemented");
+    assert_eq!(refusal(client.get_federation_token().name("ann").send().await).0, "NotImplemented");
     let key = sandbox.credentials().access_key_id().to_owned();
     let ask = async |service: &str, target: Option<&str>| {
         let authorization =
@@ -381,7 +378,7 @@ async fn a_fault_strikes_before_anything_happened() {
     let client = organizations(&sandbox, sandbox.credentials());
     let throttled = ApiError::new(400, "TooManyRequestsException", "slow down");
     let create = || client.create_account().account_name("new").email("new@example.com").send();
-    for effect in [Effect::Error(throttled), Effect::Reset] {
+    for effect in [Effect::Error(throttled), Effect::Reset(Moment::Before)] {
         sandbox.fail(Fault { operation: "CreateAccount".to_owned(), account: None, when: When::First(1), effect });
     }
     // The first rule hits the first call and hides the second rule from it.
@@ -393,7 +390,7 @@ async fn a_fault_strikes_before_anything_happened() {
         operation: "List*".to_owned(),
         account: Some(account(MANAGEMENT)),
         when: When::Always,
-        effect: Effect::Reset,
+        effect: Effect::Reset(Moment::Before),
     };
     sandbox.fail(other);
     let broken = client.list_accounts().send().await.unwrap_err();
@@ -407,4 +404,90 @@ async fn latency_is_waited_for() {
     let start = std::time::Instant::now();
     sts(&sandbox, sandbox.credentials()).get_caller_identity().send().await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(30));
+}
+
+/// A caller without keys, who brings a token.
+fn nobody(sandbox: &Sandbox) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(sandbox.http_client());
+    aws_sdk_sts::Client::from_conf(config.build())
+}
+
+#[tokio::test]
+async fn a_token_is_held_against_provider_audience_and_trust() {
+    let sandbox = sandbox();
+    let github = "token.actions.githubusercontent.com";
+    let provider = format!("arn:aws:iam::{MEMBER}:oidc-provider/{github}");
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Federated":"{provider}"}},"Action":"sts:AssumeRoleWithWebIdentity",
+        "Condition":{{"StringEquals":{{"{github}:aud":"sts.amazonaws.com"}},"StringLike":{{"{github}:sub":"repo:ours/app:*"}}}}}}]}}"#
+    );
+    let by_hand = |operation: &str, params: &[(&str, &str)]| {
+        sandbox.by_hand(account(MEMBER), operation, params).unwrap();
+    };
+    by_hand("CreateRole", &[("RoleName", "deploy"), ("AssumeRolePolicyDocument", &trust)]);
+    let enter = async |claims: serde_json::Value| {
+        let payload = aws_smithy_types::base64::encode(claims.to_string()).replace('+', "-").replace('/', "_");
+        let arn = format!("arn:aws:iam::{MEMBER}:role/deploy");
+        let call = nobody(&sandbox).assume_role_with_web_identity().role_arn(arn).role_session_name("ci");
+        refusal(call.web_identity_token(format!("e30.{}.sig", payload.trim_end_matches('='))).send().await).0
+    };
+    let token = |audience: &str, subject: &str| serde_json::json!({"iss": format!("https://{github}"), "aud": audience, "sub": subject, "exp": 99_999_999_999_u64});
+    let right = token("sts.amazonaws.com", "repo:ours/app:ref:refs/heads/main");
+    assert_eq!(enter(right.clone()).await, "InvalidIdentityToken", "the account has no such provider");
+    let url = format!("https://{github}");
+    by_hand("CreateOpenIDConnectProvider", &[("Url", &url), ("ClientIDList.member.1", "sts.amazonaws.com")]);
+    assert_eq!(enter(right.clone()).await, "");
+    let mut old = right;
+    old["exp"] = 1.into();
+    for (claims, code) in [
+        (old, "ExpiredTokenException"),
+        (token("another", "repo:ours/app:x"), "InvalidIdentityToken"),
+        (token("sts.amazonaws.com", "repo:theirs/app:x"), "AccessDenied"),
+        (serde_json::json!({"iss": url, "aud": "sts.amazonaws.com"}), "InvalidIdentityToken"),
+    ] {
+        assert_eq!(enter(claims.clone()).await, code, "{claims}");
+    }
+    let call = nobody(&sandbox).assume_role_with_web_identity().role_arn("arn:aws:iam::1:role/x");
+    let call = call.role_session_name("ci").web_identity_token("nonsense");
+    assert_eq!(refusal(call.send().await).0, "InvalidIdentityToken");
+}
+
+#[tokio::test]
+async fn an_assertion_is_held_against_provider_role_and_trust() {
+    let sandbox = sandbox();
+    let provider = format!("arn:aws:iam::{MEMBER}:saml-provider/corp");
+    let role = format!("arn:aws:iam::{MEMBER}:role/people");
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Federated":"{provider}"}},"Action":"sts:AssumeRoleWithSAML",
+        "Condition":{{"StringEquals":{{"SAML:aud":"https://signin.aws.amazon.com/saml"}}}}}}]}}"#
+    );
+    let by_hand = |operation: &str, params: &[(&str, &str)]| {
+        sandbox.by_hand(account(MEMBER), operation, params).unwrap();
+    };
+    by_hand("CreateRole", &[("RoleName", "people"), ("AssumeRolePolicyDocument", &trust)]);
+    let assertion = |recipient: &str, role: &str| {
+        let xml = format!(
+            r#"<saml2:Assertion xmlns:saml2="x"><saml2:Issuer>https://idp</saml2:Issuer><saml2:Subject><saml2:NameID
+            Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">ann</saml2:NameID><saml2:SubjectConfirmation>
+            <saml2:SubjectConfirmationData Recipient="{recipient}"/></saml2:SubjectConfirmation></saml2:Subject>
+            <saml2:Attribute Name="https://aws.amazon.com/SAML/Attributes/Role"><saml2:AttributeValue>{role},{provider}</saml2:AttributeValue></saml2:Attribute>
+            <saml2:Attribute Name="https://aws.amazon.com/SAML/Attributes/RoleSessionName"><saml2:AttributeValue>ann</saml2:AttributeValue></saml2:Attribute></saml2:Assertion>"#
+        );
+        aws_smithy_types::base64::encode(xml)
+    };
+    let enter = async |assertion: String| {
+        let call = nobody(&sandbox).assume_role_with_saml().role_arn(&role).principal_arn(&provider);
+        refusal(call.saml_assertion(assertion).send().await).0
+    };
+    let signin = "https://signin.aws.amazon.com/saml";
+    assert_eq!(enter(assertion(signin, &role)).await, "InvalidIdentityToken", "the account has no such provider");
+    by_hand("CreateSAMLProvider", &[("Name", "corp"), ("SAMLMetadataDocument", "<x/>")]);
+    assert_eq!(enter(assertion(signin, &role)).await, "");
+    assert_eq!(enter(assertion("https://elsewhere", &role)).await, "AccessDenied");
+    assert_eq!(enter(assertion(signin, &format!("{role}-other"))).await, "InvalidIdentityToken");
+    assert_eq!(enter("%%%".to_owned()).await, "InvalidIdentityToken");
 }

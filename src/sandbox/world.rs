@@ -21,6 +21,10 @@ pub struct World {
     pub clock: Clock,
     /// How long a write to IAM stays unseen by reads.
     pub lag: Duration,
+    /// How old a role or user must be before a trust policy can name it.
+    pub youth: Duration,
+    /// How long STS refuses a role after a write to it that reads of IAM already see.
+    pub sts_lag: Duration,
     /// Makes ids; the same seed gives the same ids for the same calls.
     pub ids: Ids,
 }
@@ -42,8 +46,8 @@ impl World {
 /// The clock of the sandbox.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
-    /// Moves by itself.
-    Wall(std::time::Instant),
+    /// Moves by itself, with the clock of tokio, which tests can let jump.
+    Wall(tokio::time::Instant),
     /// Moves when told to.
     Manual(Duration),
 }
@@ -205,6 +209,8 @@ pub struct IamState {
     pub groups: BTreeMap<String, GroupState>,
     /// Instance profiles by name in lower case.
     pub profiles: BTreeMap<String, ProfileState>,
+    /// Identity providers by ARN, with the client ids that tokens of an OIDC provider may be for.
+    pub providers: BTreeMap<String, Vec<String>>,
     /// Quotas that differ from the documented defaults, by the name `GetAccountSummary` gives them.
     pub quotas: BTreeMap<String, usize>,
     /// ARNs of the roles and users that trust policies of this account ever named, by unique id.

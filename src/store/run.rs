@@ -80,6 +80,13 @@ pub enum Entry {
         /// Why it is not done.
         error: Option<String>,
     },
+    /// An account was left out, because it could not be read.
+    Unreadable {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        error: String,
+    },
     /// A wave begins.
     WaveStarted {
         /// Which, counted from 0.

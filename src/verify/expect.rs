@@ -10,22 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{keys, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
-use crate::evaluate::{Decision, Request, Why, explain};
+use crate::evaluate::{Decision, Identity, Request, Voice, Why};
 use crate::resource::policy::pattern::{Variables, may_overlap, tokens};
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Statement};
 use crate::resource::role::Expectation;
 
-/// The live policies of a role.
-#[derive(Debug, Clone, Default)]
-pub struct Policies {
-    /// Inline and attached ones, with their names.
-    pub identity: Vec<(String, PolicyDocument)>,
-    /// The boundary; one that is gone allows nothing.
-    pub boundary: Option<PolicyDocument>,
-}
-
 /// Holds the policies of a role against its expectations: what is not as expected one by one, the rest counted.
-pub fn check(setting: Setting<'_>, subject: Subject<'_>, policies: &Policies) -> Vec<Check> {
+pub fn check(setting: Setting<'_>, subject: Subject<'_>, policies: &Identity) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut met = 0;
     let mut all = 0;
@@ -77,7 +68,7 @@ enum Found {
 
 struct Judge<'a> {
     context: BTreeMap<String, Vec<String>>,
-    policies: &'a Policies,
+    policies: &'a Identity,
 }
 
 impl Judge<'_> {
@@ -114,23 +105,15 @@ impl Judge<'_> {
 
     /// What policies and boundary say together, and which of them said it.
     fn decide(&self, action: &str, resource: &str) -> (Decision, String) {
-        let documents: Vec<&PolicyDocument> = self.policies.identity.iter().map(|(_, document)| document).collect();
-        let (decision, why) = explain(&documents, &self.request(action, resource));
-        let words = match &why {
-            Some(Why { policy, .. }) => {
-                self.policies.identity.get(*policy).map_or_else(String::new, |(name, _)| format!("policy `{name}`"))
+        let (decision, voice) = self.policies.decide(&self.request(action, resource));
+        let words = match voice {
+            Voice::Policy(Why { policy, .. }) => {
+                self.policies.policies.get(policy).map_or_else(String::new, |(name, _)| format!("policy `{name}`"))
             }
-            None => "any policy".to_owned(),
+            Voice::Boundary => "the permissions boundary".to_owned(),
+            Voice::Nobody => "any policy".to_owned(),
         };
-        match (decision, &self.policies.boundary) {
-            (Decision::Allow | Decision::Undecided, Some(boundary)) => {
-                match explain(&[boundary], &self.request(action, resource)).0 {
-                    Decision::Allow => (decision, words),
-                    bounded => (bounded, "the permissions boundary".to_owned()),
-                }
-            }
-            _ => (decision, words),
-        }
+        (decision, words)
     }
 
     fn request(&self, action: &str, resource: &str) -> Request {
@@ -144,7 +127,7 @@ impl Judge<'_> {
     }
 
     fn documents(&self) -> impl Iterator<Item = &PolicyDocument> {
-        self.policies.identity.iter().map(|(_, document)| document).chain(&self.policies.boundary)
+        self.policies.policies.iter().map(|(_, document)| document).chain(&self.policies.boundary)
     }
 
     fn open_keys(&self) -> BTreeSet<String> {
@@ -200,7 +183,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn outcomes(policies: &Policies, allow: &[&str], deny: &[&str]) -> Vec<(Outcome, String)> {
+    fn outcomes(policies: &Identity, allow: &[&str], deny: &[&str]) -> Vec<(Outcome, String)> {
         let mut bench = Bench::new("{}", "{}");
         bench.desired.expect = vec![Expectation { allow: pairs(allow), deny: pairs(deny), context: BTreeMap::new() }];
         let checks = check(bench.setting(), bench.subject(), policies);
@@ -214,8 +197,8 @@ mod tests {
 
     #[test]
     fn each_expectation_is_held_against_the_policies() {
-        let policies = Policies {
-            identity: vec![("P".to_owned(), document(&[READ, ANY, NO_KEYS, TAGGED].join(",")))],
+        let policies = Identity {
+            policies: vec![("P".to_owned(), document(&[READ, ANY, NO_KEYS, TAGGED].join(",")))],
             boundary: None,
         };
         for (allow, deny, expect) in [
@@ -242,8 +225,8 @@ mod tests {
 
     #[test]
     fn a_boundary_takes_away_and_one_that_is_gone_takes_all() {
-        let policies = |boundary: &str| Policies {
-            identity: vec![("P".to_owned(), document(ANY))],
+        let policies = |boundary: &str| Identity {
+            policies: vec![("P".to_owned(), document(ANY))],
             boundary: Some(document(boundary)),
         };
         let asked = ["ec2:RunInstances on *"];
@@ -257,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_failure_names_action_role_and_account_and_the_rest_is_counted() {
-        let policies = Policies { identity: vec![("P".to_owned(), document(ANY))], boundary: None };
+        let policies = Identity { policies: vec![("P".to_owned(), document(ANY))], boundary: None };
         let found =
             outcomes(&policies, &["ec2:CreateSnapshot on *", "s3:GetObject on *", "ec2:RunInstances on *"], &[]);
         assert_eq!(found[0], (Proven, "2 of 3 expected permissions are as expected".to_owned()));

@@ -30,6 +30,8 @@ pub struct Tries {
     pub right: Try,
     /// Those that must be refused.
     pub wrong: Vec<Try>,
+    /// Whether the live trust, as it was read, lets the right one in: a refusal may then be mere lag.
+    pub let_in: bool,
 }
 
 /// Why a caller can assume no role at all; `None` where it can.
@@ -66,7 +68,8 @@ pub fn tries(setting: Setting<'_>, subject: Subject<'_>, session: Option<&Sessio
         let session_name = OTHER_SESSION.to_owned();
         wrong.push(Try { probe: Probe::LiveSessionName, session_name, ..right.clone() });
     }
-    Ok(Tries { right, wrong })
+    let let_in = attempt.decide(&subject.live.trust, &subject.live.arn).0 == Decision::Allow;
+    Ok(Tries { right, wrong, let_in })
 }
 
 const OTHER_SESSION: &str = "rolecall-verify-other";
@@ -170,7 +173,7 @@ mod tests {
         bench.organization.caller.arn = caller.to_owned();
         let session = session.map(|name| SessionName::parse(name).unwrap());
         match tries(bench.setting(), bench.subject(), session.as_ref()) {
-            Ok(Tries { right, wrong }) => [vec![right], wrong]
+            Ok(Tries { right, wrong, .. }) => [vec![right], wrong]
                 .concat()
                 .into_iter()
                 .map(|call| (call.probe, call.external_id, call.session_name))

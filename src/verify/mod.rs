@@ -1,12 +1,13 @@
 //! Proving roles: what is to be tried, and what each answer proves. Pure.
 //!
 //! A role is held against its desired state from two sides. Offline, its live trust policy is evaluated for whoever
-//! must get in and for whoever must not ([`trust`]), and its live policies for what it must be able to do ([`expect`]).
+//! must get in and for whoever must not ([`trust`]), the policies of those who are to come ([`caller`]), and its live policies for what it must be able to do ([`expect`]).
 //! Live, whoever runs rolecall tries to enter it, in the right way and in wrong ones ([`live`]). Both are needed: an
 //! evaluation knows no service control policies, and an emulator lets everybody in.
 //!
 //! Nothing counts as passed that was not proven: what cannot be decided is said to be not provable.
 
+pub mod caller;
 pub mod expect;
 pub mod live;
 mod request;
@@ -68,6 +69,8 @@ pub enum Probe {
     Condition,
     /// Nobody else gets in.
     NobodyElse,
+    /// The own policies of a user, group or role of the organization let it come.
+    Caller,
     /// STS lets the caller in.
     LiveAllowed,
     /// STS refuses the caller without the external id.

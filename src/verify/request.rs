@@ -128,14 +128,18 @@ impl Attempt {
 
     /// What `trust` says to it.
     pub fn decide(&self, trust: &PolicyDocument, role_arn: &str) -> (Decision, Option<Why>) {
-        let request = Request {
+        explain(&[trust], &self.request(role_arn, self.open_keys(trust)))
+    }
+
+    /// It as policies see it, where nothing is known of the keys `open`.
+    pub fn request(&self, role_arn: &str, open: BTreeSet<String>) -> Request {
+        Request {
             principal: Principal { names: self.names.clone() },
             action: self.action.to_owned(),
             resource: role_arn.to_owned(),
             context: self.context.clone(),
-            unknown: self.open_keys(trust).into_iter().collect(),
-        };
-        explain(&[trust], &request)
+            unknown: open.into_iter().collect(),
+        }
     }
 
     /// The keys that `trust` asks for and of which nothing is known.

@@ -53,7 +53,7 @@ fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> 
 }
 
 /// The attempt, or the same with MFA: the first that the desired trust allows.
-fn in_the_right_way(subject: Subject<'_>, attempt: &Attempt) -> Option<Attempt> {
+pub(super) fn in_the_right_way(subject: Subject<'_>, attempt: &Attempt) -> Option<Attempt> {
     let arn = &subject.live.arn;
     let mut ways = [attempt.clone(), attempt.with(MFA, Some("true".to_owned()))].into_iter();
     ways.find(|way| way.decide(&subject.desired.trust, arn).0 == Decision::Allow)
@@ -290,7 +290,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Which statement decided.
-fn by(why: Option<Why>) -> String {
+pub(super) fn by(why: Option<Why>) -> String {
     match why {
         Some(Why { statement: Some(place), sid: Some(sid), .. }) => format!(" by statement {} (`{sid}`)", place + 1),
         Some(Why { statement: Some(place), .. }) => format!(" by statement {}", place + 1),
@@ -298,7 +298,7 @@ fn by(why: Option<Why>) -> String {
     }
 }
 
-fn dead(live: &PolicyDocument) -> String {
+pub(super) fn dead(live: &PolicyDocument) -> String {
     let dead: Vec<String> = live.dead_principals().into_iter().collect();
     if dead.is_empty() { String::new() } else { format!("; it names {}, whose principal is gone", dead.join(", ")) }
 }

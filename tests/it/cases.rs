@@ -4,7 +4,8 @@
 //! the calls that are made by hand first, as `{"account", "operation", "params"}`: a parameter that is an object is sent
 //! as JSON text, `Tags` as the list that IAM takes, and tags of `aws:` are set as AWS itself sets them. `org.toml` is another
 //! organization than the demonstration's, `args.txt` holds further arguments of `plan`. `plan.txt` and `plan.json` are
-//! what `plan` prints, with the exit code of `--detailed-exitcode`; `BLESS=1` rewrites them.
+//! what `plan` prints, with the exit code of `--detailed-exitcode`; `BLESS=1` rewrites them. Where `plan.md` is there, it is
+//! what `plan --format markdown` prints.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,7 +73,9 @@ impl Case {
         let directory = Directory::of(&[("rolecall.toml", &self.read("desired.toml").unwrap())]);
         for entry in fs::read_dir(&self.path).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if !["desired.toml", "live.json", "org.toml", "args.txt", "plan.txt", "plan.json"].contains(&&*name) {
+            if !["desired.toml", "live.json", "org.toml", "args.txt", "plan.txt", "plan.json", "plan.md"]
+                .contains(&&*name)
+            {
                 directory.write(&name, &self.read(&name).unwrap());
             }
         }
@@ -106,7 +109,8 @@ impl Case {
         let request_id = Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").unwrap();
         let [text, json] =
             [text + &ending, json].map(|said| request_id.replace_all(&said, "<request id>").into_owned());
-        let differences = [self.compare("plan.txt", &text), self.compare("plan.json", &json)];
+        let markdown = self.read("plan.md").and_then(|_| self.compare("plan.md", &plan("markdown").0));
+        let differences = [self.compare("plan.txt", &text), self.compare("plan.json", &json), markdown];
         differences.into_iter().flatten().reduce(|one, other| one + &other)
     }
 

@@ -111,8 +111,8 @@ fn cases() -> Vec<Case> {
     };
     let boundary =
         |name: &str| act("PutRolePermissionsBoundary", &[("RoleName", "R"), ("PermissionsBoundary", &managed(name))]);
-    let reordered = r#"{"Statement":[{"Resource":"*","Action":"s3:DeleteObject","Effect":"Deny"},
-        {"Resource":"*","Effect":"Allow","Action":["s3:ListBucket","s3:GetObject"]}],"Version":"2012-10-17"}"#;
+    let reordered = r#"{"Version":"2012-10-17","Statement":[{"Resource":"*","Action":"s3:DeleteObject","Effect":"Deny"},
+        {"Resource":"*","Effect":"Allow","Action":["s3:ListBucket","s3:GetObject"]}]}"#;
     vec![
         found("another account trusted", trust(&edit(TRUST, "999999999999", "888888888888")), "update", &["trust"]),
         found("everybody trusted", trust(&edit(TRUST, "arn:aws:iam::999999999999:root", "*")), "update", &["trust"]),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::cloud::Cloud;
 use crate::support::world::{Kit, World, document, operations, steps};
 
 const ACCOUNTS: &[(&str, &str)] = &[("account-a", ""), ("account-b", ""), ("account-c", "")];
@@ -221,6 +222,15 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     let arn = format!("arn:aws:iam::{}:role/CloudTrailLogs-Z", world.id("account-a"));
     kit.run(world, "output", &[]).exits(0).says(&[&arn]);
 
+    // The reader's own side: the user of b without the user policy.
+    let reader = world.iam("account-b");
+    let granted = reader.delete_user_policy().user_name("log-reader").policy_name("rolecall-cloudtrail-readers-assume");
+    world.wait(granted.send()).unwrap();
+    let refused = format!("{b}:user/log-reader` cannot assume it: no policy of its own allows `sts:AssumeRole`");
+    kit.run(world, "verify", &["--offline"]).exits(2).says(&["CloudTrailLogs-B", &refused]);
+    kit.apply(world, &[]);
+    kit.run(world, "verify", &["--offline"]).exits(0);
+
     // What CT-4 is about: somebody else is let in by hand.
     let iam = world.iam("account-a");
     let open = format!(
@@ -228,6 +238,46 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     );
     world.wait(iam.update_assume_role_policy().role_name("CloudTrailLogs-B").policy_document(open).send()).unwrap();
     kit.run(world, "verify", &["--offline"]).exits(2).says(&["CloudTrailLogs-B", &c]);
+}
+
+/// N3.1.
+#[test]
+fn the_root_user_of_a_reader_is_refused_without_a_call() {
+    let mut world = World::sandbox(&[], ACCOUNTS);
+    let kit = kit(&[reader("B", world.id("account-b"), "bucket = \"acme-cloudtrail-logs\"")]);
+    kit.apply(&world, &[]);
+    let root = format!("arn:aws:iam::{}:root", world.id("account-b"));
+    world.call_as("account-b", &root);
+    let sandbox = world.sandbox.clone().unwrap();
+    let asked =
+        || sandbox.calls().iter().filter(|(call, _)| call.operation == "AssumeRole").map(|(_, n)| n).sum::<u64>();
+    let before = asked();
+    kit.run(&world, "verify", &[]).exits(1).says(&["root", "cannot assume", &root]);
+    assert_eq!(asked(), before);
+}
+
+/// The verify matrix, live: users come with their own keys and are let in as the documents say.
+#[test]
+fn each_reader_is_let_in_to_its_own_role_alone() {
+    let world = World::sandbox(&[], ACCOUNTS);
+    with_users(&world);
+    let kit = three_readers(&world);
+    kit.apply(&world, &[]);
+    let role = |letter: &str| format!("arn:aws:iam::{}:role/CloudTrailLogs-{letter}", world.id("account-a"));
+    let (b, c) = (role("B"), role("C"));
+    let sandbox = world.sandbox.clone().unwrap();
+    let user = format!("arn:aws:iam::{}:user/log-reader", world.id("account-b"));
+    let (endpoint, id) = (world.cloud.endpoint.clone(), world.id("account-b").to_owned());
+    let enter = |arn: &str| {
+        let keys = sandbox.credentials_of(&user).unwrap();
+        let sts = world.wait(Cloud::new(&endpoint, keys.access_key_id(), keys.secret_access_key())).sts;
+        let answer = world.wait(sts.assume_role().role_arn(arn).role_session_name("log-reader").send());
+        answer.map(drop).map_err(|error| error.into_service_error().meta().code().unwrap_or_default().to_owned())
+    };
+    assert_eq!((enter(&b), enter(&c)), (Ok(()), Err("AccessDenied".to_owned())));
+    let gone = [("UserName", "log-reader"), ("PolicyName", "rolecall-cloudtrail-readers-assume")];
+    sandbox.by_hand(id.parse().unwrap(), "DeleteUserPolicy", &gone).unwrap();
+    assert_eq!(enter(&b), Err("AccessDenied".to_owned()), "without the user policy");
 }
 
 /// N3.6.

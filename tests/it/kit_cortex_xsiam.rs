@@ -524,3 +524,38 @@ fn it_is_a_module_of_a_directory_of_ones_own() {
     let (of_the_kit, alone) = (steps(&plan), steps(&kit(&["audit_logs", "dspm"]).plan(&world, &[])));
     assert_eq!(of_the_kit, alone);
 }
+
+/// XS-R3, live: a collector comes with a token of Google's, as the trust demands it or otherwise.
+#[test]
+fn a_token_for_the_right_audience_and_subject_is_let_in_and_no_other() {
+    let world = World::sandbox(UNITS, ACCOUNTS);
+    let kit = kit(&["audit_logs"]);
+    kit.apply(&world, &[]);
+    let arn = format!("arn:aws:iam::{}:role/cortex-logs-ingestion-access", world.id("management"));
+    let enter = |audience: &str, subject: &str| {
+        let claims = serde_json::json!({ "iss": "https://accounts.google.com", "aud": audience, "sub": subject });
+        let call = world.cloud.sts.assume_role_with_web_identity().role_arn(&arn).role_session_name("collector");
+        world.wait(call.web_identity_token(jwt(&claims)).send()).map_err(|error| error.into_service_error().to_string())
+    };
+    let (audience, subject) = ("cortex-audience", "104000000000000000001");
+    let session = enter(audience, subject).unwrap();
+    assert!(session.assumed_role_user.unwrap().arn.contains(":assumed-role/cortex-logs-ingestion-access/collector"));
+    for (audience, subject) in [("another", subject), (audience, "104000000000000000002")] {
+        let error = enter(audience, subject).unwrap_err();
+        assert!(error.contains("AccessDenied"), "{error}");
+    }
+}
+
+/// A token that nobody signed.
+fn jwt(claims: &Value) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let text = claims.to_string();
+    let mut encoded = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let bits =
+            chunk.iter().enumerate().fold(0_u32, |bits, (place, byte)| bits | u32::from(*byte) << (16 - 8 * place));
+        let letters = (0..=chunk.len()).map(|place| char::from(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]));
+        encoded.extend(letters);
+    }
+    format!("e30.{encoded}.")
+}

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rolecall::org::AccountId;
-use rolecall::sandbox::faults::{Effect, Fault, When};
+use rolecall::sandbox::faults::{Effect, Fault, Moment, When};
 use rolecall::sandbox::wire::ApiError;
-use rolecall::sandbox::world::World;
+use rolecall::sandbox::world::{Ids, World};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio::task::block_in_place;
 
+use crate::faults::soak;
 use crate::support::served::Served;
 use crate::support::{Directory, Run, for_each, rolecall, run};
 
@@ -191,20 +193,24 @@ async fn a_plan_applied_leaves_nothing_to_plan_whatever_the_feature() {
     assert_eq!(served.writes().len(), steps, "what is written is what was planned: {:?}", served.writes());
 }
 
+/// Each of `operations` with its number among those of its name.
+fn numbered(operations: Vec<String>) -> Vec<(String, u64)> {
+    assert!(operations.len() > 25, "{operations:?}");
+    let mut each: BTreeMap<String, u64> = BTreeMap::new();
+    let number = |operation: String| {
+        let number = each.entry(operation.clone()).or_default();
+        *number += 1;
+        (operation, *number)
+    };
+    operations.into_iter().map(number).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn an_apply_that_fails_at_any_write_is_finished_by_the_next() {
     let clean = lived_in().await;
     converges(&clean, &everything(), "nothing");
     let expected = Arc::new(holdings(&clean));
-    let mut each: BTreeMap<String, u64> = BTreeMap::new();
-    let writes = clean.writes().into_iter().map(|operation| {
-        let number = each.entry(operation.clone()).or_default();
-        *number += 1;
-        (operation, *number)
-    });
-    let writes: Vec<(String, u64)> = writes.collect();
-    assert!(writes.len() > 25, "{writes:?}");
-    for_each(writes, |(operation, number)| {
+    for_each(numbered(clean.writes()), |(operation, number)| {
         let expected = Arc::clone(&expected);
         async move {
             let (served, desired) = (lived_in().await, everything());
@@ -224,32 +230,46 @@ async fn an_apply_that_fails_at_any_write_is_finished_by_the_next() {
     .await;
 }
 
-/// Moments at which the process is killed, evenly spread over the time that an apply takes.
-const KILLS: u32 = 15;
+/// Kills the process when the call that `fault` waits for has come, and asserts that the next apply finishes its work.
+async fn killed_at(fault: impl FnOnce(Arc<Notify>) -> Fault, moment: String, expected: Arc<String>) {
+    let (served, desired, now) = (lived_in().await, everything(), Arc::new(Notify::new()));
+    served.sandbox.fail(fault(Arc::clone(&now)));
+    let mut command = served.command(&desired, &APPLY);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    tokio::time::timeout(Duration::from_mins(1), now.notified()).await.expect("the call comes");
+    // On unix this is SIGKILL.
+    child.kill().unwrap();
+    block_in_place(|| child.wait()).unwrap();
+    let after = format!("a kill {moment}");
+    let finished = rolecall_on(&served, &desired, &APPLY);
+    assert_eq!(finished.code, 0, "{after}: {}", finished.text());
+    assert_eq!(holdings(&served), *expected, "{after}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn an_apply_that_is_killed_at_any_moment_is_finished_by_the_next() {
-    const LATENCY: Duration = Duration::from_millis(40);
+async fn an_apply_that_is_killed_after_any_write_is_finished_by_the_next() {
     let clean = lived_in().await;
-    clean.sandbox.set_latency(LATENCY);
-    let start = Instant::now();
+    converges(&clean, &everything(), "nothing");
+    let expected = Arc::new(holdings(&clean));
+    for_each(numbered(clean.writes()), |(operation, number)| {
+        let moment = format!("after {operation} number {number}, before its answer");
+        let fault = move |now| Fault::of(&operation, When::Nth(number), Effect::Stop(Moment::After, now));
+        killed_at(fault, moment, Arc::clone(&expected))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn an_apply_that_is_killed_between_writes_is_finished_by_the_next() {
+    // Reads and writes, those of entering accounts too.
+    let moments = if soak() { 50 } else { 8 };
+    let clean = lived_in().await;
     rolecall_on(&clean, &everything(), &APPLY).exits(0);
-    let (whole, expected) = (start.elapsed(), Arc::new(holdings(&clean)));
-    for_each((1..=KILLS).collect(), |moment| {
-        let expected = Arc::clone(&expected);
-        async move {
-            let (served, desired) = (lived_in().await, everything());
-            served.sandbox.set_latency(LATENCY);
-            let mut command = served.command(&desired, &APPLY);
-            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            tokio::time::sleep(whole * moment / KILLS).await;
-            child.kill().unwrap();
-            block_in_place(|| child.wait()).unwrap();
-            served.sandbox.set_latency(Duration::ZERO);
-            let after = format!("a kill after {} writes", served.writes().len());
-            converges(&served, &desired, &after);
-            assert_eq!(holdings(&served), *expected, "{after}");
-        }
+    let (calls, expected) = (clean.sandbox.calls().values().sum::<u64>(), Arc::new(holdings(&clean)));
+    for_each((1..=moments).collect(), |moment: u64| {
+        let nth = Ids(moment).roll() % calls + 1;
+        let fault = move |now| Fault::of("*", When::Nth(nth), Effect::Stop(Moment::Before, now));
+        killed_at(fault, format!("at call {nth} of {calls}"), Arc::clone(&expected))
     })
     .await;
 }

@@ -10,9 +10,11 @@
 )]
 
 mod apply;
+mod browser;
 mod cases;
 mod clients;
 mod drift;
+mod faults;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;
@@ -23,6 +25,8 @@ mod moto;
 mod negative;
 mod probes;
 mod readme;
+mod rollout;
+mod schema;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;

@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use rolecall::aws;
 use rolecall::execute::{Outcome, RunSummary};
 use rolecall::org::AccountId;
-use rolecall::plan::{Action, Summary};
+use rolecall::plan::{Action, Converged, Items, Summary};
 use rolecall::store::backend::{Condition, Failure, Version};
 use rolecall::store::{
     Access, AccountRecord, Backend, Directory as Local, Entry, Identity, LeaseError, LeaseSettings, ResourceRecord,
@@ -73,11 +73,12 @@ async fn fill(store: &Store) {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:01Z".to_owned(),
         run: "20260101T000000Z-0001".to_owned(),
-        fingerprint: "sha256:22".to_owned(),
-        unique_id: Some("AROAEXAMPLE".to_owned()),
-        arn: Some("arn:aws:iam::222222222222:role/Reader".to_owned()),
-        live: json!({"max_session_duration": 3600}),
-        desired: json!({"max_session_duration": 3600}),
+        converged: Converged {
+            unique_id: Some("AROAEXAMPLE".to_owned()),
+            arn: Some("arn:aws:iam::222222222222:role/Reader".to_owned()),
+            values: json!({"max_session_duration": 3600}),
+            items: Items::new(),
+        },
     };
     let record = AccountRecord { account: account("222222222222"), resources: [(ADDRESS.to_owned(), resource)].into() };
     store.put_account(&record).await.unwrap();
@@ -86,7 +87,7 @@ async fn fill(store: &Store) {
         address: ADDRESS.to_owned(),
         action: Action::Create,
         before: json!(null),
-        after: json!({"path": "/"}),
+        details: false,
         expected: "sha256:22".to_owned(),
         steps: 1,
     });

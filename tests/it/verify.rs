@@ -45,11 +45,17 @@ impl Scene {
     }
 
     async fn of(desired: &str) -> Self {
+        Self::prepared(desired, |_| ()).await
+    }
+
+    /// With something in the accounts before the desired state is applied.
+    async fn prepared(desired: &str, prepare: impl FnOnce(&Self)) -> Self {
         let sandbox = Sandbox::new(World::demo());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
         let scene = Self { sandbox, endpoint, desired: Directory::new(desired) };
+        prepare(&scene);
         scene.rolecall(&["apply", "--auto-approve"]).exits(0);
         scene
     }
@@ -199,6 +205,101 @@ async fn the_arns_of_our_roles_are_handed_out_without_secrets() {
     scene.rolecall(&["output", "--show-sensitive", "--format", "csv"]).exits(0).says(&[",vendor-secret-id"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_right_way_right_after_a_change_is_waited_out() {
+    let scene = Scene::new().await;
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--role", "Audit"]).exits(0);
+    let usual = scene.calls("AssumeRole") - asked;
+    // A role that is new to STS.
+    scene.sandbox.with(|world| world.sts_lag = std::time::Duration::from_secs(2));
+    let tag = [("RoleName", "Audit"), ("Tags.member.1.Key", "new"), ("Tags.member.1.Value", "yes")];
+    PROD.iter().for_each(|account| scene.by_hand(account, "TagRole", &tag));
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--role", "Audit"]).exits(0).says(&["Audit proven in 3 of 3 accounts"]);
+    let waited = scene.calls("AssumeRole") - asked;
+    assert!(waited > usual, "{waited} {usual}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_let_in_the_wrong_way_is_not_asked_again() {
+    let scene = Scene::new().await;
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}"#;
+    scene.trust(PROD[0], "Audit", open);
+    let asked = scene.calls("AssumeRole");
+    scene.rolecall(&["verify", "--account", PROD[0]]).exits(2).says(&["without the external id"]);
+    // Entering the account, then the right way, without an external id, and with a wrong one: once each.
+    assert_eq!(scene.calls("AssumeRole") - asked, 4);
+}
+
+const GRANTED: &str = r#"
+name = "verified"
+
+[[role]]
+name = "Logs"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+aws = ["arn:aws:iam::444444444441:user/teams/reader", "arn:aws:iam::444444444442:role/Importer"]
+
+[[role]]
+name = "Granted"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+aws = ["444444444441"]
+
+[[grant]]
+role = "Granted"
+in = { account = "log-archive" }
+to = [{ account = "444444444441", user = "reader" }, { account = "444444444441", group = "readers" }]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_let_in_must_be_let_go_by_its_own_account_too() {
+    let scene = Scene::prepared(GRANTED, |scene| {
+        scene.by_hand(PROD[0], "CreateUser", &[("UserName", "reader"), ("Path", "/teams/")]);
+        scene.by_hand(PROD[0], "CreateGroup", &[("GroupName", "readers")]);
+        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        scene.by_hand(PROD[1], "CreateRole", &[("RoleName", "Importer"), ("AssumeRolePolicyDocument", trust)]);
+    })
+    .await;
+    let logs = format!("{LOGS}/role/Logs");
+    let granted = format!("{LOGS}/role/Granted");
+    let verified = scene.rolecall(&["verify", "--offline", "--format", "json"]).exits(2);
+    // Both are named by the trust, and no policy of theirs lets them go.
+    assert_eq!(probes(&verified, &logs, "failed"), ["caller", "caller"]);
+    assert_eq!(probes(&verified, &granted, "failed"), [""; 0]);
+    assert_eq!(probes(&verified, &granted, "proven").iter().filter(|probe| *probe == "caller").count(), 2);
+    verified.says(&["user/teams/reader` cannot assume it: no policy of its own allows `sts:AssumeRole`"]);
+
+    // The user is let go by a policy of a group it is in, the role by one that is attached to it.
+    let go = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::222222222221:role/*"}]}"#;
+    scene.by_hand(PROD[0], "CreateGroup", &[("GroupName", "travellers")]);
+    scene.by_hand(PROD[0], "AddUserToGroup", &[("GroupName", "travellers"), ("UserName", "reader")]);
+    let policy = [("GroupName", "travellers"), ("PolicyName", "go"), ("PolicyDocument", go)];
+    scene.by_hand(PROD[0], "PutGroupPolicy", &policy);
+    scene.by_hand(PROD[1], "CreatePolicy", &[("PolicyName", "Go"), ("PolicyDocument", go)]);
+    let arn = format!("arn:aws:iam::{}:policy/Go", PROD[1]);
+    scene.by_hand(PROD[1], "AttachRolePolicy", &[("RoleName", "Importer"), ("PolicyArn", &arn)]);
+    scene.rolecall(&["verify", "--offline", "-v"]).exits(0).says(&["statement 1 of its policy `go` allows it", &arn]);
+
+    // A boundary takes it away again, and so does a deny.
+    let boundary = "arn:aws:iam::aws:policy/SecurityAudit";
+    let bounded = [("RoleName", "Importer"), ("PermissionsBoundary", boundary)];
+    scene.by_hand(PROD[1], "PutRolePermissionsBoundary", &bounded);
+    let deny = go.replace("Allow", "Deny");
+    scene.by_hand(PROD[0], "PutUserPolicy", &[("UserName", "reader"), ("PolicyName", "no"), ("PolicyDocument", &deny)]);
+    scene
+        .rolecall(&["verify", "--offline"])
+        .exits(2)
+        .says(&["its permissions boundary does not allow it", "statement 1 of its policy `no` denies it"]);
+    scene.by_hand(PROD[0], "DeleteUserPolicy", &[("UserName", "reader"), ("PolicyName", "no")]);
+    scene.by_hand(PROD[0], "RemoveUserFromGroup", &[("GroupName", "travellers"), ("UserName", "reader")]);
+    let granted = [("UserName", "reader"), ("PolicyName", "rolecall-verified-assume")];
+    scene.by_hand(PROD[0], "DeleteUserPolicy", &granted);
+    scene.by_hand(PROD[0], "DeleteUser", &[("UserName", "reader")]);
+    scene.rolecall(&["verify", "--offline"]).exits(2).says(&["there is no such user"]);
+}
+
 const EXPECTING: &str = r#"
 name = "verified"
 
@@ -232,7 +333,87 @@ async fn a_permission_that_is_gone_fails_in_its_account_and_the_check_can_be_ski
     assert_eq!(probes(&verified, &format!("{}/role/Audit", PROD[1]), "failed"), ["expect"]);
     assert!(verified.stdout.contains("4 of 5 expected permissions"), "{}", verified.stdout);
     scene.rolecall(&["verify", "--skip-account-check"]).exits(0);
-    // The sandbox simulates nothing: that proves nothing, and the evaluation still fails.
+    // IAM says the same as the evaluation, permission by permission.
     let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(2);
-    assert_eq!(probes(&simulated, &format!("{}/role/Audit", PROD[0]), "not_provable"), ["simulate"; 5]);
+    let proven = |account: &str| {
+        let proven = probes(&simulated, &format!("{account}/role/Audit"), "proven");
+        proven.iter().filter(|probe| *probe == "simulate").count()
+    };
+    assert_eq!((proven(PROD[0]), proven(PROD[1])), (5, 4));
+    assert_eq!(probes(&simulated, &format!("{}/role/Audit", PROD[1]), "failed"), ["expect", "simulate"]);
+}
+
+const CONDITIONED: &str = r#"
+name = "verified"
+
+[[role]]
+name = "Audit"
+targets = [{ account = "log-archive" }]
+permissions_boundary = "aws:ReadOnlyAccess"
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+[[role.inline_policy]]
+name = "queues"
+[[role.inline_policy.statement]]
+actions = ["s3:GetObject"]
+resources = ["arn:aws:s3:::logs/*"]
+[role.inline_policy.statement.conditions.StringEquals]
+"aws:SourceVpc" = "vpc-1"
+[[role.inline_policy.statement]]
+actions = ["s3:DeleteObject"]
+resources = ["arn:aws:s3:::logs/*"]
+[[role.expect]]
+allow = ["s3:GetObject on arn:aws:s3:::logs/x"]
+deny = ["s3:DeleteObject on arn:aws:s3:::logs/x", "s3:GetObject on arn:aws:s3:::other/x"]
+CONTEXT
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_sees_boundaries_and_says_which_keys_it_lacks() {
+    let address = format!("{LOGS}/role/Audit");
+    let scene = Scene::of(&CONDITIONED.replace("CONTEXT", "")).await;
+    let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(0);
+    // Of what is not allowed either way, IAM lacks the key just the same.
+    let open = probes(&simulated, &address, "not_provable");
+    assert_eq!(open.first().map(String::as_str), Some("expect"), "{open:?}");
+    assert!(open.contains(&"simulate".to_owned()), "{open:?}");
+    simulated.says(&["IAM lacks aws:sourcevpc"]);
+
+    let known = CONDITIONED.replace("CONTEXT", "context = { \"aws:SourceVpc\" = \"vpc-1\" }");
+    scene.desired.write("rolecall.toml", &known);
+    let simulated = scene.rolecall(&["verify", "--simulate", "--format", "json"]).exits(0);
+    assert_eq!(probes(&simulated, &address, "not_provable"), [""; 0]);
+    assert_eq!(probes(&simulated, &address, "proven").iter().filter(|probe| *probe == "simulate").count(), 3);
+}
+
+const ON_MOTO: &str = r#"
+name = "verified"
+
+[[role]]
+name = "Audit"
+targets = [{ account = "one" }]
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+external_id = "audit-id"
+
+[[role]]
+name = "Open"
+targets = [{ account = "two" }]
+[[role.trust]]
+aws = ["{{ organization.management_account }}"]
+"#;
+
+/// moto lets everybody in. That is what a verification must find: the policies are right, and nobody enforces them.
+#[test]
+fn moto_lets_a_wrong_external_id_in_and_that_fails() {
+    let Some(world) = crate::support::world::World::moto(&[], &[("one", ""), ("two", "")]) else { return };
+    let desired = Directory::new(ON_MOTO);
+    let path = desired.path().to_str().unwrap();
+    world.rolecall(&["apply", "--auto-approve", "-c", path]).exits(0);
+    world.rolecall(&["verify", "--offline", "-c", path]).exits(0);
+    let verified = world.rolecall(&["verify", "-c", path, "--format", "json"]).exits(2);
+    let (audit, open) = (format!("{}/role/Audit", world.id("one")), format!("{}/role/Open", world.id("two")));
+    assert_eq!(probes(&verified, &audit, "failed"), ["live-no-external-id", "live-wrong-external-id"]);
+    assert!(probes(&verified, &audit, "proven").contains(&"live-allowed".to_owned()));
+    assert_eq!(probes(&verified, &open, "failed"), [""; 0]);
 }

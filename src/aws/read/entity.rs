@@ -21,7 +21,7 @@ use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole, RoleDetails};
 ///
 /// Text with a brace is not encoded: RFC 3986 leaves none. Some emulators answer so, and decoding it would change the
 /// values in it.
-pub(super) fn document(text: &str, kind: PolicyKind, partition: &Partition) -> PolicyDocument {
+pub(in crate::aws) fn document(text: &str, kind: PolicyKind, partition: &Partition) -> PolicyDocument {
     if text.contains('{') {
         return PolicyDocument::live(text, kind, partition);
     }
@@ -29,19 +29,23 @@ pub(super) fn document(text: &str, kind: PolicyKind, partition: &Partition) -> P
 }
 
 /// Tags by key.
-pub(super) fn tags(tags: Option<Vec<api::Tag>>) -> Tags {
+pub(in crate::aws) fn tags(tags: Option<Vec<api::Tag>>) -> Tags {
     tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
 /// A name of the answer, which must be one.
-pub(super) fn name<T>(call: Call<'_>, parsed: Result<T, InvalidName>) -> Result<T, AwsError> {
+pub(in crate::aws) fn name<T>(call: Call<'_>, parsed: Result<T, InvalidName>) -> Result<T, AwsError> {
     parsed.map_err(|error| call.because(format!("the answer holds a name that IAM does not allow: {error}")))
 }
 
 /// The marker of the next page; `None` after the last.
 ///
 /// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty.
-pub(super) fn next_page(call: Call<'_>, truncated: bool, marker: Option<String>) -> Result<Option<String>, AwsError> {
+pub(in crate::aws) fn next_page(
+    call: Call<'_>,
+    truncated: bool,
+    marker: Option<String>,
+) -> Result<Option<String>, AwsError> {
     if truncated { call.required("Marker", marker.filter(|marker| !marker.is_empty())).map(Some) } else { Ok(None) }
 }
 
@@ -100,7 +104,7 @@ pub(super) fn attached(
 }
 
 /// The ARN of a boundary. Its documented type field is not what AWS sends, so it is not looked at.
-pub(super) fn boundary(
+pub(in crate::aws) fn boundary(
     call: Call<'_>,
     boundary: Option<api::AttachedPermissionsBoundary>,
 ) -> Result<Option<PolicyArn>, AwsError> {

@@ -16,8 +16,8 @@ use crate::read::{Reader, Wanted, Way, way};
 use crate::resource::Tags;
 use crate::resource::name::PolicyArn;
 
-pub(super) use entity::absent_is_none;
-pub(super) use single::version_document;
+pub(super) use entity::{absent_is_none, boundary, document, name, next_page, tags};
+pub(super) use single::{policy, role, version_document};
 
 /// Somebody who can read the accounts and has no way to write.
 #[derive(Debug, Clone)]

@@ -40,7 +40,7 @@ pub(super) async fn a_few_at_a_time<T>(
 }
 
 /// Reads one role with everything it has; `None` where there is none.
-pub(super) async fn role(iam: &Iam, role: &RoleName) -> Result<Option<LiveRole>, AwsError> {
+pub(in crate::aws) async fn role(iam: &Iam, role: &RoleName) -> Result<Option<LiveRole>, AwsError> {
     let call = iam.call("GetRole", Some(role.as_str()));
     let answer = iam.client.get_role().role_name(role.as_str()).send().await;
     let Some(answer) = entity::absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };
@@ -154,7 +154,8 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
     Ok(arns)
 }
 
-async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsError> {
+/// Reads one customer managed policy with its tags; `None` where there is none.
+pub(in crate::aws) async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsError> {
     let call = iam.call("GetPolicy", Some(arn.as_str()));
     let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
     let Some(answer) = entity::absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };

@@ -1,10 +1,12 @@
-//! `rolecall init`: writes a starting directory, or a kit. No file that is there is ever touched.
+//! `rolecall init`: writes a starting directory, or a kit, and the JSON Schema that its files name for editors. No file
+//! that is there is ever touched.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
 use super::{Console, Stop};
+use crate::config::json_schema;
 use crate::config::problem::did_you_mean;
 use crate::exit::Exit;
 
@@ -14,10 +16,10 @@ use kits::{KITS, Kit, START};
 
 /// Writes the kit of this name, or the starting directory, into `directory`.
 pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Exit, Stop> {
-    let kit = find(name.unwrap_or(START))?;
-    write(kit, directory)?;
+    let files = files(find(name.unwrap_or(START))?);
+    write(&files, directory)?;
     let mut out = console.data();
-    for (file, _) in kit.files {
+    for (file, _) in &files {
         writeln!(out, "{}", directory.join(file).display())?;
     }
     out.flush()?;
@@ -37,10 +39,16 @@ fn find(name: &str) -> Result<&'static Kit, Stop> {
     })
 }
 
-/// Writes all files of the kit, or none where one of them is there.
-fn write(kit: &Kit, directory: &Path) -> Result<(), Stop> {
-    let there: Vec<String> = kit
-        .files
+/// What is written: the kit, and the schema beside it. In `examples/` the kits share one, a directory higher.
+fn files(kit: &Kit) -> Vec<(&'static str, String)> {
+    let own = |(file, text): &(&'static str, &str)| (*file, text.replacen("#:schema ../", "#:schema ", 1));
+    let schema = (json_schema::FILE, format!("{:#}\n", json_schema::json_schema()));
+    kit.files.iter().map(own).chain([schema]).collect()
+}
+
+/// Writes all files, or none where one of them is there.
+fn write(files: &[(&str, String)], directory: &Path) -> Result<(), Stop> {
+    let there: Vec<String> = files
         .iter()
         .map(|(file, _)| directory.join(file))
         .filter(|path| path.symlink_metadata().is_ok())
@@ -50,7 +58,7 @@ fn write(kit: &Kit, directory: &Path) -> Result<(), Stop> {
         let message = format!("nothing is written: {} would be overwritten", there.join(", "));
         return Err(Stop::with_hint(message, "--out DIR writes into another directory"));
     }
-    for (file, text) in kit.files {
+    for (file, text) in files {
         let path = directory.join(file);
         write_file(&path, text)
             .map_err(|error| Stop::because(format!("cannot write `{}`: {error}", path.display())))?;
@@ -75,7 +83,8 @@ mod tests {
         for kit in KITS {
             let directory = tempfile::tempdir().unwrap();
             let inside = directory.path().join("new");
-            write(kit, &inside).unwrap();
+            let files = files(kit);
+            write(&files, &inside).unwrap();
             let loaded = load(&Inputs { path: inside.clone(), ..Inputs::default() });
             // Nothing but inputs may be missing, and where they are given is said.
             for problem in loaded.err().into_iter().flatten() {
@@ -89,12 +98,14 @@ mod tests {
                 };
                 assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
             }
-            let (last, others) = kit.files.split_last().unwrap();
+            let (last, others) = files.split_last().unwrap();
             for (file, _) in others {
                 fs::remove_file(inside.join(file)).unwrap();
             }
             fs::write(inside.join(last.0), "mine").unwrap();
-            let Err(Stop::Other { message, .. }) = write(kit, &inside) else { panic!("{} was written over", kit.name) };
+            let Err(Stop::Other { message, .. }) = write(&files, &inside) else {
+                panic!("{} was written over", kit.name)
+            };
             assert!(message.contains(&format!("{}` would be overwritten", last.0)), "{message}");
             assert_eq!(fs::read_to_string(inside.join(last.0)).unwrap(), "mine");
             assert!(others.iter().all(|(file, _)| !inside.join(file).exists()), "all or nothing");

@@ -127,3 +127,60 @@ async fn a_user_that_does_not_exist_stops_the_plan() {
         assert!(stops[0].message.contains(part), "{}", stops[0].message);
     }
 }
+
+const THERE: &str = r#"
+name = "there"
+[[role]]
+name = "reader"
+targets = [{ account = "log-archive" }]
+adopt = true
+[[role.trust]]
+aws = "444444444441"
+[[grant]]
+role = "reader"
+in = { account = "log-archive" }
+to = [{ account = "444444444441", user = "log-reader" }, { account = "999999999999", user = "z" }]
+"#;
+
+const BY_HAND: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+#[tokio::test]
+async fn a_role_whose_path_is_not_written_is_granted_where_it_is() {
+    let stage = Stage::new(THERE);
+    stage.by_hand(B, "CreateUser", &[("UserName", "log-reader")]);
+    let made = [("RoleName", "Reader"), ("Path", "/legacy/teams/"), ("AssumeRolePolicyDocument", BY_HAND)];
+    stage.by_hand(OWNER, "CreateRole", &made);
+    let live = "arn:aws:iam::222222222221:role/legacy/teams/Reader";
+    let plan = stage.plan().await;
+    let outside = plan.findings.iter().find(|finding| finding.code == "grant-outside").unwrap();
+    assert!(outside.message.contains(live), "{}", outside.message);
+    let report = stage.apply(&plan).await;
+    assert_eq!((report.summary.done, report.summary.failed), (2, 0), "{report:?}");
+    let get = [("UserName", "log-reader"), ("PolicyName", "rolecall-there-assume")];
+    let granted = stage.by_hand(B, "GetUserPolicy", &get);
+    assert!(granted.contains("legacy%2Fteams%2FReader") || granted.contains(live), "{granted}");
+    assert_eq!(stage.plan().await.summary.steps, 0);
+    // It is the whole ARN that counts, so a written path goes first even where the role is elsewhere.
+    stage.write(&THERE.replace("adopt = true", "path = \"/new/\"").replace("\"reader\"", "\"Reader\""));
+    let plan = serde_json::to_string(&stage.plan().await).unwrap();
+    assert!(plan.contains("arn:aws:iam::222222222221:role/new/Reader"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_grant_of_a_role_that_cannot_be_looked_at_is_left_as_it_is() {
+    let stage = Stage::new(THERE);
+    stage.by_hand(B, "CreateUser", &[("UserName", "log-reader")]);
+    stage.by_hand(
+        OWNER,
+        "UpdateAssumeRolePolicy",
+        &[("RoleName", "OrganizationAccountAccessRole"), ("PolicyDocument", BY_HAND)],
+    );
+    let plan = stage.plan().await;
+    assert_eq!((plan.summary.unreadable, plan.summary.steps), (1, 0));
+    let finding = plan.findings.iter().find(|finding| finding.code == "unread").unwrap();
+    assert_eq!(
+        (finding.severity, finding.address.as_deref()),
+        (Severity::Warn, Some("444444444441/grant/user/log-reader"))
+    );
+    assert!(finding.message.contains("role/reader"), "{}", finding.message);
+}

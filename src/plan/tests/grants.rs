@@ -18,7 +18,12 @@ fn principal(text: &str) -> Principal {
 
 fn grant(to: &str, roles: &[&str]) -> Grant {
     let roles = roles.iter().map(|arn| (*arn).to_owned()).collect();
-    Grant { principal: principal(to), roles, origin: Origin { file: "rolecall.toml".to_owned(), line: 7 } }
+    Grant {
+        principal: principal(to),
+        roles,
+        unplaced: std::collections::BTreeSet::new(),
+        origin: Origin { file: "rolecall.toml".to_owned(), line: 7 },
+    }
 }
 
 fn granting(mut desired: AccountDesired, grants: &[Grant]) -> AccountDesired {
@@ -183,7 +188,7 @@ fn a_grant_outside_the_organization_is_handed_over() {
     let there = OutsideGrant { account: id("888888888888"), grant: grant("user/z", &[ROLE]) };
     let desired = Desired { outside: vec![there], ..Desired::default() };
     let part = plan_account(&settings(), &account(A), None, &live(&[], &[]), None);
-    let plan = build(header(), &settings(), vec![part]).with_findings(outside(&desired));
+    let plan = build(header(), &settings(), vec![part]).with_findings(outside(&desired.outside, &desired.secrets));
     let finding = plan.findings.iter().find(|finding| finding.code == "grant-outside").unwrap();
     assert_eq!((finding.severity, plan.summary.steps), (Severity::Warn, 0));
     assert_eq!(finding.address.as_deref(), Some("888888888888/grant/user/z"));

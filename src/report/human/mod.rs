@@ -10,13 +10,14 @@ mod finding;
 mod lines;
 mod summary;
 
-use std::collections::BTreeMap;
+pub use summary::said as summary_line;
+
 use std::io::{self, Write};
 
-use super::group::{self, AccountName, Group, Sameness};
+use super::group::{self, Group};
 use super::style::{Page, Style, Tone, count};
-use crate::org::AwsError;
-use crate::plan::{AccountPlan, Action, Cause, Change, Plan, Reason, Status};
+use super::unread::{self, Accounts, Unread};
+use crate::plan::{Action, Cause, Change, Plan};
 
 /// The indent of what belongs to a headline; its symbol stands in front of it.
 const BODY: usize = 6;
@@ -67,18 +68,31 @@ fn change(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
     if group.accounts.len() > 1 {
         page.list(BODY, Tone::Plain, &group::shortened(&group.accounts, page.style.is_verbose()))?;
     }
-    let cause = match group.change.cause {
-        Cause::Desired => " (the file changed)",
-        Cause::Drift => " (changed by hand)",
-        Cause::Both => " (both the file and the live resource changed)",
-        Cause::Unknown => "",
-    };
-    page.prose(BODY, Tone::Faint, &format!("{}{cause}", group.change.reason))?;
+    page.prose(BODY, Tone::Faint, &reason(&group.change))?;
     attribute::attributes(&group.change, BODY, page)?;
     if page.style.is_verbose() {
         operations(&group.change, page)?;
     }
     Ok(())
+}
+
+/// Why a change is made, and who moved where that is known.
+pub fn reason(change: &Change) -> String {
+    let cause = match change.cause {
+        Cause::Desired => " (the file changed)",
+        Cause::Drift => " (changed by hand)",
+        Cause::Both => " (both the file and the live resource changed)",
+        Cause::Unknown => "",
+    };
+    format!("{}{cause}", change.reason)
+}
+
+/// What differs in a change, attribute by attribute, for views that set it in a frame of their own.
+pub fn differences(change: &Change, style: &Style) -> String {
+    let mut out = Vec::new();
+    // Writing to memory cannot fail.
+    _ = attribute::attributes(change, 0, &mut Page::new(style, &mut out));
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn headline(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
@@ -110,91 +124,48 @@ fn widens_mark(page: &Page<'_>) -> String {
     format!("  {}", page.paint(Tone::Alarm, "! widens access"))
 }
 
-/// The names of the writes, runs of equal ones counted. Their arguments may be sensitive and stay out.
+/// The names of the writes. Their arguments may be sensitive and stay out.
 fn operations(change: &Change, page: &mut Page<'_>) -> io::Result<()> {
-    let mut runs: Vec<(&str, usize)> = Vec::new();
-    for step in &change.steps {
-        let op = step.operation();
-        match runs.last_mut() {
-            Some((last, times)) if *last == op => *times += 1,
-            _ => runs.push((op, 1)),
-        }
-    }
-    if runs.is_empty() {
+    let items = group::operations(change);
+    if items.is_empty() {
         return Ok(());
     }
-    let items: Vec<String> =
-        runs.into_iter().map(|(op, times)| if times == 1 { op.to_owned() } else { format!("{op} ×{times}") }).collect();
     page.line(BODY, "steps")?;
     page.list(BODY + 2, Tone::Faint, &items)
 }
 
-fn with_status(plan: &Plan, status: Status) -> impl Iterator<Item = (AccountName<'_>, &AccountPlan)> {
-    plan.accounts
-        .iter()
-        .filter(move |account| account.status == status)
-        .map(|account| (AccountName { id: account.id, name: &account.name }, account))
-}
-
-/// The error of an account in words; the account is named beside it.
-fn error_text(account: &AccountPlan) -> String {
-    match &account.error {
-        Some(Reason::Aws(error)) => AwsError { account: None, ..error.clone() }.to_string(),
-        Some(Reason::Text(text)) => text.clone(),
-        None => "no reason is known".to_owned(),
-    }
-}
-
-/// Like [`error_text`], without what differs between the same error in two accounts.
-fn folded_error_text(account: &AccountPlan) -> String {
-    let text = match &account.error {
-        Some(Reason::Aws(error)) => AwsError { account: None, request_id: None, ..error.clone() }.to_string(),
-        Some(Reason::Text(_)) | None => error_text(account),
-    };
-    group::fold_text(&text, account.id)
-}
-
 pub(super) fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let accounts: Vec<_> = with_status(plan, Status::Unreadable).collect();
-    if accounts.is_empty() {
+    let together = if page.style.is_verbose() { Accounts::Alone } else { Accounts::Together };
+    let bundles = unread::unreadable(plan, together);
+    if bundles.is_empty() {
         return Ok(());
     }
     page.blank()?;
-    let title = format!("{} could not be read, nothing is planned there", count(accounts.len(), "account"));
+    let title = format!("{} could not be read, nothing is planned there", count(total(&bundles), "account"));
     let title = page.paint(Tone::Alarm, &title);
     page.line(0, &title)?;
-    let bundles = if page.style.is_verbose() {
-        accounts.into_iter().map(|account| (vec![account], Sameness::Exact)).collect()
-    } else {
-        group::fold(accounts.into_iter(), |(_, account)| error_text(account), |(_, account)| folded_error_text(account))
-    };
-    for (members, sameness) in bundles {
-        let names: Vec<AccountName<'_>> = members.iter().map(|(name, _)| *name).collect();
-        page.list(2, Tone::Title, &group::shortened(&names, page.style.is_verbose()))?;
-        let text = members.first().map(|(_, account)| match sameness {
-            Sameness::Exact => error_text(account),
-            Sameness::Folded => folded_error_text(account),
-        });
-        page.prose(4, Tone::Plain, &text.unwrap_or_default())?;
+    for Unread { accounts, why } in bundles {
+        page.list(2, Tone::Title, &group::shortened(&accounts, page.style.is_verbose()))?;
+        page.prose(4, Tone::Plain, &why)?;
     }
     Ok(())
 }
 
+fn total(bundles: &[Unread<'_>]) -> usize {
+    bundles.iter().map(|bundle| bundle.accounts.len()).sum()
+}
+
 pub(super) fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let mut by_reason: BTreeMap<String, Vec<AccountName<'_>>> = BTreeMap::new();
-    for (name, account) in with_status(plan, Status::Skipped) {
-        by_reason.entry(error_text(account)).or_default().push(name);
-    }
-    if by_reason.is_empty() {
+    let bundles = unread::skipped(plan);
+    if bundles.is_empty() {
         return Ok(());
     }
     page.blank()?;
-    let total = by_reason.values().map(Vec::len).sum();
-    page.line(0, &format!("{} skipped", count(total, "account")))?;
-    for (reason, accounts) in by_reason {
+    page.line(0, &format!("{} skipped", count(total(&bundles), "account")))?;
+    for Unread { accounts, why } in bundles {
         let mut items = group::shortened(&accounts, page.style.is_verbose());
         if let Some(first) = items.first_mut() {
-            first.insert_str(0, &format!("{reason}: "));
+            first.insert_str(0, &format!("{why}: "));
         }
         page.list(2, Tone::Faint, &items)?;
     }

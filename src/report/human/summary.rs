@@ -7,9 +7,14 @@ use crate::report::style::{Page, Tone, count};
 
 /// Writes the line.
 pub fn summary(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let (tone, text) = if has_changes(&plan.summary) { changes(&plan.summary) } else { nothing(plan) };
+    let (tone, text) = said(plan);
     let text = page.paint(tone, &text);
     page.line(0, &text)
+}
+
+/// What the line says, and how grave it is.
+pub fn said(plan: &Plan) -> (Tone, String) {
+    if has_changes(&plan.summary) { changes(&plan.summary) } else { nothing(plan) }
 }
 
 fn has_changes(summary: &Summary) -> bool {

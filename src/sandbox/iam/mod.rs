@@ -12,9 +12,11 @@ mod page;
 mod policy;
 mod principal;
 mod profile;
+mod provider;
 mod role;
 mod role_policy;
 mod rules;
+mod simulate;
 mod trust;
 
 #[cfg(test)]
@@ -37,19 +39,23 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("AttachUserPolicy", |iam, params| role_policy::attach(iam, params, Holder::User)),
     ("CreateGroup", principal::create_group),
     ("CreateInstanceProfile", profile::create),
+    ("CreateOpenIDConnectProvider", provider::create_oidc),
     ("CreatePolicy", policy::create),
     ("CreatePolicyVersion", policy::create_version),
     ("CreateRole", role::create),
+    ("CreateSAMLProvider", provider::create_saml),
     ("CreateServiceLinkedRole", role::create_service_linked),
     ("CreateUser", principal::create_user),
     ("DeleteGroup", principal::delete_group),
     ("DeleteGroupPolicy", |iam, params| role_policy::delete(iam, params, Holder::Group)),
     ("DeleteInstanceProfile", profile::delete),
+    ("DeleteOpenIDConnectProvider", provider::delete),
     ("DeletePolicy", policy::delete),
     ("DeletePolicyVersion", policy::delete_version),
     ("DeleteRole", role::delete),
     ("DeleteRolePermissionsBoundary", role_policy::delete_boundary),
     ("DeleteRolePolicy", |iam, params| role_policy::delete(iam, params, Holder::Role)),
+    ("DeleteSAMLProvider", provider::delete),
     ("DeleteUser", principal::delete_user),
     ("DeleteUserPolicy", |iam, params| role_policy::delete(iam, params, Holder::User)),
     ("DetachGroupPolicy", |iam, params| role_policy::detach(iam, params, Holder::Group)),
@@ -75,12 +81,14 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("ListGroupsForUser", principal::list_groups_for_user),
     ("ListInstanceProfiles", profile::list),
     ("ListInstanceProfilesForRole", profile::list_for_role),
+    ("ListOpenIDConnectProviders", |iam, _| Ok(provider::list(iam, ":oidc-provider/", "OpenIDConnectProviderList"))),
     ("ListPolicies", policy::list),
     ("ListPolicyTags", policy::list_tags),
     ("ListPolicyVersions", policy::list_versions),
     ("ListRolePolicies", |iam, params| role_policy::list(iam, params, Holder::Role)),
     ("ListRoleTags", role::list_tags),
     ("ListRoles", role::list),
+    ("ListSAMLProviders", |iam, _| Ok(provider::list(iam, ":saml-provider/", "SAMLProviderList"))),
     ("ListUserPolicies", |iam, params| role_policy::list(iam, params, Holder::User)),
     ("ListUsers", principal::list_users),
     ("PutGroupPolicy", |iam, params| role_policy::put(iam, params, Holder::Group)),
@@ -90,6 +98,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("RemoveRoleFromInstanceProfile", profile::remove_role),
     ("RemoveUserFromGroup", principal::remove_user_from_group),
     ("SetDefaultPolicyVersion", policy::set_default_version),
+    ("SimulatePrincipalPolicy", simulate::principal_policy),
     ("TagPolicy", policy::tag),
     ("TagRole", role::tag),
     ("UntagPolicy", policy::untag),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::super::federated::BUILT_IN;
 use super::super::wire::{ApiError, Params};
 use super::super::world::{IamState, RoleState, World};
 use super::document::{check_condition, check_members, check_top, malformed, object, parameter, repeats_sid, size};
@@ -222,8 +223,6 @@ fn check_service(principal: &str) -> Result<(), ApiError> {
 
 /// A provider's ARN, or one of the web identity providers that need none.
 fn check_federated(principal: &str) -> Result<(), ApiError> {
-    const BUILT_IN: &[&str] =
-        &["accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"];
     let provider = iam_arn(principal).is_some_and(|(_, account, resource)| {
         AccountId::parse(account).is_ok()
             && (resource.starts_with("oidc-provider/") || resource.starts_with("saml-provider/"))
@@ -273,11 +272,23 @@ fn stored_principal(iam: &mut Iam<'_>, principal: &str) -> Option<String> {
         Some("role" | "user") if iam.state_of(account).is_none() => Some(principal.to_owned()),
         Some("role" | "user") => {
             let id = id_of(principal, iam.now, &|account| iam.state_of(account))?;
+            if iam.state_of(account).is_some_and(|state| is_young(state, resource, iam.now, iam.world.youth)) {
+                return None;
+            }
             iam.state.principals.insert(id.clone(), principal.to_owned());
             Some(id)
         }
         _ => None,
     }
+}
+
+/// Whether a role or user was created less than `youth` ago.
+fn is_young(state: &IamState, resource: &str, now: Duration, youth: Duration) -> bool {
+    let key = last_segment(resource).to_ascii_lowercase();
+    let role = state.roles.get(&key).and_then(|role| role.latest()).map(|role| role.created);
+    let user = state.users.get(&key).map(|user| user.created);
+    let created = if resource.starts_with("role/") { role } else { user };
+    created.is_some_and(|created| now < created + youth)
 }
 
 /// The unique id of the living role or user with exactly this ARN, once it is visible.

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+pub mod browser;
 pub mod cloud;
 pub mod moto;
+pub mod proxy;
 pub mod served;
 pub mod world;
 

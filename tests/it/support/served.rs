@@ -39,9 +39,8 @@ impl Served {
 
     /// The binary, pointed here and at `desired`.
     pub fn command(&self, desired: &Directory, arguments: &[&str]) -> Command {
-        let (name, rest) = arguments.split_first().unwrap();
         let mut command = rolecall();
-        command.envs(self.env()).arg(name).arg("-c").arg(desired.path()).args(rest);
+        command.envs(self.env()).args(arguments).arg("-c").arg(desired.path());
         command
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_iam::Client as Iam;
+use rolecall::org::AccountId;
 use rolecall::sandbox::Sandbox;
 use rolecall::sandbox::serve::serve;
 use rolecall::sandbox::world;
@@ -23,6 +24,8 @@ pub struct World {
     pub management: String,
     // The server runs on it: it goes last.
     runtime: Runtime,
+    /// The sandbox, where it is one.
+    pub sandbox: Option<Sandbox>,
     _moto: Option<Moto>,
 }
 
@@ -34,9 +37,10 @@ impl World {
         let keys = sandbox.credentials();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(serve(sandbox, listener, std::future::pending()));
+        runtime.spawn(serve(sandbox.clone(), listener, std::future::pending()));
         let (key, secret) = (keys.access_key_id().to_owned(), keys.secret_access_key().to_owned());
-        Self::at(runtime, None, &endpoint, [&key, &secret], units, accounts)
+        let world = Self::at(runtime, None, &endpoint, [&key, &secret], units, accounts);
+        Self { sandbox: Some(sandbox), ..world }
     }
 
     /// On moto; none where it is not installed.
@@ -60,7 +64,7 @@ impl World {
             let management = cloud.account().await;
             (cloud, built, management)
         });
-        Self { env: aws_env(endpoint, key, secret), cloud, built, management, runtime, _moto: moto }
+        Self { env: aws_env(endpoint, key, secret), cloud, built, management, runtime, sandbox: None, _moto: moto }
     }
 
     /// The id of an account, by its name.
@@ -73,6 +77,15 @@ impl World {
     #[track_caller]
     pub fn rolecall(&self, args: &[&str]) -> Run {
         run(rolecall().args(args).envs(self.env.iter().map(|(name, value)| (name, value))))
+    }
+
+    /// Makes a principal of the sandbox who runs rolecall from here on, in an account that may read the organization.
+    pub fn call_as(&mut self, account: &str, arn: &str) {
+        let sandbox = self.sandbox.as_ref().unwrap();
+        let id = AccountId::parse(self.id(account)).unwrap();
+        sandbox.with(|world| world.organization.delegated_administrators.insert(id));
+        let keys = sandbox.credentials_of(arn).unwrap();
+        self.env = aws_env(&self.cloud.endpoint, keys.access_key_id(), keys.secret_access_key());
     }
 
     /// Waits for what a person does with the SDK.

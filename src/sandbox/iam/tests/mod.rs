@@ -58,6 +58,8 @@ pub fn test() -> Test {
         keys: BTreeMap::new(),
         clock: Clock::Manual(Duration::ZERO),
         lag: Duration::ZERO,
+        youth: Duration::ZERO,
+        sts_lag: Duration::ZERO,
         ids: Ids(0),
     };
     Test { world, account: AccountId::parse(A).unwrap() }

@@ -1,0 +1,50 @@
+//! `rolecall schema`, `completions` and `man`: what editors, shells and `man` want to know.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use super::{Console, Stop};
+use crate::cli::{Shell, manual};
+use crate::config::json_schema::json_schema;
+use crate::exit::Exit;
+use crate::report;
+
+/// Prints the JSON Schema of a desired state.
+pub fn schema(console: &Console) -> Result<Exit, Stop> {
+    let mut out = console.data();
+    report::json::write(&json_schema(), &mut out)?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Prints the completions of a shell.
+pub fn completions(shell: Shell, console: &Console) -> Result<Exit, Stop> {
+    print(&manual::completions(shell), console)
+}
+
+/// Prints the man page, or writes one for each command into a directory.
+pub fn man(directory: Option<&Path>, console: &Console) -> Result<Exit, Stop> {
+    let pages = manual::man_pages()?;
+    let Some(directory) = directory else {
+        return print(pages.first().map_or(&[], |(_, text)| text), console);
+    };
+    let mut out = console.data();
+    let failed =
+        |path: &Path, error: &std::io::Error| Stop::because(format!("cannot write `{}`: {error}", path.display()));
+    fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
+    for (name, text) in pages {
+        let path = directory.join(name);
+        fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+        writeln!(out, "{}", path.display())?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn print(text: &[u8], console: &Console) -> Result<Exit, Stop> {
+    let mut out = console.data();
+    out.write_all(text)?;
+    out.flush()?;
+    Ok(Exit::Done)
+}

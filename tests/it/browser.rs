@@ -1,0 +1,304 @@
+//! The page of `plan --format html` in a browser: filters, expansion, escaping, no error, no request, and how heavy it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rolecall::org::AccountId;
+use rolecall::plan::{
+    AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, DocumentDiff, FORMAT, Finding, Place, Plan,
+    Severity, Summary, Trust, TrustMap,
+};
+use rolecall::report;
+use rolecall::resource::policy::StatementDiff;
+use rolecall::resource::secret::Secrets;
+use serde_json::{Value, json};
+
+use crate::support::browser::Browser;
+
+const HOSTILE: &str = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+
+fn id(n: u64) -> AccountId {
+    AccountId::parse(&format!("{:012}", 200_000_000_000 + n)).unwrap()
+}
+
+fn diff(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
+    AttributeDiff { attribute, cosmetic: false, widens: false, cause: None, before, after, documents: vec![] }
+}
+
+/// An update of a policy whose statement names the account; `extra` makes it unlike those of other accounts.
+fn update(id: AccountId, role: &str, extra: &str) -> Change {
+    let made = |actions: &[&str]| json!({"Sid": "Read", "Effect": "Allow", "Action": actions, "Resource": format!("arn:aws:s3:::logs-{id}/*")});
+    let after = made(&["s3:GetObject", "s3:ListBucket", extra]);
+    let mut changed = diff(Attribute::InlinePolicies, json!({"logs": {}}), json!({"logs": {}}));
+    changed.widens = role.ends_with('7');
+    let statement = StatementDiff {
+        before: Some(made(&["s3:GetObject"])),
+        after: Some(after),
+        widens: changed.widens,
+        cosmetic: false,
+    };
+    changed.documents = vec![DocumentDiff { policy: Some("logs".into()), statements: vec![statement] }];
+    change(&format!("{id}/role/{role}"), Action::Update, "inline_policies differ", vec![changed])
+}
+
+fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
+    let change = json!({"address": address, "action": action, "reason": reason, "cosmetic": false, "cause": "unknown",
+        "fingerprint": "", "expected": "", "details": false, "diffs": diffs, "steps": []});
+    serde_json::from_value(change).unwrap()
+}
+
+fn account(n: u64, name: &str, ou: &str, changes: Vec<Change>) -> AccountPlan {
+    let account = json!({"id": id(n), "name": name, "ou": ou, "status": "read", "error": null, "changes": changes});
+    serde_json::from_value(account).unwrap()
+}
+
+fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
+    let changes = accounts.iter().map(|account| account.changes.len()).sum();
+    let summary = Summary { accounts: accounts.len(), update: changes, steps: changes, ..Summary::default() };
+    Plan {
+        format: FORMAT.into(),
+        name: "vendor-roles".into(),
+        organization_id: "o-exampleorgid".into(),
+        created_at: "2026-01-02T03:04:05Z".into(),
+        desired_digest: String::new(),
+        accounts,
+        findings,
+        allowed: BTreeSet::new(),
+        summary,
+    }
+}
+
+fn page(plan: &Plan, trusts: &TrustMap) -> String {
+    let mut out = Vec::new();
+    report::html::plan(plan, trusts, &Secrets::default(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Four accounts in two units, every kind of change, two findings, one account outside.
+fn small() -> (Plan, TrustMap) {
+    let hostile = diff(Attribute::Description, json!("before"), json!(HOSTILE));
+    let accounts = vec![
+        account(1, "prod-eu", "Workloads/Prod", vec![update(id(1), "Reader7", "s3:GetObjectVersion")]),
+        account(2, "prod-us", "Workloads/Prod", vec![update(id(2), "Reader7", "s3:GetObjectVersion")]),
+        account(
+            3,
+            "dev",
+            "Workloads/Dev",
+            vec![
+                change(&format!("{}/role/Hostile", id(3)), Action::Update, HOSTILE, vec![hostile]),
+                change(&format!("{}/role/Old", id(3)), Action::Delete, "left the desired state", vec![]),
+            ],
+        ),
+        account(
+            4,
+            HOSTILE,
+            "",
+            vec![change(&format!("{}/policy/New", id(4)), Action::Create, "not in the account", vec![])],
+        ),
+    ];
+    let finding = |code: &str, severity, n: u64, role: &str| Finding {
+        code: code.into(),
+        severity,
+        address: Some(format!("{}/role/{role}", id(n))),
+        message: format!("{code} {HOSTILE}"),
+    };
+    let findings =
+        vec![finding("deletes", Severity::Stop, 3, "Old"), finding("no-external-id", Severity::Warn, 1, "Reader7")];
+    let trust = |caller: Caller, role: &str, conditions: &[&str]| Trust {
+        caller,
+        principals: BTreeSet::from(["arn:aws:iam::999999999999:root".into()]),
+        conditions: conditions.iter().map(|key| (*key).to_owned()).collect(),
+        role: role.into(),
+        accounts: BTreeSet::from([id(1), id(2)]),
+    };
+    let outsider = AccountId::parse("999999999999").unwrap();
+    let member = |name: &str, ou: &str| Place::Member { name: name.into(), ou: ou.into() };
+    let places: BTreeMap<AccountId, Place> = [
+        (outsider, Place::Outsider { name: Some("Cortex XDR".into()) }),
+        (id(1), member("prod-eu", "Workloads/Prod")),
+        (id(2), member("prod-us", "Workloads/Prod")),
+        (id(3), member("dev", "Workloads/Dev")),
+    ]
+    .into();
+    let trusts = vec![
+        trust(Caller::Account(outsider), "Reader7", &[]),
+        trust(Caller::Account(id(3)), "Audit", &[]),
+        trust(Caller::Service("ec2.amazonaws.com".into()), "Reader7", &["aws:sourcearn"]),
+    ];
+    (plan(accounts, findings), TrustMap { trusts, places })
+}
+
+/// 1,000 accounts × 20 roles: most changes equal over the accounts, one role's different in each.
+fn large() -> (Plan, TrustMap) {
+    let units =
+        ["Security", "Infrastructure/Network", "Workloads/Prod/EU", "Workloads/Prod/US", "Workloads/Dev", "Sandbox"];
+    let accounts = (0..1000)
+        .map(|n| {
+            let own = format!("s3:Get{n}");
+            let changes = (0..20).map(|role| {
+                update(id(n), &format!("Role{role}"), if role == 0 { &own } else { "s3:GetObjectVersion" })
+            });
+            account(n, &format!("workload-{n:04}"), units[usize::try_from(n).unwrap() % units.len()], changes.collect())
+        })
+        .collect();
+    let outsider = AccountId::parse("999999999999").unwrap();
+    let members = (0..1000).map(|n| {
+        let ou = units[usize::try_from(n).unwrap() % units.len()].to_owned();
+        (id(n), Place::Member { name: format!("workload-{n:04}"), ou })
+    });
+    let places = members.chain([(outsider, Place::Outsider { name: None })]).collect();
+    let trusts = (0..20)
+        .map(|role| Trust {
+            caller: if role % 2 == 0 { Caller::Account(outsider) } else { Caller::Account(id(role)) },
+            principals: BTreeSet::from(["arn:aws:iam::999999999999:root".into()]),
+            conditions: BTreeSet::from(["sts:externalid".into()]),
+            role: format!("Role{role}"),
+            accounts: (0..1000).map(id).collect(),
+        })
+        .collect();
+    (plan(accounts, vec![]), TrustMap { trusts, places })
+}
+
+/// What stands in the list of changes: `action name place`.
+const LISTED: &str = "[...document.querySelectorAll('#list > .change')].map(c => ['.badge', '.name', '.place'].map(s => c.querySelector(s).textContent).join(' '))";
+
+/// Types into a field of the filter and waits for the list to follow.
+fn set(browser: &mut Browser, field: &str, value: &str) {
+    browser.eval(&format!(
+        "new Promise(done => {{ const f = document.getElementById('{field}'); f.value = {}; \
+         f.dispatchEvent(new Event('input', {{bubbles: true}})); setTimeout(done, 150); }})",
+        json!(value)
+    ));
+}
+
+#[track_caller]
+fn quiet(browser: &mut Browser) {
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+    assert_eq!(browser.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn filters_leave_what_fits_and_clearing_brings_all_back() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    browser.open(&page(&plan, &trusts));
+    let all = browser.eval(LISTED);
+    assert_eq!(all.as_array().unwrap().len(), 4, "{all}");
+    for (field, value, left) in [
+        ("f-account", "prod-eu", json!(["update Reader7 in prod-eu (200000000001) of 2"])),
+        (
+            "f-account",
+            "200000000003",
+            json!(["delete Old in dev (200000000003)", "update Hostile in dev (200000000003)"]),
+        ),
+        ("f-ou", "Workloads/Prod", json!(["update Reader7 in 2 accounts"])),
+        ("f-role", "reader", json!(["update Reader7 in 2 accounts"])),
+        ("f-action", "delete", json!(["delete Old in dev (200000000003)"])),
+        ("f-action", "widens", json!(["update Reader7 in 2 accounts"])),
+        ("f-finding", "no-external-id", json!(["update Reader7 in prod-eu (200000000001) of 2"])),
+        ("f-account", "nobody", json!([])),
+    ] {
+        set(&mut browser, field, value);
+        assert_eq!(browser.eval(LISTED), left, "{field} {value}");
+        browser.eval("new Promise(done => { document.getElementById('clear').click(); setTimeout(done, 50); })");
+        assert_eq!(browser.eval(LISTED), all, "after {field} {value}");
+    }
+    browser.eval("document.querySelector('.tile[aria-label^=\"prod-us\"]').click()");
+    assert_eq!(browser.eval(LISTED), json!(["update Reader7 in prod-us (200000000002) of 2"]));
+    browser.eval("document.querySelector('[data-action=update]').click()");
+    assert_eq!(browser.eval("document.getElementById('count').textContent"), "1 change in 1 account");
+    quiet(&mut browser);
+}
+
+#[test]
+fn a_change_opens_with_its_statements_and_nothing_in_it_is_markup() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    browser.open(&page(&plan, &trusts));
+    assert_eq!(browser.eval("document.querySelectorAll('#list .body').length"), 0, "details are made when opened");
+    browser.eval("document.getElementById('open-all').click(), new Promise(done => setTimeout(done, 200))");
+    assert_eq!(browser.eval("document.querySelectorAll('#list .body').length"), 4);
+    let text = browser.eval("document.body.innerText");
+    let text = text.as_str().unwrap();
+    for word in [HOSTILE, "s3:GetObjectVersion", "prod-us 200000000002", "arn:aws:s3:::logs-<account>/*"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    let added = browser.eval("[...document.querySelectorAll('.l.add')].map(l => l.textContent.trim()).join('|')");
+    assert!(added.as_str().unwrap().contains("+     \"s3:ListBucket\""), "{added}");
+    let strange = "document.querySelectorAll('img, script:not(#data), iframe, object').length";
+    assert_eq!(browser.eval(strange), 1, "the page's own script and nothing else");
+    assert_eq!(browser.eval("document.title"), "rolecall plan for vendor-roles");
+    quiet(&mut browser);
+}
+
+#[test]
+fn the_keyboard_reaches_every_account_and_opens_a_change() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    browser.open(&page(&plan, &trusts));
+    let focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.id";
+    browser.press("/");
+    assert_eq!(browser.eval(focused), "f-account");
+    browser.eval("document.querySelector('.tile[tabindex=\"0\"]').focus()");
+    let mut seen = BTreeSet::new();
+    for _ in 0..4 {
+        seen.insert(browser.eval(focused).to_string());
+        browser.press("ArrowDown");
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    browser.eval("document.querySelector('#list summary').focus()");
+    browser.press("Enter");
+    assert_eq!(browser.eval("document.querySelector('#list .change').open"), true);
+    let nameless = "[...document.querySelectorAll('button, input, select, [role=button]')].filter(b => \
+        !(b.textContent.trim() || b.getAttribute('aria-label') || b.labels?.length)).length";
+    assert_eq!(browser.eval(nameless), 0, "everything that can be used has a name");
+    quiet(&mut browser);
+}
+
+#[test]
+fn the_map_marks_outsiders_and_says_who_enters_what() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    browser.open(&page(&plan, &trusts));
+    let nodes = "[...document.querySelectorAll('#map .node')].map(n => n.getAttribute('aria-label'))";
+    assert_eq!(
+        browser.eval(nodes),
+        json!([
+            "Cortex XDR, 999999999999, outside the organization: may enter 1 role",
+            "ec2, ec2.amazonaws.com: may enter 1 role",
+            "dev, 200000000003: may enter 1 role",
+            "prod-eu, 200000000001 · Workloads/Prod",
+            "prod-us, 200000000002 · Workloads/Prod",
+        ])
+    );
+    assert_eq!(browser.eval("document.querySelectorAll('#map .mark').length"), 1);
+    assert_eq!(browser.eval("document.querySelectorAll('#map path').length"), 6);
+    assert_eq!(browser.eval("document.querySelectorAll('#map path.open').length"), 2, "no external id");
+    browser.eval("document.querySelector('#map .node').focus()");
+    browser.press("Enter");
+    browser.eval("new Promise(done => setTimeout(done, 100))");
+    let rows = "[...document.querySelectorAll('#trust-rows tbody tr')].map(r => r.innerText.split('\\t').join('; '))";
+    assert_eq!(
+        browser.eval(rows),
+        json!(["Cortex XDR (999999999999) outsider; arn:aws:iam::999999999999:root; Reader7; \
+                prod-eu (200000000001), prod-us (200000000002); —"])
+    );
+    set(&mut browser, "f-ou", "Workloads/Dev");
+    assert_eq!(browser.eval(nodes).as_array().unwrap().len(), 3, "dev, and what it enters");
+    quiet(&mut browser);
+}
+
+#[test]
+fn a_thousand_accounts_of_twenty_roles_stay_light() {
+    let (plan, trusts) = large();
+    let page = page(&plan, &trusts);
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&page);
+    let nodes = browser.eval("document.querySelectorAll('*').length").as_u64().unwrap();
+    assert!(nodes < 5000, "{nodes} nodes");
+    assert_eq!(browser.eval("document.querySelectorAll('.tile').length"), 1000);
+    assert_eq!(browser.eval("document.getElementById('count').textContent"), "20,000 changes in 1,000 accounts");
+    set(&mut browser, "f-account", "workload-0042");
+    assert_eq!(browser.eval("document.getElementById('count').textContent"), "20 changes in 1 account");
+    quiet(&mut browser);
+}
