@@ -150,6 +150,8 @@ async fn bench() {
     meddle(&stage);
     let drifted = stage.measure(&mut rolecall(&["plan", "--detailed-exitcode"]), 2).await;
     row("drift plan", &drifted, &read_floor);
+    let drift = stage.measure(&mut rolecall(&["drift"]), 2).await;
+    row("drift", &drift, &read_floor);
 }
 
 fn row(act: &str, cost: &Cost, floor: &Cost) {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "these comments are the help text, which shows no backticks")]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    error: bad input, wrong usage, no credentials, nothing could be read
-  2    changes are present (plan --detailed-exitcode), or verify proved something wrong
+  2    changes are present (plan --detailed-exitcode), drift is, or verify proved something wrong
   3    partial: an account could not be read or failed; the rest is done and reported
   4    refused: a guard, a stale plan, or a lease that another run holds
   130  interrupted
@@ -145,6 +146,15 @@ pub enum Command {
         /// Where it is remembered what was applied.
         #[command(flatten)]
         state: StateArgs,
+        /// Who is told.
+        #[command(flatten)]
+        notify: NotifyArgs,
+    },
+    /// Say what somebody changed by hand: live IAM against the desired state and against what was last applied
+    Drift {
+        /// What to look at, and how.
+        #[command(flatten)]
+        drift: DriftArgs,
     },
     /// Converge live IAM: make a plan, show it, ask, write, read back; or apply a saved plan
     Apply {
@@ -329,6 +339,71 @@ pub struct StateArgs {
     pub state: Option<String>,
 }
 
+/// A look at what drifted. It writes nothing to AWS.
+#[derive(Debug, Clone, Args)]
+pub struct DriftArgs {
+    /// What to look at.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Also list the roles that no directory manages and that trust somebody outside the organization; every active
+    /// account is read for that
+    #[arg(long)]
+    pub unmanaged: bool,
+    /// Format of the report
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Look again after this long, in one process, until interrupted: 5m. Text is printed when it is another than before,
+    /// JSON as one line for each look
+    #[arg(long, value_name = "INTERVAL", value_parser = duration)]
+    pub watch: Option<Duration>,
+    /// With --watch: end after so many looks
+    #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: Option<u64>,
+    /// With --watch: where /healthz and /metrics (Prometheus) are served
+    #[arg(long, value_name = "ADDR", requires = "watch", default_value = "127.0.0.1:9464")]
+    pub listen: SocketAddr,
+    /// Write metrics to this file after each look, for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+    /// Where it is remembered what was applied.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// Who is told.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
+}
+
+/// Who is told how a run ended.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NotifyArgs {
+    /// Post a JSON summary to this webhook, Slack's or another's, once the run has ended; the URL is never shown
+    #[arg(long, value_name = "URL", env = "ROLECALL_NOTIFY", hide_env_values = true)]
+    pub notify: Option<Secret>,
+}
+
+/// A value that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 /// How two runs on one state are kept apart.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LeaseArgs {
@@ -358,6 +433,9 @@ pub struct RunArgs {
     /// Where the run is recorded.
     #[command(flatten)]
     pub state: StateArgs,
+    /// Who is told.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// How other runs are kept away.
     #[command(flatten)]
     pub lease: LeaseArgs,

@@ -23,19 +23,21 @@
 //! - [`diff`]: compares the two, field by field.
 //! - [`lint`]: what speaks against a desired role, one rule per function, with stable codes.
 //! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
+//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; and what of that is accepted.
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
 //! - [`evaluate`]: what a policy allows.
 //! - [`verify`]: what to try of a role, and what the answers prove.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
+//! - [`notify`]: a word to a webhook once a run has ended.
 //! - [`report`]: plans and runs as text and JSON, and progress.
 //! - [`sandbox`]: an AWS in this process, for the demonstration, the tests and the benchmarks.
 //! - [`commands`]: one file per command: load, call, report. [`cli`] is the command line, [`exit`] how a run ends.
 //!
 //! # What always holds
 //!
-//! - The pure rooms (`org resource evaluate desired live diff lint plan verify`) have no clock, disk, network or terminal.
+//! - The pure rooms (`org resource evaluate desired live diff lint plan drift verify`) have no clock, disk, network or terminal.
 //! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
 //! - A plan is complete: every write stands in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
@@ -50,11 +52,13 @@ pub mod commands;
 pub mod config;
 pub mod desired;
 pub mod diff;
+pub mod drift;
 pub mod evaluate;
 pub mod execute;
 pub mod exit;
 pub mod lint;
 pub mod live;
+pub mod notify;
 pub mod org;
 pub mod plan;
 pub mod read;

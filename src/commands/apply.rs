@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ledger::{self, Ledger};
 use super::survey::Survey;
-use super::{Console, Stop, plan, planning, resume, rollback};
+use super::{Console, Stop, notify, plan, planning, resume, rollback};
 use crate::cli::{Format, RunArgs};
 use crate::execute::{self, Budget, Doers, Halt, Patience, RunReport, Wave, Why};
 use crate::exit::Exit;
@@ -140,12 +140,23 @@ impl Run<'_> {
         };
         let (plan, finished) = match prepared {
             Prepared::Write(plan, finished) => (plan, finished),
-            Prepared::End(exit) => return Ok(exit),
+            Prepared::End(exit) => {
+                self.notify(&RunReport::new(self.id.clone(), Vec::new()), exit).await;
+                return Ok(exit);
+            }
         };
         let report = self.write(&plan, finished).await?;
         self.report(&report)?;
         let ending = self.halted().unwrap_or_else(|| ending(&report));
-        Ok(ending.and(plan::reading(&plan)))
+        let ending = ending.and(plan::reading(&plan));
+        self.notify(&report, ending).await;
+        Ok(ending)
+    }
+
+    async fn notify(&self, report: &RunReport, ending: Exit) {
+        let Self { args, survey, console, .. } = self;
+        let command = self.command();
+        notify::post(&args.notify, (&command, ending), survey, |run| run.applied(report), console).await;
     }
 
     /// Plans, shows, and asks.

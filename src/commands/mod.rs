@@ -5,9 +5,11 @@ mod apply;
 mod breaks;
 mod callers;
 mod console;
+mod drift;
 mod init;
 mod ledger;
 mod manual;
+mod notify;
 mod output;
 mod places;
 mod plan;
@@ -24,6 +26,7 @@ mod tests;
 mod validate;
 mod verify;
 mod verifying;
+mod watch;
 
 pub use console::Console;
 pub use stop::Stop;
@@ -40,9 +43,10 @@ pub async fn run(cli: Cli) -> Exit {
     let outcome = match cli.command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, &console),
         Command::Validate { desired, format } => validate::run(&desired, format, &console),
-        Command::Plan { scope, out, format, detailed_exitcode, state } => {
-            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state }, aws, &console).await
+        Command::Plan { scope, out, format, detailed_exitcode, state, notify } => {
+            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state, notify }, aws, &console).await
         }
+        Command::Drift { drift } => drift::run(&drift, aws, &console).await,
         Command::Apply { plan, resume, run } => {
             let what = plan.as_deref().map_or(apply::What::Desired, apply::What::Saved);
             let resume = if resume { apply::Resume::Last } else { apply::Resume::No };

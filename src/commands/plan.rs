@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::survey::Survey;
-use super::{Console, Stop, ledger, planning};
+use super::{Console, Stop, ledger, notify, planning};
 use crate::aws;
-use crate::cli::{PlanFormat, ScopeArgs, StateArgs};
+use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::plan::{self, Plan, Status};
 use crate::report;
@@ -24,6 +24,8 @@ pub struct Options {
     pub detailed_exitcode: bool,
     /// Where it is remembered what was applied.
     pub state: StateArgs,
+    /// Who is told.
+    pub notify: NotifyArgs,
 }
 
 /// Makes a plan, prints it, and saves it where that was asked for.
@@ -47,7 +49,9 @@ pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, consol
         console.say(&format!("\nSaved the plan. To apply exactly this: rolecall apply {}", path.display()));
     }
     let changes = if options.detailed_exitcode && has_changes(&plan) { Exit::Changes } else { Exit::Done };
-    Ok(changes.and(reading(&plan)))
+    let ending = changes.and(reading(&plan));
+    notify::post(&options.notify, ("plan", ending), &survey, |run| run.plan(&plan), console).await;
+    Ok(ending)
 }
 
 /// Whether applying the plan would write anything.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Console, Stop, apply, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, Format, LeaseArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
+use crate::cli::{DesiredArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
@@ -179,7 +179,13 @@ impl Demo<'_> {
 
     async fn plan(&self, expected: Exit) -> Result<(), Stop> {
         let state = StateArgs { state: None };
-        let options = plan::Options { out: None, format: PlanFormat::Text, detailed_exitcode: true, state };
+        let options = plan::Options {
+            out: None,
+            format: PlanFormat::Text,
+            detailed_exitcode: true,
+            state,
+            notify: NotifyArgs::default(),
+        };
         expect(expected, plan::run(&self.scope, &options, self.aws(), self.console).await?)
     }
 
@@ -190,6 +196,7 @@ impl Demo<'_> {
             no_input: true,
             format: Format::Text,
             state: StateArgs { state: None },
+            notify: NotifyArgs::default(),
             lease: LeaseArgs { lease: Duration::from_mins(1), lock_timeout: Duration::ZERO },
         };
         let (what, resume) = (apply::What::Desired, apply::Resume::No);

@@ -9,7 +9,7 @@ use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
-use crate::plan::{Extras, Intent, Limits, RoleKey, Settings};
+use crate::plan::{Extras, Intent, Limits, RoleKey, Settings, Unmanaged};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -25,6 +25,9 @@ pub struct Survey {
     pub accounts: Accounts,
     /// What the plan has to know.
     pub settings: Settings,
+    aws: Aws,
+    /// The role that each account is entered by.
+    roles: Arc<BTreeMap<AccountId, String>>,
 }
 
 /// Reads the desired state, without AWS.
@@ -42,18 +45,38 @@ impl Survey {
     pub async fn new(args: &ScopeArgs, aws: aws::Settings, console: &Console) -> Result<Self, Stop> {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
-        let narrow = NarrowScope::parse(&args.account, &args.role);
-        let aws = Aws::connect(aws).await?;
-        let organization = walk(&aws, &config, &narrow, console).await?;
-        let expansion = config.expand(&organization, &narrow)?;
-        console.warnings(&expansion.warnings);
-        let roles = Arc::new(access_roles(&config, &organization)?);
-        let settings = settings(args, &config, &organization, &expansion, &roles);
-        let accounts = aws.accounts(access(&config, roles));
-        Ok(Self { config, organization, narrow, expansion, accounts, settings })
+        let survey = Self::over(args, config, Aws::connect(aws).await?, None, console).await?;
+        console.warnings(&survey.expansion.warnings);
+        Ok(survey)
     }
 
-    /// The accounts to read: the targeted ones, and with prune every active one in scope.
+    /// The same once more, as things are now. The caller's credentials are kept, and the sessions of the accounts unless
+    /// they are entered otherwise.
+    pub async fn again(&self, args: &ScopeArgs, console: &Console) -> Result<Self, Stop> {
+        Self::over(args, load(&args.desired)?, self.aws.clone(), Some(self), console).await
+    }
+
+    async fn over(
+        args: &ScopeArgs,
+        config: Config,
+        aws: Aws,
+        earlier: Option<&Self>,
+        console: &Console,
+    ) -> Result<Self, Stop> {
+        let narrow = NarrowScope::parse(&args.account, &args.role);
+        let organization = walk(&aws, &config, &narrow, console).await?;
+        let expansion = config.expand(&organization, &narrow)?;
+        let roles = Arc::new(access_roles(&config, &organization)?);
+        let settings = settings(args, &config, &organization, &expansion, &roles);
+        let same = |earlier: &&Self| earlier.config.digest() == config.digest() && earlier.roles == roles;
+        let accounts = match earlier.filter(same) {
+            Some(earlier) => earlier.accounts.clone(),
+            None => aws.accounts(access(&config, Arc::clone(&roles))),
+        };
+        Ok(Self { config, organization, narrow, expansion, accounts, settings, aws, roles })
+    }
+
+    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
     pub fn to_read(&self) -> Vec<Account> {
         self.organization.accounts.values().filter(|account| self.is_read(account)).cloned().collect()
     }
@@ -61,8 +84,8 @@ impl Survey {
     /// Whether an account is read in any case.
     pub fn is_read(&self, account: &Account) -> bool {
         let targeted = self.expansion.desired.accounts.contains_key(&account.id);
-        let prune = self.settings.extras == Extras::Remove;
-        account.status.is_active() && (targeted || prune && self.may_read(account))
+        let all = self.settings.extras == Extras::Remove || self.settings.unmanaged == Unmanaged::Listed;
+        account.status.is_active() && (targeted || all && self.may_read(account))
     }
 
     /// Whether an account is active and in scope.
@@ -127,6 +150,7 @@ fn settings(
         lints: lints(config, Some(organization)),
         secrets: expansion.desired.secrets.clone(),
         intent: Intent::Converge,
+        unmanaged: Unmanaged::Left,
         today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
     }
 }

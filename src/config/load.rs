@@ -17,7 +17,7 @@ use super::shape::{self, Stage};
 use super::stand_in::{self, StandIn};
 use super::tree::{self, File, Key, Node, Place, Table, Value};
 use super::vars::{ModuleInputs, Sources, Values, Variables};
-use super::{Config, Inputs, check, document, lints, schema, source};
+use super::{Config, Inputs, accept, check, document, lints, schema, source};
 use crate::resource::Origin;
 use crate::resource::secret::Secrets;
 
@@ -133,12 +133,13 @@ struct Merged {
     resources: Vec<(Kind, Node)>,
     modules: Vec<Node>,
     checks: Vec<Node>,
+    accepts: Vec<Node>,
     /// The first key of each table that only the root may have, where it is written.
     roots_own: Vec<Key>,
 }
 
 /// The tables in which only the root may decide.
-const ROOTS_OWN: [&str; 4] = ["account", "lints", "rollout", "limits"];
+const ROOTS_OWN: [&str; 5] = ["account", "accept", "lints", "rollout", "limits"];
 
 /// Reads a directory of desired state and checks everything that needs no AWS.
 ///
@@ -172,6 +173,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = super::rollout::rollout(&merged.rollout, &mut problems);
     let lints = lints::read(&merged.lints, checks.iter().map(|check| check.code.as_str()), &mut problems);
+    let accepts = accept::read(&merged.accepts, variables, &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
     let mut secrets = secrets(variables, &accounts);
     scopes.secrets.iter().for_each(|secret| secrets.insert(secret));
@@ -186,6 +188,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         access,
         limits,
         rollout,
+        accepts,
         lints,
         digest,
         directory: directory(&inputs.path),
@@ -336,6 +339,7 @@ impl Merged {
             "grant" => return self.add_resources(Kind::Grant, node),
             "module" => return add_tables(&mut self.modules, node),
             "check" => return add_tables(&mut self.checks, node),
+            "accept" => return add_tables(&mut self.accepts, node),
             "organization" => &mut self.organization,
             "vars" => &mut self.vars,
             "account" => &mut self.account,

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub mod accept;
 pub mod assertion;
 pub mod check;
 pub mod convert;
@@ -37,6 +38,7 @@ pub mod tree;
 pub mod vars;
 pub mod without;
 
+pub use accept::Accept;
 pub use assertion::{CheckFinding, Weight};
 pub use expand::{Expansion, TargetedBy};
 pub use lints::Lints;
@@ -70,6 +72,7 @@ pub struct Config {
     access: Access,
     limits: Limits,
     rollout: Rollout,
+    accepts: Vec<Accept>,
     digest: String,
     directory: PathBuf,
     warnings: Vec<Problem>,
@@ -120,6 +123,11 @@ impl Config {
     /// How apply goes through the accounts.
     pub fn rollout(&self) -> &Rollout {
         &self.rollout
+    }
+
+    /// The differences that are known and accepted.
+    pub fn accepts(&self) -> &[Accept] {
+        &self.accepts
     }
 
     /// How much findings weigh, and who the known outsiders are.

@@ -102,6 +102,7 @@ pub static ROOT: Schema = Schema {
             Type::List(&Type::Table(&CHECK)),
             "rules of the team's own, over roles, policies or the plan",
         ),
+        optional("accept", Type::List(&Type::Table(&ACCEPT)), "differences that `drift` accepts for a while"),
         optional("lints", Type::Map(&Type::Any), "how much a lint's finding weighs, and who the known outsiders are"),
         optional("rollout", Type::Table(&ROLLOUT), "how apply goes through the accounts"),
         optional("limits", Type::Table(&LIMITS), "guards against large changes"),
@@ -161,6 +162,17 @@ pub static CHECK: Schema = Schema {
         required("message", Type::String, "what to say where it is false"),
         optional("code", Type::String, "the code of its findings, `check` by default").or("\"check\""),
         optional("severity", Type::Word(&["stop", "warn"]), "stop by default").or("\"stop\""),
+    ],
+};
+
+/// `[[accept]]`
+pub static ACCEPT: Schema = Schema {
+    name: "accept",
+    keys: &[
+        required("address", Type::String, "the resource, as plans write it: 222222222222/role/NAME; `*` is a glob"),
+        required("attribute", Type::Word(&super::accept::ATTRIBUTES), "what of it may differ"),
+        required("reason", Type::String, "why"),
+        required("until", Type::Date, "the last day, in UTC: 2027-01-31"),
     ],
 };
 

@@ -36,38 +36,54 @@ impl<'a> Context<'a> {
         role: &'a Role,
         policies: &'a [&'a Arc<ManagedPolicy>],
     ) -> Self {
-        let insiders = settings.organization.as_ref().unwrap_or(planned);
-        let trust = &role.trust;
-        let mut outsiders: BTreeMap<AccountId, BTreeSet<String>> = BTreeMap::new();
-        for arn in principals(trust, "AWS") {
-            let Some(account) = account_of(arn).filter(|account| !insiders.contains(account)) else { continue };
-            if Caller::outsider(trust, arn, account.as_str()).is_let_in() {
-                outsiders.entry(account).or_default().insert(arn.to_owned());
-            }
-        }
-        let is_public = allows(trust).any(names_everybody) && Caller::stranger(trust).is_let_in();
-        Self { settings, role, policies, shared, outsiders, is_public }
+        let outsiders = outsiders(settings.organization.as_ref().unwrap_or(planned), &role.trust);
+        Self { settings, role, policies, shared, outsiders, is_public: is_public(&role.trust) }
     }
 
     /// Accounts in words: `account 999999999999 (Name)`.
     pub(super) fn accounts(&self, accounts: &[AccountId]) -> String {
-        let named: Vec<String> = accounts
-            .iter()
-            .map(|id| match self.settings.known_accounts.get(id) {
-                Some(name) => format!("{id} ({name})"),
-                None => id.to_string(),
-            })
-            .collect();
-        let word = if named.len() == 1 { "account" } else { "accounts" };
-        let known = |id| self.settings.known_accounts.contains_key(id);
-        let unsure = match &self.settings.organization {
-            Some(_) => " outside the organization",
-            // Without AWS nobody knows who belongs to the organization, save for those who are known not to.
-            None if accounts.iter().all(known) => "",
-            None => " (unless that is in your organization)",
-        };
-        format!("{word} {}{unsure}", listed(&named))
+        described_accounts(self.settings, accounts)
     }
+}
+
+/// The accounts that are not among `insiders` and may come in, given the right external id, with the ARNs trusted.
+pub(super) fn outsiders(
+    insiders: &BTreeSet<AccountId>,
+    trust: &PolicyDocument,
+) -> BTreeMap<AccountId, BTreeSet<String>> {
+    let mut outsiders: BTreeMap<AccountId, BTreeSet<String>> = BTreeMap::new();
+    for arn in principals(trust, "AWS") {
+        let Some(account) = account_of(arn).filter(|account| !insiders.contains(account)) else { continue };
+        if Caller::outsider(trust, arn, account.as_str()).is_let_in() {
+            outsiders.entry(account).or_default().insert(arn.to_owned());
+        }
+    }
+    outsiders
+}
+
+/// Whether everybody may come in.
+pub(super) fn is_public(trust: &PolicyDocument) -> bool {
+    allows(trust).any(names_everybody) && Caller::stranger(trust).is_let_in()
+}
+
+/// Accounts in words: `account 999999999999 (Name)`.
+pub(super) fn described_accounts(settings: &Settings, accounts: &[AccountId]) -> String {
+    let named: Vec<String> = accounts
+        .iter()
+        .map(|id| match settings.known_accounts.get(id) {
+            Some(name) => format!("{id} ({name})"),
+            None => id.to_string(),
+        })
+        .collect();
+    let word = if named.len() == 1 { "account" } else { "accounts" };
+    let known = |id| settings.known_accounts.contains_key(id);
+    let unsure = match &settings.organization {
+        Some(_) => " outside the organization",
+        // Without AWS nobody knows who belongs to the organization, save for those who are known not to.
+        None if accounts.iter().all(known) => "",
+        None => " (unless that is in your organization)",
+    };
+    format!("{word} {}{unsure}", listed(&named))
 }
 
 /// The external ids of roles: which other roles have the same one.

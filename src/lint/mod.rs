@@ -23,6 +23,7 @@ use crate::desired::AccountDesired;
 use crate::org::AccountId;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::RoleName;
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::{Ensure, PolicyRef, Role};
 use context::{Context, SharedIds};
 
@@ -91,6 +92,17 @@ pub struct Finding {
     pub role: Arc<Role>,
     /// What, and how to mend it. The same for the same role in every account. Sensitive values are not masked.
     pub message: Arc<str>,
+}
+
+/// Whom from outside the organization a live trust policy lets in, in words; `None` where that is nobody.
+pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> {
+    if context::is_public(trust) {
+        return Some("everybody".to_owned());
+    }
+    let nobody = BTreeSet::new();
+    let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&nobody), trust);
+    let accounts: Vec<AccountId> = outsiders.into_keys().collect();
+    (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts))
 }
 
 /// One lint.

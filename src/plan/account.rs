@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::{
-    AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status, grant, order, policy,
-    quota, role,
+    AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status, Unmanaged, grant, order,
+    policy, quota, role,
 };
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
+use crate::lint;
 use crate::live::{LiveAccount, Quotas};
 use crate::org::{Account, AwsError};
 use crate::resource::name::PolicyArn;
@@ -62,6 +63,9 @@ pub fn plan_account(
     let policies = policy::plan(&context, &roles, &mut tally);
     role::plan(&context, &roles, &policies, &mut tally);
     grant::plan(&context, &roles, &mut tally);
+    if settings.unmanaged == Unmanaged::Listed {
+        tally.findings.extend(unmanaged(&context));
+    }
     let quotas = live.quotas.unwrap_or_default();
     let (role_count, policy_count) = counts_after(live, &tally.changes);
     if adds(&tally.changes) {
@@ -80,6 +84,23 @@ pub fn plan_account(
         desired: tally.desired,
         ..empty(account, Status::Read, None)
     }
+}
+
+/// The findings on roles that no directory declares and that let in somebody from outside the organization.
+fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
+    let roles = context.live.roles.iter().filter(|(key, role)| {
+        let nobodys = owner(&role.tags, &context.settings.name) == Owner::Nobody;
+        nobodys && context.desired.roles.get(*key).is_none() && context.settings.selects(&role.name)
+    });
+    let found = roles.filter_map(|(_, role)| {
+        let outsiders = lint::outsiders(&context.settings.lints, &role.trust)?;
+        let message = format!(
+            "role `{}` is managed by nobody and trusts {outsiders}; declare it with `adopt = true`, or have it deleted",
+            role.name
+        );
+        Some(Finding::warn("unmanaged", &context.role_address(&role.name), message))
+    });
+    found.collect()
 }
 
 /// The plan of an account that could not be read: nothing is changed there.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::account::Tally;
 use super::memory::Seen;
-use super::{Action, Cause, Intent, Memory, Settings, fingerprint};
+use super::{Action, AttributeDiff, Cause, Intent, Memory, Settings, fingerprint};
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
@@ -38,15 +38,15 @@ impl<'a> Context<'a> {
         Self { settings, account, desired, live, ids: fingerprint::ids(live), memory: None }
     }
 
-    /// Who moved, as far as that is remembered.
-    pub(super) fn cause(
+    /// Who moved, as far as that is remembered: the resource, and each of its attributes that differ.
+    pub(super) fn blame(
         &self,
         address: &str,
         action: Action,
-        before: Option<Seen<'_>>,
-        after: Option<Seen<'_>>,
+        (before, after): (Option<Seen<'_>>, Option<Seen<'_>>),
+        diffs: &mut [AttributeDiff],
     ) -> Cause {
-        self.memory.map_or(Cause::Unknown, |memory| memory.cause(address, action, before, after))
+        self.memory.map_or(Cause::Unknown, |memory| memory.blame(address, action, (before, after), diffs))
     }
 
     /// Takes note of a resource that is as desired, where it is not remembered so.

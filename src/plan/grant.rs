@@ -224,13 +224,18 @@ struct Draft {
 
 fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyDocument>, draft: Draft) -> Change {
     let Draft { action, reason, steps } = draft;
-    let diffs = show::grant(sides, steps.is_empty(), &context.settings.secrets);
+    let mut diffs = show::grant(sides, steps.is_empty(), &context.settings.secrets);
     let address = context.grant_address(principal);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.cause(&address, action, sides.before.map(Seen::Grant), sides.after.map(Seen::Grant)),
+        cause: context.blame(
+            &address,
+            action,
+            (sides.before.map(Seen::Grant), sides.after.map(Seen::Grant)),
+            &mut diffs,
+        ),
         address,
         fingerprint: of_grant(sides.before),
         expected: of_grant(sides.after),

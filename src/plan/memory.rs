@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::file::hide;
 use super::fingerprint::{canonical, sha256, statement};
-use super::{Action, Attribute, Cause, Change, ResourceKind};
+use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind};
 use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
 use crate::resource::Tags;
@@ -186,19 +186,24 @@ fn statements(document: &PolicyDocument) -> BTreeMap<String, String> {
 }
 
 impl Memory {
-    /// Who moved, given a resource as it is and as it is to become.
-    pub(super) fn cause(
+    /// Who moved, given a resource as it is and as it is to become; and who moved each attribute, where it is known.
+    pub(super) fn blame(
         &self,
         address: &str,
         action: Action,
-        before: Option<Seen<'_>>,
-        after: Option<Seen<'_>>,
+        (before, after): (Option<Seen<'_>>, Option<Seen<'_>>),
+        diffs: &mut [AttributeDiff],
     ) -> Cause {
         if self.since == Since::Now {
             return Cause::Unknown;
         }
         let known = self.resources.get(address);
         let [before, after] = [before, after].map(|seen| seen.map(|seen| seen.digests(&self.salt)));
+        if let (Some(known), Some(before), Some(after)) = (known, &before, &after) {
+            for diff in diffs {
+                diff.cause = blame(&known.items, before, after).get(&diff.attribute).copied();
+            }
+        }
         match (known, before, after) {
             // What was never seen as desired is new in the file.
             (None, None, Some(_)) => Cause::Desired,
@@ -218,7 +223,10 @@ impl Memory {
                     Cause::Both
                 }
             }
-            (Some(known), Some(before), Some(after)) => blame(&known.items, &before, &after),
+            (Some(known), Some(before), Some(after)) => {
+                let causes = blame(&known.items, &before, &after);
+                causes.into_values().reduce(Cause::and).unwrap_or(Cause::Unknown)
+            }
         }
     }
 
@@ -242,16 +250,21 @@ fn moved<'a>(one: &'a Items, other: &'a Items) -> BTreeSet<(Attribute, &'a str)>
     found
 }
 
-fn blame(known: &Items, before: &Items, after: &Items) -> Cause {
-    let differs = moved(before, after);
+/// Who moved each attribute that differs.
+fn blame(known: &Items, before: &Items, after: &Items) -> BTreeMap<Attribute, Cause> {
     let by_hand = moved(known, before);
     let by_file = moved(known, after);
-    match (differs.iter().any(|item| by_hand.contains(item)), differs.iter().any(|item| by_file.contains(item))) {
-        (true, true) => Cause::Both,
-        (true, false) => Cause::Drift,
-        (false, true) => Cause::Desired,
-        (false, false) => Cause::Unknown,
+    let mut causes = BTreeMap::new();
+    for item in moved(before, after) {
+        let cause = match (by_hand.contains(&item), by_file.contains(&item)) {
+            (true, true) => Cause::Both,
+            (true, false) => Cause::Drift,
+            (false, true) => Cause::Desired,
+            (false, false) => Cause::Unknown,
+        };
+        causes.entry(item.0).and_modify(|known: &mut Cause| *known = known.and(cause)).or_insert(cause);
     }
+    causes
 }
 
 /// The resource at `address`, as far as it is there.

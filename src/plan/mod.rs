@@ -47,7 +47,7 @@ pub use lints::{lints, lints_alone};
 pub use memory::{Converged, Items, Memory, Since, remember};
 pub use restore::{Found, WayBack, way_back};
 pub use role::prevent_destroy;
-pub use settings::{Extras, Header, Intent, Limits, RoleKey, Settings};
+pub use settings::{Extras, Header, Intent, Limits, RoleKey, Settings, Unmanaged};
 pub use trusts::{Caller, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};
@@ -238,6 +238,17 @@ pub enum Cause {
     Unknown,
 }
 
+impl Cause {
+    /// Who moved two things together. What nobody knows of one does not hide what is known of the other.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, known) | (known, Self::Unknown) => known,
+            (one, other) if one == other => one,
+            _ => Self::Both,
+        }
+    }
+}
+
 /// One attribute that differs. For display: sensitive values are masked already.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttributeDiff {
@@ -247,6 +258,9 @@ pub struct AttributeDiff {
     pub cosmetic: bool,
     /// Whether access widens.
     pub widens: bool,
+    /// Who moved this attribute; only where the resource is remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What was read; `null` where there was nothing.
     pub before: Value,
     /// What is desired; `null` for nothing.
@@ -279,6 +293,23 @@ pub enum Attribute {
     MaxSessionDuration,
     Description,
     Tags,
+}
+
+impl Attribute {
+    /// Its name, as the desired state and the JSON write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Trust => "trust",
+            Self::Document => "document",
+            Self::ManagedPolicies => "managed_policies",
+            Self::InlinePolicies => "inline_policies",
+            Self::PermissionsBoundary => "permissions_boundary",
+            Self::MaxSessionDuration => "max_session_duration",
+            Self::Description => "description",
+            Self::Tags => "tags",
+        }
+    }
 }
 
 /// A guard's or a lint's word.

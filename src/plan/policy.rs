@@ -278,14 +278,19 @@ fn change(context: &Context<'_>, sides: Sides<'_, LivePolicy>, target: Option<&T
     let Draft { action, reason, steps } = draft;
     let spelling = target.and_then(|target| target.spelling.as_ref());
     let description = target.and_then(|target| target.description.as_ref());
-    let diffs = show::policy(sides, spelling, description, &context.settings.secrets);
+    let mut diffs = show::policy(sides, spelling, description, &context.settings.secrets);
     let name = sides.before.or(sides.after).map(|policy| policy.name.to_string()).unwrap_or_default();
     let address = context.policy_address(name);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.cause(&address, action, sides.before.map(Seen::Policy), sides.after.map(Seen::Policy)),
+        cause: context.blame(
+            &address,
+            action,
+            (sides.before.map(Seen::Policy), sides.after.map(Seen::Policy)),
+            &mut diffs,
+        ),
         address,
         fingerprint: of_policy(sides.before, Purpose::Seen),
         expected: sides.after.map_or_else(absent, |after| of_policy(Some(after), Purpose::Expected)),

@@ -415,7 +415,7 @@ struct Draft {
 fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft: Draft) -> Change {
     let States { before, after } = states;
     let Draft { action, reason, details, steps } = draft;
-    let diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
+    let mut diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
     let name = before.or(after).map(|role| role.name.to_string()).unwrap_or_default();
     let expected = match after {
         Some(_) => of_role(after, &context.ids, details, Purpose::Expected),
@@ -427,7 +427,7 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.cause(&address, action, before.map(seen), after.map(seen)),
+        cause: context.blame(&address, action, (before.map(seen), after.map(seen)), &mut diffs),
         address,
         fingerprint: of_role(before, &context.ids, details, Purpose::Seen),
         expected,

@@ -39,6 +39,17 @@ pub struct Settings {
     pub intent: Intent,
     /// The day it is made, in UTC.
     pub today: Date,
+    /// What becomes of roles that are none of ours.
+    pub unmanaged: Unmanaged,
+}
+
+/// What becomes of roles that bear no mark of ours and that nobody desires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmanaged {
+    /// Nothing is said of them.
+    Left,
+    /// Those that trust somebody outside the organization are listed.
+    Listed,
 }
 
 /// What a plan is for.

@@ -255,6 +255,7 @@ fn masked(
         attribute,
         cosmetic,
         widens,
+        cause: None,
         before: masker.live(&before),
         after: masker.desired(&after),
         documents,

@@ -5,12 +5,15 @@
 //! is an `Err` for the caller, never a panic.
 
 pub mod accounts;
+pub mod drift;
 pub mod finding;
 pub mod group;
 pub mod html;
 pub mod human;
 pub mod json;
 pub mod markdown;
+pub mod metrics;
+pub mod notice;
 pub mod output;
 pub mod progress;
 pub mod run;

@@ -90,7 +90,7 @@ pub(super) fn change(address: &str, action: Action, reason: &str, diffs: Vec<Att
 }
 
 pub(super) fn differ(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
-    AttributeDiff { attribute, cosmetic: false, widens: false, before, after, documents: vec![] }
+    AttributeDiff { attribute, cosmetic: false, widens: false, cause: None, before, after, documents: vec![] }
 }
 
 pub(super) fn statement(before: Option<Value>, after: Option<Value>, widens: bool) -> StatementDiff {

@@ -21,7 +21,7 @@ fn id(n: u64) -> AccountId {
 }
 
 fn diff(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
-    AttributeDiff { attribute, cosmetic: false, widens: false, before, after, documents: vec![] }
+    AttributeDiff { attribute, cosmetic: false, widens: false, cause: None, before, after, documents: vec![] }
 }
 
 /// An update of a policy whose statement names the account; `extra` makes it unlike those of other accounts.

@@ -13,6 +13,7 @@ mod apply;
 mod browser;
 mod cases;
 mod clients;
+mod drift;
 mod faults;
 mod kit_cado;
 mod kit_cloudtrail;

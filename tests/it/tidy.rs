@@ -13,20 +13,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("diff", &["desired", "live", "resource", "org"]),
     ("lint", &["evaluate", "desired", "live", "resource", "org"]),
     ("plan", &["diff", "lint", "desired", "live", "resource", "org"]),
+    ("drift", &["config", "plan", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
     ("store", &["execute", "plan", "org"]),
     ("aws", &["read", "execute", "store", "live", "resource", "org"]),
-    ("report", &["plan", "execute", "store", "verify", "resource", "org"]),
+    ("report", &["drift", "plan", "execute", "store", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
     ("verify", &["evaluate", "resource", "org"]),
+    ("notify", &[]),
     ("exit", &[]),
     ("cli", &[]),
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "verify"];
+const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "drift", "verify"];
 
 const IMPURE: &[&str] = &[
     "tokio",

@@ -53,6 +53,7 @@ pub fn settings() -> Settings {
         lints: crate::lint::Settings::default(),
         secrets: Secrets::default(),
         intent: Intent::Converge,
+        unmanaged: Unmanaged::Left,
         today: jiff::civil::date(2027, 1, 1),
     }
 }

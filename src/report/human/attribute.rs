@@ -26,23 +26,8 @@ enum Side {
     After,
 }
 
-/// The attribute's name, as the desired state and the JSON write it.
-fn name(attribute: Attribute) -> &'static str {
-    match attribute {
-        Attribute::Path => "path",
-        Attribute::Trust => "trust",
-        Attribute::Document => "document",
-        Attribute::ManagedPolicies => "managed_policies",
-        Attribute::InlinePolicies => "inline_policies",
-        Attribute::PermissionsBoundary => "permissions_boundary",
-        Attribute::MaxSessionDuration => "max_session_duration",
-        Attribute::Description => "description",
-        Attribute::Tags => "tags",
-    }
-}
-
 fn name_width<'a>(diffs: impl Iterator<Item = &'a AttributeDiff>) -> usize {
-    diffs.map(|diff| columns(name(diff.attribute))).max().unwrap_or(0)
+    diffs.map(|diff| columns(diff.attribute.name())).max().unwrap_or(0)
 }
 
 /// Tells what a resource holds on one side, in two columns.
@@ -54,11 +39,11 @@ fn holding(diffs: &[AttributeDiff], side: Side, indent: usize, page: &mut Page<'
             Side::After => (&diff.after, '+', Tone::Added),
         };
         if page.style.is_verbose() && is_document(diff.attribute) {
-            page.line(indent, name(diff.attribute))?;
+            page.line(indent, diff.attribute.name())?;
             document::whole(value, sign, tone, indent + 2, page)?;
             continue;
         }
-        let mut label = name(diff.attribute);
+        let mut label = diff.attribute.name();
         for content in contents(diff.attribute, value) {
             page.entry(indent, label, width, &content)?;
             label = "";
@@ -116,7 +101,7 @@ fn is_scalar(diff: &AttributeDiff) -> bool {
 
 /// The attribute's name, and what is to be said of all of it.
 fn heading(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let mut line = name(diff.attribute).to_owned();
+    let mut line = diff.attribute.name().to_owned();
     if diff.cosmetic {
         line += &page.paint(Tone::Faint, "  ≈ spelling alone");
     }
@@ -142,7 +127,7 @@ fn scalar_difference(diff: &AttributeDiff, width: usize, indent: usize, page: &m
     }
     let mut line = format!(
         "{:width$}  {} → {}",
-        name(diff.attribute),
+        diff.attribute.name(),
         page.paint(Tone::Removed, &before),
         page.paint(Tone::Added, &after)
     );

@@ -4,7 +4,7 @@
 //! could not be seen, what speaks against the plan, and one line that sums it up. It never says that all is well of what it did
 //! not see.
 
-mod attribute;
+pub(super) mod attribute;
 mod document;
 mod finding;
 mod lines;
@@ -134,7 +134,7 @@ fn operations(change: &Change, page: &mut Page<'_>) -> io::Result<()> {
     page.list(BODY + 2, Tone::Faint, &items)
 }
 
-fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let together = if page.style.is_verbose() { Accounts::Alone } else { Accounts::Together };
     let bundles = unread::unreadable(plan, together);
     if bundles.is_empty() {
@@ -155,7 +155,7 @@ fn total(bundles: &[Unread<'_>]) -> usize {
     bundles.iter().map(|bundle| bundle.accounts.len()).sum()
 }
 
-fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+pub(super) fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let bundles = unread::skipped(plan);
     if bundles.is_empty() {
         return Ok(());

@@ -1,0 +1,109 @@
+//! `rolecall drift`: what somebody changed by hand. It holds no writer.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use super::survey::Survey;
+use super::{Console, Stop, ledger, notify, plan, planning, watch};
+use crate::aws;
+use crate::cli::{DriftArgs, Format};
+use crate::drift::{self, Drift, Scope};
+use crate::exit::Exit;
+use crate::plan::Unmanaged;
+use crate::report;
+use crate::report::metrics::Rounds;
+use crate::store::Access;
+
+/// How a look compares with the one before it in the same process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// There was none.
+    First,
+    /// It found the same.
+    Same,
+    /// It found something else.
+    Other,
+}
+
+/// Compares live IAM with the desired state and with what was last applied, and says who moved.
+pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+    if let Some(every) = args.watch {
+        return watch::run(args, every, aws, console).await;
+    }
+    let start = Instant::now();
+    let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
+    let drift = look(args, &mut survey, &aws, console).await?;
+    if let Some(path) = &args.metrics_file {
+        let ended_at = jiff::Timestamp::now().as_second();
+        let rounds = Rounds { done: 1, failed: 0, ended_at, took: start.elapsed().as_secs_f64() };
+        save_metrics(path, &report::metrics::text(&survey.settings.name, Some(&drift), rounds))?;
+    }
+    tell(args, &drift, Seen::First, &survey, console).await?;
+    Ok(ending(&drift))
+}
+
+/// Reads the accounts and judges what differs.
+pub async fn look(
+    args: &DriftArgs,
+    survey: &mut Survey,
+    aws: &aws::Settings,
+    console: &Console,
+) -> Result<Drift, Stop> {
+    // A resource that lost its mark by hand is drift. A plan leaves it alone unless adoption is allowed.
+    survey.settings.allow.insert("adopt".to_owned());
+    survey.settings.unmanaged = if args.unmanaged { Unmanaged::Listed } else { Unmanaged::Left };
+    let state = ledger::open(&args.state, survey, aws.clone(), Access::Read).await?;
+    let mut plan = planning::plan(survey, args.scope.parallelism.map(usize::from), Some(&state), console).await?;
+    let findings = std::mem::take(&mut plan.findings);
+    for part in plan.accounts.iter_mut().filter(|part| drift::may_overlook(part, &findings)) {
+        let record = state.account(part.id).await?.resources;
+        let remembered = record.into_iter().map(|(address, record)| (address, record.converged)).collect();
+        part.changes.extend(drift::overlooked(part, &findings, &remembered));
+    }
+    let scope = if args.scope.account.is_empty() && args.scope.role.is_empty() { Scope::Whole } else { Scope::Part };
+    let plan = plan.with_findings(findings);
+    Ok(drift::judge(plan, survey.config.accepts(), survey.settings.today, scope))
+}
+
+/// Prints a drift, and tells the webhook: once, or while watching when it is another than before.
+pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
+    let mut out = console.data();
+    match args.format {
+        Format::Text if seen == Seen::Same => {}
+        Format::Text => report::drift::drift(drift, &console.out, &mut out)?,
+        // One line for each look.
+        Format::Json if args.watch.is_some() => writeln!(out, "{}", drift.shown(&survey.settings.secrets))?,
+        Format::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
+    }
+    out.flush()?;
+    drop(out);
+    let is_news = match seen {
+        Seen::First => args.watch.is_none() || ending(drift) != Exit::Done,
+        Seen::Same => false,
+        Seen::Other => true,
+    };
+    if is_news {
+        notify::post(&args.notify, ("drift", ending(drift)), survey, |run| run.drift(drift), console).await;
+    }
+    Ok(())
+}
+
+/// Drift is 2; what only the file changed is pending, and no drift.
+pub fn ending(drift: &Drift) -> Exit {
+    let drifted = if drift.summary.drifted() > 0 { Exit::Changes } else { Exit::Done };
+    drifted.and(plan::reading(&drift.plan))
+}
+
+/// Writes the metrics whole or not at all, for any user to read: `node_exporter` is another one.
+pub fn save_metrics(path: &Path, text: &str) -> Result<(), Stop> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed =
+        |error: std::io::Error| Stop::because(format!("cannot write the metrics to `{}`: {error}", path.display()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let permissions = std::fs::Permissions::from_mode(0o644);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

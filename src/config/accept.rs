@@ -1,0 +1,67 @@
+//! `[[accept]]`: differences that `rolecall drift` reports as known, with a reason, until a day.
+
+use jiff::civil::Date;
+
+use super::check;
+use super::problem::{Problem, Problems};
+use super::render::{self, Scope};
+use super::tree::{Node, Table};
+use super::vars::Variables;
+use crate::resource::Origin;
+
+/// What of a resource may differ: the attributes of a plan's JSON.
+pub const ATTRIBUTES: [&str; 9] = [
+    "trust",
+    "description",
+    "max_session_duration",
+    "permissions_boundary",
+    "tags",
+    "managed_policies",
+    "inline_policies",
+    "document",
+    "path",
+];
+
+/// One difference that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accept {
+    /// The address of the resource; `*` stands for any run of characters.
+    pub address: String,
+    /// One of [`ATTRIBUTES`].
+    pub attribute: String,
+    /// Why.
+    pub reason: String,
+    /// The last day it holds, in UTC.
+    pub until: Date,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// Reads the `[[accept]]`s of the root.
+pub fn read(nodes: &[Node], variables: &Variables, problems: &mut Problems) -> Vec<Accept> {
+    let scope = Scope::directory(&variables.effective(&super::vars::Values::new()));
+    nodes.iter().filter_map(|node| one(node, &scope, variables, problems)).collect()
+}
+
+fn one(node: &Node, scope: &Scope, variables: &Variables, problems: &mut Problems) -> Option<Accept> {
+    let table = node.as_table()?;
+    let until = check::date(table, "until", problems);
+    let mut text = |table: &Table, key: &str| {
+        let rendered = render::render_alone(table.get(key)?, "an `[[accept]]`", scope, variables, problems)?;
+        Some((rendered.as_str()?.to_owned(), rendered.place))
+    };
+    let (address, place) = text(table, "address")?;
+    let (reason, why) = text(table, "reason")?;
+    if address.split('/').count() < 3 && !address.contains('*') {
+        let problem = Problem::error("value", &place, format!("`{address}` is no address of a resource"));
+        problems
+            .push(problem.hint("222222222222/role/NAME, as `rolecall drift` writes it; `*/role/NAME` is any account"));
+    }
+    if reason.trim().is_empty() {
+        problems
+            .push(Problem::error("value", &why, "an empty `reason` is none").hint("say why this difference may stay"));
+    }
+    let attribute = table.get("attribute")?.as_str()?.to_owned();
+    let origin = Origin { file: node.place.file.name.clone(), line: node.place.line_column().0 };
+    Some(Accept { address, attribute, reason, until: until?, origin })
+}

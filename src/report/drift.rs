@@ -1,0 +1,204 @@
+//! Drift as text: what somebody changed by hand comes first, what is accepted and what is only pending last.
+//!
+//! A plan says what an apply would do; here the signs are turned round and say what was done: `+` is live and not
+//! desired, `-` is desired and gone. What is pending keeps the plan's signs.
+
+mod reverse;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::group::{self, AccountName, Group, Sameness};
+use super::human::{self, attribute};
+use super::style::{Page, Style, Tone, count};
+use crate::drift::{Drift, Standing, Summary};
+use crate::plan::{Action, Change, Finding, Plan};
+
+/// The indent of what belongs to a headline.
+const BODY: usize = 6;
+
+/// Writes what drifted.
+pub fn drift(drift: &Drift, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(style, out);
+    let name = page.paint(Tone::Title, &drift.plan.name);
+    let rest = format!(" in organization {}, {}", drift.plan.organization_id, count(drift.summary.accounts, "account"));
+    let rest = page.paint(Tone::Plain, &rest);
+    page.line(0, &format!("Drift of {name}{rest}"))?;
+    for standing in Standing::ALL {
+        section(drift, standing, &mut page)?;
+    }
+    human::unread(&drift.plan, &mut page)?;
+    human::skipped(&drift.plan, &mut page)?;
+    findings(&drift.plan, &mut page)?;
+    page.blank()?;
+    let (tone, text) = summary(&drift.summary);
+    let text = page.paint(tone, &text);
+    page.line(0, &text)
+}
+
+fn title(standing: Standing) -> (Tone, &'static str) {
+    match standing {
+        Standing::Hand => (Tone::Alarm, "Changed by hand (+ is live and not desired, - is desired and gone)"),
+        Standing::Both => (Tone::Alarm, "Changed by hand, and the file changed too"),
+        Standing::Unknown => (Tone::Alarm, "Differs, and nobody knows who moved: nothing is on record"),
+        Standing::Accepted => (Tone::Changed, "Accepted"),
+        Standing::Pending => (Tone::Adopted, "Pending: the file changed, and an apply is due"),
+    }
+}
+
+fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result<()> {
+    let part = of_standing(drift, standing);
+    let groups = group::groups(&part);
+    if groups.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    let (tone, text) = title(standing);
+    let text = page.paint(tone, text);
+    page.line(0, &text)?;
+    for group in groups {
+        change(&group, standing, page)?;
+    }
+    Ok(())
+}
+
+/// The plan's changes as far as their differences are of one standing.
+fn of_standing(drift: &Drift, standing: Standing) -> Plan {
+    let mut plan = drift.plan.clone();
+    for part in &mut plan.accounts {
+        let changes = std::mem::take(&mut part.changes);
+        part.changes = changes.into_iter().filter_map(|change| only(drift, change, standing)).collect();
+    }
+    plan
+}
+
+fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change> {
+    let judgement = drift.judgement(&change)?;
+    if change.diffs.is_empty() {
+        return (judgement.standing == standing).then_some(change);
+    }
+    let mut judged = judgement.diffs.iter();
+    let mut words = Vec::new();
+    change.diffs.retain(|diff| {
+        let Some(judged) = judged.next().filter(|judged| judged.standing == standing) else { return false };
+        words.extend(
+            judged
+                .accept
+                .as_ref()
+                .map(|accept| format!("{} until {}: {}", diff.attribute.name(), accept.until, accept.reason)),
+        );
+        true
+    });
+    if change.diffs.is_empty() {
+        return None;
+    }
+    if standing == Standing::Accepted {
+        change.reason = words.join("; ");
+    }
+    Some(if standing == Standing::Pending { change } else { reverse::reversed(change) })
+}
+
+fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
+    match (standing, change.action) {
+        (Standing::Pending, Action::Create) => ("+", Tone::Added, "is to be created"),
+        (Standing::Pending, Action::Update) => ("~", Tone::Changed, "is to be updated"),
+        (Standing::Pending, Action::Replace) => ("±", Tone::Removed, "is to be replaced"),
+        (Standing::Pending, Action::Delete) => ("-", Tone::Removed, "is to be deleted"),
+        (Standing::Pending, Action::Adopt) => ("→", Tone::Adopted, "is to be adopted"),
+        // What follows is turned round: a resource that would be created is gone.
+        (_, Action::Delete) => ("-", Tone::Removed, "is gone"),
+        (_, Action::Create) => ("+", Tone::Added, "is there and not desired"),
+        (_, Action::Update) => ("~", Tone::Changed, "differs"),
+        (_, Action::Replace) => ("±", Tone::Removed, "stands at another path"),
+        (_, Action::Adopt) => ("→", Tone::Changed, "lost our mark"),
+    }
+}
+
+fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Result<()> {
+    let (symbol, tone, phrase) = look(&group.change, standing);
+    let (kind, name) = group.resource();
+    let place = match group.accounts.as_slice() {
+        [single] => single.to_string(),
+        accounts => count(accounts.len(), "account"),
+    };
+    let mut line = format!(
+        "{} {} {}{}",
+        page.paint(tone, symbol),
+        page.paint(Tone::Title, &format!("{kind} {name}")),
+        page.paint(tone, phrase),
+        page.paint(Tone::Plain, &format!(" in {place}")),
+    );
+    if group.widens() && standing != Standing::Pending {
+        line += &format!("  {}", page.paint(Tone::Alarm, "! access is wider than desired"));
+    }
+    page.line(2, &line)?;
+    if group.accounts.len() > 1 {
+        page.list(BODY, Tone::Plain, &group::shortened(&group.accounts, page.style.is_verbose()))?;
+    }
+    page.prose(BODY, Tone::Faint, &group.change.reason)?;
+    attribute::attributes(&group.change, BODY, page)
+}
+
+fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.findings.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    let title = page.paint(Tone::Title, "Findings");
+    page.line(0, &title)?;
+    let names: BTreeMap<&str, AccountName<'_>> =
+        plan.accounts.iter().map(|part| (part.id.as_str(), AccountName { id: part.id, name: &part.name })).collect();
+    let account = |finding: &Finding| {
+        let id = finding.address.as_deref()?.split('/').next()?;
+        names.get(id).copied()
+    };
+    let key = |finding: &Finding, sameness: Sameness| {
+        let message = match (account(finding), sameness) {
+            (Some(account), Sameness::Folded) => group::fold_text(&finding.message, account.id),
+            _ => finding.message.clone(),
+        };
+        (finding.code.clone(), message)
+    };
+    let bundles = group::fold(plan.findings.iter(), |one| key(one, Sameness::Exact), |one| key(one, Sameness::Folded));
+    for (members, sameness) in bundles {
+        let Some(first) = members.first() else { continue };
+        let (code, message) = key(first, sameness);
+        let accounts: Vec<AccountName<'_>> = members.iter().filter_map(|one| account(one)).collect();
+        let code = page.paint(Tone::Changed, &code);
+        page.line(2, &code)?;
+        page.prose(BODY, Tone::Plain, &message)?;
+        page.list(BODY, Tone::Faint, &group::shortened(&accounts, page.style.is_verbose()))?;
+    }
+    Ok(())
+}
+
+/// One line that sums a drift up, in its tone.
+pub fn summary(summary: &Summary) -> (Tone, String) {
+    let Summary { accounts, unreadable, drift, both, unknown, accepted, desired, .. } = *summary;
+    let read = accounts.saturating_sub(unreadable);
+    let mut parts = Vec::new();
+    for (n, words) in [
+        (drift, "changed by hand"),
+        (both, "changed by hand and in the file"),
+        (unknown, "of unknown cause"),
+        (accepted, "accepted"),
+        (desired, "pending"),
+    ] {
+        if n > 0 {
+            parts.push(format!("{n} {words}"));
+        }
+    }
+    let unread =
+        if unreadable > 0 { format!("; {} could not be read", count(unreadable, "account")) } else { String::new() };
+    if read == 0 && unreadable > 0 {
+        return (Tone::Alarm, "No account could be read.".to_owned());
+    }
+    let place = format!("{}{unread}", count(read, "account"));
+    let said = parts.join(", ");
+    match (summary.drifted(), said.is_empty()) {
+        (0, true) if unreadable == 0 => (Tone::Added, format!("No drift in {place}.")),
+        (0, true) => (Tone::Alarm, format!("No drift in {place}.")),
+        (0, false) => (Tone::Title, format!("No drift in {place}: {said}.")),
+        (_, _) => (Tone::Alarm, format!("Drift in {place}: {said}.")),
+    }
+}
