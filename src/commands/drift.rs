@@ -29,7 +29,7 @@ pub enum Seen {
 /// Compares live IAM with the desired state and with what was last applied, and says who moved.
 pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
     if let Some(every) = args.watch {
-        return watch::run(args, every, aws, console).await;
+        return Box::pin(watch::run(args, every, aws, console)).await;
     }
     let start = Instant::now();
     let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;

@@ -25,7 +25,7 @@ pub async fn post(
         exit: exit.code(),
         secrets: &survey.settings.secrets,
     };
-    if let Err(failure) = notify::post(url.secret(), &notice(run)).await {
+    if let Err(failure) = Box::pin(notify::post(url.secret(), &notice(run))).await {
         console.say(&format!("warning: the webhook of --notify was not told: {failure}"));
     }
 }

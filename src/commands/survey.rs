@@ -45,7 +45,9 @@ impl Survey {
     pub async fn new(args: &ScopeArgs, aws: aws::Settings, console: &Console) -> Result<Self, Stop> {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
-        let survey = Self::over(args, config, Aws::connect(aws).await?, None, console).await?;
+        let aws = Aws::connect(aws).await?;
+        // On the heap: the futures of all commands hold this one.
+        let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
         console.warnings(&survey.expansion.warnings);
         Ok(survey)
     }
@@ -53,7 +55,7 @@ impl Survey {
     /// The same once more, as things are now. The caller's credentials are kept, and the sessions of the accounts unless
     /// they are entered otherwise.
     pub async fn again(&self, args: &ScopeArgs, console: &Console) -> Result<Self, Stop> {
-        Self::over(args, load(&args.desired)?, self.aws.clone(), Some(self), console).await
+        Box::pin(Self::over(args, load(&args.desired)?, self.aws.clone(), Some(self), console)).await
     }
 
     async fn over(
