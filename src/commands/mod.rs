@@ -7,6 +7,7 @@ mod console;
 mod init;
 mod ledger;
 mod output;
+mod permissions;
 mod places;
 mod plan;
 mod planning;
@@ -29,6 +30,8 @@ pub use stop::Stop;
 use crate::aws;
 use crate::cli::{Cli, Command, SandboxCommand};
 use crate::exit::Exit;
+use crate::permissions::{Commands, Extras};
+use crate::sandbox::world::Permissions;
 
 /// Runs one command and says how it ended.
 pub async fn run(cli: Cli) -> Exit {
@@ -63,10 +66,17 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Output { scope, format, show_sensitive } => {
             output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
         }
+        Command::Permissions { desired, read_only, prune, partition, state, format } => {
+            let commands = if read_only { Commands::Reading } else { Commands::All };
+            let extras = if prune { Extras::Remove } else { Extras::Keep };
+            let options = permissions::Options { commands, extras, partition, state, format };
+            permissions::run(&desired, &options, &console)
+        }
         Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
-        Command::Sandbox { command: SandboxCommand::Serve { org, port } } => {
-            sandbox::serve(org.as_deref(), port, &console).await
+        Command::Sandbox { command: SandboxCommand::Serve { org, port, enforce } } => {
+            let permissions = if enforce { Permissions::Enforced } else { Permissions::Ignored };
+            sandbox::serve(org.as_deref(), port, permissions, &console).await
         }
     };
     outcome.unwrap_or_else(|stop| console.stop(&stop))

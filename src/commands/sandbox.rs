@@ -14,7 +14,7 @@ use crate::report::style::{DEFAULT_WIDTH, Tone};
 use crate::sandbox::Sandbox;
 use crate::sandbox::build::OrgSpec;
 use crate::sandbox::serve as http;
-use crate::sandbox::world::World;
+use crate::sandbox::world::{Permissions, World};
 
 /// The quickstart, as it stands in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
@@ -24,8 +24,8 @@ const QUICKSTART: &[(&str, &str)] = &[
 ];
 
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(org: Option<&Path>, port: u16, console: &Console) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(world(org)?);
+pub async fn serve(org: Option<&Path>, port: u16, permissions: Permissions, console: &Console) -> Result<Exit, Stop> {
+    let sandbox = Sandbox::new(World { permissions, ..world(org)? });
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))?;

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("diff", &["desired", "live", "resource", "org"]),
     ("lint", &["evaluate", "desired", "live", "resource", "org"]),
     ("plan", &["diff", "lint", "desired", "live", "resource", "org"]),
+    ("permissions", &["desired", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
@@ -26,7 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "verify"];
+const PURE: &[&str] =
+    &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "permissions", "verify"];
 
 const IMPURE: &[&str] = &[
     "tokio",

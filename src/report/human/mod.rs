@@ -114,7 +114,7 @@ fn widens_mark(page: &Page<'_>) -> String {
 fn operations(change: &Change, page: &mut Page<'_>) -> io::Result<()> {
     let mut runs: Vec<(&str, usize)> = Vec::new();
     for step in &change.steps {
-        let op = step.operation();
+        let op = step.operation().name();
         match runs.last_mut() {
             Some((last, times)) if *last == op => *times += 1,
             _ => runs.push((op, 1)),
