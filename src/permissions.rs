@@ -255,7 +255,8 @@ impl Scope<'_> {
     fn read_role(&self, role: &Role, policy: &mut Policy) {
         let here = self.anywhere("role", role.name.as_str());
         policy.allow(ROLE_READS, &here);
-        if role.ensure == Ensure::Present && (needs_details(role) || role.path.is_some()) {
+        // What is deleted is recorded with its details.
+        if needs_details(role) || role.path.is_some() || role.ensure == Ensure::Absent || role.expires.is_some() {
             policy.allow(&[Operation::ListRoles], &["*".to_owned()]);
         }
         let named = role.managed_policies.iter().flatten().chain(role.permissions_boundary.iter().flatten());
@@ -377,12 +378,12 @@ impl Scope<'_> {
     fn prune(&self, policy: &mut Policy) {
         use Operation::{
             DeleteGroupPolicy, DeletePolicy, DeletePolicyVersion, DeleteRolePermissionsBoundary, DeleteRolePolicy,
-            DeleteUserPolicy, GetGroup, GetGroupPolicy, GetUser, GetUserPolicy, ListPolicies,
+            DeleteUserPolicy, GetGroup, GetGroupPolicy, GetUser, GetUserPolicy, ListPolicies, ListRoles,
             RemoveRoleFromInstanceProfile,
         };
         policy.allow(ROLE_READS, &self.all("role"));
         policy.allow(POLICY_READS, &self.all("policy"));
-        policy.allow(&[ListPolicies], &["*".to_owned()]);
+        policy.allow(&[ListPolicies, ListRoles], &["*".to_owned()]);
         policy.allow_marked(self.name, ROLE_REMOVAL, &self.all("role"));
         policy.allow_marked(self.name, &[DeleteRolePermissionsBoundary], &self.all("role"));
         policy.allow_marked(self.name, &[DeletePolicy, DeletePolicyVersion], &self.all("policy"));
