@@ -21,7 +21,10 @@ impl Config {
     /// Whether a target takes in the management account without naming it by its id, its name or its unit.
     pub fn takes_in_management(&self) -> bool {
         let takes = |resource: &Resource| match resource.kind {
-            Kind::Role | Kind::Policy => resource.targets.as_ref().is_some_and(takes_in_management),
+            Kind::Role | Kind::Policy => {
+                let kept_out = resource.exclude.as_ref().is_some_and(keeps_out_management);
+                !kept_out && resource.targets.as_ref().is_some_and(takes_in_management)
+            }
             Kind::Grant => {
                 let to = resource.node.as_table().and_then(|table| table.get("to"));
                 let accounts = to.into_iter().flat_map(selectors).filter_map(|table| table.get("account"));
@@ -38,6 +41,13 @@ fn selectors(node: &Node) -> Vec<&Table> {
         Value::Array(items) => items.iter().filter_map(Node::as_table).collect(),
         _ => node.as_table().into_iter().collect(),
     }
+}
+
+/// `exclude = [{ account = "management" }]`
+fn keeps_out_management(exclude: &Node) -> bool {
+    let whole = selectors(exclude).into_iter().filter(|table| table.entries.len() == 1);
+    let mut accounts = whole.filter_map(|table| table.get("account")).flat_map(Node::strings);
+    accounts.any(|(text, _)| text == "management")
 }
 
 fn takes_in_management(targets: &Node) -> bool {
