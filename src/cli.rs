@@ -238,6 +238,27 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// The least that the caller and the access role must be allowed for this directory, as IAM policies; needs no AWS
+    Permissions {
+        /// The desired state.
+        #[command(flatten)]
+        desired: DesiredArgs,
+        /// Only what plan, drift and verify need
+        #[arg(long)]
+        read_only: bool,
+        /// Also what --prune and destroy need
+        #[arg(long)]
+        prune: bool,
+        /// The partition of the ARNs: aws, aws-cn, aws-us-gov
+        #[arg(long, default_value = "aws", value_name = "NAME")]
+        partition: String,
+        /// Where the state is.
+        #[command(flatten)]
+        state: StateArgs,
+        /// Format of the policies
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// What was converged, what runs did, and who is running now
     State {
         /// What to do with it.
@@ -314,6 +335,9 @@ pub enum SandboxCommand {
         /// The port on 127.0.0.1; 0 takes a free one
         #[arg(long, default_value_t = 0, value_name = "N")]
         port: u16,
+        /// Hold callers against their own policies: nobody may do what no policy of theirs allows
+        #[arg(long)]
+        enforce: bool,
     },
 }
 

@@ -29,6 +29,7 @@
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
 //! - [`evaluate`]: what a policy allows.
 //! - [`verify`]: what to try of a role, and what the answers prove.
+//! - [`permissions`]: what the caller and the access role must be allowed, of the operations that `aws` calls by name.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
 //! - [`notify`]: a word to a webhook once a run has ended.
 //! - [`report`]: plans and runs as text and JSON, and progress.
@@ -37,7 +38,7 @@
 //!
 //! # What always holds
 //!
-//! - The pure rooms (`org resource evaluate desired live diff lint plan drift verify`) have no clock, disk, network or terminal.
+//! - The pure rooms (`org resource evaluate desired live diff lint plan drift permissions verify`) have no clock, disk, network or terminal.
 //! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
 //! - A plan is complete: every write stands in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
@@ -60,6 +61,7 @@ pub mod lint;
 pub mod live;
 pub mod notify;
 pub mod org;
+pub mod permissions;
 pub mod plan;
 pub mod read;
 pub mod report;

@@ -304,6 +304,12 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// What kept the run from calling AWS at all: `subject` is what was looked at, such as `credentials`.
+    pub fn before_any_call(subject: &str, resource: Option<&str>, message: String) -> Self {
+        let (operation, resource) = (subject.to_owned(), resource.map(str::to_owned));
+        Self { account: None, operation, resource, code: None, message, request_id: None }
+    }
+
     fn describe(&self) -> String {
         let Self { account, operation, resource, code, message, request_id } = self;
         let account = account.map(|account| format!("account {account}: ")).unwrap_or_default();

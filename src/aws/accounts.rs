@@ -19,6 +19,7 @@ use super::retry::Retries;
 use super::trace::Trace;
 use super::{Aws, Reading, Writing};
 use crate::org::{Account, AccountId, AwsError, Partition};
+use crate::resource::operation::Operation;
 
 /// How accounts are entered.
 pub struct Access {
@@ -156,7 +157,7 @@ impl Accounts {
 
 impl Iam {
     /// Names a call for its errors.
-    pub fn call<'a>(&self, operation: &'a str, resource: Option<&'a str>) -> Call<'a> {
+    pub fn call<'a>(&self, operation: Operation, resource: Option<&'a str>) -> Call<'a> {
         Call { account: Some(self.account), operation, resource }
     }
 

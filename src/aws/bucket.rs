@@ -22,6 +22,7 @@ use super::retry::Retries;
 use super::session::{Aws, Settings, load};
 use super::trace::Trace;
 use crate::org::AwsError;
+use crate::resource::operation::Operation;
 use crate::store::backend::{Backend, Condition, Exclusion, Failure, Object, Version};
 
 /// The prefix of a bucket that holds a state, or will.
@@ -68,7 +69,7 @@ impl Bucket {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Object>, Failure> {
-        let call = Call { account: None, operation: "GetObject", resource: None };
+        let call = Call { account: None, operation: Operation::GetObject, resource: None };
         let answer = match self.client.get_object().bucket(&self.name).key(self.key(key)).send().await {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
@@ -81,7 +82,7 @@ impl Bucket {
     }
 
     async fn write(&self, key: &str, bytes: &[u8], condition: Condition) -> Result<Version, Failure> {
-        let call = Call { account: None, operation: "PutObject", resource: None };
+        let call = Call { account: None, operation: Operation::PutObject, resource: None };
         let put = self.client.put_object().bucket(&self.name).key(self.key(key)).content_type("application/json");
         let put = match condition {
             Condition::Absent => put.if_none_match("*"),
@@ -99,7 +100,7 @@ impl Bucket {
 
     /// The names right below a prefix, page after page.
     async fn names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
-        let call = Call { account: None, operation: "ListObjectsV2", resource: None };
+        let call = Call { account: None, operation: Operation::ListObjectsV2, resource: None };
         let prefix = self.key(prefix);
         let asked = self.client.list_objects_v2().bucket(&self.name).prefix(&prefix).delimiter("/");
         let mut names = Vec::new();

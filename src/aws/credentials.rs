@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::error::{Call, chain};
 use crate::org::{AccountId, AwsError};
+use crate::resource::operation::Operation;
 
 /// How long before their expiry credentials are replaced: longer than any one call may take.
 pub(super) const REFRESH_BEFORE: Duration = Duration::from_mins(5);
@@ -87,7 +88,7 @@ impl ProvideCredentials for Session {
 
 impl Role {
     async fn assume(&self) -> Result<Credentials, AwsError> {
-        let call = Call { account: Some(self.account), operation: "AssumeRole", resource: Some(&self.arn) };
+        let call = Call { account: Some(self.account), operation: Operation::AssumeRole, resource: Some(&self.arn) };
         let answer = self
             .sts
             .assume_role()
@@ -123,10 +124,11 @@ fn no_credentials(error: &CredentialsError) -> AwsError {
         }
         _ => chain(error),
     };
-    Call { account: None, operation: "credentials", resource: None }.because(format!(
+    let message = format!(
         "no AWS credentials: {reason} (set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and \
          AWS_SECRET_ACCESS_KEY)"
-    ))
+    );
+    AwsError::before_any_call("credentials", None, message)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::org::{AccountId, AwsError};
+use crate::resource::operation::Operation;
 
 /// One call, as far as an error must name it.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,7 @@ pub(super) struct Call<'a> {
     /// Where it was made; `None` before any account is known.
     pub account: Option<AccountId>,
     /// The API operation.
-    pub operation: &'a str,
+    pub operation: Operation,
     /// What it is about.
     pub resource: Option<&'a str>,
 }
@@ -41,7 +42,7 @@ impl Call<'_> {
     pub fn because(self, message: impl Into<String>) -> AwsError {
         AwsError {
             account: self.account,
-            operation: self.operation.to_owned(),
+            operation: self.operation.to_string(),
             resource: self.resource.map(str::to_owned),
             code: None,
             message: message.into(),
@@ -163,7 +164,7 @@ mod tests {
             (Failure::timeout_error(cause()), "no answer in time: connection refused"),
             (Failure::construction_failure(cause()), "the request cannot be built: connection refused"),
         ] {
-            let call = Call { account: None, operation: "GetAccountSummary", resource: Some("r") };
+            let call = Call { account: None, operation: Operation::GetAccountSummary, resource: Some("r") };
             assert_eq!(call.failed(&failure).to_string(), format!("GetAccountSummary `r`: {expect}"));
         }
     }

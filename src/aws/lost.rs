@@ -23,6 +23,7 @@ use super::write::perform;
 use crate::org::AwsError;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyArn;
+use crate::resource::operation::Operation;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole, RoleDetails};
 use crate::resource::step::Step;
@@ -138,7 +139,8 @@ async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
         Step::CreateRole { role, .. } => read::role(iam, role).await?.is_some_and(|seen| is_role(iam, step, &seen)),
         Step::CreatePolicy { name, path, .. } => {
             let arn = format!("arn:{}:iam::{}:policy{path}{name}", iam.partition, iam.account);
-            let arn = PolicyArn::parse(&arn).map_err(|error| iam.call("GetPolicy", None).because(error.to_string()))?;
+            let arn = PolicyArn::parse(&arn)
+                .map_err(|error| iam.call(Operation::GetPolicy, None).because(error.to_string()))?;
             read::policy(iam, &arn).await?.is_some_and(|seen| is_policy(iam, step, &seen))
         }
         Step::CreatePolicyVersion { arn, document } => {

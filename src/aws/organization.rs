@@ -17,6 +17,7 @@ use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AccountId, AccountStatus, AwsError, Organization, OuPath};
 use crate::resource::Tags;
+use crate::resource::operation::Operation;
 
 /// Calls to Organizations at a time.
 const PARALLEL: usize = 8;
@@ -107,13 +108,13 @@ impl Aws {
     }
 }
 
-fn call<'a>(operation: &'a str, resource: Option<&'a str>) -> Call<'a> {
+fn call(operation: Operation, resource: Option<&str>) -> Call<'_> {
     Call { account: None, operation, resource }
 }
 
 /// The organization's id and its management account.
 async fn describe(client: &aws_sdk_organizations::Client) -> Result<(String, AccountId), AwsError> {
-    let call = call("DescribeOrganization", None);
+    let call = call(Operation::DescribeOrganization, None);
     let answer = client.describe_organization().send().await.map_err(|error| explain(call.failed(&error)))?;
     let organization = call.required("Organization", answer.organization)?;
     let management = call.required("MasterAccountId", organization.master_account_id)?;
@@ -136,7 +137,7 @@ fn explain(error: AwsError) -> AwsError {
 }
 
 async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, AwsError> {
-    let call = call("ListRoots", None);
+    let call = call(Operation::ListRoots, None);
     let mut places = Vec::new();
     let mut more = None;
     let mut pages = client.list_roots().into_paginator().send();
@@ -168,7 +169,7 @@ async fn list(client: &aws_sdk_organizations::Client, listing: Listing) -> Resul
 }
 
 async fn units(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Place>, AwsError> {
-    let call = call("ListOrganizationalUnitsForParent", Some(&parent.id));
+    let call = call(Operation::ListOrganizationalUnitsForParent, Some(&parent.id));
     let mut places = Vec::new();
     let mut more = None;
     let mut pages = client.list_organizational_units_for_parent().parent_id(&parent.id).into_paginator().send();
@@ -191,7 +192,7 @@ fn place_of(call: Call<'_>, unit: OrganizationalUnit, parent: &Place) -> Result<
 }
 
 async fn accounts(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Account>, AwsError> {
-    let call = call("ListAccountsForParent", Some(&parent.id));
+    let call = call(Operation::ListAccountsForParent, Some(&parent.id));
     let mut accounts = Vec::new();
     let mut more = None;
     let mut pages = client.list_accounts_for_parent().parent_id(&parent.id).into_paginator().send();
@@ -229,7 +230,7 @@ fn status(given: &Given) -> AccountStatus {
 }
 
 async fn tags_of(client: &aws_sdk_organizations::Client, account: AccountId) -> Result<Tags, AwsError> {
-    let call = call("ListTagsForResource", Some(account.as_str()));
+    let call = call(Operation::ListTagsForResource, Some(account.as_str()));
     let mut tags = Tags::new();
     let mut more = None;
     let mut pages = client.list_tags_for_resource().resource_id(account.as_str()).into_paginator().send();

@@ -14,6 +14,7 @@ use crate::org::{Account, AwsError};
 use crate::resource::Tags;
 use crate::resource::grant::Principal;
 use crate::resource::name::PolicyArn;
+use crate::resource::operation::Operation;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::LiveRole;
 
@@ -77,7 +78,7 @@ fn is_called(name: Option<&str>, wanted: &str) -> bool {
 }
 
 async fn people(iam: &Iam) -> Result<People, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", None);
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let mut found = People::default();
     let mut marker = None;
     loop {
@@ -97,7 +98,7 @@ async fn people(iam: &Iam) -> Result<People, AwsError> {
 }
 
 fn of_user(iam: &Iam, user: &UserDetail, groups: &BTreeMap<String, GroupDetail>) -> Result<Holding, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", user.user_name.as_deref());
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, user.user_name.as_deref());
     let mut held = Holding {
         arn: call.required("Arn", user.arn.clone())?,
         inline: inline(iam, user.user_policy_list.clone())?,
@@ -116,7 +117,7 @@ fn of_user(iam: &Iam, user: &UserDetail, groups: &BTreeMap<String, GroupDetail>)
 }
 
 fn of_group(iam: &Iam, group: &GroupDetail) -> Result<Holding, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", group.group_name.as_deref());
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, group.group_name.as_deref());
     Ok(Holding {
         arn: call.required("Arn", group.arn.clone())?,
         inline: inline(iam, group.group_policy_list.clone())?,
@@ -126,7 +127,7 @@ fn of_group(iam: &Iam, group: &GroupDetail) -> Result<Holding, AwsError> {
 }
 
 fn inline(iam: &Iam, policies: Option<Vec<PolicyDetail>>) -> Result<Vec<(String, PolicyDocument)>, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", None);
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let policy = |policy: PolicyDetail| {
         let text = call.required("PolicyDocument", policy.policy_document)?;
         let name = call.required("PolicyName", policy.policy_name)?;
@@ -136,7 +137,7 @@ fn inline(iam: &Iam, policies: Option<Vec<PolicyDetail>>) -> Result<Vec<(String,
 }
 
 fn attached(iam: &Iam, policies: Option<Vec<AttachedPolicy>>) -> Result<Vec<PolicyArn>, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", None);
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let policies = policies.unwrap_or_default().into_iter();
     policies.map(|policy| name(call, PolicyArn::parse(&call.required("PolicyArn", policy.policy_arn)?))).collect()
 }

@@ -21,6 +21,7 @@ use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AwsError};
 use crate::resource::name::PolicyArn;
+use crate::resource::operation::Operation;
 use crate::resource::policy::PolicyDocument;
 
 /// Somebody who can try roles and has no way to write.
@@ -71,7 +72,7 @@ impl Probing {
         session_name: &str,
         external_id: Option<&str>,
     ) -> Result<Opened, AwsError> {
-        let call = Call { account: Some(account.id), operation: "AssumeRole", resource: Some(role_arn) };
+        let call = Call { account: Some(account.id), operation: Operation::AssumeRole, resource: Some(role_arn) };
         let request = self.accounts.aws().sts.assume_role().role_arn(role_arn).role_session_name(session_name);
         let answer = request.set_external_id(external_id.map(str::to_owned)).send().await;
         let given = call.required("Credentials", answer.map_err(|error| call.failed(&error))?.credentials)?;
@@ -83,7 +84,8 @@ impl Probing {
     /// The ARN that STS knows a session by.
     pub async fn identity(&self, account: &Account, session: Opened) -> Result<String, AwsError> {
         let Opened { credentials, role_arn } = session;
-        let call = Call { account: Some(account.id), operation: "GetCallerIdentity", resource: Some(&role_arn) };
+        let call =
+            Call { account: Some(account.id), operation: Operation::GetCallerIdentity, resource: Some(&role_arn) };
         let retries = Retries::unbounded("probe");
         let config = aws_sdk_sts::config::Builder::from(&self.accounts.aws().base)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -127,7 +129,7 @@ impl Probing {
 }
 
 async fn document(iam: Iam, arn: &PolicyArn) -> Result<Option<PolicyDocument>, AwsError> {
-    let call = iam.call("GetPolicy", Some(arn.as_str()));
+    let call = iam.call(Operation::GetPolicy, Some(arn.as_str()));
     let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
     let Some(answer) = absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };
     let version = answer.policy.and_then(|policy| policy.default_version_id);
@@ -140,7 +142,7 @@ async fn simulated(
     (action, resource): (&str, &str),
     context: &BTreeMap<String, Vec<String>>,
 ) -> Result<Simulated, AwsError> {
-    let call = iam.call("SimulatePrincipalPolicy", Some(role_arn));
+    let call = iam.call(Operation::SimulatePrincipalPolicy, Some(role_arn));
     let entries = context.iter().map(|(key, values)| entry(key, values)).collect();
     let answer = iam
         .client

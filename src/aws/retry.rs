@@ -24,7 +24,6 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_types::retry::RetryConfig;
 
-use super::error::Call;
 use super::lost::Lost;
 use super::pace::{Pace, Paced};
 use super::session::https;
@@ -65,8 +64,7 @@ const NOT_NOW: &[&str] = &[
 /// `env` looks up an environment variable. A value that AWS's own tools would refuse is refused here too.
 pub(super) fn config(env: impl Fn(&str) -> Option<String>) -> Result<RetryConfig, AwsError> {
     let refuse = |name: &str, value: &str, expect: &str| {
-        let call = Call { account: None, operation: "configuration", resource: Some(name) };
-        Err(call.because(format!("`{value}` is not {expect}")))
+        Err(AwsError::before_any_call("configuration", Some(name), format!("`{value}` is not {expect}")))
     };
     let config = match env("AWS_RETRY_MODE").as_deref() {
         None | Some("" | "standard" | "legacy") => RetryConfig::standard(),

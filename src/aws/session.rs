@@ -29,6 +29,7 @@ use super::lost::Lost;
 use super::retry::{self, Retries};
 use super::trace::Trace;
 use crate::org::{AccountId, AwsError, Caller, Partition};
+use crate::resource::operation::Operation;
 
 /// What a run may set instead of the environment. The default sets nothing.
 #[derive(Debug, Clone, Default)]
@@ -161,7 +162,7 @@ pub(super) fn https() -> SharedHttpClient {
 }
 
 async fn identify(sts: &aws_sdk_sts::Client) -> Result<(Caller, Partition), AwsError> {
-    let call = Call { account: None, operation: "GetCallerIdentity", resource: None };
+    let call = Call { account: None, operation: Operation::GetCallerIdentity, resource: None };
     let answer = sts.get_caller_identity().send().await.map_err(|error| call.failed(&error))?;
     let account = call.required("Account", answer.account)?;
     let account = AccountId::parse(&account).map_err(|error| call.because(error.to_string()))?;

@@ -27,9 +27,10 @@ impl Writer for Writing {
 /// Sends `step` as it stands.
 pub(super) async fn perform(iam: &Iam, step: &Step) -> Result<(), AwsError> {
     let aws = &iam.client;
+    let call = |resource| iam.call(step.operation(), Some(resource));
     match step {
         Step::CreatePolicy { name, path, description, document, tags } => {
-            let call = iam.call("CreatePolicy", Some(name.as_str()));
+            let call = call(name.as_str());
             let request = aws.create_policy().policy_name(name.as_str()).path(path.as_str()).policy_document(document);
             let request = request.set_description(description.clone()).set_tags(tag_list(call, tags)?);
             done(call, request.send().await)
@@ -38,27 +39,27 @@ pub(super) async fn perform(iam: &Iam, step: &Step) -> Result<(), AwsError> {
             let request = aws.create_policy_version().policy_arn(arn.as_str()).policy_document(document);
             let never_blindly = aws_sdk_iam::config::Config::builder().retry_classifier(NotUnseen);
             let request = request.set_as_default(true).customize().config_override(never_blindly);
-            done(iam.call("CreatePolicyVersion", Some(arn.as_str())), request.send().await)
+            done(call(arn.as_str()), request.send().await)
         }
         Step::DeletePolicyVersion { arn, version } => {
             let request = aws.delete_policy_version().policy_arn(arn.as_str()).version_id(version);
-            done(iam.call("DeletePolicyVersion", Some(arn.as_str())), request.send().await)
+            done(call(arn.as_str()), request.send().await)
         }
         Step::TagPolicy { arn, tags } => {
-            let call = iam.call("TagPolicy", Some(arn.as_str()));
+            let call = call(arn.as_str());
             done(call, aws.tag_policy().policy_arn(arn.as_str()).set_tags(tag_list(call, tags)?).send().await)
         }
         Step::UntagPolicy { arn, keys } => {
             let request =
                 aws.untag_policy().policy_arn(arn.as_str()).set_tag_keys(Some(keys.iter().cloned().collect()));
-            done(iam.call("UntagPolicy", Some(arn.as_str())), request.send().await)
+            done(call(arn.as_str()), request.send().await)
         }
         Step::DeletePolicy { arn } => {
             let request = aws.delete_policy().policy_arn(arn.as_str());
-            done(iam.call("DeletePolicy", Some(arn.as_str())), request.send().await)
+            done(call(arn.as_str()), request.send().await)
         }
         Step::CreateRole { role, path, trust, description, max_session_duration, permissions_boundary, tags } => {
-            let call = iam.call("CreateRole", Some(role.as_str()));
+            let call = call(role.as_str());
             let request = aws.create_role().role_name(role.as_str()).path(path.as_str());
             let request = request
                 .assume_role_policy_document(trust)
@@ -70,70 +71,70 @@ pub(super) async fn perform(iam: &Iam, step: &Step) -> Result<(), AwsError> {
         }
         Step::UpdateAssumeRolePolicy { role, document } => {
             let request = aws.update_assume_role_policy().role_name(role.as_str()).policy_document(document);
-            done(iam.call("UpdateAssumeRolePolicy", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::UpdateRole { role, description, max_session_duration } => {
-            let call = iam.call("UpdateRole", Some(role.as_str()));
+            let call = call(role.as_str());
             let request = aws.update_role().role_name(role.as_str()).description(description);
             done(call, request.max_session_duration(duration(call, *max_session_duration)?).send().await)
         }
         Step::PutRolePermissionsBoundary { role, arn } => {
             let request =
                 aws.put_role_permissions_boundary().role_name(role.as_str()).permissions_boundary(arn.as_str());
-            done(iam.call("PutRolePermissionsBoundary", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::DeleteRolePermissionsBoundary { role } => {
             let request = aws.delete_role_permissions_boundary().role_name(role.as_str());
-            done(iam.call("DeleteRolePermissionsBoundary", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::TagRole { role, tags } => {
-            let call = iam.call("TagRole", Some(role.as_str()));
+            let call = call(role.as_str());
             done(call, aws.tag_role().role_name(role.as_str()).set_tags(tag_list(call, tags)?).send().await)
         }
         Step::UntagRole { role, keys } => {
             let request = aws.untag_role().role_name(role.as_str()).set_tag_keys(Some(keys.iter().cloned().collect()));
-            done(iam.call("UntagRole", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::AttachRolePolicy { role, arn } => {
             let request = aws.attach_role_policy().role_name(role.as_str()).policy_arn(arn.as_str());
-            done(iam.call("AttachRolePolicy", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::DetachRolePolicy { role, arn } => {
             let request = aws.detach_role_policy().role_name(role.as_str()).policy_arn(arn.as_str());
-            done(iam.call("DetachRolePolicy", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::PutRolePolicy { role, policy, document } => {
             let request = aws.put_role_policy().role_name(role.as_str()).policy_name(policy.as_str());
-            done(iam.call("PutRolePolicy", Some(role.as_str())), request.policy_document(document).send().await)
+            done(call(role.as_str()), request.policy_document(document).send().await)
         }
         Step::DeleteRolePolicy { role, policy } => {
             let request = aws.delete_role_policy().role_name(role.as_str()).policy_name(policy.as_str());
-            done(iam.call("DeleteRolePolicy", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
         Step::PutUserPolicy { user, policy, document } => {
             let request = aws.put_user_policy().user_name(user.as_str()).policy_name(policy.as_str());
-            done(iam.call("PutUserPolicy", Some(user.as_str())), request.policy_document(document).send().await)
+            done(call(user.as_str()), request.policy_document(document).send().await)
         }
         Step::DeleteUserPolicy { user, policy } => {
             let request = aws.delete_user_policy().user_name(user.as_str()).policy_name(policy.as_str());
-            done(iam.call("DeleteUserPolicy", Some(user.as_str())), request.send().await)
+            done(call(user.as_str()), request.send().await)
         }
         Step::PutGroupPolicy { group, policy, document } => {
             let request = aws.put_group_policy().group_name(group.as_str()).policy_name(policy.as_str());
-            done(iam.call("PutGroupPolicy", Some(group.as_str())), request.policy_document(document).send().await)
+            done(call(group.as_str()), request.policy_document(document).send().await)
         }
         Step::DeleteGroupPolicy { group, policy } => {
             let request = aws.delete_group_policy().group_name(group.as_str()).policy_name(policy.as_str());
-            done(iam.call("DeleteGroupPolicy", Some(group.as_str())), request.send().await)
+            done(call(group.as_str()), request.send().await)
         }
         Step::RemoveRoleFromInstanceProfile { role, profile } => {
             let request = aws.remove_role_from_instance_profile().role_name(role.as_str());
             let outcome = request.instance_profile_name(profile).send().await;
-            done(iam.call("RemoveRoleFromInstanceProfile", Some(role.as_str())), outcome)
+            done(call(role.as_str()), outcome)
         }
         Step::DeleteRole { role } => {
             let request = aws.delete_role().role_name(role.as_str());
-            done(iam.call("DeleteRole", Some(role.as_str())), request.send().await)
+            done(call(role.as_str()), request.send().await)
         }
     }
 }

@@ -159,7 +159,7 @@ impl Journal for Ledger {
     fn step(&self, address: &str, number: usize, step: &Step, answer: Option<Result<(), &AwsError>>) {
         let (address, step) = (address.to_owned(), (number, step.operation()));
         self.log.note(match answer {
-            None => Entry::StepStarted { address, step: step.0, op: step.1.to_owned() },
+            None => Entry::StepStarted { address, step: step.0, op: step.1.to_string() },
             Some(answer) => {
                 let error = answer.err().map(|error| self.secrets.mask(&error.to_string()));
                 Entry::StepFinished { address, step: step.0, error }

@@ -11,6 +11,7 @@ mod ledger;
 mod manual;
 mod notify;
 mod output;
+mod permissions;
 mod places;
 mod plan;
 mod planning;
@@ -34,6 +35,8 @@ pub use stop::Stop;
 use crate::aws;
 use crate::cli::{Cli, Command, SandboxCommand};
 use crate::exit::Exit;
+use crate::permissions::{Commands, Extras};
+use crate::sandbox::world::Permissions;
 
 /// Runs one command and says how it ended.
 pub async fn run(cli: Cli) -> Exit {
@@ -72,10 +75,17 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Schema => manual::schema(&console),
         Command::Completions { shell } => manual::completions(shell, &console),
         Command::Man { out } => manual::man(out.as_deref(), &console),
+        Command::Permissions { desired, read_only, prune, partition, state, format } => {
+            let commands = if read_only { Commands::Reading } else { Commands::All };
+            let extras = if prune { Extras::Remove } else { Extras::Keep };
+            let options = permissions::Options { commands, extras, partition, state, format };
+            permissions::run(&desired, &options, &console)
+        }
         Command::State { command } => state::run(&command, aws, &console).await,
         Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
-        Command::Sandbox { command: SandboxCommand::Serve { org, faults, port } } => {
-            sandbox::serve(org.as_deref(), faults.as_deref(), port, &console).await
+        Command::Sandbox { command: SandboxCommand::Serve { org, faults, enforce, port } } => {
+            let permissions = if enforce { Permissions::Enforced } else { Permissions::Ignored };
+            sandbox::serve(org.as_deref(), faults.as_deref(), permissions, port, &console).await
         }
     };
     outcome.unwrap_or_else(|stop| console.stop(&stop))

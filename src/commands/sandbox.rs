@@ -15,7 +15,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::build::OrgSpec;
 use crate::sandbox::faults::FaultFile;
 use crate::sandbox::serve as http;
-use crate::sandbox::world::World;
+use crate::sandbox::world::{Permissions, World};
 
 /// The quickstart, as it stands in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
@@ -25,8 +25,14 @@ const QUICKSTART: &[(&str, &str)] = &[
 ];
 
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(org: Option<&Path>, faults: Option<&Path>, port: u16, console: &Console) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(world(org)?);
+pub async fn serve(
+    org: Option<&Path>,
+    faults: Option<&Path>,
+    permissions: Permissions,
+    port: u16,
+    console: &Console,
+) -> Result<Exit, Stop> {
+    let sandbox = Sandbox::new(World { permissions, ..world(org)? });
     if let Some(path) = faults {
         let faults = FaultFile::parse(&text("faults", path)?);
         faults.map_err(|error| unusable("faults", path, &error))?.unleash(&sandbox);

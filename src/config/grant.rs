@@ -27,6 +27,18 @@ pub(super) struct Written {
     pub origin: Origin,
 }
 
+impl Written {
+    /// What each principal is granted, in an account that stands for any.
+    pub(super) fn to_anybody(&self) -> impl Iterator<Item = Grant> {
+        let roles = BTreeSet::from([format!("arn:*:iam::*:role/{}", self.role)]);
+        let grant = move |to: &Grantee| {
+            let (principal, origin) = (to.principal.clone(), self.origin.clone());
+            Grant { principal, roles: roles.clone(), unplaced: BTreeSet::new(), origin }
+        };
+        self.to.iter().map(grant)
+    }
+}
+
 /// One principal of a grant.
 #[derive(Debug)]
 pub(super) struct Grantee {

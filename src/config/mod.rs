@@ -22,6 +22,7 @@ pub mod lints;
 mod load;
 pub mod module;
 pub mod problem;
+mod reach;
 pub mod render;
 mod rollout;
 pub mod schema;

@@ -19,6 +19,12 @@ use crate::org::{Account, Organization};
 /// What stands for the text of an account that is not known yet.
 pub const STAND_IN: &str = "stand-in";
 
+/// The id that stands for an account's that is not known yet.
+const STAND_IN_ID: &str = "000000000000";
+
+/// Every text that stands for one that is not known yet.
+pub const STAND_INS: &[&str] = &[STAND_IN_ID, "stand-in@example.com", "o-standinstandin", STAND_IN];
+
 /// What expressions see.
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -83,14 +89,13 @@ impl Scope {
     /// Variables, and stand-ins for the account and the organization.
     pub fn stand_in(values: &Values) -> Self {
         let account = Pairs::from([
-            ("id", "000000000000".into()),
+            ("id", STAND_IN_ID.into()),
             ("name", STAND_IN.into()),
             ("email", "stand-in@example.com".into()),
             ("ou", STAND_IN.into()),
             ("tags", minijinja::Value::from_object(AnyTag)),
         ]);
-        let organization =
-            Pairs::from([("id", "o-standinstandin".into()), ("management_account", "000000000000".into())]);
+        let organization = Pairs::from([("id", "o-standinstandin".into()), ("management_account", STAND_IN_ID.into())]);
         let context = Pairs::from([
             ("var", jinja_values(values)),
             ("account", account.into()),

@@ -50,6 +50,15 @@ pub struct Access {
 }
 
 impl Access {
+    /// Every role that accounts are entered by, with the id or name of the account that names it for itself.
+    pub fn roles(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        let own = self
+            .per_account
+            .iter()
+            .filter_map(|(settings, role)| Some((Some(settings.key.as_str()), role.as_deref()?)));
+        std::iter::once((None, self.default_role.as_str())).chain(own)
+    }
+
     /// The role to assume in `account`.
     ///
     /// # Errors

@@ -121,10 +121,10 @@ impl<'a> StandIn<'a> {
         let made = match resource.kind {
             Kind::Role => converter.role(&rendered, resource.origin.clone()).map(Made::Role),
             Kind::Policy => converter.policy(&rendered, resource.origin.clone()).map(Made::Policy),
-            // What it is to the principals is only known with the organization at hand.
+            // Which ARNs it grants is only known with the organization at hand.
             Kind::Grant => {
-                drop(grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems));
-                None
+                let written = grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems);
+                written.map(Made::Grant)
             }
         };
         let found = converter.problems;
@@ -148,6 +148,7 @@ impl<'a> StandIn<'a> {
 
     fn hold(&mut self, resource: &Resource, made: Made, unknown: BTreeSet<&'static str>) {
         let (value, is_desired) = match &made {
+            Made::Grant(_) => (minijinja::Value::UNDEFINED, false),
             Made::Role(role) => (facts::role(role), role.ensure == Ensure::Present),
             Made::Policy(policy) => (facts::policy(policy), true),
         };
@@ -166,6 +167,10 @@ impl<'a> StandIn<'a> {
         match made {
             Made::Role(role) => drop(self.holds.roles.insert(role.name.key(), Arc::new(role))),
             Made::Policy(policy) => drop(self.holds.policies.insert(policy.name.key(), Arc::new(policy))),
+            Made::Grant(written) => {
+                let grants = written.to_anybody().map(|grant| (grant.principal.key(), Arc::new(grant)));
+                self.holds.grants.extend(grants);
+            }
         }
     }
 }
@@ -173,6 +178,7 @@ impl<'a> StandIn<'a> {
 enum Made {
     Role(Role),
     Policy(ManagedPolicy),
+    Grant(grant::Written),
 }
 
 /// What of a resource hangs on the account, as the expressions of checks call it. A text that hangs on it in part is

@@ -216,7 +216,7 @@ fn fold_diff(diff: &mut AttributeDiff, account: AccountId) {
 pub fn operations(change: &Change) -> Vec<String> {
     let mut runs: Vec<(&str, usize)> = Vec::new();
     for step in &change.steps {
-        let op = step.operation();
+        let op = step.operation().name();
         match runs.last_mut() {
             Some((last, times)) if *last == op => *times += 1,
             _ => runs.push((op, 1)),

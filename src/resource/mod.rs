@@ -3,6 +3,7 @@
 pub mod grant;
 pub mod managed_policy;
 pub mod name;
+pub mod operation;
 pub mod policy;
 pub mod role;
 pub mod secret;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tags;
 use super::name::{GroupName, IamPath, PolicyArn, PolicyName, RoleName, UserName};
+use super::operation::Operation;
 
 /// One write to IAM, named as the API operation it is.
 ///
@@ -120,31 +121,31 @@ pub enum Step {
 
 impl Step {
     /// The API operation.
-    pub fn operation(&self) -> &'static str {
+    pub fn operation(&self) -> Operation {
         match self {
-            Self::CreatePolicy { .. } => "CreatePolicy",
-            Self::CreatePolicyVersion { .. } => "CreatePolicyVersion",
-            Self::DeletePolicyVersion { .. } => "DeletePolicyVersion",
-            Self::TagPolicy { .. } => "TagPolicy",
-            Self::UntagPolicy { .. } => "UntagPolicy",
-            Self::DeletePolicy { .. } => "DeletePolicy",
-            Self::CreateRole { .. } => "CreateRole",
-            Self::UpdateAssumeRolePolicy { .. } => "UpdateAssumeRolePolicy",
-            Self::UpdateRole { .. } => "UpdateRole",
-            Self::PutRolePermissionsBoundary { .. } => "PutRolePermissionsBoundary",
-            Self::DeleteRolePermissionsBoundary { .. } => "DeleteRolePermissionsBoundary",
-            Self::TagRole { .. } => "TagRole",
-            Self::UntagRole { .. } => "UntagRole",
-            Self::AttachRolePolicy { .. } => "AttachRolePolicy",
-            Self::DetachRolePolicy { .. } => "DetachRolePolicy",
-            Self::PutRolePolicy { .. } => "PutRolePolicy",
-            Self::DeleteRolePolicy { .. } => "DeleteRolePolicy",
-            Self::PutUserPolicy { .. } => "PutUserPolicy",
-            Self::DeleteUserPolicy { .. } => "DeleteUserPolicy",
-            Self::PutGroupPolicy { .. } => "PutGroupPolicy",
-            Self::DeleteGroupPolicy { .. } => "DeleteGroupPolicy",
-            Self::RemoveRoleFromInstanceProfile { .. } => "RemoveRoleFromInstanceProfile",
-            Self::DeleteRole { .. } => "DeleteRole",
+            Self::CreatePolicy { .. } => Operation::CreatePolicy,
+            Self::CreatePolicyVersion { .. } => Operation::CreatePolicyVersion,
+            Self::DeletePolicyVersion { .. } => Operation::DeletePolicyVersion,
+            Self::TagPolicy { .. } => Operation::TagPolicy,
+            Self::UntagPolicy { .. } => Operation::UntagPolicy,
+            Self::DeletePolicy { .. } => Operation::DeletePolicy,
+            Self::CreateRole { .. } => Operation::CreateRole,
+            Self::UpdateAssumeRolePolicy { .. } => Operation::UpdateAssumeRolePolicy,
+            Self::UpdateRole { .. } => Operation::UpdateRole,
+            Self::PutRolePermissionsBoundary { .. } => Operation::PutRolePermissionsBoundary,
+            Self::DeleteRolePermissionsBoundary { .. } => Operation::DeleteRolePermissionsBoundary,
+            Self::TagRole { .. } => Operation::TagRole,
+            Self::UntagRole { .. } => Operation::UntagRole,
+            Self::AttachRolePolicy { .. } => Operation::AttachRolePolicy,
+            Self::DetachRolePolicy { .. } => Operation::DetachRolePolicy,
+            Self::PutRolePolicy { .. } => Operation::PutRolePolicy,
+            Self::DeleteRolePolicy { .. } => Operation::DeleteRolePolicy,
+            Self::PutUserPolicy { .. } => Operation::PutUserPolicy,
+            Self::DeleteUserPolicy { .. } => Operation::DeleteUserPolicy,
+            Self::PutGroupPolicy { .. } => Operation::PutGroupPolicy,
+            Self::DeleteGroupPolicy { .. } => Operation::DeleteGroupPolicy,
+            Self::RemoveRoleFromInstanceProfile { .. } => Operation::RemoveRoleFromInstanceProfile,
+            Self::DeleteRole { .. } => Operation::DeleteRole,
         }
     }
 }

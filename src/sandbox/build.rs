@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::world::{
-    AccountState, Clock, IamState, Ids, Lagged, OrganizationState, RoleState, UnitState, UserState, World,
+    AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState, UnitState, UserState, World,
 };
 use crate::org::{AccountId, OuPath, Partition};
 
@@ -215,6 +215,7 @@ impl World {
             lag: Duration::ZERO,
             youth: Duration::ZERO,
             sts_lag: Duration::ZERO,
+            permissions: Permissions::Ignored,
             ids,
         };
         let placed = |account: &AccountSpec| by_path.get(&account.ou).unwrap_or(&root).clone();

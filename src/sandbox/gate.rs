@@ -6,7 +6,7 @@
 use super::protocol::{Request, Response, Service, json_answer, xml_answer};
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
-use super::{federated, iam, organizations, sts};
+use super::{enforce, federated, iam, organizations, sts};
 use crate::org::AccountId;
 
 /// What a request asks, and of whom.
@@ -66,9 +66,10 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
     let Incoming { call: Call { service, operation, account: _ }, params, body, caller } = incoming;
     match service {
         Service::Organizations => {
-            let outcome = caller
-                .map_err(Refusal::in_json)
-                .and_then(|session| organizations::call(world, session.account, &operation, &body));
+            let outcome = caller.map_err(Refusal::in_json).and_then(|session| {
+                enforce::organizations(world, &session, &operation, &body)?;
+                organizations::call(world, session.account, &operation, &body)
+            });
             json_answer(outcome, request_id)
         }
         Service::Iam | Service::Sts | Service::Other => {
@@ -80,7 +81,8 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
                 Err(Refusal::Missing) if operation == "AssumeRoleWithSAML" => federated::with_saml(world, &params),
                 Err(refusal) => Err(refusal.in_xml()),
                 Ok(session) => match service {
-                    Service::Iam => iam::call(world, session.account, &operation, &params),
+                    Service::Iam => enforce::iam(world, &session, &operation, &params)
+                        .and_then(|()| iam::call(world, session.account, &operation, &params)),
                     Service::Sts => sts::call(world, &session, &operation, &params),
                     Service::Organizations | Service::Other => {
                         Err(ApiError::new(400, "InvalidAction", "the sandbox speaks IAM, STS and Organizations only"))

@@ -2,12 +2,13 @@
 //!
 //! Many accounts, one organization, and trust that is enforced: whoever enters an account must be let in by the role's
 //! trust policy and by its own. The real SDK talks to it through [`Sandbox::http_client`], anything else over HTTP
-//! through [`serve`]. What it does not do: verify signatures, hold calls to IAM and Organizations against the caller's
-//! policies, and service control policies.
+//! through [`serve`]. Calls to IAM and Organizations are held against the caller's own policies where the world says so
+//! ([`world::Permissions`]). What it does not do: verify signatures and service control policies.
 
 pub mod build;
 mod caller;
 mod connector;
+mod enforce;
 pub mod faults;
 mod federated;
 pub mod gate;

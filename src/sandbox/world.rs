@@ -25,6 +25,8 @@ pub struct World {
     pub youth: Duration,
     /// How long STS refuses a role after a write to it that reads of IAM already see.
     pub sts_lag: Duration,
+    /// Whether callers are held against their own policies.
+    pub permissions: Permissions,
     /// Makes ids; the same seed gives the same ids for the same calls.
     pub ids: Ids,
 }
@@ -41,6 +43,15 @@ impl World {
         self.keys.insert(key.clone(), session);
         key
     }
+}
+
+/// Whether IAM and Organizations hold callers against their own policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permissions {
+    /// They do: nobody may do what no policy of theirs allows.
+    Enforced,
+    /// They do not: whoever is in an account may do everything there.
+    Ignored,
 }
 
 /// The clock of the sandbox.

@@ -23,6 +23,8 @@ mod language;
 mod laws;
 mod moto;
 mod negative;
+mod permissions;
+mod pipelines;
 mod probes;
 mod readme;
 mod rollout;

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lint", &["evaluate", "desired", "live", "resource", "org"]),
     ("plan", &["diff", "lint", "desired", "live", "resource", "org"]),
     ("drift", &["config", "plan", "resource", "org"]),
+    ("permissions", &["desired", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
@@ -28,7 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] = &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "drift", "verify"];
+const PURE: &[&str] =
+    &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "drift", "permissions", "verify"];
 
 const IMPURE: &[&str] = &[
     "tokio",

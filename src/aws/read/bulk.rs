@@ -14,6 +14,7 @@ use crate::org::AwsError;
 use crate::read::{Scope, Wanted, WantedGrants};
 use crate::resource::grant::{LiveGrant, Principal};
 use crate::resource::name::{GroupName, PolicyArn, PolicyName, RoleName, UserName};
+use crate::resource::operation::Operation;
 use crate::resource::role::RoleDetails;
 
 /// The most entries that a page may hold.
@@ -84,7 +85,7 @@ async fn authorization_details(
     filter: &Filter,
     grants: Option<&WantedGrants>,
 ) -> Result<LiveAccount, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", None);
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let mut live = LiveAccount::default();
     let mut seen = 0;
     let mut marker = None;
@@ -131,7 +132,7 @@ fn principals(
     groups: Vec<GroupDetail>,
     found: &mut BTreeMap<String, LiveGrant>,
 ) -> Result<(), AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", None);
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     for user in users {
         let name = entity::name(call, UserName::parse(&call.required("UserName", user.user_name)?))?;
         let state = grant::state(iam, &grants.policy, user.user_policy_list)?;
@@ -146,7 +147,7 @@ fn principals(
 }
 
 async fn role_details(iam: &Iam, filter: &Filter) -> Result<BTreeMap<String, (RoleName, RoleDetails)>, AwsError> {
-    let call = iam.call("ListRoles", None);
+    let call = iam.call(Operation::ListRoles, None);
     let mut found = BTreeMap::new();
     let mut marker = None;
     loop {

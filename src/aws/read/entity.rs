@@ -14,6 +14,7 @@ use crate::org::{AwsError, Partition};
 use crate::resource::Tags;
 use crate::resource::managed_policy::{LivePolicy, PolicyVersion};
 use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName, RoleName};
+use crate::resource::operation::Operation;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole, RoleDetails};
 
@@ -70,7 +71,7 @@ pub(super) fn details(description: Option<String>, max_session_duration: Option<
 
 /// A role of the bulk read. Its details come from elsewhere.
 pub(super) fn role(iam: &Iam, given: api::RoleDetail) -> Result<LiveRole, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", given.role_name.as_deref());
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, given.role_name.as_deref());
     let trust = call.required("AssumeRolePolicyDocument", given.assume_role_policy_document.as_deref())?;
     let mut inline_policies = BTreeMap::new();
     for policy in given.role_policy_list.unwrap_or_default() {
@@ -119,7 +120,7 @@ pub(super) fn profiles(profiles: Option<Vec<api::InstanceProfile>>) -> BTreeSet<
 
 /// A customer managed policy of the bulk read. Its name is taken from its ARN, which every answer has.
 pub(super) fn policy(iam: &Iam, given: api::ManagedPolicyDetail) -> Result<LivePolicy, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", given.arn.as_deref());
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, given.arn.as_deref());
     let stored = given.policy_version_list.unwrap_or_default();
     let default = stored.iter().find(|version| version.is_default_version);
     let text = call.required("PolicyVersionList", default)?.document.as_deref();

@@ -17,6 +17,7 @@ use crate::org::AwsError;
 use crate::read::{Others, Scope, Wanted, WantedGrants};
 use crate::resource::grant::{GrantState, LiveGrant, Principal};
 use crate::resource::name::PolicyName;
+use crate::resource::operation::Operation;
 use crate::resource::policy::PolicyKind;
 
 impl Wanted {
@@ -82,7 +83,7 @@ pub(super) fn state(
     policy: &PolicyName,
     inline: Option<Vec<api::PolicyDetail>>,
 ) -> Result<GrantState, AwsError> {
-    let call = iam.call("GetAccountAuthorizationDetails", Some(policy.as_str()));
+    let call = iam.call(Operation::GetAccountAuthorizationDetails, Some(policy.as_str()));
     let mut inline = inline.unwrap_or_default().into_iter();
     match inline.find(|detail| detail.policy_name.as_deref() == Some(policy.as_str())) {
         None => Ok(GrantState::NoPolicy),
@@ -111,15 +112,15 @@ async fn document(iam: &Iam, policy: &PolicyName, principal: &Principal) -> Resu
     match principal {
         Principal::User(_) => {
             let answer = aws.get_user_policy().user_name(name).policy_name(policy.as_str()).send().await;
-            Ok(answer.map_err(|error| call("GetUserPolicy").failed(&error))?.policy_document)
+            Ok(answer.map_err(|error| call(Operation::GetUserPolicy).failed(&error))?.policy_document)
         }
         Principal::Group(_) => {
             let answer = aws.get_group_policy().group_name(name).policy_name(policy.as_str()).send().await;
-            Ok(answer.map_err(|error| call("GetGroupPolicy").failed(&error))?.policy_document)
+            Ok(answer.map_err(|error| call(Operation::GetGroupPolicy).failed(&error))?.policy_document)
         }
         Principal::Role(_) => {
             let answer = aws.get_role_policy().role_name(name).policy_name(policy.as_str()).send().await;
-            Ok(answer.map_err(|error| call("GetRolePolicy").failed(&error))?.policy_document)
+            Ok(answer.map_err(|error| call(Operation::GetRolePolicy).failed(&error))?.policy_document)
         }
     }
 }
@@ -131,16 +132,16 @@ async fn look(iam: &Iam, principal: &Principal) -> Result<(), AwsError> {
     match principal {
         Principal::User(_) => {
             let answer = aws.get_user().user_name(name).send().await;
-            answer.map(drop).map_err(|error| call("GetUser").failed(&error))
+            answer.map(drop).map_err(|error| call(Operation::GetUser).failed(&error))
         }
         Principal::Group(_) => {
             // Its members are not asked about: one is the least that a page may hold.
             let answer = aws.get_group().group_name(name).max_items(1).send().await;
-            answer.map(drop).map_err(|error| call("GetGroup").failed(&error))
+            answer.map(drop).map_err(|error| call(Operation::GetGroup).failed(&error))
         }
         Principal::Role(_) => {
             let answer = aws.get_role().role_name(name).send().await;
-            answer.map(drop).map_err(|error| call("GetRole").failed(&error))
+            answer.map(drop).map_err(|error| call(Operation::GetRole).failed(&error))
         }
     }
 }

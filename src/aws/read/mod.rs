@@ -15,6 +15,7 @@ use crate::org::{Account, AwsError};
 use crate::read::{Reader, Wanted, Way, way};
 use crate::resource::Tags;
 use crate::resource::name::PolicyArn;
+use crate::resource::operation::Operation;
 
 pub(super) use entity::{absent_is_none, boundary, document, name, next_page, tags};
 pub(super) use single::{policy, role, version_document};
@@ -50,7 +51,7 @@ async fn choose(iam: Iam, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
 }
 
 async fn tags_of(iam: Iam, arn: &PolicyArn) -> Result<Tags, AwsError> {
-    let call = iam.call("ListPolicyTags", Some(arn.as_str()));
+    let call = iam.call(Operation::ListPolicyTags, Some(arn.as_str()));
     let mut tags = Tags::new();
     let mut marker = None;
     loop {
@@ -65,14 +66,14 @@ async fn tags_of(iam: Iam, arn: &PolicyArn) -> Result<Tags, AwsError> {
 }
 
 async fn exists(iam: Iam, arn: &PolicyArn) -> Result<bool, AwsError> {
-    let call = iam.call("GetPolicy", Some(arn.as_str()));
+    let call = iam.call(Operation::GetPolicy, Some(arn.as_str()));
     let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
     Ok(entity::absent_is_none(answer.map_err(|error| call.failed(&error)))?.is_some())
 }
 
 /// The quotas of the account; what the summary does not tell is taken from the documented defaults.
 async fn quotas(iam: Iam) -> Result<Quotas, AwsError> {
-    let call = iam.call("GetAccountSummary", None);
+    let call = iam.call(Operation::GetAccountSummary, None);
     let answer = iam.client.get_account_summary().send().await.map_err(|error| call.failed(&error))?;
     let summary = answer.summary_map.unwrap_or_default();
     let quota = |key: Key, default: usize| {

@@ -13,6 +13,7 @@ use crate::org::AwsError;
 use crate::read::{Scope, Wanted};
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
+use crate::resource::operation::Operation;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::LiveRole;
 
@@ -41,7 +42,7 @@ pub(super) async fn a_few_at_a_time<T>(
 
 /// Reads one role with everything it has; `None` where there is none.
 pub(in crate::aws) async fn role(iam: &Iam, role: &RoleName) -> Result<Option<LiveRole>, AwsError> {
-    let call = iam.call("GetRole", Some(role.as_str()));
+    let call = iam.call(Operation::GetRole, Some(role.as_str()));
     let answer = iam.client.get_role().role_name(role.as_str()).send().await;
     let Some(answer) = entity::absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };
     let parts = tokio::try_join!(attached(iam, role), inline_policies(iam, role), profiles(iam, role));
@@ -66,7 +67,7 @@ pub(in crate::aws) async fn role(iam: &Iam, role: &RoleName) -> Result<Option<Li
 }
 
 async fn attached(iam: &Iam, role: &RoleName) -> Result<BTreeSet<PolicyArn>, AwsError> {
-    let call = iam.call("ListAttachedRolePolicies", Some(role.as_str()));
+    let call = iam.call(Operation::ListAttachedRolePolicies, Some(role.as_str()));
     let mut found = BTreeSet::new();
     let mut marker = None;
     loop {
@@ -81,7 +82,7 @@ async fn attached(iam: &Iam, role: &RoleName) -> Result<BTreeSet<PolicyArn>, Aws
 }
 
 async fn profiles(iam: &Iam, role: &RoleName) -> Result<BTreeSet<String>, AwsError> {
-    let call = iam.call("ListInstanceProfilesForRole", Some(role.as_str()));
+    let call = iam.call(Operation::ListInstanceProfilesForRole, Some(role.as_str()));
     let mut found = BTreeSet::new();
     let mut marker = None;
     loop {
@@ -102,7 +103,7 @@ async fn inline_policies(iam: &Iam, role: &RoleName) -> Result<BTreeMap<PolicyNa
 }
 
 async fn inline_names(iam: &Iam, role: &RoleName) -> Result<Vec<PolicyName>, AwsError> {
-    let call = iam.call("ListRolePolicies", Some(role.as_str()));
+    let call = iam.call(Operation::ListRolePolicies, Some(role.as_str()));
     let mut names = Vec::new();
     let mut marker = None;
     loop {
@@ -123,7 +124,7 @@ async fn inline_document(
     role: &RoleName,
     name: &PolicyName,
 ) -> Result<Option<(PolicyName, PolicyDocument)>, AwsError> {
-    let call = iam.call("GetRolePolicy", Some(role.as_str()));
+    let call = iam.call(Operation::GetRolePolicy, Some(role.as_str()));
     let answer = iam.client.get_role_policy().role_name(role.as_str()).policy_name(name.as_str()).send().await;
     let answer = entity::absent_is_none(answer.map_err(|error| call.failed(&error)))?;
     Ok(answer
@@ -132,7 +133,7 @@ async fn inline_document(
 
 /// The ARNs of the wanted policies that exist. A name alone gives no ARN: that has the path in it.
 async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<PolicyArn>, AwsError> {
-    let call = iam.call("ListPolicies", None);
+    let call = iam.call(Operation::ListPolicies, None);
     let wanted: BTreeSet<String> = wanted.iter().map(PolicyName::key).collect();
     let mut arns = Vec::new();
     let mut marker = None;
@@ -156,7 +157,7 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
 
 /// Reads one customer managed policy with its tags; `None` where there is none.
 pub(in crate::aws) async fn policy(iam: &Iam, arn: &PolicyArn) -> Result<Option<LivePolicy>, AwsError> {
-    let call = iam.call("GetPolicy", Some(arn.as_str()));
+    let call = iam.call(Operation::GetPolicy, Some(arn.as_str()));
     let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
     let Some(answer) = entity::absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };
     let given = call.required("Policy", answer.policy)?;
@@ -182,7 +183,7 @@ pub(in crate::aws) async fn version_document(
     arn: &PolicyArn,
     version: &str,
 ) -> Result<PolicyDocument, AwsError> {
-    let call = iam.call("GetPolicyVersion", Some(arn.as_str()));
+    let call = iam.call(Operation::GetPolicyVersion, Some(arn.as_str()));
     let request = iam.client.get_policy_version().policy_arn(arn.as_str()).version_id(version);
     let answer = request.send().await.map_err(|error| call.failed(&error))?;
     let text = call.required("Document", answer.policy_version.and_then(|version| version.document))?;
@@ -190,7 +191,7 @@ pub(in crate::aws) async fn version_document(
 }
 
 async fn stored_versions(iam: &Iam, arn: &PolicyArn) -> Result<Vec<aws_sdk_iam::types::PolicyVersion>, AwsError> {
-    let call = iam.call("ListPolicyVersions", Some(arn.as_str()));
+    let call = iam.call(Operation::ListPolicyVersions, Some(arn.as_str()));
     let mut found = Vec::new();
     let mut marker = None;
     loop {

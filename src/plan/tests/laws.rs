@@ -7,13 +7,16 @@ use proptest::prelude::*;
 use super::roles::header;
 use super::world::*;
 use crate::desired::AccountDesired;
+use crate::evaluate::{Decision, Request, evaluate};
 use crate::live::LiveAccount;
 use crate::org::AwsError;
+use crate::permissions;
 use crate::plan::*;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::IamPath;
-use crate::resource::policy::PolicyDocument;
+use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{Ensure, LiveRole, Manage, Mode, PolicyRef, Role, RoleDetails};
+use crate::resource::step::Step;
 use crate::resource::{OWNER_TAG, Tags};
 
 const ROLES: [&str; 4] = ["Alpha", "Beta", "Gamma", "Delta"];
@@ -199,6 +202,52 @@ proptest! {
             };
             let owner = tags.get(OWNER_TAG).map(String::as_str);
             prop_assert!(owner == Some(OURS) || (owner.is_none() && adopt && change.action == Action::Adopt), "{}", change.address);
+        }
+    }
+
+    #[test]
+    fn what_permissions_prints_allows_every_step(desired in a_desired(), live in a_live(), extras in an_extras()) {
+        let settings = Settings { extras, ..settings() };
+        let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
+        prop_assume!(!plan.findings.iter().any(|finding| finding.code == "policy-in-use"));
+        let scope = permissions::Scope {
+            name: OURS,
+            partition: &settings.partition,
+            desired: &desired,
+            stand_ins: &[],
+            commands: permissions::Commands::All,
+            extras: if extras == Extras::Remove { permissions::Extras::Remove } else { permissions::Extras::Keep },
+        };
+        let printed = permissions::access_role(scope).to_value().to_string();
+        let printed = PolicyDocument::live(&printed, PolicyKind::Identity, &settings.partition);
+        for change in &plan.changes {
+            let (mut arn, tags) = match change.resource().unwrap() {
+                ResourceKind::Role(name) => live.roles.get(&name.key()).map_or_else(Default::default, |role| (role.arn.clone(), role.tags.clone())),
+                ResourceKind::Policy(name) => live.policies.get(&name.key()).map_or_else(Default::default, |policy| (policy.arn.to_string(), policy.tags.clone().unwrap())),
+                ResourceKind::Grant(_) => continue,
+            };
+            for step in &change.steps {
+                match step {
+                    Step::CreateRole { role, path, .. } => arn = format!("arn:aws:iam::{A}:role{path}{role}"),
+                    Step::CreatePolicy { name, path, .. } => arn = format!("arn:aws:iam::{A}:policy{path}{name}"),
+                    // On its way to another path a policy is taken off roles.
+                    Step::DetachRolePolicy { role, .. } => arn = live.roles[&role.key()].arn.clone(),
+                    Step::DeletePolicyVersion { arn: own, .. } | Step::DeletePolicy { arn: own } => arn = own.to_string(),
+                    _ => {}
+                }
+                let resource = if matches!(step, Step::RemoveRoleFromInstanceProfile { .. }) {
+                    format!("arn:aws:iam::{A}:instance-profile/x")
+                } else {
+                    arn.clone()
+                };
+                let request = Request {
+                    action: step.operation().action().to_owned(),
+                    context: tags.iter().map(|(key, value)| (format!("aws:ResourceTag/{key}"), vec![value.clone()])).collect(),
+                    resource,
+                    ..Request::default()
+                };
+                prop_assert!(evaluate(&[&printed], &request) == Decision::Allow, "{} {:?} on {}: {}", change.address, step.operation(), request.resource, printed.text());
+            }
         }
     }
 

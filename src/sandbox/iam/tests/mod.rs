@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::wire::{ApiError, Params, Xml};
-use super::super::world::{AccountState, Clock, IamState, Ids, OrganizationState, World};
+use super::super::world::{AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World};
 use crate::org::{AccountId, Partition};
 
 pub const A: &str = "111111111111";
@@ -60,6 +60,7 @@ pub fn test() -> Test {
         lag: Duration::ZERO,
         youth: Duration::ZERO,
         sts_lag: Duration::ZERO,
+        permissions: Permissions::Ignored,
         ids: Ids(0),
     };
     Test { world, account: AccountId::parse(A).unwrap() }

@@ -1,0 +1,104 @@
+//! `rolecall permissions`: the policies that the caller and the access role need for this directory.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use serde_json::json;
+
+use super::{Console, Stop, survey};
+use crate::cli::{DesiredArgs, Format, StateArgs};
+use crate::config::Config;
+use crate::config::render::STAND_INS;
+use crate::exit::Exit;
+use crate::org::{AccountId, Partition};
+use crate::permissions::{self, Commands, Entry, Extras, Policy, Scope, Tags};
+use crate::report;
+use crate::store::backend::Location;
+
+/// What the permissions are to be for.
+#[derive(Debug)]
+pub struct Options {
+    /// Whether to leave out what only `apply` needs.
+    pub commands: Commands,
+    /// Whether to add what `--prune` and `destroy` need.
+    pub extras: Extras,
+    /// The partition of every ARN.
+    pub partition: String,
+    /// Where the state is.
+    pub state: StateArgs,
+    /// How to print them.
+    pub format: Format,
+}
+
+/// Prints the policies.
+pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<Exit, Stop> {
+    let config = survey::load(args)?;
+    console.warnings(config.warnings());
+    let extras = if config.rollout().prune { Extras::Remove } else { options.extras };
+    let partition = Partition(options.partition.clone());
+    let scope = Scope {
+        name: config.name(),
+        partition: &partition,
+        desired: config.stand_in(),
+        stand_ins: STAND_INS,
+        commands: options.commands,
+        extras,
+    };
+    let access_role = permissions::access_role(scope);
+    let mut caller = permissions::caller(&entry(&config, &options.state)?, scope);
+    // Pruning reads every account, the caller's own among them.
+    let own = extras == Extras::Remove || config.takes_in_management();
+    if own {
+        caller.extend(&access_role);
+    }
+    print(&config, [&caller, &access_role], own, options.format, console)?;
+    Ok(Exit::Done)
+}
+
+fn entry<'a>(config: &'a Config, state: &StateArgs) -> Result<Entry<'a>, Stop> {
+    let access_roles: BTreeSet<(Option<String>, String)> = config
+        .access()
+        .roles()
+        .map(|(account, role)| {
+            (account.filter(|key| AccountId::parse(key).is_ok()).map(str::to_owned), role.to_owned())
+        })
+        .collect();
+    let state = match Location::parse(state.state.as_deref(), config.directory())? {
+        Location::S3 { bucket, prefix } => Some((bucket, prefix)),
+        Location::Directory(_) => None,
+    };
+    let tags = if config.reads_account_tags() { Tags::Read } else { Tags::Unread };
+    Ok(Entry { organization: config.organization_id(), access_roles, tags, state })
+}
+
+fn print(
+    config: &Config,
+    [caller, access_role]: [&Policy; 2],
+    own: bool,
+    format: Format,
+    console: &Console,
+) -> Result<(), Stop> {
+    let (caller, access_role) = (caller.to_value(), access_role.to_value());
+    let mut out = console.data();
+    match format {
+        Format::Json => {
+            let said = json!({ "format": "rolecall-permissions/1", "caller": caller, "access_role": access_role });
+            report::json::write(&said, &mut out)?;
+        }
+        Format::Text => {
+            let roles: BTreeSet<&str> = config.access().roles().map(|(_, role)| role).collect();
+            let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
+            writeln!(out, "The caller, in the management account or as a delegated administrator:\n")?;
+            writeln!(out, "{caller:#}")?;
+            writeln!(out, "\nThe access role, {roles}, in each member account:\n")?;
+            writeln!(out, "{access_role:#}")?;
+            if !own {
+                console.hint(
+                    "where a target names the caller's own account by its id, its name or its unit, give the caller \
+                     the second policy too",
+                );
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
