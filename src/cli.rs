@@ -375,7 +375,7 @@ pub struct DriftArgs {
     pub unmanaged: bool,
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    pub format: PlanFormat,
     /// Look again after this long, in one process, until interrupted: 5m. Text is printed when it is another than before,
     /// JSON as one line for each look
     #[arg(long, value_name = "INTERVAL", value_parser = duration)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::survey::Survey;
 use super::{Console, Stop, ledger, notify, plan, planning, watch};
 use crate::aws;
-use crate::cli::{DriftArgs, Format};
+use crate::cli::{DriftArgs, PlanFormat};
 use crate::drift::{self, Drift, Scope};
 use crate::exit::Exit;
 use crate::plan::Unmanaged;
@@ -70,11 +70,16 @@ pub async fn look(
 pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
     let mut out = console.data();
     match args.format {
-        Format::Text if seen == Seen::Same => {}
-        Format::Text => report::drift::drift(drift, &console.out, &mut out)?,
+        PlanFormat::Text | PlanFormat::Markdown | PlanFormat::Html if seen == Seen::Same => {}
+        PlanFormat::Markdown => report::markdown::drift(drift, &survey.settings.secrets, &mut out)?,
+        PlanFormat::Html => {
+            let trusts = crate::plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
+            report::html::plan(&drift.plan, &trusts, &survey.settings.secrets, &mut out)?;
+        }
+        PlanFormat::Text => report::drift::drift(drift, &console.out, &mut out)?,
         // One line for each look.
-        Format::Json if args.watch.is_some() => writeln!(out, "{}", drift.shown(&survey.settings.secrets))?,
-        Format::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
+        PlanFormat::Json if args.watch.is_some() => writeln!(out, "{}", drift.shown(&survey.settings.secrets))?,
+        PlanFormat::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
     }
     out.flush()?;
     drop(out);

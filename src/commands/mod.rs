@@ -82,7 +82,7 @@ pub async fn run(cli: Cli) -> Exit {
             permissions::run(&desired, &options, &console)
         }
         Command::State { command } => state::run(&command, aws, &console).await,
-        Command::Sandbox { command: SandboxCommand::Demo } => sandbox::demo(&console).await,
+        Command::Sandbox { command: SandboxCommand::Demo } => Box::pin(sandbox::demo(&console)).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, faults, enforce, port } } => {
             let permissions = if enforce { Permissions::Enforced } else { Permissions::Ignored };
             sandbox::serve(org.as_deref(), faults.as_deref(), permissions, port, &console).await

@@ -97,8 +97,8 @@ async fn name_the_dead(parts: &mut [AccountPlan], store: &Store) -> Result<(), S
     let names = ledger::names(store).await?;
     for finding in dead {
         let known = names.iter().filter(|(id, _)| finding.message.contains(&format!("`{id}`")));
-        let known: String = known.map(|(id, arn)| format!("; `{id}` was `{arn}`")).collect();
-        finding.message += &known;
+        let known: Vec<String> = known.map(|(id, arn)| format!("; `{id}` was `{arn}`")).collect();
+        finding.message += &known.concat();
     }
     Ok(())
 }

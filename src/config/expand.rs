@@ -10,7 +10,7 @@ use super::assertion::{Address, CheckFinding, Held, Judge, Subject};
 use super::convert::{Converter, Documents, Together};
 use super::load::{Kind, Resource};
 use super::module::{Instance, Scopes};
-use super::problem::{Problem, Problems, did_you_mean};
+use super::problem::{Lack, Problem, Problems, did_you_mean};
 use super::render::{self, Scope};
 use super::scope::NarrowScope;
 use super::shape::{self, Stage};
@@ -574,7 +574,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Result<Expansion, Problems> {
         for (problem, accounts) in std::mem::take(&mut self.in_accounts) {
             let within = format!(" (in {})", fold(&accounts));
-            let lacks = problem.lacks.as_ref().map(|variable| format!("{variable}{within}"));
+            let lacks = problem.lacks.clone().map(|lack| Lack { variable: lack.variable + &within, ..lack });
             self.problems.push(Problem { message: format!("{}{within}", problem.message), lacks, ..problem });
         }
         for pattern in &self.narrow.roles {

@@ -19,6 +19,15 @@ pub enum Severity {
     Warning,
 }
 
+/// A variable without a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// The variable, with the accounts it has no value in.
+    pub variable: String,
+    /// What needs it.
+    pub needed_by: String,
+}
+
 /// One thing wrong, and where.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
@@ -42,9 +51,9 @@ pub struct Problem {
     /// Other places with the same problem, `file:line:column`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
-    /// The variable that has no value, and where that is so: one value mends all problems that lack the same.
+    /// What has no value, and who needs it: one value mends all problems that lack the same.
     #[serde(skip)]
-    pub lacks: Option<String>,
+    pub lacks: Option<Lack>,
     /// What to say below the underlined text.
     #[serde(skip)]
     pub label: Option<String>,
@@ -118,8 +127,9 @@ impl Problem {
 
     /// The same, because this variable has no value.
     #[must_use]
-    pub fn lacks(self, variable: &str) -> Self {
-        Self { lacks: Some(variable.to_owned()), ..self }
+    pub fn lacks(self, variable: &str, needed_by: &str) -> Self {
+        let lack = Lack { variable: variable.to_owned(), needed_by: needed_by.to_owned() };
+        Self { lacks: Some(lack), ..self }
     }
 
     /// The same with a word below the underlined text.
@@ -175,7 +185,7 @@ impl Problem {
             group = group.element(Level::NOTE.message(module));
         }
         if !self.also.is_empty() {
-            group = group.element(Level::NOTE.message(format!("also needed at {}", self.also.join(", "))));
+            group = group.element(Level::NOTE.message(format!("also needed at {}", self.also.join(", at "))));
         }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint));
@@ -266,11 +276,16 @@ impl Problems {
         let mut folded: Vec<Problem> = Vec::with_capacity(self.list.len());
         for problem in std::mem::take(&mut self.list) {
             let same = |known: &&mut Problem| {
+                let variable = |one: &Problem| one.lacks.as_ref().map(|lack| lack.variable.clone());
                 known.lacks.is_some()
-                    && (&known.lacks, &known.hint, &known.modules) == (&problem.lacks, &problem.hint, &problem.modules)
+                    && (variable(known), &known.hint, &known.modules)
+                        == (variable(&problem), &problem.hint, &problem.modules)
             };
             match folded.iter_mut().find(same) {
-                Some(known) => known.also.push(format!("{}:{}:{}", problem.file, problem.line, problem.column)),
+                Some(known) => {
+                    let by = problem.lacks.map(|lack| format!(" by {}", lack.needed_by)).unwrap_or_default();
+                    known.also.push(format!("{}:{}:{}{by}", problem.file, problem.line, problem.column));
+                }
                 None => folded.push(problem),
             }
         }

@@ -380,7 +380,7 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
             let meaning = declared.and_then(|declared| declared.description.as_deref());
             let meaning = meaning.map(|text| format!(" ({text})")).unwrap_or_default();
             let message = format!("variable `{variable}`{meaning} is required and has no value: {at} needs it");
-            Problem::error("variable", place, message).hint(variables.how_to_give(variable)).lacks(variable)
+            Problem::error("variable", place, message).hint(variables.how_to_give(variable)).lacks(variable, &at)
         }
         None => Problem::error("expression", place, format!("`{name}` has no value: {at} needs it"))
             .hint(format!("where it may be missing, write {name} | default(\"…\")")),

@@ -626,7 +626,7 @@ fn a_value_that_is_missing_at_many_places_is_asked_for_once() {
     assert!(
         said[0].0.contains("`bucket`")
             && said[0].1.len() == 1
-            && said[0].1.iter().all(|place| place.ends_with("rolecall.toml:9:14")),
+            && said[0].1.iter().all(|place| place.contains("rolecall.toml:9:14 by `tags.b` of role `R`")),
         "{said:?}"
     );
     assert!(said[1].0.contains("`keys`") && said[1].1.is_empty(), "{said:?}");

@@ -90,7 +90,7 @@ pub fn plan_account(
 fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
     let roles = context.live.roles.iter().filter(|(key, role)| {
         let nobodys = owner(&role.tags, &context.settings.name) == Owner::Nobody;
-        nobodys && context.desired.roles.get(*key).is_none() && context.settings.selects(&role.name)
+        nobodys && !context.desired.roles.contains_key(*key) && context.settings.selects(&role.name)
     });
     let found = roles.filter_map(|(_, role)| {
         let outsiders = lint::outsiders(&context.settings.lints, &role.trust)?;

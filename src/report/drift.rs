@@ -129,7 +129,8 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
         page.paint(Tone::Plain, &format!(" in {place}")),
     );
     if group.widens() && standing != Standing::Pending {
-        line += &format!("  {}", page.paint(Tone::Alarm, "! access is wider than desired"));
+        line += "  ";
+        line += &page.paint(Tone::Alarm, "! access is wider than desired");
     }
     page.line(2, &line)?;
     if group.accounts.len() > 1 {

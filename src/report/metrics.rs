@@ -1,4 +1,4 @@
-//! Drift as numbers, in the text format of Prometheus, for a scrape or for node_exporter's textfile collector.
+//! Drift as numbers, in the text format of Prometheus, for a scrape or for `node_exporter`'s textfile collector.
 
 use std::fmt::Write;
 

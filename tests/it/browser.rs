@@ -37,16 +37,16 @@ fn update(id: AccountId, role: &str, extra: &str) -> Change {
         cosmetic: false,
     };
     changed.documents = vec![DocumentDiff { policy: Some("logs".into()), statements: vec![statement] }];
-    change(&format!("{id}/role/{role}"), Action::Update, "inline_policies differ", vec![changed])
+    change(&format!("{id}/role/{role}"), Action::Update, "inline_policies differ", &[changed])
 }
 
-fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
+fn change(address: &str, action: Action, reason: &str, diffs: &[AttributeDiff]) -> Change {
     let change = json!({"address": address, "action": action, "reason": reason, "cosmetic": false, "cause": "unknown",
         "fingerprint": "", "expected": "", "details": false, "diffs": diffs, "steps": []});
     serde_json::from_value(change).unwrap()
 }
 
-fn account(n: u64, name: &str, ou: &str, changes: Vec<Change>) -> AccountPlan {
+fn account(n: u64, name: &str, ou: &str, changes: &[Change]) -> AccountPlan {
     let account = json!({"id": id(n), "name": name, "ou": ou, "status": "read", "error": null, "changes": changes});
     serde_json::from_value(account).unwrap()
 }
@@ -77,23 +77,18 @@ fn page(plan: &Plan, trusts: &TrustMap) -> String {
 fn small() -> (Plan, TrustMap) {
     let hostile = diff(Attribute::Description, json!("before"), json!(HOSTILE));
     let accounts = vec![
-        account(1, "prod-eu", "Workloads/Prod", vec![update(id(1), "Reader7", "s3:GetObjectVersion")]),
-        account(2, "prod-us", "Workloads/Prod", vec![update(id(2), "Reader7", "s3:GetObjectVersion")]),
+        account(1, "prod-eu", "Workloads/Prod", &[update(id(1), "Reader7", "s3:GetObjectVersion")]),
+        account(2, "prod-us", "Workloads/Prod", &[update(id(2), "Reader7", "s3:GetObjectVersion")]),
         account(
             3,
             "dev",
             "Workloads/Dev",
-            vec![
-                change(&format!("{}/role/Hostile", id(3)), Action::Update, HOSTILE, vec![hostile]),
-                change(&format!("{}/role/Old", id(3)), Action::Delete, "left the desired state", vec![]),
+            &[
+                change(&format!("{}/role/Hostile", id(3)), Action::Update, HOSTILE, &[hostile]),
+                change(&format!("{}/role/Old", id(3)), Action::Delete, "left the desired state", &[]),
             ],
         ),
-        account(
-            4,
-            HOSTILE,
-            "",
-            vec![change(&format!("{}/policy/New", id(4)), Action::Create, "not in the account", vec![])],
-        ),
+        account(4, HOSTILE, "", &[change(&format!("{}/policy/New", id(4)), Action::Create, "not in the account", &[])]),
     ];
     let finding = |code: &str, severity, n: u64, role: &str| Finding {
         code: code.into(),
@@ -137,7 +132,12 @@ fn large() -> (Plan, TrustMap) {
             let changes = (0..20).map(|role| {
                 update(id(n), &format!("Role{role}"), if role == 0 { &own } else { "s3:GetObjectVersion" })
             });
-            account(n, &format!("workload-{n:04}"), units[usize::try_from(n).unwrap() % units.len()], changes.collect())
+            account(
+                n,
+                &format!("workload-{n:04}"),
+                units[usize::try_from(n).unwrap() % units.len()],
+                &changes.collect::<Vec<_>>(),
+            )
         })
         .collect();
     let outsider = AccountId::parse("999999999999").unwrap();

@@ -246,7 +246,7 @@ fn kind(case: &Case) -> &'static str {
 fn desired(cases: &[Case]) -> Directory {
     let mut text = "name = \"watched\"\n".to_owned();
     for (n, case) in cases.iter().enumerate() {
-        text += &match kind(case) {
+        let resource = match kind(case) {
             "policy" => format!(
                 "[[policy]]\nname = \"R{n:02}\"\ntargets = [{{ account = \"log-archive\" }}]\ndocument = \"document.json\"\n"
             ),
@@ -266,6 +266,7 @@ document = "inline.json"
 "#
             ),
         };
+        text += &resource;
     }
     Directory::of(&[
         ("rolecall.toml", &text),

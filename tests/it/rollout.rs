@@ -106,7 +106,7 @@ async fn what_a_wave_wrote_is_looked_at_again_before_the_next_begins() {
     // Once it is read back, somebody takes it away while it bakes.
     let patience = Instant::now();
     while calls_in(&served, "AttachRolePolicy", NETWORK) == 0 {
-        assert!(patience.elapsed() < Duration::from_secs(60), "nothing was written");
+        assert!(patience.elapsed() < Duration::from_mins(1), "nothing was written");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -258,7 +258,8 @@ async fn a_killed_run_is_resumed_and_what_it_finished_still_holds() {
     assert_eq!(summary["failed"], 0, "{report:?}");
     assert_eq!(summary["done"].as_u64().unwrap() + summary["stale"].as_u64().unwrap(), 10, "{report:?}");
     assert!(summary["stale"].as_u64().unwrap() <= 1, "{report:?}");
-    assert!(served.count("CreateRole") <= 10);
+    // The call that the killed one was waiting for may not have been acted on.
+    assert!(served.count("CreateRole") <= 11);
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
     served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
 }

@@ -214,7 +214,9 @@ async fn a_refusal_of_the_right_way_right_after_a_change_is_waited_out() {
     // A role that is new to STS.
     scene.sandbox.with(|world| world.sts_lag = std::time::Duration::from_secs(2));
     let tag = [("RoleName", "Audit"), ("Tags.member.1.Key", "new"), ("Tags.member.1.Value", "yes")];
-    PROD.iter().for_each(|account| scene.by_hand(account, "TagRole", &tag));
+    for account in PROD {
+        scene.by_hand(account, "TagRole", &tag);
+    }
     let asked = scene.calls("AssumeRole");
     scene.rolecall(&["verify", "--role", "Audit"]).exits(0).says(&["Audit proven in 3 of 3 accounts"]);
     let waited = scene.calls("AssumeRole") - asked;

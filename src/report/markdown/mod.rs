@@ -17,6 +17,7 @@ use super::group::{self, AccountName, Group};
 use super::human;
 use super::style::{ColorChoice, Style, count};
 use super::unread::{self, Accounts, Unread};
+use crate::drift::Drift;
 use crate::plan::{Action, Change, Plan};
 use crate::resource::secret::Secrets;
 
@@ -34,12 +35,19 @@ const LINES: usize = 200;
 
 /// Writes a plan; `secrets` are masked wherever they stand.
 pub fn plan(plan: &Plan, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(comment(plan, secrets, LIMIT).as_bytes())
+    let (_, summary) = human::summary_line(plan);
+    out.write_all(comment(plan, ("plan for", &summary), secrets, LIMIT).as_bytes())
 }
 
-fn comment(plan: &Plan, secrets: &Secrets, limit: usize) -> String {
+/// Writes what drifted, as the changes that would mend it.
+pub fn drift(drift: &Drift, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
+    let (_, summary) = super::drift::summary(&drift.summary);
+    out.write_all(comment(&drift.plan, ("drift of", &summary), secrets, LIMIT).as_bytes())
+}
+
+fn comment(plan: &Plan, heading: (&str, &str), secrets: &Secrets, limit: usize) -> String {
     let says = Says { secrets };
-    let mut text = says.head(plan);
+    let mut text = says.head(plan, heading);
     let room = limit.saturating_sub(length(&text) + FOR_THE_END);
     let rest = says.rest(plan, room.min(FOR_THE_REST));
     let changes = says.changes(plan, room.saturating_sub(length(&rest.text)));
@@ -63,16 +71,15 @@ impl Says<'_> {
         prose(&self.secrets.mask(text))
     }
 
-    fn head(&self, plan: &Plan) -> String {
+    fn head(&self, plan: &Plan, (title, summary): (&str, &str)) -> String {
         let organization = self.code(&plan.organization_id);
-        let (_, summary) = human::summary_line(plan);
         let refusal = finding::refusal(plan)
             .map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal)))
             .unwrap_or_default();
         format!(
-            "### rolecall plan for {} in {organization}\n\n**{}**\n\n{}{refusal}",
+            "### rolecall {title} {} in {organization}\n\n**{}**\n\n{}{refusal}",
             self.code(&plan.name),
-            self.prose(&summary),
+            self.prose(summary),
             table(plan)
         )
     }

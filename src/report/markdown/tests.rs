@@ -10,7 +10,7 @@ use crate::report::tests::{
 };
 
 fn shown(plan: &Plan) -> String {
-    comment(plan, &Secrets::default(), LIMIT)
+    commented(plan, &Secrets::default())
 }
 
 fn accounts(n: u64, change: impl Fn(&str) -> Change) -> Vec<AccountPlan> {
@@ -20,6 +20,12 @@ fn accounts(n: u64, change: impl Fn(&str) -> Change) -> Vec<AccountPlan> {
             account(&id, &format!("workload-{n:04}"), vec![change(&id)])
         })
         .collect()
+}
+
+fn commented(plan: &Plan, secrets: &Secrets) -> String {
+    let mut out = Vec::new();
+    super::plan(plan, secrets, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn a_sensitive_value_is_shown_nowhere() {
         vec![finding("check", Severity::Warn, None, "it is `s3*cret`")],
     );
     plan.accounts.push(skipped("333333333333", "closed", "s3*cret"));
-    let text = comment(&plan, &secrets, LIMIT);
+    let text = commented(&plan, &secrets);
     assert!(!text.contains("s3*cret") && !text.contains("s3&#42;cret"), "{text}");
     assert!(text.matches("sensitive").count() > 4, "{text}");
 }
