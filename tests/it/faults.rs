@@ -1,6 +1,6 @@
 //! What goes wrong between here and AWS, and what becomes of a run: nothing is done twice, nothing is left undone.
 //!
-//! `SOAK=1 cargo test --release --test it faults:: laws::` runs the storm over 100 accounts and the kills at 50 moments more.
+//! `SOAK=1 cargo test --release --test it -- faults:: laws::` runs the storm over 100 accounts and the kills at 50 moments more.
 
 mod lost;
 
