@@ -328,7 +328,7 @@ pub enum SandboxCommand {
         /// The organization to serve, as TOML; without it a demonstration organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
-        /// What is to go wrong, as TOML: [[fault]] with operation ("iam:Create*"), account, nth, first or per_mille and
+        /// What is to go wrong, as TOML: a fault table each, with operation ("iam:Create*"), account, nth, first or per_mille and
         /// seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms, young_principals_ms
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,

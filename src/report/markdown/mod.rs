@@ -2,7 +2,7 @@
 //!
 //! A summary table, then every change folded away, equal ones once with their accounts, what widens access first. A comment
 //! takes 65,536 characters, so what does not fit loses its differences first, is counted then, and points to the artifact.
-//! Nothing that comes from AWS or a file is Markdown, HTML, a mention or a link: see [`escape`].
+//! Nothing that comes from AWS or a file is Markdown, HTML, a mention or a link: see `escape`.
 
 mod escape;
 mod fit;
