@@ -62,6 +62,11 @@ fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result
     Ok(())
 }
 
+/// What drifted by what became of it, in order.
+pub(super) fn parts(drift: &Drift) -> Vec<(Standing, Plan)> {
+    Standing::ALL.map(|standing| (standing, of_standing(drift, standing))).into()
+}
+
 /// The plan's changes as far as their differences are of one standing.
 fn of_standing(drift: &Drift, standing: Standing) -> Plan {
     let mut plan = drift.plan.clone();
@@ -98,7 +103,8 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     Some(if standing == Standing::Pending { change } else { reverse::reversed(change) })
 }
 
-fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
+/// How what became of a resource looks and reads.
+pub(super) fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
     match (standing, change.action) {
         (Standing::Pending, Action::Create) => ("+", Tone::Added, "is to be created"),
         (Standing::Pending, Action::Update) => ("~", Tone::Changed, "is to be updated"),

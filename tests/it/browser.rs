@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::org::AccountId;
 use rolecall::plan::{
-    AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, DocumentDiff, FORMAT, Finding, Place, Plan,
+    AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, Demand, DocumentDiff, FORMAT, Finding, Place, Plan,
     Severity, Summary, Trust, TrustMap,
 };
 use rolecall::report;
@@ -73,6 +73,10 @@ fn page(plan: &Plan, trusts: &TrustMap) -> String {
     String::from_utf8(out).unwrap()
 }
 
+fn demanded(value: &str) -> BTreeSet<Demand> {
+    BTreeSet::from([Demand { operator: "StringEquals".into(), values: BTreeSet::from([value.into()]) }])
+}
+
 /// Four accounts in two units, every kind of change, two findings, one account outside.
 fn small() -> (Plan, TrustMap) {
     let hostile = diff(Attribute::Description, json!("before"), json!(HOSTILE));
@@ -101,7 +105,7 @@ fn small() -> (Plan, TrustMap) {
     let trust = |caller: Caller, role: &str, conditions: &[&str]| Trust {
         caller,
         principals: BTreeSet::from(["arn:aws:iam::999999999999:root".into()]),
-        conditions: conditions.iter().map(|key| (*key).to_owned()).collect(),
+        conditions: conditions.iter().map(|key| ((*key).to_owned(), demanded("x-1"))).collect(),
         role: role.into(),
         accounts: BTreeSet::from([id(1), id(2)]),
     };
@@ -150,7 +154,7 @@ fn large() -> (Plan, TrustMap) {
         .map(|role| Trust {
             caller: if role % 2 == 0 { Caller::Account(outsider) } else { Caller::Account(id(role)) },
             principals: BTreeSet::from(["arn:aws:iam::999999999999:root".into()]),
-            conditions: BTreeSet::from(["sts:externalid".into()]),
+            conditions: BTreeMap::from([("sts:externalid".into(), demanded("x-1"))]),
             role: format!("Role{role}"),
             accounts: (0..1000).map(id).collect(),
         })

@@ -1,12 +1,12 @@
 //! What the page holds; what it does in a browser is tested there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::org::AccountId;
-use crate::plan::{Action, Attribute, Caller, Place, Trust};
+use crate::plan::{Action, Attribute, Caller, Demand, Place, Trust};
 use crate::report::tests::{account, change, differ, mixed, plan as plan_of, update};
 
 fn page(plan: &Plan, trusts: &TrustMap, secrets: &Secrets) -> String {
@@ -59,7 +59,13 @@ fn the_policy_of_the_page_lets_in_its_own_style_and_script_alone() {
 #[test]
 fn a_sensitive_value_is_shown_nowhere() {
     let mut secrets = Secrets::default();
-    secrets.insert("s3cret");
+    for secret in ["s3cret", "s3cret2", "s3cret3"] {
+        secrets.insert(secret);
+    }
+    let demands = |values: &[&str]| {
+        let one = |value: &&str| Demand { operator: "StringEquals".into(), values: BTreeSet::from([(*value).into()]) };
+        values.iter().map(one).collect()
+    };
     let mut plan = mixed();
     plan.findings[0].message = "it is s3cret".into();
     plan.accounts[0].changes[0].reason = "because of s3cret".into();
@@ -68,7 +74,10 @@ fn a_sensitive_value_is_shown_nowhere() {
         trusts: vec![Trust {
             caller: Caller::Account(id),
             principals: BTreeSet::from(["arn:aws:iam::999999999999:role/s3cret".into()]),
-            conditions: BTreeSet::new(),
+            conditions: BTreeMap::from([(
+                "sts:externalid".into(),
+                demands(&["s3cret", "s3cret2", "s3cret3", "plain"]),
+            )]),
             role: "X".into(),
             accounts: BTreeSet::from([id]),
         }],
@@ -76,7 +85,12 @@ fn a_sensitive_value_is_shown_nowhere() {
     };
     let page = page(&plan, &trusts, &secrets);
     assert!(!page.contains("s3cret"));
-    assert_eq!(data_of(&page)["trusts"]["places"]["999999999999"]["name"], "(sensitive)");
+    let map = &data_of(&page)["trusts"];
+    assert_eq!(map["places"]["999999999999"]["name"], "(sensitive)");
+    assert_eq!(
+        map["trusts"][0]["conditions"]["sts:externalid"],
+        json!(["StringEquals sts:externalid = (sensitive)", "StringEquals sts:externalid = plain"])
+    );
 }
 
 #[test]
