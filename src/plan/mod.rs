@@ -48,6 +48,7 @@ pub use memory::{Converged, Items, Memory, Since, remember};
 pub use restore::{Found, WayBack, way_back};
 pub use role::prevent_destroy;
 pub use settings::{Extras, Header, Intent, Limits, RoleKey, Settings, Unmanaged};
+pub use show::differ;
 pub use trusts::{Caller, Demand, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};

@@ -12,7 +12,7 @@ use super::group::{self, AccountName, Group, Sameness};
 use super::human::{self, attribute};
 use super::style::{Page, Style, Tone, count};
 use crate::drift::{Drift, Standing, Summary};
-use crate::plan::{Action, Change, Finding, Plan};
+use crate::plan::{Action, Change, Finding, Plan, differ};
 
 /// The indent of what belongs to a headline.
 const BODY: usize = 6;
@@ -82,6 +82,7 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     if change.diffs.is_empty() {
         return (judgement.standing == standing).then_some(change);
     }
+    let is_about_all = change.reason == differ(&change.diffs);
     let mut judged = judgement.diffs.iter();
     let mut words = Vec::new();
     change.diffs.retain(|diff| {
@@ -99,6 +100,8 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     }
     if standing == Standing::Accepted {
         change.reason = words.join("; ");
+    } else if is_about_all {
+        change.reason = differ(&change.diffs);
     }
     Some(if standing == Standing::Pending { change } else { reverse::reversed(change) })
 }

@@ -36,19 +36,19 @@ const LINES: usize = 200;
 
 /// Writes a plan; `secrets` are masked wherever they stand.
 pub fn plan(plan: &Plan, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(comment(&Subject::of_plan(plan), secrets, LIMIT).as_bytes())
+    out.write_all(comment(&Subject::of_plan(plan), &table(plan), secrets).as_bytes())
 }
 
 /// Writes what drifted, and whose doing it is; `secrets` are masked wherever they stand.
 pub fn drift(drift: &Drift, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
     let parts = super::drift::parts(drift);
-    out.write_all(comment(&Subject::of_drift(drift, &parts), secrets, LIMIT).as_bytes())
+    out.write_all(comment(&Subject::of_drift(drift, &parts), &standings(drift), secrets).as_bytes())
 }
 
-fn comment(subject: &Subject<'_>, secrets: &Secrets, limit: usize) -> String {
+fn comment(subject: &Subject<'_>, table: &str, secrets: &Secrets) -> String {
     let says = Says { secrets, view: subject.view };
-    let mut text = says.head(subject);
-    let room = limit.saturating_sub(length(&text) + FOR_THE_END);
+    let mut text = says.head(subject, table);
+    let room = LIMIT.saturating_sub(length(&text) + FOR_THE_END);
     let rest = says.rest(subject.plan, room.min(FOR_THE_REST));
     let changes = says.changes(subject, room.saturating_sub(length(&rest.text)));
     text += &changes.text;
@@ -72,21 +72,19 @@ impl Says<'_> {
         prose(&self.secrets.mask(text))
     }
 
-    fn head(&self, subject: &Subject<'_>) -> String {
+    fn head(&self, subject: &Subject<'_>, table: &str) -> String {
         let Subject { view, plan, summary, changes } = subject;
-        let (refusal, table) = match view {
-            View::Plan => (finding::refusal(plan), table(plan)),
-            View::Drift if changes.is_empty() => (None, String::new()),
-            View::Drift => (None, format!("{}{}\n\n", standings(changes), self.prose(SIGNS))),
+        let note = match view {
+            View::Plan => finding::refusal(plan).map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal))),
+            View::Drift => (!changes.is_empty()).then(|| format!("{}\n\n", self.prose(SIGNS))),
         };
-        let refusal =
-            refusal.map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal))).unwrap_or_default();
         format!(
-            "### rolecall {} {} in {}\n\n**{}**\n\n{table}{refusal}",
+            "### rolecall {} {} in {}\n\n**{}**\n\n{table}{}",
             view.heading(),
             self.code(&plan.name),
             self.code(&plan.organization_id),
             self.prose(summary),
+            note.unwrap_or_default()
         )
     }
 
@@ -235,12 +233,12 @@ fn title(listed: &Listed<'_>) -> &'static str {
     }
 }
 
-/// How many differences of which standing, by kind of resource; nothing where nothing differs.
-fn standings(changes: &[Listed<'_>]) -> String {
+/// How many resources of which standing, by their kind; nothing where nothing differs.
+fn standings(drift: &Drift) -> String {
     let mut rows: BTreeMap<&str, BTreeMap<Standing, usize>> = BTreeMap::new();
-    for Listed { group, standing } in changes {
-        let cells = rows.entry(group.resource().0).or_default();
-        cells.extend(standing.map(|standing| (standing, cells.get(&standing).unwrap_or(&0) + group.accounts.len())));
+    for (address, judgement) in &drift.judgements {
+        let (kind, _) = group::resource(address);
+        *rows.entry(kind).or_default().entry(judgement.standing).or_default() += 1;
     }
     let cells = |cells: &BTreeMap<Standing, usize>| Standing::ALL.map(|one| cells.get(&one).copied().unwrap_or(0));
     grid(&Standing::ALL.map(|one| words(one).1), rows.iter().map(|(kind, row)| (*kind, cells(row))))
