@@ -98,6 +98,9 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     if change.diffs.is_empty() {
         return None;
     }
+    // What was left out keeps nothing apart that is equal otherwise.
+    change.cause = change.diffs.first().and_then(|diff| diff.cause).unwrap_or(change.cause);
+    change.diffs.iter_mut().for_each(|diff| diff.cause = None);
     if standing == Standing::Accepted {
         change.reason = words.join("; ");
     } else if is_about_all {
