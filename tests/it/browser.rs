@@ -250,6 +250,15 @@ fn filters_leave_what_fits_and_clearing_brings_all_back() {
             json!(["delete Old in dev (200000000003)", "update Hostile in dev (200000000003)"]),
         ),
         ("f-ou", "Workloads/Prod", json!(["update Reader7 in 2 accounts"])),
+        (
+            "f-ou",
+            "Workloads",
+            json!([
+                "update Reader7 in 2 accounts",
+                "delete Old in dev (200000000003)",
+                "update Hostile in dev (200000000003)"
+            ]),
+        ),
         ("f-role", "reader", json!(["update Reader7 in 2 accounts"])),
         ("f-action", "delete", json!(["delete Old in dev (200000000003)"])),
         ("f-action", "widens", json!(["update Reader7 in 2 accounts"])),
@@ -420,6 +429,9 @@ fn a_screen_reader_gets_a_name_for_everything_that_can_be_used() {
         let unnamed = "[...document.querySelectorAll('section, nav, form, table')].filter(r => r.checkVisibility() && \
             !r.getAttribute('aria-label') && !r.getAttribute('aria-labelledby') && !r.querySelector('caption')).length";
         assert_eq!(browser.eval(unnamed), 0, "regions and tables have names");
+        let nested =
+            "document.querySelectorAll('summary button, summary a, button button, [role=button] button').length";
+        assert_eq!(browser.eval(nested), 0, "nothing that can be used stands in something else that can");
     }
     quiet(&mut browser);
 }
@@ -495,6 +507,9 @@ fn the_map_marks_outsiders_and_says_who_enters_what() {
     );
     set(&mut browser, "f-ou", "Workloads/Dev");
     assert_eq!(browser.eval(nodes).as_array().unwrap().len(), 3, "dev, and what it enters");
+    set(&mut browser, "f-ou", "*");
+    let demanded = "[...document.querySelectorAll('#trust-rows tbody tr')].find(r => r.innerText.startsWith('ec2')).lastChild.innerText";
+    assert_eq!(browser.eval(demanded), "StringEquals aws:sourcearn = x-1");
     quiet(&mut browser);
 }
 

@@ -110,11 +110,11 @@
   };
   const unit = (node, named) => {
     const tilesOf = h("div", { class: "tiles" }, ...node.accounts.map((account) => tile(account, named)));
-    const pick = h("button", { type: "button", class: "only", "aria-label": `Only ${node.path || "the root"} and below`, click: (event) => { event.preventDefault(); $("f-ou").value = node.path; apply(); } }, "only");
-    return h("details", { class: "unit", open: true },
-      h("summary", {}, h("span", {}, node.name), h("span", { class: "n" }, String(node.total)), node.path ? pick : null),
+    const pick = h("button", { type: "button", class: "only", "aria-label": `Only ${node.path || "the root"} and below`, click: () => { $("f-ou").value = node.path; apply(); } }, "only");
+    return h("div", { class: "branch" }, node.path ? pick : null, h("details", { class: "unit", open: true },
+      h("summary", {}, h("span", {}, node.name), h("span", { class: "n" }, String(node.total))),
       node.accounts.length ? tilesOf : null,
-      ...[...node.units.values()].sort((a, b) => a.name.localeCompare(b.name)).map((child) => unit(child, named)));
+      ...[...node.units.values()].sort((a, b) => a.name.localeCompare(b.name)).map((child) => unit(child, named))));
   };
   const organization = () => {
     const make = (name, path) => ({ name, path, accounts: [], units: new Map(), total: 0 });
