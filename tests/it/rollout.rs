@@ -141,9 +141,13 @@ async fn what_a_wave_wrote_is_looked_at_again_before_the_next_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_principal_goes_in_the_wave_of_the_trust_that_names_it() {
     let served = Served::demo().await;
-    let later = "[[role]]\nname = \"Later\"\ntargets = [{ account = \"log-archive\" }]\ntrust = \"ec2.json\"\n";
+    let role = |name: &str, account: &str| {
+        format!("[[role]]\nname = \"{name}\"\ntargets = [{{ account = \"{account}\" }}]\ntrust = \"ec2.json\"\n")
+    };
+    let others = role("First", "payments-prod") + &role("Later", "log-archive");
+    let chain = CHAIN.replacen("service = \"ec2.amazonaws.com\"", "aws = \"arn:aws:iam::444444444441:role/First\"", 1);
     let waves = "[rollout]\nwaves = [{ account = \"network\" }, \"all\"]\n";
-    let desired = Directory::new(&[CHAIN, later, waves].concat());
+    let desired = Directory::new(&(chain + &others + waves));
     desired.write("ec2.json", EC2);
     served.sandbox.fail(refused("CreateRole", Some(NETWORK), When::First(1)));
     let report = served.rolecall(&desired, &["apply", "--auto-approve", "--format", "json"]).exits(3).json();
@@ -151,6 +155,7 @@ async fn a_principal_goes_in_the_wave_of_the_trust_that_names_it() {
         ("222222222221/role/Caller", "done"),
         ("222222222221/role/Later", "not_reached"),
         ("333333333331/role/Callee", "failed"),
+        ("444444444441/role/First", "done"),
     ];
     assert_eq!(outcomes(&report), expected.map(|(address, outcome)| (address.to_owned(), outcome.to_owned())));
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0).says(&["2 done"]);
@@ -335,12 +340,15 @@ async fn a_killed_run_is_rolled_back_though_its_record_ends_before_its_writes() 
     let text = std::fs::read_to_string(&log).unwrap();
     let last = text.rfind("change_started").unwrap();
     std::fs::write(&log, &text[..=last + text[last..].find('\n').unwrap()]).unwrap();
-    let back = served.rolecall(&desired, &["rollback", run, "--auto-approve"]).exits(0);
+    served.sandbox.fail(refused("DeleteRole", Some(NETWORK), When::First(1)));
+    let rollback = ["rollback", run, "--auto-approve"];
+    let back = served.rolecall(&desired, &rollback).exits(3);
     assert!(!back.text().contains("left as it is"), "{}", back.text());
-    back.says(&["4 done"]);
-    assert_eq!(served.count("DeleteRole"), 4);
+    back.says(&["3 done", "1 failed"]);
     // What goes back is no apply that could be gone on with.
-    served.rolecall(&desired, &["apply", "--resume", "--auto-approve"]).exits(1).says(&["no run to resume"]);
+    served.rolecall(&desired, &["apply", "--resume", "--auto-approve"]).exits(1).says(&["was a rollback"]);
+    served.rolecall(&desired, &rollback).exits(0).says(&["1 done"]);
+    assert_eq!(served.count("DeleteRole"), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
