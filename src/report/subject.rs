@@ -68,7 +68,7 @@ impl<'a> Subject<'a> {
         Self { view: View::Plan, plan, summary: human::summary_line(plan).1, changes: in_order(changes) }
     }
 
-    /// A drift, given its [`parts`](standing::parts).
+    /// A drift, given its parts by standing.
     pub fn of_drift(drift: &'a Drift, parts: &'a [(Standing, Plan)]) -> Self {
         let listed = |(standing, part): &'a (Standing, Plan)| {
             group::groups(part).into_iter().map(|group| Listed { group, standing: Some(*standing) })
