@@ -19,7 +19,7 @@ use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
 
 /// Changes of one account that are written at once. IAM's rate limits are per account, and steps of one role never overlap.
-const CHANGES_AT_ONCE: usize = 4;
+const CHANGES_AT_ONCE: usize = 6;
 
 /// Equal reads in a row before a change is called done: one may come from a replica that is ahead.
 const EQUAL_READS: usize = 2;

@@ -19,6 +19,7 @@ use rolecall::store::{
 use serde_json::json;
 
 use crate::support::moto::{Moto, missing, python};
+use crate::support::served::Served;
 use crate::support::{Directory, Run, for_each, rolecall, run};
 
 const DESIRED: &str = r#"
@@ -360,4 +361,33 @@ async fn a_bucket_or_an_endpoint_that_vanishes_is_told_and_what_was_recorded_sta
     let mut binary = rolecall();
     binary.envs(environment).env("AWS_MAX_ATTEMPTS", "1").args(["state", "list", "--state", "s3://states/team", "-c"]);
     run(binary.arg(desired.path())).exits(1).says(&["cannot read `s3://states/team/state.json`", "cannot reach AWS"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_whose_bucket_vanishes_stops_where_it_is_and_another_one_finishes() {
+    let (Some(s3), served) = (S3::start().await, Served::demo().await) else { return };
+    let role = "[[role]]\nname = \"Audit\"\ntargets = \"all\"\nexclude = [{ account = \"management\" }]\n[[role.trust]]\nservice = \"ec2.amazonaws.com\"\n";
+    let desired = Directory::new(&format!("name = \"vendor-roles\"\n{role}[rollout]\nparallelism = 1\n"));
+    served.sandbox.set_latency(Duration::from_millis(20));
+    let mut command = served.command(&desired, &["apply", "--auto-approve"]);
+    command
+        .env("AWS_ENDPOINT_URL_S3", &s3.moto.endpoint)
+        .env("ROLECALL_STATE", "s3://states/team")
+        .env("AWS_MAX_ATTEMPTS", "1");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while served.count("CreateRole") < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(s3);
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for word in ["the run cannot be recorded", "s3://states/team/runs/", "not reached"] {
+        assert!(said.contains(word), "`{word}` is not in {said}");
+    }
+    let created = served.count("CreateRole");
+    assert!((3..10).contains(&created), "{created} roles were created");
+    // Nothing hangs on what is lost with it.
+    served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
+    assert_eq!(served.count("CreateRole"), 10);
 }
