@@ -11,11 +11,15 @@ use std::io;
 use super::group::{self, AccountName, Group, Sameness};
 use super::human::{self, attribute};
 use super::style::{Page, Style, Tone, count};
+use crate::drift::who::Who;
 use crate::drift::{Drift, Standing, Summary};
 use crate::plan::{Action, Change, Finding, Plan};
 
 /// The indent of what belongs to a headline.
 const BODY: usize = 6;
+
+/// How many different answers about one change are shown before the rest is counted.
+const ANSWERS: usize = 10;
 
 /// Writes what drifted.
 pub fn drift(drift: &Drift, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
@@ -58,6 +62,9 @@ fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result
     page.line(0, &text)?;
     for group in groups {
         change(&group, standing, page)?;
+        if standing.is_drift() {
+            who(drift, &group, page)?;
+        }
     }
     Ok(())
 }
@@ -138,6 +145,37 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
     }
     page.prose(BODY, Tone::Faint, &group.change.reason)?;
     attribute::attributes(&group.change, BODY, page)
+}
+
+/// Who did it: equal answers once, with their accounts where others were told otherwise.
+fn who(drift: &Drift, group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
+    let (kind, name) = group.resource();
+    let told = group.accounts.iter().filter_map(|account| {
+        let address = format!("{}/{kind}/{}", account.id, name.replace(group::ACCOUNT, account.id.as_str()));
+        Some((*account, drift.who.get(&address)?))
+    });
+    let folded = |(account, who): &(AccountName<'_>, &Who)| {
+        who.lines().iter().map(|line| group::fold_text(line, account.id)).collect::<Vec<String>>()
+    };
+    let bundles = group::fold(told, |(_, who)| who.lines(), folded);
+    let alone = bundles.len() == 1;
+    let shown = if page.style.is_verbose() { bundles.len() } else { ANSWERS };
+    for (members, sameness) in bundles.iter().take(shown) {
+        let Some(first) = members.first() else { continue };
+        let accounts: Vec<AccountName<'_>> = members.iter().map(|(account, _)| *account).collect();
+        let accounts = group::shortened(&accounts, page.style.is_verbose()).join(", ");
+        let mut place = if alone { String::new() } else { format!("{accounts}: ") };
+        let mut label = page.paint(Tone::Title, "who");
+        for line in if *sameness == Sameness::Folded { folded(first) } else { first.1.lines() } {
+            page.entry(BODY, &label, 3, &format!("{place}{line}"))?;
+            (label, place) = ("   ".to_owned(), String::new());
+        }
+    }
+    if bundles.len() > shown {
+        let more = count(bundles.len() - shown, "answer");
+        page.entry(BODY, "   ", 3, &format!("+ {more} more; `--verbose` shows all of them"))?;
+    }
+    Ok(())
 }
 
 fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
