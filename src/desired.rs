@@ -26,6 +26,21 @@ pub struct Desired {
     pub secrets: Secrets,
 }
 
+/// `[limits]`: how much a plan may do before a guard stops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Deletions and replacements in one plan.
+    pub max_deletes: usize,
+    /// Updates, replacements and deletions in percent of what is owned, once more than 10 resources are.
+    pub max_change_percent: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_deletes: 10, max_change_percent: 30 }
+    }
+}
+
 /// What one account should hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountDesired {

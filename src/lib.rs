@@ -11,6 +11,7 @@
 //! IAM of each account ─ aws as Reader ─▶ LiveAccount ────────┴─ plan_account ─▶ AccountPlan
 //! all AccountPlans ─ plan::build (guards) ─▶ Plan ─▶ report, saved form
 //! Plan ─ execute (Writer, Reader) ─▶ recheck ─▶ steps ─▶ read back ─▶ RunReport ─▶ exit code
+//!            └─ Journal ─▶ store: what was found, each step, what was converged ─▶ blame, resume, rollback
 //! ```
 //!
 //! # The rooms, in reading order

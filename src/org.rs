@@ -325,6 +325,25 @@ impl AwsError {
     }
 }
 
+/// How many accounts may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// This many.
+    Count(usize),
+    /// This many of a hundred that are written to.
+    Percent(u8),
+}
+
+impl Budget {
+    /// How many that is of `accounts`.
+    pub fn of(self, accounts: usize) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => accounts * usize::from(percent) / 100,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

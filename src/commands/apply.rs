@@ -9,11 +9,11 @@ use super::ledger::{self, Ledger};
 use super::survey::Survey;
 use super::{Console, Stop, notify, plan, planning, resume, rollback};
 use crate::cli::{Format, RunArgs};
-use crate::execute::{self, Budget, Doers, Halt, Patience, RunReport, Wave, Why};
+use crate::execute::{self, Doers, Halt, Patience, RunReport, Wave, Why};
 use crate::exit::Exit;
 use crate::plan::{self as planned, Extras, Intent, Plan, Status};
 use crate::store::{Access, LeaseError, Store};
-use crate::{aws, config, report};
+use crate::{aws, report};
 
 /// Accounts that are written to at once, unless `--parallelism` says otherwise.
 const APPLY_AT_ONCE: usize = 16;
@@ -247,10 +247,7 @@ impl Run<'_> {
             halt: self.halt.clone(),
             waves: self.waves(plan),
             bake: rollout.bake.try_into().unwrap_or_default(),
-            max_failures: rollout.budget().map(|budget| match budget {
-                config::Budget::Count(count) => Budget::Count(count),
-                config::Budget::Percent(percent) => Budget::Percent(percent),
-            }),
+            max_failures: rollout.budget(),
             finished,
         };
         let progress = Arc::new(console.progress());

@@ -89,13 +89,14 @@ impl Ledger {
             plan: plan.summary,
         };
         let log = store.begin(&header).await?;
+        let secrets = &survey.settings.secrets;
         let unreadable = plan.accounts.iter().filter(|part| part.status == Status::Unreadable);
         for part in unreadable {
             let error = part.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            log.note(Entry::Unreadable { account: part.id, error });
+            log.note(Entry::Unreadable { account: part.id, error: secrets.mask(&error) });
         }
         Self::note(store, plan, run).await?;
-        Ok(Self { store: store.clone(), log, run: run.to_owned(), secrets: survey.settings.secrets.clone() })
+        Ok(Self { store: store.clone(), log, run: run.to_owned(), secrets: secrets.clone() })
     }
 
     /// Takes note of what a plan found to be as desired, or gone.

@@ -18,7 +18,7 @@ pub struct Earlier {
     begun: usize,
 }
 
-/// The last run, which must have been cut off or have left something undone, and be of the desired state as it is now.
+/// The last run, which must be an apply of the desired state as it is now that was cut off or left something undone.
 pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
     let runs = store.runs().await?;
     let Some(last) = runs.first() else {
@@ -28,6 +28,12 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
     if last.finished.is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0) {
         return Err(Stop::with_hint(
             format!("there is no run to resume: the last one, {run}, did all it set out to do"),
+            "apply without --resume",
+        ));
+    }
+    if last.header.command != "apply" {
+        return Err(Stop::with_hint(
+            format!("there is no run to resume: the last one, {run}, was a {}", last.header.command),
             "apply without --resume",
         ));
     }

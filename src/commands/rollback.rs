@@ -34,7 +34,8 @@ pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Sto
     Ok(plan::build(planning::header(survey), &survey.settings, parts))
 }
 
-/// What a run wrote, by account. What it only looked at is as it was.
+/// What a run wrote, by account. What it only looked at is as it was; of a run that was cut off nobody knows which
+/// that is, because the last of its steps may have come before their record.
 fn found(record: RunRecord) -> BTreeMap<AccountId, Vec<Found>> {
     let mut looked_at = BTreeMap::new();
     let mut written = BTreeSet::new();
@@ -48,7 +49,8 @@ fn found(record: RunRecord) -> BTreeMap<AccountId, Vec<Found>> {
         }
     }
     let mut by_account: BTreeMap<AccountId, Vec<Found>> = BTreeMap::new();
-    for (address, found) in looked_at.into_iter().filter(|(address, _)| written.contains(address)) {
+    let may_be_written = |address: &String| !record.finished || written.contains(address);
+    for (address, found) in looked_at.into_iter().filter(|(address, _)| may_be_written(address)) {
         if let Some(account) = address.split('/').next().and_then(|id| AccountId::parse(id).ok()) {
             by_account.entry(account).or_default().push(found);
         }

@@ -9,7 +9,7 @@ use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
-use crate::plan::{Extras, Intent, Limits, RoleKey, Settings, Unmanaged};
+use crate::plan::{Extras, Intent, RoleKey, Settings, Unmanaged};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -139,14 +139,13 @@ fn settings(
     expansion: &Expansion,
     roles: &BTreeMap<AccountId, String>,
 ) -> Settings {
-    let limits = config.limits();
     Settings {
         name: config.name().to_owned(),
         partition: organization.partition.clone(),
         management_account: organization.management_account,
         extras: if args.prune || config.rollout().prune { Extras::Remove } else { Extras::Keep },
         allow: args.allow.iter().cloned().collect(),
-        limits: Limits { max_deletes: limits.max_deletes, max_change_percent: limits.max_change_percent },
+        limits: config.limits(),
         protected: protected(&organization.caller, roles),
         roles: args.role.clone(),
         lints: lints(config, Some(organization)),

@@ -45,11 +45,11 @@ pub use expand::{Expansion, TargetedBy};
 pub use lints::Lints;
 pub use load::load;
 pub use problem::{Color, Problem, Problems, Severity};
-pub use rollout::{Budget, Rollout, Wave};
+pub use rollout::{Rollout, Wave};
 pub use scope::NarrowScope;
-pub use settings::{Access, Limits};
+pub use settings::Access;
 
-use crate::desired::AccountDesired;
+use crate::desired::{AccountDesired, Limits};
 use crate::resource::secret::Secrets;
 
 /// Where a desired state and the values of its variables come from.
@@ -117,8 +117,8 @@ impl Config {
     }
 
     /// The guards against large changes.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// How apply goes through the accounts.

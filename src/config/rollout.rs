@@ -9,16 +9,7 @@ use super::problem::{Problem, Problems};
 use super::settings::{count, duration};
 use super::target::{self, TagMatching, Targeting};
 use super::tree::{Node, Table};
-use crate::org::{Account, AccountId, Organization};
-
-/// A count, or a share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Budget {
-    /// This many.
-    Count(usize),
-    /// This many of a hundred.
-    Percent(u8),
-}
+use crate::org::{Account, AccountId, Budget, Organization};
 
 /// One wave of a rollout.
 #[derive(Debug, Clone)]

@@ -7,22 +7,8 @@ use super::problem::{Problem, Problems, did_you_mean};
 use super::render::{self, Scope};
 use super::tree::{Node, Place, Table, Value};
 use super::vars::{Values, Variables};
+use crate::desired::Limits;
 use crate::org::{Account, AccountId, AccountPattern, Organization};
-
-/// Guards against large changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// A plan that deletes or replaces more is refused.
-    pub max_deletes: usize,
-    /// A plan that changes more of what is owned, in percent, is refused.
-    pub max_change_percent: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_deletes: 10, max_change_percent: 30 }
-    }
-}
 
 /// What `[account.X]` says.
 #[derive(Debug, Clone)]

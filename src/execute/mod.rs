@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::live::LiveAccount;
-use crate::org::{Account, AccountId, AwsError};
+use crate::org::{Account, AccountId, AwsError, Budget};
 use crate::plan::{Action, Change};
 use crate::resource::step::Step;
 use serde::{Deserialize, Serialize};
@@ -189,25 +189,6 @@ pub enum WaveEvent {
     Baking(Duration),
     /// It is over.
     Finished,
-}
-
-/// How many accounts may fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Budget {
-    /// This many.
-    Count(usize),
-    /// This many of a hundred that are written to.
-    Percent(u8),
-}
-
-impl Budget {
-    /// How many that is of `accounts`.
-    fn of(self, accounts: usize) -> usize {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => accounts * usize::from(percent) / 100,
-        }
-    }
 }
 
 /// Why a budget is used up.

@@ -47,7 +47,7 @@ pub use lints::{lints, lints_alone};
 pub use memory::{Converged, Items, Memory, Since, remember};
 pub use restore::{Found, WayBack, way_back};
 pub use role::prevent_destroy;
-pub use settings::{Extras, Header, Intent, Limits, RoleKey, Settings, Unmanaged};
+pub use settings::{Extras, Header, Intent, RoleKey, Settings, Unmanaged};
 pub use trusts::{Caller, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};

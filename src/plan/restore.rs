@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::file::reveal;
 use super::fingerprint::is_as_left;
+use super::memory::remember;
 use super::{Finding, ResourceKind, Settings};
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
@@ -68,7 +69,8 @@ fn take_back(
 ) -> Result<(), String> {
     let Found { address, before, expected, details } = found;
     if !is_as_left(address, *details, expected, live) {
-        return Err("is not as the run left it".to_owned());
+        let now = remember(address, live, salt, &settings.secrets).map(|now| now.values).unwrap_or_default();
+        return if is_as_found(before, &now) { Ok(()) } else { Err("is not as the run left it".to_owned()) };
     }
     let before = reveal(before.clone(), &settings.secrets, salt)
         .ok_or("held a sensitive value that is not among those given now")?;
@@ -98,6 +100,18 @@ fn take_back(
         }
     }
     Ok(())
+}
+
+/// Attributes that are not always read; unread, they are `null`.
+const OPTIONAL: [&str; 3] = ["description", "max_session_duration", "tags"];
+
+/// Whether a resource is as it is recorded, as far as it was read then and now.
+fn is_as_found(before: &Value, now: &Value) -> bool {
+    let (Some(before), Some(now)) = (before.as_object(), now.as_object()) else { return before == now };
+    before.iter().all(|(attribute, was)| {
+        let now = now.get(attribute).unwrap_or(&Value::Null);
+        was == now || OPTIONAL.contains(&attribute.as_str()) && (was.is_null() || now.is_null())
+    })
 }
 
 /// A resource's attributes as they are recorded.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
+use crate::desired::Limits;
 use crate::lint;
 use crate::org::{AccountId, Partition, glob};
 use crate::resource::name::RoleName;
@@ -95,21 +96,6 @@ pub enum Extras {
     Keep,
     /// They are deleted: `--prune`, or `prune = true`.
     Remove,
-}
-
-/// `[limits]`: how much a plan may do before a guard stops it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Deletions and replacements in one plan.
-    pub max_deletes: usize,
-    /// Updates, replacements and deletions in percent of what is owned, once more than 10 resources are.
-    pub max_change_percent: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_deletes: 10, max_change_percent: 30 }
-    }
 }
 
 /// What a plan says about itself.

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use saphyr::{LoadableYamlNode, Yaml};
 
 use crate::support::moto::{missing, python};
 use crate::support::served::Served;
-use crate::support::world::example;
+use crate::support::world::{copy, example};
 use crate::support::{Directory, Run, run};
 
 const GITHUB: [&str; 3] = ["plan", "apply", "drift"];
@@ -164,18 +164,6 @@ impl Machine {
 
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.outputs.file(name)).unwrap()
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

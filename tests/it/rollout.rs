@@ -1,13 +1,15 @@
 //! Rollouts through the binary: waves, budgets, the state and its lease, going on and going back.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rolecall::org::AccountId;
-use rolecall::sandbox::faults::{Effect, Fault, When};
+use rolecall::sandbox::faults::{Effect, Fault, Moment, When};
 use rolecall::sandbox::wire::ApiError;
 use rolecall::sandbox::world::World;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::support::Directory;
 use crate::support::served::Served;
@@ -15,6 +17,23 @@ use crate::support::served::Served;
 const LOG_ARCHIVE: &str = "222222222221";
 const NETWORK: &str = "333333333331";
 const PAYMENTS: &str = "444444444441";
+
+/// A role whose trust names another one.
+const CHAIN: &str = r#"
+name = "chain"
+[[role]]
+name = "Caller"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+[[role]]
+name = "Callee"
+targets = [{ account = "network" }]
+[[role.trust]]
+aws = "arn:aws:iam::222222222221:role/Caller"
+"#;
+
+const EC2: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 
 /// A role in ten accounts.
 const EVERYWHERE: &str = r#"
@@ -122,34 +141,21 @@ async fn what_a_wave_wrote_is_looked_at_again_before_the_next_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_principal_goes_in_the_wave_of_the_trust_that_names_it() {
     let served = Served::demo().await;
-    let desired = Directory::new(
-        r#"
-name = "chain"
-[rollout]
-waves = [{ account = "network" }, "all"]
-[[role]]
-name = "Caller"
-targets = [{ account = "log-archive" }]
-[[role.trust]]
-service = "ec2.amazonaws.com"
-[[role]]
-name = "Callee"
-targets = [{ account = "network" }]
-[[role.trust]]
-aws = "arn:aws:iam::222222222221:role/Caller"
-[[role]]
-name = "Later"
-targets = [{ account = "log-archive" }]
-[[role.trust]]
-service = "ec2.amazonaws.com"
-"#,
-    );
+    let role = |name: &str, account: &str| {
+        format!("[[role]]\nname = \"{name}\"\ntargets = [{{ account = \"{account}\" }}]\ntrust = \"ec2.json\"\n")
+    };
+    let others = role("First", "payments-prod") + &role("Later", "log-archive");
+    let chain = CHAIN.replacen("service = \"ec2.amazonaws.com\"", "aws = \"arn:aws:iam::444444444441:role/First\"", 1);
+    let waves = "[rollout]\nwaves = [{ account = \"network\" }, \"all\"]\n";
+    let desired = Directory::new(&(chain + &others + waves));
+    desired.write("ec2.json", EC2);
     served.sandbox.fail(refused("CreateRole", Some(NETWORK), When::First(1)));
     let report = served.rolecall(&desired, &["apply", "--auto-approve", "--format", "json"]).exits(3).json();
     let expected = [
         ("222222222221/role/Caller", "done"),
         ("222222222221/role/Later", "not_reached"),
         ("333333333331/role/Callee", "failed"),
+        ("444444444441/role/First", "done"),
     ];
     assert_eq!(outcomes(&report), expected.map(|(address, outcome)| (address.to_owned(), outcome.to_owned())));
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0).says(&["2 done"]);
@@ -315,10 +321,40 @@ async fn a_run_is_rolled_back_where_things_are_as_it_left_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_is_rolled_back_though_its_record_ends_before_its_writes() {
+    let (served, now) = (Served::demo().await, Arc::new(Notify::new()));
+    let desired = Directory::new(&format!(
+        "{}[rollout]\nparallelism = 1\n",
+        EVERYWHERE.replace("managed_policies = [\"aws:SecurityAudit\"]\n", "")
+    ));
+    served.sandbox.fail(Fault::of("CreateRole", When::Nth(4), Effect::Stop(Moment::After, Arc::clone(&now))));
+    let mut command = served.command(&desired, &["apply", "--auto-approve"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    now.notified().await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let history = served.rolecall(&desired, &["state", "history", "--format", "json"]).exits(0).json();
+    let run = history["runs"][0]["header"]["run"].as_str().unwrap();
+    // That a change begins is on disk before anything is written; what follows may be lost.
+    let log = desired.file(&format!("state/runs/{run}.jsonl"));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let last = text.rfind("change_started").unwrap();
+    std::fs::write(&log, &text[..=last + text[last..].find('\n').unwrap()]).unwrap();
+    served.sandbox.fail(refused("DeleteRole", Some(NETWORK), When::First(1)));
+    let rollback = ["rollback", run, "--auto-approve"];
+    let back = served.rolecall(&desired, &rollback).exits(3);
+    assert!(!back.text().contains("left as it is"), "{}", back.text());
+    back.says(&["3 done", "1 failed"]);
+    // What goes back is no apply that could be gone on with.
+    served.rolecall(&desired, &["apply", "--resume", "--auto-approve"]).exits(1).says(&["was a rollback"]);
+    served.rolecall(&desired, &rollback).exits(0).says(&["1 done"]);
+    assert_eq!(served.count("DeleteRole"), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_adopted_role_is_given_back_without_our_mark() {
     let served = Served::demo().await;
-    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
-    served.by_hand(NETWORK, "CreateRole", &[("RoleName", "Audit"), ("AssumeRolePolicyDocument", trust)]);
+    served.by_hand(NETWORK, "CreateRole", &[("RoleName", "Audit"), ("AssumeRolePolicyDocument", EC2)]);
     let desired = Directory::new(
         &EVERYWHERE
             .replace("\"all\"", "[{ account = \"network\" }]")
@@ -337,8 +373,7 @@ async fn an_adopted_role_is_given_back_without_our_mark() {
 async fn destroy_deletes_what_is_ours_and_nothing_else() {
     let (served, desired) = (Served::demo().await, with("[limits]\nmax_deletes = 5"));
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
-    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
-    served.by_hand(NETWORK, "CreateRole", &[("RoleName", "Theirs"), ("AssumeRolePolicyDocument", trust)]);
+    served.by_hand(NETWORK, "CreateRole", &[("RoleName", "Theirs"), ("AssumeRolePolicyDocument", EC2)]);
     served.rolecall(&desired, &["destroy", "--auto-approve"]).exits(4).says(&["deletes", "max_deletes"]);
     let text = std::fs::read_to_string(desired.file("rolecall.toml")).unwrap();
     desired.write("rolecall.toml", &text.replace("targets =", "prevent_destroy = true\ntargets ="));
@@ -430,21 +465,7 @@ async fn a_plan_says_who_moved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_principal_is_named_as_the_role_it_was() {
     let served = Served::demo().await;
-    let desired = Directory::new(
-        r#"
-name = "chain"
-[[role]]
-name = "Caller"
-targets = [{ account = "log-archive" }]
-[[role.trust]]
-service = "ec2.amazonaws.com"
-[[role]]
-name = "Callee"
-targets = [{ account = "network" }]
-[[role.trust]]
-aws = "arn:aws:iam::222222222221:role/Caller"
-"#,
-    );
+    let desired = Directory::new(CHAIN);
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
     served.by_hand(LOG_ARCHIVE, "DeleteRole", &[("RoleName", "Caller")]);
     let plan = served.rolecall(&desired, &["plan"]).exits(0);

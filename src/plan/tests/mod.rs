@@ -6,6 +6,7 @@ mod laws;
 mod lints;
 mod memory;
 mod policies;
+mod restore;
 mod roles;
 mod whole;
 mod world;

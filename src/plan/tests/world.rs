@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::desired::AccountDesired;
+use crate::desired::{AccountDesired, Limits};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AccountStatus, OuPath, Partition};
 use crate::plan::*;
