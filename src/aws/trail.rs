@@ -180,3 +180,119 @@ impl Accounts {
         format!("arn:{}:sts::{}:assumed-role/{name}/{session}", aws.partition(), account.id)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::{Fake, account, default};
+    use super::*;
+    use crate::resource::name::RoleName;
+
+    const SINCE: &str = "2026-05-04T02:10:00.700Z";
+
+    fn question(names: &[&str]) -> Question {
+        Question {
+            subject: Subject::Role(RoleName::parse("Vendor").unwrap()),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            since: SINCE.parse().ok(),
+        }
+    }
+
+    fn event(user: &str, time: &str) -> Value {
+        let record = json!({
+            "userIdentity": { "arn": user }, "eventTime": time, "eventSource": "iam.amazonaws.com",
+            "eventName": "TagRole", "sourceIPAddress": "203.0.113.7", "eventID": "e",
+            "requestParameters": { "roleName": "Vendor" },
+        });
+        json!({ "EventId": "e", "CloudTrailEvent": record.to_string() })
+    }
+
+    fn page(events: &[Value], token: Option<&str>) -> (u16, String) {
+        (200, json!({ "Events": events, "NextToken": token }).to_string())
+    }
+
+    async fn ask(fake: &Fake, questions: &[Question]) -> Vec<Result<History, AwsError>> {
+        fake.accounts().await.reading().changes(&account("222222222222"), questions).await
+    }
+
+    fn asked(fake: &Fake) -> Vec<String> {
+        let log = fake.log();
+        let looks = log.iter().filter(|asked| asked.operation == "LookupEvents");
+        looks.map(|asked| asked.get("LookupAttributes").to_owned()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_are_read_one_after_another_up_to_a_bound() {
+        let fake = Fake::new(|asked| match asked.operation.as_str() {
+            "LookupEvents" => page(&[event("ann", "2026-05-05T00:00:00Z")], Some("more")),
+            _ => default(),
+        });
+        let start = tokio::time::Instant::now();
+        let history = ask(&fake, &[question(&["Vendor"])]).await.remove(0).unwrap();
+        assert_eq!((history.changes.len(), history.is_cut, asked(&fake).len()), (PAGES, true, PAGES));
+        assert!(start.elapsed() >= PACE * 9, "two calls a second");
+        assert_eq!(fake.log().last().unwrap().get("NextToken"), "more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_made_it_converge_is_not_told_and_what_followed_in_the_same_second_is() {
+        let own = "arn:aws-cn:sts::222222222222:assumed-role/Entry/rolecall";
+        let fake = Fake::new(move |asked| match asked.operation.as_str() {
+            "LookupEvents" => {
+                assert_eq!(asked.get("StartTime"), "1777860600");
+                page(
+                    &[
+                        event(own, "2026-05-04T02:10:00Z"),
+                        event("ann", "2026-05-04T02:10:00Z"),
+                        event(own, "2026-05-04T02:10:01Z"),
+                        event("ann", "2026-05-04T02:09:59Z"),
+                    ],
+                    None,
+                )
+            }
+            _ => default(),
+        });
+        let history = ask(&fake, &[question(&["Vendor"])]).await.remove(0).unwrap();
+        let told: Vec<&str> = history.changes.iter().map(|change| change.user.as_str()).collect();
+        assert_eq!(told, [own, "ann"], "the newest first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_name_is_asked_for_where_the_first_tells_nothing() {
+        let fake = Fake::new(|asked| match asked.operation.as_str() {
+            "LookupEvents" if asked.get("LookupAttributes").contains("\"second\"") => {
+                page(&[event("ann", "2026-05-05T00:00:00Z")], None)
+            }
+            "LookupEvents" => page(&[], None),
+            _ => default(),
+        });
+        let history = ask(&fake, &[question(&["first", "second", "third"])]).await.remove(0).unwrap();
+        assert_eq!((history.changes.len(), asked(&fake).len()), (1, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_first_failure_nothing_more_is_asked_in_the_account() {
+        for (status, code, calls) in
+            [(400, "AccessDeniedException", 1), (400, "ThrottlingException", 5), (501, "NotImplemented", 1)]
+        {
+            let fake = Fake::new(move |asked| match asked.operation.as_str() {
+                "LookupEvents" => (status, json!({ "__type": code, "Message": "no" }).to_string()),
+                _ => default(),
+            });
+            let answers = ask(&fake, &[question(&["a"]), question(&["b"]), question(&["c"])]).await;
+            assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.is(code))), "{answers:?}");
+            assert_eq!(asked(&fake).len(), calls, "{code}");
+        }
+    }
+
+    #[test]
+    fn each_partition_keeps_the_events_of_iam_in_one_region() {
+        let home = |name: &str| home(&Partition(name.to_owned())).map(|region| region.to_string());
+        assert_eq!(home("aws").as_deref(), Some("us-east-1"));
+        assert_eq!(home("aws-us-gov").as_deref(), Some("us-gov-west-1"));
+        assert_eq!(home("aws-cn").as_deref(), Some("cn-north-1"));
+        assert_eq!(home("aws-new"), None);
+    }
+}

@@ -110,3 +110,58 @@ impl Drift {
         same.filter_map(|change| Some((change.address.as_str(), before.who.get(&change.address)?))).collect()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn event(user: &str) -> Event {
+        Event {
+            user: user.to_owned(),
+            time: "2026-05-04T02:10:00Z".to_owned(),
+            source: "203.0.113.7".to_owned(),
+            operation: "TagRole".to_owned(),
+            event_id: "e-1".to_owned(),
+        }
+    }
+
+    fn who(changes: &[&str], is_cut: bool) -> Who {
+        let mut secrets = Secrets::default();
+        secrets.insert("s3cret");
+        let history = History { changes: changes.iter().map(|user| event(user)).collect(), is_cut };
+        Who::new(Ok(history), "2026-05-04T02:00:00Z".parse().ok(), Timestamp::UNIX_EPOCH, &secrets)
+    }
+
+    #[test]
+    fn the_newest_are_told_the_others_are_counted_and_what_was_not_read_is_said() {
+        let line = |user: &str| format!("{user} from 203.0.113.7 at 2026-05-04T02:10:00Z (TagRole, event id e-1)");
+        assert_eq!(who(&["ann"], false).lines(), [line("ann")]);
+        assert_eq!(
+            who(&["a", "b", "c", "d", "e"], true).lines(),
+            [
+                line("a"),
+                line("b"),
+                line("c"),
+                "+ 2 more since 2026-05-04T02:00:00Z".to_owned(),
+                "older events were not read".to_owned()
+            ]
+        );
+        for (is_cut, but) in [(false, "events come up to 15 minutes late"), (true, "older events were not read")] {
+            let said = format!("unknown: CloudTrail knows of no change since 2026-05-04T02:00:00Z; {but}");
+            assert_eq!(who(&[], is_cut).lines(), [said]);
+        }
+    }
+
+    #[test]
+    fn a_session_named_by_a_secret_is_masked() {
+        assert!(!format!("{:?}", who(&["role/s3cret"], false)).contains("s3cret"));
+    }
+
+    #[test]
+    fn an_answer_without_events_stays_open_while_events_may_still_come() {
+        let after = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        assert!(who(&[], false).is_open(after(29)) && !who(&[], false).is_open(after(31)));
+        assert!(!who(&["ann"], false).is_open(after(0)));
+    }
+}

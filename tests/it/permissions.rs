@@ -288,7 +288,7 @@ async fn the_read_only_policies_are_enough_for_plan_and_verify_and_not_for_apply
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_who_did_it_needs_what_who_adds_and_nothing_else() {
     let stage = Stage::new(DESIRED).await;
-    for more in [&[][..], &["--read-only"], &["--prune"]] {
+    for more in [&[][..], &["--read-only"]] {
         let (without, with) = (stage.printed(more), stage.printed(&[more, &["--who"]].concat()));
         let added: Vec<String> =
             actions(&with["access_role"]).difference(&actions(&without["access_role"])).cloned().collect();
