@@ -506,6 +506,30 @@ pub struct ScopeArgs {
     pub allow: Vec<String>,
 }
 
+impl Command {
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "init",
+            Self::Validate { .. } => "validate",
+            Self::Plan { .. } => "plan",
+            Self::Drift { .. } => "drift",
+            Self::Apply { .. } => "apply",
+            Self::Destroy { .. } => "destroy",
+            Self::Rollback { .. } => "rollback",
+            Self::Accounts { .. } => "accounts",
+            Self::Verify { .. } => "verify",
+            Self::Output { .. } => "output",
+            Self::Schema => "schema",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
+            Self::Permissions { .. } => "permissions",
+            Self::State { .. } => "state",
+            Self::Sandbox { .. } => "sandbox",
+        }
+    }
+}
+
 /// Reads the command line. Wrong usage ends with 1, not clap's own 2, which means that changes are present.
 ///
 /// # Errors

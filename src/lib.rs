@@ -24,7 +24,7 @@
 //! - [`diff`]: compares the two, field by field.
 //! - [`lint`]: what speaks against a desired role, one rule per function, with stable codes.
 //! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
-//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; and what of that is accepted.
+//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; what of that is accepted, and who did it.
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
@@ -33,6 +33,7 @@
 //! - [`permissions`]: what the caller and the access role must be allowed, of the operations that `aws` calls by name.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
 //! - [`notify`]: a word to a webhook once a run has ended.
+//! - [`telemetry`]: logs, and traces to a collector. [`web`] is the HTTP of both of them.
 //! - [`report`]: plans and runs as text and JSON, and progress.
 //! - [`sandbox`]: an AWS in this process, for the demonstration, the tests and the benchmarks.
 //! - [`commands`]: one file per command: load, call, report. [`cli`] is the command line, [`exit`] how a run ends.
@@ -69,4 +70,6 @@ pub mod report;
 pub mod resource;
 pub mod sandbox;
 pub mod store;
+pub mod telemetry;
 pub mod verify;
+pub mod web;

@@ -8,6 +8,7 @@ use crate::config::{Color, Problem, problem};
 use crate::exit::Exit;
 use crate::report::progress::{Mode, Progress};
 use crate::report::style::{self, Style, Tone, Verbosity, count};
+use crate::telemetry::{Logs, Telemetry};
 
 /// Where a command talks, and how.
 #[derive(Debug, Clone)]
@@ -107,21 +108,17 @@ fn width(is_terminal: bool) -> usize {
     terminal.unwrap_or(style::DEFAULT_WIDTH).clamp(60, 140)
 }
 
-/// Sends logs to standard error: warnings, or with `-v -v` debug logs of rolecall, with `-v -v -v` those of the SDK.
-///
-/// `ROLECALL_LOG` takes a filter of its own, such as `aws_smithy_runtime=trace`.
-pub fn start_logging(output: &Output) {
-    let default = match output.verbose {
+/// Begins to log: warnings, or with `-v -v` debug logs of rolecall, with `-v -v -v` those of the SDK.
+pub fn start_logging(output: &Output) -> Telemetry {
+    let filter = match output.verbose {
         0 | 1 => "warn",
         2 => "warn,rolecall=debug",
         _ => "debug,hyper=info,rustls=info",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ROLECALL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    // A second call, in tests that run commands in one process, changes nothing.
-    _ = match output.log_format {
-        LogFormat::Text => logs.with_ansi(Console::new(output).err.is_colored()).try_init(),
-        LogFormat::Json => logs.json().with_ansi(false).try_init(),
+    let logs = match output.log_format {
+        LogFormat::Json => Logs::Json,
+        LogFormat::Text if Console::new(output).err.is_colored() => Logs::Colored,
+        LogFormat::Text => Logs::Plain,
     };
+    Telemetry::start(logs, filter)
 }

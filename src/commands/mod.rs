@@ -33,6 +33,8 @@ mod who;
 pub use console::Console;
 pub use stop::Stop;
 
+use tracing::Instrument as _;
+
 use crate::aws;
 use crate::cli::{Cli, Command, SandboxCommand};
 use crate::exit::Exit;
@@ -41,26 +43,38 @@ use crate::sandbox::world::Permissions;
 
 /// Runs one command and says how it ended.
 pub async fn run(cli: Cli) -> Exit {
-    console::start_logging(&cli.output);
+    let telemetry = console::start_logging(&cli.output);
     let console = Console::new(&cli.output);
+    let span = telemetry.run(cli.command.name());
+    let outcome = Box::pin(perform(cli.command, &console)).instrument(span.clone()).await;
+    let exit = outcome.unwrap_or_else(|stop| console.stop(&stop));
+    span.record("exit", exit.code());
+    drop(span);
+    if let Some(why) = telemetry.end().await {
+        console.say(&format!("warning: OpenTelemetry's collector was not told everything: {why}"));
+    }
+    exit
+}
+
+async fn perform(command: Command, console: &Console) -> Result<Exit, Stop> {
     let aws = aws::Settings::default();
-    let outcome = match cli.command {
-        Command::Init { kit, out } => init::run(kit.as_deref(), &out, &console),
-        Command::Validate { desired, format } => validate::run(&desired, format, &console),
+    match command {
+        Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan { scope, out, format, detailed_exitcode, state, notify } => {
-            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state, notify }, aws, &console).await
+            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state, notify }, aws, console).await
         }
-        Command::Drift { drift } => drift::run(&drift, aws, &console).await,
+        Command::Drift { drift } => drift::run(&drift, aws, console).await,
         Command::Apply { plan, resume, run } => {
             let what = plan.as_deref().map_or(apply::What::Desired, apply::What::Saved);
             let resume = if resume { apply::Resume::Last } else { apply::Resume::No };
-            apply::run(what, resume, &run, aws, &console).await
+            apply::run(what, resume, &run, aws, console).await
         }
-        Command::Destroy { run } => apply::run(apply::What::Destroy, apply::Resume::No, &run, aws, &console).await,
+        Command::Destroy { run } => apply::run(apply::What::Destroy, apply::Resume::No, &run, aws, console).await,
         Command::Rollback { of, run } => {
-            apply::run(apply::What::Rollback(&of), apply::Resume::No, &run, aws, &console).await
+            apply::run(apply::What::Rollback(&of), apply::Resume::No, &run, aws, console).await
         }
-        Command::Accounts { scope, format } => accounts::run(&scope, format, aws, &console).await,
+        Command::Accounts { scope, format } => accounts::run(&scope, format, aws, console).await,
         Command::Verify { scope, offline, session_name, skip_account_check, simulate, format } => {
             let options = verify::Options {
                 sts: verify::Sts::new(offline),
@@ -68,27 +82,26 @@ pub async fn run(cli: Cli) -> Exit {
                 judges: verify::Judges::new(skip_account_check, simulate),
                 format,
             };
-            verify::run(&scope, &options, aws, &console).await
+            verify::run(&scope, &options, aws, console).await
         }
         Command::Output { scope, format, show_sensitive } => {
-            output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, &console).await
+            output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, console).await
         }
-        Command::Schema => manual::schema(&console),
-        Command::Completions { shell } => manual::completions(shell, &console),
-        Command::Man { out } => manual::man(out.as_deref(), &console),
+        Command::Schema => manual::schema(console),
+        Command::Completions { shell } => manual::completions(shell, console),
+        Command::Man { out } => manual::man(out.as_deref(), console),
         Command::Permissions { desired, read_only, prune, who, partition, state, format } => {
             let commands = if read_only { Commands::Reading } else { Commands::All };
             let extras = if prune { Extras::Remove } else { Extras::Keep };
             let history = if who { History::Asked } else { History::Left };
             let options = permissions::Options { commands, extras, history, partition, state, format };
-            permissions::run(&desired, &options, &console)
+            permissions::run(&desired, &options, console)
         }
-        Command::State { command } => state::run(&command, aws, &console).await,
-        Command::Sandbox { command: SandboxCommand::Demo } => Box::pin(sandbox::demo(&console)).await,
+        Command::State { command } => state::run(&command, aws, console).await,
+        Command::Sandbox { command: SandboxCommand::Demo } => Box::pin(sandbox::demo(console)).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, faults, enforce, port } } => {
             let permissions = if enforce { Permissions::Enforced } else { Permissions::Ignored };
-            sandbox::serve(org.as_deref(), faults.as_deref(), permissions, port, &console).await
+            sandbox::serve(org.as_deref(), faults.as_deref(), permissions, port, console).await
         }
-    };
-    outcome.unwrap_or_else(|stop| console.stop(&stop))
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
+use tracing::Instrument as _;
 
 use super::places::{self, Places};
 use super::survey::Survey;
@@ -57,7 +58,9 @@ pub async fn plan(
         let desired = desired.accounts.get(&account.id).cloned().map(|desired| places.settle_account(desired));
         async move {
             let fallback = account.clone();
-            let task = tokio::spawn(async move { shared.plan_account(&account, desired.as_ref()).await });
+            let span = tracing::error_span!("plan account", account = %account.id);
+            let planned = async move { shared.plan_account(&account, desired.as_ref()).await };
+            let task = tokio::spawn(planned.instrument(span));
             let part = task.await.unwrap_or_else(|broken| plan::unreadable(&fallback, internal(&fallback, &broken)));
             match &part.error {
                 Some(error) => {

@@ -222,6 +222,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         Some(result(change, Outcome::NotReached, Some(why)))
     }
 
+    #[tracing::instrument(name = "change", level = "error", skip_all, fields(resource = change.address))]
     async fn run_change(&self, account: &Account, change: &Change) -> ChangeResult {
         for (done, step) in change.steps.iter().enumerate() {
             if let Some(why) = self.settings.halt.why().filter(|_| done > 0) {

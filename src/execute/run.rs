@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use super::account::Shared;
 use super::lag::Created;
@@ -204,7 +205,8 @@ where
     J: Journal + 'static,
 {
     let (account, open, seen) = (turn.part.id, turn.open.clone(), turn.seen.clone().unwrap_or_default());
-    match tokio::spawn(async move { shared.run_account(turn, &outcomes).await }).await {
+    let span = tracing::error_span!("apply account", %account);
+    match tokio::spawn(async move { shared.run_account(turn, &outcomes).await }.instrument(span)).await {
         Ok(finished) => finished,
         Err(broken) => {
             let results = all(&open, Outcome::Failed, &format!("internal error: {broken}"));

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 
 use rolecall::org::AccountId;
 use rolecall::sandbox::faults::{Effect, Fault, When};
 use rolecall::sandbox::wire::ApiError;
 use serde_json::{Value, json};
 
+use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::{Directory, run};
 
@@ -517,36 +517,12 @@ async fn a_watch_tells_its_health_finds_what_changes_and_ends_when_interrupted()
     assert_eq!(text.matches("Drift of audit").count(), 2, "only what is new is printed:\n{text}");
 }
 
-/// A webhook that answers with each of `statuses` in turn, and hands on what it was told.
-fn webhook(statuses: &'static [u16]) -> (String, mpsc::Receiver<Value>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/services/s3cret-path", listener.local_addr().unwrap());
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        for status in statuses {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream);
-            let (mut length, mut line) = (0, String::new());
-            while reader.read_line(&mut line).unwrap() > 2 {
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                line.clear();
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            tell.send(serde_json::from_slice(&body).unwrap()).unwrap();
-            let answer = format!("HTTP/1.1 {status} Any\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            reader.get_mut().write_all(answer.as_bytes()).unwrap();
-        }
-    });
-    (url, told)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_is_told_again_until_it_listens_and_its_address_is_never_shown() {
     let (served, desired) = (Served::demo().await, Directory::new(AUDIT));
-    let (url, told) = webhook(&[500, 200, 200, 200, 404]);
+    let (url, told) = listen([500, 200, 200, 200, 404]);
+    let url = format!("{url}/services/s3cret-path");
+    let told = || serde_json::from_slice::<Value>(&told.recv().unwrap().body).unwrap();
     let notify = |arguments: &[&str]| {
         let mut command = served.command(&desired, arguments);
         let run = run(command.env("ROLECALL_NOTIFY", &url).args(["-vvv", "--log-format", "json"]));
@@ -554,15 +530,15 @@ async fn a_webhook_is_told_again_until_it_listens_and_its_address_is_never_shown
         run
     };
     notify(&["plan"]).exits(0);
-    let (first, plan) = (told.recv().unwrap(), told.recv().unwrap());
+    let (first, plan) = (told(), told());
     assert_eq!(first, plan);
     assert_eq!((&plan["command"], &plan["summary"]["create"]), (&json!("plan"), &json!(3)));
     notify(&["apply", "--auto-approve"]).exits(0);
-    let apply = told.recv().unwrap();
+    let apply = told();
     assert_eq!((&apply["command"], &apply["summary"]["done"]), (&json!("apply"), &json!(3)));
     audit(&served, "AttachRolePolicy", &[ADMIN]);
     notify(&["drift"]).exits(2);
-    let drift = told.recv().unwrap();
+    let drift = told();
     assert_eq!((&drift["exit_code"], &drift["summary"]["drift"]), (&json!(2), &json!(1)));
     let text = drift["text"].as_str().unwrap();
     assert!(

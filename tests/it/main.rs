@@ -32,6 +32,7 @@ mod schema;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
+mod telemetry;
 mod terminal;
 mod tidy;
 mod verify;

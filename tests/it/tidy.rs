@@ -23,7 +23,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["drift", "plan", "execute", "store", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
     ("verify", &["evaluate", "resource", "org"]),
-    ("notify", &[]),
+    ("notify", &["web"]),
+    ("telemetry", &["web"]),
+    ("web", &[]),
     ("exit", &[]),
     ("cli", &[]),
 ];

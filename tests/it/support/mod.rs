@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub mod browser;
 pub mod cloud;
+pub mod listener;
 pub mod moto;
 pub mod proxy;
 pub mod served;
