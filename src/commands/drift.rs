@@ -79,7 +79,7 @@ pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, 
         PlanFormat::Markdown => report::markdown::drift(drift, &survey.settings.secrets, &mut out)?,
         PlanFormat::Html => {
             let trusts = crate::plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
-            report::html::plan(&drift.plan, &trusts, &survey.settings.secrets, &mut out)?;
+            report::html::drift(drift, &trusts, &survey.settings.secrets, &mut out)?;
         }
         PlanFormat::Text => report::drift::drift(drift, &console.out, &mut out)?,
         // One line for each look.

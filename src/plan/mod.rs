@@ -48,7 +48,8 @@ pub use memory::{Converged, Items, Memory, Since, remember};
 pub use restore::{Found, WayBack, way_back};
 pub use role::prevent_destroy;
 pub use settings::{Extras, Header, Intent, RoleKey, Settings, Unmanaged};
-pub use trusts::{Caller, Place, Trust, TrustMap, trusts};
+pub use show::differ;
+pub use trusts::{Caller, Demand, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};
 use crate::resource::grant::Principal;

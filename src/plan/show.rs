@@ -292,15 +292,17 @@ pub(super) fn reason(action: Action, said: String, diffs: &[AttributeDiff], step
         return said;
     }
     let semantic: Vec<AttributeDiff> = diffs.iter().filter(|diff| !diff.cosmetic).cloned().collect();
-    let differ = |diffs: &[AttributeDiff]| {
-        let verb = if diffs.len() == 1 && !words_are_plural(diffs) { "differs" } else { "differ" };
-        format!("{} {verb}", attributes(diffs))
-    };
     match action {
         Action::Adopt => format!("exists without a mark and is taken over: {}", differ(&semantic)),
         _ if steps.is_empty() => format!("{} only in spelling or in what IAM cannot change", differ(diffs)),
         _ => differ(&semantic),
     }
+}
+
+/// Says that these attributes differ.
+pub fn differ(diffs: &[AttributeDiff]) -> String {
+    let verb = if diffs.len() == 1 && !words_are_plural(diffs) { "differs" } else { "differ" };
+    format!("{} {verb}", attributes(diffs))
 }
 
 fn words_are_plural(diffs: &[AttributeDiff]) -> bool {

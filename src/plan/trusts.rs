@@ -1,6 +1,6 @@
 //! Who may enter which account: what the trust policies of the desired roles name, for a map of it.
 //!
-//! Statements that allow are taken at their word, with the keys of their conditions; whether a condition keeps a caller
+//! Statements that allow are taken at their word, with their conditions; whether a condition keeps a caller
 //! out is for lints and `verify` to say.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +28,25 @@ pub struct Trust {
     pub caller: Caller,
     /// Who, as the policies write it.
     pub principals: BTreeSet<String>,
-    /// The keys of the conditions, in lower case.
-    pub conditions: BTreeSet<String>,
+    /// What the conditions demand, by their keys in lower case. Where trusts of several accounts differ in what is
+    /// demanded of a key, everything that any of them demands.
+    pub conditions: Conditions,
     /// The role that is entered.
     pub role: String,
     /// The accounts where that role is.
     pub accounts: BTreeSet<AccountId>,
+}
+
+/// Conditions by their keys.
+pub type Conditions = BTreeMap<String, BTreeSet<Demand>>;
+
+/// What a condition demands of its key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Demand {
+    /// The operator, as written.
+    pub operator: String,
+    /// The values, of which one must fit.
+    pub values: BTreeSet<String>,
 }
 
 /// Who comes in.
@@ -63,19 +76,22 @@ pub enum Place {
 
 /// The trusts of the desired roles in scope.
 pub fn trusts(settings: &Settings, desired: &Desired, organization: &Organization) -> TrustMap {
-    let mut found: BTreeMap<Entry, BTreeSet<AccountId>> = BTreeMap::new();
+    let mut found: BTreeMap<Entry, (BTreeSet<AccountId>, Conditions)> = BTreeMap::new();
     for (account, desired) in &desired.accounts {
         let roles =
             desired.roles.values().filter(|role| role.ensure == Ensure::Present && settings.selects(&role.name));
         for role in roles {
-            for (caller, words) in callers(&role.trust) {
-                found.entry((caller, role.name.to_string(), words)).or_default().insert(*account);
+            for (caller, Words { principals, conditions }) in callers(&role.trust) {
+                let keys = conditions.keys().cloned().collect();
+                let (accounts, demands) = found.entry((caller, role.name.to_string(), principals, keys)).or_default();
+                accounts.insert(*account);
+                merge(demands, conditions);
             }
         }
     }
     let trusts: Vec<Trust> = found
         .into_iter()
-        .map(|((caller, role, Words { principals, conditions }), accounts)| Trust {
+        .map(|((caller, role, principals, _), (accounts, conditions))| Trust {
             caller,
             principals,
             conditions,
@@ -99,25 +115,48 @@ fn place(id: AccountId, settings: &Settings, organization: &Organization) -> Pla
     }
 }
 
-/// A caller, a role, and what the role's trust policy says of the caller.
-type Entry = (Caller, String, Words);
+/// A caller, a role, how the role's trust policy writes the caller, and the keys of its conditions. What is demanded of
+/// them may be another for each account, and keeps no trusts apart.
+type Entry = (Caller, String, BTreeSet<String>, BTreeSet<String>);
 
 /// What a trust policy says of one caller.
-#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Words {
     principals: BTreeSet<String>,
-    /// The keys that all its statements for the caller have.
-    conditions: BTreeSet<String>,
+    /// Those whose keys all its statements for the caller have.
+    conditions: Conditions,
+}
+
+fn merge(demands: &mut Conditions, more: Conditions) {
+    for (key, more) in more {
+        demands.entry(key).or_default().extend(more);
+    }
+}
+
+fn conditions(statement: &Statement) -> Conditions {
+    let mut conditions = Conditions::new();
+    for (operator, keys) in &statement.conditions {
+        for (key, values) in keys {
+            let demand = Demand { operator: operator.clone(), values: values.clone() };
+            conditions.entry(key.clone()).or_default().insert(demand);
+        }
+    }
+    conditions
 }
 
 fn callers(trust: &PolicyDocument) -> BTreeMap<Caller, Words> {
     let mut callers: BTreeMap<Caller, Words> = BTreeMap::new();
     for statement in trust.statements().iter().filter(|statement| statement.effect == Effect::Allow) {
-        let conditions: BTreeSet<String> = statement.conditions.values().flat_map(BTreeMap::keys).cloned().collect();
+        let conditions = conditions(statement);
         for (caller, names) in principals(statement) {
             let words = callers
                 .entry(caller)
-                .and_modify(|words| words.conditions.retain(|key| conditions.contains(key)))
+                .and_modify(|words| {
+                    words.conditions.retain(|key, _| conditions.contains_key(key));
+                    let keys = &words.conditions;
+                    let common = conditions.iter().filter(|(key, _)| keys.contains_key(*key));
+                    let common = common.map(|(key, demands)| (key.clone(), demands.clone())).collect();
+                    merge(&mut words.conditions, common);
+                })
                 .or_insert_with(|| Words { principals: BTreeSet::new(), conditions: conditions.clone() });
             words.principals.extend(names);
         }
@@ -170,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_told_apart_and_keep_the_keys_that_all_their_statements_have() {
+    fn callers_are_told_apart_and_keep_what_all_their_statements_have_conditions_on() {
         let guarded = json!({"StringEquals": {"sts:ExternalId": "x", "aws:PrincipalOrgID": "o-1"}});
         let statements = json!([
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Condition": guarded,
              "Principal": {"AWS": ["111111111111", "arn:aws:iam::111111111111:role/a"], "Service": "ec2.amazonaws.com"}},
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"STS:externalid": "x"}},
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Condition": {"StringLike": {"STS:externalid": ["y", "z"]}},
              "Principal": {"AWS": "arn:aws:iam::111111111111:root"}},
             {"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"AWS": "222222222222"}},
             {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": {
@@ -183,21 +222,35 @@ mod tests {
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}},
         ]);
         let callers = callers(&document(&statements));
-        let said: Vec<(&Caller, usize, Vec<&str>)> = callers
-            .iter()
-            .map(|(caller, words)| {
-                (caller, words.principals.len(), words.conditions.iter().map(String::as_str).collect())
-            })
-            .collect();
+        let demands = |words: &Words| {
+            let each = words.conditions.iter().flat_map(|(key, demands)| demands.iter().map(move |one| (key, one)));
+            each.map(|(key, Demand { operator, values })| format!("{operator} {key} {values:?}")).collect()
+        };
+        let said: Vec<(&Caller, usize, Vec<String>)> =
+            callers.iter().map(|(caller, words)| (caller, words.principals.len(), demands(words))).collect();
         let account = Caller::Account(AccountId::parse("111111111111").unwrap());
         assert_eq!(
             said,
             [
                 (&Caller::Anyone, 1, vec![]),
-                (&account, 2, vec!["sts:externalid"]),
+                (
+                    &account,
+                    2,
+                    vec![
+                        r#"StringEquals sts:externalid {"x"}"#.to_owned(),
+                        r#"StringLike sts:externalid {"y", "z"}"#.to_owned()
+                    ]
+                ),
                 (&Caller::Provider("accounts.google.com".into()), 1, vec![]),
                 (&Caller::Provider("example.com/x".into()), 1, vec![]),
-                (&Caller::Service("ec2.amazonaws.com".into()), 1, vec!["aws:principalorgid", "sts:externalid"]),
+                (
+                    &Caller::Service("ec2.amazonaws.com".into()),
+                    1,
+                    vec![
+                        r#"StringEquals aws:principalorgid {"o-1"}"#.to_owned(),
+                        r#"StringEquals sts:externalid {"x"}"#.to_owned()
+                    ]
+                ),
             ]
         );
     }

@@ -13,7 +13,7 @@ use super::human::{self, attribute};
 use super::style::{Page, Style, Tone, count};
 use crate::drift::who::Who;
 use crate::drift::{Drift, Standing, Summary};
-use crate::plan::{Action, Change, Finding, Plan};
+use crate::plan::{Action, Change, Finding, Plan, differ};
 
 /// The indent of what belongs to a headline.
 const BODY: usize = 6;
@@ -69,6 +69,11 @@ fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result
     Ok(())
 }
 
+/// What drifted by what became of it, in order.
+pub(super) fn parts(drift: &Drift) -> Vec<(Standing, Plan)> {
+    Standing::ALL.map(|standing| (standing, of_standing(drift, standing))).into()
+}
+
 /// The plan's changes as far as their differences are of one standing.
 fn of_standing(drift: &Drift, standing: Standing) -> Plan {
     let mut plan = drift.plan.clone();
@@ -84,6 +89,7 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     if change.diffs.is_empty() {
         return (judgement.standing == standing).then_some(change);
     }
+    let is_about_all = change.reason == differ(&change.diffs);
     let mut judged = judgement.diffs.iter();
     let mut words = Vec::new();
     change.diffs.retain(|diff| {
@@ -99,13 +105,19 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     if change.diffs.is_empty() {
         return None;
     }
+    // What was left out keeps nothing apart that is equal otherwise.
+    change.cause = change.diffs.first().and_then(|diff| diff.cause).unwrap_or(change.cause);
+    change.diffs.iter_mut().for_each(|diff| diff.cause = None);
     if standing == Standing::Accepted {
         change.reason = words.join("; ");
+    } else if is_about_all {
+        change.reason = differ(&change.diffs);
     }
     Some(if standing == Standing::Pending { change } else { reverse::reversed(change) })
 }
 
-fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
+/// How what became of a resource looks and reads.
+pub(super) fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
     match (standing, change.action) {
         (Standing::Pending, Action::Create) => ("+", Tone::Added, "is to be created"),
         (Standing::Pending, Action::Update) => ("~", Tone::Changed, "is to be updated"),

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod run;
 pub mod state;
 pub mod style;
+pub mod subject;
 pub mod unread;
 pub mod verify;
 

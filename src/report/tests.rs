@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use super::accounts::{AccountRow, Accounts, Targeting};
 use super::style::{ColorChoice, Style, Verbosity};
 use super::{accounts, human, json as json_view, run};
+use crate::config::Accept;
+use crate::drift::{Drift, Scope, judge};
 use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary};
 use crate::org::{AccountId, AccountStatus, AwsError, OuPath};
 use crate::plan::{
     AccountPlan, Action, Attribute, AttributeDiff, Cause, Change, DocumentDiff, FORMAT, Finding, Plan, Reason,
     Severity, Status, Summary,
 };
+use crate::resource::Origin;
 use crate::resource::policy::StatementDiff;
 use crate::resource::step::Step;
 
@@ -316,6 +319,86 @@ pub(super) fn mixed() -> Plan {
         ],
         findings,
     )
+}
+
+/// A drift with something of every standing; the trust of Auditor was opened by hand in two accounts.
+pub(super) fn drifted() -> Drift {
+    let (prod, dev, log) = ("222222222222", "333333333333", "444444444444");
+    let by = |cause: Cause, diff: AttributeDiff| AttributeDiff { cause: Some(cause), ..diff };
+    let caused = |cause: Cause, change: Change| Change { cause, ..change };
+    let update =
+        |id: &str, name: &str, diffs| change(&format!("{id}/role/{name}"), Action::Update, "attributes differ", diffs);
+    let opened = |id: &str| {
+        let open = json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"});
+        let live = json!({"Version": "2012-10-17", "Statement": [open]});
+        let desired = trust("arn:aws:iam::999999999999:root", "x");
+        let mut diff = differ(Attribute::Trust, live, desired);
+        diff.documents = vec![document(None, vec![])];
+        caused(Cause::Drift, update(id, "Auditor", vec![diff]))
+    };
+    let policies = |names: &[&str]| names.iter().map(|name| format!("arn:aws:iam::aws:policy/{name}")).collect();
+    let attached = differ(
+        Attribute::ManagedPolicies,
+        policies(&["AdministratorAccess", "SecurityAudit"]),
+        policies(&["SecurityAudit"]),
+    );
+    let mut wanted = differ(Attribute::ManagedPolicies, policies(&[]), policies(&["ReadOnlyAccess"]));
+    wanted.widens = true;
+    let several = vec![
+        by(Cause::Drift, differ(Attribute::Tags, json!({"team": "b"}), json!({"team": "a"}))),
+        by(Cause::Desired, differ(Attribute::MaxSessionDuration, json!(3600), json!(7200))),
+        by(Cause::Drift, attached),
+    ];
+    let again = change(&format!("{dev}/role/Again"), Action::Update, "was deleted and made again", vec![]);
+    let gone = change(
+        &format!("{prod}/role/Gone"),
+        Action::Create,
+        "not in the account",
+        vec![differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "x"))],
+    );
+    let description = || vec![differ(Attribute::Description, json!("by hand"), json!("as written"))];
+    let plan = plan(
+        vec![
+            account(
+                prod,
+                "prod",
+                vec![
+                    caused(Cause::Drift, gone),
+                    opened(prod),
+                    caused(Cause::Desired, update(prod, "Due", vec![wanted])),
+                ],
+            ),
+            account(
+                dev,
+                "dev",
+                vec![
+                    opened(dev),
+                    caused(Cause::Drift, again),
+                    caused(Cause::Both, update(dev, "Moved", description())),
+                ],
+            ),
+            account(
+                log,
+                "log-archive",
+                vec![update(log, "Several", several), update(log, "Unrecorded", description())],
+            ),
+            unreadable("666666666666", "locked", "1"),
+        ],
+        vec![finding(
+            "foreign-owner",
+            Severity::Stop,
+            Some("333333333333/role/Theirs"),
+            "bears the mark of `other-team`",
+        )],
+    );
+    let accept = Accept {
+        address: "*/role/Several".into(),
+        attribute: "managed_policies".into(),
+        reason: "break glass, ticket 7".into(),
+        until: jiff::civil::date(2026, 2, 1),
+        origin: Origin { file: "accept.toml".into(), line: 1 },
+    };
+    judge(plan, &[accept], jiff::civil::date(2026, 1, 2), Scope::Whole)
 }
 
 #[test]

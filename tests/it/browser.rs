@@ -1,13 +1,17 @@
-//! The page of `plan --format html` in a browser: filters, expansion, escaping, no error, no request, and how heavy it is.
+//! The pages of `plan` and `drift --format html` in a browser: filters, expansion, escaping, paper, contrast, names for
+//! screen readers, no error, no request, and how heavy they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rolecall::config::Accept;
+use rolecall::drift::{Drift, Scope, judge};
 use rolecall::org::AccountId;
 use rolecall::plan::{
-    AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, DocumentDiff, FORMAT, Finding, Place, Plan,
+    AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, Demand, DocumentDiff, FORMAT, Finding, Place, Plan,
     Severity, Summary, Trust, TrustMap,
 };
 use rolecall::report;
+use rolecall::resource::Origin;
 use rolecall::resource::policy::StatementDiff;
 use rolecall::resource::secret::Secrets;
 use serde_json::{Value, json};
@@ -73,6 +77,61 @@ fn page(plan: &Plan, trusts: &TrustMap) -> String {
     String::from_utf8(out).unwrap()
 }
 
+fn demanded(value: &str) -> BTreeSet<Demand> {
+    BTreeSet::from([Demand { operator: "StringEquals".into(), values: BTreeSet::from([value.into()]) }])
+}
+
+fn drift_page(drift: &Drift) -> String {
+    let mut out = Vec::new();
+    report::html::drift(drift, &small().1, &Secrets::default(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Three accounts: one where a hand moved, one where nobody knows, one where all is accepted or pending.
+fn drifted() -> Drift {
+    let caused = |cause: &str, change: Change| {
+        let mut value = serde_json::to_value(change).unwrap();
+        value["cause"] = json!(cause);
+        serde_json::from_value::<Change>(value).unwrap()
+    };
+    let described = |n: u64, role: &str| {
+        change(
+            &format!("{}/role/{role}", id(n)),
+            Action::Update,
+            "description differs",
+            &[diff(Attribute::Description, json!(HOSTILE), json!("as written"))],
+        )
+    };
+    let attached = diff(Attribute::ManagedPolicies, json!(["arn:aws:iam::aws:policy/AdministratorAccess"]), json!([]));
+    let open = change(&format!("{}/role/Open", id(1)), Action::Update, "managed_policies differ", &[attached]);
+    let trust = diff(Attribute::Trust, Value::Null, json!({"Version": "2012-10-17", "Statement": []}));
+    let gone = change(&format!("{}/role/Gone", id(1)), Action::Create, "not in the account", &[trust]);
+    let accounts = vec![
+        account(
+            1,
+            "prod-eu",
+            "Workloads/Prod",
+            &[caused("drift", gone), caused("drift", open), caused("desired", described(1, "Due"))],
+        ),
+        account(2, "prod-us", "Workloads/Prod", &[described(2, "Unknown")]),
+        account(
+            3,
+            "dev",
+            "Workloads/Dev",
+            &[caused("drift", described(3, "Known")), caused("desired", described(3, "Due"))],
+        ),
+        account(4, "quiet", "", &[]),
+    ];
+    let accept = Accept {
+        address: "*/role/Known".into(),
+        attribute: "description".into(),
+        reason: format!("ticket 7 {HOSTILE}"),
+        until: jiff::civil::date(2026, 2, 1),
+        origin: Origin { file: "accept.toml".into(), line: 1 },
+    };
+    judge(plan(accounts, vec![]), &[accept], jiff::civil::date(2026, 1, 2), Scope::Whole)
+}
+
 /// Four accounts in two units, every kind of change, two findings, one account outside.
 fn small() -> (Plan, TrustMap) {
     let hostile = diff(Attribute::Description, json!("before"), json!(HOSTILE));
@@ -101,7 +160,7 @@ fn small() -> (Plan, TrustMap) {
     let trust = |caller: Caller, role: &str, conditions: &[&str]| Trust {
         caller,
         principals: BTreeSet::from(["arn:aws:iam::999999999999:root".into()]),
-        conditions: conditions.iter().map(|key| (*key).to_owned()).collect(),
+        conditions: conditions.iter().map(|key| ((*key).to_owned(), demanded("x-1"))).collect(),
         role: role.into(),
         accounts: BTreeSet::from([id(1), id(2)]),
     };
@@ -150,7 +209,7 @@ fn large() -> (Plan, TrustMap) {
         .map(|role| Trust {
             caller: if role % 2 == 0 { Caller::Account(outsider) } else { Caller::Account(id(role)) },
             principals: BTreeSet::from(["arn:aws:iam::999999999999:root".into()]),
-            conditions: BTreeSet::from(["sts:externalid".into()]),
+            conditions: BTreeMap::from([("sts:externalid".into(), demanded("x-1"))]),
             role: format!("Role{role}"),
             accounts: (0..1000).map(id).collect(),
         })
@@ -191,6 +250,15 @@ fn filters_leave_what_fits_and_clearing_brings_all_back() {
             json!(["delete Old in dev (200000000003)", "update Hostile in dev (200000000003)"]),
         ),
         ("f-ou", "Workloads/Prod", json!(["update Reader7 in 2 accounts"])),
+        (
+            "f-ou",
+            "Workloads",
+            json!([
+                "update Reader7 in 2 accounts",
+                "delete Old in dev (200000000003)",
+                "update Hostile in dev (200000000003)"
+            ]),
+        ),
         ("f-role", "reader", json!(["update Reader7 in 2 accounts"])),
         ("f-action", "delete", json!(["delete Old in dev (200000000003)"])),
         ("f-action", "widens", json!(["update Reader7 in 2 accounts"])),
@@ -228,6 +296,161 @@ fn a_change_opens_with_its_statements_and_nothing_in_it_is_markup() {
     assert_eq!(browser.eval(strange), 1, "the page's own script and nothing else");
     assert_eq!(browser.eval("document.title"), "rolecall plan for vendor-roles");
     quiet(&mut browser);
+}
+
+#[test]
+fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&drift_page(&drifted()));
+    let all = browser.eval(LISTED);
+    assert_eq!(
+        all,
+        json!([
+            "changed by hand Open differs in prod-eu (200000000001)",
+            "changed by hand Gone is gone in prod-eu (200000000001)",
+            "cause unknown Unknown differs in prod-us (200000000002)",
+            "accepted Known differs in dev (200000000003)",
+            "pending Due is to be updated in 2 accounts",
+        ])
+    );
+    let tiles = "[...document.querySelectorAll('.tile')].map(t => t.querySelector('.who').textContent + ' ' + t.querySelector('.glyph').className.split('s-')[1])";
+    assert_eq!(browser.eval(tiles), json!(["quiet same", "dev accepted", "prod-eu hand", "prod-us unknown"]));
+    for (field, value, left) in [
+        (
+            "f-standing",
+            "hand",
+            json!([
+                "changed by hand Open differs in prod-eu (200000000001)",
+                "changed by hand Gone is gone in prod-eu (200000000001)"
+            ]),
+        ),
+        ("f-standing", "accepted", json!(["accepted Known differs in dev (200000000003)"])),
+        ("f-action", "is gone", json!(["changed by hand Gone is gone in prod-eu (200000000001)"])),
+        ("f-action", "widens", json!(["changed by hand Open differs in prod-eu (200000000001)"])),
+        (
+            "f-ou",
+            "Workloads/Dev",
+            json!([
+                "accepted Known differs in dev (200000000003)",
+                "pending Due is to be updated in dev (200000000003) of 2"
+            ]),
+        ),
+    ] {
+        set(&mut browser, field, value);
+        assert_eq!(browser.eval(LISTED), left, "{field} {value}");
+        browser.eval("new Promise(done => { document.getElementById('clear').click(); setTimeout(done, 50); })");
+        assert_eq!(browser.eval(LISTED), all, "after {field} {value}");
+    }
+    browser.eval("document.querySelector('.chip[data-action=pending]').click()");
+    assert_eq!(browser.eval("document.getElementById('count').textContent"), "2 differences in 2 accounts");
+    browser.eval("document.getElementById('clear').click(), new Promise(done => setTimeout(done, 50))");
+    browser.eval("document.getElementById('open-all').click(), new Promise(done => setTimeout(done, 200))");
+    let text = browser.eval("document.body.innerText");
+    let text = text.as_str().unwrap();
+    for word in [
+        "description until 2026-02-01: ticket 7",
+        HOSTILE,
+        "+ arn:aws:iam::aws:policy/AdministratorAccess",
+        "wider than desired",
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    for word in ["delete", "Steps", "plan for"] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
+    assert_eq!(browser.eval("document.title"), "rolecall drift of vendor-roles");
+    // A plan knows of no standing.
+    let (plan, trusts) = small();
+    browser.open(&page(&plan, &trusts));
+    assert_eq!(browser.eval("document.getElementById('f-standing').checkVisibility()"), false);
+    quiet(&mut browser);
+}
+
+#[test]
+fn on_paper_everything_shown_is_open_and_what_is_missing_is_said() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+    browser.call("Emulation.setEmulatedMedia", &dark);
+    browser.open(&page(&plan, &trusts));
+    browser.eval("document.querySelectorAll('.unit').forEach(unit => { unit.open = false; })");
+    browser.call("Page.printToPDF", &json!({}));
+    assert_eq!(browser.eval("document.querySelectorAll('#list > .change[open] > .body').length"), 4);
+    assert_eq!(browser.eval("document.querySelectorAll('#trust-rows tbody tr').length"), 3);
+    assert_eq!(browser.eval("document.getElementById('paper').textContent"), "5 changes in 4 accounts");
+    let print = json!({"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+    browser.call("Emulation.setEmulatedMedia", &print);
+    let hidden = "['#filters', '.tools', '.only', '.skip'].filter(s => document.querySelector(s).checkVisibility())";
+    assert_eq!(browser.eval(hidden), json!([]));
+    let shown = "['#paper', '.tile', '.body .diff', '#trust-rows table', '#summary'].filter(s => !document.querySelector(s).checkVisibility())";
+    assert_eq!(browser.eval(shown), json!([]));
+    assert_eq!(browser.eval("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
+    assert_eq!(browser.eval("getComputedStyle(document.body).color"), "rgb(0, 0, 0)");
+    let wide = "[...document.querySelectorAll('pre.diff')].filter(pre => pre.scrollWidth > pre.clientWidth + 1).length";
+    assert_eq!(browser.eval(wide), 0, "no line is cut off");
+
+    let (plan, trusts) = large();
+    browser.open(&page(&plan, &trusts));
+    set(&mut browser, "f-role", "Role0");
+    browser.eval("window.dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(
+        browser.eval("document.getElementById('paper').textContent"),
+        "1,000 changes in 1,000 accounts; filtered by role or policy Role0; only the first 100 of 1,000 entries are on this paper"
+    );
+    quiet(&mut browser);
+}
+
+/// Names of what can be used, as a screen reader gets them: `role name`.
+fn controls(browser: &mut Browser) -> Vec<String> {
+    let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
+    let used = ["button", "searchbox", "textbox", "combobox", "link", "DisclosureTriangle"];
+    let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false);
+    let of = |node: &Value, member: &str| node[member]["value"].as_str().unwrap_or_default().trim().to_owned();
+    nodes
+        .map(|node| (of(node, "role"), of(node, "name")))
+        .filter(|(role, _)| used.contains(&role.as_str()))
+        .map(|(role, name)| format!("{role} {name}"))
+        .collect()
+}
+
+#[test]
+fn a_screen_reader_gets_a_name_for_everything_that_can_be_used() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    for (page, expected) in [(page(&plan, &trusts), "button 1 delete"), (drift_page(&drifted()), "combobox Standing")] {
+        browser.open(&page);
+        browser.eval("document.getElementById('open-all').click(), new Promise(done => setTimeout(done, 200))");
+        let controls = controls(&mut browser);
+        assert!(controls.len() > 20 && controls.iter().any(|one| one == expected), "{controls:#?}");
+        let nameless: Vec<&String> = controls.iter().filter(|one| !one.contains(' ')).collect();
+        assert!(nameless.is_empty(), "{controls:#?}");
+        let levels = "[...document.querySelectorAll('h1, h2, h3')].filter(h => h.checkVisibility()).map(h => h.tagName).join(' ')";
+        assert!(browser.eval(levels).as_str().unwrap().starts_with("H1 H2 H2 H2"));
+        let unnamed = "[...document.querySelectorAll('section, nav, form, table')].filter(r => r.checkVisibility() && \
+            !r.getAttribute('aria-label') && !r.getAttribute('aria-labelledby') && !r.querySelector('caption')).length";
+        assert_eq!(browser.eval(unnamed), 0, "regions and tables have names");
+        let nested =
+            "document.querySelectorAll('summary button, summary a, button button, [role=button] button').length";
+        assert_eq!(browser.eval(nested), 0, "nothing that can be used stands in something else that can");
+    }
+    quiet(&mut browser);
+}
+
+#[test]
+fn every_text_stands_out_in_light_and_in_dark() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (plan, trusts) = small();
+    let (large, many) = large();
+    for page in [page(&plan, &trusts), drift_page(&drifted()), page(&large, &many)] {
+        for scheme in ["light", "dark"] {
+            let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+            browser.call("Emulation.setEmulatedMedia", &scheme);
+            browser.open(&page);
+            browser.eval("[...document.querySelectorAll('#list > .change')].slice(0, 5).forEach(c => { c.open = true; }), document.getElementById('trust-table').open = true, new Promise(done => setTimeout(done, 300))");
+            let pale = browser.eval(include_str!("support/contrast.js"));
+            assert_eq!(pale, json!([]), "{scheme}: {pale:#}");
+        }
+    }
 }
 
 #[test]
@@ -284,6 +507,9 @@ fn the_map_marks_outsiders_and_says_who_enters_what() {
     );
     set(&mut browser, "f-ou", "Workloads/Dev");
     assert_eq!(browser.eval(nodes).as_array().unwrap().len(), 3, "dev, and what it enters");
+    set(&mut browser, "f-ou", "*");
+    let demanded = "[...document.querySelectorAll('#trust-rows tbody tr')].find(r => r.innerText.startsWith('ec2')).lastChild.innerText";
+    assert_eq!(browser.eval(demanded), "StringEquals aws:sourcearn = x-1");
     quiet(&mut browser);
 }
 

@@ -10,6 +10,7 @@ use rolecall::sandbox::faults::{Effect, Fault, When};
 use rolecall::sandbox::wire::ApiError;
 use serde_json::{Value, json};
 
+use crate::support::browser::Browser;
 use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::{Directory, run};
@@ -581,4 +582,51 @@ async fn roles_that_nobody_declares_and_that_trust_outsiders_are_listed_on_deman
     assert!(of("Public").unwrap()["message"].as_str().unwrap().contains("everybody"));
     assert_eq!(of("Inside"), None);
     served.rolecall(&desired, &["drift", "--unmanaged"]).exits(0).says(&["unmanaged", "Outside"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_a_comment_and_a_page_that_say_who_moved() {
+    let (served, desired) = (Served::demo().await, Directory::new(AUDIT));
+    served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
+    audit(&served, "AttachRolePolicy", &[ADMIN]);
+    audit(&served, "UntagRole", &[("TagKeys.member.1", "team")]);
+    desired.write(
+        "rolecall.toml",
+        &AUDIT.replace("description = \"audit\"", "description = \"<script>alert(1)</script>\""),
+    );
+    desired.write(
+        "accept.toml",
+        "[[accept]]\naddress = \"*/role/Audit\"\nattribute = \"tags\"\nreason = \"ticket 7\"\nuntil = 2999-01-31\n",
+    );
+    let comment = served.rolecall(&desired, &["drift", "--format", "markdown"]).exits(2).says(&[
+        "### rolecall drift of <code>audit</code>",
+        "| role | · | **1** | · | · | **2** |",
+        "#### ⚠️ Access is wider than desired (1)",
+        "+   arn:aws:iam::aws:policy/AdministratorAccess",
+        "#### Accepted (1)",
+        "tags until 2999-01-31: ticket 7",
+        "#### Pending: the file changed, and an apply is due (1)",
+        "in 3 accounts",
+    ]);
+    let (fences, rest): (Vec<_>, Vec<_>) = comment.stdout.split("```").enumerate().partition(|(n, _)| n % 2 == 1);
+    assert_eq!((fences.len(), rest.iter().any(|(_, text)| text.contains("<script"))), (3, false), "{}", comment.stdout);
+
+    let page = served.rolecall(&desired, &["drift", "--format", "html"]).exits(2).stdout;
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&page);
+    let listed = "[...document.querySelectorAll('#list > .change')].map(c => c.querySelector('summary').innerText.split(/\\s*\\n\\s*/).join(' '))";
+    let all = browser.eval(listed);
+    assert_eq!(
+        all,
+        json!([
+            "changed by hand role Audit differs in payments-prod (444444444441) ▲ wider than desired",
+            "accepted role Audit differs in payments-prod (444444444441)",
+            "pending role Audit is to be updated in 3 accounts",
+        ])
+    );
+    let choose = "new Promise(done => { const f = document.getElementById('f-standing'); f.value = 'accepted'; \
+                  f.dispatchEvent(new Event('input', {bubbles: true})); setTimeout(done, 150); })";
+    browser.eval(choose);
+    assert_eq!(browser.eval(listed), json!([all[1]]));
+    assert_eq!((browser.complaints(), browser.requests()), (vec![], vec![]));
 }

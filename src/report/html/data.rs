@@ -1,38 +1,53 @@
 //! What the page shows, as JSON: accounts once, equal changes once, equal differences once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
+use crate::drift::Standing;
 use crate::org::AccountId;
-use crate::plan::{Action, Caller, Change, Place, Plan, Status, TrustMap};
+use crate::plan::{Caller, Change, Demand, Place, Plan, Status, TrustMap};
 use crate::report::finding::{self, Bundle};
-use crate::report::group::{self, AccountName, Group};
+use crate::report::group::{self, AccountName};
 use crate::report::human;
 use crate::report::style::{Paint, Style, Verbosity};
+use crate::report::subject::{Listed, Subject, View, words};
 use crate::report::unread::{self, Accounts, Unread};
+use crate::resource::secret::Secrets;
 
 /// The place of each account in the list of accounts.
 type Places = BTreeMap<AccountId, usize>;
 
 /// Everything the page shows.
-pub fn data(plan: &Plan, groups: &[Group<'_>], trusts: &TrustMap) -> Value {
+pub fn data(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets) -> Value {
+    let Subject { view, plan, summary: _, changes } = subject;
     let places: Places = plan.accounts.iter().enumerate().map(|(place, account)| (account.id, place)).collect();
     let mut texts = Texts::default();
-    let changes: Vec<Value> = groups.iter().map(|group| change(group, &places, &mut texts)).collect();
+    let changes: Vec<Value> = changes.iter().map(|one| change(one, &places, &mut texts)).collect();
     let unread = |all: Vec<Unread<'_>>| -> Vec<Value> {
         all.into_iter().map(|one| json!({"why": one.why, "accounts": indices(&one.accounts, &places)})).collect()
     };
+    let (refusal, standings) = match view {
+        View::Plan => (finding::refusal(plan), None),
+        View::Drift => (None, Some(standings())),
+    };
     json!({
+        "view": view.command(),
+        "standings": standings,
         "accounts": accounts(plan),
         "changes": changes,
         "texts": texts.all,
-        "findings": finding::bundles(plan).iter().map(|bundle| finding(bundle, &places)).collect::<Vec<_>>(),
-        "refusal": finding::refusal(plan),
+        "findings": finding::bundles(plan).iter().map(|bundle| finding(bundle, *view, &places)).collect::<Vec<_>>(),
+        "refusal": refusal,
         "unreadable": unread(unread::unreadable(plan, Accounts::Together)),
         "skipped": unread(unread::skipped(plan)),
-        "trusts": trust_map(trusts),
+        "trusts": trust_map(trusts, secrets),
     })
+}
+
+/// What the page calls them, in order.
+fn standings() -> Value {
+    Standing::ALL.into_iter().map(words).map(|(key, words)| (key.to_owned(), Value::from(words))).collect()
 }
 
 fn accounts(plan: &Plan) -> Vec<Value> {
@@ -47,31 +62,21 @@ fn accounts(plan: &Plan) -> Vec<Value> {
     accounts.collect()
 }
 
-fn change(group: &Group<'_>, places: &Places, texts: &mut Texts) -> Value {
+fn change(listed: &Listed<'_>, places: &Places, texts: &mut Texts) -> Value {
+    let group = &listed.group;
     let (kind, name) = group.resource();
     json!({
         "kind": kind,
         "name": name,
-        "action": action(&group.change),
+        "action": listed.does(),
+        "standing": listed.standing.map(|standing| words(standing).0),
         "widens": group.widens(),
-        "reason": human::reason(&group.change),
+        "reason": listed.reason(),
         "steps": group.steps,
         "operations": group::operations(&group.change),
         "text": texts.place(differences(&group.change)),
         "accounts": indices(&group.accounts, places),
     })
-}
-
-/// What is done, with a word of its own for what changes in spelling alone.
-pub fn action(change: &Change) -> &'static str {
-    match change.action {
-        _ if change.cosmetic => "cosmetic",
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::Replace => "replace",
-        Action::Delete => "delete",
-        Action::Adopt => "adopt",
-    }
 }
 
 fn differences(change: &Change) -> String {
@@ -95,9 +100,11 @@ impl Texts {
     }
 }
 
-fn finding(bundle: &Bundle<'_>, places: &Places) -> Value {
+fn finding(bundle: &Bundle<'_>, view: View, places: &Places) -> Value {
+    // A drift is looked at and not applied: nothing stops it.
+    let weight = if view == View::Drift { "note" } else { bundle.weight.word() };
     json!({
-        "weight": bundle.weight.word(),
+        "weight": weight,
         "code": bundle.code,
         "kind": bundle.resource.map(|(kind, _)| kind),
         "name": bundle.resource.map(|(_, name)| name),
@@ -110,7 +117,18 @@ fn indices(accounts: &[AccountName<'_>], places: &Places) -> Vec<usize> {
     accounts.iter().filter_map(|account| places.get(&account.id).copied()).collect()
 }
 
-fn trust_map(map: &TrustMap) -> Value {
+/// What a trust demands of a key. Sensitive values are masked before equal ones are made one and the rest is counted.
+fn demands(key: &str, demands: &BTreeSet<Demand>, secrets: &Secrets) -> Vec<String> {
+    let said = demands.iter().map(|Demand { operator, values }| {
+        let values: BTreeSet<String> = values.iter().map(|value| secrets.mask(value)).collect();
+        let values: Vec<String> = values.into_iter().collect();
+        format!("{operator} {key} = {}", group::shortened(&values, false).join(", "))
+    });
+    let said: BTreeSet<String> = said.collect();
+    group::shortened(&said.into_iter().collect::<Vec<_>>(), false)
+}
+
+fn trust_map(map: &TrustMap, secrets: &Secrets) -> Value {
     let places: BTreeMap<String, Value> = map
         .places
         .iter()
@@ -133,7 +151,9 @@ fn trust_map(map: &TrustMap) -> Value {
                 Caller::Service(name) => ("service", name.clone()),
                 Caller::Other(name) => ("other", name.clone()),
             };
-            json!({"kind": kind, "caller": name, "principals": trust.principals, "conditions": trust.conditions,
+            let conditions: BTreeMap<&String, Vec<String>> =
+                trust.conditions.iter().map(|(key, all)| (key, demands(key, all, secrets))).collect();
+            json!({"kind": kind, "caller": name, "principals": trust.principals, "conditions": conditions,
                 "role": trust.role, "accounts": trust.accounts})
         })
         .collect();

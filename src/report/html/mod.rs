@@ -1,4 +1,4 @@
-//! A plan as one self-contained page for reviewers.
+//! A plan or a drift as one self-contained page for reviewers.
 //!
 //! The page asks nobody for anything: style, script and data stand in it, and its Content-Security-Policy lets nothing else
 //! in. The data is JSON in a script element that is never run, with equal changes folded and equal differences written once;
@@ -14,9 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::group::{self, Group};
-use super::human;
+use super::group;
 use super::style::count;
+use super::subject::{Listed, SIGNS, Subject, View, words};
+use crate::drift::Drift;
 use crate::plan::{Plan, TrustMap};
 use crate::resource::secret::Secrets;
 
@@ -29,20 +30,35 @@ const ROWS: usize = 500;
 
 /// Writes a plan, with the trusts of the whole desired state; `secrets` are masked wherever they stand.
 pub fn plan(plan: &Plan, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    let groups = group::groups(plan);
-    let data = secrets.mask_value(&data::data(plan, &groups, trusts));
+    write(&Subject::of_plan(plan), trusts, secrets, out)
+}
+
+/// Writes what drifted, and whose doing it is; the rest as [`plan`].
+pub fn drift(drift: &Drift, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
+    write(&Subject::of_drift(drift, &super::drift::parts(drift)), trusts, secrets, out)
+}
+
+fn write(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
+    let Subject { view, plan, summary, changes } = subject;
+    let data = secrets.mask_value(&data::data(subject, trusts, secrets));
     let text = |text: &str| escaped(&secrets.mask(text));
+    let either = |of_plan: &str, of_drift: &str| if *view == View::Plan { of_plan } else { of_drift }.to_owned();
     fill(PAGE, out, &|place| match place {
-        "TITLE" => text(&format!("rolecall plan for {}", plan.name)),
+        "TITLE" => text(&format!("rolecall {} {}", view.heading(), plan.name)),
+        "VIEW" => view.command().to_owned(),
+        "WHEN" => either("planned", "looked at"),
+        "LIST" => either("Changes", "What differs"),
+        "ACTION" => either("Action", "What"),
+        "SIGNS" => either("", SIGNS),
         "NAME" => text(&plan.name),
         "ORGANIZATION" => text(&plan.organization_id),
         "CREATED" => text(&plan.created_at),
-        "SUMMARY" => text(&human::summary_line(plan).1),
+        "SUMMARY" => text(summary),
         "STYLE" => STYLE.to_owned(),
         "SCRIPT" => SCRIPT.to_owned(),
         "STYLE_HASH" => hash(STYLE),
         "SCRIPT_HASH" => hash(SCRIPT),
-        "ROWS" => rows(&groups, &text),
+        "ROWS" => rows(changes, &text),
         "DATA" => json(&data),
         _ => String::new(),
     })
@@ -72,22 +88,24 @@ fn escaped(text: &str) -> String {
 }
 
 /// The changes as rows of a table, for readers without scripts.
-fn rows(groups: &[Group<'_>], text: &dyn Fn(&str) -> String) -> String {
-    let row = |group: &Group<'_>| {
-        let (kind, name) = group.resource();
-        let mark = if group.widens() { "widens access" } else { "" };
-        let accounts = group::shortened(&group.accounts, false).join(", ");
+fn rows(changes: &[Listed<'_>], text: &dyn Fn(&str) -> String) -> String {
+    let row = |listed: &Listed<'_>| {
+        let (kind, name) = listed.group.resource();
+        let standing = listed.standing.map(|standing| format!("{}: ", words(standing).1)).unwrap_or_default();
+        let accounts = group::shortened(&listed.group.accounts, false).join(", ");
         format!(
-            "<tr><td>{}</td><td>{} {}</td><td>{}</td><td>{mark}</td></tr>\n",
-            data::action(&group.change),
+            "<tr><td>{standing}{}</td><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            listed.does(),
             text(kind),
             text(name),
-            text(&accounts)
+            text(&accounts),
+            listed.widens().unwrap_or_default(),
+            text(&listed.reason())
         )
     };
-    let more = groups.len().saturating_sub(ROWS);
-    let rest = || format!("<tr><td colspan=\"4\">and {} more</td></tr>\n", count(more, "change"));
-    groups.iter().take(ROWS).map(row).chain((more > 0).then(rest)).collect()
+    let more = changes.len().saturating_sub(ROWS);
+    let rest = || format!("<tr><td colspan=\"5\">and {} more</td></tr>\n", count(more, "change"));
+    changes.iter().take(ROWS).map(row).chain((more > 0).then(rest)).collect()
 }
 
 #[cfg(test)]

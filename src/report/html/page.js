@@ -6,8 +6,11 @@
   const PAGE = 100; // changes shown before somebody asks for more
   const NAMED = 40; // accounts named before somebody asks for all
   const ACTIONS = ["delete", "replace", "update", "adopt", "create", "cosmetic"];
-  const GLYPHS = { stop: "!", unreadable: "?", widens: "▲", delete: "−", replace: "±", update: "~", adopt: "→", create: "+", cosmetic: "≈", same: "✓", skipped: "·" };
-  const WORDS = { stop: "a finding stops it", unreadable: "could not be read", widens: "access widens", delete: "deletes", replace: "replaces", update: "updates", adopt: "adopts", create: "creates", cosmetic: "spelling alone", same: "as desired", skipped: "skipped" };
+  const GLYPHS = { stop: "!", unreadable: "?", hand: "▲", both: "◆", unknown: "●", widens: "▲", delete: "−", replace: "±", update: "~", adopt: "→", create: "+", cosmetic: "≈", accepted: "=", pending: "…", same: "✓", skipped: "·" };
+  const WORDS = { stop: "a finding stops it", unreadable: "could not be read", widens: "access widens", delete: "deletes", replace: "replaces", update: "updates", adopt: "adopts", create: "creates", cosmetic: "spelling alone", same: "as desired", skipped: "skipped", ...data.standings };
+  // A page about drift speaks of what differs and of who moved, one about a plan of what is done.
+  const isDrift = data.view === "drift";
+  const NOUN = isDrift ? "difference" : "change";
   const RANK = Object.keys(GLYPHS);
 
   const h = (tag, props, ...children) => {
@@ -37,9 +40,10 @@
   data.changes.forEach((change) => {
     change.key = `${change.kind}/${change.name}`;
     change.lower = change.name.toLowerCase();
+    change.state = change.standing || change.action;
     for (const at of change.accounts) {
       accounts[at].changes.push(change);
-      worse(accounts[at], change.widens ? "widens" : change.action);
+      worse(accounts[at], change.widens && !change.standing ? "widens" : change.state);
     }
   });
   data.findings.forEach((finding) => {
@@ -49,7 +53,7 @@
   });
 
   // The filter, and what it leaves.
-  const filter = { account: "", ou: "*", role: "", action: "", finding: "" };
+  const filter = { account: "", ou: "*", role: "", action: "", standing: "", finding: "" };
   let fits = [];
   const fitsAccount = (account) => {
     const wanted = filter.account.trim().toLowerCase();
@@ -57,12 +61,14 @@
       (!wanted || account.id.includes(wanted) || account.name.toLowerCase().includes(wanted) || `${account.name} (${account.id})`.toLowerCase() === wanted);
   };
   const isNarrowed = () => filter.account.trim() !== "" || filter.ou !== "*";
+  const isPicky = () => Boolean(filter.role.trim() || filter.action || filter.standing || filter.finding);
   const concerns = (finding, change) => finding.key === null || finding.key === change.key;
   const found = () => data.findings.filter((finding) => finding.code === filter.finding);
   const fitsChange = (change) => {
     const role = filter.role.trim().toLowerCase();
     if (role && !change.lower.includes(role)) return [];
     if (filter.action === "widens" ? !change.widens : filter.action && change.action !== filter.action) return [];
+    if (filter.standing && change.standing !== filter.standing) return [];
     let at = isNarrowed() ? change.accounts.filter((place) => fits[place]) : change.accounts;
     if (filter.finding) {
       const about = found().filter((finding) => concerns(finding, change));
@@ -94,8 +100,8 @@
   const glyph = (state) => h("span", { class: `glyph s-${state}`, "aria-hidden": "true" }, GLYPHS[state]);
   const tile = (account, named) => {
     const states = {};
-    for (const change of account.changes) states[change.action] = (states[change.action] || 0) + 1;
-    const counts = Object.entries(states).map(([action, n]) => `${n} ${action}`).join(", ");
+    for (const change of account.changes) states[change.state] = (states[change.state] || 0) + 1;
+    const counts = Object.entries(states).map(([state, n]) => `${n} ${isDrift ? WORDS[state] : state}`).join(", ");
     const said = `${account.name} (${account.id}), ${unitName(account.ou)}: ${WORDS[account.state]}${counts ? `; ${counts}` : ""}`;
     const content = named ? [glyph(account.state), h("span", { class: "who" }, account.name)] : [GLYPHS[account.state]];
     const node = h("button", { type: "button", class: `tile s-${account.state}`, title: said, "aria-label": said, tabindex: tiles.length ? "-1" : "0", "aria-pressed": "false", click: () => only(account) }, ...content);
@@ -104,11 +110,11 @@
   };
   const unit = (node, named) => {
     const tilesOf = h("div", { class: "tiles" }, ...node.accounts.map((account) => tile(account, named)));
-    const pick = h("button", { type: "button", class: "only", "aria-label": `Only ${node.path || "the root"} and below`, click: (event) => { event.preventDefault(); $("f-ou").value = node.path; apply(); } }, "only");
-    return h("details", { class: "unit", open: true },
-      h("summary", {}, h("span", {}, node.name), h("span", { class: "n" }, String(node.total)), node.path ? pick : null),
+    const pick = h("button", { type: "button", class: "only", "aria-label": `Only ${node.path || "the root"} and below`, click: () => { $("f-ou").value = node.path; apply(); } }, "only");
+    return h("div", { class: "branch" }, node.path ? pick : null, h("details", { class: "unit", open: true },
+      h("summary", {}, h("span", {}, node.name), h("span", { class: "n" }, String(node.total))),
       node.accounts.length ? tilesOf : null,
-      ...[...node.units.values()].sort((a, b) => a.name.localeCompare(b.name)).map((child) => unit(child, named)));
+      ...[...node.units.values()].sort((a, b) => a.name.localeCompare(b.name)).map((child) => unit(child, named))));
   };
   const organization = () => {
     const make = (name, path) => ({ name, path, accounts: [], units: new Map(), total: 0 });
@@ -185,19 +191,21 @@
       ...about.map((finding) => findingCard(finding, false)),
       accountList(places, NAMED),
       text ? diff(text) : null,
-      change.operations.length ? h("p", { class: "operations" }, `Steps in each account: ${change.operations.join(", ")}`) : null);
+      change.operations.length && !isDrift ? h("p", { class: "operations" }, `Steps in each account: ${change.operations.join(", ")}`) : null);
   };
+  // What is pending was not done by anybody yet.
+  const wide = (change) => (isDrift && change.standing !== "pending" ? "wider than desired" : "widens access");
   const card = (change, places) => {
     const where = places.length === 1 ? `${accounts[places[0]].name} (${accounts[places[0]].id})` : many(places.length, "account");
     const of = places.length < change.accounts.length ? ` of ${change.accounts.length}` : "";
     const steps = Math.round((change.steps * places.length) / change.accounts.length);
     const node = h("details", { class: "change" },
       h("summary", {},
-        h("span", { class: `badge s-${change.action}` }, change.action),
+        h("span", { class: `badge s-${change.state}` }, isDrift ? WORDS[change.state] : change.action),
         h("span", { class: "kind" }, change.kind), h("span", { class: "name" }, change.name),
-        h("span", { class: "place" }, `in ${where}${of}`),
-        steps ? h("span", { class: "steps" }, `· ${many(steps, "step")}`) : null,
-        change.widens ? h("span", { class: "wide" }, "▲ widens access") : null));
+        h("span", { class: "place" }, `${isDrift ? `${change.action} ` : ""}in ${where}${of}`),
+        steps && !isDrift ? h("span", { class: "steps" }, `· ${many(steps, "step")}`) : null,
+        change.widens ? h("span", { class: "wide" }, `▲ ${wide(change)}`) : null));
     node.addEventListener("toggle", () => {
       if (node.open && node.childElementCount === 1) node.append(details(change, places));
     });
@@ -219,13 +227,18 @@
   const openAll = (open) => document.querySelectorAll("#list > .change").forEach((node) => { node.open = open; });
   $("open-all").addEventListener("click", () => openAll(true));
   $("close-all").addEventListener("click", () => openAll(false));
-  // What is folded away would be missing on paper; "toggle" comes too late for it.
+  // What is folded away would be missing on paper; "toggle" comes too late for it. What is not there is said.
   window.addEventListener("beforeprint", () => {
+    const left = shown.length - drawn;
+    const by = [...$("filters").querySelectorAll("input, select")].filter((field) => field.value !== "" && field.value !== "*");
+    const said = by.map((field) => `${field.parentElement.firstChild.textContent.toLowerCase()} ${field.selectedOptions ? field.selectedOptions[0].textContent : field.value}`);
+    $("paper").textContent = [$("count").textContent, said.length ? `filtered by ${said.join(", ")}` : "", left ? `only the first ${drawn.toLocaleString("en")} of ${shown.length.toLocaleString("en")} entries are on this paper` : ""].filter(Boolean).join("; ");
     [...$("list").children].forEach((node, n) => {
       if (node.childElementCount === 1) node.append(details(...shown[n]));
       node.open = true;
     });
-    $("trust-table").open = true;
+    if (!$("trust-table").hidden) { $("trust-table").open = true; fillTable(); }
+    document.querySelectorAll(".unit").forEach((node) => { node.open = true; });
   });
 
   const drawList = () => {
@@ -233,13 +246,12 @@
     $("list").replaceChildren();
     drawn = 0;
     more(PAGE);
-    if (!shown.length) $("list").append(h("p", { class: "none" }, data.changes.length ? "No change fits the filter." : "There is nothing to change."));
+    if (!shown.length) $("list").append(h("p", { class: "none" }, data.changes.length ? `No ${NOUN} fits the filter.` : isDrift ? "Nothing differs." : "There is nothing to change."));
     const touched = new Set(shown.flatMap(([, places]) => places));
     const total = shown.reduce((sum, [, places]) => sum + places.length, 0);
-    $("count").textContent = `${many(total, "change")} in ${many(touched.size, "account")}`;
-    const filtered = isNarrowed() || filter.role || filter.action || filter.finding;
+    $("count").textContent = `${many(total, NOUN)} in ${many(touched.size, "account")}`;
     for (const { account, node } of tiles) {
-      node.classList.toggle("dim", Boolean(filtered) && !(touched.has(account.at) || (fits[account.at] && !filter.role && !filter.action && !filter.finding)));
+      node.classList.toggle("dim", (isNarrowed() || isPicky()) && !(touched.has(account.at) || (fits[account.at] && !isPicky())));
       node.setAttribute("aria-pressed", String(filter.account === `${account.name} (${account.id})`));
     }
   };
@@ -248,7 +260,7 @@
       (!isNarrowed() || finding.accounts.some((at) => fits[at])) &&
       (!filter.role.trim() || (finding.name || "").toLowerCase().includes(filter.role.trim().toLowerCase())));
     $("finding-list").replaceChildren(...list.slice(0, 200).map((finding) => findingCard(finding, true)));
-    if (!list.length) $("finding-list").append(h("p", { class: "none" }, data.findings.length ? "No finding fits the filter." : "Nothing speaks against this plan."));
+    if (!list.length) $("finding-list").append(h("p", { class: "none" }, data.findings.length ? "No finding fits the filter." : isDrift ? "There is nothing else to say." : "Nothing speaks against this plan."));
     if (list.length > 200) $("finding-list").append(h("p", { class: "none" }, `${list.length - 200} more: filter for them.`));
   };
   const drawUnread = () => {
@@ -284,7 +296,7 @@
   };
   // Only what names an external id, the organization or the source keeps a deputy from being confused.
   const GUARDS = ["sts:externalid", "aws:principalorgid", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid"];
-  const isOpen = (trust, caller) => (caller.kind === "outside" || caller.kind === "anyone") && !trust.conditions.some((key) => GUARDS.includes(key));
+  const isOpen = (trust, caller) => (caller.kind === "outside" || caller.kind === "anyone") && !GUARDS.some((key) => key in trust.conditions);
   const fitsTrust = (trust) => {
     const role = filter.role.trim().toLowerCase();
     if (role && !trust.role.toLowerCase().includes(role)) return [];
@@ -409,39 +421,48 @@
       const place = places[trust.caller];
       const outside = trust.kind === "account" && place.outsider;
       const name = trust.kind === "account" ? `${place.name || "unknown account"} (${trust.caller})` : trust.caller;
+      const demands = Object.values(trust.conditions).flat();
       const into = trust.accounts.length > 6 ? many(trust.accounts.length, "account") : trust.accounts.map((id) => `${places[id].name || id} (${id})`).join(", ");
-      return h("tr", {}, h("td", {}, name, outside ? h("span", { class: "tag" }, " outsider") : ""), h("td", {}, trust.principals.join(", ")), h("td", {}, trust.role), h("td", {}, into), h("td", {}, trust.conditions.join(", ") || "—"));
+      return h("tr", {}, h("td", {}, name, outside ? h("span", { class: "tag" }, " outsider") : ""), h("td", {}, trust.principals.join(", ")), h("td", {}, trust.role), h("td", {}, into), h("td", {}, ...(demands.length ? demands.map((one) => h("div", {}, h("code", {}, one))) : ["—"])));
     };
-    const head = ["Caller", "Principals", "Role", "In", "Condition keys"].map((title) => h("th", { scope: "col" }, title));
+    const head = ["Caller", "Principals", "Role", "In", "Conditions"].map((title) => h("th", { scope: "col" }, title));
     const over = rows.length > ROWS ? ` (the first ${ROWS} of ${rows.length}; filter for the others)` : "";
     $("trust-rows").replaceChildren(h("table", {}, h("caption", {}, `Who may assume which role${over}`), h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows.slice(0, ROWS).map(row))));
   };
   $("trust-table").addEventListener("toggle", () => { if ($("trust-table").open) fillTable(); });
 
   // The chips and the filter.
+  const options = (field, keys, words) => $(field).append(h("option", { value: "" }, "all"), ...keys.map((key) => h("option", { value: key }, words(key))));
   const chips = () => {
     const counts = {};
     for (const change of data.changes) {
-      counts[change.action] = (counts[change.action] || 0) + change.accounts.length;
+      counts[change.state] = (counts[change.state] || 0) + change.accounts.length;
       if (change.widens) counts.widens = (counts.widens || 0) + change.accounts.length;
     }
-    const actions = ["widens", ...ACTIONS].filter((action) => counts[action]);
-    $("f-action").append(h("option", { value: "" }, "all"), ...actions.map((action) => h("option", { value: action }, action === "widens" ? "widens access" : action)));
-    $("chips").append(...actions.map((action) => h("button", { type: "button", class: `chip s-${action}`, "data-action": action, "aria-pressed": "false", click: () => {
-      $("f-action").value = filter.action === action ? "" : action;
+    const counted = (keys) => keys.filter((key) => counts[key]);
+    const standings = counted(Object.keys(data.standings || {}));
+    const doings = isDrift ? [...new Set(data.changes.map((change) => change.action))] : counted(ACTIONS);
+    options("f-action", [...counted(["widens"]), ...doings], (does) => (does !== "widens" ? does : isDrift ? "wider than desired" : "widens access"));
+    options("f-standing", standings, (standing) => WORDS[standing]);
+    $("f-standing").parentElement.hidden = !isDrift;
+    const chip = (field, key, words) => h("button", { type: "button", class: `chip s-${key}`, "data-action": key, "data-field": field, "aria-pressed": "false", click: () => {
+      $(field).value = $(field).value === key ? "" : key;
       apply();
-    } }, h("b", {}, counts[action].toLocaleString("en")), action === "widens" ? "widen access" : action)));
+    } }, h("b", {}, counts[key].toLocaleString("en")), words);
+    $("chips").append(...counted(["widens"]).map((key) => chip("f-action", key, isDrift ? "wider than desired" : "widen access")),
+      ...(isDrift ? standings.map((key) => chip("f-standing", key, WORDS[key])) : doings.map((key) => chip("f-action", key, key))));
     const codes = [...new Set(data.findings.map((finding) => finding.code))].sort();
-    $("f-finding").append(h("option", { value: "" }, "all"), ...codes.map((code) => h("option", { value: code }, code)));
+    options("f-finding", codes, (code) => code);
   };
   const apply = () => {
     filter.account = $("f-account").value;
     filter.ou = $("f-ou").value;
     filter.role = $("f-role").value;
     filter.action = $("f-action").value;
+    filter.standing = $("f-standing").value;
     filter.finding = $("f-finding").value;
     fits = accounts.map(fitsAccount);
-    for (const chip of $("chips").children) chip.setAttribute("aria-pressed", String(chip.dataset.action === filter.action));
+    for (const chip of $("chips").children) chip.setAttribute("aria-pressed", String(chip.dataset.action === $(chip.dataset.field).value));
     drawList();
     drawFindings();
     drawTrusts();

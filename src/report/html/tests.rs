@@ -1,13 +1,13 @@
 //! What the page holds; what it does in a browser is tested there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::org::AccountId;
-use crate::plan::{Action, Attribute, Caller, Place, Trust};
-use crate::report::tests::{account, change, differ, mixed, plan as plan_of, update};
+use crate::plan::{Action, Attribute, Caller, Demand, Place, Trust};
+use crate::report::tests::{account, change, differ, drifted, mixed, plan as plan_of, update};
 
 fn page(plan: &Plan, trusts: &TrustMap, secrets: &Secrets) -> String {
     let mut out = Vec::new();
@@ -59,7 +59,13 @@ fn the_policy_of_the_page_lets_in_its_own_style_and_script_alone() {
 #[test]
 fn a_sensitive_value_is_shown_nowhere() {
     let mut secrets = Secrets::default();
-    secrets.insert("s3cret");
+    for secret in ["s3cret", "s3cret2", "s3cret3"] {
+        secrets.insert(secret);
+    }
+    let demands = |values: &[&str]| {
+        let one = |value: &&str| Demand { operator: "StringEquals".into(), values: BTreeSet::from([(*value).into()]) };
+        values.iter().map(one).collect()
+    };
     let mut plan = mixed();
     plan.findings[0].message = "it is s3cret".into();
     plan.accounts[0].changes[0].reason = "because of s3cret".into();
@@ -68,7 +74,10 @@ fn a_sensitive_value_is_shown_nowhere() {
         trusts: vec![Trust {
             caller: Caller::Account(id),
             principals: BTreeSet::from(["arn:aws:iam::999999999999:role/s3cret".into()]),
-            conditions: BTreeSet::new(),
+            conditions: BTreeMap::from([(
+                "sts:externalid".into(),
+                demands(&["s3cret", "s3cret2", "s3cret3", "plain"]),
+            )]),
             role: "X".into(),
             accounts: BTreeSet::from([id]),
         }],
@@ -76,7 +85,88 @@ fn a_sensitive_value_is_shown_nowhere() {
     };
     let page = page(&plan, &trusts, &secrets);
     assert!(!page.contains("s3cret"));
-    assert_eq!(data_of(&page)["trusts"]["places"]["999999999999"]["name"], "(sensitive)");
+    let map = &data_of(&page)["trusts"];
+    assert_eq!(map["places"]["999999999999"]["name"], "(sensitive)");
+    assert_eq!(
+        map["trusts"][0]["conditions"]["sts:externalid"],
+        json!(["StringEquals sts:externalid = (sensitive)", "StringEquals sts:externalid = plain"])
+    );
+}
+
+fn page_of(drift: &Drift, secrets: &Secrets) -> String {
+    let mut out = Vec::new();
+    super::drift(drift, &TrustMap::default(), secrets, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// What is listed, in order: a few members of each change.
+fn listed(page: &str, members: &[&str]) -> Vec<Vec<Value>> {
+    let data = data_of(page);
+    let changes = data["changes"].as_array().unwrap().iter();
+    changes.map(|change| members.iter().map(|member| change[*member].clone()).collect()).collect()
+}
+
+#[test]
+fn what_widens_access_comes_first_even_before_what_is_deleted() {
+    let all = listed(&page(&mixed(), &TrustMap::default(), &Secrets::default()), &["widens", "action"]);
+    let widening = all.iter().take_while(|one| one[0] == true).count();
+    assert_eq!(widening, 2, "{all:?}");
+    assert!(all.iter().skip(widening).all(|one| one[0] == false), "{all:?}");
+    assert_eq!(all[widening][1], "delete");
+}
+
+#[test]
+fn a_page_about_drift_lists_what_was_done_and_by_whom() {
+    let page = page_of(&drifted(), &Secrets::default());
+    let all = listed(&page, &["standing", "name", "action", "widens"]);
+    let said: Vec<String> = all
+        .iter()
+        .map(|one| one.iter().map(|word| word.to_string().replace('"', "")).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "hand Auditor differs true",
+            "hand Gone is gone false",
+            "hand Again differs false",
+            "hand Several differs false",
+            "both Moved differs false",
+            "unknown Unrecorded differs false",
+            "accepted Several differs true",
+            "pending Due is to be updated true",
+            "pending Several is to be updated false",
+        ]
+    );
+    let data = data_of(&page);
+    let accepted = data["changes"].as_array().unwrap().iter().find(|one| one["standing"] == "accepted").unwrap();
+    assert_eq!(accepted["reason"], "managed_policies until 2026-02-01: break glass, ticket 7");
+    let texts: Vec<&str> = data["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let accepted = texts[usize::try_from(accepted["text"].as_u64().unwrap()).unwrap()];
+    assert!(
+        accepted.contains("+ arn:aws:iam::aws:policy/AdministratorAccess"),
+        "what is live and not desired: {accepted}"
+    );
+    assert_eq!((&data["refusal"], &data["findings"][0]["weight"]), (&Value::Null, &json!("note")));
+    for word in
+        ["<title>rolecall drift of vendor-roles</title>", "Filter the drift", "looked at <time>", "Drift in 3 accounts"]
+    {
+        assert!(page.contains(word), "{word}");
+    }
+    for word in ["planned <time>", "rolecall plan"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    let table = page.split_once("<noscript>").unwrap().1.split_once("</noscript>").unwrap().0;
+    for word in [
+        "<td>changed by hand: is gone</td><td>role Gone</td>",
+        "<td>wider than desired</td>",
+        "<td>accepted: differs</td>",
+        "until 2026-02-01: break glass, ticket 7</td>",
+    ] {
+        assert!(table.contains(word), "{word} in {table}");
+    }
+    let mut secrets = Secrets::default();
+    secrets.insert("ticket 7");
+    assert!(!page_of(&drifted(), &secrets).contains("ticket 7"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! A plan as a comment on a pull request: GitHub's and GitLab's Markdown.
+//! A plan or a drift as a comment on a pull request or an issue: GitHub's and GitLab's Markdown.
 //!
-//! A summary table, then every change folded away, equal ones once with their accounts, what widens access first. A comment
-//! takes 65,536 characters, so what does not fit loses its differences first, is counted then, and points to the artifact.
+//! A summary table, then every change folded away, equal ones once with their accounts, what widens access first; of a drift
+//! by what became of it, with the signs turned round: `+` is live and not desired, `-` is desired and gone. A comment takes 65,536 characters, so what does not fit loses its differences first, is counted then, and points to the artifact.
 //! Nothing that comes from AWS or a file is Markdown, HTML, a mention or a link: see `escape`.
 
 mod escape;
@@ -13,11 +13,12 @@ use std::io::{self, Write};
 use self::escape::{code, fenced, prose};
 use self::fit::{Entry, Fitted, length};
 use super::finding::{self, Bundle, Weight};
-use super::group::{self, AccountName, Group};
+use super::group::{self, AccountName};
 use super::human;
 use super::style::{ColorChoice, Style, count};
+use super::subject::{Listed, SIGNS, Subject, View, words};
 use super::unread::{self, Accounts, Unread};
-use crate::drift::Drift;
+use crate::drift::{Drift, Standing};
 use crate::plan::{Action, Change, Plan};
 use crate::resource::secret::Secrets;
 
@@ -35,31 +36,31 @@ const LINES: usize = 200;
 
 /// Writes a plan; `secrets` are masked wherever they stand.
 pub fn plan(plan: &Plan, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    let (_, summary) = human::summary_line(plan);
-    out.write_all(comment(plan, ("plan for", &summary), secrets, LIMIT).as_bytes())
+    out.write_all(comment(&Subject::of_plan(plan), &table(plan), secrets).as_bytes())
 }
 
-/// Writes what drifted, as the changes that would mend it.
+/// Writes what drifted, and whose doing it is; `secrets` are masked wherever they stand.
 pub fn drift(drift: &Drift, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    let (_, summary) = super::drift::summary(&drift.summary);
-    out.write_all(comment(&drift.plan, ("drift of", &summary), secrets, LIMIT).as_bytes())
+    let parts = super::drift::parts(drift);
+    out.write_all(comment(&Subject::of_drift(drift, &parts), &standings(drift), secrets).as_bytes())
 }
 
-fn comment(plan: &Plan, heading: (&str, &str), secrets: &Secrets, limit: usize) -> String {
-    let says = Says { secrets };
-    let mut text = says.head(plan, heading);
-    let room = limit.saturating_sub(length(&text) + FOR_THE_END);
-    let rest = says.rest(plan, room.min(FOR_THE_REST));
-    let changes = says.changes(plan, room.saturating_sub(length(&rest.text)));
+fn comment(subject: &Subject<'_>, table: &str, secrets: &Secrets) -> String {
+    let says = Says { secrets, view: subject.view };
+    let mut text = says.head(subject, table);
+    let room = LIMIT.saturating_sub(length(&text) + FOR_THE_END);
+    let rest = says.rest(subject.plan, room.min(FOR_THE_REST));
+    let changes = says.changes(subject, room.saturating_sub(length(&rest.text)));
     text += &changes.text;
     text += &rest.text;
-    text += &end(changes.add(rest));
+    text += &end(changes.add(rest), subject.view);
     text
 }
 
 /// Everything that is said, with sensitive values masked.
 struct Says<'a> {
     secrets: &'a Secrets,
+    view: View,
 }
 
 impl Says<'_> {
@@ -71,68 +72,92 @@ impl Says<'_> {
         prose(&self.secrets.mask(text))
     }
 
-    fn head(&self, plan: &Plan, (title, summary): (&str, &str)) -> String {
-        let organization = self.code(&plan.organization_id);
-        let refusal = finding::refusal(plan)
-            .map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal)))
-            .unwrap_or_default();
+    fn head(&self, subject: &Subject<'_>, table: &str) -> String {
+        let Subject { view, plan, summary, changes } = subject;
+        let note = match view {
+            View::Plan => finding::refusal(plan).map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal))),
+            View::Drift => (!changes.is_empty()).then(|| format!("{}\n\n", self.prose(SIGNS))),
+        };
         format!(
-            "### rolecall {title} {} in {organization}\n\n**{}**\n\n{}{refusal}",
+            "### rolecall {} {} in {}\n\n**{}**\n\n{table}{}",
+            view.heading(),
             self.code(&plan.name),
+            self.code(&plan.organization_id),
             self.prose(summary),
-            table(plan)
+            note.unwrap_or_default()
         )
     }
 
-    fn changes(&self, plan: &Plan, room: usize) -> Fitted {
-        let (widening, others): (Vec<Group<'_>>, Vec<Group<'_>>) =
-            group::groups(plan).into_iter().partition(Group::widens);
-        let section = |title: &str, groups: &[Group<'_>], room| {
-            fit::section(title, groups.iter().map(|group| self.change(group)), room)
-        };
-        let first = section(&format!("⚠️ Widens access ({})", widening.len()), &widening, room);
-        let title = if widening.is_empty() { "Changes" } else { "Other changes" };
-        let second = section(&format!("{title} ({})", others.len()), &others, room.saturating_sub(length(&first.text)));
-        first.add(second)
+    fn changes(&self, subject: &Subject<'_>, room: usize) -> Fitted {
+        let mut fitted = Fitted::default();
+        for changes in subject.changes.chunk_by(|a, b| title(a) == title(b)) {
+            let left = room.saturating_sub(length(&fitted.text));
+            let title = match changes.first().map(title).unwrap_or_default() {
+                OTHERS if changes.len() == subject.changes.len() => "Changes",
+                title => title,
+            };
+            let entries = changes.iter().map(|one| self.change(one));
+            fitted = fitted.add(fit::section(&format!("{title} ({})", changes.len()), entries, left));
+        }
+        fitted
     }
 
-    fn change<'a>(&'a self, group: &'a Group<'a>) -> Entry<'a> {
+    fn change<'a>(&'a self, listed: &'a Listed<'a>) -> Entry<'a> {
+        let group = &listed.group;
         let (kind, name) = group.resource();
-        let steps = if group.steps == 0 { String::new() } else { format!(" ({})", count(group.steps, "step")) };
-        let mark = if group.widens() { " ⚠️ <b>widens access</b>" } else { "" };
-        let (symbol, action) = action(&group.change);
+        let resource = format!("{} {}", code(kind), self.code(name));
         let place = self.place(&group.accounts);
-        let line = format!("{symbol} <b>{action}</b> {} {} in {place}{steps}{mark}", code(kind), self.code(name));
+        let mark = listed.widens().map(|words| format!(" ⚠️ <b>{words}</b>")).unwrap_or_default();
+        let (symbol, does) = (symbol(&group.change), listed.does());
+        let line = match listed.standing {
+            Some(standing) => {
+                format!("{symbol} {resource} <b>{does}</b> in {place}{mark} ({})", words(standing).1)
+            }
+            None if group.steps == 0 => format!("{symbol} <b>{does}</b> {resource} in {place}{mark}"),
+            None => format!("{symbol} <b>{does}</b> {resource} in {place} ({}){mark}", count(group.steps, "step")),
+        };
         Entry {
             brief: format!("- {line}\n"),
-            whole: Box::new(move || self.details(&line, group)),
+            whole: Box::new(move || self.details(&line, listed)),
             accounts: group.accounts.len(),
-            what: "change",
+            what: self.noun(),
         }
     }
 
-    fn details(&self, line: &str, group: &Group<'_>) -> String {
+    /// What an entry is called where it is counted.
+    fn noun(&self) -> &'static str {
+        match self.view {
+            View::Plan => "change",
+            View::Drift => "difference",
+        }
+    }
+
+    fn details(&self, line: &str, listed: &Listed<'_>) -> String {
+        let group = &listed.group;
         let accounts = match group.accounts.as_slice() {
             [_] => String::new(),
             many => format!("{}\n\n", self.accounts(many)),
         };
-        let reason = self.prose(&human::reason(&group.change));
-        let difference = fenced("diff", &self.secrets.mask(&difference(&group.change)));
+        let reason = self.prose(&listed.reason());
+        let difference = difference(&group.change);
+        let difference =
+            if difference.is_empty() { String::new() } else { fenced("diff", &self.secrets.mask(&difference)) };
         format!("<details><summary>{line}</summary>\n\n{accounts}Reason: {reason}\n\n{difference}\n</details>\n\n")
     }
 
     /// What was not read, and what speaks against the plan.
     fn rest(&self, plan: &Plan, room: usize) -> Fitted {
+        let unseen = match self.view {
+            View::Plan => "nothing is planned there",
+            View::Drift => "what drifted there is not known",
+        };
         let unreadable = unread::unreadable(plan, Accounts::Together);
         let skipped = unread::skipped(plan);
         let findings = finding::bundles(plan);
         let mut fitted = Fitted::default();
         let total = |bundles: &[Unread<'_>]| bundles.iter().map(|one| one.accounts.len()).sum::<usize>();
         for (title, bundles) in [
-            (
-                format!("🚫 {} could not be read, nothing is planned there", count(total(&unreadable), "account")),
-                &unreadable,
-            ),
+            (format!("🚫 {} could not be read, {unseen}", count(total(&unreadable), "account")), &unreadable),
             (format!("{} skipped", count(total(&skipped), "account")), &skipped),
         ] {
             let left = room.saturating_sub(length(&fitted.text));
@@ -153,10 +178,12 @@ impl Says<'_> {
     }
 
     fn finding<'a>(&'a self, bundle: &'a Bundle<'a>) -> Entry<'a> {
-        let sign = match bundle.weight {
-            Weight::Stop => "🛑 <b>stop</b>",
-            Weight::Allowed => "✔️ <b>allowed</b>",
-            Weight::Warn => "⚠️ <b>warn</b>",
+        let sign = match (self.view, bundle.weight) {
+            // A drift is looked at and not applied: nothing stops it.
+            (View::Drift, _) => "🔎",
+            (View::Plan, Weight::Stop) => "🛑 <b>stop</b>",
+            (View::Plan, Weight::Allowed) => "✔️ <b>allowed</b>",
+            (View::Plan, Weight::Warn) => "⚠️ <b>warn</b>",
         };
         let resource = bundle.resource.map(|(kind, name)| format!(" {kind} {}", self.code(name))).unwrap_or_default();
         let place =
@@ -189,6 +216,34 @@ impl Says<'_> {
     }
 }
 
+/// What changes stand under where others stand before them.
+const OTHERS: &str = "Other changes";
+
+/// What a change stands under.
+fn title(listed: &Listed<'_>) -> &'static str {
+    match listed.standing {
+        None if listed.group.widens() => "⚠️ Widens access",
+        None => OTHERS,
+        Some(_) if listed.group.widens() && listed.is_grave() => "⚠️ Access is wider than desired",
+        Some(Standing::Hand) => "Changed by hand",
+        Some(Standing::Both) => "Changed by hand, and the file changed too",
+        Some(Standing::Unknown) => "Differs, and nobody knows who moved: nothing is on record",
+        Some(Standing::Accepted) => "Accepted",
+        Some(Standing::Pending) => "Pending: the file changed, and an apply is due",
+    }
+}
+
+/// How many resources of which standing, by their kind; nothing where nothing differs.
+fn standings(drift: &Drift) -> String {
+    let mut rows: BTreeMap<&str, BTreeMap<Standing, usize>> = BTreeMap::new();
+    for (address, judgement) in &drift.judgements {
+        let (kind, _) = group::resource(address);
+        *rows.entry(kind).or_default().entry(judgement.standing).or_default() += 1;
+    }
+    let cells = |cells: &BTreeMap<Standing, usize>| Standing::ALL.map(|one| cells.get(&one).copied().unwrap_or(0));
+    grid(&Standing::ALL.map(|one| words(one).1), rows.iter().map(|(kind, row)| (*kind, cells(row))))
+}
+
 /// How many changes of which kind, by kind of resource; nothing where nothing changes.
 fn table(plan: &Plan) -> String {
     let mut rows: BTreeMap<&str, [usize; 6]> = BTreeMap::new();
@@ -206,27 +261,30 @@ fn table(plan: &Plan) -> String {
             *cell += 1;
         }
     }
-    if rows.is_empty() {
-        return String::new();
-    }
-    let row = |(kind, cells): (&str, [usize; 6])| {
+    grid(&["create", "update", "replace", "delete", "adopt", "cosmetic"], rows.into_iter())
+}
+
+/// A table of counts; nothing where it has no rows.
+fn grid<'a, const N: usize>(titles: &[&str; N], rows: impl Iterator<Item = (&'a str, [usize; N])>) -> String {
+    let row = |(kind, cells): (&str, [usize; N])| {
         let cells = cells.map(|n| if n == 0 { "·".to_owned() } else { format!("**{n}**") });
         format!("| {kind} | {} |\n", cells.join(" | "))
     };
-    let rows: String = rows.into_iter().map(row).collect();
-    format!(
-        "| | create | update | replace | delete | adopt | cosmetic |\n|---|---:|---:|---:|---:|---:|---:|\n{rows}\n"
-    )
+    let rows: String = rows.map(row).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    format!("| | {} |\n|---|{}\n{rows}\n", titles.join(" | "), "---:|".repeat(N))
 }
 
-fn action(change: &Change) -> (&'static str, &'static str) {
+fn symbol(change: &Change) -> &'static str {
     match change.action {
-        _ if change.cosmetic => ("≈", "cosmetic"),
-        Action::Create => ("➕", "create"),
-        Action::Update => ("✏️", "update"),
-        Action::Replace => ("♻️", "replace"),
-        Action::Delete => ("➖", "delete"),
-        Action::Adopt => ("🤝", "adopt"),
+        _ if change.cosmetic => "≈",
+        Action::Create => "➕",
+        Action::Update => "✏️",
+        Action::Replace => "♻️",
+        Action::Delete => "➖",
+        Action::Adopt => "🤝",
     }
 }
 
@@ -257,7 +315,7 @@ fn sign_first(line: &str) -> String {
 }
 
 /// What did not fit, and where it is.
-fn end(fitted: Fitted) -> String {
+fn end(fitted: Fitted, view: View) -> String {
     let Fitted { text: _, shortened, omitted } = fitted;
     let mut said: Vec<String> = omitted
         .iter()
@@ -273,9 +331,10 @@ fn end(fitted: Fitted) -> String {
     if said.is_empty() {
         return String::new();
     }
+    let whole = view.command();
     format!(
-        "> [!NOTE]\n> This does not fit into a comment: {}. The whole plan is in the artifact of this run \
-         (`rolecall plan --format html`).\n",
+        "> [!NOTE]\n> This does not fit into a comment: {}. The whole {whole} is in the artifact of this run \
+         (`rolecall {whole} --format html`).\n",
         said.join(", ")
     )
 }

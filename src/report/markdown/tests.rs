@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::{AccountPlan, Attribute, Severity};
+use crate::drift::{Scope, judge};
+use crate::plan::{AccountPlan, Attribute, Cause, Severity};
 use crate::report::tests::{
-    account, change, creation, differ, document, finding, mixed, plan as plan_of, skipped, statement, trust,
+    account, change, creation, differ, document, drifted, finding, mixed, plan as plan_of, skipped, statement, trust,
     unreadable, update, widened,
 };
 
@@ -98,6 +99,117 @@ fn a_comment_is_never_too_long_and_counts_what_it_leaves_out() {
     );
 }
 
+fn drift_of(accounts: Vec<AccountPlan>, findings: Vec<crate::plan::Finding>) -> Drift {
+    judge(plan_of(accounts, findings), &[], jiff::civil::date(2026, 1, 2), Scope::Whole)
+}
+
+fn said(drift: &Drift, secrets: &Secrets) -> String {
+    let mut out = Vec::new();
+    super::drift(drift, secrets, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn by_hand(change: Change) -> Change {
+    Change { cause: Cause::Drift, ..change }
+}
+
+#[test]
+fn a_drift_as_a_comment() {
+    insta::assert_snapshot!(said(&drifted(), &Secrets::default()));
+}
+
+#[test]
+fn drift_that_somebody_must_look_at_comes_before_what_is_accepted_or_pending() {
+    let text = said(&drifted(), &Secrets::default());
+    let sections: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#### ")).collect();
+    assert_eq!(
+        sections,
+        [
+            "⚠️ Access is wider than desired (1)",
+            "Changed by hand (3)",
+            "Changed by hand, and the file changed too (1)",
+            "Differs, and nobody knows who moved: nothing is on record (1)",
+            "Accepted (1)",
+            "Pending: the file changed, and an apply is due (2)",
+            "🚫 1 account could not be read, what drifted there is not known",
+            "Findings (1)",
+        ]
+    );
+    assert!(!text.contains("Apply is refused") && !text.contains("stop"), "nothing is applied: {text}");
+}
+
+#[test]
+fn the_signs_of_drift_say_what_was_done_and_those_of_what_is_pending_what_will_be() {
+    let attached = |cause| {
+        move |id: &str| {
+            let policies = |names: &[&str]| names.iter().map(|name| json!(name)).collect::<Value>();
+            let diff = differ(Attribute::ManagedPolicies, policies(&["live"]), policies(&["desired"]));
+            Change { cause, ..change(&format!("{id}/role/X"), Action::Update, "managed_policies differ", vec![diff]) }
+        }
+    };
+    for (cause, come, gone) in [(Cause::Drift, "live", "desired"), (Cause::Desired, "desired", "live")] {
+        let text = said(&drift_of(accounts(1, attached(cause)), vec![]), &Secrets::default());
+        let line = |sign: char, word: &str| text.lines().any(|line| line.starts_with(sign) && line.ends_with(word));
+        assert!(line('+', come) && line('-', gone), "{text}");
+    }
+}
+
+#[test]
+fn one_role_that_drifted_in_three_hundred_accounts_is_short() {
+    let text = said(&drift_of(accounts(300, |id| by_hand(update(id))), vec![]), &Secrets::default());
+    assert!(text.chars().count() < 4500, "{}:\n{text}", text.chars().count());
+    assert_eq!(text.matches("<details>").count(), 1, "{text}");
+    assert!(text.contains("in 300 accounts") && text.contains("| role | **300** |"), "{text}");
+}
+
+#[test]
+fn a_comment_about_drift_is_never_too_long_and_counts_what_it_leaves_out() {
+    let findings =
+        (0..1000).map(|n| finding("unmanaged", Severity::Warn, None, &format!("{n} {}", "long ".repeat(80))));
+    for drift in [
+        drift_of(unlike(800, 1), vec![]),
+        drift_of(unlike(30, 60), findings.clone().collect()),
+        drift_of(
+            unlike(800, 1)
+                .into_iter()
+                .map(|part| AccountPlan { changes: part.changes.into_iter().map(by_hand).collect(), ..part })
+                .collect(),
+            findings.collect(),
+        ),
+    ] {
+        let text = said(&drift, &Secrets::default());
+        assert!(length(&text) <= LIMIT, "{}", length(&text));
+        assert!(
+            text.contains("not shown") && text.contains("`rolecall drift --format html`"),
+            "{}",
+            &text[text.len() - 900..]
+        );
+        assert_eq!(text.matches("<details>").count(), text.matches("\n</details>").count());
+    }
+    let text = said(&drift_of(unlike(800, 1), vec![]), &Secrets::default());
+    let shown = text.matches("<b>differs</b>").count();
+    assert!(
+        text.contains(&format!("**{} differences in {0} accounts** not shown", 800 - shown)),
+        "{}",
+        &text[text.len() - 400..]
+    );
+}
+
+#[test]
+fn nothing_that_drifted_is_markup_or_shows_a_sensitive_value() {
+    let diff = differ(Attribute::Description, json!(HOSTILE), json!("it is s3cret"));
+    let mut changed = by_hand(change("222222222222/role/X", Action::Update, HOSTILE, vec![diff]));
+    changed.address = format!("222222222222/role/{HOSTILE}");
+    let foreign = finding("foreign-owner", Severity::Stop, Some("222222222222/role/X"), &format!("s3cret {HOSTILE}"));
+    let mut secrets = Secrets::default();
+    secrets.insert("s3cret");
+    let mut drift = drift_of(vec![account("222222222222", HOSTILE, vec![changed])], vec![foreign]);
+    drift.plan.name = HOSTILE.into();
+    let text = said(&drift, &secrets);
+    assert!(!text.contains("s3cret") && text.matches("(sensitive)").count() == 2, "{text}");
+    inert(&text);
+}
+
 /// What Markdown and HTML would make of names and values that a stranger chose.
 const HOSTILE: &str =
     "a|b `c` ``` </details><script>alert(1)</script> @octocat #1 [x](http://evil.example) *b* _i_ $x$ &lt; \u{202e}";
@@ -120,6 +232,14 @@ fn nothing_from_aws_is_markup() {
     );
     plan.name = HOSTILE.into();
     let text = shown(&plan);
+    inert(&text);
+    assert!(text.contains("\n````diff\n"), "{text}");
+    assert_eq!(text.matches("\n</details>").count(), 1);
+}
+
+/// Asserts that nothing of [`HOSTILE`] is left as it was, fences aside.
+#[track_caller]
+fn inert(text: &str) {
     let mut fence = None;
     for line in text.lines() {
         let ticks: String = line.chars().take_while(|c| *c == '`').collect();
@@ -146,9 +266,7 @@ fn nothing_from_aws_is_markup() {
             }
         }
     }
-    assert!(fence.is_none() && text.contains("\n````diff\n"), "{text}");
-    assert!(!text.contains('\u{202e}'));
-    assert_eq!(text.matches("\n</details>").count(), 1);
+    assert!(fence.is_none() && !text.contains('\u{202e}'), "{text}");
 }
 
 #[test]
