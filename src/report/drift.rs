@@ -11,15 +11,12 @@ use std::io;
 use super::group::{self, AccountName, Group, Sameness};
 use super::human::{self, attribute};
 use super::style::{Page, Style, Tone, count};
-use crate::drift::who::Who;
+use super::who::{self, Extent};
 use crate::drift::{Drift, Standing, Summary};
 use crate::plan::{Action, Change, Finding, Plan, differ};
 
 /// The indent of what belongs to a headline.
 const BODY: usize = 6;
-
-/// How many different answers about one change are shown before the rest is counted.
-const ANSWERS: usize = 10;
 
 /// Writes what drifted.
 pub fn drift(drift: &Drift, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
@@ -63,7 +60,7 @@ fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result
     for group in groups {
         change(&group, standing, page)?;
         if standing.is_drift() {
-            who(drift, &group, page)?;
+            answers(drift, &group, page)?;
         }
     }
     Ok(())
@@ -159,33 +156,14 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
     attribute::attributes(&group.change, BODY, page)
 }
 
-/// Who did it: equal answers once, with their accounts where others were told otherwise.
-fn who(drift: &Drift, group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
-    let (kind, name) = group.resource();
-    let told = group.accounts.iter().filter_map(|account| {
-        let address = format!("{}/{kind}/{}", account.id, name.replace(group::ACCOUNT, account.id.as_str()));
-        Some((*account, drift.who.get(&address)?))
-    });
-    let folded = |(account, who): &(AccountName<'_>, &Who)| {
-        who.lines().iter().map(|line| group::fold_text(line, account.id)).collect::<Vec<String>>()
-    };
-    let bundles = group::fold(told, |(_, who)| who.lines(), folded);
-    let alone = bundles.len() == 1;
-    let shown = if page.style.is_verbose() { bundles.len() } else { ANSWERS };
-    for (members, sameness) in bundles.iter().take(shown) {
-        let Some(first) = members.first() else { continue };
-        let accounts: Vec<AccountName<'_>> = members.iter().map(|(account, _)| *account).collect();
-        let accounts = group::shortened(&accounts, page.style.is_verbose()).join(", ");
-        let mut place = if alone { String::new() } else { format!("{accounts}: ") };
+fn answers(drift: &Drift, group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
+    let extent = if page.style.is_verbose() { Extent::All } else { Extent::Some };
+    for lines in who::answers(drift, group, extent) {
         let mut label = page.paint(Tone::Title, "who");
-        for line in if *sameness == Sameness::Folded { folded(first) } else { first.1.lines() } {
-            page.entry(BODY, &label, 3, &format!("{place}{line}"))?;
-            (label, place) = ("   ".to_owned(), String::new());
+        for line in lines {
+            page.entry(BODY, &label, 3, &line)?;
+            "   ".clone_into(&mut label);
         }
-    }
-    if bundles.len() > shown {
-        let more = count(bundles.len() - shown, "answer");
-        page.entry(BODY, "   ", 3, &format!("+ {more} more; `--verbose` shows all of them"))?;
     }
     Ok(())
 }

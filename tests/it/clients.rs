@@ -132,9 +132,9 @@ fn the_aws_cli_asks_the_sandbox_who_did_it() {
     for n in 0..3 {
         server.aws(&["iam", "tag-role", "--role-name", "vendor", "--tags", &format!("Key=n,Value={n}")]).exits(0);
     }
-    let look = ["cloudtrail", "lookup-events", "--page-size", "2", "--lookup-attributes"];
-    let named = |name: &str| format!("AttributeKey=ResourceName,AttributeValue={name}");
-    let told = server.aws(&[&look[..], &[&named("vendor")]].concat()).exits(0).json();
+    let lookup = ["cloudtrail", "lookup-events", "--page-size", "2", "--lookup-attributes"];
+    let about = |name: &str| format!("AttributeKey=ResourceName,AttributeValue={name}");
+    let told = server.aws(&[&lookup[..], &[&about("vendor")]].concat()).exits(0).json();
     let names: Vec<&str> =
         told["Events"].as_array().unwrap().iter().map(|event| event["EventName"].as_str().unwrap()).collect();
     assert_eq!(names, ["TagRole", "TagRole", "TagRole", "CreateRole"], "{told}");
@@ -144,10 +144,10 @@ fn the_aws_cli_asks_the_sandbox_who_did_it() {
     let record: Value = serde_json::from_str(event["CloudTrailEvent"].as_str().unwrap()).unwrap();
     assert_eq!(record["userIdentity"]["arn"], "arn:aws:iam::111111111111:user/admin");
     let later = ["--start-time", "2999-01-01T00:00:00Z"];
-    let later = server.aws(&[&look[..], &[&named("vendor")], &later].concat()).exits(0).json();
+    let later = server.aws(&[&lookup[..], &[&about("vendor")], &later].concat()).exits(0).json();
     assert_eq!(later["Events"], json!([]));
-    server.refuses(&[&look[..], &[&named("a"), &named("b")]].concat(), &["InvalidLookupAttributesException"]);
-    let away = server.aws(&[&look[..], &[&named("vendor"), "--region", "eu-west-1"]].concat()).exits(0).json();
+    server.refuses(&[&lookup[..], &[&about("a"), &about("b")]].concat(), &["InvalidLookupAttributesException"]);
+    let away = server.aws(&[&lookup[..], &[&about("vendor"), "--region", "eu-west-1"]].concat()).exits(0).json();
     assert_eq!(away["Events"], json!([]), "IAM's events are in one region");
 }
 

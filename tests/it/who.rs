@@ -105,7 +105,7 @@ async fn who_did_it_is_named_with_time_address_and_event_id() {
     assert_eq!(told(&who(&drift, &format!("{PAYMENTS}/grant/user/mallory"))), expect);
 
     let id = event["event_id"].as_str().unwrap();
-    for format in ["text"] {
+    for format in ["text", "markdown", "html"] {
         let mut command = served.command(&desired, &["drift", "--who", "--format", format]);
         let said = run(command.env("AWS_REGION", "eu-west-1")).exits(2);
         said.says(&["user/mallory", "127.0.0.1", "AttachRolePolicy", id, "user/by-hand", "203.0.113.7"]);
