@@ -268,7 +268,8 @@ impl Drift {
     }
 
     /// The drift as `--format json` prints it: accounts, changes and differences as in a plan, each difference with its
-    /// `cause` and with what accepts it, each change with `who` did it, `null` where nobody asked. Sensitive values are masked.
+    /// `cause` and with what accepts it, each change with `who` did it, `null` where
+    /// nobody asked. Sensitive values are masked.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = self.plan.shown(secrets);
         let accounts = value.get_mut("accounts").and_then(Value::as_array_mut).into_iter().flatten();

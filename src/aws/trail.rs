@@ -1,9 +1,9 @@
 //! Who changed a resource: the event history of CloudTrail, which every account has without a trail.
 //!
-//! IAM is a global service, so its events are in the history of one region of the partition, whatever region the caller
-//! is in (CloudTrail User Guide, "Global service events"; those that IAM's endpoints sign for: IAM User Guide, "IAM and
-//! AWS STS endpoints"). An event is found by what its request names: a role, user or group by its name, a customer
-//! managed policy by its ARN, and its creation by its name.
+//! IAM is a global service, so its events are in the history of one region, whatever region the caller is in: `us-east-1`
+//! (CloudTrail User Guide, "Global service events"), and in other partitions the one that IAM's endpoint is in (AWS General
+//! Reference, "IAM endpoints and quotas"). An event is found by what its request names: a role, user or group by its
+//! name, a customer managed policy by its ARN.
 //!
 //! The history answers two calls a second for each account and region, one attribute and 50 events a call, 90 days back
 //! and up to 15 minutes late (CloudTrail API Reference, `LookupEvents`). So calls of one account come one after

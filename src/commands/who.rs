@@ -33,11 +33,12 @@ pub async fn ask(
 ) -> Result<BTreeMap<String, Who>, Stop> {
     let now = Timestamp::now();
     let known = before.map(|before| drift.known_from(before)).unwrap_or_default();
-    let is_open = |change: &&Change| known.get(change.address.as_str()).is_none_or(|who| who.is_open(now));
+    let is_open = |change: &&Change| {
+        drift.is_culpable(change) && known.get(change.address.as_str()).is_none_or(|who| who.is_open(now))
+    };
     let mut open: BTreeMap<AccountId, Vec<(String, Question)>> = BTreeMap::new();
     for part in &drift.plan.accounts {
-        let changes: Vec<&Change> = part.changes.iter().filter(|change| drift.is_culpable(change)).collect();
-        let changes: Vec<&Change> = changes.into_iter().filter(is_open).collect();
+        let changes: Vec<&Change> = part.changes.iter().filter(is_open).collect();
         if changes.is_empty() {
             continue;
         }

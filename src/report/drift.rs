@@ -156,6 +156,7 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
     attribute::attributes(&group.change, BODY, page)
 }
 
+/// Who did it.
 fn answers(drift: &Drift, group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
     let extent = if page.style.is_verbose() { Extent::All } else { Extent::Some };
     for lines in who::answers(drift, group, extent) {
