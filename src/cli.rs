@@ -249,6 +249,9 @@ pub enum Command {
         /// Also what --prune and destroy need
         #[arg(long)]
         prune: bool,
+        /// Also what drift --who needs
+        #[arg(long)]
+        who: bool,
         /// The partition of the ARNs: aws, aws-cn, aws-us-gov
         #[arg(long, default_value = "aws", value_name = "NAME")]
         partition: String,
@@ -373,6 +376,10 @@ pub struct DriftArgs {
     /// account is read for that
     #[arg(long)]
     pub unmanaged: bool,
+    /// Ask CloudTrail in each account who did it: user, time, source address and event id of the last changes of what
+    /// drifted. Needs cloudtrail:LookupEvents there; without it the report says so
+    #[arg(long)]
+    pub who: bool,
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     pub format: PlanFormat,

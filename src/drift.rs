@@ -6,6 +6,8 @@
 //!
 //! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what nobody looked at.
 
+pub mod who;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -16,6 +18,7 @@ use crate::config::Accept;
 use crate::org::glob;
 use crate::plan::{AccountPlan, Action, AttributeDiff, Cause, Change, Converged, Finding, Plan, Severity, Status};
 use crate::resource::secret::Secrets;
+use who::Who;
 
 /// The version of drift's JSON.
 pub const FORMAT: &str = "rolecall-drift/1";
@@ -84,6 +87,8 @@ pub struct Drift {
     pub judgements: BTreeMap<String, Judgement>,
     /// The counts.
     pub summary: Summary,
+    /// By address, who did it, of those that were asked about.
+    pub who: BTreeMap<String, Who>,
 }
 
 /// The counts of a drift report: resources, by what became of them.
@@ -137,7 +142,7 @@ pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> D
     let said: Vec<Finding> =
         over.iter().map(|accept| expired(accept)).chain(idle.map(|accept| idle_one(accept))).collect();
     let summary = summary(&plan, &judgements, cosmetic);
-    Drift { plan: plan.with_findings(said), judgements, summary }
+    Drift { plan: plan.with_findings(said), judgements, summary, who: BTreeMap::new() }
 }
 
 fn speaks_of(accept: &Accept, change: &Change, diff: &AttributeDiff) -> bool {
@@ -249,9 +254,11 @@ fn by_hand(address: &str, reason: String) -> Change {
 }
 
 impl Drift {
-    /// Whether another look found the same.
+    /// Whether another look found the same, and the same people behind it.
     pub fn is_same(&self, other: &Self) -> bool {
-        let found = |drift: &Self| (drift.plan.findings.clone(), drift.judgements.clone(), drift.summary);
+        let events = |drift: &Self| drift.who.values().map(|who| who.events.clone()).collect::<Vec<_>>();
+        let found =
+            |drift: &Self| (drift.plan.findings.clone(), drift.judgements.clone(), drift.summary, events(drift));
         self.plan.accounts == other.plan.accounts && found(self) == found(other)
     }
 
@@ -261,7 +268,8 @@ impl Drift {
     }
 
     /// The drift as `--format json` prints it: accounts, changes and differences as in a plan, each difference with its
-    /// `cause` and with what accepts it. Sensitive values are masked.
+    /// `cause` and with what accepts it, each change with `who` did it, `null` where
+    /// nobody asked. Sensitive values are masked.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = self.plan.shown(secrets);
         let accounts = value.get_mut("accounts").and_then(Value::as_array_mut).into_iter().flatten();
@@ -270,6 +278,9 @@ impl Drift {
             for (shown, change) in changes.zip(&part.changes) {
                 if let Some(judgement) = self.judgement(change) {
                     complete(shown, change, judgement, secrets);
+                }
+                if let Some(members) = shown.as_object_mut() {
+                    members.insert("who".to_owned(), json!(self.who.get(&change.address).map(Who::shown)));
                 }
             }
         }

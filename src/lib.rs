@@ -24,7 +24,7 @@
 //! - [`diff`]: compares the two, field by field.
 //! - [`lint`]: what speaks against a desired role, one rule per function, with stable codes.
 //! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
-//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; and what of that is accepted.
+//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; what of that is accepted, and who did it.
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.

@@ -38,6 +38,15 @@ pub enum Extras {
     Remove,
 }
 
+/// Whether it is asked who changed what drifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// It is not.
+    Left,
+    /// It is: `drift --who`.
+    Asked,
+}
+
 /// What the access role must be allowed is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
@@ -53,6 +62,8 @@ pub struct Scope<'a> {
     pub commands: Commands,
     /// What happens to what is no longer desired.
     pub extras: Extras,
+    /// Whether it is asked who did it.
+    pub history: History,
 }
 
 /// What only the caller must be allowed.
@@ -194,6 +205,9 @@ pub fn access_role(scope: Scope<'_>) -> Policy {
     }
     if scope.extras == Extras::Remove {
         scope.prune(&mut policy);
+    }
+    if scope.history == History::Asked {
+        policy.allow(&[Operation::LookupEvents], &["*".to_owned()]);
     }
     of(policy, scope.commands)
 }

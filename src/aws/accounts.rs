@@ -127,14 +127,19 @@ impl Accounts {
         if account.id == aws.caller().account {
             return aws.session.clone();
         }
-        let role = (access.role_for)(account);
+        let (role, session_name) = self.role_and_session(account);
         Session::new(Source::Role(Role {
             sts: aws.sts.clone(),
             account: account.id,
             arn: format!("arn:{}:iam::{}:role/{}", aws.partition(), account.id, role.trim_start_matches('/')),
-            session_name: access.session_name.clone(),
+            session_name: session_name.to_owned(),
             external_id: access.external_id.clone(),
         }))
+    }
+
+    /// The role that an account is entered by, with its path, and the name of its session.
+    pub(super) fn role_and_session(&self, account: &Account) -> (String, &str) {
+        ((self.0.access.role_for)(account), &self.0.access.session_name)
     }
 
     /// A client of the account, once its session stands: a refusal to enter must not look like a failed call to IAM.
@@ -159,6 +164,11 @@ impl Iam {
     /// Names a call for its errors.
     pub fn call<'a>(&self, operation: Operation, resource: Option<&'a str>) -> Call<'a> {
         Call { account: Some(self.account), operation, resource }
+    }
+
+    /// The session of the account, for the clients of other services.
+    pub fn session(&self) -> Session {
+        self.entered.session.clone()
     }
 
     /// How many roles and policies the last bulk read of this run saw here.

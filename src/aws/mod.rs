@@ -23,6 +23,7 @@ pub mod session;
 #[cfg(test)]
 mod testing;
 mod trace;
+pub mod trail;
 pub mod write;
 
 pub use accounts::{Access, Accounts};

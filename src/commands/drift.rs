@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::survey::Survey;
-use super::{Console, Stop, ledger, notify, plan, planning, watch};
+use super::{Console, Stop, ledger, notify, plan, planning, watch, who};
 use crate::aws;
 use crate::cli::{DriftArgs, PlanFormat};
 use crate::drift::{self, Drift, Scope};
@@ -33,7 +33,7 @@ pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Res
     }
     let start = Instant::now();
     let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
-    let drift = look(args, &mut survey, &aws, console).await?;
+    let drift = look(args, &mut survey, &aws, None, console).await?;
     if let Some(path) = &args.metrics_file {
         let ended_at = jiff::Timestamp::now().as_second();
         let rounds = Rounds { done: 1, failed: 0, ended_at, took: start.elapsed().as_secs_f64() };
@@ -43,11 +43,12 @@ pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Res
     Ok(ending(&drift))
 }
 
-/// Reads the accounts and judges what differs.
+/// Reads the accounts and judges what differs. What the look `before` was told about who did it is not asked again.
 pub async fn look(
     args: &DriftArgs,
     survey: &mut Survey,
     aws: &aws::Settings,
+    before: Option<&Drift>,
     console: &Console,
 ) -> Result<Drift, Stop> {
     // A resource that lost its mark by hand is drift. A plan leaves it alone unless adoption is allowed.
@@ -63,7 +64,11 @@ pub async fn look(
     }
     let scope = if args.scope.account.is_empty() && args.scope.role.is_empty() { Scope::Whole } else { Scope::Part };
     let plan = plan.with_findings(findings);
-    Ok(drift::judge(plan, survey.config.accepts(), survey.settings.today, scope))
+    let mut drift = drift::judge(plan, survey.config.accepts(), survey.settings.today, scope);
+    if args.who {
+        drift.who = who::ask(&drift, before, (survey, &state), args.scope.parallelism, console).await?;
+    }
+    Ok(drift)
 }
 
 /// Prints a drift, and tells the webhook: once, or while watching when it is another than before.

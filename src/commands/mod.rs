@@ -28,6 +28,7 @@ mod validate;
 mod verify;
 mod verifying;
 mod watch;
+mod who;
 
 pub use console::Console;
 pub use stop::Stop;
@@ -37,7 +38,7 @@ use tracing::Instrument as _;
 use crate::aws;
 use crate::cli::{Cli, Command, SandboxCommand};
 use crate::exit::Exit;
-use crate::permissions::{Commands, Extras};
+use crate::permissions::{Commands, Extras, History};
 use crate::sandbox::world::Permissions;
 
 /// Runs one command and says how it ended.
@@ -89,10 +90,11 @@ async fn perform(command: Command, console: &Console) -> Result<Exit, Stop> {
         Command::Schema => manual::schema(console),
         Command::Completions { shell } => manual::completions(shell, console),
         Command::Man { out } => manual::man(out.as_deref(), console),
-        Command::Permissions { desired, read_only, prune, partition, state, format } => {
+        Command::Permissions { desired, read_only, prune, who, partition, state, format } => {
             let commands = if read_only { Commands::Reading } else { Commands::All };
             let extras = if prune { Extras::Remove } else { Extras::Keep };
-            let options = permissions::Options { commands, extras, partition, state, format };
+            let history = if who { History::Asked } else { History::Left };
+            let options = permissions::Options { commands, extras, history, partition, state, format };
             permissions::run(&desired, &options, console)
         }
         Command::State { command } => state::run(&command, aws, console).await,

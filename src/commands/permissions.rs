@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::render::STAND_INS;
 use crate::exit::Exit;
 use crate::org::{AccountId, Partition};
-use crate::permissions::{self, Commands, Entry, Extras, Policy, Scope, Tags};
+use crate::permissions::{self, Commands, Entry, Extras, History, Policy, Scope, Tags};
 use crate::report;
 use crate::store::backend::Location;
 
@@ -22,6 +22,8 @@ pub struct Options {
     pub commands: Commands,
     /// Whether to add what `--prune` and `destroy` need.
     pub extras: Extras,
+    /// Whether to add what `drift --who` needs.
+    pub history: History,
     /// The partition of every ARN.
     pub partition: String,
     /// Where the state is.
@@ -43,6 +45,7 @@ pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<E
         stand_ins: STAND_INS,
         commands: options.commands,
         extras,
+        history: options.history,
     };
     let access_role = permissions::access_role(scope);
     let mut caller = permissions::caller(&entry(&config, &options.state)?, scope);

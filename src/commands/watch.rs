@@ -115,7 +115,7 @@ async fn one(
     if round > 1 {
         *survey = survey.again(&args.scope, console).await?;
     }
-    let drift = drift::look(args, survey, aws, console).await?;
+    let drift = drift::look(args, survey, aws, before, console).await?;
     let seen = match before {
         None => Seen::First,
         Some(before) if before.is_same(&drift) => Seen::Same,

@@ -11,6 +11,7 @@ use std::io;
 use super::group::{self, AccountName, Group, Sameness};
 use super::human::{self, attribute};
 use super::style::{Page, Style, Tone, count};
+use super::who::{self, Extent};
 use crate::drift::{Drift, Standing, Summary};
 use crate::plan::{Action, Change, Finding, Plan, differ};
 
@@ -58,6 +59,9 @@ fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result
     page.line(0, &text)?;
     for group in groups {
         change(&group, standing, page)?;
+        if standing.is_drift() {
+            answers(drift, &group, page)?;
+        }
     }
     Ok(())
 }
@@ -150,6 +154,19 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
     }
     page.prose(BODY, Tone::Faint, &group.change.reason)?;
     attribute::attributes(&group.change, BODY, page)
+}
+
+/// Who did it.
+fn answers(drift: &Drift, group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
+    let extent = if page.style.is_verbose() { Extent::All } else { Extent::Some };
+    for lines in who::answers(drift, group, extent) {
+        let mut label = page.paint(Tone::Title, "who");
+        for line in lines {
+            page.entry(BODY, &label, 3, &line)?;
+            "   ".clone_into(&mut label);
+        }
+    }
+    Ok(())
 }
 
 fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {

@@ -22,6 +22,7 @@ pub mod style;
 pub mod subject;
 pub mod unread;
 pub mod verify;
+pub mod who;
 
 #[cfg(test)]
 mod tests;

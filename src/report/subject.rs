@@ -4,6 +4,7 @@
 //! drift, what nobody has to look at comes last, whatever it widens: what is accepted, and what is only pending.
 
 use super::group::{self, Group};
+use super::who::{self, Extent};
 use super::{drift as standing, human};
 use crate::drift::{Drift, Standing};
 use crate::plan::{Action, Change, Plan};
@@ -59,19 +60,25 @@ pub struct Listed<'a> {
     pub group: Group<'a>,
     /// What became of them; nothing in a plan.
     pub standing: Option<Standing>,
+    /// Who did it, where that was asked: a few lines for each answer.
+    pub who: Vec<Vec<String>>,
 }
 
 impl<'a> Subject<'a> {
     /// A plan.
     pub fn of_plan(plan: &'a Plan) -> Self {
-        let changes = group::groups(plan).into_iter().map(|group| Listed { group, standing: None });
+        let changes = group::groups(plan).into_iter().map(|group| Listed { group, standing: None, who: Vec::new() });
         Self { view: View::Plan, plan, summary: human::summary_line(plan).1, changes: in_order(changes) }
     }
 
     /// A drift, given its parts by standing.
-    pub fn of_drift(drift: &'a Drift, parts: &'a [(Standing, Plan)]) -> Self {
+    pub fn of_drift(drift: &'a Drift, parts: &'a [(Standing, Plan)], extent: Extent) -> Self {
+        let one = |standing: Standing, group: Group<'a>| {
+            let who = if standing.is_drift() { who::answers(drift, &group, extent) } else { Vec::new() };
+            Listed { group, standing: Some(standing), who }
+        };
         let listed = |(standing, part): &'a (Standing, Plan)| {
-            group::groups(part).into_iter().map(|group| Listed { group, standing: Some(*standing) })
+            group::groups(part).into_iter().map(move |group| one(*standing, group))
         };
         let changes = in_order(parts.iter().flat_map(listed));
         Self { view: View::Drift, plan: &drift.plan, summary: standing::summary(&drift.summary).1, changes }

@@ -1,5 +1,6 @@
 //! What rolecall manages: policy documents, roles, managed policies, grants, and the writes that change them.
 
+pub mod event;
 pub mod grant;
 pub mod managed_policy;
 pub mod name;

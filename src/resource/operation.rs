@@ -3,8 +3,8 @@
 //! This is the one table of them: no call is made but by one of these names, since errors, traces and the record of a run
 //! are named by it, and the policies that `permissions` prints are made of it.
 //!
-//! Source: Service Authorization Reference, "Actions, resources, and condition keys" for IAM, AWS STS, AWS Organizations
-//! and Amazon S3.
+//! Source: Service Authorization Reference, "Actions, resources, and condition keys" for IAM, AWS STS, AWS Organizations,
+//! Amazon S3 and AWS CloudTrail.
 
 use std::fmt;
 
@@ -99,6 +99,8 @@ operations! {
     GetObject "s3" "GetObject" Object Read
     ListObjectsV2 "s3" "ListBucket" Bucket Read
     PutObject "s3" "PutObject" Object Write
+
+    LookupEvents "cloudtrail" "LookupEvents" Everything Read
 
     GetAccountAuthorizationDetails "iam" "GetAccountAuthorizationDetails" Everything Read
     GetAccountSummary "iam" "GetAccountSummary" Everything Read

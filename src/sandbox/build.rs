@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::cloudtrail::Trail;
 use super::world::{
     AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState, UnitState, UserState, World,
 };
@@ -217,6 +218,7 @@ impl World {
             sts_lag: Duration::ZERO,
             permissions: Permissions::Ignored,
             ids,
+            trail: Trail::default(),
         };
         let placed = |account: &AccountSpec| by_path.get(&account.ou).unwrap_or(&root).clone();
         let management = AccountState::of(&spec.management, management_account, placed(&spec.management));

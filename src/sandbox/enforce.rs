@@ -1,4 +1,4 @@
-//! Whether a caller's own policies allow what it asks of IAM and Organizations.
+//! Whether a caller's own policies allow what it asks of IAM, Organizations and CloudTrail.
 //!
 //! Off unless it is asked for ([`Permissions::Enforced`]): whoever plays with a sandbox may do everything. STS holds
 //! callers against their policies in any case.
@@ -41,6 +41,13 @@ pub fn iam(world: &World, session: &Session, operation: &str, params: &Params) -
 pub fn organizations(world: &World, session: &Session, operation: &str, body: &[u8]) -> Result<(), ApiError> {
     let subject = || Subject { arn: organizations_arn(world, body), tags: BTreeMap::new() };
     check(world, session, [format!("organizations:{operation}")], subject)
+        .map_err(|message| ApiError::new(400, "AccessDeniedException", message))
+}
+
+/// Refuses a call to CloudTrail that the caller's own policies do not allow; what it looks up is narrowed by nothing.
+pub fn cloudtrail(world: &World, session: &Session, operation: &str) -> Result<(), ApiError> {
+    let subject = || Subject { arn: "*".to_owned(), tags: BTreeMap::new() };
+    check(world, session, [format!("cloudtrail:{operation}")], subject)
         .map_err(|message| ApiError::new(400, "AccessDeniedException", message))
 }
 

@@ -110,10 +110,11 @@ pub enum Refusal {
 impl Refusal {
     /// The error as `service` names it.
     ///
-    /// Source: the Common Errors pages of the API References of IAM, STS and Organizations.
+    /// Source: the Common Errors pages of the API References of IAM, STS, Organizations and CloudTrail.
     pub fn of(self, service: Service) -> ApiError {
-        let json = service == Service::Organizations;
+        let json = service.is_json();
         let (status, code, message) = match self {
+            Self::Throttling if service == Service::CloudTrail => (400, "ThrottlingException", "Rate exceeded"),
             Self::Throttling if json => (400, "TooManyRequestsException", "You have sent too many requests."),
             Self::Throttling => (400, "Throttling", "Rate exceeded"),
             Self::TooManyRequests => (429, "TooManyRequestsException", "Too Many Requests"),

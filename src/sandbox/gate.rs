@@ -6,7 +6,7 @@
 use super::protocol::{Request, Response, Service, json_answer, xml_answer};
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
-use super::{enforce, federated, iam, organizations, sts};
+use super::{cloudtrail, enforce, federated, iam, organizations, sts};
 use crate::org::AccountId;
 
 /// What a request asks, and of whom.
@@ -27,6 +27,9 @@ pub struct Incoming {
     pub call: Call,
     params: Params,
     body: Vec<u8>,
+    region: String,
+    /// The access key id.
+    key: String,
     caller: Result<Session, Refusal>,
 }
 
@@ -47,28 +50,33 @@ pub fn read(world: &World, request: &Request) -> Incoming {
         (None, false) => Service::Sts,
     };
     let caller = identify(world, request);
-    let params = if service == Service::Organizations { Params::default() } else { request.params() };
-    let operation = match service {
-        Service::Organizations => request.json_operation(),
-        Service::Iam | Service::Sts | Service::Other => params.get("Action"),
-    };
+    let params = if service.is_json() { Params::default() } else { request.params() };
+    let operation = if service.is_json() { request.json_operation() } else { params.get("Action") };
     let entered = (service == Service::Sts).then(|| params.get("RoleArn").and_then(sts::account_of)).flatten();
     let call = Call {
         service,
         operation: operation.unwrap_or_default().to_owned(),
         account: entered.or(caller.as_ref().ok().map(|session| session.account)),
     };
-    Incoming { call, params, body: request.body.clone(), caller }
+    let key = request.credential().map(|(key, _)| key.to_owned()).unwrap_or_default();
+    Incoming { call, params, body: request.body.clone(), region: request.region().to_owned(), key, caller }
 }
 
 /// Performs the call of a request.
 pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Response {
-    let Incoming { call: Call { service, operation, account: _ }, params, body, caller } = incoming;
+    let Incoming { call: Call { service, operation, account: _ }, params, body, region, key, caller } = incoming;
     match service {
         Service::Organizations => {
             let outcome = caller.map_err(Refusal::in_json).and_then(|session| {
                 enforce::organizations(world, &session, &operation, &body)?;
                 organizations::call(world, session.account, &operation, &body)
+            });
+            json_answer(outcome, request_id)
+        }
+        Service::CloudTrail => {
+            let outcome = caller.map_err(Refusal::in_json).and_then(|session| {
+                enforce::cloudtrail(world, &session, &operation)?;
+                cloudtrail::call(world, session.account, &region, &operation, &body)
             });
             json_answer(outcome, request_id)
         }
@@ -81,11 +89,16 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
                 Err(Refusal::Missing) if operation == "AssumeRoleWithSAML" => federated::with_saml(world, &params),
                 Err(refusal) => Err(refusal.in_xml()),
                 Ok(session) => match service {
-                    Service::Iam => enforce::iam(world, &session, &operation, &params)
-                        .and_then(|()| iam::call(world, session.account, &operation, &params)),
+                    Service::Iam => {
+                        let outcome = enforce::iam(world, &session, &operation, &params)
+                            .and_then(|()| iam::call(world, session.account, &operation, &params));
+                        cloudtrail::note(world, (&session, &key), &operation, &params, outcome.as_ref().err());
+                        outcome
+                    }
                     Service::Sts => sts::call(world, &session, &operation, &params),
-                    Service::Organizations | Service::Other => {
-                        Err(ApiError::new(400, "InvalidAction", "the sandbox speaks IAM, STS and Organizations only"))
+                    Service::Organizations | Service::CloudTrail | Service::Other => {
+                        let message = "the sandbox speaks IAM, STS, Organizations and CloudTrail only";
+                        Err(ApiError::new(400, "InvalidAction", message))
                     }
                 },
             };
@@ -96,11 +109,11 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
 
 /// An answer that refuses a call without performing it.
 pub fn refuse(incoming: &Incoming, error: ApiError, request_id: String) -> Response {
-    match incoming.call.service {
-        Service::Organizations => json_answer(Err(error), request_id),
-        service @ (Service::Iam | Service::Sts | Service::Other) => {
-            xml_answer(service, &incoming.call.operation, Err(error), request_id)
-        }
+    let Call { service, operation, account: _ } = &incoming.call;
+    if service.is_json() {
+        json_answer(Err(error), request_id)
+    } else {
+        xml_answer(*service, operation, Err(error), request_id)
     }
 }
 

@@ -1,4 +1,4 @@
-//! An AWS in this process: IAM, STS and Organizations as AWS documents them.
+//! An AWS in this process: IAM, STS, Organizations and CloudTrail's event history as AWS documents them.
 //!
 //! Many accounts, one organization, and trust that is enforced: whoever enters an account must be let in by the role's
 //! trust policy and by its own. The real SDK talks to it through [`Sandbox::http_client`], anything else over HTTP
@@ -7,6 +7,7 @@
 
 pub mod build;
 mod caller;
+pub mod cloudtrail;
 mod connector;
 mod enforce;
 pub mod faults;
@@ -96,10 +97,14 @@ impl Sandbox {
         Ok(credentials(&key, lifetime))
     }
 
-    /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts.
+    /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts. CloudTrail knows that
+    /// person as the user `by-hand`.
     pub fn by_hand(&self, account: AccountId, operation: &str, params: &[(&str, &str)]) -> Result<Xml, ApiError> {
-        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        iam::call(&mut self.lock(), account, operation, &Params(params))
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (params, mut world) = (Params(params.collect()), self.lock());
+        let answer = iam::call(&mut world, account, operation, &params);
+        cloudtrail::note_hand(&mut world, account, operation, &params, answer.as_ref().err());
+        answer
     }
 
     /// Looks at the world, or changes it.

@@ -1,7 +1,8 @@
-//! Requests and answers as they travel: the query protocol of IAM and STS, and JSON 1.1 of Organizations.
+//! Requests and answers as they travel: the query protocol of IAM and STS, and JSON 1.1 of Organizations
+//! and CloudTrail.
 //!
-//! Only what a call means is read from it: the service and the access key from the credential scope of
-//! `Authorization`, the operation from `Action` or `X-Amz-Target`, and the parameters. Signatures are not verified:
+//! Only what a call means is read from it: the service, the region and the access key from the credential scope
+//! of `Authorization`, the operation from `Action` or `X-Amz-Target`, and the parameters. Signatures are not verified:
 //! whoever knows an access key id is its holder.
 
 use std::fmt::Write;
@@ -54,6 +55,8 @@ pub enum Service {
     Sts,
     /// Organizations.
     Organizations,
+    /// CloudTrail.
+    CloudTrail,
     /// Something that the sandbox does not speak.
     Other,
 }
@@ -65,15 +68,23 @@ impl Service {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::Organizations => "organizations",
+            Self::CloudTrail => "cloudtrail",
             Self::Other => "other",
         }
+    }
+
+    /// Whether it speaks JSON 1.1, and not the query protocol.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Organizations | Self::CloudTrail)
     }
 
     /// The XML namespace of its answers, which holds the API's version.
     fn namespace(self) -> &'static str {
         match self {
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            Self::Iam | Self::Organizations | Self::Other => "https://iam.amazonaws.com/doc/2010-05-08/",
+            Self::Iam | Self::Organizations | Self::CloudTrail | Self::Other => {
+                "https://iam.amazonaws.com/doc/2010-05-08/"
+            }
         }
     }
 }
@@ -88,9 +99,16 @@ impl Request {
             "iam" => Service::Iam,
             "sts" => Service::Sts,
             "organizations" => Service::Organizations,
+            "cloudtrail" => Service::CloudTrail,
             _ => Service::Other,
         };
         Some((key, service))
+    }
+
+    /// The region of the credential scope; empty where there is none.
+    pub fn region(&self) -> &str {
+        let scope = self.authorization.as_deref().and_then(|text| text.split_once("Credential="));
+        scope.and_then(|(_, scope)| scope.split('/').nth(2)).unwrap_or_default()
     }
 
     /// The parameters of a query-protocol call; `Action` and `Version` are among them.
@@ -98,9 +116,12 @@ impl Request {
         Params(form_urlencoded::parse(&self.body).into_owned().collect())
     }
 
-    /// The operation of a JSON call: what follows the dot in `AWSOrganizationsV20161128.ListAccounts`.
+    /// The operation of a JSON call: what follows the last dot in `AWSOrganizationsV20161128.ListAccounts`, or in
+    /// `com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents`, of which some clients leave out the first part.
     pub fn json_operation(&self) -> Option<&str> {
-        self.target.as_deref()?.strip_prefix("AWSOrganizationsV20161128.")
+        let (service, operation) = self.target.as_deref()?.rsplit_once('.')?;
+        let known = service == "AWSOrganizationsV20161128" || service.ends_with("CloudTrail_20131101");
+        known.then_some(operation)
     }
 }
 

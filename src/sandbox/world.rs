@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cloudtrail::Trail;
 use crate::org::{AccountId, Partition};
 
 /// Everything there is. One lock guards it.
@@ -29,6 +30,8 @@ pub struct World {
     pub permissions: Permissions,
     /// Makes ids; the same seed gives the same ids for the same calls.
     pub ids: Ids,
+    /// What IAM was asked to change.
+    pub trail: Trail,
 }
 
 impl World {

@@ -123,6 +123,35 @@ fn the_aws_cli_talks_to_the_sandbox() {
 }
 
 #[test]
+fn the_aws_cli_asks_the_sandbox_who_did_it() {
+    if !installed(aws(), &["--version"], "the aws CLI") {
+        return;
+    }
+    let server = Server::start();
+    server.aws(&["iam", "create-role", "--role-name", "vendor", "--assume-role-policy-document", TRUST]).exits(0);
+    for n in 0..3 {
+        server.aws(&["iam", "tag-role", "--role-name", "vendor", "--tags", &format!("Key=n,Value={n}")]).exits(0);
+    }
+    let lookup = ["cloudtrail", "lookup-events", "--page-size", "2", "--lookup-attributes"];
+    let about = |name: &str| format!("AttributeKey=ResourceName,AttributeValue={name}");
+    let told = server.aws(&[&lookup[..], &[&about("vendor")]].concat()).exits(0).json();
+    let names: Vec<&str> =
+        told["Events"].as_array().unwrap().iter().map(|event| event["EventName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["TagRole", "TagRole", "TagRole", "CreateRole"], "{told}");
+    let event = &told["Events"][3];
+    assert_eq!((&event["Username"], &event["ReadOnly"]), (&json!("admin"), &json!("false")));
+    assert_eq!(event["Resources"][0], json!({"ResourceType": "AWS::IAM::Role", "ResourceName": "vendor"}));
+    let record: Value = serde_json::from_str(event["CloudTrailEvent"].as_str().unwrap()).unwrap();
+    assert_eq!(record["userIdentity"]["arn"], "arn:aws:iam::111111111111:user/admin");
+    let later = ["--start-time", "2999-01-01T00:00:00Z"];
+    let later = server.aws(&[&lookup[..], &[&about("vendor")], &later].concat()).exits(0).json();
+    assert_eq!(later["Events"], json!([]));
+    server.refuses(&[&lookup[..], &[&about("a"), &about("b")]].concat(), &["InvalidLookupAttributesException"]);
+    let away = server.aws(&[&lookup[..], &[&about("vendor"), "--region", "eu-west-1"]].concat()).exits(0).json();
+    assert_eq!(away["Events"], json!([]), "IAM's events are in one region");
+}
+
+#[test]
 fn boto3_talks_to_the_sandbox() {
     if !installed(python(), &["-c", "import boto3"], "boto3") {
         return;

@@ -36,3 +36,4 @@ mod telemetry;
 mod terminal;
 mod tidy;
 mod verify;
+mod who;

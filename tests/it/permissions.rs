@@ -286,6 +286,31 @@ async fn the_read_only_policies_are_enough_for_plan_and_verify_and_not_for_apply
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn asking_who_did_it_needs_what_who_adds_and_nothing_else() {
+    let stage = Stage::new(DESIRED).await;
+    for more in [&[][..], &["--read-only"]] {
+        let (without, with) = (stage.printed(more), stage.printed(&[more, &["--who"]].concat()));
+        let added: Vec<String> =
+            actions(&with["access_role"]).difference(&actions(&without["access_role"])).cloned().collect();
+        assert_eq!((added, &with["caller"]), (vec!["cloudtrail:LookupEvents".to_owned()], &without["caller"]));
+    }
+    stage.allow(&stage.printed(&["--who"]));
+    stage.story().unwrap();
+    stage.served.by_hand(
+        "222222222222",
+        "TagRole",
+        &[("RoleName", "Changed"), ("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "x")],
+    );
+    let hand = "arn:aws:iam::222222222222:user/by-hand";
+    for (printed, told) in [(&["--read-only", "--who"][..], true), (&["--read-only"], false)] {
+        stage.allow(&stage.printed(printed));
+        let drift = stage.rolecall(&["drift", "--who"]).exits(2);
+        assert_eq!(drift.stdout.contains(hand), told, "{drift:?}");
+        assert_eq!(drift.stdout.contains("AccessDeniedException"), !told, "{drift:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pruning_and_destroying_need_what_prune_adds() {
     let left = "name = \"perms\"\nrole = []\n";
     for (more, code) in [(&["--prune"][..], 0), (&[], 3)] {

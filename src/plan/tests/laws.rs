@@ -217,6 +217,7 @@ proptest! {
             stand_ins: &[],
             commands: permissions::Commands::All,
             extras: if extras == Extras::Remove { permissions::Extras::Remove } else { permissions::Extras::Keep },
+            history: permissions::History::Left,
         };
         let printed = permissions::access_role(scope).to_value().to_string();
         let printed = PolicyDocument::live(&printed, PolicyKind::Identity, &settings.partition);

@@ -72,6 +72,7 @@ fn change(listed: &Listed<'_>, places: &Places, texts: &mut Texts) -> Value {
         "standing": listed.standing.map(|standing| words(standing).0),
         "widens": group.widens(),
         "reason": listed.reason(),
+        "who": listed.who.concat(),
         "steps": group.steps,
         "operations": group::operations(&group.change),
         "text": texts.place(differences(&group.change)),

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::group;
 use super::style::count;
 use super::subject::{Listed, SIGNS, Subject, View, words};
+use super::who::Extent;
 use crate::drift::Drift;
 use crate::plan::{Plan, TrustMap};
 use crate::resource::secret::Secrets;
@@ -35,7 +36,7 @@ pub fn plan(plan: &Plan, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Wri
 
 /// Writes what drifted, and whose doing it is; the rest as [`plan`].
 pub fn drift(drift: &Drift, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    write(&Subject::of_drift(drift, &super::drift::parts(drift)), trusts, secrets, out)
+    write(&Subject::of_drift(drift, &super::drift::parts(drift), Extent::All), trusts, secrets, out)
 }
 
 fn write(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {

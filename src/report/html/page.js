@@ -188,6 +188,7 @@
     const text = data.texts[change.text];
     return h("div", { class: "body" },
       h("p", { class: "reason" }, change.reason),
+      change.who.length ? h("div", {}, h("p", { class: "reason" }, "Who did it:"), h("ul", {}, ...change.who.map((line) => h("li", {}, line)))) : null,
       ...about.map((finding) => findingCard(finding, false)),
       accountList(places, NAMED),
       text ? diff(text) : null,

@@ -18,6 +18,7 @@ use super::human;
 use super::style::{ColorChoice, Style, count};
 use super::subject::{Listed, SIGNS, Subject, View, words};
 use super::unread::{self, Accounts, Unread};
+use super::who::Extent;
 use crate::drift::{Drift, Standing};
 use crate::plan::{Action, Change, Plan};
 use crate::resource::secret::Secrets;
@@ -42,7 +43,7 @@ pub fn plan(plan: &Plan, secrets: &Secrets, out: &mut dyn Write) -> io::Result<(
 /// Writes what drifted, and whose doing it is; `secrets` are masked wherever they stand.
 pub fn drift(drift: &Drift, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
     let parts = super::drift::parts(drift);
-    out.write_all(comment(&Subject::of_drift(drift, &parts), &standings(drift), secrets).as_bytes())
+    out.write_all(comment(&Subject::of_drift(drift, &parts, Extent::Some), &standings(drift), secrets).as_bytes())
 }
 
 fn comment(subject: &Subject<'_>, table: &str, secrets: &Secrets) -> String {
@@ -139,10 +140,12 @@ impl Says<'_> {
             many => format!("{}\n\n", self.accounts(many)),
         };
         let reason = self.prose(&listed.reason());
+        let who: Vec<String> = listed.who.concat().iter().map(|line| format!("- {}", self.prose(line))).collect();
+        let who = if who.is_empty() { String::new() } else { format!("Who did it:\n\n{}\n\n", who.join("\n")) };
         let difference = difference(&group.change);
         let difference =
             if difference.is_empty() { String::new() } else { fenced("diff", &self.secrets.mask(&difference)) };
-        format!("<details><summary>{line}</summary>\n\n{accounts}Reason: {reason}\n\n{difference}\n</details>\n\n")
+        format!("<details><summary>{line}</summary>\n\n{accounts}Reason: {reason}\n\n{who}{difference}\n</details>\n\n")
     }
 
     /// What was not read, and what speaks against the plan.

@@ -136,7 +136,7 @@ fn understand(text: &[u8], body_at: usize) -> Call {
 
 fn refusal(call: &Call, error: rolecall::sandbox::wire::ApiError) -> Vec<u8> {
     let answer = match call.service {
-        Service::Organizations => json_answer(Err(error), "by-the-proxy".to_owned()),
+        service if service.is_json() => json_answer(Err(error), "by-the-proxy".to_owned()),
         service => xml_answer(service, &call.operation, Err(error), "by-the-proxy".to_owned()),
     };
     format!(

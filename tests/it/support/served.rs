@@ -65,7 +65,7 @@ impl Served {
 
     /// The operations that were called and change something, each as often as it was called.
     pub fn writes(&self) -> Vec<String> {
-        let reads = ["Get", "List", "Describe", "AssumeRole"];
+        let reads = ["Get", "List", "Describe", "Lookup", "AssumeRole"];
         let calls = self.sandbox.calls();
         let writes = calls.iter().filter(|(call, _)| !reads.iter().any(|read| call.operation.starts_with(read)));
         writes

@@ -11,6 +11,7 @@ mod trusts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::super::cloudtrail::Trail;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World};
 use crate::org::{AccountId, Partition};
@@ -62,6 +63,7 @@ pub fn test() -> Test {
         sts_lag: Duration::ZERO,
         permissions: Permissions::Ignored,
         ids: Ids(0),
+        trail: Trail::default(),
     };
     Test { world, account: AccountId::parse(A).unwrap() }
 }
