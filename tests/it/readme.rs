@@ -1,6 +1,7 @@
 //! What the README shows works.
 
 use crate::support::served::Served;
+use crate::support::world::{copy, example};
 use crate::support::{Directory, rolecall, run};
 
 const README: &str = include_str!("../../README.md");
@@ -36,8 +37,9 @@ fn the_permissions_it_shows_are_those_that_are_printed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quickstart_is_planned_applied_and_verified() {
     let served = Served::demo().await;
-    let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
-    let rolecall = |arguments: &[&str]| run(rolecall().envs(served.env()).args(arguments).args(["-c", quickstart]));
+    let quickstart = Directory::of(&[]);
+    copy(&example("quickstart"), quickstart.path());
+    let rolecall = |arguments: &[&str]| served.rolecall(&quickstart, arguments);
     rolecall(&["validate"]).exits(0).says(&["quickstart", "2 roles", "1 policy"]);
     rolecall(&["accounts"]).exits(0).says(&["log-archive", "SUSPENDED", "VendorLogReader"]);
     rolecall(&["apply", "--auto-approve"]).exits(0).says(&["12 done"]);

@@ -55,6 +55,8 @@ mod tests {
 
     fn files(directory: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        // Whoever tried an example has a state in it.
+        let entries = entries.filter(|path| path.file_name().is_some_and(|name| name != "state"));
         let mut found: Vec<PathBuf> =
             entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect();
         found.sort();
