@@ -223,7 +223,12 @@ pub fn overlooked(part: &AccountPlan, findings: &[Finding], remembered: &BTreeMa
     let taken = findings.iter().filter(|finding| matches!(finding.code.as_str(), "foreign-owner" | "adopt-path"));
     let taken = taken.filter_map(|finding| {
         let address = finding.address.as_ref().filter(|address| remembered.contains_key(*address))?;
-        Some(by_hand(address, finding.message.clone()))
+        // The finding says the rest.
+        let reason = match finding.code.as_str() {
+            "foreign-owner" => "no longer bears our mark, but somebody else's",
+            _ => "lost our mark, and stands at another path",
+        };
+        Some(by_hand(address, reason.to_owned()))
     });
     again.chain(taken).collect()
 }

@@ -5,15 +5,15 @@
 
 mod reverse;
 
-use std::collections::BTreeMap;
 use std::io;
 
-use super::group::{self, AccountName, Group, Sameness};
+use super::finding::{self, Bundle};
+use super::group::{self, Group};
 use super::human::{self, attribute};
 use super::style::{Page, Style, Tone, count};
 use super::who::{self, Extent};
 use crate::drift::{Drift, Standing, Summary};
-use crate::plan::{Action, Change, Finding, Plan, differ};
+use crate::plan::{Action, Change, Plan, differ};
 
 /// The indent of what belongs to a headline.
 const BODY: usize = 6;
@@ -176,25 +176,8 @@ fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.blank()?;
     let title = page.paint(Tone::Title, "Findings");
     page.line(0, &title)?;
-    let names: BTreeMap<&str, AccountName<'_>> =
-        plan.accounts.iter().map(|part| (part.id.as_str(), AccountName { id: part.id, name: &part.name })).collect();
-    let account = |finding: &Finding| {
-        let id = finding.address.as_deref()?.split('/').next()?;
-        names.get(id).copied()
-    };
-    let key = |finding: &Finding, sameness: Sameness| {
-        let message = match (account(finding), sameness) {
-            (Some(account), Sameness::Folded) => group::fold_text(&finding.message, account.id),
-            _ => finding.message.clone(),
-        };
-        (finding.code.clone(), message)
-    };
-    let bundles = group::fold(plan.findings.iter(), |one| key(one, Sameness::Exact), |one| key(one, Sameness::Folded));
-    for (members, sameness) in bundles {
-        let Some(first) = members.first() else { continue };
-        let (code, message) = key(first, sameness);
-        let accounts: Vec<AccountName<'_>> = members.iter().filter_map(|one| account(one)).collect();
-        let code = page.paint(Tone::Changed, &code);
+    for Bundle { code, message, accounts, .. } in finding::bundles(plan) {
+        let code = page.paint(Tone::Changed, code);
         page.line(2, &code)?;
         page.prose(BODY, Tone::Plain, &message)?;
         page.list(BODY, Tone::Faint, &group::shortened(&accounts, page.style.is_verbose()))?;

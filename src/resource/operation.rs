@@ -1,4 +1,4 @@
-//! Every AWS operation that is ever called, with the IAM action that allows it and what that action is about.
+//! Every AWS operation that is ever called, with the IAM action that allows it.
 //!
 //! This is the one table of them: no call is made but by one of these names, since errors, traces and the record of a run
 //! are named by it, and the policies that `permissions` prints are made of it.
@@ -7,31 +7,6 @@
 //! Amazon S3 and AWS CloudTrail.
 
 use std::fmt;
-
-/// What a permission can be narrowed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Nothing: the action takes `*` only.
-    Everything,
-    /// Roles.
-    Role,
-    /// Customer managed policies.
-    Policy,
-    /// Users.
-    User,
-    /// Groups.
-    Group,
-    /// Instance profiles.
-    InstanceProfile,
-    /// Roots and organizational units.
-    Unit,
-    /// Accounts of the organization.
-    Account,
-    /// Buckets.
-    Bucket,
-    /// Objects of a bucket.
-    Object,
-}
 
 /// Whether an operation changes anything in an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +18,7 @@ pub enum Effect {
 }
 
 macro_rules! operations {
-    ($($name:ident $service:literal $action:literal $kind:ident $effect:ident)*) => {
+    ($($name:ident $service:literal $action:literal $effect:ident)*) => {
         /// One operation of AWS's API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs, reason = "the operations are documented by AWS under these names")]
@@ -69,13 +44,6 @@ macro_rules! operations {
                 }
             }
 
-            /// What a policy can narrow that action to.
-            pub const fn kind(self) -> Kind {
-                match self {
-                    $(Self::$name => Kind::$kind,)*
-                }
-            }
-
             /// Whether it changes anything.
             pub const fn effect(self) -> Effect {
                 match self {
@@ -87,63 +55,63 @@ macro_rules! operations {
 }
 
 operations! {
-    GetCallerIdentity "sts" "GetCallerIdentity" Everything Read
-    AssumeRole "sts" "AssumeRole" Role Read
+    GetCallerIdentity "sts" "GetCallerIdentity" Read
+    AssumeRole "sts" "AssumeRole" Read
 
-    DescribeOrganization "organizations" "DescribeOrganization" Everything Read
-    ListRoots "organizations" "ListRoots" Everything Read
-    ListOrganizationalUnitsForParent "organizations" "ListOrganizationalUnitsForParent" Unit Read
-    ListAccountsForParent "organizations" "ListAccountsForParent" Unit Read
-    ListTagsForResource "organizations" "ListTagsForResource" Account Read
+    DescribeOrganization "organizations" "DescribeOrganization" Read
+    ListRoots "organizations" "ListRoots" Read
+    ListOrganizationalUnitsForParent "organizations" "ListOrganizationalUnitsForParent" Read
+    ListAccountsForParent "organizations" "ListAccountsForParent" Read
+    ListTagsForResource "organizations" "ListTagsForResource" Read
 
-    GetObject "s3" "GetObject" Object Read
-    ListObjectsV2 "s3" "ListBucket" Bucket Read
-    PutObject "s3" "PutObject" Object Write
+    GetObject "s3" "GetObject" Read
+    ListObjectsV2 "s3" "ListBucket" Read
+    PutObject "s3" "PutObject" Write
 
-    LookupEvents "cloudtrail" "LookupEvents" Everything Read
+    LookupEvents "cloudtrail" "LookupEvents" Read
 
-    GetAccountAuthorizationDetails "iam" "GetAccountAuthorizationDetails" Everything Read
-    GetAccountSummary "iam" "GetAccountSummary" Everything Read
-    ListRoles "iam" "ListRoles" Everything Read
-    GetRole "iam" "GetRole" Role Read
-    ListAttachedRolePolicies "iam" "ListAttachedRolePolicies" Role Read
-    ListRolePolicies "iam" "ListRolePolicies" Role Read
-    GetRolePolicy "iam" "GetRolePolicy" Role Read
-    ListInstanceProfilesForRole "iam" "ListInstanceProfilesForRole" Role Read
-    SimulatePrincipalPolicy "iam" "SimulatePrincipalPolicy" Role Read
-    ListPolicies "iam" "ListPolicies" Everything Read
-    GetPolicy "iam" "GetPolicy" Policy Read
-    GetPolicyVersion "iam" "GetPolicyVersion" Policy Read
-    ListPolicyVersions "iam" "ListPolicyVersions" Policy Read
-    ListPolicyTags "iam" "ListPolicyTags" Policy Read
-    GetUser "iam" "GetUser" User Read
-    GetUserPolicy "iam" "GetUserPolicy" User Read
-    GetGroup "iam" "GetGroup" Group Read
-    GetGroupPolicy "iam" "GetGroupPolicy" Group Read
+    GetAccountAuthorizationDetails "iam" "GetAccountAuthorizationDetails" Read
+    GetAccountSummary "iam" "GetAccountSummary" Read
+    ListRoles "iam" "ListRoles" Read
+    GetRole "iam" "GetRole" Read
+    ListAttachedRolePolicies "iam" "ListAttachedRolePolicies" Read
+    ListRolePolicies "iam" "ListRolePolicies" Read
+    GetRolePolicy "iam" "GetRolePolicy" Read
+    ListInstanceProfilesForRole "iam" "ListInstanceProfilesForRole" Read
+    SimulatePrincipalPolicy "iam" "SimulatePrincipalPolicy" Read
+    ListPolicies "iam" "ListPolicies" Read
+    GetPolicy "iam" "GetPolicy" Read
+    GetPolicyVersion "iam" "GetPolicyVersion" Read
+    ListPolicyVersions "iam" "ListPolicyVersions" Read
+    ListPolicyTags "iam" "ListPolicyTags" Read
+    GetUser "iam" "GetUser" Read
+    GetUserPolicy "iam" "GetUserPolicy" Read
+    GetGroup "iam" "GetGroup" Read
+    GetGroupPolicy "iam" "GetGroupPolicy" Read
 
-    CreatePolicy "iam" "CreatePolicy" Policy Write
-    CreatePolicyVersion "iam" "CreatePolicyVersion" Policy Write
-    DeletePolicyVersion "iam" "DeletePolicyVersion" Policy Write
-    TagPolicy "iam" "TagPolicy" Policy Write
-    UntagPolicy "iam" "UntagPolicy" Policy Write
-    DeletePolicy "iam" "DeletePolicy" Policy Write
-    CreateRole "iam" "CreateRole" Role Write
-    UpdateAssumeRolePolicy "iam" "UpdateAssumeRolePolicy" Role Write
-    UpdateRole "iam" "UpdateRole" Role Write
-    PutRolePermissionsBoundary "iam" "PutRolePermissionsBoundary" Role Write
-    DeleteRolePermissionsBoundary "iam" "DeleteRolePermissionsBoundary" Role Write
-    TagRole "iam" "TagRole" Role Write
-    UntagRole "iam" "UntagRole" Role Write
-    AttachRolePolicy "iam" "AttachRolePolicy" Role Write
-    DetachRolePolicy "iam" "DetachRolePolicy" Role Write
-    PutRolePolicy "iam" "PutRolePolicy" Role Write
-    DeleteRolePolicy "iam" "DeleteRolePolicy" Role Write
-    PutUserPolicy "iam" "PutUserPolicy" User Write
-    DeleteUserPolicy "iam" "DeleteUserPolicy" User Write
-    PutGroupPolicy "iam" "PutGroupPolicy" Group Write
-    DeleteGroupPolicy "iam" "DeleteGroupPolicy" Group Write
-    RemoveRoleFromInstanceProfile "iam" "RemoveRoleFromInstanceProfile" InstanceProfile Write
-    DeleteRole "iam" "DeleteRole" Role Write
+    CreatePolicy "iam" "CreatePolicy" Write
+    CreatePolicyVersion "iam" "CreatePolicyVersion" Write
+    DeletePolicyVersion "iam" "DeletePolicyVersion" Write
+    TagPolicy "iam" "TagPolicy" Write
+    UntagPolicy "iam" "UntagPolicy" Write
+    DeletePolicy "iam" "DeletePolicy" Write
+    CreateRole "iam" "CreateRole" Write
+    UpdateAssumeRolePolicy "iam" "UpdateAssumeRolePolicy" Write
+    UpdateRole "iam" "UpdateRole" Write
+    PutRolePermissionsBoundary "iam" "PutRolePermissionsBoundary" Write
+    DeleteRolePermissionsBoundary "iam" "DeleteRolePermissionsBoundary" Write
+    TagRole "iam" "TagRole" Write
+    UntagRole "iam" "UntagRole" Write
+    AttachRolePolicy "iam" "AttachRolePolicy" Write
+    DetachRolePolicy "iam" "DetachRolePolicy" Write
+    PutRolePolicy "iam" "PutRolePolicy" Write
+    DeleteRolePolicy "iam" "DeleteRolePolicy" Write
+    PutUserPolicy "iam" "PutUserPolicy" Write
+    DeleteUserPolicy "iam" "DeleteUserPolicy" Write
+    PutGroupPolicy "iam" "PutGroupPolicy" Write
+    DeleteGroupPolicy "iam" "DeleteGroupPolicy" Write
+    RemoveRoleFromInstanceProfile "iam" "RemoveRoleFromInstanceProfile" Write
+    DeleteRole "iam" "DeleteRole" Write
 }
 
 impl fmt::Display for Operation {
