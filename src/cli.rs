@@ -134,7 +134,7 @@ pub enum Command {
         /// What to plan.
         #[command(flatten)]
         scope: ScopeArgs,
-        /// Save the plan, to be applied exactly as reviewed (it may hold sensitive values: mode 0600)
+        /// Save the plan, to be applied exactly as reviewed; of sensitive values it holds salted digests
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// Format of the plan
@@ -526,6 +526,16 @@ impl Command {
             Self::Permissions { .. } => "permissions",
             Self::State { .. } => "state",
             Self::Sandbox { .. } => "sandbox",
+        }
+    }
+
+    /// Who is told how it ended.
+    pub fn notify(&self) -> NotifyArgs {
+        match self {
+            Self::Plan { notify, .. } => notify.clone(),
+            Self::Drift { drift } => drift.notify.clone(),
+            Self::Apply { run, .. } | Self::Destroy { run } | Self::Rollback { run, .. } => run.notify.clone(),
+            _ => NotifyArgs::default(),
         }
     }
 }

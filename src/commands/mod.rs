@@ -45,9 +45,15 @@ use crate::sandbox::world::Permissions;
 pub async fn run(cli: Cli) -> Exit {
     let telemetry = console::start_logging(&cli.output);
     let console = Console::new(&cli.output);
-    let span = telemetry.run(cli.command.name());
-    let outcome = Box::pin(perform(cli.command, &console)).instrument(span.clone()).await;
-    let exit = outcome.unwrap_or_else(|stop| console.stop(&stop));
+    let (command, webhook) = (cli.command.name(), cli.command.notify());
+    let span = telemetry.run(command);
+    let exit = match Box::pin(perform(cli.command, &console)).instrument(span.clone()).await {
+        Ok(exit) => exit,
+        Err(stop) => {
+            notify::stopped(&webhook, command, &stop, &console).await;
+            console.stop(&stop)
+        }
+    };
     span.record("exit", exit.code());
     drop(span);
     if let Some(why) = telemetry.end().await {

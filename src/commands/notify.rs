@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Console;
 use super::survey::Survey;
-use crate::cli::NotifyArgs;
+use super::{Console, Stop};
+use crate::cli::{NotifyArgs, Secret};
 use crate::exit::Exit;
 use crate::notify;
-use crate::report::notice::Run;
+use crate::report::notice::{self, Run};
 
 /// Posts what `notice` makes of the run, where a webhook is given.
 pub async fn post(
@@ -25,7 +25,18 @@ pub async fn post(
         exit: exit.code(),
         secrets: &survey.settings.secrets,
     };
-    if let Err(failure) = Box::pin(notify::post(url.secret(), &notice(run))).await {
+    send(url, &notice(run), console).await;
+}
+
+/// Posts that a run ended before its work was done, where a webhook is given.
+pub async fn stopped(args: &NotifyArgs, command: &str, stop: &Stop, console: &Console) {
+    if let (Some(url), Some(why)) = (&args.notify, stop.summary()) {
+        send(url, &notice::stopped(command, Exit::Error.code(), &why), console).await;
+    }
+}
+
+async fn send(url: &Secret, notice: &Value, console: &Console) {
+    if let Err(failure) = Box::pin(notify::post(url.secret(), notice)).await {
         console.say(&format!("warning: the webhook of --notify was not told: {failure}"));
     }
 }

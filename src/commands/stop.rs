@@ -2,6 +2,7 @@
 
 use crate::config::Problems;
 use crate::org::AwsError;
+use crate::report::style::count;
 use crate::store::StoreError;
 
 /// Why a command ended before its work was done. Every one is exit code 1.
@@ -26,6 +27,16 @@ impl Stop {
     /// A stop with words only.
     pub fn because(message: impl Into<String>) -> Self {
         Self::Other { message: message.into(), hint: None }
+    }
+
+    /// What went wrong, in a line; nothing where nobody is left to be told.
+    pub fn summary(&self) -> Option<String> {
+        match self {
+            Self::Desired(problems) => Some(count(problems.errors(), "problem") + " in the desired state"),
+            Self::Aws(error) => Some(error.to_string()),
+            Self::Other { message, .. } => Some(message.clone()),
+            Self::ClosedPipe => None,
+        }
     }
 
     /// A stop with words and a way out.

@@ -68,6 +68,9 @@ async fn asked(
     at_once: usize,
     console: &Console,
 ) -> Vec<Answer> {
+    if open.is_empty() {
+        return Vec::new();
+    }
     let progress = console.progress();
     progress.phase("Asking CloudTrail", Some(open.len() as u64));
     let reading = survey.accounts.reading();

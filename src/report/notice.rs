@@ -85,6 +85,12 @@ impl Run<'_> {
     }
 }
 
+/// The notice of a run that ended before its work was done, perhaps before anything was known of it.
+pub fn stopped(command: &str, exit: u8, why: &str) -> Value {
+    let text = format!("rolecall {command}: error: {why}");
+    json!({ "text": escaped(&text), "format": FORMAT, "command": command, "exit_code": exit, "error": why })
+}
+
 /// Slack's own three characters. Source: Slack API, Formatting text for app surfaces.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")

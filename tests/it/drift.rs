@@ -521,7 +521,7 @@ async fn a_watch_tells_its_health_finds_what_changes_and_ends_when_interrupted()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_is_told_again_until_it_listens_and_its_address_is_never_shown() {
     let (served, desired) = (Served::demo().await, Directory::new(AUDIT));
-    let (url, told) = listen([500, 200, 200, 200, 404]);
+    let (url, told) = listen([500, 200, 200, 200, 200, 404]);
     let url = format!("{url}/services/s3cret-path");
     let told = || serde_json::from_slice::<Value>(&told.recv().unwrap().body).unwrap();
     let notify = |arguments: &[&str]| {
@@ -546,6 +546,12 @@ async fn a_webhook_is_told_again_until_it_listens_and_its_address_is_never_shown
         text.contains("1 changed by hand") && text.contains("444444444441/role/Audit: managed_policies by hand"),
         "{text}"
     );
+    // What cannot begin is told as well.
+    desired.write("more.toml", "nonsense = 1\n");
+    notify(&["drift"]).exits(1);
+    let stopped = told();
+    assert_eq!((&stopped["exit_code"], &stopped["error"]), (&json!(1), &json!("1 problem in the desired state")));
+    desired.write("more.toml", "");
     // Refused, then gone, then no URL at all: the run ends as it would.
     notify(&["drift"]).exits(2).says(&["warning", "HTTP status 404"]);
     notify(&["drift"]).exits(2).says(&["warning", "cannot be reached"]);
