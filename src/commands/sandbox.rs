@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Console, Stop, apply, plan, verify};
+use super::{Console, Stop, apply, drift, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
+use crate::cli::{DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
@@ -134,8 +134,8 @@ impl Demo<'_> {
 
         self.title("4. Somebody changes three things by hand")?;
         self.meddle()?;
-        self.title("5. rolecall plan: found, statement by statement")?;
-        self.plan(Exit::Changes).await?;
+        self.title("5. rolecall drift --who: found, blamed, and who did it")?;
+        self.drift().await?;
         self.title("6. rolecall apply --auto-approve: put right")?;
         self.apply().await?;
         self.title("7. rolecall plan: as desired again")?;
@@ -193,6 +193,22 @@ impl Demo<'_> {
             notify: NotifyArgs::default(),
         };
         expect(expected, plan::run(&self.scope, &options, self.aws(), self.console).await?)
+    }
+
+    async fn drift(&self) -> Result<(), Stop> {
+        let args = DriftArgs {
+            scope: self.scope.clone(),
+            unmanaged: false,
+            who: true,
+            format: PlanFormat::Text,
+            watch: None,
+            rounds: None,
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            metrics_file: None,
+            state: StateArgs { state: None },
+            notify: NotifyArgs::default(),
+        };
+        expect(Exit::Changes, drift::run(&args, self.aws(), self.console).await?)
     }
 
     async fn apply(&self) -> Result<(), Stop> {

@@ -258,5 +258,6 @@ async fn an_interrupted_apply_finishes_the_step_in_hand_and_says_what_was_not_re
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demonstration_needs_nothing_and_ends_well() {
     let told = run(crate::support::rolecall().args(["sandbox", "demo"])).exits(0);
-    told.says(&["Plan: 12 to create", "Apply complete: 12 done", "No changes", "AdministratorAccess", "(sensitive)"]);
+    told.says(&["Plan: 12 to create", "Apply complete: 12 done", "No changes", "AdministratorAccess", "(sensitive)"])
+        .says(&["Drift in 10 accounts: 3 changed by hand", "user/by-hand from 203.0.113.7", "44 proven, 0 failed"]);
 }
