@@ -5,6 +5,7 @@
 
 mod reverse;
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::finding::{self, Bundle};
@@ -25,8 +26,8 @@ pub fn drift(drift: &Drift, style: &Style, out: &mut dyn io::Write) -> io::Resul
     let rest = format!(" in organization {}, {}", drift.plan.organization_id, count(drift.summary.accounts, "account"));
     let rest = page.paint(Tone::Plain, &rest);
     page.line(0, &format!("Drift of {name}{rest}"))?;
-    for standing in Standing::ALL {
-        section(drift, standing, &mut page)?;
+    for (standing, part) in parts(drift) {
+        section(drift, standing, &part, &mut page)?;
     }
     human::unread(&drift.plan, &mut page)?;
     human::skipped(&drift.plan, &mut page)?;
@@ -47,9 +48,8 @@ fn title(standing: Standing) -> (Tone, &'static str) {
     }
 }
 
-fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result<()> {
-    let part = of_standing(drift, standing);
-    let groups = group::groups(&part);
+fn section(drift: &Drift, standing: Standing, part: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let groups = group::groups(part);
     if groups.is_empty() {
         return Ok(());
     }
@@ -68,7 +68,10 @@ fn section(drift: &Drift, standing: Standing, page: &mut Page<'_>) -> io::Result
 
 /// What drifted by what became of it, in order.
 pub(super) fn parts(drift: &Drift) -> Vec<(Standing, Plan)> {
-    Standing::ALL.map(|standing| (standing, of_standing(drift, standing))).into()
+    let judged = drift.judgements.values();
+    let found = judged.flat_map(|one| one.diffs.iter().map(|diff| diff.standing).chain([one.standing]));
+    let found: BTreeSet<Standing> = found.collect();
+    found.into_iter().map(|standing| (standing, of_standing(drift, standing))).collect()
 }
 
 /// The plan's changes as far as their differences are of one standing.

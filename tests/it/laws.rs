@@ -332,7 +332,7 @@ fn walk(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_large_organization_costs_two_calls_an_account_and_the_walk() {
     // What is not optimized takes a smaller organization: the calls of each account are the same.
-    const ACCOUNTS: usize = if cfg!(debug_assertions) { 1200 } else { 5000 };
+    const ACCOUNTS: usize = if cfg!(debug_assertions) { 600 } else { 5000 };
     let served = Served::new(World::generated(u32::try_from(ACCOUNTS).unwrap(), 40, 7)).await;
     let desired = Directory::new(
         "name = \"large\"\n[[role]]\nname = \"Everywhere\"\ntargets = \"all\"\nexclude = [{ account = \"management\" }]\n[[role.trust]]\nservice = \"ec2.amazonaws.com\"\n",
