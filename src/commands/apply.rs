@@ -381,9 +381,10 @@ async fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(
     Err(Stop::because("not approved; nothing was written"))
 }
 
+/// The time, so that ids sort by it, and chance: runs of one moment on two machines are two.
 fn run_id() -> String {
-    let now = jiff::Timestamp::now();
-    format!("{}-{:04x}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id() & 0xffff)
+    let (_, chance, ..) = uuid::Uuid::new_v4().as_fields();
+    format!("{}-{chance:04x}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ"))
 }
 
 fn accounts_with_steps(plan: &Plan) -> usize {
@@ -420,5 +421,25 @@ fn ending(run: &RunReport) -> Exit {
         if summary.done > 0 { Exit::Partial } else { Exit::Refused }
     } else {
         Exit::Done
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn runs_in_a_row_are_told_apart_and_sort_by_time() {
+        let ids: Vec<String> = (0..3)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(2));
+                run_id()
+            })
+            .collect();
+        assert!(ids.is_sorted() && ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
+        assert_eq!(ids[0].len(), "20270102T030405.678Z-1a2b".len(), "{ids:?}");
     }
 }

@@ -72,6 +72,8 @@ impl Browser {
         self.events.clear();
         self.call("Page.navigate", &json!({"url": format!("file://{}", file.display())}));
         self.wait_for(|event| event["method"] == "Page.loadEventFired");
+        // What is in view is laid out when the first frame is drawn.
+        self.eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
     }
 
     /// The value of an expression in the page; a promise is waited for.
