@@ -385,7 +385,7 @@ pub struct DriftArgs {
     pub format: PlanFormat,
     /// Look again after this long, in one process, until interrupted: 5m. Text is printed when it is another than before,
     /// JSON as one line for each look
-    #[arg(long, value_name = "INTERVAL", value_parser = duration)]
+    #[arg(long, value_name = "INTERVAL", value_parser = interval)]
     pub watch: Option<Duration>,
     /// With --watch: end after so many looks
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
@@ -552,6 +552,14 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
     Duration::try_from(parsed).map_err(|_| "a duration is not negative".to_owned())
+}
+
+/// Who looks without a pause asks AWS for being throttled.
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("an interval is longer than nothing: 5m".to_owned()),
+        interval => Ok(interval),
+    }
 }
 
 /// A lease shorter than a second could not be renewed in time.

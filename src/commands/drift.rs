@@ -34,13 +34,14 @@ pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Res
     let start = Instant::now();
     let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
     let drift = look(args, &mut survey, &aws, None, console).await?;
-    if let Some(path) = &args.metrics_file {
+    let saved = args.metrics_file.as_ref().map_or(Ok(()), |path| {
         let ended_at = jiff::Timestamp::now().as_second();
         let rounds = Rounds { done: 1, failed: 0, ended_at, took: start.elapsed().as_secs_f64() };
-        save_metrics(path, &report::metrics::text(&survey.settings.name, Some(&drift), rounds))?;
-    }
+        save_metrics(path, &report::metrics::text(&survey.settings.name, Some(&drift), rounds))
+    });
+    // Metrics that cannot be written keep nobody from reading what drifted.
     tell(args, &drift, Seen::First, &survey, console).await?;
-    Ok(ending(&drift))
+    saved.map(|()| ending(&drift))
 }
 
 /// Reads the accounts and judges what differs. What the look `before` was told about who did it is not asked again.

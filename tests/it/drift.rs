@@ -432,6 +432,10 @@ async fn the_exit_code_says_who_moved_and_what_could_not_be_read() {
     assert_eq!(causes, ["drift", "desired"], "managed policies, tags");
     audit(&served, "TagRole", &[("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "c")]);
     served.rolecall(&desired, &["drift"]).exits(2).says(&["and the file changed too"]);
+    // What goes wrong beside the look is an error, and the look is told all the same.
+    let nowhere = ["drift", "--metrics-file", "/nonexistent/rolecall.prom"];
+    served.rolecall(&desired, &nowhere).exits(1).says(&["and the file changed too", "cannot write the metrics"]);
+    served.rolecall(&desired, &["drift", "--watch", "0s"]).exits(1).says(&["longer than nothing"]);
 
     let refused = |account: Option<AccountId>| Fault {
         operation: "AssumeRole".to_owned(),
