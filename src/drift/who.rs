@@ -86,7 +86,7 @@ impl Who {
     }
 
     /// The answer as drift's JSON has it.
-    pub(super) fn shown(&self) -> Value {
+    pub fn shown(&self) -> Value {
         let Self { events, more, is_cut, since, error, asked_at: _ } = self;
         let since = since.map(|since| since.to_string());
         json!({ "events": events, "more": more, "complete": !is_cut, "since": since, "error": error })

@@ -37,8 +37,19 @@ impl Run<'_> {
         let drifted = drift.plan.accounts.iter().flat_map(|part| &part.changes);
         let drifted: Vec<&Change> =
             drifted.filter(|one| drift.judgement(one).is_some_and(|found| found.standing.is_drift())).collect();
-        let lines = drifted.iter().map(|change| format!("{}: {}", change.address, attributes(change)));
-        self.notice(&summary(&drift.summary).1, lines, &json!(drift.summary), &changes(&drifted))
+        let who = |change: &&Change| drift.who.get(&change.address);
+        let lines = drifted.iter().map(|change| {
+            let by = who(change).and_then(|who| who.events.first());
+            let by = by.map(|event| format!(" ({}, {})", event.user, event.operation)).unwrap_or_default();
+            format!("{}: {}{by}", change.address, attributes(change))
+        });
+        let mut told = changes(&drifted);
+        for (told, change) in told.as_array_mut().into_iter().flatten().zip(&drifted) {
+            if let (Some(members), Some(who)) = (told.as_object_mut(), who(change)) {
+                members.insert("who".to_owned(), who.shown());
+            }
+        }
+        self.notice(&summary(&drift.summary).1, lines, &json!(drift.summary), &told)
     }
 
     /// The notice of a plan.

@@ -8,6 +8,7 @@ use rolecall::sandbox::cloudtrail::Trail;
 use rolecall::sandbox::faults::{Effect, Fault, Refusal, When};
 use serde_json::{Value, json};
 
+use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::world::World;
 use crate::support::{Directory, Run, run};
@@ -110,6 +111,16 @@ async fn who_did_it_is_named_with_time_address_and_event_id() {
         let said = run(command.env("AWS_REGION", "eu-west-1")).exits(2);
         said.says(&["user/mallory", "127.0.0.1", "AttachRolePolicy", id, "user/by-hand", "203.0.113.7"]);
     }
+    let (url, posted) = listen([200]);
+    served.rolecall(&desired, &["drift", "--who", "--notify", &url]).exits(2);
+    let notice: Value = serde_json::from_slice(&posted.recv().unwrap().body).unwrap();
+    assert!(notice["text"].as_str().unwrap().contains("user/mallory, AttachRolePolicy)"), "{notice:#}");
+    let told = notice["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|change| change["address"].as_str().unwrap().ends_with("/role/Audit"));
+    assert_eq!(told.unwrap()["who"], role);
 }
 
 #[tokio::test(flavor = "multi_thread")]
