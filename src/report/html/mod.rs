@@ -94,6 +94,8 @@ fn rows(changes: &[Listed<'_>], text: &dyn Fn(&str) -> String) -> String {
         let (kind, name) = listed.group.resource();
         let standing = listed.standing.map(|standing| format!("{}: ", words(standing).1)).unwrap_or_default();
         let accounts = group::shortened(&listed.group.accounts, false).join(", ");
+        let why: Vec<String> =
+            [listed.reason()].iter().chain(listed.who.iter().flatten()).map(|line| text(line)).collect();
         format!(
             "<tr><td>{standing}{}</td><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             listed.does(),
@@ -101,7 +103,7 @@ fn rows(changes: &[Listed<'_>], text: &dyn Fn(&str) -> String) -> String {
             text(name),
             text(&accounts),
             listed.widens().unwrap_or_default(),
-            text(&listed.reason())
+            why.join("<br>")
         )
     };
     let more = changes.len().saturating_sub(ROWS);
