@@ -352,7 +352,13 @@ impl Scope<'_> {
             (UntagRole, role.tags.is_some() && exclusive(role.manage.tags)),
             (UpdateRole, needs_details(role)),
             (AttachRolePolicy, replaced || moved || attached.is_some_and(|names| !names.is_empty())),
-            (DetachRolePolicy, moved || attached.is_some() && exclusive(role.manage.managed_policies)),
+            // A role that is adopted does not bear our mark yet when a policy of ours is pruned off it.
+            (
+                DetachRolePolicy,
+                moved
+                    || attached.is_some() && exclusive(role.manage.managed_policies)
+                    || role.adopt && self.extras == Extras::Remove,
+            ),
             (PutRolePolicy, replaced || inline.is_some_and(|policies| !policies.is_empty())),
             (DeleteRolePolicy, inline.is_some() && exclusive(role.manage.inline_policies)),
             (PutRolePermissionsBoundary, boundary.is_some_and(Option::is_some)),

@@ -14,6 +14,7 @@ use crate::permissions;
 use crate::plan::*;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::IamPath;
+use crate::resource::operation::Operation;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{Ensure, LiveRole, Manage, Mode, PolicyRef, Role, RoleDetails};
 use crate::resource::step::Step;
@@ -269,4 +270,32 @@ proptest! {
         let saved = save(&plan, &settings().secrets, "salt").unwrap();
         prop_assert_eq!(load(&saved, &settings().secrets).unwrap(), plan);
     }
+}
+
+#[test]
+fn a_role_that_is_adopted_may_be_taken_off_a_policy_that_is_pruned() {
+    let attached = LiveRole { managed_policies: [local_arn("/", "Q")].into(), ..live_role("R") };
+    let live = live(&[attached], &[marked_policy(live_policy("Q"))]);
+    let desired = desire(&[Role { adopt: true, ..role("R") }], &[]);
+    let settings = Settings { allow: ["adopt".to_owned()].into(), ..pruning() };
+    let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
+    let steps = plan.changes.iter().flat_map(|change| &change.steps);
+    assert!(steps.map(Step::operation).any(|one| one == Operation::DetachRolePolicy), "{:#?}", plan.changes);
+    let scope = permissions::Scope {
+        name: OURS,
+        partition: &settings.partition,
+        desired: &desired,
+        stand_ins: &[],
+        commands: permissions::Commands::All,
+        extras: permissions::Extras::Remove,
+        history: permissions::History::Left,
+    };
+    let printed = permissions::access_role(scope).to_value().to_string();
+    let printed = PolicyDocument::live(&printed, PolicyKind::Identity, &settings.partition);
+    let request = Request {
+        action: Operation::DetachRolePolicy.action().to_owned(),
+        resource: format!("arn:aws:iam::{A}:role/R"),
+        ..Request::default()
+    };
+    assert_eq!(evaluate(&[&printed], &request), Decision::Allow, "{}", printed.text());
 }
