@@ -169,6 +169,20 @@ fn cuts_a_trust(desired: &AccountDesired, live: &LiveAccount, plan: &AccountPlan
     trusts.flat_map(PolicyDocument::aws_principals).any(|arn| gone.contains(arn.as_str()))
 }
 
+/// What `permissions` prints for the access role.
+fn permitted(desired: &AccountDesired, extras: Extras) -> PolicyDocument {
+    let printed = permissions::access_role(permissions::Scope {
+        name: OURS,
+        partition: &partition(),
+        desired,
+        stand_ins: &[],
+        commands: permissions::Commands::All,
+        extras: if extras == Extras::Remove { permissions::Extras::Remove } else { permissions::Extras::Keep },
+        history: permissions::History::Left,
+    });
+    PolicyDocument::live(&printed.to_value().to_string(), PolicyKind::Identity, &partition())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
@@ -211,17 +225,7 @@ proptest! {
         let settings = Settings { extras, ..settings() };
         let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
         prop_assume!(!plan.findings.iter().any(|finding| finding.code == "policy-in-use"));
-        let scope = permissions::Scope {
-            name: OURS,
-            partition: &settings.partition,
-            desired: &desired,
-            stand_ins: &[],
-            commands: permissions::Commands::All,
-            extras: if extras == Extras::Remove { permissions::Extras::Remove } else { permissions::Extras::Keep },
-            history: permissions::History::Left,
-        };
-        let printed = permissions::access_role(scope).to_value().to_string();
-        let printed = PolicyDocument::live(&printed, PolicyKind::Identity, &settings.partition);
+        let printed = permitted(&desired, extras);
         for change in &plan.changes {
             let (mut arn, tags) = match change.resource().unwrap() {
                 ResourceKind::Role(name) => live.roles.get(&name.key()).map_or_else(Default::default, |role| (role.arn.clone(), role.tags.clone())),
@@ -281,17 +285,7 @@ fn a_role_that_is_adopted_may_be_taken_off_a_policy_that_is_pruned() {
     let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
     let steps = plan.changes.iter().flat_map(|change| &change.steps);
     assert!(steps.map(Step::operation).any(|one| one == Operation::DetachRolePolicy), "{:#?}", plan.changes);
-    let scope = permissions::Scope {
-        name: OURS,
-        partition: &settings.partition,
-        desired: &desired,
-        stand_ins: &[],
-        commands: permissions::Commands::All,
-        extras: permissions::Extras::Remove,
-        history: permissions::History::Left,
-    };
-    let printed = permissions::access_role(scope).to_value().to_string();
-    let printed = PolicyDocument::live(&printed, PolicyKind::Identity, &settings.partition);
+    let printed = permitted(&desired, Extras::Remove);
     let request = Request {
         action: Operation::DetachRolePolicy.action().to_owned(),
         resource: format!("arn:aws:iam::{A}:role/R"),
