@@ -14,10 +14,12 @@ use aws_config::identity::IdentityCache;
 use super::body::WholeBody;
 use super::credentials::{REFRESH_BEFORE, Role, Session, Source};
 use super::error::{Call, is_expired};
+use super::guard::Guard;
 use super::lost::Lost;
 use super::retry::Retries;
 use super::trace::Trace;
 use super::{Aws, Reading, Writing};
+use crate::execute::Halt;
 use crate::org::{Account, AccountId, AwsError, Partition};
 use crate::resource::operation::Operation;
 
@@ -81,9 +83,9 @@ impl Accounts {
         Reading(self.clone())
     }
 
-    /// Somebody who can write to the accounts.
-    pub fn writing(&self) -> Writing {
-        Writing(self.clone())
+    /// Somebody who can write to the accounts until `halt` ends the run.
+    pub fn writing(&self, halt: Halt) -> Writing {
+        Writing { accounts: self.clone(), halt }
     }
 
     /// The connection of the caller.
@@ -99,12 +101,25 @@ impl Accounts {
     where
         F: Future<Output = Result<T, AwsError>>,
     {
+        self.guarded(account, None, task).await
+    }
+
+    /// As [`within`](Self::within), with every request of `task` guarded.
+    pub(super) async fn guarded<T, F>(
+        &self,
+        account: &Account,
+        guard: Option<&Guard>,
+        task: impl Fn(Iam) -> F,
+    ) -> Result<T, AwsError>
+    where
+        F: Future<Output = Result<T, AwsError>>,
+    {
         let (entered, lost) = (self.entered(account), Lost::default());
-        match task(self.enter(account.id, &entered, &lost).await?).await {
+        match task(self.enter(account.id, &entered, &lost, guard).await?).await {
             Err(error) if is_expired(&error) => {
                 tracing::debug!(account = %account.id, "the session has expired, entering again");
                 entered.session.forget().await;
-                task(self.enter(account.id, &entered, &lost).await?).await
+                task(self.enter(account.id, &entered, &lost, guard).await?).await
             }
             outcome => outcome,
         }
@@ -143,14 +158,20 @@ impl Accounts {
     }
 
     /// A client of the account, once its session stands: a refusal to enter must not look like a failed call to IAM.
-    async fn enter(&self, account: AccountId, entered: &Arc<Entered>, lost: &Lost) -> Result<Iam, AwsError> {
+    async fn enter(
+        &self,
+        account: AccountId,
+        entered: &Arc<Entered>,
+        lost: &Lost,
+        guard: Option<&Guard>,
+    ) -> Result<Iam, AwsError> {
         entered.session.enter().await?;
         let config = aws_sdk_iam::config::Builder::from(&self.0.aws.base)
             .credentials_provider(entered.session.clone())
             .identity_cache(IdentityCache::lazy().buffer_time(REFRESH_BEFORE).build())
             .retry_partition(entered.retries.partition.clone())
             .retry_classifier(entered.retries.classifier(lost.clone()))
-            .http_client(entered.retries.paced(&self.0.aws.base))
+            .http_client(entered.retries.paced(&self.0.aws.base, guard))
             .interceptor(WholeBody)
             .interceptor(Trace { account: Some(account) })
             .build();

@@ -70,6 +70,8 @@ where
         },
         SdkError::ResponseError(answer) => unreadable(answer.raw(), error),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => format!("no answer in time: {}", chain(error)),
+        // Whoever calls stopped it: nobody was looked for.
+        SdkError::DispatchFailure(failure) if failure.is_user() => chain(error),
         SdkError::DispatchFailure(_) => format!("cannot reach AWS: {}", chain(error)),
         SdkError::TimeoutError(_) => format!("no answer in time: {}", chain(error)),
         SdkError::ConstructionFailure(_) => format!("the request cannot be built: {}", chain(error)),

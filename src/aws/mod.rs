@@ -12,6 +12,7 @@ mod body;
 pub mod bucket;
 mod credentials;
 mod error;
+mod guard;
 mod lost;
 pub mod organization;
 mod pace;

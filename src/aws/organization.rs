@@ -101,7 +101,7 @@ impl Aws {
             aws_sdk_organizations::config::Builder::from(&self.base)
                 .retry_partition(retries.partition.clone())
                 .retry_classifier(retries.classifier(Lost::default()))
-                .http_client(retries.paced(&self.base))
+                .http_client(retries.paced(&self.base, None))
                 .interceptor(Trace { account: None })
                 .build(),
         )

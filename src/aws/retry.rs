@@ -24,6 +24,7 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_types::retry::RetryConfig;
 
+use super::guard::Guard;
 use super::lost::Lost;
 use super::pace::{Pace, Paced};
 use super::session::https;
@@ -112,9 +113,13 @@ impl Retries {
         NotNow { pace: Arc::clone(&self.pace), lost }
     }
 
-    /// The HTTP client of `base`, at the pace of these calls.
-    pub fn paced(&self, base: &SdkConfig) -> SharedHttpClient {
+    /// The HTTP client of `base`, at the pace of these calls. With a `guard` each request passes it once its turn has come.
+    pub fn paced(&self, base: &SdkConfig, guard: Option<&Guard>) -> SharedHttpClient {
         let client = base.http_client().unwrap_or_else(https);
+        let client = match guard {
+            Some(guard) => guard.client(client),
+            None => client,
+        };
         SharedHttpClient::new(Paced { client, pace: Arc::clone(&self.pace) })
     }
 }
@@ -254,7 +259,12 @@ mod tests {
                 _ => default(),
             });
             let step = Step::DeleteRole { role: RoleName::parse("r").unwrap() };
-            let outcome = fake.accounts().await.writing().write(&account("222222222222"), &step).await;
+            let outcome = fake
+                .accounts()
+                .await
+                .writing(crate::execute::Halt::default())
+                .write(&account("222222222222"), &step)
+                .await;
             assert_eq!((fake.count("DeleteRole"), outcome.is_ok()), (attempts, attempts == 2), "{code} {outcome:?}");
         }
     }

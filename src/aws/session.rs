@@ -69,7 +69,7 @@ impl Aws {
             aws_sdk_sts::config::Builder::from(&base)
                 .retry_partition(retries.partition.clone())
                 .retry_classifier(retries.classifier(Lost::default()))
-                .http_client(retries.paced(&base))
+                .http_client(retries.paced(&base, None))
                 .interceptor(WholeBody)
                 .interceptor(Trace { account: None })
                 .build(),

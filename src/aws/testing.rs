@@ -9,8 +9,10 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use http_body_util::BodyExt as _;
 
 use super::{Access, Accounts, Aws, Settings};
 use crate::org::{Account, AccountId, AccountStatus, OuPath};
@@ -33,8 +35,10 @@ impl Asked {
         self.params.get(name).map_or("", String::as_str)
     }
 
-    fn of(request: &HttpRequest) -> Self {
-        let body = std::str::from_utf8(request.body().bytes().unwrap()).unwrap();
+    async fn of(mut request: HttpRequest) -> Result<Self, ConnectorError> {
+        let body = std::mem::replace(request.body_mut(), SdkBody::empty()).collect().await;
+        let body = body.map_err(ConnectorError::user)?.to_bytes();
+        let body = std::str::from_utf8(&body).unwrap();
         let authorization = request.headers().get("authorization").unwrap_or_default();
         let key = authorization.split_once("Credential=").map_or("", |(_, rest)| rest.split('/').next().unwrap());
         let (operation, params) = if let Some(target) = request.headers().get("x-amz-target") {
@@ -46,7 +50,7 @@ impl Asked {
             let params: BTreeMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
             (params["Action"].clone(), params)
         };
-        Self { operation, params, key: key.to_owned() }
+        Ok(Self { operation, params, key: key.to_owned() })
     }
 }
 
@@ -126,11 +130,13 @@ impl Fake {
 
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let asked = Asked::of(&request);
-        self.log.lock().unwrap().push(asked.clone());
-        let (status, body) = self.reply(&asked);
-        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-        HttpConnectorFuture::ready(Ok(response))
+        let fake = self.clone();
+        HttpConnectorFuture::new(async move {
+            let asked = Asked::of(request).await?;
+            fake.log.lock().unwrap().push(asked.clone());
+            let (status, body) = fake.reply(&asked);
+            Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
+        })
     }
 }
 

@@ -105,7 +105,7 @@ fn client(aws: &Aws, iam: &Iam, retries: &Retries) -> Client {
         .timeout_config(timeouts.operation_timeout(PATIENCE).build())
         .retry_partition(retries.partition.clone())
         .retry_classifier(retries.classifier(Lost::default()))
-        .http_client(retries.paced(&aws.base))
+        .http_client(retries.paced(&aws.base, None))
         .interceptor(Trace { account: Some(iam.account) });
     config.set_region(home(&iam.partition).or_else(|| aws.base.region().cloned()));
     Client::from_conf(config.build())

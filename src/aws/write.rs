@@ -7,20 +7,34 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::accounts::{Accounts, Iam};
 use super::error::Call;
+use super::guard::Guard;
 use super::lost::once;
 use super::retry::NotUnseen;
-use crate::execute::Writer;
+use crate::execute::{Halt, Writer};
 use crate::org::{Account, AwsError};
 use crate::resource::Tags;
 use crate::resource::step::Step;
 
-/// Somebody who can write to the accounts.
+/// Somebody who can write to the accounts, until the run is halted.
 #[derive(Debug, Clone)]
-pub struct Writing(pub(super) Accounts);
+pub struct Writing {
+    pub(super) accounts: Accounts,
+    pub(super) halt: Halt,
+}
 
 impl Writer for Writing {
     async fn write(&self, account: &Account, step: &Step) -> Result<(), AwsError> {
-        self.0.within(account, |iam| Box::pin(once(iam, step))).await
+        let guard = Guard::new(self.halt.clone());
+        let work = self.accounts.guarded(account, Some(&guard), |iam| Box::pin(once(iam, step)));
+        tokio::select! {
+            outcome = work => outcome,
+            // Waits for another attempt end with the run; what is on its way is waited for.
+            why = guard.ended() => {
+                let call = Call { account: Some(account.id), operation: step.operation(), resource: None };
+                let sent = if guard.sent() { "not tried again" } else { "not sent" };
+                Err(call.because(format!("{sent}: the run {why}")))
+            }
+        }
     }
 }
 
@@ -181,7 +195,7 @@ mod tests {
             ),
             operation => xml(operation, ""),
         });
-        fake.accounts().await.writing().write(&account("222222222222"), step).await.unwrap();
+        fake.accounts().await.writing(Halt::default()).write(&account("222222222222"), step).await.unwrap();
         let log = fake.log();
         assert_eq!(log.len(), 3, "one call for one step, after finding out who we are and entering");
         let asked = &log[2];

@@ -116,6 +116,9 @@ impl Run<'_> {
             }
             Err(LeaseError::Store(error)) => return Err(error.into()),
         };
+        if let Some(deadline) = lease.deadline() {
+            self.halt.bind(deadline);
+        }
         let (lost, halt) = (lease.lost(), self.halt.clone());
         let watch = tokio::spawn(async move {
             lost.cancelled().await;
@@ -242,6 +245,7 @@ impl Run<'_> {
         let parallelism = self.args.scope.parallelism.map(usize::from).or(rollout.parallelism).unwrap_or(APPLY_AT_ONCE);
         let settings = execute::Settings {
             run: self.id.clone(),
+            partition: survey.settings.partition.clone(),
             parallelism,
             patience: Patience::default(),
             halt: self.halt.clone(),
@@ -257,7 +261,7 @@ impl Run<'_> {
             Arc::new(move |event| progress.event(&event))
         };
         let doers = Doers {
-            writer: Arc::new(survey.accounts.writing()),
+            writer: Arc::new(survey.accounts.writing(self.halt.clone())),
             reader: Arc::new(survey.accounts.reading()),
             journal: Arc::clone(&ledger),
         };

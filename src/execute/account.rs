@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,7 +13,7 @@ use super::turn::{Finished, Seen, Turn, add, all, is_first_pass, is_second_pass,
 use super::{ChangeResult, Doers, Event, Journal, Outcome, Patience, Settings, Why, Writer};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
-use crate::plan::{self, AccountPlan, Action, Change, Convergence, ResourceKind};
+use crate::plan::{self, AccountPlan, Action, Change, Convergence, Deleted, Earlier, ResourceKind};
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
 use crate::resource::Tags;
 use crate::resource::name::{PolicyArn, PolicyName};
@@ -24,6 +25,10 @@ const CHANGES_AT_ONCE: usize = 6;
 /// Equal reads in a row before a change is called done: one may come from a replica that is ahead.
 const EQUAL_READS: usize = 2;
 
+/// What was read back already and differs now was changed, or one replica is behind the others for a moment.
+pub(super) const SETTLED: Patience =
+    Patience { first: Duration::from_millis(250), longest: Duration::from_secs(1), total: Duration::from_secs(4) };
+
 pub(super) struct Shared<W, R, J> {
     pub(super) doers: Doers<W, R, J>,
     pub(super) settings: Settings,
@@ -31,6 +36,8 @@ pub(super) struct Shared<W, R, J> {
     /// The inline policy that the directory's grants are.
     pub(super) grants: PolicyName,
     pub(super) created: Mutex<Created>,
+    /// The roles that were found and that this run deletes or replaces.
+    pub(super) deleted: Mutex<Deleted>,
     /// Who may write: so many accounts at once.
     pub(super) writing: Semaphore,
     /// Who may look; an account that is looked at takes no place from those that are written to.
@@ -59,19 +66,21 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     }
 
     async fn try_account(&self, turn: Turn, outcomes: &BTreeMap<String, Outcome>) -> (Seen, Vec<ChangeResult>) {
-        let Turn { part, account, open, seen } = turn;
+        let Turn { part, account, open, seen, wrote } = turn;
         let Some(account) = account else {
             return (Seen::default(), all(&open, Outcome::Failed, "the account is no longer in the organization"));
         };
         if let Some(why) = self.halted(seen.is_some()) {
             return (Seen::default(), all(&open, Outcome::NotReached, &why));
         }
-        let seen = match seen {
-            Some(seen) => seen,
-            None => match self.begin(&account, &part).await {
-                Ok(seen) => seen,
-                Err((outcome, why)) => return (Seen::default(), all(&open, outcome, &why)),
-            },
+        // Each round stands on a read of its own: what was read in an earlier one is as old as whatever lay between.
+        let looked = match &seen {
+            Some(seen) => self.look_again(&account, &open, seen, &wrote).await,
+            None => self.begin(&account, &part).await,
+        };
+        let seen = match looked {
+            Ok(seen) => seen,
+            Err((outcome, why)) => return (seen.unwrap_or_default(), all(&open, outcome, &why)),
         };
         let results = self.run_changes(&open, &account, &seen, outcomes).await;
         (seen, results)
@@ -90,16 +99,42 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         (self.on_event)(Event::AccountStarted { account: part.id, name: part.name.clone() });
         let live = self.look(account, planned(part), &BTreeMap::new()).await;
         let live = live.map_err(|error| (Outcome::Failed, error.to_string()))?;
+        self.deleted().extend(plan::deleted(part, &live));
         let is_done = |change: &&Change| {
             self.settings.finished.contains(&change.address) && plan::converged(change, &live) == Convergence::Converged
         };
         let finished: BTreeSet<String> = planned(part).filter(is_done).map(|change| change.address.clone()).collect();
-        let stale = &plan::recheck(part, &live) - &finished;
+        let stale = &plan::recheck(part, &live, &self.deleted()) - &finished;
         let left_alone = |change: &&Change| stale.contains(&change.address) || finished.contains(&change.address);
         let fresh: Vec<&Change> = planned(part).filter(|change| !left_alone(change)).collect();
         let kept = self.doers.journal.found(part.id, &fresh, &live).await;
         self.recorded(kept).map_err(|why| (Outcome::NotReached, why))?;
-        Ok(Seen { stale, finished })
+        Ok(Seen { stale, finished, first: Arc::new(live) })
+    }
+
+    /// Looks at what is `open` in a later round of an account in which this run `wrote` already.
+    async fn look_again(
+        &self,
+        account: &Account,
+        open: &[Change],
+        seen: &Seen,
+        wrote: &[Step],
+    ) -> Result<Seen, (Outcome, String)> {
+        let earlier = Earlier { first: &seen.first, wrote, grants: &self.grants, partition: &self.settings.partition };
+        let writable = open
+            .iter()
+            .filter(|change| !seen.stale.contains(&change.address) && !seen.finished.contains(&change.address));
+        // What this run wrote may not be seen everywhere yet; a change made by somebody else does not go away.
+        let mut waits = if wrote.is_empty() { Patience::NONE } else { SETTLED }.waits();
+        loop {
+            let live = self.look(account, writable.clone(), &BTreeMap::new()).await;
+            let live = live.map_err(|error| (Outcome::Failed, error.to_string()))?;
+            let moved = plan::recheck_later(writable.clone(), earlier, &live, &self.deleted());
+            match waits.next() {
+                Some(wait) if !moved.is_empty() => self.settings.halt.sleep(wait).await,
+                _ => return Ok(Seen { stale: &seen.stale | &moved, ..seen.clone() }),
+            }
+        }
     }
 
     /// Halts the run where its record cannot be kept.
@@ -201,6 +236,8 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         drop(place);
         let mut results = ended.results;
         let live = self.read_back(changes, account, &mut results, self.settings.patience).await;
+        // What is remembered of an account belongs to whoever holds the lease.
+        let live = live.filter(|_| self.settings.halt.why() != Some(&Why::Lease));
         let whole: Vec<&ChangeResult> = changes
             .iter()
             .filter(|change| !is_first_pass(change))
@@ -234,7 +271,10 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             let written = self.write(account, step, after_own_writes).await;
             self.doers.journal.step(&change.address, done, step, Some(written.as_ref().copied()));
             if let Err(error) = written {
-                return result(change, Outcome::Failed, Some(error.to_string()));
+                // Without an answer of AWS's: the run itself ended the attempts.
+                let halted = self.settings.halt.why().filter(|_| error.code.is_none());
+                let outcome = if halted.is_some() { Outcome::NotReached } else { Outcome::Failed };
+                return result(change, outcome, Some(error.to_string()));
             }
         }
         result(change, Outcome::Done, None)
@@ -253,9 +293,9 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             };
             let lag = is_lag(account.id, step, &error, &self.created(), after_own_writes);
             match waits.next() {
-                Some(wait) if lag => {
+                Some(wait) if lag && self.settings.halt.why().is_none() => {
                     tracing::debug!(account = %account.id, error = %error, "waiting for IAM to see an earlier step");
-                    tokio::time::sleep(by_chance(wait)).await;
+                    self.settings.halt.sleep(by_chance(wait)).await;
                 }
                 _ => return Err(error),
             }
@@ -264,6 +304,10 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
 
     pub(super) fn failed(&self) -> std::sync::MutexGuard<'_, BTreeSet<AccountId>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deleted(&self) -> std::sync::MutexGuard<'_, Deleted> {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn created(&self) -> std::sync::MutexGuard<'_, Created> {
@@ -293,14 +337,14 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
                 continue;
             }
             equal = 0;
-            let Some(wait) = waits.next() else {
+            let Some(wait) = waits.next().filter(|_| self.settings.halt.why().is_none()) else {
                 for (change, why) in differs {
                     let why = format!("written, but not seen when read back: {why}");
                     results.insert(change.address.clone(), result(change, Outcome::Failed, Some(why)));
                 }
                 break;
             };
-            tokio::time::sleep(wait).await;
+            self.settings.halt.sleep(wait).await;
         }
         seen
     }

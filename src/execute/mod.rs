@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::live::LiveAccount;
-use crate::org::{Account, AccountId, AwsError, Budget};
+use crate::org::{Account, AccountId, AwsError, Budget, Partition};
 use crate::plan::{Action, Change};
 use crate::resource::step::Step;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ mod run;
 mod turn;
 mod waves;
 
-pub use halt::{Halt, Why};
+pub use halt::{Deadline, Halt, Why};
 pub use run::execute;
 pub use waves::Wave;
 
@@ -202,6 +202,8 @@ fn over_budget(failed: usize, allowed: usize) -> String {
 pub struct Settings {
     /// The run's id.
     pub run: String,
+    /// The partition that its accounts are in.
+    pub partition: Partition,
     /// Accounts at once.
     pub parallelism: usize,
     /// How long eventual consistency may take.
@@ -239,6 +241,9 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// No waiting at all.
+    const NONE: Self = Self { first: Duration::ZERO, longest: Duration::ZERO, total: Duration::ZERO };
+
     /// The waits, one after another, until [`total`](Self::total) is used up.
     fn waits(self) -> impl Iterator<Item = Duration> + Send {
         let mut next = self.first;

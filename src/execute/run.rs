@@ -5,17 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
-use super::account::Shared;
+use super::account::{SETTLED, Shared};
 use super::lag::Created;
-use super::turn::{Finished, Turn, add, all, planned, result};
-use super::{ChangeResult, Doers, Event, Journal, Outcome, Patience, RunReport, Settings, WaveEvent, Writer, waves};
+use super::turn::{Finished, Seen, Turn, add, all, planned, result};
+use super::{ChangeResult, Doers, Event, Journal, Outcome, RunReport, Settings, WaveEvent, Writer, waves};
 use crate::org::{Account, AccountId};
 use crate::plan::{Change, Plan};
 use crate::read::Reader;
@@ -23,10 +22,6 @@ use crate::resource::name::PolicyName;
 
 /// Accounts that are looked at at once, before writing and after; those that are written to are fewer.
 const LOOKS_AT_ONCE: usize = 64;
-
-/// What was read back already and differs now was changed, or one replica is behind the others for a moment.
-const SETTLED: Patience =
-    Patience { first: Duration::from_millis(250), longest: Duration::from_secs(1), total: Duration::from_secs(4) };
 
 /// Runs every change of `plan` that has steps, and says what became of each.
 pub async fn execute<W, R, J>(
@@ -48,6 +43,7 @@ where
         on_event,
         grants: PolicyName::of_grants(&plan.name),
         created: Mutex::new(Created::of(plan)),
+        deleted: Mutex::default(),
         writing: Semaphore::new(settings.parallelism.max(1)),
         looking: Semaphore::new(LOOKS_AT_ONCE),
         failed: Mutex::default(),
@@ -140,7 +136,9 @@ where
             add(&mut self.results, result);
         }
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.part.id == account) {
-            turn.seen = Some(seen);
+            // Kept for a later round alone: memory grows with what is left to do.
+            let first = if turn.open.is_empty() { Arc::default() } else { Arc::clone(&seen.first) };
+            turn.seen = Some(Seen { first, ..seen });
             turn.tell_if_finished(&self.results, &self.shared.on_event);
         }
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ChangeResult, Event, Outcome};
+use crate::live::LiveAccount;
 use crate::org::{Account, AccountId};
 use crate::plan::{AccountPlan, Change};
+use crate::resource::step::Step;
 
 pub(super) fn planned(part: &AccountPlan) -> impl Iterator<Item = &Change> + Clone {
     part.changes.iter().filter(|change| !change.steps.is_empty())
@@ -61,15 +63,19 @@ pub(super) struct Turn {
     pub(super) open: Vec<Change>,
     /// What was found before the first write, once that was looked at.
     pub(super) seen: Option<Seen>,
+    /// In a round: what earlier rounds wrote here.
+    pub(super) wrote: Vec<Step>,
 }
 
-/// What was found in an account before the first write. Neither of both is written.
+/// What was found in an account. Neither what is stale nor what is finished is written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    /// Addresses that changed since the plan was made.
+    /// Addresses that somebody else changed since the plan was made or, in a later round, since they were first seen.
     pub(super) stale: BTreeSet<String>,
     /// Addresses that an earlier run finished.
     pub(super) finished: BTreeSet<String>,
+    /// How the account was before the first write, for as long as there is something left to do.
+    pub(super) first: Arc<LiveAccount>,
 }
 
 pub(super) struct Finished {
@@ -82,7 +88,8 @@ impl Turn {
     pub(super) fn new(part: &AccountPlan, accounts: &BTreeMap<AccountId, Account>) -> Option<Self> {
         let open: Vec<Change> = planned(part).flat_map(passes).collect();
         let account = accounts.get(&part.id).cloned();
-        (!open.is_empty()).then(|| Self { part: Arc::new(part.clone()), account, open, seen: None })
+        let part = Arc::new(part.clone());
+        (!open.is_empty()).then(|| Self { part, account, open, seen: None, wrote: Vec::new() })
     }
 
     /// Takes out what can be done now: of the changes that are `open` in this wave those that wait for nothing, or for what
@@ -100,7 +107,29 @@ impl Turn {
             later.push(ready.remove(at));
         }
         self.open = later;
-        (!ready.is_empty()).then(|| Self { open: ready, ..self.clone() })
+        (!ready.is_empty()).then(|| {
+            let wrote = self.wrote(&ready, outcomes);
+            Self { open: ready, wrote, ..self.clone() }
+        })
+    }
+
+    /// The steps of what is done, without the last one of a change whose second pass is still to come.
+    fn wrote(&self, ready: &[Change], outcomes: &BTreeMap<String, Outcome>) -> Vec<Step> {
+        let Some(seen) = &self.seen else { return Vec::new() };
+        let is_done = |change: &&Change| {
+            outcomes.get(&change.address) == Some(&Outcome::Done) && !seen.finished.contains(&change.address)
+        };
+        let to_come: BTreeSet<&str> = ready
+            .iter()
+            .chain(&self.open)
+            .filter(|change| is_second_pass(change))
+            .map(|change| &*change.address)
+            .collect();
+        let steps = planned(&self.part).filter(is_done).flat_map(|change| {
+            let last = usize::from(to_come.contains(&*change.address));
+            change.steps.iter().take(change.steps.len().saturating_sub(last))
+        });
+        steps.cloned().collect()
     }
 
     pub(super) fn tell_if_finished(

@@ -12,13 +12,17 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::predict::predict;
 use super::{AccountPlan, Change, ResourceKind};
 use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
+use crate::org::Partition;
 use crate::resource::Tags;
 use crate::resource::managed_policy::LivePolicy;
+use crate::resource::name::PolicyName;
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
 use crate::resource::role::LiveRole;
+use crate::resource::step::Step;
 
 /// What a fingerprint is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +42,66 @@ pub enum Convergence {
     Differs(String),
 }
 
+/// The ARNs, by unique id, of the roles that a run deletes.
+///
+/// IAM shows the id of a deleted role in the trust policies that named its ARN. Where the run itself deleted the role, as
+/// it does to replace it, that is not a change made by somebody else.
+pub type Deleted = BTreeMap<String, String>;
+
+/// The roles that `plan` deletes or replaces, as `live` has them.
+pub fn deleted(plan: &AccountPlan, live: &LiveAccount) -> Deleted {
+    let steps = plan.changes.iter().flat_map(|change| &change.steps);
+    let roles = steps.filter_map(|step| match step {
+        Step::DeleteRole { role } => live.roles.get(&role.key()),
+        _ => None,
+    });
+    roles.map(|role| (role.id.clone(), role.arn.clone())).collect()
+}
+
 /// The addresses of changes in `plan` whose resource is no longer as the plan saw it.
 ///
 /// `live` must hold the resources of all changes, with the tags of policies, and with details where a change has them.
-pub fn recheck(plan: &AccountPlan, live: &LiveAccount) -> BTreeSet<String> {
-    let now = |change: &Change| now(&change.address, change.details, live, Purpose::Seen);
+pub fn recheck(plan: &AccountPlan, live: &LiveAccount, deleted: &Deleted) -> BTreeSet<String> {
+    let now = |change: &Change| now(&change.address, change.details, live, deleted, Purpose::Seen);
     let stale = |change: &&Change| now(change).is_none_or(|now| now.digest != change.fingerprint);
     let touched = plan.changes.iter().filter(|change| !change.steps.is_empty());
     touched.filter(stale).map(|change| change.address.clone()).collect()
 }
 
+/// What a run knows of an account when it looks there again.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// What it found before its first write there.
+    pub first: &'a LiveAccount,
+    /// What it wrote there since.
+    pub wrote: &'a [Step],
+    /// The inline policy that holds the directory's grants.
+    pub grants: &'a PolicyName,
+    /// The partition of the run.
+    pub partition: &'a Partition,
+}
+
+/// The addresses of `changes` whose resource is neither as it was found first nor as the run itself left it since.
+///
+/// `live` must hold what [`recheck`] asks for.
+pub fn recheck_later<'a>(
+    changes: impl IntoIterator<Item = &'a Change>,
+    earlier: Earlier<'_>,
+    live: &LiveAccount,
+    deleted: &Deleted,
+) -> BTreeSet<String> {
+    let Earlier { first, wrote, grants, partition } = earlier;
+    let left = predict(first, wrote, grants, partition);
+    let of = |change: &Change, live: &LiveAccount| {
+        now(&change.address, change.details, live, deleted, Purpose::Seen).map(|now| now.digest)
+    };
+    let stale = |change: &&Change| of(change, live).is_none_or(|now| Some(now) != of(change, &left));
+    changes.into_iter().filter(stale).map(|change| change.address.clone()).collect()
+}
+
 /// Whether the resource of `change` is as its steps should have left it.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
-    let Some(now) = now(&change.address, change.details, live, Purpose::Expected) else {
+    let Some(now) = now(&change.address, change.details, live, &Deleted::new(), Purpose::Expected) else {
         return Convergence::Differs(format!("`{}` names no role, policy or grant", change.address));
     };
     if now.digest == change.expected {
@@ -67,7 +118,7 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
 
 /// Whether the resource at `address` has the fingerprint that steps were to leave.
 pub(super) fn is_as_left(address: &str, details: bool, expected: &str, live: &LiveAccount) -> bool {
-    now(address, details, live, Purpose::Expected).is_some_and(|now| now.digest == expected)
+    now(address, details, live, &Deleted::new(), Purpose::Expected).is_some_and(|now| now.digest == expected)
 }
 
 struct Now {
@@ -75,8 +126,9 @@ struct Now {
     digest: String,
 }
 
-fn now(address: &str, details: bool, live: &LiveAccount, purpose: Purpose) -> Option<Now> {
-    let ids = ids(live);
+fn now(address: &str, details: bool, live: &LiveAccount, deleted: &Deleted, purpose: Purpose) -> Option<Now> {
+    let mut ids = ids(live);
+    ids.extend(deleted.iter().map(|(id, arn)| (id.as_str(), arn.as_str())));
     let (exists, digest) = match super::resource_at(address)? {
         ResourceKind::Role(name) => {
             let role = live.roles.get(&name.key());

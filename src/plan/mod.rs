@@ -30,6 +30,7 @@ mod mask;
 mod memory;
 mod order;
 mod policy;
+mod predict;
 mod quota;
 mod restore;
 mod role;
@@ -40,7 +41,7 @@ mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, load, save};
-pub use fingerprint::{Convergence, converged, recheck};
+pub use fingerprint::{Convergence, Deleted, Earlier, converged, deleted, recheck, recheck_later};
 pub use grant::outside;
 pub use guard::build;
 pub use lints::{lints, lints_alone};

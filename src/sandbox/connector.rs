@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use http_body_util::BodyExt as _;
 
 use super::Sandbox;
 use super::protocol::Request;
@@ -32,12 +33,10 @@ impl HttpConnector for Connector {
         let sandbox = self.0.clone();
         HttpConnectorFuture::new(async move {
             let header = |name| request.headers().get(name).map(str::to_owned);
-            let request = Request {
-                authorization: header("authorization"),
-                token: header("x-amz-security-token"),
-                target: header("x-amz-target"),
-                body: request.body().bytes().unwrap_or_default().to_vec(),
-            };
+            let (authorization, token) = (header("authorization"), header("x-amz-security-token"));
+            let target = header("x-amz-target");
+            let body = request.into_body().collect().await.map_err(ConnectorError::user)?.to_bytes().to_vec();
+            let request = Request { authorization, token, target, body };
             let answer = sandbox.answer(&request).await.map_err(|reset| ConnectorError::io(reset.into()))?;
             let answer = http::Response::builder()
                 .status(answer.status)

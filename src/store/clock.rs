@@ -8,8 +8,11 @@ use jiff::Timestamp;
 
 /// Somebody who knows the time.
 pub(super) trait Clock: Send + Sync + fmt::Debug {
-    /// What time it is.
+    /// What time it is. Somebody may set this clock.
     fn now(&self) -> Timestamp;
+
+    /// How long the machine has been up, sleep included. Nobody can set this clock.
+    fn uptime(&self) -> Duration;
 
     /// Resolves when `duration` has passed.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
@@ -22,6 +25,15 @@ pub(super) struct System;
 impl Clock for System {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn uptime(&self) -> Duration {
+        // macOS counts sleep in its monotonic clock, Linux keeps a clock of its own for that.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let clock = rustix::time::ClockId::Monotonic;
+        Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

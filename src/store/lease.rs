@@ -2,7 +2,9 @@
 //!
 //! In a directory it is an operating-system lock, which ends with its process; what stands in the file only tells whose
 //! it is. In a bucket it is an object, written on condition that nobody else wrote it, with a time at which it runs out.
-//! Its holder renews it every third of its life, and is told to stop when that did not succeed before the end. Clocks of
+//! Its holder renews it every third of its life, and is told to stop when that did not succeed before the end. When that
+//! is it asks a clock that nobody sets and that runs while the machine sleeps; others go by the time that is written, and
+//! by watching. Clocks of
 //! two machines differ, so one that has run out is watched for half its life before it is taken: a holder that is alive
 //! would have renewed it within that time, whatever its clock says.
 
@@ -23,6 +25,7 @@ use super::clock::{Clock, written};
 use super::directory::parent;
 use super::key::LEASE;
 use super::{StoreError, seal};
+use crate::execute::Deadline;
 
 /// How often a held lease is asked for again.
 const POLL: Duration = Duration::from_secs(1);
@@ -110,6 +113,7 @@ pub enum Unlocked {
 #[derive(Debug)]
 pub struct Lease {
     lost: CancellationToken,
+    deadline: Option<Deadline>,
     pub(super) kept: Kept,
 }
 
@@ -124,6 +128,12 @@ impl Lease {
     /// Cancelled once the lease could not be renewed in time: somebody else may hold it, so nothing more may be written.
     pub fn lost(&self) -> CancellationToken {
         self.lost.clone()
+    }
+
+    /// When it ends unless it is renewed; to be asked before each write, because whoever renews it may have been asleep.
+    /// `None` where it is a lock, which lasts as long as this process.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline.clone()
     }
 
     /// Gives it back. Dropping it does the same, as far as the runtime lives long enough.
@@ -158,15 +168,19 @@ pub(super) async fn take(
     match backend.exclusion() {
         Exclusion::Lock(path) => {
             let lock = wait(&*clock, end, || async { Lock::take(&path, &me) }).await?;
-            Ok(Lease { lost: CancellationToken::new(), kept: Kept::Lock(lock) })
+            Ok(Lease { lost: CancellationToken::new(), deadline: None, kept: Kept::Lock(lock) })
         }
         Exclusion::Lease => {
-            let keeper = Keeper { backend, clock, ttl };
+            let deadline = {
+                let clock = Arc::clone(&clock);
+                Deadline::new(move || clock.uptime())
+            };
+            let keeper = Keeper { backend, clock, ttl, deadline: deadline.clone() };
             let claim = Claim { holder: me, ttl_ms: millis(ttl), token: uuid::Uuid::new_v4().to_string() };
             let held = wait(&*keeper.clock, end, || keeper.take(&claim)).await?;
             let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
             let task = tokio::spawn(keeper.keep(held, stop.clone(), lost.clone()));
-            Ok(Lease { lost, kept: Kept::Renewed { stop: stop.drop_guard(), task } })
+            Ok(Lease { lost, deadline: Some(deadline), kept: Kept::Renewed { stop: stop.drop_guard(), task } })
         }
     }
 }
@@ -298,7 +312,6 @@ impl Claim {
 struct Held {
     claim: Claim,
     version: Version,
-    until: Timestamp,
 }
 
 /// Takes and renews a lease in a bucket.
@@ -306,6 +319,8 @@ struct Keeper {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     ttl: Duration,
+    /// The end of the lease that is held.
+    deadline: Deadline,
 }
 
 impl Keeper {
@@ -344,14 +359,19 @@ impl Keeper {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return self.give_back(&held).await,
-                () = self.clock.sleep(pause.min(self.left(&held))) => {}
+                () = self.clock.sleep(pause.min(self.deadline.left())) => {}
             }
-            let renewed = tokio::select! {
-                // Once its time is over a lease is lost, whatever a renewal would still say.
-                biased;
-                () = stop.cancelled() => return self.give_back(&held).await,
-                () = self.clock.sleep(self.left(&held)) => Err(Failure::Conflict),
-                renewed = self.put(&held.claim, Condition::Version(held.version.clone())) => renewed,
+            let left = self.deadline.left();
+            // Once its time is over a lease is lost, whatever a renewal would still say.
+            let renewed = if left.is_zero() {
+                Err(Failure::Conflict)
+            } else {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return self.give_back(&held).await,
+                    () = self.clock.sleep(left) => Err(Failure::Conflict),
+                    renewed = self.put(&held.claim, Condition::Version(held.version.clone())) => renewed,
+                }
             };
             match renewed {
                 Ok(again) => (held, pause) = (again, self.ttl / 3),
@@ -366,11 +386,6 @@ impl Keeper {
                 }
             }
         }
-    }
-
-    /// How long a lease lasts unless it is renewed.
-    fn left(&self, held: &Held) -> Duration {
-        Duration::try_from(held.until.duration_since(self.clock.now())).unwrap_or_default()
     }
 
     /// Writes that nobody holds the lease, where it is still ours; for no longer than it would last anyway.
@@ -394,11 +409,12 @@ impl Keeper {
 
     async fn put(&self, claim: &Claim, condition: Condition) -> Result<Held, Failure> {
         // Counted from before it is written: its life begins no later than anybody can see it.
-        let until = later(self.clock.now(), self.ttl);
+        let (until, end) = (later(self.clock.now(), self.ttl), self.clock.uptime().saturating_add(self.ttl));
         let holder = Holder { until: Some(written(until)), ..claim.holder.clone() };
         let claim = Claim { holder, ..claim.clone() };
         let version = self.write(&LeaseFile { claim: Some(claim.clone()) }, condition).await?;
-        Ok(Held { claim, version, until })
+        self.deadline.put_off(end);
+        Ok(Held { claim, version })
     }
 
     async fn write(&self, file: &LeaseFile, condition: Condition) -> Result<Version, Failure> {

@@ -99,6 +99,7 @@ impl Stage {
         let survey = self.survey().await.unwrap();
         let settings = execute::Settings {
             run: "test".to_owned(),
+            partition: survey.settings.partition.clone(),
             parallelism: 4,
             patience: Patience::default(),
             halt: Halt::default(),
@@ -108,7 +109,7 @@ impl Stage {
             finished: BTreeSet::new(),
         };
         let doers = Doers {
-            writer: Arc::new(survey.accounts.writing()),
+            writer: Arc::new(survey.accounts.writing(settings.halt.clone())),
             reader: Arc::new(survey.accounts.reading()),
             journal: Arc::new(Nobody),
         };

@@ -51,7 +51,7 @@ fn ops(plan: &AccountPlan) -> Vec<String> {
 #[track_caller]
 fn converges(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
     let plan = plan_account(settings, &account(A), Some(desired), live, None);
-    assert_eq!(recheck(&plan, live), std::collections::BTreeSet::new());
+    assert_eq!(recheck(&plan, live, &Deleted::new()), std::collections::BTreeSet::new());
     let after = run(live, &plan).unwrap();
     for change in plan.changes.iter().filter(|change| !change.cosmetic) {
         assert_eq!(converged(change, &after), Convergence::Converged, "{}", change.address);

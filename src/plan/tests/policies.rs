@@ -77,10 +77,10 @@ fn a_sixth_version_needs_the_oldest_not_in_force_deleted() {
     assert_eq!(serde_json::to_value(&plan.changes[0].steps[0]).unwrap()["version"], "v7");
     let after = run(&world, &plan).unwrap();
     assert_eq!(converged(&plan.changes[0], &after), Convergence::Converged);
-    assert!(recheck(&plan, &world).is_empty());
+    assert!(recheck(&plan, &world, &Deleted::new()).is_empty());
     let mut pruned_by_hand = world;
     pruned_by_hand.policies.get_mut("p").unwrap().versions.remove(0);
-    assert_eq!(recheck(&plan, &pruned_by_hand).len(), 1, "pruning was chosen by the versions");
+    assert_eq!(recheck(&plan, &pruned_by_hand, &Deleted::new()).len(), 1, "pruning was chosen by the versions");
 }
 
 #[test]

@@ -501,7 +501,7 @@ fn a_stale_resource_is_told_by_what_it_holds_and_not_by_its_spelling() {
     let world = live(std::slice::from_ref(&there), &[]);
     let wanted = Role { trust: trust(&["333333333333"]), description: Some("d".into()), ..role("X") };
     let plan = plan(&settings(), &desire(&[wanted], &[]), &world);
-    assert!(recheck(&plan, &world).is_empty());
+    assert!(recheck(&plan, &world, &Deleted::new()).is_empty());
     let touches: &[Touch] = &[
         ("id", |role| role.id = "AROA1".into(), false),
         ("spelling", |role| role.trust = trust(&["arn:aws:iam::111111111111:root"]), false),
@@ -518,9 +518,9 @@ fn a_stale_resource_is_told_by_what_it_holds_and_not_by_its_spelling() {
     for (what, touch, expect) in touches {
         let mut now = there.clone();
         touch(&mut now);
-        assert_eq!(!recheck(&plan, &live(&[now], &[])).is_empty(), *expect, "{what}");
+        assert_eq!(!recheck(&plan, &live(&[now], &[]), &Deleted::new()).is_empty(), *expect, "{what}");
     }
-    assert!(!recheck(&plan, &LiveAccount::default()).is_empty(), "gone");
+    assert!(!recheck(&plan, &LiveAccount::default(), &Deleted::new()).is_empty(), "gone");
 }
 
 #[test]

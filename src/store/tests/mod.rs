@@ -107,17 +107,34 @@ impl Backend for Bucket {
 
 /// A clock that stands still until it is told how much time has passed.
 #[derive(Debug)]
-pub(super) struct Manual(watch::Sender<Timestamp>);
+pub(super) struct Manual {
+    /// What everybody who sleeps waits for.
+    awake: watch::Sender<Duration>,
+    /// What this clock shows more than has passed: somebody set it, in seconds.
+    set: std::sync::atomic::AtomicI64,
+    /// How long the machine slept, in seconds.
+    asleep: std::sync::atomic::AtomicU64,
+}
 
 impl Manual {
     fn new() -> Arc<Self> {
-        Arc::new(Self(watch::Sender::new("2026-01-01T00:00:00Z".parse().unwrap())))
+        Arc::new(Self { awake: watch::Sender::new(Duration::ZERO), set: 0.into(), asleep: 0.into() })
+    }
+
+    /// Sets what the clock shows, forward or back.
+    fn set(&self, by: i64) {
+        self.set.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Lets the machine sleep: time passes and nobody notices.
+    fn suspend(&self, seconds: u64) {
+        self.asleep.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Lets time pass in small steps, and everybody act in between.
     async fn pass(&self, seconds: u64) {
         for _ in 0..seconds * 10 {
-            self.0.send_modify(|now| *now += Duration::from_millis(100));
+            self.awake.send_modify(|awake| *awake += Duration::from_millis(100));
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }
@@ -127,14 +144,19 @@ impl Manual {
 
 impl Clock for Manual {
     fn now(&self) -> Timestamp {
-        *self.0.borrow()
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        start + self.uptime() + jiff::SignedDuration::from_secs(self.set.load(Ordering::Relaxed))
+    }
+
+    fn uptime(&self) -> Duration {
+        *self.awake.borrow() + Duration::from_secs(self.asleep.load(Ordering::Relaxed))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let mut time = self.0.subscribe();
-        let end = self.now() + duration;
+        let mut awake = self.awake.subscribe();
+        let end = *awake.borrow() + duration;
         Box::pin(async move {
-            _ = time.wait_for(|now| *now >= end).await;
+            _ = awake.wait_for(|now| *now >= end).await;
         })
     }
 }

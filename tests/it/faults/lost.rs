@@ -57,7 +57,7 @@ impl Stage {
     }
 
     async fn write(&self, step: &Step) -> Result<(), AwsError> {
-        self.accounts.writing().write(&account(NETWORK), step).await
+        self.accounts.writing(rolecall::execute::Halt::default()).write(&account(NETWORK), step).await
     }
 
     /// What IAM holds of the account, without ids and times. The number of a policy's next version tells how many were burnt.
