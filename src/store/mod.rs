@@ -29,7 +29,7 @@ mod record;
 mod run;
 mod seal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use backend::{Backend, Location};
 pub use directory::Directory;

@@ -2,19 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod grants;
+mod lease;
+mod rounds;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tempfile::TempDir;
 
 use super::survey::Survey;
 use super::{Console, Stop, planning};
 use crate::aws;
 use crate::cli::{self, DesiredArgs, ScopeArgs};
-use crate::execute::{self, ChangeResult, Doers, Halt, Journal, Patience, RunReport, Wave, WaveEvent};
+use crate::execute::{self, ChangeResult, Doers, Event, Halt, Journal, Patience, RunReport, Wave, WaveEvent};
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
 use crate::plan::{Change, Plan};
@@ -43,6 +46,8 @@ impl Journal for Nobody {
 struct Stage {
     directory: TempDir,
     sandbox: Sandbox,
+    /// The way to it.
+    http: SharedHttpClient,
     scope: ScopeArgs,
     console: Console,
 }
@@ -60,7 +65,9 @@ impl Stage {
             allow: Vec::new(),
         };
         let output = cli::parse(["rolecall", "--quiet", "accounts"].map(Into::into)).unwrap().output;
-        let stage = Self { directory, sandbox: Sandbox::new(World::demo()), scope, console: Console::new(&output) };
+        let sandbox = Sandbox::new(World::demo());
+        let http = sandbox.http_client();
+        let stage = Self { directory, sandbox, http, scope, console: Console::new(&output) };
         stage.write(text);
         stage
     }
@@ -83,7 +90,7 @@ impl Stage {
 
     async fn survey(&self) -> Result<Survey, Stop> {
         let aws = aws::Settings {
-            http: Some(self.sandbox.http_client()),
+            http: Some(self.http.clone()),
             endpoint: Some("http://sandbox.invalid".to_owned()),
             region: Some("us-east-1".to_owned()),
             credentials: Some(self.sandbox.credentials()),
@@ -96,8 +103,18 @@ impl Stage {
     }
 
     async fn apply(&self, plan: &Plan) -> RunReport {
+        self.roll_out(plan, |_| {}, |_| {}).await
+    }
+
+    /// Applies with other settings, and acts where something happens.
+    async fn roll_out(
+        &self,
+        plan: &Plan,
+        change: impl FnOnce(&mut execute::Settings),
+        on_event: impl Fn(Event) + Send + Sync + 'static,
+    ) -> RunReport {
         let survey = self.survey().await.unwrap();
-        let settings = execute::Settings {
+        let mut settings = execute::Settings {
             run: "test".to_owned(),
             partition: survey.settings.partition.clone(),
             parallelism: 4,
@@ -108,12 +125,13 @@ impl Stage {
             max_failures: None,
             finished: BTreeSet::new(),
         };
+        change(&mut settings);
         let doers = Doers {
             writer: Arc::new(survey.accounts.writing(settings.halt.clone())),
             reader: Arc::new(survey.accounts.reading()),
             journal: Arc::new(Nobody),
         };
-        execute::execute(plan, &survey.organization.accounts, doers, &settings, Arc::new(|_| {})).await
+        execute::execute(plan, &survey.organization.accounts, doers, &settings, Arc::new(on_event)).await
     }
 
     /// Plans, applies, and plans again, which must find nothing; gives the first plan.

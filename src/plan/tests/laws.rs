@@ -205,6 +205,34 @@ proptest! {
     }
 
     #[test]
+    fn what_a_run_wrote_itself_is_foreseen_and_what_somebody_else_wrote_is_not(
+        desired in a_desired(), live in a_live(), extras in an_extras(), at in any::<prop::sample::Index>()
+    ) {
+        let settings = Settings { extras, ..settings() };
+        let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
+        prop_assume!(!plan.findings.iter().any(|finding| finding.code == "policy-in-use"));
+        let mut after = run(&live, &plan).map_err(TestCaseError::fail)?;
+        let steps = plan.changes.iter().flat_map(|change| &change.steps);
+        let wrote: Vec<Step> = steps.cloned().collect();
+        let (grants, partition) = (policy_name("rolecall-x-assume"), partition());
+        let earlier = Earlier { first: &live, wrote: &wrote, grants: &grants, partition: &partition };
+        let roles = || plan.changes.iter().filter(|change| matches!(change.resource(), Some(ResourceKind::Role(_))));
+        let deleted = deleted(&plan, &live);
+        prop_assert_eq!(recheck_later(roles(), earlier, &after, &deleted), BTreeSet::new());
+        // Nothing that was written is seen yet: then it is as if nothing had been foreseen.
+        let unseen = recheck_later(roles(), Earlier { wrote: &[], ..earlier }, &live, &deleted);
+        prop_assert_eq!(unseen, BTreeSet::new());
+        let there: Vec<_> = roles().filter_map(|change| match change.resource() {
+            Some(ResourceKind::Role(name)) if after.roles.contains_key(&name.key()) => Some((change.address.clone(), name.key())),
+            _ => None,
+        }).collect();
+        prop_assume!(!there.is_empty());
+        let (address, key) = at.get(&there);
+        after.roles.get_mut(key).unwrap().managed_policies.insert(aws("AdministratorAccess"));
+        prop_assert_eq!(recheck_later(roles(), earlier, &after, &deleted), BTreeSet::from([address.clone()]));
+    }
+
+    #[test]
     fn only_what_bears_our_mark_or_is_adopted_is_written(desired in a_desired(), live in a_live(), extras in an_extras()) {
         let settings = Settings { extras, ..settings() };
         let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);

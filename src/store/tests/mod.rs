@@ -22,7 +22,7 @@ use crate::plan::{Action, Attribute, Converged, Summary};
 
 /// A bucket: versions, conditions, segments, and an endpoint that may vanish.
 #[derive(Debug, Default)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     objects: Mutex<BTreeMap<String, (Vec<u8>, u64)>>,
     gone: AtomicBool,
 }
@@ -159,6 +159,34 @@ impl Clock for Manual {
             _ = awake.wait_for(|now| *now >= end).await;
         })
     }
+}
+
+/// The machine's clock, whose time somebody sets; by how much, in seconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Skewed(pub(crate) Arc<std::sync::atomic::AtomicI64>);
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        System.now() + jiff::SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+
+    fn uptime(&self) -> Duration {
+        System.uptime()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        System.sleep(duration)
+    }
+}
+
+/// A state that lies in `backend`, by a clock that may be wrong.
+pub(crate) async fn open_skewed(backend: Arc<dyn Backend>, clock: Skewed) -> Store {
+    open(backend, Arc::new(clock)).await
+}
+
+/// How long the machine has been up.
+pub(crate) fn uptime() -> Duration {
+    System.uptime()
 }
 
 pub(super) fn identity() -> Identity {
