@@ -3,18 +3,18 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use rolecall::aws;
-use rolecall::execute::{Outcome, RunSummary};
+use rolecall::execute::{Halt, Outcome, RunSummary};
 use rolecall::org::AccountId;
 use rolecall::plan::{Action, Converged, Items, Summary};
 use rolecall::store::backend::{Condition, Failure, Version};
 use rolecall::store::{
     Access, AccountRecord, Backend, Directory as Local, Entry, Identity, LeaseError, LeaseSettings, ResourceRecord,
-    RunHeader, Store, StoreError,
+    RunHeader, Store, StoreError, Waiting,
 };
 use serde_json::json;
 
@@ -67,6 +67,12 @@ fn lease(run: &str) -> LeaseSettings {
         ttl: Duration::from_mins(1),
         lock_timeout: Duration::ZERO,
     }
+}
+
+/// Waits without a word.
+fn quietly() -> Waiting<'static> {
+    static HALT: LazyLock<Halt> = LazyLock::new(Halt::default);
+    Waiting { tell: &|_| {}, halt: &HALT }
 }
 
 /// One resource converged, one run that ended and one that was cut off.
@@ -220,7 +226,7 @@ fn locked_by_another(state: &Path) -> Option<Child> {
 async fn a_held_lock_is_refused_and_ends_with_its_process() {
     let (desired, store) = filled().await;
     state(&desired, &["unlock"]).exits(0).says(&["nobody holds"]);
-    let ours = store.lease(lease("20260103T000000Z-0001")).await.unwrap();
+    let ours = store.lease(lease("20260103T000000Z-0001"), quietly()).await.unwrap();
     let process = format!("process {}", std::process::id());
     for arguments in [&["unlock"][..], &["unlock", "--force"]] {
         state(&desired, arguments).exits(4).says(&["alice", "laptop", "20260103T000000Z-0001", &process, "since"]);
@@ -229,10 +235,10 @@ async fn a_held_lock_is_refused_and_ends_with_its_process() {
     state(&desired, &["unlock"]).exits(0);
 
     let Some(mut other) = locked_by_another(&desired.file("state")) else { return missing("python3") };
-    assert!(matches!(store.lease(lease("second")).await, Err(LeaseError::Held { .. })));
+    assert!(matches!(store.lease(lease("second"), quietly()).await, Err(LeaseError::Held { .. })));
     other.kill().unwrap();
     other.wait().unwrap();
-    store.lease(lease("third")).await.unwrap().release().await.unwrap();
+    store.lease(lease("third"), quietly()).await.unwrap().release().await.unwrap();
 }
 
 /// moto with an empty bucket.
@@ -286,17 +292,17 @@ async fn a_state_in_a_bucket_is_listed_shown_and_unlocked() {
     s3.state(&desired, &["history"]).exits(0).says(&["1 done", "not finished", "2 runs"]);
     assert!(!desired.file("state").exists());
 
-    let held = store.lease(lease("20260103T000000Z-0001")).await.unwrap();
+    let held = store.lease(lease("20260103T000000Z-0001"), quietly()).await.unwrap();
     s3.state(&desired, &["unlock"]).exits(4).says(&["alice", "laptop", "20260103T000000Z-0001", "until", "--force"]);
     s3.state(&desired, &["unlock", "--force"]).exits(0).says(&["unlocked"]);
-    let next = store.lease(lease("next")).await.unwrap();
+    let next = store.lease(lease("next"), quietly()).await.unwrap();
     held.release().await.unwrap();
     assert!(
-        matches!(store.lease(lease("last")).await, Err(LeaseError::Held { .. })),
+        matches!(store.lease(lease("last"), quietly()).await, Err(LeaseError::Held { .. })),
         "giving back takes nobody else's"
     );
     next.release().await.unwrap();
-    store.lease(lease("last")).await.unwrap().release().await.unwrap();
+    store.lease(lease("last"), quietly()).await.unwrap().release().await.unwrap();
     let record = store.run("20260101T000000Z-0001").await.unwrap();
     assert!(record.finished && record.entries.len() == 5);
 }
@@ -312,7 +318,11 @@ async fn of_many_who_write_to_a_bucket_at_once_one_wins() {
     .await;
     assert!(stores.iter().all(|store| store.salt() == stores[0].salt()));
     let asked = stores.iter().enumerate().map(|(n, store)| (n, store.clone())).collect();
-    let answers = for_each(asked, |(n, store): (usize, Store)| async move { store.lease(lease(&n.to_string())).await });
+    let answers =
+        for_each(
+            asked,
+            |(n, store): (usize, Store)| async move { store.lease(lease(&n.to_string()), quietly()).await },
+        );
     let answers = answers.await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(

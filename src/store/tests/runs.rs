@@ -24,8 +24,8 @@ async fn what_is_recorded_is_read_again_newest_run_first() {
         assert_eq!((&record.header, events(&record)), (&header("20260101T000000Z-1"), every_entry()));
         assert_eq!(record.entries[0].at, "2026-01-01T00:00:00.000Z");
         assert!(record.finished && !store.run("20260102T000000Z-1").await.unwrap().finished);
-        let runs = store.runs().await.unwrap();
-        let runs: Vec<_> = runs.iter().map(|run| (run.header.run.as_str(), run.finished)).collect();
+        let runs = store.runs(20).await.unwrap();
+        let runs: Vec<_> = runs.outlines.iter().map(|run| (run.header.run.as_str(), run.finished)).collect();
         let finished = Some(RunSummary { failed: 1, ..RunSummary::default() });
         assert_eq!(runs, [("20260102T000000Z-1", None), ("20260101T000000Z-1", finished)]);
     }
@@ -69,14 +69,14 @@ async fn a_record_cut_anywhere_in_its_last_line_is_read_up_to_there() {
     for end in last..whole.len() {
         std::fs::write(&path, &whole[..end]).unwrap();
         assert_eq!(events(&store.run("run").await.unwrap()), [step(0)], "{end}");
-        assert_eq!(store.runs().await.unwrap().len(), 1);
+        assert_eq!(store.runs(20).await.unwrap().outlines.len(), 1);
     }
     // A file that was made longer before its bytes arrived.
     std::fs::write(&path, [&whole[..last], &[0; 100]].concat()).unwrap();
     assert_eq!(events(&store.run("run").await.unwrap()), [step(0)]);
     // Killed before the first line: such a run did nothing.
     std::fs::write(&path, &whole[..10]).unwrap();
-    assert!(store.runs().await.unwrap().is_empty());
+    assert_eq!(store.runs(20).await.unwrap(), Runs::default());
     assert!(matches!(store.run("run").await.unwrap_err(), StoreError::NoRun { .. }));
 }
 
@@ -115,7 +115,8 @@ async fn a_missing_segment_is_damage_and_a_newer_format_is_told() {
     let mut chain = run::Chain::default();
     let line = chain.line(&json!({"format": "rolecall-state/7", "header": {"unheard": "of"}})).unwrap();
     bucket.change("runs/run/00000001.jsonl", |bytes| *bytes = line.into_bytes());
-    for error in [store.run("run").await.unwrap_err(), store.runs().await.unwrap_err()] {
+    let runs = store.runs(20).await.unwrap();
+    for error in [&store.run("run").await.unwrap_err(), &runs.unusable[0].1] {
         assert!(matches!(error, StoreError::Newer { .. }), "{error}");
     }
 }
