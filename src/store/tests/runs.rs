@@ -136,3 +136,60 @@ async fn once_a_write_failed_nothing_follows_it() {
     assert_eq!(log.close().await.unwrap_err(), error);
     assert_eq!(events(&store.run("run").await.unwrap()), [step(0)]);
 }
+
+#[tokio::test]
+async fn the_last_of_many_runs_is_found_in_a_few_calls_wherever_it_lies() {
+    for (days_ago, most) in [(0, 4), (30, 5), (400, 6)] {
+        let bucket = Arc::new(Bucket::default());
+        let clock = Manual::new();
+        let store = open(bucket.clone(), clock.clone()).await;
+        let at = |days: i64| {
+            let time = clock.now() - jiff::SignedDuration::from_hours(24 * days);
+            time.strftime("%Y%m%dT000000Z-1").to_string()
+        };
+        for day in 0..301 {
+            store.begin(&header(&at(days_ago + day))).await.unwrap();
+        }
+        bucket.calls();
+        assert_eq!(store.last_run().await.unwrap().unwrap().header.run, at(days_ago));
+        let calls = bucket.calls();
+        assert!(calls <= most, "{days_ago}: {calls} calls");
+        let runs = store.runs(20).await.unwrap();
+        assert_eq!((runs.outlines.len(), runs.more, runs.outlines[0].header.run.clone()), (20, 281, at(days_ago)));
+        let calls = bucket.calls();
+        assert!(calls <= 1 + 3 * 20, "{calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_before_it_began_is_not_the_last_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(Arc::new(Directory::new(directory.path())), Manual::new()).await;
+    assert!(store.last_run().await.unwrap().is_none());
+    written(&store, "20250101T000000Z-1", &[step(0)]).await;
+    std::fs::write(directory.path().join("runs/20260101T000000Z-1.jsonl"), "{\"sha").unwrap();
+    std::fs::write(directory.path().join("runs/20260102T000000Z-1.jsonl"), "").unwrap();
+    assert_eq!(store.last_run().await.unwrap().unwrap().header.run, "20250101T000000Z-1");
+    let runs = store.runs(20).await.unwrap();
+    assert_eq!((runs.outlines.len(), runs.unusable.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_damaged_record_hides_no_other() {
+    let (_directory, stores) = both().await;
+    for store in stores {
+        for run in ["20260101T000000Z-1", "20260102T000000Z-1", "20260103T000000Z-1"] {
+            written(&store, run, &[step(0)]).await;
+        }
+        let parts = store.parts("20260102T000000Z-1").await.unwrap();
+        let Object { bytes, version } = store.get(&parts[0]).await.unwrap().unwrap();
+        let bytes = String::from_utf8(bytes).unwrap().replace("alice", "mallory").into_bytes();
+        store.backend.put(&parts[0], bytes, Condition::Version(version)).await.unwrap();
+        let runs = store.runs(20).await.unwrap();
+        let ids: Vec<&str> = runs.outlines.iter().map(|run| run.header.run.as_str()).collect();
+        assert_eq!(ids, ["20260103T000000Z-1", "20260101T000000Z-1"]);
+        assert_eq!(runs.unusable[0].0, "20260102T000000Z-1");
+        assert!(matches!(runs.unusable[0].1, StoreError::Damaged { .. }));
+        assert_eq!(store.last_run().await.unwrap().unwrap().header.run, "20260103T000000Z-1");
+    }
+}
