@@ -5,7 +5,7 @@
 //! that writes finishes the steps in hand, but not for longer than a supervisor waits before it kills: Kubernetes gives 30
 //! seconds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,10 @@ const IN_HAND: Duration = Duration::from_secs(15);
 
 /// How long a command that only reads may not react: by then it is computing and does not wait for anything.
 const REACTION: Duration = Duration::from_secs(1);
+
+/// How long after the first signal another one is the same one: `timeout` signals the process and then its group, a terminal
+/// that closes is told by the kernel and by the shell, and systemd may send SIGHUP right after SIGTERM.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// Whether a command changes anything that a signal must not cut in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,10 +88,11 @@ fn kinds() -> impl Iterator<Item = SignalKind> {
     [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup)
 }
 
-fn installed(kind: SignalKind) -> Option<(SignalKind, Signal)> {
-    let installed = signal(kind)
-        .inspect_err(|error| tracing::warn!(signal = kind.as_raw_value(), %error, "cannot watch for a signal"));
-    Some((kind, installed.ok()?))
+fn installed(kind: SignalKind) -> Option<Signal> {
+    let installed = signal(kind);
+    installed
+        .inspect_err(|error| tracing::warn!(signal = kind.as_raw_value(), %error, "cannot watch for a signal"))
+        .ok()
 }
 
 /// Whether the process was started with a signal ignored, as far as the system says.
@@ -101,11 +106,9 @@ fn ignored(kind: SignalKind) -> bool {
     mask.checked_shr(bit).unwrap_or_default() & 1 == 1
 }
 
-async fn attend(mut watched: Vec<(SignalKind, Signal)>, signals: Signals, work: Work, console: Console) {
+async fn attend(mut watched: Vec<Signal>, signals: Signals, work: Work, console: Console) {
     next(&mut watched).await;
-    // A terminal that closes sends SIGHUP twice, by the kernel and by the shell, and systemd may send it after SIGTERM:
-    // it never means that somebody insists.
-    watched.retain(|(kind, _)| *kind != SignalKind::hangup());
+    let first = Instant::now();
     signals.halt.stop(Why::Interrupted);
     signals.interrupted.cancel();
     let end = async {
@@ -118,8 +121,13 @@ async fn attend(mut watched: Vec<(SignalKind, Signal)>, signals: Signals, work: 
         tokio::time::sleep(END).await;
         Stop::ended_late(END)
     };
+    let insisted = async {
+        while first.elapsed() < ECHO {
+            next(&mut watched).await;
+        }
+    };
     tokio::select! {
-        () = next(&mut watched) => {}
+        () = insisted => {}
         stop = end => {
             console.stop(&stop);
         }
@@ -128,8 +136,8 @@ async fn attend(mut watched: Vec<(SignalKind, Signal)>, signals: Signals, work: 
 }
 
 /// Waits for one of the signals.
-async fn next(watched: &mut [(SignalKind, Signal)]) {
-    let received: Vec<_> = watched.iter_mut().map(|(_, signal)| Box::pin(signal.recv())).collect();
+async fn next(watched: &mut [Signal]) {
+    let received: Vec<_> = watched.iter_mut().map(|signal| Box::pin(signal.recv())).collect();
     if received.is_empty() {
         std::future::pending::<()>().await;
     }

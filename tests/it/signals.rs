@@ -173,29 +173,39 @@ async fn an_apply_whose_step_is_never_answered_ends_in_time_and_the_next_one_fin
     served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
 }
 
+/// Reads what is said up to the line that a signal was noticed.
+fn noticed(child: &mut Child) -> BufReader<std::process::ChildStderr> {
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("once more ends at once") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0);
+    }
+    said
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_an_apply_at_once_and_a_second_hangup_does_not() {
-    for (second, code) in [("TERM", 130), ("HUP", 130)] {
+async fn a_signal_that_is_sent_twice_is_one_and_whoever_insists_ends_it_at_once() {
+    for insists in [false, true] {
         let (served, desired) = (Served::demo().await, Directory::new(DESIRED));
         let mut child = stuck(&served, &desired, &[]).await;
+        // As a terminal does that closes, and `timeout`.
         signal(child.id(), "HUP");
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("once more ends at once") {
-            line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0);
-        }
-        signal(child.id(), second);
-        let mut rest = String::new();
-        let (run, rest) = tokio::task::spawn_blocking(move || {
+        let mut said = noticed(&mut child);
+        signal(child.id(), "HUP");
+        signal(child.id(), "TERM");
+        let ended = tokio::task::spawn_blocking(move || {
+            while insists && child.try_wait().unwrap().is_none() {
+                signal(child.id(), "TERM");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            let mut rest = String::new();
             said.read_to_string(&mut rest).unwrap();
-            (ended(child), rest)
-        })
-        .await
-        .unwrap();
-        assert_eq!(run.code, code);
+            (ended(child).code, rest)
+        });
+        let (code, rest) = ended.await.unwrap();
         // Whoever is given the time says what was in flight.
-        assert_eq!(rest.contains("was not answered"), second == "HUP", "{rest}");
+        assert_eq!((code, rest.contains("was not answered")), (130, !insists), "{rest}");
     }
 }
 
