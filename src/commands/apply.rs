@@ -293,7 +293,7 @@ impl Run<'_> {
             Arc::new(move |event| progress.event(&event))
         };
         let doers = Doers {
-            writer: Arc::new(survey.accounts.writing(self.halt.clone())),
+            writer: Arc::new(survey.accounts.writing(self.signals.halt.clone())),
             reader: Arc::new(survey.accounts.reading()),
             journal: Arc::clone(&ledger),
         };

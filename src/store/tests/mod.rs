@@ -164,11 +164,6 @@ impl Manual {
         self.asleep.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Puts the clock forward or back, before anybody looks at it.
-    fn set(&self, seconds: i64) {
-        self.0.send_modify(|now| *now += jiff::SignedDuration::from_secs(seconds));
-    }
-
     /// Lets time pass in small steps, and everybody act in between.
     async fn pass(&self, seconds: u64) {
         for _ in 0..seconds * 10 {
