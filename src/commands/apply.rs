@@ -13,7 +13,7 @@ use crate::cli::{Format, RunArgs};
 use crate::execute::{self, Doers, Patience, RunReport, Wave, Why};
 use crate::exit::Exit;
 use crate::plan::{self as planned, Extras, Intent, Plan, Status};
-use crate::store::{Access, LeaseError, Store};
+use crate::store::{Access, LeaseError, Store, StoreError};
 use crate::{aws, report};
 use report::run::Extent;
 
@@ -272,7 +272,9 @@ impl Run<'_> {
     /// Writes, for as long as nothing ends it.
     async fn write(&self, plan: &Plan, finished: BTreeSet<String>) -> Result<Written, Stop> {
         let Self { survey, console, .. } = self;
-        let ledger = Arc::new(Ledger::begin(self.store, plan, survey, &self.id, &self.command()).await?);
+        let command = self.command();
+        let ledger = Ledger::begin(self.store, plan, survey, &self.id, &command);
+        let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
         let rollout = survey.config.rollout();
         let parallelism = self.args.scope.parallelism.map(usize::from).or(rollout.parallelism).unwrap_or(APPLY_AT_ONCE);
         let settings = execute::Settings {
@@ -302,7 +304,7 @@ impl Run<'_> {
         let hurry = async {
             self.signals.interrupted().await;
             console.say("interrupted: finishing the steps in hand; once more ends at once");
-            self.signals.out_of_time().await;
+            self.signals.steps_are_late().await;
         };
         let run = tokio::select! {
             run = execute::execute(plan, &survey.organization.accounts, doers, &settings, on_event) => Some(run),
@@ -311,8 +313,8 @@ impl Run<'_> {
         progress.finish();
         let written = match run {
             Some(report) => {
-                if let Err(error) = ledger.finish(&report).await {
-                    self.signals.halt.stop(Why::Record(error.to_string()));
+                if let Err(error) = self.kept(ledger.finish(&report)).await {
+                    self.signals.halt.stop(Why::Record(error));
                 }
                 Written { report, in_flight: false }
             }
@@ -330,10 +332,21 @@ impl Run<'_> {
         }
         self.console.error("interrupted: the run is given up before its end");
         self.console.hint("apply again; it reads what was done and finishes the rest");
-        if let Err(error) = ledger.flush().await {
-            self.console.error(&format!("the end of the run could not be recorded: {error}"));
-        }
+        // Why it is not is said where it fails.
+        _ = self.kept(ledger.flush()).await;
         Written { report, in_flight: true }
+    }
+
+    /// Waits until something is recorded, for as long as there is time after a signal.
+    async fn kept(&self, record: impl Future<Output = Result<(), StoreError>>) -> Result<(), String> {
+        tokio::select! {
+            kept = record => kept.map_err(|error| error.to_string()),
+            () = self.signals.record_is_late() => {
+                let error = format!("the state `{}` does not answer", self.store.place());
+                self.console.error(&format!("the end of the run is not recorded: {error}"));
+                Err(error)
+            }
+        }
     }
 
     fn command(&self) -> String {

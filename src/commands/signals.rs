@@ -5,6 +5,7 @@
 //! that writes finishes the steps in hand, but not for longer than a supervisor waits before it kills: Kubernetes gives 30
 //! seconds.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,8 +18,11 @@ use crate::exit::Exit;
 /// How long after the first signal the process ends, whatever it is doing.
 const END: Duration = Duration::from_secs(20);
 
-/// How long after the first signal the steps in hand may take; the rest is for the record, the lease and the webhook.
-const IN_HAND: Duration = Duration::from_secs(15);
+/// How long after the first signal the steps in hand may take.
+const STEPS: Duration = Duration::from_secs(15);
+
+/// How long after the first signal the record of the run may take; the rest is for the webhook and the lease.
+const RECORD: Duration = Duration::from_secs(17);
 
 /// How long a command that only reads may not react: by then it is computing and does not wait for anything.
 const REACTION: Duration = Duration::from_secs(1);
@@ -42,6 +46,7 @@ pub struct Signals {
     /// What a command that writes is halted by.
     pub halt: Halt,
     interrupted: CancellationToken,
+    at: Arc<OnceLock<Instant>>,
     noticed: CancellationToken,
 }
 
@@ -76,9 +81,19 @@ impl Signals {
     }
 
     /// Resolves when the steps in hand have had the time there is for them since a signal came.
-    pub async fn out_of_time(&self) {
+    pub async fn steps_are_late(&self) {
+        self.late(STEPS).await;
+    }
+
+    /// Resolves when the record has had the time there is for it since a signal came.
+    pub async fn record_is_late(&self) {
+        self.late(RECORD).await;
+    }
+
+    async fn late(&self, time: Duration) {
         self.interrupted.cancelled().await;
-        tokio::time::sleep(IN_HAND).await;
+        let passed = self.at.get().map(Instant::elapsed).unwrap_or_default();
+        tokio::time::sleep(time.saturating_sub(passed)).await;
     }
 }
 
@@ -108,7 +123,7 @@ fn ignored(kind: SignalKind) -> bool {
 
 async fn attend(mut watched: Vec<Signal>, signals: Signals, work: Work, console: Console) {
     next(&mut watched).await;
-    let first = Instant::now();
+    let first = *signals.at.get_or_init(Instant::now);
     signals.halt.stop(Why::Interrupted);
     signals.interrupted.cancel();
     let end = async {
