@@ -303,6 +303,9 @@ pub enum StateCommand {
     History {
         /// A run's id
         run: Option<String>,
+        /// How many runs to list
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
         /// Which state.
         #[command(flatten)]
         record: RecordArgs,
@@ -310,7 +313,7 @@ pub enum StateCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Say who holds the lease, and take it away where it has run out
+    /// Say who holds the lease, and take it away where nobody renews it any more
     Unlock {
         /// Which state.
         #[command(flatten)]
@@ -475,9 +478,12 @@ pub struct RunArgs {
 /// The desired state, and where its state is.
 #[derive(Debug, Clone, Args)]
 pub struct RecordArgs {
-    /// The desired state.
+    /// The desired state. Its variables are not needed, but may be given.
     #[command(flatten)]
     pub desired: DesiredArgs,
+    /// The `name` of the directory, where it cannot be read from there
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Its state.
     #[command(flatten)]
     pub state: StateArgs,

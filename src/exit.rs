@@ -15,7 +15,7 @@ pub enum Exit {
     Refused,
     /// 1: bad input, wrong usage, no credentials, or nothing could be read.
     Error,
-    /// 130: stopped by the user.
+    /// 130: stopped by a signal.
     Interrupted,
 }
 

@@ -98,11 +98,13 @@ impl Bucket {
         }
     }
 
-    /// The names right below a prefix, page after page.
-    async fn names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+    /// The names right below a prefix that sort after `after`, page after page.
+    async fn names(&self, prefix: &str, after: &str) -> Result<Vec<String>, Failure> {
         let call = Call { account: None, operation: Operation::ListObjectsV2, resource: None };
         let prefix = self.key(prefix);
+        let after = (!after.is_empty()).then(|| format!("{prefix}{after}"));
         let asked = self.client.list_objects_v2().bucket(&self.name).prefix(&prefix).delimiter("/");
+        let asked = asked.set_start_after(after);
         let mut names = Vec::new();
         let mut token = None;
         loop {
@@ -143,8 +145,8 @@ impl Backend for Bucket {
         Box::pin(async move { self.write(key, &bytes, condition).await })
     }
 
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
-        Box::pin(self.names(prefix))
+    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+        Box::pin(self.names(prefix, after))
     }
 
     fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {
@@ -157,7 +159,7 @@ impl Backend for Bucket {
     fn parts<'a>(&'a self, log: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         Box::pin(async move {
             let prefix = format!("{log}/");
-            Ok(self.names(&prefix).await?.into_iter().map(|name| prefix.clone() + &name).collect())
+            Ok(self.names(&prefix, "").await?.into_iter().map(|name| prefix.clone() + &name).collect())
         })
     }
 
@@ -256,7 +258,7 @@ mod tests {
                 <CommonPrefixes><Prefix>p/q/runs/a/</Prefix></CommonPrefixes></ListBucketResult>"),
         ])
         .await;
-        assert_eq!(bucket.list("runs/").await.unwrap(), ["a/", "b.jsonl"]);
+        assert_eq!(bucket.list("runs/", "").await.unwrap(), ["a/", "b.jsonl"]);
         let asked = fake.asked.lock().unwrap().clone();
         assert!(asked[0].contains("prefix=p%2Fq%2Fruns%2F") && asked[0].contains("delimiter=%2F"), "{asked:?}");
         assert!(
@@ -269,7 +271,9 @@ mod tests {
     async fn a_truncated_page_without_a_way_on_is_no_end() {
         let page = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
         let (_, bucket) = bucket(&[(200, page)]).await;
-        assert!(matches!(bucket.list("").await, Err(Failure::Other(text)) if text.contains("NextContinuationToken")));
+        assert!(
+            matches!(bucket.list("", "").await, Err(Failure::Other(text)) if text.contains("NextContinuationToken"))
+        );
     }
 
     #[tokio::test]

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ledger::{self, Ledger};
+use super::signals::Signals;
 use super::survey::Survey;
 use super::{Console, Stop, notify, plan, planning, resume, rollback};
 use crate::cli::{Format, RunArgs};
-use crate::execute::{self, Doers, Halt, Patience, RunReport, Wave, Why};
+use crate::execute::{self, Doers, Patience, RunReport, Wave, Why};
 use crate::exit::Exit;
 use crate::plan::{self as planned, Extras, Intent, Plan, Status};
-use crate::store::{Access, LeaseError, Store};
+use crate::store::{Access, LeaseError, Store, StoreError};
 use crate::{aws, report};
+use report::run::Extent;
 
 /// Accounts that are written to at once, unless `--parallelism` says otherwise.
 const APPLY_AT_ONCE: usize = 16;
@@ -68,21 +70,18 @@ pub async fn run(
     resume: Resume,
     args: &RunArgs,
     aws: aws::Settings,
+    signals: &Signals,
     console: &Console,
 ) -> Result<Exit, Stop> {
-    let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
+    let survey = Survey::new(&args.scope, aws.clone(), console);
+    let mut survey = signals.unless_interrupted(survey).await?;
     (survey.settings.intent, survey.settings.extras) = match what {
         What::Desired | What::Saved(_) => (Intent::Converge, survey.settings.extras),
         What::Destroy => (Intent::Destroy, Extras::Remove),
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
-    let store = ledger::open(&args.state, &survey, aws, Access::Write).await?;
-    let halt = Halt::default();
-    let watch = tokio::spawn(watch_signals(halt.clone(), console.clone()));
-    let run = Run { what, resume, survey: &survey, store: &store, args, console, halt: &halt, id: run_id() };
-    let outcome = run.leased().await;
-    watch.abort();
-    outcome
+    let store = signals.unless_interrupted(ledger::open(&args.state, &survey, aws, Access::Write)).await?;
+    Run { what, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }.leased().await
 }
 
 /// One run, from the lease to the report.
@@ -93,8 +92,22 @@ struct Run<'a> {
     store: &'a Store,
     args: &'a RunArgs,
     console: &'a Console,
-    halt: &'a Halt,
+    signals: &'a Signals,
     id: String,
+}
+
+/// How a run ended.
+struct Ended {
+    exit: Exit,
+    /// Whether a request may still be on its way to AWS.
+    in_flight: bool,
+}
+
+/// What a run did.
+struct Written {
+    report: RunReport,
+    /// Whether a request may still be on its way to AWS.
+    in_flight: bool,
 }
 
 /// What a run is about to do.
@@ -107,53 +120,62 @@ enum Prepared {
 
 impl Run<'_> {
     async fn leased(&self) -> Result<Exit, Stop> {
-        let lease = match ledger::lease(self.store, &self.args.lease, &self.id, self.survey).await {
-            Ok(lease) => lease,
-            Err(held @ LeaseError::Held { .. }) => {
-                self.console.error(&format!("{held}; nothing was written"));
-                self.console.hint("wait for it with --lock-timeout, or see `rolecall state unlock`");
-                return Ok(Exit::Refused);
-            }
-            Err(LeaseError::Store(error)) => return Err(error.into()),
-        };
+        let halt = &self.signals.halt;
+        let lease = ledger::lease(self.store, &self.args.lease, &self.id, self.survey, (halt, self.console)).await;
+        let lease = lease.map_err(|error| match error {
+            LeaseError::Held { .. } => Stop::Ended {
+                exit: Exit::Refused,
+                message: format!("{error}; nothing was written"),
+                hint: Some("wait for it with --lock-timeout, or see `rolecall state unlock`".to_owned()),
+            },
+            LeaseError::Halted => Stop::interrupted(),
+            LeaseError::Store(error) => error.into(),
+        })?;
         if let Some(deadline) = lease.deadline() {
-            self.halt.bind(deadline);
+            halt.bind(deadline);
         }
-        let (lost, halt) = (lease.lost(), self.halt.clone());
+        let (lost, halt) = (lease.lost(), halt.clone());
         let watch = tokio::spawn(async move {
             lost.cancelled().await;
             halt.stop(Why::Lease);
         });
         let outcome = self.prepared().await;
         watch.abort();
-        if let Err(error) = lease.release().await {
+        if outcome.as_ref().is_ok_and(|ended| ended.in_flight) {
+            lease.leave();
+        } else if let Err(error) = lease.release().await {
             self.console.error(&format!("{error}; the lease ends by itself"));
         }
-        outcome
+        outcome.map(|ended| ended.exit)
     }
 
-    async fn prepared(&self) -> Result<Exit, Stop> {
+    async fn prepared(&self) -> Result<Ended, Stop> {
         let prepared = tokio::select! {
             prepared = self.prepare() => prepared?,
-            () = self.halt.stopped() => {
-                let why = self.halt.why().map(ToString::to_string).unwrap_or_default();
-                self.console.error(&format!("{why}; nothing was written"));
-                return Ok(self.halted().unwrap_or(Exit::Interrupted));
-            }
+            () = self.signals.halt.stopped() => return Err(self.halted_early()),
         };
         let (plan, finished) = match prepared {
             Prepared::Write(plan, finished) => (plan, finished),
             Prepared::End(exit) => {
                 self.notify(&RunReport::new(self.id.clone(), Vec::new()), exit).await;
-                return Ok(exit);
+                return Ok(Ended { exit, in_flight: false });
             }
         };
-        let report = self.write(&plan, finished).await?;
-        self.report(&report)?;
-        let ending = self.halted().unwrap_or_else(|| ending(&report));
-        let ending = ending.and(plan::reading(&plan));
-        self.notify(&report, ending).await;
-        Ok(ending)
+        let Written { report, in_flight } = self.write(&plan, finished).await?;
+        let exit = self.halted().unwrap_or_else(|| ending(&report)).and(plan::reading(&plan));
+        self.report(&report, if exit == Exit::Done { Extent::Whole } else { Extent::Part });
+        self.notify(&report, exit).await;
+        Ok(Ended { exit, in_flight })
+    }
+
+    /// Why a run ends that was halted before it wrote anything.
+    fn halted_early(&self) -> Stop {
+        match self.signals.halt.why() {
+            None | Some(Why::Interrupted) => Stop::interrupted(),
+            Some(why @ (Why::Lease | Why::Record(_))) => {
+                Stop::Ended { exit: Exit::Partial, message: format!("the run {why}; nothing was written"), hint: None }
+            }
+        }
     }
 
     async fn notify(&self, report: &RunReport, ending: Exit) {
@@ -187,7 +209,16 @@ impl Run<'_> {
         if let (Some(earlier), What::Desired) = (&earlier, self.what) {
             earlier.say(&plan, console);
         }
-        self.show(&plan)?;
+        if let Err(unseen) = self.show(&plan) {
+            // Who was to approve it did not see it; who approved it beforehand did not want to.
+            if !self.args.auto_approve {
+                return Err(Stop::because(format!(
+                    "the plan could not be shown: {}; nothing was written",
+                    unseen.why()
+                )));
+            }
+            console.warn(&format!("the plan could not be shown: {}", unseen.why()));
+        }
         let reading = plan::reading(&plan);
         if let Some(refusal) = refusal(&plan, survey, self.what) {
             console.error(&refusal);
@@ -197,7 +228,7 @@ impl Run<'_> {
             if reading != Exit::Error {
                 Ledger::note(self.store, &plan, &self.id).await?;
             }
-            self.report(&RunReport::new(self.id.clone(), Vec::new()))?;
+            self.report(&RunReport::new(self.id.clone(), Vec::new()), Extent::Whole);
             return Ok(Prepared::End(reading));
         }
         if !matches!(self.what, What::Saved(_)) {
@@ -238,9 +269,12 @@ impl Run<'_> {
         waves.into_iter().map(|(title, accounts)| Wave { title, accounts }).collect()
     }
 
-    async fn write(&self, plan: &Plan, finished: BTreeSet<String>) -> Result<RunReport, Stop> {
+    /// Writes, for as long as nothing ends it.
+    async fn write(&self, plan: &Plan, finished: BTreeSet<String>) -> Result<Written, Stop> {
         let Self { survey, console, .. } = self;
-        let ledger = Arc::new(Ledger::begin(self.store, plan, survey, &self.id, &self.command()).await?);
+        let command = self.command();
+        let ledger = Ledger::begin(self.store, plan, survey, &self.id, &command);
+        let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
         let rollout = survey.config.rollout();
         let parallelism = self.args.scope.parallelism.map(usize::from).or(rollout.parallelism).unwrap_or(APPLY_AT_ONCE);
         let settings = execute::Settings {
@@ -248,7 +282,7 @@ impl Run<'_> {
             partition: survey.settings.partition.clone(),
             parallelism,
             patience: Patience::default(),
-            halt: self.halt.clone(),
+            halt: self.signals.halt.clone(),
             waves: self.waves(plan),
             bake: rollout.bake.try_into().unwrap_or_default(),
             max_failures: rollout.budget(),
@@ -261,16 +295,58 @@ impl Run<'_> {
             Arc::new(move |event| progress.event(&event))
         };
         let doers = Doers {
-            writer: Arc::new(survey.accounts.writing(self.halt.clone())),
+            writer: Arc::new(survey.accounts.writing(self.signals.halt.clone())),
             reader: Arc::new(survey.accounts.reading()),
             journal: Arc::clone(&ledger),
         };
-        let run = execute::execute(plan, &survey.organization.accounts, doers, &settings, on_event).await;
+        let (broken, halt) = (ledger.broken(), self.signals.halt.clone());
+        let watch = tokio::spawn(async move { halt.stop(Why::Record(broken.await.to_string())) });
+        let hurry = async {
+            self.signals.interrupted().await;
+            console.say("interrupted: finishing the steps in hand; once more ends at once");
+            self.signals.steps_are_late().await;
+        };
+        let run = tokio::select! {
+            run = execute::execute(plan, &survey.organization.accounts, doers, &settings, on_event) => Some(run),
+            () = hurry => None,
+        };
         progress.finish();
-        if let Err(error) = ledger.finish(&run).await {
-            self.halt.stop(Why::Record(error.to_string()));
+        let written = match run {
+            Some(report) => {
+                if let Err(error) = self.kept(ledger.finish(&report)).await {
+                    self.signals.halt.stop(Why::Record(error));
+                }
+                Written { report, in_flight: false }
+            }
+            None => self.given_up(plan, &ledger).await,
+        };
+        watch.abort();
+        Ok(written)
+    }
+
+    /// What is known of a run that does not end in the time there is.
+    async fn given_up(&self, plan: &Plan, ledger: &Ledger) -> Written {
+        let (report, in_flight) = ledger.given_up(plan);
+        for step in &in_flight {
+            self.console.error(&format!("{step} was not answered; it may have been done"));
         }
-        Ok(run)
+        self.console.error("interrupted: the run is given up before its end");
+        self.console.hint("apply again; it reads what was done and finishes the rest");
+        // Why it is not is said where it fails.
+        _ = self.kept(ledger.flush()).await;
+        Written { report, in_flight: true }
+    }
+
+    /// Waits until something is recorded, for as long as there is time after a signal.
+    async fn kept(&self, record: impl Future<Output = Result<(), StoreError>>) -> Result<(), String> {
+        tokio::select! {
+            kept = record => kept.map_err(|error| error.to_string()),
+            () = self.signals.record_is_late() => {
+                let error = format!("the state `{}` does not answer", self.store.place());
+                self.console.error(&format!("the end of the run is not recorded: {error}"));
+                Err(error)
+            }
+        }
     }
 
     fn command(&self) -> String {
@@ -283,7 +359,7 @@ impl Run<'_> {
 
     /// How a run that was halted ends, once it is said why.
     fn halted(&self) -> Option<Exit> {
-        let why = self.halt.why()?;
+        let why = self.signals.halt.why()?;
         if *why == Why::Interrupted {
             return Some(Exit::Interrupted);
         }
@@ -292,15 +368,25 @@ impl Run<'_> {
         Some(Exit::Partial)
     }
 
-    fn report(&self, run: &RunReport) -> Result<(), Stop> {
+    /// Prints what the run did. That nobody reads it changes nothing about how the run ended.
+    fn report(&self, run: &RunReport, extent: Extent) {
+        if let Err(unread) = self.try_report(run, extent) {
+            let id = &self.id;
+            self.console.warn(&format!("the report could not be written: {}", Stop::from(unread).why()));
+            if !run.results.is_empty() {
+                self.console.hint(&format!("`rolecall state history {id}` shows what the run did"));
+            }
+        }
+    }
+
+    fn try_report(&self, run: &RunReport, extent: Extent) -> io::Result<()> {
         let mut out = self.console.data();
         match self.args.format {
             Format::Text if run.results.is_empty() => {}
-            Format::Text => report::run::run(run, &self.console.out, &mut out)?,
+            Format::Text => report::run::run(run, extent, &self.console.out, &mut out)?,
             Format::Json => report::json::write(run, &mut out)?,
         }
-        out.flush()?;
-        Ok(())
+        out.flush()
     }
 }
 
@@ -393,28 +479,6 @@ fn run_id() -> String {
 
 fn accounts_with_steps(plan: &Plan) -> usize {
     plan.accounts.iter().filter(|part| part.changes.iter().any(|change| !change.steps.is_empty())).count()
-}
-
-/// The first signal lets the steps in hand finish, the second ends the process.
-async fn watch_signals(halt: Halt, console: Console) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "cannot watch for SIGTERM");
-            return;
-        }
-    };
-    for first in [true, false] {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        if !first {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        console.say("interrupted: finishing the steps in hand; once more ends at once");
-        halt.stop(Why::Interrupted);
-    }
 }
 
 fn ending(run: &RunReport) -> Exit {

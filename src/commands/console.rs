@@ -56,6 +56,11 @@ impl Console {
         }
     }
 
+    /// Says what did not work and changes nothing about the end of the run. It is said even when quiet: nothing else tells.
+    pub fn warn(&self, message: &str) {
+        _ = writeln!(io::stderr(), "{}: {message}", self.err.paint(Tone::Changed, "warning"));
+    }
+
     /// Says what went wrong.
     pub fn error(&self, message: &str) {
         _ = writeln!(io::stderr(), "{}: {message}", self.err.paint(Tone::Alarm, "error"));
@@ -86,7 +91,7 @@ impl Console {
                 self.error(&format!("{}; nothing was written", count(problems.errors(), "problem")));
             }
             Stop::Aws(error) => self.error(&error.to_string()),
-            Stop::Other { message, hint } => {
+            Stop::Other { message, hint } | Stop::Ended { exit: _, message, hint } => {
                 self.error(message);
                 if let Some(hint) = hint {
                     self.hint(hint);
@@ -94,7 +99,7 @@ impl Console {
             }
             Stop::ClosedPipe => {}
         }
-        Exit::Error
+        stop.exit()
     }
 }
 

@@ -74,6 +74,21 @@ pub async fn look(
 
 /// Prints a drift, and tells the webhook: once, or while watching when it is another than before.
 pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
+    // Who closed standard output did not close the webhook.
+    let printed = print(args, drift, seen, survey, console);
+    let is_news = match seen {
+        Seen::First => args.watch.is_none() || ending(drift) != Exit::Done,
+        Seen::Same => false,
+        Seen::Other => true,
+    };
+    if is_news {
+        let ending = printed.as_ref().map_or_else(Stop::exit, |()| ending(drift));
+        notify::post(&args.notify, ("drift", ending), survey, |run| run.drift(drift), console).await;
+    }
+    printed
+}
+
+fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
     let mut out = console.data();
     match args.format {
         PlanFormat::Text | PlanFormat::Markdown | PlanFormat::Html if seen == Seen::Same => {}
@@ -87,17 +102,7 @@ pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, 
         PlanFormat::Json if args.watch.is_some() => writeln!(out, "{}", drift.shown(&survey.settings.secrets))?,
         PlanFormat::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
     }
-    out.flush()?;
-    drop(out);
-    let is_news = match seen {
-        Seen::First => args.watch.is_none() || ending(drift) != Exit::Done,
-        Seen::Same => false,
-        Seen::Other => true,
-    };
-    if is_news {
-        notify::post(&args.notify, ("drift", ending(drift)), survey, |run| run.drift(drift), console).await;
-    }
-    Ok(())
+    Ok(out.flush()?)
 }
 
 /// Drift is 2; what only the file changed is pending, and no drift.

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::survey::Survey;
-use super::{Stop, state};
+use super::{Console, Stop, state};
 use crate::aws;
 use crate::cli::{LeaseArgs, StateArgs};
-use crate::execute::{ChangeResult, Journal, Outcome, RunReport, Wave, WaveEvent};
+use crate::execute::{ChangeResult, Halt, Journal, Outcome, RunReport, Wave, WaveEvent};
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
 use crate::plan::{self, Change, Memory, Plan, Since, Status};
@@ -18,7 +19,7 @@ use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 use crate::store::{
     Access, AccountRecord, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin, ResourceRecord, RunHeader,
-    RunLog, Store, StoreError,
+    RunLog, Store, StoreError, Waiting,
 };
 
 /// Account records written at once.
@@ -51,7 +52,13 @@ pub async fn names(store: &Store) -> Result<BTreeMap<String, String>, StoreError
 }
 
 /// Takes the lease on a state for a run, or says who holds it.
-pub async fn lease(store: &Store, args: &LeaseArgs, run: &str, survey: &Survey) -> Result<Lease, LeaseError> {
+pub async fn lease(
+    store: &Store,
+    args: &LeaseArgs,
+    run: &str,
+    survey: &Survey,
+    (halt, console): (&Halt, &Console),
+) -> Result<Lease, LeaseError> {
     let settings = LeaseSettings {
         holder: survey.organization.caller.arn.clone(),
         host: host(),
@@ -59,7 +66,7 @@ pub async fn lease(store: &Store, args: &LeaseArgs, run: &str, survey: &Survey) 
         ttl: args.lease,
         lock_timeout: args.lock_timeout,
     };
-    store.lease(settings).await
+    store.lease(settings, Waiting { tell: &|wait| console.say(&wait.to_string()), halt }).await
 }
 
 fn host() -> String {
@@ -73,6 +80,16 @@ pub struct Ledger {
     log: RunLog,
     run: String,
     secrets: Secrets,
+    so_far: Mutex<SoFar>,
+}
+
+/// What is known of a run while it goes on.
+#[derive(Debug, Default)]
+struct SoFar {
+    /// The steps that were begun and not answered yet, by address: their number and operation.
+    in_flight: BTreeMap<String, (usize, String)>,
+    /// What became of the changes that have ended.
+    ended: BTreeMap<String, ChangeResult>,
 }
 
 impl Ledger {
@@ -96,7 +113,8 @@ impl Ledger {
             log.note(Entry::Unreadable { account: part.id, error: secrets.mask(&error) });
         }
         Self::note(store, plan, run).await?;
-        Ok(Self { store: store.clone(), log, run: run.to_owned(), secrets: secrets.clone() })
+        let (store, run) = (store.clone(), run.to_owned());
+        Ok(Self { store, log, run, secrets: secrets.clone(), so_far: Mutex::default() })
     }
 
     /// Takes note of what a plan found to be as desired, or gone.
@@ -117,6 +135,46 @@ impl Ledger {
     pub async fn finish(&self, run: &RunReport) -> Result<(), StoreError> {
         self.log.append(Entry::RunFinished { summary: run.summary }).await?;
         self.log.clone().close().await
+    }
+
+    /// Waits until the record cannot be kept any more, and says why.
+    pub fn broken(&self) -> impl Future<Output = StoreError> + Send + 'static {
+        self.log.clone().broken()
+    }
+
+    /// The report of a run that is given up while it goes on, and the steps that were not answered.
+    ///
+    /// The record gets no end: what was in flight may have been done.
+    pub fn given_up(&self, plan: &Plan) -> (RunReport, Vec<String>) {
+        let so_far = self.so_far();
+        let changes = plan.accounts.iter().flat_map(|part| &part.changes).filter(|change| !change.steps.is_empty());
+        let results = changes.map(|change| {
+            let open = || {
+                let error = match so_far.in_flight.get(&change.address) {
+                    Some((step, op)) => format!(
+                        "interrupted while step {} of {} ({op}) was not answered; apply again to finish",
+                        step + 1,
+                        change.steps.len()
+                    ),
+                    None => "interrupted before its end; apply again to finish".to_owned(),
+                };
+                let (address, action) = (change.address.clone(), change.action);
+                ChangeResult { address, action, outcome: Outcome::NotReached, error: Some(error) }
+            };
+            so_far.ended.get(&change.address).cloned().unwrap_or_else(open)
+        });
+        let report = RunReport::new(self.run.clone(), results.collect());
+        let in_flight = so_far.in_flight.iter().map(|(address, (_, op))| format!("{op} of {address}"));
+        (report, in_flight.collect())
+    }
+
+    /// Waits until what was noted is kept.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.log.clone().close().await
+    }
+
+    fn so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, address: &str, live: &LiveAccount) -> Option<plan::Converged> {
@@ -159,6 +217,10 @@ impl Journal for Ledger {
 
     fn step(&self, address: &str, number: usize, step: &Step, answer: Option<Result<(), &AwsError>>) {
         let (address, step) = (address.to_owned(), (number, step.operation()));
+        match answer {
+            None => _ = self.so_far().in_flight.insert(address.clone(), (number, step.1.to_string())),
+            Some(_) => _ = self.so_far().in_flight.remove(&address),
+        }
         self.log.note(match answer {
             None => Entry::StepStarted { address, step: step.0, op: step.1.to_string() },
             Some(answer) => {
@@ -174,6 +236,8 @@ impl Journal for Ledger {
         results: &[&ChangeResult],
         live: Option<&LiveAccount>,
     ) -> Result<(), String> {
+        let ended = results.iter().map(|result| (result.address.clone(), (*result).clone()));
+        self.so_far().ended.extend(ended);
         let entries = results.iter().map(|result| Entry::ChangeFinished {
             address: result.address.clone(),
             outcome: result.outcome,

@@ -19,6 +19,7 @@ mod principals;
 mod resume;
 mod rollback;
 mod sandbox;
+mod signals;
 mod state;
 mod stop;
 mod survey;
@@ -36,22 +37,34 @@ pub use stop::Stop;
 use tracing::Instrument as _;
 
 use crate::aws;
-use crate::cli::{Cli, Command, SandboxCommand};
+use crate::cli::{Cli, Command, SandboxCommand, StateCommand};
 use crate::exit::Exit;
 use crate::permissions::{Commands, Extras, History};
 use crate::sandbox::world::Permissions;
+use signals::{Signals, Work};
 
 /// Runs one command and says how it ended.
 pub async fn run(cli: Cli) -> Exit {
     let telemetry = console::start_logging(&cli.output);
     let console = Console::new(&cli.output);
-    let (command, webhook) = (cli.command.name(), cli.command.notify());
+    let (command, webhook, work) = (cli.command.name(), cli.command.notify(), work(&cli.command));
+    let watches = matches!(&cli.command, Command::Drift { drift } if drift.watch.is_some());
+    let signals = Signals::watch(work, &console);
     let span = telemetry.run(command);
-    let exit = match Box::pin(perform(cli.command, &console)).instrument(span.clone()).await {
+    let performed = Box::pin(perform(cli.command, &signals, &console)).instrument(span.clone());
+    let outcome = match work {
+        Work::Reads => signals.unless_interrupted(performed).await,
+        Work::Writes => performed.await,
+    };
+    let exit = match outcome {
         Ok(exit) => exit,
         Err(stop) => {
-            notify::stopped(&webhook, command, &stop, &console).await;
-            console.stop(&stop)
+            let exit = console.stop(&stop);
+            // Only a signal ends a watch: that is no news.
+            if !(watches && exit == Exit::Interrupted) {
+                notify::stopped(&webhook, command, &stop, &console).await;
+            }
+            exit
         }
     };
     span.record("exit", exit.code());
@@ -62,7 +75,18 @@ pub async fn run(cli: Cli) -> Exit {
     exit
 }
 
-async fn perform(command: Command, console: &Console) -> Result<Exit, Stop> {
+/// What a signal may cut short, and what it may not.
+fn work(command: &Command) -> Work {
+    match command {
+        Command::Apply { .. }
+        | Command::Destroy { .. }
+        | Command::Rollback { .. }
+        | Command::State { command: StateCommand::Unlock { .. } } => Work::Writes,
+        _ => Work::Reads,
+    }
+}
+
+async fn perform(command: Command, signals: &Signals, console: &Console) -> Result<Exit, Stop> {
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
@@ -74,11 +98,13 @@ async fn perform(command: Command, console: &Console) -> Result<Exit, Stop> {
         Command::Apply { plan, resume, run } => {
             let what = plan.as_deref().map_or(apply::What::Desired, apply::What::Saved);
             let resume = if resume { apply::Resume::Last } else { apply::Resume::No };
-            apply::run(what, resume, &run, aws, console).await
+            apply::run(what, resume, &run, aws, signals, console).await
         }
-        Command::Destroy { run } => apply::run(apply::What::Destroy, apply::Resume::No, &run, aws, console).await,
+        Command::Destroy { run } => {
+            apply::run(apply::What::Destroy, apply::Resume::No, &run, aws, signals, console).await
+        }
         Command::Rollback { of, run } => {
-            apply::run(apply::What::Rollback(&of), apply::Resume::No, &run, aws, console).await
+            apply::run(apply::What::Rollback(&of), apply::Resume::No, &run, aws, signals, console).await
         }
         Command::Accounts { scope, format } => accounts::run(&scope, format, aws, console).await,
         Command::Verify { scope, offline, session_name, skip_account_check, simulate, format } => {
@@ -103,8 +129,8 @@ async fn perform(command: Command, console: &Console) -> Result<Exit, Stop> {
             let options = permissions::Options { commands, extras, history, partition, state, format };
             permissions::run(&desired, &options, console)
         }
-        Command::State { command } => state::run(&command, aws, console).await,
-        Command::Sandbox { command: SandboxCommand::Demo } => Box::pin(sandbox::demo(console)).await,
+        Command::State { command } => state::run(&command, aws, signals, console).await,
+        Command::Sandbox { command: SandboxCommand::Demo } => Box::pin(sandbox::demo(signals, console)).await,
         Command::Sandbox { command: SandboxCommand::Serve { org, faults, enforce, port } } => {
             let permissions = if enforce { Permissions::Enforced } else { Permissions::Ignored };
             sandbox::serve(org.as_deref(), faults.as_deref(), permissions, port, console).await

@@ -33,25 +33,30 @@ pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, consol
     let survey = Survey::new(args, aws.clone(), console).await?;
     let state = ledger::open(&options.state, &survey, aws, Access::Read).await?;
     let plan = planning::plan(&survey, args.parallelism.map(usize::from), Some(&state), console).await?;
-    let mut out = console.data();
-    match options.format {
-        PlanFormat::Text => report::human::plan(&plan, &console.out, &mut out)?,
-        PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
-        PlanFormat::Html => {
-            let trusts = plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
-            report::html::plan(&plan, &trusts, &survey.settings.secrets, &mut out)?;
-        }
-        PlanFormat::Markdown => report::markdown::plan(&plan, &survey.settings.secrets, &mut out)?,
-    }
-    out.flush()?;
+    // Who closed standard output did not close the file and the webhook.
+    let printed = print(&plan, options.format, &survey, console);
     if let Some(path) = &options.out {
         save(&plan, &survey.settings.secrets, path)?;
         console.say(&format!("\nSaved the plan. To apply exactly this: rolecall apply {}", path.display()));
     }
     let changes = if options.detailed_exitcode && has_changes(&plan) { Exit::Changes } else { Exit::Done };
-    let ending = changes.and(reading(&plan));
+    let ending = printed.as_ref().map_or_else(Stop::exit, |()| changes.and(reading(&plan)));
     notify::post(&options.notify, ("plan", ending), &survey, |run| run.plan(&plan), console).await;
-    Ok(ending)
+    printed.map(|()| ending)
+}
+
+fn print(plan: &Plan, format: PlanFormat, survey: &Survey, console: &Console) -> Result<(), Stop> {
+    let mut out = console.data();
+    match format {
+        PlanFormat::Text => report::human::plan(plan, &console.out, &mut out)?,
+        PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
+        PlanFormat::Html => {
+            let trusts = plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
+            report::html::plan(plan, &trusts, &survey.settings.secrets, &mut out)?;
+        }
+        PlanFormat::Markdown => report::markdown::plan(plan, &survey.settings.secrets, &mut out)?,
+    }
+    Ok(out.flush()?)
 }
 
 /// Whether applying the plan would write anything.

@@ -20,12 +20,11 @@ pub struct Earlier {
 
 /// The last run, which must be an apply of the desired state as it is now that was cut off or left something undone.
 pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
-    let runs = store.runs().await?;
-    let Some(last) = runs.first() else {
+    let Some(last) = store.last_run().await? else {
         return Err(Stop::because(format!("there is no run to resume: nothing is recorded in `{}`", store.place())));
     };
     let run = last.header.run.clone();
-    if last.finished.is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0) {
+    if last.ended().is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0) {
         return Err(Stop::with_hint(
             format!("there is no run to resume: the last one, {run}, did all it set out to do"),
             "apply without --resume",
@@ -43,10 +42,9 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
             "apply without --resume: what it finished is seen as it is",
         ));
     }
-    let record = store.run(&run).await?;
     let mut finished = BTreeSet::new();
     let mut begun = BTreeSet::new();
-    for logged in record.entries {
+    for logged in last.entries {
         match logged.entry {
             Entry::ChangeStarted { address, .. } => _ = begun.insert(address),
             Entry::ChangeFinished { address, outcome: Outcome::Done, .. } => _ = finished.insert(address),

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::signals::Signals;
 use super::{Console, Stop, apply, drift, plan, verify};
 use crate::aws;
 use crate::cli::{DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
@@ -57,13 +58,8 @@ pub async fn serve(
     drop(out);
     let accounts = sandbox.with(|world| world.accounts.len());
     console.say(&format!("serving an organization of {accounts} accounts on {endpoint}; Ctrl-C ends it"));
-    let interrupted = async {
-        // Where signals cannot be watched, the process ends by them as any other does.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    http::serve(sandbox, listener, interrupted).await?;
+    // A signal ends it, as every command.
+    http::serve(sandbox, listener, std::future::pending()).await?;
     Ok(Exit::Done)
 }
 
@@ -84,7 +80,7 @@ fn unusable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Stop {
 }
 
 /// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan, verify.
-pub async fn demo(console: &Console) -> Result<Exit, Stop> {
+pub async fn demo(signals: &Signals, console: &Console) -> Result<Exit, Stop> {
     let directory = tempfile::tempdir()?;
     for (name, text) in QUICKSTART {
         let path = directory.path().join(name);
@@ -93,7 +89,8 @@ pub async fn demo(console: &Console) -> Result<Exit, Stop> {
         }
         std::fs::write(path, text)?;
     }
-    let demo = Demo { sandbox: Sandbox::new(World::demo()), scope: scope(directory.path().to_owned()), console };
+    let scope = scope(directory.path().to_owned());
+    let demo = Demo { sandbox: Sandbox::new(World::demo()), scope, signals, console };
     demo.tell().await
 }
 
@@ -111,6 +108,7 @@ fn scope(config: PathBuf) -> ScopeArgs {
 struct Demo<'a> {
     sandbox: Sandbox,
     scope: ScopeArgs,
+    signals: &'a Signals,
     console: &'a Console,
 }
 
@@ -222,7 +220,7 @@ impl Demo<'_> {
             lease: LeaseArgs { lease: Duration::from_mins(1), lock_timeout: Duration::ZERO },
         };
         let (what, resume) = (apply::What::Desired, apply::Resume::No);
-        expect(Exit::Done, apply::run(what, resume, &args, self.aws(), self.console).await?)
+        expect(Exit::Done, apply::run(what, resume, &args, self.aws(), self.signals, self.console).await?)
     }
 
     async fn verify(&self) -> Result<(), Stop> {

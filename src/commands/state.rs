@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::{Console, Stop, survey};
+use super::signals::Signals;
+use super::{Console, Stop};
 use crate::aws;
 use crate::cli::{Format, RecordArgs, StateArgs, StateCommand};
+use crate::config::{self, Identity};
 use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report;
 use crate::report::state::{Listed, Shown};
-use crate::store::{Backend, Directory, Holder, Location, Store, Unlock, Unlocked};
+use crate::store::{Backend, Directory, Holder, LeaseError, Location, Runs, Store, Unlock, Unlocked, Waiting};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
@@ -29,31 +31,44 @@ pub async fn place(args: &StateArgs, directory: &Path, aws: aws::Settings) -> Re
 }
 
 /// Shows or unlocks a state.
-pub async fn run(command: &StateCommand, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+pub async fn run(
+    command: &StateCommand,
+    aws: aws::Settings,
+    signals: &Signals,
+    console: &Console,
+) -> Result<Exit, Stop> {
     match command {
         StateCommand::List { record, format } => list(open(record, aws, console).await?, *format, console).await,
         StateCommand::Show { address, record, format } => {
             show(open(record, aws, console).await?, address, *format, console).await
         }
-        StateCommand::History { run: None, record, format } => {
-            history(open(record, aws, console).await?, *format, console).await
+        StateCommand::History { run: None, limit, record, format } => {
+            history(open(record, aws, console).await?, *limit, *format, console).await
         }
-        StateCommand::History { run: Some(run), record, format } => {
+        StateCommand::History { run: Some(run), limit: _, record, format } => {
             one_run(open(record, aws, console).await?, run, *format, console).await
         }
         StateCommand::Unlock { record, force } => {
             let unlock = if *force { Unlock::Any } else { Unlock::Expired };
-            self::unlock(open(record, aws, console).await?, unlock, console).await
+            let store = signals.unless_interrupted(open(record, aws, console)).await?;
+            self::unlock(store, unlock, signals, console).await
         }
     }
 }
 
 /// The state of a directory. Where there is none yet this is said, and there is nothing to show.
+///
+/// Of the desired state only the name is needed, so its errors and missing variables are not in the way of looking at what
+/// was applied.
 async fn open(args: &RecordArgs, aws: aws::Settings, console: &Console) -> Result<Option<Store>, Stop> {
-    let config = survey::load(&args.desired)?;
-    let backend = place(&args.state, config.directory(), aws).await?;
+    let Identity { name, organization_id, directory } =
+        config::identify(&args.desired.config, &args.desired.var_file, args.name.as_deref()).map_err(|why| {
+            let hint = "give it with --name: `rolecall state list --name vendor-roles`";
+            Stop::with_hint(format!("it is not known whose state to open: {why}"), hint)
+        })?;
+    let backend = place(&args.state, &directory, aws).await?;
     let shown = backend.place("");
-    let store = Store::inspect(backend, config.name(), config.organization_id()).await?;
+    let store = Store::inspect(backend, &name, organization_id.as_deref()).await?;
     if store.is_none() {
         console.say(&format!("there is no state in `{shown}` yet: nothing was applied from here"));
     }
@@ -93,18 +108,24 @@ async fn show(store: Option<Store>, address: &str, format: Format, console: &Con
     Ok(Exit::Done)
 }
 
-async fn history(store: Option<Store>, format: Format, console: &Console) -> Result<Exit, Stop> {
+async fn history(store: Option<Store>, limit: u32, format: Format, console: &Console) -> Result<Exit, Stop> {
     let runs = match store {
-        Some(store) => store.runs().await?,
-        None => Vec::new(),
+        Some(store) => store.runs(usize::try_from(limit).unwrap_or(usize::MAX)).await?,
+        None => Runs::default(),
     };
     let mut out = console.data();
     match format {
         Format::Text => report::state::history(&runs, &console.out, &mut out)?,
-        Format::Json => report::json::write(&report::state::History::new(runs), &mut out)?,
+        Format::Json => report::json::write(&report::state::History::new(&runs), &mut out)?,
     }
     out.flush()?;
-    Ok(Exit::Done)
+    for (_, error) in &runs.unusable {
+        console.error(&error.to_string());
+    }
+    if let Some(hint) = runs.unusable.iter().find_map(|(_, error)| error.hint()) {
+        console.hint(hint);
+    }
+    Ok(if runs.unusable.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
 async fn one_run(store: Option<Store>, run: &str, format: Format, console: &Console) -> Result<Exit, Stop> {
@@ -119,10 +140,16 @@ async fn one_run(store: Option<Store>, run: &str, format: Format, console: &Cons
     Ok(Exit::Done)
 }
 
-async fn unlock(store: Option<Store>, unlock: Unlock, console: &Console) -> Result<Exit, Stop> {
+async fn unlock(store: Option<Store>, unlock: Unlock, signals: &Signals, console: &Console) -> Result<Exit, Stop> {
     let Some(store) = store else { return Ok(Exit::Done) };
     let place = store.place();
-    Ok(match store.unlock(unlock).await? {
+    let waiting = Waiting { tell: &|wait| console.say(&wait.to_string()), halt: &signals.halt };
+    let unlocked = store.unlock(unlock, waiting).await.map_err(|error| match error {
+        LeaseError::Halted => Stop::interrupted(),
+        LeaseError::Store(error) => error.into(),
+        held @ LeaseError::Held { .. } => Stop::because(held.to_string()),
+    })?;
+    Ok(match unlocked {
         Unlocked::Free => {
             console.say(&format!("nobody holds the state `{place}`"));
             Exit::Done
@@ -142,8 +169,10 @@ async fn unlock(store: Option<Store>, unlock: Unlock, console: &Console) -> Resu
 fn way_out(Holder { host, pid, until, .. }: &Holder) -> String {
     match until {
         None => format!("a directory's lock ends with its process, and only so: end process {pid} on {host}"),
-        Some(_) => "where that run is gone the lease runs out by itself; --force takes it away at once, \
-                    and a run that is still alive stops at its next renewal"
-            .to_owned(),
+        Some(_) => {
+            "where that run is gone its lease runs out by itself, and this command says so; --force takes it away \
+                    at once, and a run that is still alive stops at its next renewal"
+                .to_owned()
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! Why a command could not do its work.
 
+use std::time::Duration;
+
 use crate::config::Problems;
+use crate::exit::Exit;
 use crate::org::AwsError;
 use crate::report::style::count;
 use crate::store::StoreError;
 
-/// Why a command ended before its work was done. Every one is exit code 1.
+/// Why a command ended before its work was done.
 #[derive(Debug)]
 pub enum Stop {
     /// The desired state has errors.
@@ -17,6 +20,15 @@ pub enum Stop {
         /// What went wrong.
         message: String,
         /// How to mend it.
+        hint: Option<String>,
+    },
+    /// No error, but the end nevertheless: a lease that another run holds, a signal.
+    Ended {
+        /// How the command ends.
+        exit: Exit,
+        /// Why.
+        message: String,
+        /// What to do about it.
         hint: Option<String>,
     },
     /// Standard output was closed by its reader.
@@ -34,9 +46,34 @@ impl Stop {
         match self {
             Self::Desired(problems) => Some(count(problems.errors(), "problem") + " in the desired state"),
             Self::Aws(error) => Some(error.to_string()),
-            Self::Other { message, .. } => Some(message.clone()),
+            Self::Other { message, .. } | Self::Ended { message, .. } => Some(message.clone()),
             Self::ClosedPipe => None,
         }
+    }
+
+    /// What went wrong, in a line, said in the middle of another sentence.
+    pub fn why(&self) -> String {
+        self.summary().unwrap_or_else(|| "standard output was closed".to_owned())
+    }
+
+    /// How the command ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Ended { exit, .. } => *exit,
+            Self::Desired(_) | Self::Aws(_) | Self::Other { .. } | Self::ClosedPipe => Exit::Error,
+        }
+    }
+
+    /// A signal came before anything was written.
+    pub fn interrupted() -> Self {
+        Self::Ended { exit: Exit::Interrupted, message: "interrupted; nothing was written".to_owned(), hint: None }
+    }
+
+    /// A signal came, and the command did not end within `time`.
+    pub fn ended_late(time: Duration) -> Self {
+        let message = format!("interrupted {} s ago: ended without waiting any longer", time.as_secs());
+        let hint = "see what the run did with `rolecall state history`, then apply again".to_owned();
+        Self::Ended { exit: Exit::Interrupted, message, hint: Some(hint) }
     }
 
     /// A stop with words and a way out.

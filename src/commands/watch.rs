@@ -48,23 +48,9 @@ pub async fn run(args: &DriftArgs, every: Duration, aws: aws::Settings, console:
     let pulse = Arc::new(Mutex::new(pulse));
     let server = tokio::spawn(serve(listener, Arc::clone(&pulse)));
     console.say(&format!("watching; http://{address}/healthz and http://{address}/metrics tell how it goes"));
-    let outcome = tokio::select! {
-        outcome = rounds(args, every, aws, &pulse, console) => outcome,
-        () = interrupted() => Ok(Exit::Interrupted),
-    };
+    let outcome = rounds(args, every, aws, &pulse, console).await;
     server.abort();
     outcome
-}
-
-async fn interrupted() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => _ = tokio::signal::ctrl_c().await,
-    }
 }
 
 async fn rounds(

@@ -49,13 +49,18 @@ pub fn name<T>(parsed: Result<T, InvalidName>, place: &Place, problems: &mut Pro
 /// A directory's `name`, which is the owner's mark.
 pub fn directory_name(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.as_str()?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) {
+    if !is_directory_name(text) {
         let message = format!("`{text}` cannot be the name of a directory");
         problems.push(Problem::error("value", &node.place, message).hint("1 to 64 of a-z, 0-9 and `-`"));
         return None;
     }
     Some(text.to_owned())
+}
+
+/// Whether a directory can be called so.
+pub fn is_directory_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(allowed)
 }
 
 /// An organization's id.

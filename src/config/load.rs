@@ -301,7 +301,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn directory(path: &Path) -> PathBuf {
+pub(super) fn directory(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.to_owned();
     }

@@ -8,8 +8,17 @@ use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary, Wave};
 use crate::org::AccountId;
 use crate::plan::Action;
 
+/// Whether a run did all that it was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It did.
+    Whole,
+    /// It did not: an account could not be read, say, or not everything was recorded.
+    Part,
+}
+
 /// Writes what became of a run. What is done is listed with `-v` only.
-pub fn run(report: &RunReport, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn run(report: &RunReport, extent: Extent, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
     for (outcome, tone, title) in [
         (Outcome::Done, Tone::Added, "Done"),
@@ -21,7 +30,7 @@ pub fn run(report: &RunReport, style: &Style, out: &mut dyn Write) -> io::Result
             section(report, outcome, tone, title, &mut page)?;
         }
     }
-    summary(report, &mut page)
+    summary(report, extent, &mut page)
 }
 
 /// Writes the waves of a rollout; nothing where there are none.
@@ -107,9 +116,9 @@ fn verb(action: Action) -> &'static str {
     }
 }
 
-fn summary(report: &RunReport, page: &mut Page<'_>) -> io::Result<()> {
+fn summary(report: &RunReport, extent: Extent, page: &mut Page<'_>) -> io::Result<()> {
     let RunSummary { done, failed, stale, not_reached } = report.summary;
-    let complete = failed + stale + not_reached == 0;
+    let complete = extent == Extent::Whole && failed + stale + not_reached == 0;
     let (tone, title) = if complete { (Tone::Added, "Apply complete") } else { (Tone::Alarm, "Apply incomplete") };
     let text = format!("{title}: {done} done, {failed} failed, {stale} stale, {not_reached} not reached");
     let line = format!("{} {}", page.paint(tone, &text), page.paint(Tone::Faint, &format!("(run {})", report.run)));

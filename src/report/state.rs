@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::style::{Page, Style, Tone, columns, count};
 use crate::execute::{Outcome, RunSummary};
 use crate::plan::{Converged, Summary};
-use crate::store::{Entry, Logged, ResourceRecord, RunOutline, RunRecord};
+use crate::store::{Entry, Logged, ResourceRecord, RunOutline, RunRecord, Runs, StoreError};
 
 /// The resources on record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,11 +35,20 @@ pub struct Shown {
     record: ResourceRecord,
 }
 
-/// All runs.
+/// The newest runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct History {
+pub struct History<'a> {
     format: &'static str,
-    runs: Vec<RunOutline>,
+    runs: &'a [RunOutline],
+    unusable: Vec<Unusable<'a>>,
+    more: usize,
+}
+
+/// A run whose record cannot be used.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Unusable<'a> {
+    run: &'a str,
+    error: String,
 }
 
 /// All of one run.
@@ -71,10 +80,11 @@ impl Shown {
     }
 }
 
-impl History {
+impl<'a> History<'a> {
     /// The runs with the version of their form.
-    pub fn new(runs: Vec<RunOutline>) -> Self {
-        Self { format: "rolecall-history/1", runs }
+    pub fn new(Runs { outlines, unusable, more }: &'a Runs) -> Self {
+        let unusable = unusable.iter().map(|(run, error)| Unusable { run, error: error.to_string() }).collect();
+        Self { format: "rolecall-history/1", runs: outlines, unusable, more: *more }
     }
 }
 
@@ -115,10 +125,11 @@ pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()>
     serde_json::to_string_pretty(values)?.lines().try_for_each(|line| page.line(2, line))
 }
 
-/// Writes a line for each run.
-pub fn history(runs: &[RunOutline], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a line for each run, and how many older ones there are.
+pub fn history(runs: &Runs, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let Runs { outlines, unusable, more } = runs;
     let mut page = Page::new(style, out);
-    let rows = runs.iter().map(|RunOutline { header, finished }| {
+    let usable = outlines.iter().map(|RunOutline { header, finished }| {
         [
             header.run.clone(),
             header.started_at.clone(),
@@ -128,8 +139,17 @@ pub fn history(runs: &[RunOutline], style: &Style, out: &mut dyn Write) -> io::R
             header.who.clone(),
         ]
     });
-    table(["RUN", "STARTED", "COMMAND", "PLANNED", "RESULT", "WHO"], &rows.collect::<Vec<_>>(), &mut page)?;
-    page.line(0, &count(runs.len(), "run"))
+    let unusable = unusable.iter().map(|(run, error)| {
+        let why = if matches!(error, StoreError::Damaged { .. }) { "damaged" } else { "cannot be read" };
+        let unknown = String::new;
+        [run.clone(), unknown(), unknown(), unknown(), why.to_owned(), unknown()]
+    });
+    let mut rows: Vec<_> = usable.chain(unusable).collect();
+    // Ids begin with the time.
+    rows.sort_by(|[one, ..], [other, ..]| other.cmp(one));
+    table(["RUN", "STARTED", "COMMAND", "PLANNED", "RESULT", "WHO"], &rows, &mut page)?;
+    let older = if *more == 0 { String::new() } else { format!("; {more} more, --limit shows them") };
+    page.line(0, &(count(rows.len(), "run") + &older))
 }
 
 /// Writes what one run did, in order.

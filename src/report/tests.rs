@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::accounts::{AccountRow, Accounts, Targeting};
+use super::run::Extent;
 use super::style::{ColorChoice, Style, Verbosity};
 use super::{accounts, human, json as json_view, run};
 use crate::config::Accept;
@@ -569,7 +570,7 @@ fn ran() -> RunReport {
 
 fn run_shown(report: &RunReport, style: &Style) -> String {
     let mut out = Vec::new();
-    run::run(report, style, &mut out).unwrap();
+    run::run(report, Extent::Whole, style, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -624,7 +625,7 @@ fn a_closed_pipe_is_an_error_not_a_panic() {
     }
     for result in [
         human::plan(&mixed(), &text(), &mut Closed),
-        run::run(&ran(), &text(), &mut Closed),
+        run::run(&ran(), Extent::Whole, &text(), &mut Closed),
         json_view::write(&ran(), &mut Closed),
     ] {
         assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);

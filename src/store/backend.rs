@@ -24,9 +24,9 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn put<'a>(&'a self, key: &'a str, bytes: Vec<u8>, condition: Condition)
     -> BoxFuture<'a, Result<Version, Failure>>;
 
-    /// The names right below `prefix` (which ends with `/` or is empty), sorted; those that have names below
-    /// themselves end with `/`.
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>>;
+    /// The names right below `prefix` (which ends with `/` or is empty) that sort after `after`, sorted; those that have
+    /// names below themselves end with `/`. All of them where `after` is empty.
+    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>>;
 
     /// Adds the `part`th piece, counted from 1, to the log `log` (a key without its ending). Returns once it is durable.
     fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>>;

@@ -65,8 +65,9 @@ impl Backend for Directory {
         self.run(key, move |path| replace(path, &bytes, &condition))
     }
 
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
-        self.run(prefix, |path| Ok(names(path)?))
+    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+        let after = after.to_owned();
+        self.run(prefix, move |path| Ok(names(path)?.into_iter().filter(|name| *name > after).collect()))
     }
 
     fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {

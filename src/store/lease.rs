@@ -3,10 +3,11 @@
 //! In a directory it is an operating-system lock, which ends with its process; what stands in the file only tells whose
 //! it is. In a bucket it is an object, written on condition that nobody else wrote it, with a time at which it runs out.
 //! Its holder renews it every third of its life, and is told to stop when that did not succeed before the end. When that
-//! is it asks a clock that nobody sets and that runs while the machine sleeps; others go by the time that is written, and
-//! by watching. Clocks of
-//! two machines differ, so one that has run out is watched for half its life before it is taken: a holder that is alive
-//! would have renewed it within that time, whatever its clock says.
+//! is it asks a clock that nobody sets and that runs while the machine sleeps.
+//!
+//! Others go by the time that is written, and by watching. Clocks of two machines differ, so a clock only decides whether
+//! it is worth looking on. A lease that changes while somebody looks is alive. One that nobody renewed for its whole life
+//! while somebody looked is over: its holder has stopped by then, whatever the clocks say.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -15,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
@@ -25,9 +27,9 @@ use super::clock::{Clock, written};
 use super::directory::parent;
 use super::key::LEASE;
 use super::{StoreError, seal};
-use crate::execute::Deadline;
+use crate::execute::{Deadline, Halt};
 
-/// How often a held lease is asked for again.
+/// How often a held lease is looked at again.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Who wants a lease, and for how long.
@@ -84,15 +86,53 @@ pub enum LeaseError {
         /// Who.
         holder: Box<Holder>,
     },
+    /// The run was halted while it waited.
+    #[error("halted while waiting for the lease")]
+    Halted,
     /// It could not be asked for.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// What somebody who wants a lease waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// That it is given back: for so long at most.
+    Release(Box<Holder>, Duration),
+    /// Whether its holder still renews it: known after so long at most.
+    Renewal(Box<Holder>, Duration),
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Rounded up: nobody should believe that less than a second is no time.
+        let seconds = |time: &Duration| time.as_millis().div_ceil(1000);
+        match self {
+            Self::Release(holder, time) => {
+                write!(f, "the state is held by {holder}; waiting {} s at most until it is given back", seconds(time))
+            }
+            Self::Renewal(holder, time) => {
+                let Holder { holder, host, run, .. } = &**holder;
+                let lease = format!("the lease of {holder} on {host} for run {run}");
+                write!(f, "waiting {} s to see whether {lease} is still renewed", seconds(time))
+            }
+        }
+    }
+}
+
+/// How the wait for somebody else's lease is told, and what ends it.
+#[derive(Clone, Copy)]
+pub struct Waiting<'a> {
+    /// Told once what is waited for, and again when that changes.
+    pub tell: &'a (dyn Fn(&Wait) + Send + Sync),
+    /// Ends the wait.
+    pub halt: &'a Halt,
+}
+
 /// Whose lease may be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlock {
-    /// One that has run out.
+    /// One that nobody renews any more.
     Expired,
     /// One that may be alive, too.
     Any,
@@ -105,7 +145,7 @@ pub enum Unlocked {
     Free,
     /// Somebody did, and does no more.
     Taken(Holder),
-    /// Somebody does, still: it has not run out, or it is a lock, which only the end of its process ends.
+    /// Somebody does, still: it is renewed or has not run out, or it is a lock, which only the end of its process ends.
     Held(Holder),
 }
 
@@ -136,6 +176,18 @@ impl Lease {
         self.deadline.clone()
     }
 
+    /// Leaves it to run out: a request may still be under way, so nobody else may begin before that.
+    pub fn leave(self) {
+        match self.kept {
+            // Ends with the process, as the requests do.
+            Kept::Lock(lock) => std::mem::forget(lock),
+            Kept::Renewed { stop, task } => {
+                task.abort();
+                drop(stop);
+            }
+        }
+    }
+
     /// Gives it back. Dropping it does the same, as far as the runtime lives long enough.
     ///
     /// # Errors
@@ -160,14 +212,14 @@ pub(super) async fn take(
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     settings: LeaseSettings,
+    waiting: Waiting<'_>,
 ) -> Result<Lease, LeaseError> {
     let LeaseSettings { holder, host, run, ttl, lock_timeout } = settings;
     let since = written(clock.now());
     let me = Holder { holder, host, pid: std::process::id(), run, since, until: None };
-    let end = later(clock.now(), lock_timeout);
     match backend.exclusion() {
         Exclusion::Lock(path) => {
-            let lock = wait(&*clock, end, || async { Lock::take(&path, &me) }).await?;
+            let lock = wait(&*clock, lock_timeout, waiting, || Lock::take(&path, &me)).await?;
             Ok(Lease { lost: CancellationToken::new(), deadline: None, kept: Kept::Lock(lock) })
         }
         Exclusion::Lease => {
@@ -175,9 +227,11 @@ pub(super) async fn take(
                 let clock = Arc::clone(&clock);
                 Deadline::new(move || clock.uptime())
             };
+            let mut watch = Watch::new(&*backend, &*clock, lock_timeout, waiting);
+            let (backend, clock) = (Arc::clone(&backend), Arc::clone(&clock));
             let keeper = Keeper { backend, clock, ttl, deadline: deadline.clone() };
             let claim = Claim { holder: me, ttl_ms: millis(ttl), token: uuid::Uuid::new_v4().to_string() };
-            let held = wait(&*keeper.clock, end, || keeper.take(&claim)).await?;
+            let held = keeper.take(&claim, &mut watch).await?;
             let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
             let task = tokio::spawn(keeper.keep(held, stop.clone(), lost.clone()));
             Ok(Lease { lost, deadline: Some(deadline), kept: Kept::Renewed { stop: stop.drop_guard(), task } })
@@ -185,44 +239,81 @@ pub(super) async fn take(
     }
 }
 
-/// Tries until it succeeds, fails otherwise than by somebody's lease, or `end` has come.
-async fn wait<T, F>(clock: &dyn Clock, end: Timestamp, attempt: impl Fn() -> F) -> Result<T, LeaseError>
-where
-    F: Future<Output = Result<T, LeaseError>>,
-{
+/// Tries to lock until it succeeds, fails otherwise than by somebody's lock, or `lock_timeout` is over.
+async fn wait<T>(
+    clock: &dyn Clock,
+    lock_timeout: Duration,
+    Waiting { tell, halt }: Waiting<'_>,
+    attempt: impl Fn() -> Result<T, LeaseError>,
+) -> Result<T, LeaseError> {
+    let mut timeout = clock.sleep(lock_timeout);
+    let mut out_of_time = lock_timeout.is_zero();
+    let mut told = false;
     loop {
-        let result = attempt().await;
-        let left = Duration::try_from(end.duration_since(clock.now())).unwrap_or_default();
-        if left.is_zero() || !matches!(result, Err(LeaseError::Held { .. })) {
-            return result;
+        match attempt() {
+            Err(LeaseError::Held { holder, .. }) if !out_of_time => {
+                if !told {
+                    tell(&Wait::Release(holder, lock_timeout));
+                    told = true;
+                }
+            }
+            result => return result,
         }
-        clock.sleep(left.min(POLL)).await;
+        tokio::select! {
+            biased;
+            () = halt.stopped() => return Err(LeaseError::Halted),
+            () = &mut timeout => out_of_time = true,
+            () = clock.sleep(POLL) => {}
+        }
     }
 }
 
 /// Takes a lease from whoever left it behind.
-pub(super) async fn unlock(backend: &dyn Backend, clock: &dyn Clock, which: Unlock) -> Result<Unlocked, StoreError> {
-    let place = backend.place(LEASE);
+pub(super) async fn unlock(
+    backend: &dyn Backend,
+    clock: &dyn Clock,
+    which: Unlock,
+    waiting: Waiting<'_>,
+) -> Result<Unlocked, LeaseError> {
     if let Exclusion::Lock(path) = backend.exclusion() {
-        return Lock::look(&path).map_err(|failure| StoreError::read(path.display().to_string(), failure));
+        let looked = Lock::look(&path);
+        return Ok(looked.map_err(|failure| StoreError::read(path.display().to_string(), failure))?);
     }
-    let found = backend.get(LEASE).await.map_err(|failure| StoreError::read(place.clone(), failure))?;
-    let Some(Object { bytes, version }) = found else { return Ok(Unlocked::Free) };
-    let holder = match seal::unseal::<LeaseFile>(&place, &bytes) {
-        Ok(LeaseFile { claim: None }) => return Ok(Unlocked::Free),
-        Ok(LeaseFile { claim: Some(claim) }) if which == Unlock::Expired && !claim.is_over(clock.now()) => {
-            return Ok(Unlocked::Held(claim.holder));
+    let mut watch = Watch::new(backend, clock, Duration::ZERO, waiting);
+    loop {
+        let found = match which {
+            Unlock::Expired => watch.vacancy().await,
+            Unlock::Any => standing(backend).await.map_err(LeaseError::from),
+        };
+        let (version, holder) = match found {
+            Ok(Vacancy { left_by: None, .. } | Vacancy { condition: Condition::Absent, .. }) => {
+                return Ok(Unlocked::Free);
+            }
+            Ok(Vacancy { condition, left_by: Some(holder) }) => (condition, holder),
+            Err(LeaseError::Held { holder, .. }) => return Ok(Unlocked::Held(*holder)),
+            Err(error) => return Err(error),
+        };
+        match put(backend, &LeaseFile { claim: None }, version).await {
+            Ok(_) => return Ok(Unlocked::Taken(holder)),
+            // It was written in this very moment: what is there now is looked at anew.
+            Err(Failure::Conflict) => {}
+            Err(failure) => return Err(StoreError::write(backend.place(LEASE), failure).into()),
         }
-        Ok(LeaseFile { claim: Some(claim) }) => claim.holder,
+    }
+}
+
+/// The lease as it stands, whoever holds it and whether or not that can be read.
+async fn standing(backend: &dyn Backend) -> Result<Vacancy, StoreError> {
+    let place = backend.place(LEASE);
+    let found = backend.get(LEASE).await.map_err(|failure| StoreError::read(place.clone(), failure))?;
+    let Some(Object { bytes, version }) = found else { return Ok(Vacancy::ABSENT) };
+    let left_by = match seal::unseal::<LeaseFile>(&place, &bytes) {
+        Ok(file) => file.claim.map(|claim| claim.holder),
         // Whoever insists need not know whose it was.
-        Err(StoreError::Damaged { .. }) if which == Unlock::Any => unknown(),
+        Err(StoreError::Damaged { .. }) => Some(unknown()),
         Err(error) => return Err(error),
     };
-    let free = seal::seal(&LeaseFile { claim: None })
-        .map_err(|error| StoreError::Write { place: place.clone(), reason: error.to_string() })?;
-    let put = backend.put(LEASE, free, Condition::Version(version)).await;
-    put.map_err(|failure| StoreError::write(place, failure))?;
-    Ok(Unlocked::Taken(holder))
+    Ok(Vacancy { condition: Condition::Version(version), left_by })
 }
 
 /// Somebody of whom nothing can be read.
@@ -302,9 +393,119 @@ struct Claim {
 }
 
 impl Claim {
-    fn is_over(&self, now: Timestamp) -> bool {
+    fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+
+    /// Whether it should be alive by a clock that may differ from its holder's. One that lasts for much longer than a
+    /// lease does was written by a clock that is ahead, so it says nothing.
+    fn seems_alive(&self, now: Timestamp) -> bool {
         let until = self.holder.until.as_deref().and_then(|until| until.parse::<Timestamp>().ok());
-        until.is_some_and(|until| until < now)
+        until.is_some_and(|until| until >= now && until <= later(now, self.ttl().saturating_mul(2)))
+    }
+}
+
+/// A lease that may be written.
+struct Vacancy {
+    /// On which condition.
+    condition: Condition,
+    /// Whose it was, where it was not given back.
+    left_by: Option<Holder>,
+}
+
+impl Vacancy {
+    const ABSENT: Self = Self { condition: Condition::Absent, left_by: None };
+}
+
+/// Somebody who looks at a lease in a bucket until it may be taken, or it is known that it may not.
+struct Watch<'a> {
+    backend: &'a dyn Backend,
+    clock: &'a dyn Clock,
+    lock_timeout: Duration,
+    /// The end of the time to wait for somebody who is alive.
+    timeout: BoxFuture<'static, ()>,
+    out_of_time: bool,
+    seen: Option<Seen>,
+    waiting: Waiting<'a>,
+    told: Option<Wait>,
+}
+
+/// A version of a lease, looked at.
+struct Seen {
+    version: Version,
+    /// The end of its life, counted from the first look.
+    end: BoxFuture<'static, ()>,
+    is_over: bool,
+    /// Whether it came after another one: somebody writes it.
+    is_renewed: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(backend: &'a dyn Backend, clock: &'a dyn Clock, lock_timeout: Duration, waiting: Waiting<'a>) -> Self {
+        let (timeout, out_of_time) = (clock.sleep(lock_timeout), lock_timeout.is_zero());
+        Self { backend, clock, lock_timeout, timeout, out_of_time, seen: None, waiting, told: None }
+    }
+
+    /// Waits until the lease may be taken: it is free, or was not renewed for its whole life.
+    ///
+    /// Whoever seems to be alive is waited for until the time is over. Who does not is watched for one life of the lease,
+    /// and no longer once it shows that he is.
+    async fn vacancy(&mut self) -> Result<Vacancy, LeaseError> {
+        let halt = self.waiting.halt;
+        tokio::select! {
+            biased;
+            () = halt.stopped() => Err(LeaseError::Halted),
+            vacancy = self.look_on() => vacancy,
+        }
+    }
+
+    async fn look_on(&mut self) -> Result<Vacancy, LeaseError> {
+        loop {
+            let Some((file, version)) = get(self.backend).await? else { return Ok(Vacancy::ABSENT) };
+            let ttl = file.claim.as_ref().map(Claim::ttl).unwrap_or_default();
+            let left_by = file.claim.as_ref().map(|claim| claim.holder.clone());
+            let mut seen = self.seen(version.clone(), ttl);
+            let Some(claim) = file.claim.filter(|_| !seen.is_over) else {
+                self.seen = Some(seen);
+                return Ok(Vacancy { condition: Condition::Version(version), left_by });
+            };
+            let is_alive = seen.is_renewed || claim.seems_alive(self.clock.now());
+            if is_alive && self.out_of_time {
+                return Err(LeaseError::Held { place: self.backend.place(LEASE), holder: Box::new(claim.holder) });
+            }
+            self.tell(&claim, is_alive);
+            tokio::select! {
+                biased;
+                () = &mut seen.end => seen.is_over = true,
+                () = &mut self.timeout, if !self.out_of_time => self.out_of_time = true,
+                () = self.clock.sleep(POLL) => {}
+            }
+            self.seen = Some(seen);
+        }
+    }
+
+    /// What is known of this version of the lease.
+    fn seen(&mut self, version: Version, ttl: Duration) -> Seen {
+        match self.seen.take() {
+            Some(seen) if seen.version == version => seen,
+            earlier => Seen { version, end: self.clock.sleep(ttl), is_over: false, is_renewed: earlier.is_some() },
+        }
+    }
+
+    fn tell(&mut self, claim: &Claim, is_alive: bool) {
+        let holder = Box::new(claim.holder.clone());
+        let wait = if is_alive { Wait::Release(holder, self.lock_timeout) } else { Wait::Renewal(holder, claim.ttl()) };
+        // Each renewal changes until when it is held, and is no news.
+        let same = |told: &Wait| match (told, &wait) {
+            (Wait::Release(told, _), Wait::Release(now, _)) | (Wait::Renewal(told, _), Wait::Renewal(now, _)) => {
+                told.run == now.run
+            }
+            _ => false,
+        };
+        if !self.told.as_ref().is_some_and(same) {
+            (self.waiting.tell)(&wait);
+            self.told = Some(wait);
+        }
     }
 }
 
@@ -324,32 +525,15 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn take(&self, claim: &Claim) -> Result<Held, LeaseError> {
+    async fn take(&self, claim: &Claim, watch: &mut Watch<'_>) -> Result<Held, LeaseError> {
         loop {
-            let condition = self.vacancy().await?;
+            let Vacancy { condition, .. } = watch.vacancy().await?;
             match self.put(claim, condition).await {
                 Ok(held) => return Ok(held),
                 // Somebody was faster; now it is theirs.
                 Err(Failure::Conflict) => {}
                 Err(failure) => return Err(StoreError::write(self.place(), failure).into()),
             }
-        }
-    }
-
-    /// On which condition the lease may be written, where nobody holds it.
-    async fn vacancy(&self) -> Result<Condition, LeaseError> {
-        let mut watched: Option<Version> = None;
-        loop {
-            let Some((file, version)) = self.get().await? else { return Ok(Condition::Absent) };
-            let Some(claim) = file.claim else { return Ok(Condition::Version(version)) };
-            if watched.as_ref() == Some(&version) {
-                return Ok(Condition::Version(version));
-            }
-            if !claim.is_over(self.clock.now()) {
-                return Err(LeaseError::Held { place: self.place(), holder: Box::new(claim.holder) });
-            }
-            self.clock.sleep(Duration::from_millis(claim.ttl_ms / 2)).await;
-            watched = Some(version);
         }
     }
 
@@ -418,19 +602,28 @@ impl Keeper {
     }
 
     async fn write(&self, file: &LeaseFile, condition: Condition) -> Result<Version, Failure> {
-        let bytes = seal::seal(file).map_err(|error| Failure::Other(error.to_string()))?;
-        self.backend.put(LEASE, bytes, condition).await
+        put(&*self.backend, file, condition).await
     }
 
     async fn get(&self) -> Result<Option<(LeaseFile, Version)>, StoreError> {
-        let got = self.backend.get(LEASE).await.map_err(|failure| StoreError::read(self.place(), failure))?;
-        let Some(Object { bytes, version }) = got else { return Ok(None) };
-        Ok(Some((seal::unseal(&self.place(), &bytes)?, version)))
+        get(&*self.backend).await
     }
 
     fn place(&self) -> String {
         self.backend.place(LEASE)
     }
+}
+
+async fn put(backend: &dyn Backend, file: &LeaseFile, condition: Condition) -> Result<Version, Failure> {
+    let bytes = seal::seal(file).map_err(|error| Failure::Other(error.to_string()))?;
+    backend.put(LEASE, bytes, condition).await
+}
+
+async fn get(backend: &dyn Backend) -> Result<Option<(LeaseFile, Version)>, StoreError> {
+    let place = || backend.place(LEASE);
+    let got = backend.get(LEASE).await.map_err(|failure| StoreError::read(place(), failure))?;
+    let Some(Object { bytes, version }) = got else { return Ok(None) };
+    Ok(Some((seal::unseal(&place(), &bytes)?, version)))
 }
 
 /// `duration` after `time`; the end of time where there is none.

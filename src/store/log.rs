@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::backend::Backend;
 use super::clock::{Clock, written};
@@ -22,6 +22,8 @@ const TOGETHER: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct RunLog {
     sender: mpsc::UnboundedSender<Message>,
+    /// How writing went so far.
+    result: watch::Receiver<Result<(), StoreError>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -45,8 +47,9 @@ impl RunLog {
         let first = file.chain.open(header).map_err(|error| file.failed(error.to_string()))?;
         file.write(first).await?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(file.write_all(receiver));
-        Ok(Self { sender, clock })
+        let (tell, result) = watch::channel(Ok(()));
+        tokio::spawn(file.write_all(receiver, tell));
+        Ok(Self { sender, result, clock })
     }
 
     /// Records an entry. Returns once it is durable.
@@ -72,6 +75,18 @@ impl RunLog {
         self.wait(None).await
     }
 
+    /// Waits until something could not be written, and says why; for ever where everything is.
+    pub async fn broken(mut self) -> StoreError {
+        loop {
+            if let Err(error) = &*self.result.borrow_and_update() {
+                return error.clone();
+            }
+            if self.result.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     async fn wait(&self, entry: Option<Entry>) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         let line = entry.map(|entry| self.logged(entry));
@@ -94,7 +109,11 @@ struct File {
 
 impl File {
     /// Writes until nobody is left who could say anything.
-    async fn write_all(mut self, mut receiver: mpsc::UnboundedReceiver<Message>) {
+    async fn write_all(
+        mut self,
+        mut receiver: mpsc::UnboundedReceiver<Message>,
+        tell: watch::Sender<Result<(), StoreError>>,
+    ) {
         let mut result = Ok(());
         let mut messages = Vec::new();
         while receiver.recv_many(&mut messages, TOGETHER).await > 0 {
@@ -102,6 +121,7 @@ impl File {
                 result = self.write_lines(&messages).await;
                 if let Err(error) = &result {
                     tracing::error!(%error, "the run can no longer be recorded");
+                    _ = tell.send_replace(result.clone());
                 }
             }
             for done in messages.drain(..).filter_map(|message| message.done) {

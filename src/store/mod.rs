@@ -34,10 +34,10 @@ pub(crate) mod tests;
 pub use backend::{Backend, Location};
 pub use directory::Directory;
 pub use error::StoreError;
-pub use lease::{Holder, Lease, LeaseError, LeaseSettings, Unlock, Unlocked};
+pub use lease::{Holder, Lease, LeaseError, LeaseSettings, Unlock, Unlocked, Wait, Waiting};
 pub use log::RunLog;
 pub use record::{AccountRecord, ResourceRecord};
-pub use run::{Entry, Logged, RunHeader, RunOutline, RunRecord};
+pub use run::{Entry, Logged, RunHeader, RunOutline, RunRecord, Runs};
 
 use crate::org::AccountId;
 use backend::{Condition, Object, Version};
@@ -184,17 +184,18 @@ impl Store {
     /// Takes the lease: while it is held nobody else gets one.
     ///
     /// # Errors
-    /// Somebody else holds it, and still did after `lock_timeout`; or the state cannot be read or written.
-    pub async fn lease(&self, settings: LeaseSettings) -> Result<Lease, LeaseError> {
-        lease::take(Arc::clone(&self.backend), Arc::clone(&self.clock), settings).await
+    /// Somebody else holds it, and still did after `lock_timeout`; the run was halted before; or the state cannot be read
+    /// or written.
+    pub async fn lease(&self, settings: LeaseSettings, waiting: Waiting<'_>) -> Result<Lease, LeaseError> {
+        lease::take(Arc::clone(&self.backend), Arc::clone(&self.clock), settings, waiting).await
     }
 
     /// Takes a lease from whoever left it behind.
     ///
     /// # Errors
-    /// It cannot be read or written.
-    pub async fn unlock(&self, unlock: Unlock) -> Result<Unlocked, StoreError> {
-        lease::unlock(&*self.backend, &*self.clock, unlock).await
+    /// It cannot be read or written, or the run was halted before it was known whether the lease is still renewed.
+    pub async fn unlock(&self, unlock: Unlock, waiting: Waiting<'_>) -> Result<Unlocked, LeaseError> {
+        lease::unlock(&*self.backend, &*self.clock, unlock, waiting).await
     }
 
     /// Begins the record of a run.
@@ -209,17 +210,56 @@ impl Store {
         RunLog::open(Arc::clone(&self.backend), Arc::clone(&self.clock), header).await
     }
 
-    /// Every run in one line, the newest first.
+    /// The newest runs in one line each, `limit` at most, the newest first. One whose record cannot be used hides no other.
     ///
     /// # Errors
-    /// One cannot be read, or is damaged.
-    pub async fn runs(&self) -> Result<Vec<RunOutline>, StoreError> {
-        let names = self.list(key::RUNS).await?;
+    /// They cannot be listed.
+    pub async fn runs(&self, limit: usize) -> Result<Runs, StoreError> {
+        let ids = self.run_ids("").await?;
+        let more = ids.len().saturating_sub(limit);
+        let outlines = futures_util::stream::iter(ids.into_iter().take(limit)).map(|run| async move {
+            let outline = self.outline(&run).await;
+            (run, outline)
+        });
+        let outlines: Vec<_> = outlines.buffered(AT_ONCE).collect().await;
+        let mut runs = Runs { outlines: Vec::new(), unusable: Vec::new(), more };
+        for (run, outline) in outlines {
+            match outline {
+                Ok(outline) => runs.outlines.extend(outline),
+                Err(error) => runs.unusable.push((run, error)),
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The whole record of the run that began last; `None` where there is no run.
+    ///
+    /// Ids begin with the time, so the names of the last days are asked for before those of all time: a bucket lists in
+    /// order and a thousand at a time, and cannot be asked for the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub async fn last_run(&self) -> Result<Option<RunRecord>, StoreError> {
+        let now = self.clock.now();
+        for days in [Some(2), Some(60), None] {
+            let after = days.map_or_else(String::new, |days| key::run_at(now, days));
+            for run in self.run_ids(&after).await? {
+                match self.run(&run).await {
+                    // Killed before it began.
+                    Err(StoreError::NoRun { .. }) => {}
+                    record => return record.map(Some),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ids of the runs that sort after `after`, the newest first.
+    async fn run_ids(&self, after: &str) -> Result<Vec<String>, StoreError> {
+        let names = self.list_after(key::RUNS, after).await?;
         let mut ids: Vec<String> = names.iter().filter_map(|name| key::run_of(name)).map(str::to_owned).collect();
         ids.sort_by(|one, other| other.cmp(one));
-        let outlines = futures_util::stream::iter(ids).map(|run| async move { self.outline(&run).await });
-        let outlines: Vec<Option<RunOutline>> = outlines.buffered(AT_ONCE).try_collect().await?;
-        Ok(outlines.into_iter().flatten().collect())
+        Ok(ids)
     }
 
     /// The whole record of a run.
@@ -309,7 +349,11 @@ impl Store {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let listed = self.backend.list(prefix).await;
+        self.list_after(prefix, "").await
+    }
+
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, StoreError> {
+        let listed = self.backend.list(prefix, after).await;
         listed.map_err(|failure| StoreError::read(self.backend.place(prefix), failure))
     }
 

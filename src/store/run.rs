@@ -128,6 +128,16 @@ pub struct RunRecord {
     pub finished: bool,
 }
 
+impl RunRecord {
+    /// The counts at its end, or `None` where it did not come to its end.
+    pub fn ended(&self) -> Option<RunSummary> {
+        match self.entries.last()?.entry {
+            Entry::RunFinished { summary } => Some(summary),
+            _ => None,
+        }
+    }
+}
+
 /// A run in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunOutline {
@@ -135,6 +145,17 @@ pub struct RunOutline {
     pub header: RunHeader,
     /// The counts at its end, or `None` where it was cut off or is still running.
     pub finished: Option<RunSummary>,
+}
+
+/// Some runs, the newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Those whose record could be used.
+    pub outlines: Vec<RunOutline>,
+    /// The ids of those whose record could not, and why.
+    pub unusable: Vec<(String, StoreError)>,
+    /// How many older ones there are.
+    pub more: usize,
 }
 
 /// Whether `run` can be the name of a file everywhere.

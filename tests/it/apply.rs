@@ -7,6 +7,7 @@ use rolecall::org::AccountId;
 use rolecall::sandbox::faults::{Effect, Fault, When};
 use rolecall::sandbox::wire::ApiError;
 
+use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::{Directory, run};
 
@@ -253,6 +254,88 @@ async fn an_interrupted_apply_finishes_the_step_in_hand_and_says_what_was_not_re
     served.sandbox.set_latency(Duration::ZERO);
     served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
     served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
+}
+
+/// Runs a command whose standard output is closed before it says a word.
+fn unread(command: &mut std::process::Command) -> crate::support::Run {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    crate::support::Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::new(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_closes_standard_output_changes_nothing_about_the_run_and_who_is_told() {
+    let (served, desired) = (Served::demo().await, Directory::new(TWO_ROLES));
+    let (url, told) = listen([200; 5]);
+    let told = || serde_json::from_slice::<serde_json::Value>(&told.recv().unwrap().body).unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = served.command(&desired, arguments);
+        command.env("ROLECALL_NOTIFY", &url);
+        command
+    };
+    // What was not seen was not approved.
+    unread(&mut command(&["apply"])).exits(1).says(&["the plan could not be shown: standard output was closed"]);
+    assert!(told()["error"].as_str().unwrap().contains("nothing was written"));
+    let saved = desired.file("saved.plan");
+    unread(&mut command(&["plan", "--out", saved.to_str().unwrap()])).exits(1).says(&["Saved the plan"]);
+    let notice = told();
+    assert_eq!((&notice["exit_code"], &notice["summary"]["create"]), (&1.into(), &4.into()));
+    assert!(saved.exists());
+    assert_eq!(served.count("CreateRole"), 0);
+    for (format, done) in [("text", 4), ("json", 0)] {
+        let run = unread(&mut command(&["apply", "--auto-approve", "--quiet", "--format", format])).exits(0);
+        assert!(run.stderr.contains("warning: the report could not be written") || done == 0 && format == "text");
+        assert_eq!(run.stderr.contains("rolecall state history 2"), done > 0, "{}", run.stderr);
+        let notice = told();
+        assert_eq!((&notice["exit_code"], &notice["summary"]["done"]), (&0.into(), &done.into()));
+    }
+    served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
+    let policy = ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess");
+    served.by_hand(PAYMENTS, "AttachRolePolicy", &[("RoleName", "First"), policy]);
+    unread(&mut command(&["drift"])).exits(1);
+    assert_eq!(told()["summary"]["drift"], 1);
+}
+
+const MANY_STEPS: &str = r#"
+name = "many"
+[[role]]
+name = "Wide"
+managed_policies = ["aws:SecurityAudit", "aws:ReadOnlyAccess", "aws:IAMReadOnlyAccess", "aws:AmazonS3ReadOnlyAccess"]
+targets = "all"
+exclude = [{ account = "management" }]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_the_record_cannot_be_kept_nothing_more_is_begun_and_the_run_is_not_called_complete() {
+    for (extra, accounts) in [(&[][..], 10), (&["--parallelism", "1"], 1)] {
+        let (served, desired) = (Served::demo().await, Directory::new(MANY_STEPS));
+        served.sandbox.set_latency(Duration::from_millis(100));
+        let mut command = served.command(&desired, &[&["apply", "--auto-approve"], extra].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Every account that is begun has been recorded as it was found.
+        while served.count("CreateRole") < accounts {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // As a full disk does: nothing more can be added.
+        std::fs::rename(desired.file("state/runs"), desired.file("state/elsewhere")).unwrap();
+        let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
+        let (said, report) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("stopped because the run cannot be recorded"), "{said}");
+        assert!(!report.contains("Apply complete") && report.contains("not reached"), "{report}");
+        let (created, attached) = (served.count("CreateRole"), served.count("AttachRolePolicy"));
+        assert!(created == accounts && attached < 4 * accounts, "{created} created, {attached} attached");
+        std::fs::rename(desired.file("state/elsewhere"), desired.file("state/runs")).unwrap();
+        served.sandbox.set_latency(Duration::ZERO);
+        served.rolecall(&desired, &["apply", "--auto-approve"]).exits(0).says(&["Apply complete"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

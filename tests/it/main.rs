@@ -29,6 +29,7 @@ mod probes;
 mod readme;
 mod rollout;
 mod schema;
+mod signals;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;

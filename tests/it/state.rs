@@ -3,21 +3,25 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use rolecall::aws;
-use rolecall::execute::{Outcome, RunSummary};
+use rolecall::execute::{Halt, Outcome, RunSummary};
 use rolecall::org::AccountId;
 use rolecall::plan::{Action, Converged, Items, Summary};
+use rolecall::sandbox::faults::{Effect, Fault, When};
 use rolecall::store::backend::{Condition, Failure, Version};
 use rolecall::store::{
     Access, AccountRecord, Backend, Directory as Local, Entry, Identity, LeaseError, LeaseSettings, ResourceRecord,
-    RunHeader, Store, StoreError,
+    RunHeader, Store, StoreError, Waiting,
 };
 use serde_json::json;
+use sha2::Digest as _;
 
+use crate::support::bucket::Bucket;
+use crate::support::listener::listen;
 use crate::support::moto::{Moto, missing, python};
 use crate::support::served::Served;
 use crate::support::{Directory, Run, for_each, rolecall, run};
@@ -67,6 +71,12 @@ fn lease(run: &str) -> LeaseSettings {
         ttl: Duration::from_mins(1),
         lock_timeout: Duration::ZERO,
     }
+}
+
+/// Waits without a word.
+fn quietly() -> Waiting<'static> {
+    static HALT: LazyLock<Halt> = LazyLock::new(Halt::default);
+    Waiting { tell: &|_| {}, halt: &HALT }
 }
 
 /// One resource converged, one run that ended and one that was cut off.
@@ -220,7 +230,7 @@ fn locked_by_another(state: &Path) -> Option<Child> {
 async fn a_held_lock_is_refused_and_ends_with_its_process() {
     let (desired, store) = filled().await;
     state(&desired, &["unlock"]).exits(0).says(&["nobody holds"]);
-    let ours = store.lease(lease("20260103T000000Z-0001")).await.unwrap();
+    let ours = store.lease(lease("20260103T000000Z-0001"), quietly()).await.unwrap();
     let process = format!("process {}", std::process::id());
     for arguments in [&["unlock"][..], &["unlock", "--force"]] {
         state(&desired, arguments).exits(4).says(&["alice", "laptop", "20260103T000000Z-0001", &process, "since"]);
@@ -229,10 +239,181 @@ async fn a_held_lock_is_refused_and_ends_with_its_process() {
     state(&desired, &["unlock"]).exits(0);
 
     let Some(mut other) = locked_by_another(&desired.file("state")) else { return missing("python3") };
-    assert!(matches!(store.lease(lease("second")).await, Err(LeaseError::Held { .. })));
+    assert!(matches!(store.lease(lease("second"), quietly()).await, Err(LeaseError::Held { .. })));
     other.kill().unwrap();
     other.wait().unwrap();
-    store.lease(lease("third")).await.unwrap().release().await.unwrap();
+    store.lease(lease("third"), quietly()).await.unwrap().release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_is_looked_at_though_the_desired_state_cannot_be_read() {
+    let (desired, store) = filled().await;
+    let broken =
+        DESIRED.replace("name =", "nonsense = [\nname =") + "\n[vars]\nsecret = { type = \"string\" }\nx = {\n";
+    let needy = format!(
+        "{DESIRED}[vars]\nsecret = {{ type = \"string\", sensitive = true }}\n[[role]]\nname = \"{{{{ var.secret }}}}\"\ntargets = \"all\"\n"
+    );
+    let elsewhere = format!("{DESIRED}[[role]]\nname = 5\nunheard = \"of\"\n[[role.trust]\n");
+    for text in [needy, elsewhere] {
+        desired.write("rolecall.toml", &text);
+        run(rolecall().arg("validate").arg("-c").arg(desired.path())).exits(1);
+        state(&desired, &["list"]).exits(0).says(&[ADDRESS]);
+        state(&desired, &["show", ADDRESS]).exits(0).says(&["AROAEXAMPLE"]);
+        state(&desired, &["history"]).exits(0).says(&["2 runs"]);
+        state(&desired, &["history", "20260101T000000Z-0001"]).exits(0).says(&["ended: 1 done"]);
+        let held = store.lease(lease("running"), quietly()).await.unwrap();
+        state(&desired, &["unlock", "--force"]).exits(4).says(&["run running"]);
+        held.release().await.unwrap();
+    }
+    // The organization is held against the state where it can be read, and whose state it is in any case.
+    desired.write(
+        "rolecall.toml",
+        &format!("{}\nx = [", DESIRED.replace("[organization]", "[organization]\nid = \"o-exampleorgid\"")),
+    );
+    state(&desired, &["list"]).exits(1).says(&["o-exampleorgid"]);
+    // Where the name itself cannot be read it is asked for.
+    for text in [broken.as_str(), "[organization]\n", "name = 5\n"] {
+        desired.write("rolecall.toml", text);
+        state(&desired, &["list"]).exits(1).says(&["it is not known whose state to open", "--name"]);
+        state(&desired, &["list", "--name", "vendor-roles"]).exits(0).says(&[ADDRESS]);
+        state(&desired, &["list", "--name", "other-roles"]).exits(1).says(&["belongs to `vendor-roles`"]);
+        state(&desired, &["list", "--name", "Vendor Roles"]).exits(1).says(&["`Vendor Roles` cannot be the name"]);
+    }
+    std::fs::remove_file(desired.file("rolecall.toml")).unwrap();
+    state(&desired, &["list"]).exits(1).says(&["there is no `rolecall.toml`", "--name"]);
+    state(&desired, &["history", "--name", "vendor-roles"]).exits(0).says(&["2 runs"]);
+}
+
+#[tokio::test]
+async fn a_damaged_record_hides_no_other_and_old_runs_are_counted() {
+    let (desired, store) = filled().await;
+    for day in 3..=9 {
+        let log = store.begin(&header(&format!("2026010{day}T000000Z-0001"))).await.unwrap();
+        log.append(Entry::RunFinished { summary: RunSummary { done: day, ..RunSummary::default() } }).await.unwrap();
+    }
+    let limited = state(&desired, &["history", "--limit", "2"]).exits(0).says(&["9 done", "2 runs; 7 more"]);
+    assert!(!limited.text().contains("7 done"), "{}", limited.text());
+    assert_eq!(state(&desired, &["history", "--limit", "3", "--format", "json"]).exits(0).json()["more"], 6);
+    let damage = |run: &str, with: &str| {
+        let path = desired.file(&format!("state/runs/{run}.jsonl"));
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, whole.replacen("alice", with, 1)).unwrap();
+    };
+    damage("20260104T000000Z-0001", "mallory");
+    let file = "state/runs/20260104T000000Z-0001.jsonl:1` is damaged";
+    let told = state(&desired, &["history"]).exits(3).says(&[file, "9 done", "3 done", "1 done", "9 runs", "hint"]);
+    let line = told.stdout.lines().find(|line| line.starts_with("20260104")).unwrap();
+    assert!(line.contains("damaged"), "{line}");
+    let json = state(&desired, &["history", "--format", "json"]).exits(3).json();
+    assert_eq!(
+        (json["runs"].as_array().unwrap().len(), &json["unusable"][0]["run"]),
+        (8, &json!("20260104T000000Z-0001"))
+    );
+    // The last run is not the damaged one.
+    assert_eq!(store.last_run().await.unwrap().unwrap().header.run, "20260109T000000Z-0001");
+    damage("20260109T000000Z-0001", "mallory");
+    let error = store.last_run().await.unwrap_err().to_string();
+    assert!(error.contains("20260109T000000Z-0001.jsonl:1` is damaged"), "{error}");
+}
+
+/// A state of the sandbox's organization in a bucket.
+async fn in_bucket(served: &Served, bucket: &Bucket) -> Store {
+    let organization = served.sandbox.with(|world| world.organization.id.clone());
+    let identity = Identity { organization, name: "vendor-roles".to_owned() };
+    Store::open(bucket.backend().await, identity, Access::Write).await.unwrap()
+}
+
+/// A sealed file with other content.
+fn resealed(bytes: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let mut file: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    change(&mut file["content"]);
+    file["sha256"] = json!("0".repeat(64));
+    let text = format!("{file}\n");
+    let sum: String = sha2::Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    text.replacen(&"0".repeat(64), &sum, 1).into_bytes()
+}
+
+/// Moves the end of a lease, as if its holder's clock went wrong by so many hours.
+fn skewed(bytes: &[u8], hours: i64) -> Vec<u8> {
+    resealed(bytes, |content| {
+        if let Some(until) = content["claim"]["holder"].get_mut("until") {
+            let time: jiff::Timestamp = until.as_str().unwrap().parse().unwrap();
+            *until = json!((time + jiff::SignedDuration::from_hours(hours)).to_string());
+        }
+    })
+}
+
+const ONE_ROLE: &str = "name = \"vendor-roles\"\n[[role]]\nname = \"Audit\"\nmanaged_policies = [\"aws:SecurityAudit\"]\ntargets = [{ account = \"network\" }]\n[[role.trust]]\nservice = \"ec2.amazonaws.com\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_clock_is_wrong_keeps_its_lease_as_long_as_it_lives() {
+    let desired = Directory::new(ONE_ROLE);
+    for hours in [-1, 1] {
+        let (served, bucket) = (Served::demo().await, Bucket::start().await);
+        bucket.rewrite(move |key, bytes| if key.ends_with("lease.json") { skewed(&bytes, hours) } else { bytes });
+        let store = in_bucket(&served, &bucket).await;
+        let settings = LeaseSettings { ttl: Duration::from_secs(10), ..lease("living") };
+        let held = store.lease(settings, quietly()).await.unwrap();
+        let (url, told) = listen([200]);
+        let waits = "waiting 10 s to see whether the lease of alice on laptop for run living is still renewed";
+        for arguments in [&["apply", "--auto-approve", "--notify", &url][..], &["state", "unlock"]] {
+            let mut command = served.command(&desired, arguments);
+            bucket.hold(&mut command);
+            let run = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+            run.exits(4).says(&[waits, "is held by alice on laptop"]);
+        }
+        let notice: serde_json::Value = serde_json::from_slice(&told.recv().unwrap().body).unwrap();
+        assert_eq!(notice["exit_code"], 4);
+        assert!(notice["error"].as_str().unwrap().contains("held by alice on laptop"), "{notice}");
+        assert!(!held.lost().is_cancelled() && served.count("CreateRole") == 0, "{hours}");
+        held.release().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_the_next_apply_says_why_it_waits_and_finishes() {
+    let (served, bucket, desired) = (Served::demo().await, Bucket::start().await, Directory::new(ONE_ROLE));
+    let apply = |arguments: &[&str]| {
+        let mut command = served.command(&desired, &[&["apply", "--auto-approve"], arguments].concat());
+        bucket.hold(&mut command);
+        command
+    };
+    served.sandbox.fail(Fault::of("AttachRolePolicy", When::First(1), Effect::Hang));
+    let mut child = apply(&["--lease", "2s"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while served.count("AttachRolePolicy") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As long as the lease may be alive by the clock the next one is refused; later it is watched.
+    let left = bucket.get("team/lease.json").unwrap();
+    bucket.put("team/lease.json", skewed(&left, -1));
+    let mut command = apply(&[]);
+    let next = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap().exits(0);
+    next.says(&["waiting 2 s to see whether the lease of arn:aws:iam::", "is still renewed", "1 done"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_of_many_runs_is_found_in_a_few_calls() {
+    let (served, bucket, desired) = (Served::demo().await, Bucket::start().await, Directory::new(ONE_ROLE));
+    let store = in_bucket(&served, &bucket).await;
+    let start: jiff::Timestamp = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(300 * 24);
+    for day in 0..301 {
+        let day = (start + jiff::SignedDuration::from_hours(day * 24)).strftime("%Y%m%dT000000.000Z-0001").to_string();
+        store.begin(&header(&day)).await.unwrap();
+    }
+    bucket.calls();
+    let mut command = served.command(&desired, &["apply", "--auto-approve", "--resume"]);
+    bucket.hold(&mut command);
+    let refused = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    refused.exits(1).says(&["cannot be resumed", &jiff::Timestamp::now().strftime("%Y%m").to_string()]);
+    let calls = bucket.calls();
+    // Whose it is, the lease, the names, the parts of one record.
+    assert!(calls.len() <= 10, "{calls:#?}");
+    let mut command = served.command(&desired, &["state", "history"]);
+    bucket.hold(&mut command);
+    let history = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    history.exits(0).says(&["20 runs; 281 more"]);
 }
 
 /// moto with an empty bucket.
@@ -286,17 +467,17 @@ async fn a_state_in_a_bucket_is_listed_shown_and_unlocked() {
     s3.state(&desired, &["history"]).exits(0).says(&["1 done", "not finished", "2 runs"]);
     assert!(!desired.file("state").exists());
 
-    let held = store.lease(lease("20260103T000000Z-0001")).await.unwrap();
+    let held = store.lease(lease("20260103T000000Z-0001"), quietly()).await.unwrap();
     s3.state(&desired, &["unlock"]).exits(4).says(&["alice", "laptop", "20260103T000000Z-0001", "until", "--force"]);
     s3.state(&desired, &["unlock", "--force"]).exits(0).says(&["unlocked"]);
-    let next = store.lease(lease("next")).await.unwrap();
+    let next = store.lease(lease("next"), quietly()).await.unwrap();
     held.release().await.unwrap();
     assert!(
-        matches!(store.lease(lease("last")).await, Err(LeaseError::Held { .. })),
+        matches!(store.lease(lease("last"), quietly()).await, Err(LeaseError::Held { .. })),
         "giving back takes nobody else's"
     );
     next.release().await.unwrap();
-    store.lease(lease("last")).await.unwrap().release().await.unwrap();
+    store.lease(lease("last"), quietly()).await.unwrap().release().await.unwrap();
     let record = store.run("20260101T000000Z-0001").await.unwrap();
     assert!(record.finished && record.entries.len() == 5);
 }
@@ -312,7 +493,11 @@ async fn of_many_who_write_to_a_bucket_at_once_one_wins() {
     .await;
     assert!(stores.iter().all(|store| store.salt() == stores[0].salt()));
     let asked = stores.iter().enumerate().map(|(n, store)| (n, store.clone())).collect();
-    let answers = for_each(asked, |(n, store): (usize, Store)| async move { store.lease(lease(&n.to_string())).await });
+    let answers =
+        for_each(
+            asked,
+            |(n, store): (usize, Store)| async move { store.lease(lease(&n.to_string()), quietly()).await },
+        );
     let answers = answers.await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(

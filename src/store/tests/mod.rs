@@ -7,7 +7,7 @@ mod runs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::backend::{Exclusion, Failure};
 use super::*;
-use crate::execute::{Outcome, RunSummary};
+use crate::execute::{Halt, Outcome, RunSummary};
 use crate::plan::{Action, Attribute, Converged, Summary};
 
 /// A bucket: versions, conditions, segments, and an endpoint that may vanish.
@@ -25,6 +25,9 @@ use crate::plan::{Action, Attribute, Converged, Summary};
 pub(crate) struct Bucket {
     objects: Mutex<BTreeMap<String, (Vec<u8>, u64)>>,
     gone: AtomicBool,
+    calls: AtomicUsize,
+    overtaken: AtomicBool,
+    read_only: AtomicBool,
 }
 
 impl Bucket {
@@ -32,7 +35,22 @@ impl Bucket {
         self.gone.store(gone, Ordering::Relaxed);
     }
 
+    /// How many calls there were since this was asked last.
+    fn calls(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+
+    /// Lets somebody else write what the next writer is about to write, right before him.
+    fn overtake(&self) {
+        self.overtaken.store(true, Ordering::Relaxed);
+    }
+
+    fn vanish_for_writers(&self, gone: bool) {
+        self.read_only.store(gone, Ordering::Relaxed);
+    }
+
     fn answer<'a, T: Send + 'a>(&self, answer: T) -> BoxFuture<'a, Result<T, Failure>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let gone = self.gone.load(Ordering::Relaxed);
         Box::pin(async move { if gone { Err(Failure::Other("no route to host".to_owned())) } else { Ok(answer) } })
     }
@@ -68,7 +86,13 @@ impl Backend for Bucket {
         if self.gone.load(Ordering::Relaxed) {
             return self.answer(Version(String::new()));
         }
+        if self.read_only.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(Failure::Other("no space left".to_owned())) });
+        }
         let mut objects = self.objects.lock().unwrap();
+        if self.overtaken.swap(false, Ordering::Relaxed) {
+            objects.get_mut(key).unwrap().1 += 1;
+        }
         let now = objects.get(key).map(|(_, version)| *version);
         let holds = match condition {
             Condition::Absent => now.is_none(),
@@ -82,11 +106,14 @@ impl Backend for Bucket {
         self.answer(Version(version.to_string()))
     }
 
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+    /// One call for each thousand names, as S3 answers.
+    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         let below = self.keys().into_iter().filter_map(|key| key.strip_prefix(prefix).map(str::to_owned));
+        let below = below.filter(|rest| rest.as_str() > after);
         let mut names: Vec<String> =
             below.map(|rest| rest.split_once('/').map_or(rest.clone(), |(name, _)| format!("{name}/"))).collect();
         names.dedup();
+        self.calls.fetch_add(names.len() / 1000, Ordering::Relaxed);
         self.answer(names)
     }
 
@@ -103,6 +130,12 @@ impl Backend for Bucket {
     fn exclusion(&self) -> Exclusion {
         Exclusion::Lease
     }
+}
+
+/// Waits without a word.
+pub(super) fn quietly() -> Waiting<'static> {
+    static HALT: std::sync::LazyLock<Halt> = std::sync::LazyLock::new(Halt::default);
+    Waiting { tell: &|_| {}, halt: &HALT }
 }
 
 /// A clock that stands still until it is told how much time has passed.

@@ -29,7 +29,7 @@ async fn a_state_that_is_only_read_is_never_made() {
     let bucket = Arc::new(Bucket::default());
     for backend in [Arc::new(Directory::new(&root)) as Arc<dyn Backend>, bucket.clone()] {
         let store = Store::open(backend, identity(), Access::Read).await.unwrap();
-        assert!(store.accounts().await.unwrap().is_empty() && store.runs().await.unwrap().is_empty());
+        assert!(store.accounts().await.unwrap().is_empty() && store.runs(20).await.unwrap() == Runs::default());
         assert!(!store.salt().is_empty());
         assert!(Store::inspect(Arc::clone(&store.backend), "vendor-roles", None).await.unwrap().is_none());
     }

@@ -24,8 +24,8 @@ async fn what_is_recorded_is_read_again_newest_run_first() {
         assert_eq!((&record.header, events(&record)), (&header("20260101T000000Z-1"), every_entry()));
         assert_eq!(record.entries[0].at, "2026-01-01T00:00:00.000Z");
         assert!(record.finished && !store.run("20260102T000000Z-1").await.unwrap().finished);
-        let runs = store.runs().await.unwrap();
-        let runs: Vec<_> = runs.iter().map(|run| (run.header.run.as_str(), run.finished)).collect();
+        let runs = store.runs(20).await.unwrap();
+        let runs: Vec<_> = runs.outlines.iter().map(|run| (run.header.run.as_str(), run.finished)).collect();
         let finished = Some(RunSummary { failed: 1, ..RunSummary::default() });
         assert_eq!(runs, [("20260102T000000Z-1", None), ("20260101T000000Z-1", finished)]);
     }
@@ -69,14 +69,14 @@ async fn a_record_cut_anywhere_in_its_last_line_is_read_up_to_there() {
     for end in last..whole.len() {
         std::fs::write(&path, &whole[..end]).unwrap();
         assert_eq!(events(&store.run("run").await.unwrap()), [step(0)], "{end}");
-        assert_eq!(store.runs().await.unwrap().len(), 1);
+        assert_eq!(store.runs(20).await.unwrap().outlines.len(), 1);
     }
     // A file that was made longer before its bytes arrived.
     std::fs::write(&path, [&whole[..last], &[0; 100]].concat()).unwrap();
     assert_eq!(events(&store.run("run").await.unwrap()), [step(0)]);
     // Killed before the first line: such a run did nothing.
     std::fs::write(&path, &whole[..10]).unwrap();
-    assert!(store.runs().await.unwrap().is_empty());
+    assert_eq!(store.runs(20).await.unwrap(), Runs::default());
     assert!(matches!(store.run("run").await.unwrap_err(), StoreError::NoRun { .. }));
 }
 
@@ -115,7 +115,8 @@ async fn a_missing_segment_is_damage_and_a_newer_format_is_told() {
     let mut chain = run::Chain::default();
     let line = chain.line(&json!({"format": "rolecall-state/7", "header": {"unheard": "of"}})).unwrap();
     bucket.change("runs/run/00000001.jsonl", |bytes| *bytes = line.into_bytes());
-    for error in [store.run("run").await.unwrap_err(), store.runs().await.unwrap_err()] {
+    let runs = store.runs(20).await.unwrap();
+    for error in [&store.run("run").await.unwrap_err(), &runs.unusable[0].1] {
         assert!(matches!(error, StoreError::Newer { .. }), "{error}");
     }
 }
@@ -134,4 +135,62 @@ async fn once_a_write_failed_nothing_follows_it() {
     assert_eq!(log.append(step(3)).await.unwrap_err(), error);
     assert_eq!(log.close().await.unwrap_err(), error);
     assert_eq!(events(&store.run("run").await.unwrap()), [step(0)]);
+}
+
+#[tokio::test]
+async fn the_last_of_many_runs_is_found_in_a_few_calls_wherever_it_lies() {
+    for (days_ago, count, most) in [(0, 301, 3), (0, 2500, 3), (30, 301, 4), (400, 301, 5)] {
+        let bucket = Arc::new(Bucket::default());
+        let clock = Manual::new();
+        let store = open(bucket.clone(), clock.clone()).await;
+        let at = |days: i64| {
+            let time = clock.now() - jiff::SignedDuration::from_hours(24 * days);
+            time.strftime("%Y%m%dT000000Z-1").to_string()
+        };
+        for day in 0..count {
+            store.begin(&header(&at(days_ago + day))).await.unwrap();
+        }
+        bucket.calls();
+        assert_eq!(store.last_run().await.unwrap().unwrap().header.run, at(days_ago));
+        let calls = bucket.calls();
+        assert!(calls <= most, "{days_ago}: {calls} calls");
+        let runs = store.runs(20).await.unwrap();
+        let more = usize::try_from(count).unwrap() - 20;
+        assert_eq!((runs.outlines.len(), runs.more, runs.outlines[0].header.run.clone()), (20, more, at(days_ago)));
+        let calls = bucket.calls();
+        assert!(calls <= 1 + more / 1000 + 3 * 20, "{calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_before_it_began_is_not_the_last_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(Arc::new(Directory::new(directory.path())), Manual::new()).await;
+    assert!(store.last_run().await.unwrap().is_none());
+    written(&store, "20250101T000000Z-1", &[step(0)]).await;
+    std::fs::write(directory.path().join("runs/20260101T000000Z-1.jsonl"), "{\"sha").unwrap();
+    std::fs::write(directory.path().join("runs/20260102T000000Z-1.jsonl"), "").unwrap();
+    assert_eq!(store.last_run().await.unwrap().unwrap().header.run, "20250101T000000Z-1");
+    let runs = store.runs(20).await.unwrap();
+    assert_eq!((runs.outlines.len(), runs.unusable.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_damaged_record_hides_no_other() {
+    let (_directory, stores) = both().await;
+    for store in stores {
+        for run in ["20260101T000000Z-1", "20260102T000000Z-1", "20260103T000000Z-1"] {
+            written(&store, run, &[step(0)]).await;
+        }
+        let parts = store.parts("20260102T000000Z-1").await.unwrap();
+        let Object { bytes, version } = store.get(&parts[0]).await.unwrap().unwrap();
+        let bytes = String::from_utf8(bytes).unwrap().replace("alice", "mallory").into_bytes();
+        store.backend.put(&parts[0], bytes, Condition::Version(version)).await.unwrap();
+        let runs = store.runs(20).await.unwrap();
+        let ids: Vec<&str> = runs.outlines.iter().map(|run| run.header.run.as_str()).collect();
+        assert_eq!(ids, ["20260103T000000Z-1", "20260101T000000Z-1"]);
+        assert_eq!(runs.unusable[0].0, "20260102T000000Z-1");
+        assert!(matches!(runs.unusable[0].1, StoreError::Damaged { .. }));
+        assert_eq!(store.last_run().await.unwrap().unwrap().header.run, "20260103T000000Z-1");
+    }
 }

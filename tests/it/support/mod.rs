@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 pub mod browser;
+pub mod bucket;
 pub mod cloud;
 pub mod listener;
 pub mod moto;
