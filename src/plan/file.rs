@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha2::Sha256;
 
 use super::fingerprint::sha256;
 use super::{FORMAT, Plan, Reason};
@@ -33,15 +36,48 @@ pub enum LoadError {
 const OPEN: &str = "(sensitive:sha256:";
 const CLOSE: &str = ")";
 
-/// Writes a plan down. `salt` shall be random and different each time.
+/// Who vouches for a saved plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// Whoever made it held the key, and nothing of it was changed since.
+    Valid,
+    /// It was signed with another key, or changed since.
+    Other,
+    /// It is not signed.
+    Missing,
+}
+
+/// The HMAC-SHA256 of a plan as it is saved, without its signature.
+fn mac(value: &Value, key: &[u8]) -> Option<Hmac<Sha256>> {
+    // Members keep their order, so the same file gives the same bytes.
+    Some(Hmac::<Sha256>::new_from_slice(key).ok()?.chain_update(value.to_string().as_bytes()))
+}
+
+/// Says whether the saved plan in `bytes` was signed with `key`.
+pub fn signature(bytes: &[u8], key: &[u8]) -> Signature {
+    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return Signature::Missing };
+    let Some(signed) = value.as_object_mut().and_then(|members| members.shift_remove("signature")) else {
+        return Signature::Missing;
+    };
+    let signed = signed.as_str().and_then(|text| base64::prelude::BASE64_STANDARD.decode(text).ok());
+    let valid = mac(&value, key).zip(signed).is_some_and(|(mac, signed)| mac.verify_slice(&signed).is_ok());
+    if valid { Signature::Valid } else { Signature::Other }
+}
+
+/// Writes a plan down, and signs it where there is a `key`. `salt` must be random and different each time.
 ///
 /// # Errors
 /// Never in practice: a plan is always JSON.
-pub fn save(plan: &Plan, secrets: &Secrets, salt: &str) -> Result<Vec<u8>, serde_json::Error> {
+pub fn save(plan: &Plan, secrets: &Secrets, salt: &str, key: Option<&[u8]>) -> Result<Vec<u8>, serde_json::Error> {
     let mut value = hide(serde_json::to_value(plan)?, secrets, salt);
     if let Some(members) = value.as_object_mut() {
         members.insert("format".to_owned(), Value::from(FORMAT));
         members.insert("salt".to_owned(), Value::from(salt));
+    }
+    let signed = key.and_then(|key| mac(&value, key)).map(|mac| mac.finalize().into_bytes());
+    if let (Some(signed), Some(members)) = (signed, value.as_object_mut()) {
+        let signed = base64::prelude::BASE64_STANDARD.encode(signed);
+        members.insert("signature".to_owned(), Value::from(signed));
     }
     let mut bytes = serde_json::to_vec_pretty(&value)?;
     bytes.push(b'\n');

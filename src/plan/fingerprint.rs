@@ -99,6 +99,29 @@ pub fn recheck_later<'a>(
     changes.into_iter().filter(stale).map(|change| change.address.clone()).collect()
 }
 
+/// How the resource of a change is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// As the plan saw it.
+    AsSeen,
+    /// As its steps would leave it.
+    AsExpected,
+    /// Otherwise.
+    Moved,
+}
+
+/// How `live` holds the resource of `change`.
+pub(super) fn found(change: &Change, live: &LiveAccount) -> Found {
+    let seen = now(&change.address, change.details, live, &Deleted::new(), Purpose::Seen);
+    match seen {
+        // What names no resource cannot have moved.
+        None => Found::AsSeen,
+        Some(seen) if seen.digest == change.fingerprint => Found::AsSeen,
+        Some(_) if converged(change, live) == Convergence::Converged => Found::AsExpected,
+        Some(_) => Found::Moved,
+    }
+}
+
 /// Whether the resource of `change` is as its steps should have left it.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     let Some(now) = now(&change.address, change.details, live, &Deleted::new(), Purpose::Expected) else {

@@ -15,7 +15,7 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     accounts.sort_by_key(|account| account.id);
     order::across(&mut accounts, &settings.partition);
     let summary = summary(&accounts);
-    let mut findings = whole(settings, &accounts, &summary);
+    let mut findings = whole(settings, &accounts);
     for account in &mut accounts {
         findings.append(&mut account.findings);
         (account.unchanged, account.owned, account.orphans, account.desired) = (0, 0, 0, 0);
@@ -24,13 +24,14 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
         finding.message = settings.secrets.mask(&finding.message);
     }
     sort(&mut findings);
-    let Header { organization_id, created_at, desired_digest } = header;
+    let Header { organization_id, created_at, desired_digest, scope } = header;
     Plan {
         format: FORMAT.to_owned(),
         name: settings.name.clone(),
         organization_id,
         created_at,
         desired_digest,
+        scope,
         accounts,
         findings,
         allowed: settings.allow.clone(),
@@ -46,6 +47,12 @@ fn sort(findings: &mut Vec<Finding>) {
 }
 
 impl Plan {
+    /// Counts the changes and steps again, once some were taken out.
+    pub(super) fn recount(&mut self) {
+        let Summary { unchanged, orphans, .. } = self.summary;
+        self.summary = Summary { unchanged, orphans, ..summary(&self.accounts) };
+    }
+
     /// The same with more findings, as of the checks of the desired state.
     #[must_use]
     pub fn with_findings(mut self, more: impl IntoIterator<Item = Finding>) -> Self {
@@ -87,12 +94,12 @@ fn summary(accounts: &[AccountPlan]) -> Summary {
 }
 
 /// What speaks against the plan as a whole.
-fn whole(settings: &Settings, accounts: &[AccountPlan], summary: &Summary) -> Vec<Finding> {
+fn whole(settings: &Settings, accounts: &[AccountPlan]) -> Vec<Finding> {
     let owned: usize = accounts.iter().map(|account| account.owned).sum();
     let desired: usize = accounts.iter().map(|account| account.desired).sum();
     let guards = [
-        deletes(settings, summary),
-        change_percent(settings, summary, owned),
+        deletes(settings, accounts),
+        change_percent(settings, accounts, owned),
         empty_desired(settings, accounts, desired, owned),
         empty_organization(accounts),
         management_account(settings, accounts),
@@ -104,30 +111,76 @@ fn stop(code: &str, message: String) -> Finding {
     Finding { code: code.to_owned(), severity: Severity::Stop, address: None, message }
 }
 
-fn deletes(settings: &Settings, summary: &Summary) -> Option<Finding> {
-    let (count, limit) = (summary.delete + summary.replace, settings.limits.max_deletes);
-    (count > limit).then(|| {
+/// How many changes the limits count.
+#[derive(Debug, Default)]
+struct Counted {
+    updates: usize,
+    replaces: usize,
+    deletes: usize,
+    /// Left out, because an unfinished run began them.
+    begun: usize,
+}
+
+impl Counted {
+    fn of(settings: &Settings, accounts: &[AccountPlan]) -> Self {
+        let mut counted = Self::default();
+        let changes = accounts.iter().flat_map(|account| &account.changes).filter(|change| !change.cosmetic);
+        for change in changes {
+            *match change.action {
+                Action::Create | Action::Adopt => continue,
+                _ if settings.begun.contains(&change.address) => &mut counted.begun,
+                Action::Update => &mut counted.updates,
+                Action::Replace => &mut counted.replaces,
+                Action::Delete => &mut counted.deletes,
+            } += 1;
+        }
+        counted
+    }
+
+    /// What is said of those left out.
+    fn besides(&self) -> String {
+        match self.begun {
+            0 => String::new(),
+            n => format!(", besides {n} that an unfinished run began"),
+        }
+    }
+}
+
+/// Whether the plan does more than a limit allows, whoever began it.
+pub fn exceeds_limits(settings: &Settings, accounts: &[AccountPlan]) -> bool {
+    let owned = accounts.iter().map(|account| account.owned).sum();
+    deletes(settings, accounts).is_some() || change_percent(settings, accounts, owned).is_some()
+}
+
+fn deletes(settings: &Settings, accounts: &[AccountPlan]) -> Option<Finding> {
+    let counted = Counted::of(settings, accounts);
+    let Counted { updates: _, replaces, deletes, begun: _ } = counted;
+    let limit = settings.limits.max_deletes;
+    (deletes + replaces > limit).then(|| {
         stop(
             "deletes",
             format!(
-                "the plan deletes {} and replaces {} resources, `max_deletes` is {limit}; \
+                "the plan deletes {deletes} and replaces {replaces} resources{}; `max_deletes` is {limit}; \
                  allow it with `--allow deletes` if that is meant",
-                summary.delete, summary.replace
+                counted.besides()
             ),
         )
     })
 }
 
-fn change_percent(settings: &Settings, summary: &Summary, owned: usize) -> Option<Finding> {
-    let count = summary.update + summary.replace + summary.delete;
+fn change_percent(settings: &Settings, accounts: &[AccountPlan], owned: usize) -> Option<Finding> {
+    let counted = Counted::of(settings, accounts);
+    let Counted { updates, replaces, deletes, begun: _ } = counted;
+    let count = updates + replaces + deletes;
     let limit = settings.limits.max_change_percent;
     let over = count.saturating_mul(100) > owned.saturating_mul(limit);
     (owned > FEW && over).then(|| {
         stop(
             "change-percent",
             format!(
-                "the plan updates, replaces or deletes {count} of {owned} owned resources, `max_change_percent` is {limit}; \
-                 allow it with `--allow change-percent` if that is meant"
+                "the plan updates, replaces or deletes {count} of {owned} owned resources{}; \
+                 `max_change_percent` is {limit}; allow it with `--allow change-percent` if that is meant",
+                counted.besides()
             ),
         )
     })

@@ -32,6 +32,7 @@ mod order;
 mod policy;
 mod predict;
 mod quota;
+mod reproduce;
 mod restore;
 mod role;
 mod settings;
@@ -40,12 +41,13 @@ mod steps;
 mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
-pub use file::{LoadError, load, save};
+pub use file::{LoadError, Signature, load, save, signature};
 pub use fingerprint::{Convergence, Deleted, Earlier, converged, deleted, recheck, recheck_later};
 pub use grant::outside;
-pub use guard::build;
+pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};
 pub use memory::{Converged, Items, Memory, Since, remember};
+pub use reproduce::{Left, Reproduced, Scope, Standings, reproduce, standings};
 pub use restore::{Found, WayBack, way_back};
 pub use role::prevent_destroy;
 pub use settings::{Extras, Header, Intent, RoleKey, Settings, Unmanaged};
@@ -74,6 +76,9 @@ pub struct Plan {
     pub created_at: String,
     /// The digest of the desired state.
     pub desired_digest: String,
+    /// What it was narrowed to, and whether it prunes.
+    #[serde(default)]
+    pub scope: Scope,
     /// Accounts in order of id.
     pub accounts: Vec<AccountPlan>,
     /// What guards say.

@@ -42,6 +42,9 @@ pub struct Settings {
     pub today: Date,
     /// What becomes of roles that are none of ours.
     pub unmanaged: Unmanaged,
+    /// Addresses that an unfinished run of the same desired state began. The limits judged them when it did, and do not
+    /// count them again.
+    pub begun: BTreeSet<String>,
 }
 
 /// What becomes of roles that bear no mark of ours and that nobody desires.
@@ -107,4 +110,6 @@ pub struct Header {
     pub created_at: String,
     /// The digest of the desired state.
     pub desired_digest: String,
+    /// What it is narrowed to, and whether it prunes.
+    pub scope: super::Scope,
 }

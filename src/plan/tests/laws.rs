@@ -299,7 +299,7 @@ proptest! {
         let plan = build(header(), &settings(), parts.to_vec());
         let shuffled = build(header(), &settings(), order.iter().map(|index| parts[*index].clone()).collect());
         prop_assert_eq!(serde_json::to_string(&plan).unwrap(), serde_json::to_string(&shuffled).unwrap());
-        let saved = save(&plan, &settings().secrets, "salt").unwrap();
+        let saved = save(&plan, &settings().secrets, "salt", None).unwrap();
         prop_assert_eq!(load(&saved, &settings().secrets).unwrap(), plan);
     }
 }

@@ -541,7 +541,7 @@ fn sensitive_values_show_nowhere_and_neither_does_what_stood_in_their_place() {
     for secret in ["old-secret", "new\"secret", "new\\\"secret", "new\\\\\\\"secret"] {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }
-    let saved = save(&plan, &settings.secrets, "salt").unwrap();
+    let saved = save(&plan, &settings.secrets, "salt", None).unwrap();
     assert!(!String::from_utf8(saved.clone()).unwrap().contains("secret\\"));
     assert_eq!(load(&saved, &settings.secrets).unwrap(), plan);
     let mut other = crate::resource::secret::Secrets::default();
@@ -554,5 +554,6 @@ pub fn header() -> Header {
         organization_id: "o-x".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
         desired_digest: "sha256:0".into(),
+        scope: Scope::default(),
     }
 }

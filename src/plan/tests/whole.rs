@@ -139,7 +139,7 @@ fn accounts_that_wait_for_each_other_are_written_in_two_passes() {
 fn a_plan_of_another_version_or_a_broken_one_is_refused_clearly() {
     let secrets = settings().secrets;
     let plan = build(header(), &settings(), vec![part(A, 0, &[Action::Create])]);
-    let saved = String::from_utf8(save(&plan, &secrets, "s").unwrap()).unwrap();
+    let saved = String::from_utf8(save(&plan, &secrets, "s", None).unwrap()).unwrap();
     let message = |text: &str| load(text.as_bytes(), &secrets).unwrap_err().to_string();
     assert!(message(&saved.replace("rolecall-plan/1", "rolecall-plan/2")).contains("`rolecall-plan/2`"));
     assert!(message("{").contains("damaged"));

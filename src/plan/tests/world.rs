@@ -55,6 +55,7 @@ pub fn settings() -> Settings {
         intent: Intent::Converge,
         unmanaged: Unmanaged::Left,
         today: jiff::civil::date(2027, 1, 1),
+        begun: BTreeSet::new(),
     }
 }
 

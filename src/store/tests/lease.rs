@@ -273,13 +273,14 @@ async fn whoever_cannot_renew_in_time_is_told_to_stop_before_anybody_else_may_st
     let (bucket, clock, one, other) = bucket().await;
     let lease = one.lease(settings("cut-off", 0), quietly()).await.unwrap();
     bucket.vanish(true);
-    clock.pass(TTL - 1).await;
+    clock.pass(TTL / 6 * 5 - 1).await;
     assert!(!lease.lost().is_cancelled());
     clock.pass(1).await;
     assert!(lease.lost().is_cancelled());
     bucket.vanish(false);
     lease.release().await.unwrap();
-    clock.pass(1).await;
+    // What is written says a little longer.
+    clock.pass(TTL / 6 + 1).await;
     asked(&other, settings("next", 0), &clock, TTL + 1).await.unwrap();
 }
 
@@ -348,4 +349,21 @@ async fn a_lock_ends_with_its_file_and_cannot_be_forced() {
     drop(lease);
     assert_eq!(store.unlock(Unlock::Expired, quietly()).await.unwrap(), Unlocked::Free);
     store.lease(settings("two", 0), quietly()).await.unwrap().release().await.unwrap();
+}
+
+/// A machine that slept, and a clock that somebody set: what counts is how long it has been.
+#[tokio::test]
+async fn the_end_of_a_lease_is_known_without_anybody_having_noticed_it() {
+    for (set, slept, over) in
+        [(-3600, 0, false), (3600, 0, false), (0, TTL / 4, false), (0, TTL, true), (-3600, TTL, true)]
+    {
+        let (_bucket, clock, one, _) = bucket().await;
+        let lease = one.lease(settings("one", 0), quietly()).await.unwrap();
+        let deadline = lease.deadline().unwrap();
+        clock.set(set);
+        clock.suspend(slept);
+        assert_eq!(deadline.left().is_zero(), over, "set by {set} s, asleep for {slept} s");
+        clock.pass(TTL).await;
+        assert_eq!(lease.lost().is_cancelled(), over, "set by {set} s, asleep for {slept} s");
+    }
 }
