@@ -73,14 +73,15 @@ pub async fn run(
     signals: &Signals,
     console: &Console,
 ) -> Result<Exit, Stop> {
-    let survey = Survey::new(&args.scope, aws.clone(), console);
+    // On the heap, as what follows: the future of the command would hold all of them.
+    let survey = Box::pin(Survey::new(&args.scope, aws.clone(), console));
     let mut survey = signals.unless_interrupted(survey).await?;
     (survey.settings.intent, survey.settings.extras) = match what {
         What::Desired | What::Saved(_) => (Intent::Converge, survey.settings.extras),
         What::Destroy => (Intent::Destroy, Extras::Remove),
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
-    let store = signals.unless_interrupted(ledger::open(&args.state, &survey, aws, Access::Write)).await?;
+    let store = signals.unless_interrupted(Box::pin(ledger::open(&args.state, &survey, aws, Access::Write))).await?;
     Run { what, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }.leased().await
 }
 
@@ -273,7 +274,7 @@ impl Run<'_> {
     async fn write(&self, plan: &Plan, finished: BTreeSet<String>) -> Result<Written, Stop> {
         let Self { survey, console, .. } = self;
         let command = self.command();
-        let ledger = Ledger::begin(self.store, plan, survey, &self.id, &command);
+        let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, &command));
         let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
         let rollout = survey.config.rollout();
         let parallelism = self.args.scope.parallelism.map(usize::from).or(rollout.parallelism).unwrap_or(APPLY_AT_ONCE);

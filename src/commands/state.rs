@@ -50,7 +50,7 @@ pub async fn run(
         }
         StateCommand::Unlock { record, force } => {
             let unlock = if *force { Unlock::Any } else { Unlock::Expired };
-            let store = signals.unless_interrupted(open(record, aws, console)).await?;
+            let store = signals.unless_interrupted(Box::pin(open(record, aws, console))).await?;
             self::unlock(store, unlock, signals, console).await
         }
     }

@@ -48,7 +48,7 @@ pub async fn run(args: &DriftArgs, every: Duration, aws: aws::Settings, console:
     let pulse = Arc::new(Mutex::new(pulse));
     let server = tokio::spawn(serve(listener, Arc::clone(&pulse)));
     console.say(&format!("watching; http://{address}/healthz and http://{address}/metrics tell how it goes"));
-    let outcome = rounds(args, every, aws, &pulse, console).await;
+    let outcome = Box::pin(rounds(args, every, aws, &pulse, console)).await;
     server.abort();
     outcome
 }

@@ -87,6 +87,13 @@ async fn a_sensitive_value_is_never_printed_and_never_saved() {
     );
     said += &served.rolecall(&desired, &["plan", "-v"]).exits(0).says(&["(sensitive)"]).text();
     said += &served.rolecall(&desired, &["plan", "--format", "json"]).exits(0).text();
+    // The state is shown without knowing what is sensitive, so nothing sensitive is in it.
+    desired.write("more.toml", "x = [");
+    for arguments in [&["state", "list"][..], &["state", "show", &format!("{PAYMENTS}/role/First")]] {
+        said += &served.rolecall(&desired, arguments).exits(0).says(&["role/First"]).text();
+        said += &served.rolecall(&desired, &[arguments, &["--format", "json"]].concat()).exits(0).text();
+    }
+    desired.write("more.toml", "");
     for secret in ["the-very-secret-id", "another-secret-id"] {
         assert!(!said.contains(secret), "{secret} was printed");
         assert!(!saved.contains(secret), "{secret} was saved");

@@ -22,7 +22,7 @@ service = "ec2.amazonaws.com"
 "#;
 
 /// Nothing that waits for AWS ends before this; whatever a signal ends does.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn signal(process: u32, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap().success());

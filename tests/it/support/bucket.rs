@@ -99,7 +99,7 @@ impl Bucket {
             "PUT" => {
                 let bytes =
                     unchunked(&body, header("content-encoding").is_some_and(|kind| kind.contains("aws-chunked")));
-                inside.put_if(&key, bytes, header("if-none-match").is_some(), header("if-match"))
+                inside.put_if(&key, bytes, header("if-none-match").is_some(), header("if-match").as_ref())
             }
             _ if key.is_empty() => (200, None, inside.list(head.uri.query().unwrap_or_default()).into_bytes()),
             _ => match inside.objects.get(&key) {
@@ -126,10 +126,10 @@ impl Inside {
         key: &str,
         bytes: Vec<u8>,
         absent: bool,
-        version: Option<String>,
+        version: Option<&String>,
     ) -> (u16, Option<u64>, Vec<u8>) {
         let now = self.objects.get(key).map(|(_, version)| format!("\"{version}\""));
-        if absent && now.is_some() || version.is_some() && version != now {
+        if absent && now.is_some() || version.is_some() && version != now.as_ref() {
             return (412, None, b"<Error><Code>PreconditionFailed</Code></Error>".to_vec());
         }
         (200, Some(self.put(key, bytes)), Vec::new())
