@@ -6,19 +6,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ledger::{self, Ledger};
+use super::saved::SavedPlan;
 use super::signals::Signals;
 use super::survey::Survey;
 use super::{Console, Stop, notify, plan, planning, resume, rollback};
-use crate::cli::{Format, RunArgs};
-use crate::execute::{self, Doers, Patience, RunReport, Wave, Why};
+use crate::cli::{Format, RunArgs, ScopeArgs};
+use crate::execute::{self, ChangeResult, Doers, Outcome, Patience, RunReport, Wave, Why};
 use crate::exit::Exit;
-use crate::plan::{self as planned, Extras, Intent, Plan, Status};
+use crate::plan::{self as planned, Change, Extras, Intent, Left, Plan, Reproduced, Status};
 use crate::store::{Access, LeaseError, Store, StoreError};
 use crate::{aws, report};
 use report::run::Extent;
 
 /// Accounts that are written to at once, unless `--parallelism` says otherwise.
 const APPLY_AT_ONCE: usize = 16;
+
+/// How many differences between a saved plan and one that is made now are shown.
+const SHOWN: usize = 20;
 
 /// Who says that a fresh plan may be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +78,12 @@ pub async fn run(
     console: &Console,
 ) -> Result<Exit, Stop> {
     // On the heap, as what follows: the future of the command would hold all of them.
-    let survey = Box::pin(Survey::new(&args.scope, aws.clone(), console));
+    let saved = match what {
+        What::Saved(path) => Some(SavedPlan::read(path)?),
+        What::Desired | What::Destroy | What::Rollback(_) => None,
+    };
+    let scope = saved.as_ref().map_or(Ok(args.scope.clone()), |saved| saved.scope(&args.scope))?;
+    let survey = Box::pin(Survey::new(&scope, aws.clone(), console));
     let mut survey = signals.unless_interrupted(survey).await?;
     (survey.settings.intent, survey.settings.extras) = match what {
         What::Desired | What::Saved(_) => (Intent::Converge, survey.settings.extras),
@@ -82,12 +91,17 @@ pub async fn run(
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
     let store = signals.unless_interrupted(Box::pin(ledger::open(&args.state, &survey, aws, Access::Write))).await?;
-    Run { what, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }.leased().await
+    Run { what, saved, scope, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }
+        .leased()
+        .await
 }
 
 /// One run, from the lease to the report.
 struct Run<'a> {
     what: What<'a>,
+    saved: Option<SavedPlan>,
+    /// What is planned.
+    scope: ScopeArgs,
     resume: Resume,
     survey: &'a Survey,
     store: &'a Store,
@@ -113,10 +127,19 @@ struct Written {
 
 /// What a run is about to do.
 enum Prepared {
-    /// To write this, of which an earlier run finished some addresses.
-    Write(Box<Plan>, BTreeSet<String>),
+    /// To write this.
+    Write(Box<Task>),
     /// Nothing, and this is how it ends.
     End(Exit),
+}
+
+/// What a run writes.
+struct Task {
+    plan: Plan,
+    /// The changes of a saved plan that are not written, and what is reported of them.
+    left: Vec<ChangeResult>,
+    /// Addresses that an earlier run finished.
+    finished: BTreeSet<String>,
 }
 
 impl Run<'_> {
@@ -155,14 +178,15 @@ impl Run<'_> {
             prepared = self.prepare() => prepared?,
             () = self.signals.halt.stopped() => return Err(self.halted_early()),
         };
-        let (plan, finished) = match prepared {
-            Prepared::Write(plan, finished) => (plan, finished),
+        let Task { plan, left, finished } = match prepared {
+            Prepared::Write(task) => *task,
             Prepared::End(exit) => {
                 self.notify(&RunReport::new(self.id.clone(), Vec::new()), exit).await;
                 return Ok(Ended { exit, in_flight: false });
             }
         };
         let Written { report, in_flight } = self.write(&plan, finished).await?;
+        let report = RunReport::new(report.run, report.results.into_iter().chain(left).collect());
         let exit = self.halted().unwrap_or_else(|| ending(&report)).and(plan::reading(&plan));
         self.report(&report, if exit == Exit::Done { Extent::Whole } else { Extent::Part });
         self.notify(&report, exit).await;
@@ -192,20 +216,17 @@ impl Run<'_> {
             Resume::No => None,
             Resume::Last => Some(resume::last(self.store, &survey.expansion.desired.digest).await?),
         };
+        let at_once = self.args.scope.parallelism.map(usize::from);
+        let mut left = Vec::new();
         let plan = match self.what {
-            What::Saved(path) => match saved(path, survey)? {
-                Saved::Usable(plan) => *plan,
-                Saved::Stale(why) => {
-                    console.error(&why);
-                    console.hint("make a new plan and have it reviewed");
-                    return Ok(Prepared::End(Exit::Refused));
-                }
-            },
-            What::Rollback(run) => rollback::plan(survey, self.store, run).await?,
-            What::Desired | What::Destroy => {
-                let at_once = self.args.scope.parallelism.map(usize::from);
-                planning::plan(survey, at_once, Some(self.store), console).await?
+            What::Saved(_) => {
+                let finished = earlier.as_ref().map(|earlier| &earlier.finished);
+                let (plan, not_written) = self.reproduced(at_once, finished).await?;
+                left = not_written;
+                plan
             }
+            What::Rollback(run) => rollback::plan(survey, self.store, run).await?,
+            What::Desired | What::Destroy => planning::plan(survey, at_once, Some(self.store), console).await?,
         };
         if let (Some(earlier), What::Desired) = (&earlier, self.what) {
             earlier.say(&plan, console);
@@ -223,7 +244,15 @@ impl Run<'_> {
         let reading = plan::reading(&plan);
         if let Some(refusal) = refusal(&plan, survey, self.what) {
             console.error(&refusal);
+            if let Some(hint) = self.saved.as_ref().and_then(|saved| saved.uncounted(&self.scope)) {
+                console.hint(&hint);
+            }
             return Ok(Prepared::End(Exit::Refused));
+        }
+        if !left.is_empty() && !plan::has_changes(&plan) {
+            let report = RunReport::new(self.id.clone(), left);
+            self.report(&report, Extent::Part);
+            return Ok(Prepared::End(ending(&report).and(reading)));
         }
         if reading == Exit::Error || !plan::has_changes(&plan) {
             if reading != Exit::Error {
@@ -235,7 +264,43 @@ impl Run<'_> {
         if !matches!(self.what, What::Saved(_)) {
             approve(Approval::new(self.args), &plan, console).await?;
         }
-        Ok(Prepared::Write(Box::new(plan), earlier.map(|earlier| earlier.finished).unwrap_or_default()))
+        let finished = earlier.map(|earlier| earlier.finished).unwrap_or_default();
+        Ok(Prepared::Write(Box::new(Task { plan, left, finished })))
+    }
+
+    /// The saved plan, as far as a plan made now makes the same changes; and what is reported of the rest.
+    async fn reproduced(
+        &self,
+        at_once: Option<usize>,
+        finished: Option<&BTreeSet<String>>,
+    ) -> Result<(Plan, Vec<ChangeResult>), Stop> {
+        let Some(saved) = &self.saved else { return Err(Stop::because("there is no saved plan")) };
+        let claimed = saved.load(self.survey)?;
+        let beside = planning::plan_beside(self.survey, at_once, Some(self.store), Some(&claimed), self.console);
+        let (fresh, standings) = beside.await?;
+        let nothing = BTreeSet::new();
+        match planned::reproduce(&claimed, fresh, &standings, finished.unwrap_or(&nothing)) {
+            Ok(Reproduced { plan, left }) => {
+                let changes = claimed.accounts.iter().flat_map(|part| &part.changes);
+                let left = changes.filter_map(|change| Some(result_of(change, left.get(&change.address)?)));
+                Ok((plan, left.collect()))
+            }
+            Err(differs) => {
+                let hint = saved.uncounted(&self.scope);
+                let more = differs.len().saturating_sub(SHOWN);
+                let mut lines: Vec<String> = differs.into_iter().take(SHOWN).collect();
+                if more > 0 {
+                    lines.push(format!("… and {more} more"));
+                }
+                Err(Stop::refused(
+                    format!(
+                        "the saved plan is not what a plan made now does; nothing was written\n  {}",
+                        lines.join("\n  ")
+                    ),
+                    hint.unwrap_or_else(|| "make a new plan and have it reviewed".to_owned()),
+                ))
+            }
+        }
     }
 
     /// Shows a plan that was not saved. Where the run report is JSON the plan goes to standard error, so that standard
@@ -391,6 +456,17 @@ impl Run<'_> {
     }
 }
 
+/// What is reported of a change of a saved plan that is not written.
+fn result_of(change: &Change, left: &Left) -> ChangeResult {
+    let (outcome, error) = match left {
+        Left::Stale(why) => (Outcome::Stale, Some(why.clone())),
+        Left::Unreadable(why) => (Outcome::Failed, Some(why.clone())),
+        Left::Finished => (Outcome::Done, None),
+        Left::Waits(on) => (Outcome::NotReached, Some(format!("waits for {on}, which is not done"))),
+    };
+    ChangeResult { address: change.address.clone(), action: change.action, outcome, error }
+}
+
 /// Says what speaks against the plan. A fresh plan has shown each finding already, so there the codes are enough.
 fn refusal(plan: &Plan, survey: &Survey, what: What<'_>) -> Option<String> {
     let stops = plan.stops(&survey.settings.allow);
@@ -409,40 +485,6 @@ fn refusal(plan: &Plan, survey: &Survey, what: What<'_>) -> Option<String> {
         }
     }
     (!stops.is_empty()).then_some(text)
-}
-
-enum Saved {
-    Usable(Box<Plan>),
-    Stale(String),
-}
-
-/// Loads a saved plan and holds it against the organization and the desired state of today.
-fn saved(path: &Path, survey: &Survey) -> Result<Saved, Stop> {
-    let shown = path.display();
-    let bytes =
-        std::fs::read(path).map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?;
-    let plan = planned::load(&bytes, &survey.settings.secrets).map_err(|error| {
-        Stop::with_hint(format!("cannot use the plan `{shown}`: {error}"), "save one with `rolecall plan --out FILE`")
-    })?;
-    let here = &survey.organization.id;
-    if plan.organization_id != *here {
-        return Err(Stop::because(format!(
-            "the plan `{shown}` is for organization {}, the credentials belong to {here}",
-            plan.organization_id
-        )));
-    }
-    if plan.name != survey.settings.name {
-        return Err(Stop::because(format!(
-            "the plan `{shown}` was made by `{}`, this directory is `{}`",
-            plan.name, survey.settings.name
-        )));
-    }
-    if plan.desired_digest != survey.expansion.desired.digest {
-        return Ok(Saved::Stale(format!(
-            "the plan `{shown}` is stale: the desired state or its variables have changed since"
-        )));
-    }
-    Ok(Saved::Usable(Box::new(plan)))
 }
 
 /// Asks the person at the terminal. Nothing but `yes` is yes.

@@ -19,6 +19,7 @@ mod principals;
 mod resume;
 mod rollback;
 mod sandbox;
+mod saved;
 mod signals;
 mod state;
 mod stop;

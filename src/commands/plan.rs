@@ -4,13 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::survey::Survey;
-use super::{Console, Stop, ledger, notify, planning};
+use super::{Console, Stop, ledger, notify, planning, saved};
 use crate::aws;
 use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::plan::{self, Plan, Status};
 use crate::report;
-use crate::resource::secret::Secrets;
 use crate::store::Access;
 
 /// What becomes of the plan.
@@ -36,7 +35,7 @@ pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, consol
     // Who closed standard output did not close the file and the webhook.
     let printed = print(&plan, options.format, &survey, console);
     if let Some(path) = &options.out {
-        save(&plan, &survey.settings.secrets, path)?;
+        save(&plan, &survey, path)?;
         console.say(&format!("\nSaved the plan. To apply exactly this: rolecall apply {}", path.display()));
     }
     let changes = if options.detailed_exitcode && has_changes(&plan) { Exit::Changes } else { Exit::Done };
@@ -75,12 +74,11 @@ pub fn reading(plan: &Plan) -> Exit {
 }
 
 /// Writes the plan for its owner's eyes alone, whole or not at all.
-fn save(plan: &Plan, secrets: &Secrets, path: &Path) -> Result<(), Stop> {
+fn save(plan: &Plan, survey: &Survey, path: &Path) -> Result<(), Stop> {
     let failed =
         |error: std::io::Error| Stop::because(format!("cannot save the plan to `{}`: {error}", path.display()));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let salt = uuid::Uuid::new_v4().simple().to_string();
-    let bytes = plan::save(plan, secrets, &salt).map_err(|error| failed(error.into()))?;
+    let bytes = saved::bytes(plan, survey).map_err(|error| failed(error.into()))?;
     // A temporary file is 0600 from the start.
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
     file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;

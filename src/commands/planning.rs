@@ -11,14 +11,15 @@ use tracing::Instrument as _;
 
 use super::places::{self, Places};
 use super::survey::Survey;
-use super::{Console, Stop, breaks, ledger, principals};
+use super::{Console, Stop, breaks, ledger, principals, resume};
 use crate::aws::Reading;
 use crate::config::{CheckFinding, Weight};
 use crate::desired::{AccountDesired, Desired};
 use crate::live::LiveAccount;
-use crate::org::{Account, AwsError};
+use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{
-    self, AccountPlan, Action, Extras, Finding, Header, Intent, Memory, Needs, Plan, ResourceKind, Settings, Severity,
+    self, AccountPlan, Action, Change, Extras, Finding, Header, Intent, Memory, Needs, Plan, ResourceKind, Settings,
+    Severity, Standings,
 };
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
 use crate::resource::grant::OutsideGrant;
@@ -43,13 +44,27 @@ pub async fn plan(
     state: Option<&Store>,
     console: &Console,
 ) -> Result<Plan, Stop> {
+    Ok(plan_beside(survey, parallelism, state, None, console).await?.0)
+}
+
+/// As [`plan`]; says of the changes of a plan that was `saved` how their resources are found now.
+///
+/// # Errors
+/// The state cannot be read.
+pub async fn plan_beside(
+    survey: &Survey,
+    parallelism: Option<usize>,
+    state: Option<&Store>,
+    saved: Option<&Plan>,
+    console: &Console,
+) -> Result<(Plan, Standings), Stop> {
     let mut to_read = survey.to_read();
     if let Some(store) = state {
         to_read.extend(on_record(survey, store).await?);
     }
     let progress = Arc::new(console.progress());
     progress.phase("Reading accounts", Some(to_read.len() as u64));
-    let shared = Arc::new(Shared::new(survey, state));
+    let shared = Arc::new(Shared { saved: claims(saved), ..Shared::new(survey, state) });
     let desired = &survey.expansion.desired;
     let at_once = parallelism.unwrap_or(READ_AT_ONCE);
     let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
@@ -74,9 +89,13 @@ pub async fn plan(
     });
     let mut parts: Vec<AccountPlan> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
     progress.finish();
-    if let Some(damaged) = Arc::into_inner(shared).and_then(|shared| shared.damaged.into_inner()) {
-        return Err(damaged.into());
-    }
+    let standings = match Arc::into_inner(shared) {
+        Some(Shared { damaged, standings, .. }) => match damaged.into_inner() {
+            Some(damaged) => return Err(damaged.into()),
+            None => standings.into_inner().unwrap_or_else(PoisonError::into_inner),
+        },
+        None => Standings::new(),
+    };
     if let Some(store) = state {
         name_the_dead(&mut parts, store).await?;
     }
@@ -87,7 +106,29 @@ pub async fn plan(
             parts.push(plan::skipped(account, why.clone()));
         }
     }
-    Ok(checked(plan::build(header(survey), &survey.settings, parts).with_findings(missing), survey, &places))
+    let settings = Settings { begun: begun(survey, &parts, state).await?, ..survey.settings.clone() };
+    let plan = plan::build(header(survey), &settings, parts).with_findings(missing);
+    Ok((checked(plan, survey, &places), standings))
+}
+
+/// The changes of a saved plan, by account.
+fn claims(saved: Option<&Plan>) -> BTreeMap<AccountId, Vec<Change>> {
+    saved.iter().flat_map(|plan| &plan.accounts).map(|part| (part.id, part.changes.clone())).collect()
+}
+
+/// What an unfinished run of the same desired state began. It is asked for only where the limits would stop the plan.
+async fn begun(survey: &Survey, parts: &[AccountPlan], state: Option<&Store>) -> Result<BTreeSet<String>, Stop> {
+    let command = match survey.settings.intent {
+        Intent::Converge => "apply",
+        Intent::Destroy => "destroy",
+        Intent::Restore => return Ok(BTreeSet::new()),
+    };
+    match state {
+        Some(store) if plan::exceeds_limits(&survey.settings, parts) => {
+            resume::begun(store, command, &survey.expansion.desired.digest).await
+        }
+        _ => Ok(BTreeSet::new()),
+    }
 }
 
 /// Says of dead principals which roles they were, as far as the state knows.
@@ -112,6 +153,7 @@ pub fn header(survey: &Survey) -> Header {
         organization_id: survey.organization.id.clone(),
         created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
         desired_digest: survey.expansion.desired.digest.clone(),
+        scope: survey.scope.clone(),
     }
 }
 
@@ -200,6 +242,10 @@ pub struct Shared<R> {
     state: Option<Store>,
     /// Why the state cannot be read.
     damaged: OnceLock<StoreError>,
+    /// The changes of a saved plan.
+    saved: BTreeMap<AccountId, Vec<Change>>,
+    /// How their resources are found.
+    standings: Mutex<Standings>,
 }
 
 impl Shared<Reading> {
@@ -211,6 +257,8 @@ impl Shared<Reading> {
             existing: Mutex::default(),
             state: state.cloned(),
             damaged: OnceLock::new(),
+            saved: BTreeMap::new(),
+            standings: Mutex::default(),
         }
     }
 }
@@ -228,6 +276,9 @@ impl<R: Reader> Shared<R> {
         self.read_the_dead_again(account, desired, &mut live).await?;
         let desired = desired.filter(|_| self.settings.intent != Intent::Destroy);
         self.complete(account, desired, &mut live).await?;
+        let claimed = self.saved.get(&account.id).map(Vec::as_slice).unwrap_or_default();
+        let found = plan::standings(claimed, &live);
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
         let memory = self.memory(account).await;
         Ok(plan::plan_account(&self.settings, account, desired, &live, memory.as_ref()))
     }

@@ -6,7 +6,7 @@ use super::{Console, Stop};
 use crate::execute::Outcome;
 use crate::plan::Plan;
 use crate::report::style::count;
-use crate::store::{Entry, Store};
+use crate::store::{Entry, RunOutline, Store};
 
 /// What is known of a run that did not come to its end.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub struct Earlier {
     run: String,
     /// Addresses whose changes it finished.
     pub finished: BTreeSet<String>,
-    /// How many changes it had begun to look at.
-    begun: usize,
+    /// Addresses whose changes it began.
+    begun: BTreeSet<String>,
 }
 
 /// The last run, which must be an apply of the desired state as it is now that was cut off or left something undone.
@@ -51,7 +51,37 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
             _ => {}
         }
     }
-    Ok(Earlier { run, finished, begun: begun.len() })
+    Ok(Earlier { run, finished, begun })
+}
+
+/// Unfinished runs that are looked at, the newest first: who is cut off more often in a row has another problem.
+const RUNS: usize = 20;
+
+/// What the runs of `command` since the last one that came to its end began and did not finish, as long as they were of
+/// this desired state.
+pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSet<String>, Stop> {
+    let (mut begun, mut finished) = (BTreeSet::new(), BTreeSet::new());
+    for outline in store.runs(RUNS).await?.outlines {
+        let RunOutline { header, finished: ended } = outline;
+        let whole = ended.is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0);
+        if whole || header.command != command || header.desired_digest != digest {
+            break;
+        }
+        let mut here = BTreeSet::new();
+        for logged in store.run(&header.run).await?.entries {
+            match logged.entry {
+                Entry::ChangeStarted { address, .. } => _ = here.insert(address),
+                Entry::ChangeFinished { address, outcome: Outcome::Done, .. } => {
+                    here.remove(&address);
+                    finished.insert(address);
+                }
+                _ => {}
+            }
+        }
+        // What a later run finished is finished.
+        begun.extend(here.difference(&finished).cloned());
+    }
+    Ok(begun)
 }
 
 impl Earlier {
@@ -64,15 +94,11 @@ impl Earlier {
             .filter(|change| !change.cosmetic)
             .map(|change| &change.address)
             .collect();
-        let (moved, holds): (Vec<&String>, Vec<&String>) =
-            self.finished.iter().partition(|address| planned.contains(address));
-        let begun = count(self.begun, "change");
-        console.say(&format!(
-            "Resuming run {}: of {begun} that it began, {} are done and still hold",
-            self.run,
-            holds.len()
-        ));
-        for address in moved {
+        // What was written whole before the run was cut off is done, whether or not that was recorded.
+        let holds = self.begun.iter().filter(|address| !planned.contains(address)).count();
+        let begun = count(self.begun.len(), "change");
+        console.say(&format!("Resuming run {}: of {begun} that it began, {holds} are done and still hold", self.run));
+        for address in self.finished.iter().filter(|address| planned.contains(address)) {
             console.say(&format!("  {address} was done and does not hold any more: it is planned again"));
         }
     }

@@ -64,6 +64,11 @@ impl Stop {
         }
     }
 
+    /// Nothing is written, though it could be.
+    pub fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Ended { exit: Exit::Refused, message: message.into(), hint: Some(hint.into()) }
+    }
+
     /// A signal came before anything was written.
     pub fn interrupted() -> Self {
         Self::Ended { exit: Exit::Interrupted, message: "interrupted; nothing was written".to_owned(), hint: None }

@@ -9,7 +9,7 @@ use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
-use crate::plan::{Extras, Intent, RoleKey, Settings, Unmanaged};
+use crate::plan::{self, Extras, Intent, RoleKey, Settings, Unmanaged};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -25,6 +25,8 @@ pub struct Survey {
     pub accounts: Accounts,
     /// What the plan has to know.
     pub settings: Settings,
+    /// What it is narrowed to.
+    pub scope: plan::Scope,
     aws: Aws,
     /// The role that each account is entered by.
     roles: Arc<BTreeMap<AccountId, String>>,
@@ -75,7 +77,12 @@ impl Survey {
             Some(earlier) => earlier.accounts.clone(),
             None => aws.accounts(access(&config, Arc::clone(&roles))),
         };
-        Ok(Self { config, organization, narrow, expansion, accounts, settings, aws, roles })
+        let scope = plan::Scope {
+            accounts: args.account.clone(),
+            roles: args.role.clone(),
+            prune: settings.extras == Extras::Remove,
+        };
+        Ok(Self { config, organization, narrow, expansion, accounts, settings, scope, aws, roles })
     }
 
     /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
@@ -152,6 +159,7 @@ fn settings(
         secrets: expansion.desired.secrets.clone(),
         intent: Intent::Converge,
         unmanaged: Unmanaged::Left,
+        begun: BTreeSet::new(),
         today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
     }
 }

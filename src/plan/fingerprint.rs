@@ -101,7 +101,7 @@ pub fn recheck_later<'a>(
 
 /// How the resource of a change is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum Sighting {
     /// As the plan saw it.
     AsSeen,
     /// As its steps would leave it.
@@ -111,14 +111,14 @@ pub enum Found {
 }
 
 /// How `live` holds the resource of `change`.
-pub(super) fn found(change: &Change, live: &LiveAccount) -> Found {
+pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
     let seen = now(&change.address, change.details, live, &Deleted::new(), Purpose::Seen);
     match seen {
         // What names no resource cannot have moved.
-        None => Found::AsSeen,
-        Some(seen) if seen.digest == change.fingerprint => Found::AsSeen,
-        Some(_) if converged(change, live) == Convergence::Converged => Found::AsExpected,
-        Some(_) => Found::Moved,
+        None => Sighting::AsSeen,
+        Some(seen) if seen.digest == change.fingerprint => Sighting::AsSeen,
+        Some(_) if converged(change, live) == Convergence::Converged => Sighting::AsExpected,
+        Some(_) => Sighting::Moved,
     }
 }
 

@@ -42,7 +42,7 @@ mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, Signature, load, save, signature};
-pub use fingerprint::{Convergence, Deleted, Earlier, converged, deleted, recheck, recheck_later};
+pub use fingerprint::{Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later};
 pub use grant::outside;
 pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::{Found, found};
-use super::{AccountPlan, Change, Plan, Status};
+use super::fingerprint::{Sighting, sight};
+use super::{AccountPlan, AttributeDiff, Change, Plan, Status};
 use crate::live::LiveAccount;
 
 /// What a plan was narrowed to when it was made, and whether it prunes.
@@ -51,11 +51,11 @@ pub struct Reproduced {
 }
 
 /// How the resources of a saved plan's changes were found, by address.
-pub type Standings = BTreeMap<String, Found>;
+pub type Standings = BTreeMap<String, Sighting>;
 
 /// How the resources of an account's claimed changes are found in `live`.
 pub fn standings<'a>(claimed: impl IntoIterator<Item = &'a Change>, live: &LiveAccount) -> Standings {
-    claimed.into_iter().map(|change| (change.address.clone(), found(change, live))).collect()
+    claimed.into_iter().map(|change| (change.address.clone(), sight(change, live))).collect()
 }
 
 /// Holds `claimed`, a saved plan, against `fresh`, the plan that the same desired state makes now.
@@ -101,12 +101,7 @@ enum Verdict {
     Differs(&'static str),
 }
 
-fn judge(
-    change: &Change,
-    now: Option<&AccountPlan>,
-    standings: &Standings,
-    finished: &BTreeSet<String>,
-) -> Verdict {
+fn judge(change: &Change, now: Option<&AccountPlan>, standings: &Standings, finished: &BTreeSet<String>) -> Verdict {
     let Some(now) = now else {
         return Verdict::Differs("its account is not among those that this directory targets now");
     };
@@ -122,8 +117,8 @@ fn judge(
     }
     let stale = || Verdict::Left(Left::Stale("changed since the plan was made; plan again".to_owned()));
     match (standings.get(&change.address), fresh) {
-        (Some(Found::AsExpected), _) if finished.contains(&change.address) => Verdict::Left(Left::Finished),
-        (Some(Found::AsExpected | Found::Moved), _) => stale(),
+        (Some(Sighting::AsExpected), _) if finished.contains(&change.address) => Verdict::Left(Left::Finished),
+        (Some(Sighting::AsExpected | Sighting::Moved), _) => stale(),
         (_, Some(_)) => Verdict::Differs("it is not what a plan made now would do"),
         (_, None) => Verdict::Differs("a plan made now does not change this"),
     }
@@ -145,8 +140,8 @@ fn is_same(claimed: &Change, fresh: &Change) -> bool {
         diffs,
         steps,
     } = claimed;
-    let shown = |diffs: &[super::AttributeDiff]| -> Vec<super::AttributeDiff> {
-        diffs.iter().map(|diff| super::AttributeDiff { cause: None, ..diff.clone() }).collect()
+    let shown = |diffs: &[AttributeDiff]| -> Vec<AttributeDiff> {
+        diffs.iter().map(|diff| AttributeDiff { cause: None, ..diff.clone() }).collect()
     };
     (address, action, cosmetic, fingerprint) == (&fresh.address, &fresh.action, &fresh.cosmetic, &fresh.fingerprint)
         && (expected, details, steps) == (&fresh.expected, &fresh.details, &fresh.steps)

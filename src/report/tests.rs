@@ -132,6 +132,7 @@ pub(super) fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
         organization_id: "o-exampleorgid".into(),
         created_at: "2026-01-02T03:04:05Z".into(),
         desired_digest: "sha256:0".into(),
+        scope: crate::plan::Scope::default(),
         accounts,
         findings,
         allowed: BTreeSet::new(),

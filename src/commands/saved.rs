@@ -1,0 +1,192 @@
+//! `rolecall apply PLAN`: a saved plan, held against a plan that is made now.
+//!
+//! What the file says of itself counts where it can only narrow what is written: the changes, `--account` and `--role`.
+//! What would widen it (`--allow`, `--prune`) counts where the file is signed with this machine's key or the shared one,
+//! and has to be given to apply again where it is not.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Stop;
+use super::survey::Survey;
+use crate::cli::ScopeArgs;
+use crate::plan::{self, Plan, Signature};
+
+/// The environment variable that holds the key with which plans are signed, where they are made on one machine and
+/// applied on another.
+pub const KEY: &str = "ROLECALL_PLAN_KEY";
+
+/// The key with which this machine signs plans.
+enum Key {
+    /// [`KEY`]: whatever is not signed with it is refused.
+    Shared(Vec<u8>),
+    /// The user's own.
+    Own(Vec<u8>),
+}
+
+impl Key {
+    /// The shared key, or the user's own where there is one.
+    fn find() -> Option<Self> {
+        Self::shared().or_else(|| std::fs::read(Self::path()?).ok().filter(|key| !key.is_empty()).map(Self::Own))
+    }
+
+    fn shared() -> Option<Self> {
+        let key = std::env::var_os(KEY).filter(|key| !key.is_empty())?;
+        Some(Self::Shared(key.into_encoded_bytes()))
+    }
+
+    /// The same, and the user's own is made where there is none yet. `None` where it cannot be kept.
+    fn find_or_make() -> Option<Self> {
+        if let Some(key) = Self::find() {
+            return Some(key);
+        }
+        let path = Self::path()?;
+        let directory = path.parent()?;
+        std::fs::create_dir_all(directory).ok()?;
+        let key = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat();
+        // A temporary file is 0600 from the start, and of two processes that make a key one is first.
+        let mut file = tempfile::NamedTempFile::new_in(directory).ok()?;
+        std::io::Write::write_all(&mut file, key.as_bytes()).ok()?;
+        _ = file.persist_noclobber(&path);
+        Self::find()
+    }
+
+    /// Where the user's own key lies.
+    ///
+    /// Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
+    fn path() -> Option<PathBuf> {
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")))?;
+        Some(state.join("rolecall/plan.key"))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Shared(key) | Self::Own(key) => key,
+        }
+    }
+}
+
+/// Writes a plan down, signed where there is a key.
+///
+/// # Errors
+/// Never in practice: a plan is always JSON.
+pub fn bytes(plan: &Plan, survey: &Survey) -> Result<Vec<u8>, serde_json::Error> {
+    let (salt, key) = (uuid::Uuid::new_v4().simple().to_string(), Key::find_or_make());
+    plan::save(plan, &survey.settings.secrets, &salt, key.as_ref().map(Key::bytes))
+}
+
+/// A saved plan that was not held against anything yet.
+pub struct SavedPlan {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    claims: Claims,
+    /// Whether its signature holds.
+    signed: bool,
+}
+
+/// What a saved plan says of how it was made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    scope: plan::Scope,
+    allowed: Vec<String>,
+}
+
+impl SavedPlan {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not signed with the shared key where there is one.
+    pub fn read(path: &Path) -> Result<Self, Stop> {
+        let shown = path.display();
+        let bytes =
+            std::fs::read(path).map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?;
+        let key = Key::find();
+        let signature = key.as_ref().map_or(Signature::Missing, |key| plan::signature(&bytes, key.bytes()));
+        if let (Some(Key::Shared(_)), Signature::Missing | Signature::Other) = (&key, signature) {
+            return Err(Stop::refused(
+                format!("the plan `{shown}` was not signed with the key in {KEY}, or was changed since"),
+                format!("make the plan where {KEY} has the same value"),
+            ));
+        }
+        // What cannot be parsed is told when it is loaded.
+        let claims = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Self { path: path.to_owned(), bytes, claims, signed: signature == Signature::Valid })
+    }
+
+    /// The arguments under which it is planned again: those given, as far as the plan may speak with those it was made
+    /// with.
+    ///
+    /// # Errors
+    /// A saved plan cannot be narrowed.
+    pub fn scope(&self, given: &ScopeArgs) -> Result<ScopeArgs, Stop> {
+        if !given.account.is_empty() || !given.role.is_empty() {
+            return Err(Stop::with_hint(
+                "--account and --role cannot narrow a saved plan: it is applied as it was reviewed",
+                "make the plan with them",
+            ));
+        }
+        let Claims { scope, allowed } = &self.claims;
+        let mut scope = ScopeArgs {
+            account: scope.accounts.clone(),
+            role: scope.roles.clone(),
+            prune: given.prune || self.signed && scope.prune,
+            ..given.clone()
+        };
+        if self.signed {
+            scope.allow.extend(allowed.iter().cloned());
+        }
+        Ok(scope)
+    }
+
+    /// What the plan was made with that does not count, for a hint; `None` where everything does.
+    pub fn uncounted(&self, scope: &ScopeArgs) -> Option<String> {
+        let prune = self.claims.scope.prune && !scope.prune;
+        let allowed = self.claims.allowed.iter().filter(|code| !scope.allow.contains(code));
+        let flags =
+            prune.then(|| "--prune".to_owned()).into_iter().chain(allowed.map(|code| format!("--allow {code}")));
+        let flags = flags.collect::<Vec<_>>().join(" ");
+        (!flags.is_empty()).then(|| {
+            format!(
+                "the plan was made with `{flags}`, which counts only from a plan signed with this machine's key; \
+                 give it to apply as well, or set {KEY} where the plan is made and where it is applied"
+            )
+        })
+    }
+
+    /// Loads it, and holds it against the organization and the desired state of today.
+    ///
+    /// # Errors
+    /// It is damaged, for another organization or directory, or stale.
+    pub fn load(&self, survey: &Survey) -> Result<Plan, Stop> {
+        let shown = self.path.display();
+        let plan = plan::load(&self.bytes, &survey.settings.secrets).map_err(|error| {
+            Stop::with_hint(
+                format!("cannot use the plan `{shown}`: {error}"),
+                "save one with `rolecall plan --out FILE`",
+            )
+        })?;
+        let here = &survey.organization.id;
+        if plan.organization_id != *here {
+            return Err(Stop::because(format!(
+                "the plan `{shown}` is for organization {}, the credentials belong to {here}",
+                plan.organization_id
+            )));
+        }
+        if plan.name != survey.settings.name {
+            return Err(Stop::because(format!(
+                "the plan `{shown}` was made by `{}`, this directory is `{}`",
+                plan.name, survey.settings.name
+            )));
+        }
+        if plan.desired_digest != survey.expansion.desired.digest {
+            return Err(Stop::refused(
+                format!("the plan `{shown}` is stale: the desired state or its variables have changed since"),
+                "make a new plan and have it reviewed",
+            ));
+        }
+        Ok(plan)
+    }
+}
