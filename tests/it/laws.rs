@@ -274,6 +274,83 @@ async fn an_apply_that_is_killed_between_writes_is_finished_by_the_next() {
     .await;
 }
 
+/// Roles in ten accounts and nothing said of limits, as the quickstart has them: what a killed run began must not stand in
+/// the way of the next one.
+const PLAIN: &str = r#"
+name = "plain"
+[[role]]
+name = "Audit"
+managed_policies = ["aws:SecurityAudit", "aws:ReadOnlyAccess"]
+targets = "all"
+exclude = [{ account = "management" }]
+[[role.trust]]
+aws = ["111111111111"]
+[[role]]
+name = "Reader"
+targets = [{ account = "log-archive" }]
+[[role.trust]]
+service = "ec2.amazonaws.com"
+[[role.inline_policy]]
+name = "logs"
+[[role.inline_policy.statement]]
+actions = ["s3:GetObject"]
+resources = ["*"]
+"#;
+
+/// Kills an apply at each of `moments`, one after another, and gives what the last one of `end` said.
+async fn killed_and_ended(moments: &[u64], end: &[&str]) -> (Served, Directory, Run) {
+    let (served, desired) = (Served::demo().await, Directory::new(PLAIN));
+    for moment in moments {
+        let now = Arc::new(Notify::new());
+        served.sandbox.fail(Fault::of("iam:*", When::Nth(*moment), Effect::Stop(Moment::Before, Arc::clone(&now))));
+        let mut command = served.command(&desired, &["apply", "--auto-approve"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // One that comes to its end before that is as good.
+        _ = tokio::time::timeout(Duration::from_secs(20), now.notified()).await;
+        child.kill().unwrap();
+        block_in_place(|| child.wait()).unwrap();
+    }
+    let run = rolecall_on(&served, &desired, end);
+    (served, desired, run)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn under_default_limits_one_plain_apply_finishes_what_was_killed() {
+    let clean = Served::demo().await;
+    rolecall_on(&clean, &Directory::new(PLAIN), &["apply", "--auto-approve"]).exits(0);
+    let calls: u64 = clean.sandbox.calls().values().sum();
+    let kills = if soak() { 90 } else { 10 };
+    for_each((1..=kills).collect(), |kill: u64| async move {
+        let nth = Ids(kill).roll() % (calls * 2 / 3) + 12;
+        // Every third of them is killed twice in a row.
+        let moments = if kill.is_multiple_of(3) { vec![nth, 15] } else { vec![nth] };
+        let end: &[&str] = match kill % 4 {
+            0 => &["apply", "--auto-approve", "--resume"],
+            _ => &["apply", "--auto-approve"],
+        };
+        let (served, desired, run) = killed_and_ended(&moments, end).await;
+        let nothing = run.text().contains("there is no run to resume");
+        assert!(run.code == 0 || nothing, "killed at {moments:?} of {calls}: {}", run.text());
+        if nothing {
+            rolecall_on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
+        }
+        let plan = rolecall_on(&served, &desired, &["plan", "--detailed-exitcode"]);
+        assert_eq!(plan.code, 0, "killed at {moments:?}: {}", plan.text());
+    })
+    .await;
+}
+
+/// What a killed run began is not counted again; what somebody changed meanwhile is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_limits_count_what_no_unfinished_run_began() {
+    let (served, desired, run) = killed_and_ended(&[], &["apply", "--auto-approve"]).await;
+    run.exits(0);
+    let wider = PLAIN.replace("\"aws:SecurityAudit\", ", "");
+    desired.write("rolecall.toml", &wider);
+    let stop = rolecall_on(&served, &desired, &["apply", "--auto-approve"]).exits(4);
+    stop.says(&["change-percent", "10 of 11"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_plan_is_the_same_bytes_whatever_the_order_of_answers() {
     let (served, desired) = (lived_in().await, everything());

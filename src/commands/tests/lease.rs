@@ -218,7 +218,7 @@ name = "shared"
 [[role]]
 name = "Audit"
 managed_policies = [{policies}]
-targets = [{{ ou = "Workloads" }}]
+targets = [{{ ou = "Workloads/Prod" }}]
 [[role.trust]]
 aws = ["111111111111"]
 "#
@@ -229,13 +229,12 @@ aws = ["111111111111"]
 struct Case {
     bucket: Arc<Bucket>,
     truth: Arc<Mutex<Truth>>,
-    ttl: Duration,
     seed: u64,
 }
 
 impl Case {
     /// Runs as `apply` does, and gives the report where it came to write.
-    fn run(&self, stage: &Stage, name: &str, fate: Fate) -> Option<RunReport> {
+    fn run(&self, stage: &Stage, name: &str, ttl: Duration, fate: Fate) -> Option<RunReport> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (skew, away) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
         let Fate { begins, frozen, cut_off, clock } = fate;
@@ -264,15 +263,15 @@ impl Case {
                 });
             }
             let (bucket, truth) = (Arc::clone(&self.bucket), Arc::clone(&self.truth));
-            let witness = Witness { bucket, truth, away: Arc::new(AtomicBool::new(false)), ttl: self.ttl };
+            let witness = Witness { bucket, truth, away: Arc::new(AtomicBool::new(false)), ttl };
             // Whose state it is was written before.
             let store = open_skewed(Arc::new(Witness { away, ..witness }), Skewed(skew)).await;
             let wants = LeaseSettings {
                 holder: name.to_owned(),
                 host: "test".to_owned(),
                 run: name.to_owned(),
-                ttl: self.ttl,
-                lock_timeout: self.ttl * 6,
+                ttl,
+                lock_timeout: ttl * 6,
             };
             let halt = Halt::default();
             let lease = store.lease(wants, Waiting { tell: &|_| {}, halt: &halt }).await.ok()?;
@@ -305,11 +304,11 @@ impl Case {
     }
 }
 
-/// Two runs that want different things, and a third that puts the organization right; gives how many writes arrived.
+/// Two runs that want different things, and sometimes a third that puts the organization right; gives how many writes arrived.
 fn try_case(seed: u64) -> usize {
     let mut dice = Dice(Ids(seed << 32));
     let ttl = Duration::from_millis(180 + dice.below(200));
-    let case = Case { bucket: Arc::default(), truth: Arc::default(), ttl, seed };
+    let case = Case { bucket: Arc::default(), truth: Arc::default(), seed };
     let world = Stage::new(&desired(""));
     world.sandbox.set_latency(Duration::from_millis(dice.below(12)));
     let (fates, faults) = ([dice.fate(1), dice.fate(500)], dice.below(150));
@@ -317,15 +316,15 @@ fn try_case(seed: u64) -> usize {
         let one = case.stage(&world, "one", r#""aws:SecurityAudit", "aws:ReadOnlyAccess""#, faults);
         let other = case.stage(&world, "other", "", faults);
         let (case, [first, second]) = (&case, fates);
-        scope.spawn(move || case.run(&one, "one", first));
-        scope.spawn(move || case.run(&other, "other", second));
+        scope.spawn(move || case.run(&one, "one", ttl, first));
+        scope.spawn(move || case.run(&other, "other", ttl, second));
     });
-    let calm = Fate { begins: 0, frozen: None, cut_off: None, clock: None };
-    let last = case.stage(&world, "last", "", 0);
-    // What the others left is watched before it is taken, and on a busy machine a short lease is lost again.
-    let is_done = |report: RunReport| report.summary.done == report.results.len();
-    let done = (0..50).any(|_| case.run(&last, "last", calm).is_some_and(is_done));
-    assert!(done, "seed {seed}: the organization is not put right");
+    if seed.is_multiple_of(10) {
+        let calm = Fate { begins: 0, frozen: None, cut_off: None, clock: None };
+        let last = case.stage(&world, "last", "", 0);
+        let report = case.run(&last, "last", Duration::from_secs(20), calm).expect("the lease is free or left behind");
+        assert_eq!(report.summary.done, report.results.len(), "seed {seed}: {report:#?}");
+    }
     let truth = case.truth.lock().unwrap();
     assert!(truth.violations.is_empty(), "seed {seed}, {ttl:?}, {fates:?}: {:#?}", truth.violations);
     truth.writes
@@ -349,5 +348,5 @@ fn no_write_arrives_from_a_run_without_a_lease() {
             });
         }
     });
-    assert!(writes.into_inner() > cases * 5, "the runs hardly wrote");
+    assert!(writes.into_inner() > cases * 3, "the runs hardly wrote");
 }

@@ -54,6 +54,8 @@ impl Run {
 pub fn rolecall() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
     command.env_clear().env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
+    // The key that plans are signed with lies there.
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
