@@ -142,6 +142,20 @@ struct Task {
     finished: BTreeSet<String>,
 }
 
+impl Task {
+    /// The report of the whole saved plan, given that of what was written.
+    fn whole(&self, written: RunReport) -> RunReport {
+        let mut results = [written.results, self.left.clone()].concat();
+        // As a plan has them: by account. Within one the order of what was written stays.
+        results.sort_by(|one, other| account_of(one).cmp(account_of(other)));
+        RunReport::new(written.run, results)
+    }
+}
+
+fn account_of(result: &ChangeResult) -> &str {
+    result.address.split('/').next().unwrap_or_default()
+}
+
 impl Run<'_> {
     async fn leased(&self) -> Result<Exit, Stop> {
         let halt = &self.signals.halt;
@@ -178,16 +192,15 @@ impl Run<'_> {
             prepared = self.prepare() => prepared?,
             () = self.signals.halt.stopped() => return Err(self.halted_early()),
         };
-        let Task { plan, left, finished } = match prepared {
+        let task = match prepared {
             Prepared::Write(task) => *task,
             Prepared::End(exit) => {
                 self.notify(&RunReport::new(self.id.clone(), Vec::new()), exit).await;
                 return Ok(Ended { exit, in_flight: false });
             }
         };
-        let Written { report, in_flight } = self.write(&plan, finished).await?;
-        let report = RunReport::new(report.run, report.results.into_iter().chain(left).collect());
-        let exit = self.halted().unwrap_or_else(|| ending(&report)).and(plan::reading(&plan));
+        let Written { report, in_flight } = self.write(&task).await?;
+        let exit = self.halted().unwrap_or_else(|| ending(&report)).and(plan::reading(&task.plan));
         self.report(&report, if exit == Exit::Done { Extent::Whole } else { Extent::Part });
         self.notify(&report, exit).await;
         Ok(Ended { exit, in_flight })
@@ -336,8 +349,9 @@ impl Run<'_> {
     }
 
     /// Writes, for as long as nothing ends it.
-    async fn write(&self, plan: &Plan, finished: BTreeSet<String>) -> Result<Written, Stop> {
+    async fn write(&self, task: &Task) -> Result<Written, Stop> {
         let Self { survey, console, .. } = self;
+        let Task { plan, finished, .. } = task;
         let command = self.command();
         let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, &command));
         let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
@@ -352,7 +366,7 @@ impl Run<'_> {
             waves: self.waves(plan),
             bake: rollout.bake.try_into().unwrap_or_default(),
             max_failures: rollout.budget(),
-            finished,
+            finished: finished.clone(),
         };
         let progress = Arc::new(console.progress());
         progress.phase("Applying", Some(accounts_with_steps(plan) as u64));
@@ -379,6 +393,7 @@ impl Run<'_> {
         progress.finish();
         let written = match run {
             Some(report) => {
+                let report = task.whole(report);
                 if let Err(error) = self.kept(ledger.finish(&report)).await {
                     self.signals.halt.stop(Why::Record(error));
                 }
