@@ -115,6 +115,10 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Told the names that an expression uses and what it gave; says whether that is sensitive and can only be told together
+/// with the text around it.
+pub type Witness<'a> = &'a mut dyn FnMut(&BTreeSet<String>, &minijinja::Value) -> bool;
+
 impl Expr {
     fn compile(source: &str) -> Result<Self, String> {
         let compiled = ENVIRONMENT
@@ -125,7 +129,7 @@ impl Expr {
     }
 
     fn eval(&self, scope: &minijinja::Value) -> Result<minijinja::Value, Failure> {
-        let fail = |message: String| Failure { missing: self.missing(scope), expression: self.source.clone(), message };
+        let fail = |message: String| Failure { missing: self.missing(scope), ..failure(self, message) };
         match self.compiled.eval(scope.clone()) {
             Ok(value) if value.is_undefined() => Err(fail("it has no value".to_owned())),
             Ok(value) => Ok(value),
@@ -143,14 +147,16 @@ impl Expr {
 }
 
 impl Part {
-    fn text(&self, scope: &minijinja::Value) -> Result<String, Failure> {
+    /// Its text, and what `witness` says of it.
+    fn text(&self, scope: &minijinja::Value, witness: Witness<'_>) -> Result<(String, bool), Failure> {
         let expr = match self {
-            Self::Text(text) => return Ok(text.clone()),
+            Self::Text(text) => return Ok((text.clone(), false)),
             Self::Expr(expr) => expr,
         };
         let value = expr.eval(scope)?;
+        let is_bound = witness(&expr.uses, &value);
         match value.kind() {
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok((value.to_string(), is_bound)),
             kind => Err(failure(expr, format!("it gives {kind}, which cannot stand inside a text"))),
         }
     }
@@ -218,12 +224,19 @@ impl Template {
             .map(String::as_str)
     }
 
-    /// Its value. A string that is one expression alone keeps the expression's type, and a condition gives a boolean.
-    pub fn eval(&self, scope: &minijinja::Value, place: &Place) -> Result<Value, Failure> {
+    /// Its value, and what `witness` says of a part of it. A string that is one expression alone keeps the
+    /// expression's type, and a condition gives a boolean.
+    pub fn eval(
+        &self,
+        scope: &minijinja::Value,
+        place: &Place,
+        witness: Witness<'_>,
+    ) -> Result<(Value, bool), Failure> {
         if let [Part::Expr(expr)] = self.parts.as_slice() {
             let value = expr.eval(scope)?;
+            let is_bound = witness(&expr.uses, &value);
             return match from_jinja(&value, place) {
-                Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok(value),
+                Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok((value, is_bound)),
                 _ => Err(failure(
                     expr,
                     if self.is_condition() {
@@ -234,16 +247,19 @@ impl Template {
                 )),
             };
         }
-        let mut text = String::new();
+        let (mut text, mut is_bound) = (String::new(), false);
         let mut failed: Option<Failure> = None;
         for part in &self.parts {
-            match (part.text(scope), &mut failed) {
-                (Ok(part), _) => text += &part,
+            match (part.text(scope, witness), &mut failed) {
+                (Ok((part, bound)), _) => {
+                    text += &part;
+                    is_bound |= bound;
+                }
                 (Err(failure), Some(first)) => first.missing.extend(failure.missing),
                 (Err(failure), None) => failed = Some(failure),
             }
         }
-        failed.map_or(Ok(Value::String(text)), Err)
+        failed.map_or(Ok((Value::String(text), is_bound)), Err)
     }
 
     /// Reports names that no scope will ever hold.

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sandbox", &["evaluate", "resource", "org"]),
     ("verify", &["evaluate", "resource", "org"]),
     ("notify", &["web"]),
-    ("telemetry", &["web"]),
+    ("telemetry", &["web", "resource"]),
     ("web", &[]),
     ("exit", &[]),
     ("cli", &[]),
