@@ -30,6 +30,7 @@ mod readme;
 mod rollout;
 mod schema;
 mod signals;
+mod secrets;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
