@@ -160,7 +160,6 @@ impl Seen<'_> {
             Self::Policy(policy) => (None, Some(policy.arn.to_string())),
             Self::Grant(_) => (None, None),
         };
-        let arn = arn.map(|arn| secrets.hide_text(&arn, salt));
         let mut items = self.digests(salt);
         for names in items.values_mut() {
             *names = std::mem::take(names)

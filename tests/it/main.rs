@@ -29,8 +29,8 @@ mod probes;
 mod readme;
 mod rollout;
 mod schema;
-mod signals;
 mod secrets;
+mod signals;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;

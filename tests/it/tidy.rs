@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
-    ("store", &["execute", "plan", "org"]),
+    ("store", &["execute", "plan", "resource", "org"]),
     ("aws", &["read", "execute", "store", "live", "resource", "org"]),
     ("report", &["drift", "plan", "execute", "store", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),

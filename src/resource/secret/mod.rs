@@ -10,7 +10,7 @@
 
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -166,13 +166,14 @@ impl Secrets {
 
     /// Puts sensitive values back in the place of their digests; `None` where one is not among these.
     pub fn reveal(&self, value: Value, salt: &str) -> Option<Value> {
-        let known = self.search();
-        let known: std::collections::BTreeMap<String, &str> = known
-            .exact_texts
-            .iter()
-            .flat_map(|text| [OPEN, OPEN_NUMBER].map(|open| (token(open, text, salt), text.as_str())))
-            .collect();
+        let known = self.tokens(salt);
         reveal(value, &|token| known.get(token).copied())
+    }
+
+    /// The digests that may stand for these values, each with its value.
+    fn tokens(&self, salt: &str) -> BTreeMap<String, &str> {
+        let texts = self.search().exact_texts.iter();
+        texts.flat_map(|text| [OPEN, OPEN_NUMBER].map(|open| (token(open, text, salt), text.as_str()))).collect()
     }
 
     /// The stretches of `text` that are sensitive, in order; those that overlap are one.
@@ -304,31 +305,65 @@ fn token(open: &str, text: &str, salt: &str) -> String {
 }
 
 fn reveal<'a>(value: Value, known: &dyn Fn(&str) -> Option<&'a str>) -> Option<Value> {
+    let text = |text: &str| reveal_text(text, &|token| known(token).map(str::to_owned));
     Some(match value {
-        Value::String(text) => match known(&text).filter(|_| text.starts_with(OPEN_NUMBER)) {
+        Value::String(one) => match known(&one).filter(|_| one.starts_with(OPEN_NUMBER)) {
             Some(number) => serde_json::from_str(number).ok()?,
-            None => Value::String(reveal_text(&text, known)?),
+            None => Value::String(text(&one)?),
         },
         Value::Array(items) => items.into_iter().map(|item| reveal(item, known)).collect::<Option<_>>()?,
         Value::Object(members) => {
-            let member = |(key, value): (String, Value)| Some((reveal_text(&key, known)?, reveal(value, known)?));
+            let member = |(key, value): (String, Value)| Some((text(&key)?, reveal(value, known)?));
             Value::Object(members.into_iter().map(member).collect::<Option<Map<_, _>>>()?)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     })
 }
 
-fn reveal_text<'a>(text: &str, known: &dyn Fn(&str) -> Option<&'a str>) -> Option<String> {
+fn reveal_text(text: &str, known: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let mut spans: Vec<Range<usize>> = tokens(text).collect();
     spans.sort_by_key(|span| span.start);
     let mut revealed = String::with_capacity(text.len());
     let mut from = 0;
     for span in spans {
         revealed += text.get(from..span.start)?;
-        revealed += known(text.get(span.clone())?)?;
+        revealed += &known(text.get(span.clone())?)?;
         from = span.end;
     }
     Some(revealed + text.get(from..)?)
+}
+
+/// Sensitive values as a state keeps them: salted digests, which whoever knows the values reads.
+#[derive(Debug, Default)]
+pub struct Digests {
+    secrets: Secrets,
+    salt: String,
+    known: OnceLock<BTreeMap<String, String>>,
+}
+
+impl Digests {
+    /// Those of these values.
+    pub fn new(secrets: Secrets, salt: &str) -> Self {
+        Self { secrets, salt: salt.to_owned(), known: OnceLock::new() }
+    }
+
+    /// `text` with digests in the place of sensitive values.
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.hide_text(text, &self.salt)
+    }
+
+    /// `text` with the values that are known in the place of their digests. A digest of another value stays.
+    pub fn reveal(&self, text: &str) -> String {
+        if !text.contains(OPEN) {
+            return text.to_owned();
+        }
+        let known = self.known.get_or_init(|| {
+            let known = self.secrets.tokens(&self.salt);
+            known.into_iter().map(|(token, text)| (token, text.to_owned())).collect()
+        });
+        reveal_text(text, &|token| Some(known.get(token).map_or_else(|| token.to_owned(), Clone::clone)))
+            .unwrap_or_else(|| text.to_owned())
+    }
 }
 
 /// What must not leave the program, for everything that writes: it grows while the run learns what is sensitive.
