@@ -213,8 +213,8 @@ async fn no_value_and_nothing_made_of_one_leaves_the_program() {
     let account = "333333333331";
     let listed = command(&["state", "list", "--format", "json"]).exits(0).json();
     assert_eq!(listed["resources"].as_array().unwrap().len(), 40);
-    let addresses = listed["resources"].as_array().unwrap().iter().map(|one| one["address"].as_str().unwrap());
-    let role = addresses.filter(|address| address.starts_with(&format!("{account}/role/R0-"))).next().unwrap();
+    let mut addresses = listed["resources"].as_array().unwrap().iter().map(|one| one["address"].as_str().unwrap());
+    let role = addresses.find(|address| address.starts_with(&format!("{account}/role/"))).unwrap();
     let run_id = command(&["state", "history", "--format", "json"]).exits(0).json()["runs"][0]["header"]["run"].clone();
     served.by_hand(
         account,
