@@ -13,6 +13,7 @@ use super::facts;
 use super::language::{self, ENVIRONMENT, MAX_TEXT};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::tree::{Node, Place, Value};
+use crate::resource::secret::MASK;
 
 /// The names an expression may begin with.
 pub const ROOTS: [&str; 4] = ["var", "account", "organization", "partition"];
@@ -57,9 +58,19 @@ pub struct Failure {
     pub message: String,
 }
 
-/// Told the names that an expression uses and what it gave; says whether that is sensitive and can only be told together
-/// with the text around it.
-pub type Witness<'a> = &'a mut dyn FnMut(&BTreeSet<String>, &minijinja::Value) -> bool;
+/// Told the names that an expression uses and what it gave; says what to do with that.
+pub type Witness<'a> = &'a mut dyn FnMut(&BTreeSet<String>, &minijinja::Value) -> Verdict;
+
+/// What becomes of the value of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stands as it is.
+    Kept,
+    /// The same, and it is sensitive only together with the text around it.
+    Bound,
+    /// A mask stands in its place.
+    Masked,
+}
 
 impl Expr {
     fn compile(source: &str) -> Result<Self, String> {
@@ -91,14 +102,18 @@ impl Expr {
 }
 
 impl Part {
-    /// Its text, and what `witness` says of it.
+    /// Its text, and whether `witness` says that it is bound to the text around it.
     fn text(&self, scope: &minijinja::Value, witness: Witness<'_>) -> Result<(String, bool), Failure> {
         let expr = match self {
             Self::Text(text) => return Ok((text.clone(), false)),
             Self::Expr(expr) => expr,
         };
         let value = expr.eval(scope)?;
-        let is_bound = witness(&expr.uses, &value);
+        let verdict = witness(&expr.uses, &value);
+        if verdict == Verdict::Masked {
+            return Ok((MASK.to_owned(), false));
+        }
+        let is_bound = verdict == Verdict::Bound;
         match value.kind() {
             ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok((value.to_string(), is_bound)),
             kind => Err(failure(expr, format!("it gives {kind}, which cannot stand inside a text"))),
@@ -172,7 +187,7 @@ impl Template {
             .map(String::as_str)
     }
 
-    /// Its value, and what `witness` says of a part of it. A string that is one expression alone keeps the
+    /// Its value, and whether `witness` says that a part of it is bound to the whole. A string that is one expression alone keeps the
     /// expression's type, and a condition gives a boolean.
     pub fn eval(
         &self,
@@ -182,7 +197,11 @@ impl Template {
     ) -> Result<(Value, bool), Failure> {
         if let [Part::Expr(expr)] = self.parts.as_slice() {
             let value = expr.eval(scope)?;
-            let is_bound = witness(&expr.uses, &value);
+            let verdict = witness(&expr.uses, &value);
+            if verdict == Verdict::Masked && !self.is_condition() {
+                return Ok((Value::String(MASK.to_owned()), false));
+            }
+            let is_bound = verdict == Verdict::Bound;
             return match from_jinja(&value, place) {
                 Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok((value, is_bound)),
                 _ => Err(failure(

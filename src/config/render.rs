@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::value::{Object, ValueKind};
 
-use super::expr::{Failure, ROOTS, Template, to_jinja};
+use super::expr::{Failure, ROOTS, Template, Verdict, to_jinja};
 use super::module::Instance;
 use super::problem::{Problem, Problems};
 use super::tree::{Key, Node, Place, Table, Value};
@@ -176,8 +176,13 @@ impl Scope {
     /// Why it has none.
     pub fn eval(&self, template: &Template, place: &Place) -> Result<Value, Failure> {
         let evaluated = template.eval(&self.context, place, &mut |names, value| {
-            let is_sensitive = names.iter().any(|name| self.is_sensitive(name));
-            is_sensitive && self.found.with(|found| note(value, found))
+            if names.iter().any(|name| self.is_sensitive(name)) {
+                self.found.with(|found| note(value, found))
+            } else if !template.is_condition() && names.iter().any(|name| self.holds_sensitive(name)) {
+                Verdict::Masked
+            } else {
+                Verdict::Kept
+            }
         });
         match evaluated {
             Ok((value, is_bound)) => {
@@ -197,19 +202,21 @@ impl Scope {
         }
     }
 
-    /// Whether the value of a dotted name is sensitive, or holds something that is: the roles and policies that a check
-    /// looks at may.
+    /// Whether the value of a dotted name is sensitive.
     fn is_sensitive(&self, name: &str) -> bool {
         match name.strip_prefix("var.") {
             Some(variable) => self.sensitive.contains(variable.split('.').next().unwrap_or_default()),
-            None if name == "var" => !self.sensitive.is_empty(),
-            None if ROOTS.contains(&name.split('.').next().unwrap_or_default()) => false,
-            None => {
-                let value = name.split('.').try_fold(self.context.clone(), |value, step| value.get_attr(step));
-                self.found
-                    .with(|found| !found.is_empty() && value.is_ok_and(|value| found.occurs_in(&value.to_string())))
-            }
+            None => name == "var" && !self.sensitive.is_empty(),
         }
+    }
+
+    /// Whether something sensitive is in the value of a dotted name: in the roles and policies that a check looks at.
+    fn holds_sensitive(&self, name: &str) -> bool {
+        if ROOTS.contains(&name.split('.').next().unwrap_or_default()) {
+            return false;
+        }
+        let value = name.split('.').try_fold(self.context.clone(), |value, step| value.get_attr(step));
+        self.found.with(|found| !found.is_empty() && value.is_ok_and(|value| holds(&value, found)))
     }
 
     /// Whether its account and organization stand for any.
@@ -230,19 +237,35 @@ impl Scope {
 
 /// Notes every text and number of a value that was made of a sensitive one, and says whether one of them is too short to
 /// be told within a longer text. A truth value tells nothing by itself.
-fn note(value: &minijinja::Value, found: &mut Secrets) -> bool {
+fn note(value: &minijinja::Value, found: &mut Secrets) -> Verdict {
     match value.kind() {
         ValueKind::String | ValueKind::Number => {
             let text = value.to_string();
             if !STAND_INS.contains(&text.as_str()) {
                 found.insert(&text);
             }
-            is_short(&text)
+            if is_short(&text) { Verdict::Bound } else { Verdict::Kept }
         }
         ValueKind::Seq | ValueKind::Iterable => {
             // The items of a list are never part of a longer text.
             value.try_iter().into_iter().flatten().for_each(|item| _ = note(&item, found));
-            false
+            Verdict::Kept
+        }
+        _ => Verdict::Kept,
+    }
+}
+
+/// Whether a text in a value holds one of `found`. Keys of maps are looked at, too.
+fn holds(value: &minijinja::Value, found: &Secrets) -> bool {
+    match (value.kind(), value.as_str()) {
+        (_, Some(text)) => found.holds(text),
+        (ValueKind::Map, _) => value
+            .try_iter()
+            .into_iter()
+            .flatten()
+            .any(|key| holds(&key, found) || value.get_item(&key).is_ok_and(|item| holds(&item, found))),
+        (ValueKind::Seq | ValueKind::Iterable, _) => {
+            value.try_iter().into_iter().flatten().any(|item| holds(&item, found))
         }
         _ => false,
     }

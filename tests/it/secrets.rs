@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rolecall::sandbox::faults::{Effect, Fault, Refusal, When};
@@ -125,19 +126,23 @@ message = "{{{{ role.name }}}} {{{{ role.trust[0].external_id | reverse }}}} {{{
 
 /// Everything that was looked into, and what no part of it may hold.
 struct Search {
-    texts: BTreeSet<String>,
+    texts: AhoCorasick,
     found: Vec<String>,
     looked: usize,
 }
 
 impl Search {
+    fn new(texts: BTreeSet<String>) -> Self {
+        let texts = AhoCorasick::builder().ascii_case_insensitive(true).build(texts).unwrap();
+        Self { texts, found: Vec::new(), looked: 0 }
+    }
+
     fn look(&mut self, place: &str, text: &str) {
         self.looked += 1;
-        let text = text.to_lowercase();
-        for secret in self.texts.iter().filter(|secret| text.contains(secret.as_str())) {
-            let at = text.find(secret.as_str()).unwrap();
-            let around: String = text[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
-            self.found.push(format!("{place}: `{secret}` after `{around}`"));
+        for found in self.texts.find_iter(text).take(5) {
+            let around: String = text[..found.start()].chars().rev().take(60).collect();
+            let around: String = around.chars().rev().collect();
+            self.found.push(format!("{place}: `{}` after `{around}`", &text[found.range()]));
         }
     }
 
@@ -167,15 +172,13 @@ fn given() -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_and_nothing_made_of_one_leaves_the_program() {
     let (served, desired) = (Served::demo().await, desired());
-    let mut search = Search {
-        texts: SECRETS.iter().flat_map(|secret| texts(secret)).chain([OUTSIDER.to_owned()]).collect(),
-        found: Vec::new(),
-        looked: 0,
-    };
+    let texts = SECRETS.iter().flat_map(|secret| texts(secret));
+    // The password of a collector, as it is and as HTTP says it.
+    let password = ["tr4c3r-pa55w0rd", "dHJhY2VyOlRyNGMzci1QYTU1dzByZA"].map(str::to_owned);
+    let mut search = Search::new(texts.chain(password).chain([OUTSIDER.to_owned()]).collect());
     let (url, told) = listen(std::iter::repeat(200));
     let (collector, spans) = listen(std::iter::repeat(200));
     let endpoint = collector.replace("http://", "http://tracer:Tr4c3r-Pa55w0rd@");
-    search.texts.extend(["tr4c3r-pa55w0rd".to_owned(), "dhjhy2vyolryngmzci1qytu1dzbyza".to_owned()]);
     let command = |arguments: &[&str]| {
         let mut command = served.command(&desired, arguments);
         command.envs(given());
