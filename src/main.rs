@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use rolecall::cli;
 use rolecall::commands;
 use rolecall::exit::Exit;
+use rolecall::resource::secret::Discretion;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
             exit.into()
         }
         Err(error) => {
-            commands::Console::new(&cli.output).error(&format!("cannot start: {error}"));
+            commands::Console::new(&cli.output, Discretion::default()).error(&format!("cannot start: {error}"));
             Exit::Error.into()
         }
     }

@@ -10,14 +10,17 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::WithHttpConfig as _;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::resource::{EnvResourceDetector, ResourceDetector, TelemetryResourceDetector};
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
 use tokio::runtime::Handle;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -26,6 +29,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::resource::secret::{Discreet, Discretion, Secrets};
 use crate::web::{Failure, Web};
 
 /// How long a collector is waited for, and how long the end of a run is.
@@ -56,18 +60,21 @@ impl Telemetry {
     /// Begins to log, and to trace where a collector is named.
     ///
     /// `filter` says which logs are written; `ROLECALL_LOG` takes one of its own, such as `aws_smithy_runtime=trace`.
-    pub fn start(logs: Logs, filter: &str) -> Self {
+    /// Logs and traces hold nothing that `discretion` knows.
+    pub fn start(logs: Logs, filter: &str, discretion: &Discretion) -> Self {
+        discretion.learn(&passwords(|name| std::env::var(name).ok()));
         let filter = EnvFilter::try_from_env("ROLECALL_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
         let failure = Arc::<Mutex<Option<String>>>::default();
         let provider = match Wanted::find(|name| std::env::var(name).ok()) {
             Wanted::Nothing => None,
-            Wanted::Traces => provider(&failure).map_err(|error| note(&failure, error)).ok(),
+            Wanted::Traces => provider(&failure, discretion).map_err(|error| note(&failure, error)).ok(),
             Wanted::Other(protocol) => {
                 note(&failure, format!("only the protocol http/protobuf is spoken, not `{protocol}`"));
                 None
             }
         };
-        let text = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let writer = discretion.clone();
+        let text = tracing_subscriber::fmt::layer().with_writer(move || Discreet::new(io::stderr(), writer.clone()));
         let logs = match logs {
             Logs::Plain => text.with_ansi(false).boxed(),
             Logs::Colored => text.with_ansi(true).boxed(),
@@ -143,16 +150,76 @@ fn note(failure: &Mutex<Option<String>>, why: String) {
     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
 }
 
-fn provider(failure: &Arc<Mutex<Option<String>>>) -> Result<SdkTracerProvider, String> {
+/// What the environment says to a collector and nobody else: values of headers, the user and password in an address,
+/// and both as HTTP says them.
+fn passwords(variable: impl Fn(&str) -> Option<String>) -> Secrets {
+    let mut secrets = Secrets::default();
+    for kind in ["", "TRACES_"] {
+        for header in variable(&format!("OTEL_EXPORTER_OTLP_{kind}HEADERS")).unwrap_or_default().split(',') {
+            let value = header.split_once('=').map(|(_, value)| value).unwrap_or_default();
+            secrets.insert(value);
+            secrets.insert(&percent_encoding::percent_decode_str(value).decode_utf8_lossy());
+        }
+        let address = variable(&format!("OTEL_EXPORTER_OTLP_{kind}ENDPOINT")).unwrap_or_default();
+        let authority = address.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+        if let Some((user, _)) = authority.rsplit_once('@') {
+            let decoded = percent_encoding::percent_decode_str(user).decode_utf8_lossy().into_owned();
+            secrets.insert(user);
+            secrets.insert(&STANDARD.encode(&decoded));
+            secrets.insert(decoded.split_once(':').map_or("", |(_, password)| password));
+            secrets.insert(&decoded);
+        }
+    }
+    secrets
+}
+
+fn provider(failure: &Arc<Mutex<Option<String>>>, discretion: &Discretion) -> Result<SdkTracerProvider, String> {
     let collector = Collector { web: Arc::default(), runtime: Handle::current(), failure: Arc::clone(failure) };
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_http_client(collector).build();
     let mut batches = BatchConfigBuilder::default();
     if std::env::var_os("OTEL_BSP_MAX_QUEUE_SIZE").is_none() {
         batches = batches.with_max_queue_size(QUEUE);
     }
-    let processor = BatchSpanProcessor::builder(exporter.map_err(|error| error.to_string())?);
+    let exporter = exporter.map_err(|error| error.to_string())?;
+    let processor = BatchSpanProcessor::builder(Masked { exporter, discretion: discretion.clone() });
     let processor = processor.with_batch_config(batches.build()).build();
     Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource()).build())
+}
+
+/// Exports spans with sensitive values masked: the name of a role, which is in its address, may be one.
+#[derive(Debug)]
+struct Masked {
+    exporter: opentelemetry_otlp::SpanExporter,
+    discretion: Discretion,
+}
+
+impl SpanExporter for Masked {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        let secrets = self.discretion.secrets();
+        if !secrets.is_empty() {
+            for span in &mut batch {
+                span.name = secrets.mask(&span.name).into();
+                let events = span.events.events.iter_mut().flat_map(|event| &mut event.attributes);
+                for attribute in span.attributes.iter_mut().chain(events) {
+                    if let opentelemetry::Value::String(text) = &attribute.value {
+                        attribute.value = secrets.mask(text.as_str()).into();
+                    }
+                }
+                if let opentelemetry::trace::Status::Error { description } = &mut span.status {
+                    *description = secrets.mask(description).into();
+                }
+            }
+        }
+        self.exporter.export(batch).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
 }
 
 fn resource() -> Resource {

@@ -8,7 +8,6 @@ use crate::aws;
 use crate::cli::{Format, ScopeArgs};
 use crate::exit::Exit;
 use crate::org::AccountId;
-use crate::report;
 use crate::report::accounts::{self, AccountRow, Accounts, Targeting};
 
 /// Lists the accounts of the organization.
@@ -18,7 +17,7 @@ pub async fn run(args: &ScopeArgs, format: Format, aws: aws::Settings, console: 
     let mut out = console.data();
     match format {
         Format::Text => accounts::table(&accounts, &console.out, &mut out)?,
-        Format::Json => report::json::write(&accounts, &mut out)?,
+        Format::Json => console.json(&accounts)?,
     }
     out.flush()?;
     Ok(Exit::Done)

@@ -465,7 +465,7 @@ impl Run<'_> {
         match self.args.format {
             Format::Text if run.results.is_empty() => {}
             Format::Text => report::run::run(run, extent, &self.console.out, &mut out)?,
-            Format::Json => report::json::write(run, &mut out)?,
+            Format::Json => self.console.json(run)?,
         }
         out.flush()
     }

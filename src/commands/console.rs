@@ -2,12 +2,16 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::Serialize;
+
 use super::Stop;
 use crate::cli::{self, LogFormat, Output};
 use crate::config::{Color, Problem, problem};
 use crate::exit::Exit;
+use crate::report;
 use crate::report::progress::{Mode, Progress};
 use crate::report::style::{self, Style, Tone, Verbosity, count};
+use crate::resource::secret::{Discreet, Discretion, Secrets};
 use crate::telemetry::{Logs, Telemetry};
 
 /// Where a command talks, and how.
@@ -19,11 +23,12 @@ pub struct Console {
     pub err: Style,
     terminal: bool,
     quiet: bool,
+    discretion: Discretion,
 }
 
 impl Console {
     /// Decides about color, width and progress from the flags and the environment.
-    pub fn new(output: &Output) -> Self {
+    pub fn new(output: &Output, discretion: Discretion) -> Self {
         let choice = match output.color {
             cli::ColorChoice::Auto => style::ColorChoice::Auto,
             cli::ColorChoice::Always => style::ColorChoice::Always,
@@ -34,41 +39,71 @@ impl Console {
         let style =
             |terminal: bool| Style { verbosity, width: width(terminal), ..Style::new(choice, terminal, no_color) };
         let terminal = io::stderr().is_terminal();
-        Self { out: style(io::stdout().is_terminal()), err: style(terminal), terminal, quiet: output.quiet }
+        Self { out: style(io::stdout().is_terminal()), err: style(terminal), terminal, quiet: output.quiet, discretion }
     }
 
-    /// Standard output, for data.
+    /// From here on these never leave the program: not in text, not in JSON, not in a log.
+    pub fn conceal(&self, secrets: &Secrets) {
+        self.discretion.learn(secrets);
+    }
+
+    /// What never leaves the program, as far as it is known.
+    pub fn concealed(&self) -> Secrets {
+        self.discretion.secrets()
+    }
+
+    /// Standard output, for text. Sensitive values are masked in it.
     pub fn data(&self) -> impl Write {
+        Discreet::new(self.bare(), self.discretion.clone())
+    }
+
+    /// Standard output, for what has been masked by whoever made it, or is nobody's secret.
+    pub fn bare(&self) -> impl Write {
         io::BufWriter::new(io::stdout())
+    }
+
+    /// Writes a value as JSON to standard output. Sensitive values are masked in it.
+    pub fn json(&self, value: &impl Serialize) -> io::Result<()> {
+        let mut out = self.bare();
+        report::json::write(&self.discretion.secrets().shown(value), &mut out)?;
+        out.flush()
     }
 
     /// Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
     pub fn progress(&self) -> Progress {
         let plain = std::env::var_os("CI").is_some() || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Progress::new(Mode::choose(self.terminal, self.quiet, plain), Box::new(io::stderr()))
+        Progress::new(Mode::choose(self.terminal, self.quiet, plain), Box::new(self.stderr()))
+    }
+
+    fn stderr(&self) -> Discreet<io::Stderr> {
+        Discreet::new(io::stderr(), self.discretion.clone())
+    }
+
+    fn tell(&self, text: &str) {
+        // There is nobody left to tell that standard error is gone.
+        _ = writeln!(io::stderr(), "{}", self.discretion.mask(text));
     }
 
     /// Says something on standard error.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            // There is nobody left to tell that standard error is gone.
-            _ = writeln!(io::stderr(), "{text}");
+            self.tell(text);
         }
     }
 
     /// Says what did not work and changes nothing about the end of the run. It is said even when quiet: nothing else tells.
     pub fn warn(&self, message: &str) {
-        _ = writeln!(io::stderr(), "{}: {message}", self.err.paint(Tone::Changed, "warning"));
+        self.tell(&format!("{}: {message}", self.err.paint(Tone::Changed, "warning")));
     }
 
     /// Says what went wrong.
     pub fn error(&self, message: &str) {
-        _ = writeln!(io::stderr(), "{}: {message}", self.err.paint(Tone::Alarm, "error"));
+        self.tell(&format!("{}: {message}", self.err.paint(Tone::Alarm, "error")));
     }
 
     /// Says how to mend it.
     pub fn hint(&self, hint: &str) {
-        _ = writeln!(io::stderr(), "{}: {hint}", self.err.paint(Tone::Adopted, "hint"));
+        self.tell(&format!("{}: {hint}", self.err.paint(Tone::Adopted, "hint")));
     }
 
     /// Shows warnings about the desired state.
@@ -87,7 +122,7 @@ impl Console {
     pub fn stop(&self, stop: &Stop) -> Exit {
         match stop {
             Stop::Desired(problems) => {
-                _ = writeln!(io::stderr(), "{}\n", problems.render(self.color()).trim_end());
+                self.tell(&format!("{}\n", problems.render(self.color()).trim_end()));
                 self.error(&format!("{}; nothing was written", count(problems.errors(), "problem")));
             }
             Stop::Aws(error) => self.error(&error.to_string()),
@@ -114,7 +149,7 @@ fn width(is_terminal: bool) -> usize {
 }
 
 /// Begins to log: warnings, or with `-v -v` debug logs of rolecall, with `-v -v -v` those of the SDK.
-pub fn start_logging(output: &Output) -> Telemetry {
+pub fn start_logging(output: &Output, discretion: &Discretion) -> Telemetry {
     let filter = match output.verbose {
         0 | 1 => "warn",
         2 => "warn,rolecall=debug",
@@ -122,8 +157,8 @@ pub fn start_logging(output: &Output) -> Telemetry {
     };
     let logs = match output.log_format {
         LogFormat::Json => Logs::Json,
-        LogFormat::Text if Console::new(output).err.is_colored() => Logs::Colored,
+        LogFormat::Text if Console::new(output, discretion.clone()).err.is_colored() => Logs::Colored,
         LogFormat::Text => Logs::Plain,
     };
-    Telemetry::start(logs, filter)
+    Telemetry::start(logs, filter, discretion)
 }

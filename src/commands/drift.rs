@@ -89,7 +89,8 @@ pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, 
 }
 
 fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
-    let mut out = console.data();
+    // Each form but text masks what it shows where it makes it.
+    let mut out = console.bare();
     match args.format {
         PlanFormat::Text | PlanFormat::Markdown | PlanFormat::Html if seen == Seen::Same => {}
         PlanFormat::Markdown => report::markdown::drift(drift, &survey.settings.secrets, &mut out)?,
@@ -97,7 +98,11 @@ fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: 
             let trusts = crate::plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
             report::html::drift(drift, &trusts, &survey.settings.secrets, &mut out)?;
         }
-        PlanFormat::Text => report::drift::drift(drift, &console.out, &mut out)?,
+        PlanFormat::Text => {
+            let mut out = console.data();
+            report::drift::drift(drift, &console.out, &mut out)?;
+            out.flush()?;
+        }
         // One line for each look.
         PlanFormat::Json if args.watch.is_some() => writeln!(out, "{}", drift.shown(&survey.settings.secrets))?,
         PlanFormat::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,

@@ -29,7 +29,8 @@ const AT_ONCE: usize = 16;
 pub async fn open(args: &StateArgs, survey: &Survey, aws: aws::Settings, access: Access) -> Result<Store, Stop> {
     let identity = Identity { organization: survey.organization.id.clone(), name: survey.settings.name.clone() };
     let directory: &Path = survey.config.directory();
-    Ok(Store::open(state::place(args, directory, aws).await?, identity, access).await?)
+    let store = Store::open(state::place(args, directory, aws).await?, identity, access).await?;
+    Ok(store.hiding(&survey.settings.secrets))
 }
 
 /// What is remembered of an account.
@@ -60,7 +61,7 @@ pub async fn lease(
     (halt, console): (&Halt, &Console),
 ) -> Result<Lease, LeaseError> {
     let settings = LeaseSettings {
-        holder: survey.organization.caller.arn.clone(),
+        holder: survey.settings.secrets.mask(&survey.organization.caller.arn),
         host: host(),
         run: run.to_owned(),
         ttl: args.lease,
@@ -97,7 +98,7 @@ impl Ledger {
     pub async fn begin(store: &Store, plan: &Plan, survey: &Survey, run: &str, command: &str) -> Result<Self, Stop> {
         let header = RunHeader {
             run: run.to_owned(),
-            who: survey.organization.caller.arn.clone(),
+            who: survey.settings.secrets.mask(&survey.organization.caller.arn),
             host: host(),
             started_at: now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

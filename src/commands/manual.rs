@@ -8,14 +8,10 @@ use super::{Console, Stop};
 use crate::cli::{Shell, manual};
 use crate::config::json_schema::json_schema;
 use crate::exit::Exit;
-use crate::report;
 
 /// Prints the JSON Schema of a desired state.
 pub fn schema(console: &Console) -> Result<Exit, Stop> {
-    let mut out = console.data();
-    report::json::write(&json_schema(), &mut out)?;
-    out.flush()?;
-    Ok(Exit::Done)
+    Ok(console.json(&json_schema()).map(|()| Exit::Done)?)
 }
 
 /// Prints the completions of a shell.
@@ -43,7 +39,7 @@ pub fn man(directory: Option<&Path>, console: &Console) -> Result<Exit, Stop> {
 }
 
 fn print(text: &[u8], console: &Console) -> Result<Exit, Stop> {
-    let mut out = console.data();
+    let mut out = console.bare();
     out.write_all(text)?;
     out.flush()?;
     Ok(Exit::Done)

@@ -41,13 +41,15 @@ use crate::aws;
 use crate::cli::{Cli, Command, SandboxCommand, StateCommand};
 use crate::exit::Exit;
 use crate::permissions::{Commands, Extras, History};
+use crate::resource::secret::Discretion;
 use crate::sandbox::world::Permissions;
 use signals::{Signals, Work};
 
 /// Runs one command and says how it ended.
 pub async fn run(cli: Cli) -> Exit {
-    let telemetry = console::start_logging(&cli.output);
-    let console = Console::new(&cli.output);
+    let discretion = Discretion::default();
+    let telemetry = console::start_logging(&cli.output, &discretion);
+    let console = Console::new(&cli.output, discretion);
     let (command, webhook, work) = (cli.command.name(), cli.command.notify(), work(&cli.command));
     let watches = matches!(&cli.command, Command::Drift { drift } if drift.watch.is_some());
     let signals = Signals::watch(work, &console);

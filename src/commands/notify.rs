@@ -31,7 +31,7 @@ pub async fn post(
 /// Posts that a run ended before its work was done, where a webhook is given.
 pub async fn stopped(args: &NotifyArgs, command: &str, stop: &Stop, console: &Console) {
     if let (Some(url), Some(why)) = (&args.notify, stop.summary()) {
-        send(url, &notice::stopped(command, stop.exit().code(), &why), console).await;
+        send(url, &notice::stopped(command, stop.exit().code(), &why, &console.concealed()), console).await;
     }
 }
 

@@ -20,7 +20,6 @@ use crate::read::{Reader, Scope, Wanted};
 use crate::report;
 use crate::report::output::{self, ExternalIds, Handout, Outsider, RoleRow};
 use crate::resource::role::{Ensure, Role};
-use crate::resource::secret::Secrets;
 use crate::verify::trust;
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
@@ -56,13 +55,16 @@ pub async fn run(
     if read.iter().any(|(_, live)| live.is_err()) {
         ending = if read.iter().any(|(_, live)| live.is_ok()) { Exit::Partial } else { Exit::Error };
     }
-    let mut out = console.data();
-    let handout = handout(&survey, &read, sensitive);
+    let handout = handout(&survey, &read);
+    let (mut out, external_ids): (Box<dyn Write>, _) = match sensitive {
+        Sensitive::Shown => (Box::new(console.bare()), ExternalIds::Column),
+        Sensitive::Masked => (Box::new(console.data()), ExternalIds::Left),
+    };
     match (format, sensitive) {
         (ListFormat::Text, _) => output::text(&handout, &console.out, &mut out)?,
-        (ListFormat::Json, _) => report::json::write(&handout, &mut out)?,
-        (ListFormat::Csv, Sensitive::Shown) => output::csv(&handout, ExternalIds::Column, &mut out)?,
-        (ListFormat::Csv, Sensitive::Masked) => output::csv(&handout, ExternalIds::Left, &mut out)?,
+        (ListFormat::Json, Sensitive::Shown) => report::json::write(&handout, &mut out)?,
+        (ListFormat::Json, Sensitive::Masked) => console.json(&handout)?,
+        (ListFormat::Csv, _) => output::csv(&handout, external_ids, &mut out)?,
     }
     out.flush()?;
     Ok(ending)
@@ -102,7 +104,7 @@ fn roles<'a>(survey: &'a Survey, desired: &'a AccountDesired) -> impl Iterator<I
     desired.roles.values().filter(in_scope)
 }
 
-fn handout(survey: &Survey, read: &[Read<'_>], sensitive: Sensitive) -> Handout {
+fn handout(survey: &Survey, read: &[Read<'_>]) -> Handout {
     let mut rows = Vec::new();
     let mut outsiders: BTreeMap<AccountId, Vec<String>> = BTreeMap::new();
     for (account, live) in read {
@@ -117,7 +119,7 @@ fn handout(survey: &Survey, read: &[Read<'_>], sensitive: Sensitive) -> Handout 
                     outsiders.entry(outsider).or_default().push(found.arn.clone());
                 }
             }
-            rows.push(row(account, role, &found.arn, sensitive, &survey.settings.secrets));
+            rows.push(row(account, role, &found.arn));
         }
     }
     rows.sort_by(|a, b| (&a.role, a.account_id).cmp(&(&b.role, b.account_id)));
@@ -125,15 +127,14 @@ fn handout(survey: &Survey, read: &[Read<'_>], sensitive: Sensitive) -> Handout 
     Handout::new(rows, outsiders.collect())
 }
 
-fn row(account: &Account, role: &Role, arn: &str, sensitive: Sensitive, secrets: &Secrets) -> RoleRow {
-    let shown = |id: String| if sensitive == Sensitive::Shown { id } else { secrets.mask(&id) };
+fn row(account: &Account, role: &Role, arn: &str) -> RoleRow {
     RoleRow {
         role: role.name.to_string(),
         account_id: account.id,
         account_name: account.name.clone(),
         arn: arn.to_owned(),
         alias: format!("{} ({})", account.name, account.id),
-        external_ids: trust::external_ids(&role.trust).into_iter().map(shown).collect(),
+        external_ids: trust::external_ids(&role.trust).into_iter().collect(),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{Console, Stop, survey};
 use crate::cli::{DesiredArgs, Format, StateArgs};
@@ -12,7 +13,6 @@ use crate::config::render::STAND_INS;
 use crate::exit::Exit;
 use crate::org::{AccountId, Partition};
 use crate::permissions::{self, Commands, Entry, Extras, History, Policy, Scope, Tags};
-use crate::report;
 use crate::store::backend::Location;
 
 /// What the permissions are to be for.
@@ -35,6 +35,7 @@ pub struct Options {
 /// Prints the policies.
 pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<Exit, Stop> {
     let config = survey::load(args)?;
+    console.conceal(config.secrets());
     console.warnings(config.warnings());
     let extras = if config.rollout().prune { Extras::Remove } else { options.extras };
     let partition = Partition(options.partition.clone());
@@ -74,6 +75,14 @@ fn entry<'a>(config: &'a Config, state: &StateArgs) -> Result<Entry<'a>, Stop> {
     Ok(Entry { organization: config.organization_id(), access_roles, tags, state })
 }
 
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Said {
+    format: &'static str,
+    caller: Value,
+    access_role: Value,
+}
+
 fn print(
     config: &Config,
     [caller, access_role]: [&Policy; 2],
@@ -85,8 +94,8 @@ fn print(
     let mut out = console.data();
     match format {
         Format::Json => {
-            let said = json!({ "format": "rolecall-permissions/1", "caller": caller, "access_role": access_role });
-            report::json::write(&said, &mut out)?;
+            let said = Said { format: "rolecall-permissions/1", caller, access_role };
+            console.json(&said)?;
         }
         Format::Text => {
             let roles: BTreeSet<&str> = config.access().roles().map(|(_, role)| role).collect();

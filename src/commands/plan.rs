@@ -45,9 +45,14 @@ pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, consol
 }
 
 fn print(plan: &Plan, format: PlanFormat, survey: &Survey, console: &Console) -> Result<(), Stop> {
-    let mut out = console.data();
+    // Each form but text masks what it shows where it makes it.
+    let mut out = console.bare();
     match format {
-        PlanFormat::Text => report::human::plan(plan, &console.out, &mut out)?,
+        PlanFormat::Text => {
+            let mut out = console.data();
+            report::human::plan(plan, &console.out, &mut out)?;
+            out.flush()?;
+        }
         PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
         PlanFormat::Html => {
             let trusts = plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);

@@ -86,7 +86,7 @@ async fn list(store: Option<Store>, format: Format, console: &Console) -> Result
     let mut out = console.data();
     match format {
         Format::Text => report::state::list(&resources, &console.out, &mut out)?,
-        Format::Json => report::json::write(&report::state::List::new(resources), &mut out)?,
+        Format::Json => console.json(&report::state::List::new(resources))?,
     }
     out.flush()?;
     Ok(Exit::Done)
@@ -102,7 +102,7 @@ async fn show(store: Option<Store>, address: &str, format: Format, console: &Con
     let mut out = console.data();
     match format {
         Format::Text => report::state::show(&shown, &console.out, &mut out)?,
-        Format::Json => report::json::write(&shown, &mut out)?,
+        Format::Json => console.json(&shown)?,
     }
     out.flush()?;
     Ok(Exit::Done)
@@ -116,7 +116,7 @@ async fn history(store: Option<Store>, limit: u32, format: Format, console: &Con
     let mut out = console.data();
     match format {
         Format::Text => report::state::history(&runs, &console.out, &mut out)?,
-        Format::Json => report::json::write(&report::state::History::new(&runs), &mut out)?,
+        Format::Json => console.json(&report::state::History::new(&runs))?,
     }
     out.flush()?;
     for (_, error) in &runs.unusable {
@@ -134,7 +134,7 @@ async fn one_run(store: Option<Store>, run: &str, format: Format, console: &Cons
     let mut out = console.data();
     match format {
         Format::Text => report::state::run(&record, &console.out, &mut out)?,
-        Format::Json => report::json::write(&report::state::RecordedRun::new(record), &mut out)?,
+        Format::Json => console.json(&report::state::RecordedRun::new(record))?,
     }
     out.flush()?;
     Ok(Exit::Done)

@@ -67,9 +67,11 @@ impl Survey {
         earlier: Option<&Self>,
         console: &Console,
     ) -> Result<Self, Stop> {
+        console.conceal(config.secrets());
         let narrow = NarrowScope::parse(&args.account, &args.role);
         let organization = walk(&aws, &config, &narrow, console).await?;
         let expansion = config.expand(&organization, &narrow)?;
+        console.conceal(&expansion.desired.secrets);
         let roles = Arc::new(access_roles(&config, &organization)?);
         let settings = settings(args, &config, &organization, &expansion, &roles);
         let same = |earlier: &&Self| earlier.config.digest() == config.digest() && earlier.roles == roles;

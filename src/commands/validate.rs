@@ -2,19 +2,19 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Console, Stop, planning, survey};
 use crate::cli::{DesiredArgs, Format};
-use crate::config::{Config, Counts};
+use crate::config::{Config, Counts, Problem};
 use crate::exit::Exit;
 use crate::plan::{self, Finding, Severity};
-use crate::report;
 use crate::report::style::{Tone, count};
 
 /// Checks the desired state and says what is wrong with it, all at once.
 pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Stop> {
     let loaded = survey::load(args);
+    loaded.iter().for_each(|config| console.conceal(config.secrets()));
     let findings: Vec<Finding> = loaded.iter().flat_map(found).collect();
     let refused = findings.iter().any(|finding| finding.severity == Severity::Stop);
     let exit = if refused { Exit::Refused } else { Exit::Done };
@@ -27,20 +27,25 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
         }
         Format::Json => {
             let (problems, exit) = match &loaded {
-                Ok(config) => (json!(config.warnings()), exit),
-                Err(Stop::Desired(problems)) => (json!(problems.iter().collect::<Vec<_>>()), Exit::Error),
+                Ok(config) => (config.warnings().iter().collect(), exit),
+                Err(Stop::Desired(problems)) => (problems.iter().collect::<Vec<_>>(), Exit::Error),
                 Err(_) => return loaded.map(|_| Exit::Done),
             };
             let valid = exit == Exit::Done;
-            let said = json!({
-                "format": "rolecall-validate/1", "valid": valid, "problems": problems, "findings": findings,
-            });
-            let mut out = console.data();
-            report::json::write(&said, &mut out)?;
-            out.flush()?;
+            let said = Said { format: "rolecall-validate/1", valid, problems, findings: &findings };
+            console.json(&said)?;
             Ok(exit)
         }
     }
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Said<'a> {
+    format: &'static str,
+    valid: bool,
+    problems: Vec<&'a Problem>,
+    findings: &'a [Finding],
 }
 
 /// What the directory's own checks and lints say.

@@ -90,7 +90,7 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     let mut out = console.data();
     match options.format {
         Format::Text => report::verify::verification(&verification, &console.out, &mut out)?,
-        Format::Json => report::json::write(&verification, &mut out)?,
+        Format::Json => console.json(&verification)?,
     }
     out.flush()?;
     Ok(ending(&verification))

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::check;
 use super::problem::{Problem, Problems};
-use super::render::{self, Scope};
+use super::render::{self, Found, Scope};
 use super::tree::{Node, Table};
 use super::vars::Variables;
 use crate::resource::Origin;
@@ -38,8 +38,8 @@ pub struct Accept {
 }
 
 /// Reads the `[[accept]]`s of the root.
-pub fn read(nodes: &[Node], variables: &Variables, problems: &mut Problems) -> Vec<Accept> {
-    let scope = Scope::directory(&variables.effective(&super::vars::Values::new()));
+pub fn read(nodes: &[Node], variables: &Variables, found: &Found, problems: &mut Problems) -> Vec<Accept> {
+    let scope = Scope::directory(&variables.effective(&super::vars::Values::new())).hiding(variables, found);
     nodes.iter().filter_map(|node| one(node, &scope, variables, problems)).collect()
 }
 

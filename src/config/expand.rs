@@ -11,7 +11,7 @@ use super::convert::{Converter, Documents, Together};
 use super::load::{Kind, Resource};
 use super::module::{Instance, Scopes};
 use super::problem::{Lack, Problem, Problems, did_you_mean};
-use super::render::{self, Scope};
+use super::render::{self, Found, Scope};
 use super::scope::NarrowScope;
 use super::shape::{self, Stage};
 use super::stand_in::{Names, check_duplicate};
@@ -56,7 +56,8 @@ impl Config {
         if scope.uses_tags() || self.rollout.uses_tags() {
             return organization.accounts.keys().copied().collect();
         }
-        let targetings = self.targetings(organization, &mut Problems::default());
+        let found = Found::new(self.secrets.clone());
+        let targetings = self.targetings(organization, &found, &mut Problems::default());
         // What is granted to a principal in scope may be a role of an account out of it.
         let has_grants = self.resources.iter().any(|resource| resource.kind == Kind::Grant);
         let judged = self.checks.iter().any(|check| check.uses_tags);
@@ -99,11 +100,12 @@ impl Config {
         scope.check(organization, &mut problems);
         self.rollout.check(organization, &mut problems);
         let own_values = self.own_values(organization, &mut problems);
-        let targetings = self.targetings(organization, &mut problems);
+        let found = Found::new(self.secrets.clone());
+        let targetings = self.targetings(organization, &found, &mut problems);
         for targets in targetings.iter().flat_map(|targets| [&targets.targets, &targets.exclude]).flatten() {
             targets.check(organization, &mut problems);
         }
-        let mut run = Run::new(self, organization, scope, own_values, targetings, problems);
+        let mut run = Run::new(self, organization, scope, own_values, (targetings, found), problems);
         for account in organization.accounts.values().filter(|account| scope.has_account(account, organization)) {
             run.account(account);
         }
@@ -129,13 +131,14 @@ impl Config {
     }
 
     /// What expressions see where no account is looked at.
-    fn scopes(&self, organization: &Organization) -> Scopes {
+    fn scopes(&self, organization: &Organization, found: &Found) -> Scopes {
         let values = self.instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
-        Scopes::new(&self.instances, &Scope::organization(&render::jinja_values(&values), organization))
+        let root = Scope::organization(&render::jinja_values(&values), organization);
+        Scopes::new(&self.instances, &root.hiding_of(&self.instances, found))
     }
 
-    fn targetings(&self, organization: &Organization, problems: &mut Problems) -> Vec<Targets> {
-        let scopes = self.scopes(organization);
+    fn targetings(&self, organization: &Organization, found: &Found, problems: &mut Problems) -> Vec<Targets> {
+        let scopes = self.scopes(organization, found);
         let mut read = |resource: &Resource, node: Option<&Node>, key: &str| {
             let (scope, instance) = (scopes.get(resource.instance)?, self.instances.get(resource.instance)?);
             let mut found = Problems::default();
@@ -167,8 +170,9 @@ impl Config {
             return Vec::new();
         }
         let mut judge = Judge::new(&self.checks, &self.instances, &self.lints);
-        judge.plan(&plan(), &self.scopes(organization));
-        judge.into_findings(&self.secrets)
+        let found = Found::new(self.secrets.clone());
+        judge.plan(&plan(), &self.scopes(organization, &found));
+        judge.into_findings(&found.secrets())
     }
 }
 
@@ -233,6 +237,7 @@ struct Run<'a> {
     facts: HashMap<usize, minijinja::Value>,
     own_values: BTreeMap<AccountId, &'a Values>,
     targetings: Vec<Targets>,
+    found: Found,
     documents: Documents,
     /// Resources that are the same everywhere, by index.
     constant: HashMap<usize, Made>,
@@ -252,18 +257,14 @@ impl<'a> Run<'a> {
         organization: &'a Organization,
         narrow: &'a NarrowScope,
         own_values: BTreeMap<AccountId, &'a Values>,
-        targetings: Vec<Targets>,
+        (targetings, found): (Vec<Targets>, Found),
         problems: Problems,
     ) -> Self {
-        let desired = Desired {
-            name: config.name.clone(),
-            digest: config.digest.clone(),
-            secrets: config.secrets.clone(),
-            ..Desired::default()
-        };
+        let desired = Desired { name: config.name.clone(), digest: config.digest.clone(), ..Desired::default() };
         let root = config.instances.first();
         let values = root.map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
-        let scopes = config.scopes(organization);
+        let scopes = config.scopes(organization, &found);
+        found.add(&scopes.secrets);
         let mut problems = problems;
         let constant = scopes.problems.iter().filter(|(varies, _)| !varies);
         problems.extend(constant.map(|(_, problem)| problem.clone()));
@@ -277,6 +278,7 @@ impl<'a> Run<'a> {
             facts: HashMap::new(),
             own_values,
             targetings,
+            found,
             documents: Documents::new(),
             constant: HashMap::new(),
             varying: HashMap::new(),
@@ -451,11 +453,12 @@ impl<'a> Run<'a> {
         let own = self.own_values.get(&account.id).zip(root);
         let own = own.map(|(own, root)| render::jinja_values(&root.variables.effective(own)));
         let root = Scope::account(own.as_ref().unwrap_or(&self.values), account, self.organization);
+        let root = root.hiding_of(&self.config.instances, &self.found);
         let scopes = Scopes::new(&self.config.instances, &root);
         for (_, problem) in scopes.problems.iter().filter(|(varies, _)| *varies) {
             self.note(problem.clone(), account.id);
         }
-        scopes.secrets.iter().for_each(|secret| self.expansion.desired.secrets.insert(secret));
+        self.found.add(&scopes.secrets);
         here.scopes = Some(scopes);
     }
 
@@ -585,9 +588,10 @@ impl<'a> Run<'a> {
                 self.problems.push(Problem::elsewhere("selector", "--role", message).maybe_hint(hint));
             }
         }
-        let secrets = &self.expansion.desired.secrets;
-        self.expansion.findings = self.judge.into_findings(secrets);
-        self.expansion.warnings = self.problems.masked(secrets).into_result()?;
+        let secrets = self.found.secrets();
+        self.expansion.findings = self.judge.into_findings(&secrets);
+        self.expansion.warnings = self.problems.masked(&secrets).into_result()?;
+        self.expansion.desired.secrets = secrets;
         Ok(self.expansion)
     }
 }

@@ -3,74 +3,17 @@
 //! Strings are templated after the file was parsed, and each expression is compiled alone, so a value can never break
 //! out of its string. Everything in `${…}` is IAM's and is left as it is; `{%` and `{#` are plain text.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use minijinja::value::{Kwargs, StringInput, ValueKind};
-use minijinja::{Environment, Expression, UndefinedBehavior};
-use regex::Regex;
+use minijinja::Expression;
+use minijinja::value::ValueKind;
 
 use super::facts;
+use super::language::{self, ENVIRONMENT, MAX_TEXT};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::tree::{Node, Place, Value};
-
-/// Steps one expression may take: it ends, whatever is written.
-const FUEL: u64 = 100_000;
-
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    environment.add_test("matches", matches);
-    environment.add_filter("join", join);
-    environment
-});
-
-/// `join`, which elsewhere takes what has no value for an empty list.
-fn join(
-    state: &mut minijinja::State<'_, '_>,
-    value: &minijinja::Value,
-    joiner: Option<StringInput<'_>>,
-    attribute: Option<&str>,
-    named: Kwargs,
-) -> Result<minijinja::Value, minijinja::Error> {
-    if value.is_undefined() {
-        return Err(minijinja::ErrorKind::UndefinedError.into());
-    }
-    minijinja::filters::join(state, value, joiner, attribute, named)
-}
-
-/// `is matches("regex")`: a string in which the regular expression is found, or a list with such a string.
-fn matches(value: &minijinja::Value, pattern: &str) -> Result<bool, minijinja::Error> {
-    let pattern = compiled(pattern).map_err(|error| {
-        let message = format!("`{pattern}` is no regular expression: {error}");
-        minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message)
-    })?;
-    let found = |value: &minijinja::Value| value.as_str().is_some_and(|text| pattern.is_match(text));
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => Ok(value.try_iter()?.any(|item| found(&item))),
-        _ => Ok(found(value)),
-    }
-}
-
-/// A check asks the same of every role of every account, so what it compiles is kept.
-fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
-    static KEPT: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = kept.get(pattern) {
-        return Ok(known.clone());
-    }
-    let new = Regex::new(pattern)?;
-    // A pattern may be made of what is checked, so there may be no end of them.
-    if kept.len() == PATTERNS {
-        kept.clear();
-    }
-    kept.insert(pattern.to_owned(), new.clone());
-    Ok(new)
-}
-
-/// How many compiled patterns are kept.
-const PATTERNS: usize = 256;
+use crate::resource::secret::MASK;
 
 /// The names an expression may begin with.
 pub const ROOTS: [&str; 4] = ["var", "account", "organization", "partition"];
@@ -115,20 +58,36 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Told the names that an expression uses and what it gave; says what to do with that.
+pub type Witness<'a> = &'a mut dyn FnMut(&BTreeSet<String>, &minijinja::Value) -> Verdict;
+
+/// What becomes of the value of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stands as it is.
+    Kept,
+    /// The same, and it is sensitive only together with the text around it.
+    Bound,
+    /// A mask stands in its place.
+    Masked,
+}
+
 impl Expr {
     fn compile(source: &str) -> Result<Self, String> {
+        language::check_source(source)?;
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| error.detail().map_or_else(|| error.to_string(), str::to_owned))?;
-        let uses = compiled.undeclared_variables(true).into_iter().collect();
+        let mut uses = language::names(source);
+        uses.extend(compiled.undeclared_variables(true));
         Ok(Self { source: source.to_owned(), compiled, uses })
     }
 
     fn eval(&self, scope: &minijinja::Value) -> Result<minijinja::Value, Failure> {
-        let fail = |message: String| Failure { missing: self.missing(scope), expression: self.source.clone(), message };
+        let fail = |message: String| Failure { missing: self.missing(scope), ..failure(self, message) };
         match self.compiled.eval(scope.clone()) {
             Ok(value) if value.is_undefined() => Err(fail("it has no value".to_owned())),
-            Ok(value) => Ok(value),
+            Ok(value) => language::check_result(&value).map(|()| value).map_err(fail),
             Err(error) => Err(fail(error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))),
         }
     }
@@ -143,14 +102,20 @@ impl Expr {
 }
 
 impl Part {
-    fn text(&self, scope: &minijinja::Value) -> Result<String, Failure> {
+    /// Its text, and whether `witness` says that it is bound to the text around it.
+    fn text(&self, scope: &minijinja::Value, witness: Witness<'_>) -> Result<(String, bool), Failure> {
         let expr = match self {
-            Self::Text(text) => return Ok(text.clone()),
+            Self::Text(text) => return Ok((text.clone(), false)),
             Self::Expr(expr) => expr,
         };
         let value = expr.eval(scope)?;
+        let verdict = witness(&expr.uses, &value);
+        if verdict == Verdict::Masked {
+            return Ok((MASK.to_owned(), false));
+        }
+        let is_bound = verdict == Verdict::Bound;
         match value.kind() {
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok(value.to_string()),
+            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok((value.to_string(), is_bound)),
             kind => Err(failure(expr, format!("it gives {kind}, which cannot stand inside a text"))),
         }
     }
@@ -185,7 +150,11 @@ impl Template {
                 Some(Arc::new(Self { source: text.to_owned(), parts, kind: Kind::Condition }))
             }
             Err(message) => {
-                problems.push(Problem::error("expression", place, format!("`{text}` is no expression: {message}")));
+                problems.push(Problem::error(
+                    "expression",
+                    place,
+                    format!("`{}` is not an expression: {message}", shortened(text)),
+                ));
                 None
             }
         }
@@ -218,12 +187,23 @@ impl Template {
             .map(String::as_str)
     }
 
-    /// Its value. A string that is one expression alone keeps the expression's type, and a condition gives a boolean.
-    pub fn eval(&self, scope: &minijinja::Value, place: &Place) -> Result<Value, Failure> {
+    /// Its value, and whether `witness` says that a part of it is bound to the whole. A string that is one expression alone keeps the
+    /// expression's type, and a condition gives a boolean.
+    pub fn eval(
+        &self,
+        scope: &minijinja::Value,
+        place: &Place,
+        witness: Witness<'_>,
+    ) -> Result<(Value, bool), Failure> {
         if let [Part::Expr(expr)] = self.parts.as_slice() {
             let value = expr.eval(scope)?;
+            let verdict = witness(&expr.uses, &value);
+            if verdict == Verdict::Masked && !self.is_condition() {
+                return Ok((Value::String(MASK.to_owned()), false));
+            }
+            let is_bound = verdict == Verdict::Bound;
             return match from_jinja(&value, place) {
-                Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok(value),
+                Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok((value, is_bound)),
                 _ => Err(failure(
                     expr,
                     if self.is_condition() {
@@ -234,16 +214,24 @@ impl Template {
                 )),
             };
         }
-        let mut text = String::new();
+        let (mut text, mut is_bound) = (String::new(), false);
         let mut failed: Option<Failure> = None;
         for part in &self.parts {
-            match (part.text(scope), &mut failed) {
-                (Ok(part), _) => text += &part,
+            match (part.text(scope, witness), &mut failed) {
+                (Ok((part, _)), _) if text.len() + part.len() > MAX_TEXT => {
+                    let message = format!("the text around it has more than {MAX_TEXT} bytes, {MAX_TEXT} are allowed");
+                    failed = Some(Failure { missing: Vec::new(), expression: shortened(&self.source), message });
+                    break;
+                }
+                (Ok((part, bound)), _) => {
+                    text += &part;
+                    is_bound |= bound;
+                }
                 (Err(failure), Some(first)) => first.missing.extend(failure.missing),
                 (Err(failure), None) => failed = Some(failure),
             }
         }
-        failed.map_or(Ok(Value::String(text)), Err)
+        failed.map_or(Ok((Value::String(text), is_bound)), Err)
     }
 
     /// Reports names that no scope will ever hold.
@@ -297,7 +285,17 @@ impl Template {
 }
 
 fn failure(expr: &Expr, message: String) -> Failure {
-    Failure { missing: Vec::new(), expression: expr.source.clone(), message }
+    Failure { missing: Vec::new(), expression: shortened(&expr.source), message }
+}
+
+/// The beginning of a source, for messages.
+fn shortened(source: &str) -> String {
+    const SHOWN: usize = 200;
+    let mut shown: String = source.chars().take(SHOWN).collect();
+    if shown.len() < source.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn split(text: &str) -> Result<Vec<Part>, String> {
@@ -322,7 +320,8 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
-            let expr = Expr::compile(source).map_err(|message| format!("`{source}` is no expression: {message}"))?;
+            let expr = Expr::compile(source)
+                .map_err(|message| format!("`{}` is not an expression: {message}", shortened(source)))?;
             parts.push(Part::Expr(expr));
             rest = inside.get(end + 2..).unwrap_or_default();
         } else {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::assertion::{Check, Judge};
 use super::module::{self, Instance, for_each_template};
 use super::problem::{Problem, Problems};
-use super::render::{self, Scope};
+use super::render::{self, Found, Scope};
 use super::settings::{self, AccountSettings};
 use super::shape::{self, Stage};
 use super::stand_in::{self, StandIn};
@@ -160,7 +160,8 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let mut loader = Loader::new(inputs, files, problems);
     loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
     let Loader { files, mut instances, mut resources, checks, mut problems, .. } = loader;
-    let scopes = stand_in::scopes(&mut instances, &accounts, &mut problems);
+    let found = Found::new(instances.first().map(|root| secrets(&root.variables, &accounts)).unwrap_or_default());
+    let scopes = stand_in::scopes(&mut instances, &accounts, &found, &mut problems);
     for resource in &mut resources {
         if let Some(name) = scopes.get(resource.instance).and_then(|scope| resource.rendered_name(scope)) {
             resource.title = resource.kind.title(&name);
@@ -173,14 +174,14 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = super::rollout::rollout(&merged.rollout, &mut problems);
     let lints = lints::read(&merged.lints, checks.iter().map(|check| check.code.as_str()), &mut problems);
-    let accepts = accept::read(&merged.accepts, variables, &mut problems);
+    let accepts = accept::read(&merged.accepts, variables, &found, &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
-    let mut secrets = secrets(variables, &accounts);
-    scopes.secrets.iter().for_each(|secret| secrets.insert(secret));
+    found.add(&scopes.secrets);
     let mut judge = Judge::new(&checks, &instances, &lints);
     let stand_in = StandIn::new(&instances, scopes).try_out(&resources, &mut judge, &mut problems);
+    let access = settings::access(&merged.organization, accounts.clone(), variables, &found, &mut problems);
+    let secrets = found.secrets();
     let findings = judge.into_findings(&secrets);
-    let access = settings::access(&merged.organization, accounts.clone(), variables, &mut problems);
     let warnings = problems.masked(&secrets).into_result()?;
     Ok(Config {
         name,

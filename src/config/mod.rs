@@ -19,6 +19,7 @@ pub mod facts;
 mod grant;
 mod identity;
 pub mod json_schema;
+pub mod language;
 pub mod lints;
 mod load;
 pub mod module;

@@ -49,10 +49,8 @@ impl Instance {
             add(&mut varying, parent.varies(node));
             add(&mut live, uses(node).any(|name| hangs(&name, &parent.live, &["account", "organization"])));
             add(&mut tagged, parent.uses_tags(node));
-            if uses(node).any(|name| parent.is_sensitive(&name))
-                && let Some(declaration) = variables.declarations.get_mut(&key.text)
-            {
-                declaration.sensitive = true;
+            if uses(node).any(|name| parent.is_sensitive(&name)) {
+                variables.make_sensitive(&key.text);
             }
         }
         Self { variables, parent: Some(index), chain, varying, live: Arc::new(live), tagged }
@@ -74,9 +72,7 @@ impl Instance {
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
-        variable(name)
-            .and_then(|name| self.variables.declarations.get(name))
-            .is_some_and(|declaration| declaration.sensitive)
+        hangs(name, &self.variables.sensitive, &[])
     }
 }
 
@@ -114,7 +110,7 @@ impl Scopes {
             let scope = match instance.parent.and_then(|parent| scopes.list.get(parent)) {
                 Some(outer) => {
                     let values = scopes.inputs(instance, instances, &outer.clone());
-                    root.of_module(&values, &instance.live)
+                    root.of_module(&values, &instance.variables, &instance.live)
                 }
                 None => root.clone(),
             };

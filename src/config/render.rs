@@ -6,15 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use minijinja::value::Object;
+use minijinja::value::{Object, ValueKind};
 
-use super::expr::{Failure, ROOTS, Template, to_jinja};
+use super::expr::{Failure, ROOTS, Template, Verdict, to_jinja};
+use super::module::Instance;
 use super::problem::{Problem, Problems};
 use super::tree::{Key, Node, Place, Table, Value};
 use super::vars::{Values, Variables};
 use crate::org::{Account, Organization};
+use crate::resource::secret::{Secrets, is_short};
 
 /// What stands for the text of an account that is not known yet.
 pub const STAND_IN: &str = "stand-in";
@@ -32,6 +34,35 @@ pub struct Scope {
     knowledge: Knowledge,
     /// Variables whose values hang on the account or the organization.
     live: Arc<BTreeSet<String>>,
+    /// Variables whose values are sensitive.
+    sensitive: Arc<BTreeSet<String>>,
+    /// What was made of sensitive values so far.
+    found: Found,
+}
+
+/// The sensitive values of a run, for every scope of it to add what its expressions made of them.
+#[derive(Debug, Clone, Default)]
+pub struct Found(Arc<Mutex<Secrets>>);
+
+impl Found {
+    /// Begins with these.
+    pub fn new(secrets: Secrets) -> Self {
+        Self(Arc::new(Mutex::new(secrets)))
+    }
+
+    /// All there are by now.
+    pub fn secrets(&self) -> Secrets {
+        self.with(|secrets| secrets.clone())
+    }
+
+    /// Adds these.
+    pub fn add(&self, others: &Secrets) {
+        self.with(|secrets| secrets.extend(others));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Secrets) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Whether the account and the organization are real.
@@ -61,14 +92,12 @@ type Pairs<'a> = BTreeMap<&'a str, minijinja::Value>;
 impl Scope {
     /// Variables alone.
     pub fn directory(values: &Values) -> Self {
-        let context = minijinja::Value::from(Pairs::from([("var", jinja_values(values))]));
-        Self { context, knowledge: Knowledge::Real, live: Arc::default() }
+        Self::new(Pairs::from([("var", jinja_values(values))]), Knowledge::Real)
     }
 
     /// Variables and the organization.
     pub fn organization(values: &minijinja::Value, organization: &Organization) -> Self {
-        let context = minijinja::Value::from(organization_pairs(values, organization));
-        Self { context, knowledge: Knowledge::Real, live: Arc::default() }
+        Self::new(organization_pairs(values, organization), Knowledge::Real)
     }
 
     /// Everything.
@@ -83,7 +112,7 @@ impl Scope {
         ]);
         let mut pairs = organization_pairs(values, organization);
         pairs.insert("account", account.into());
-        Self { context: pairs.into(), knowledge: Knowledge::Real, live: Arc::default() }
+        Self::new(pairs, Knowledge::Real)
     }
 
     /// Variables, and stand-ins for the account and the organization.
@@ -96,19 +125,40 @@ impl Scope {
             ("tags", minijinja::Value::from_object(AnyTag)),
         ]);
         let organization = Pairs::from([("id", "o-standinstandin".into()), ("management_account", STAND_IN_ID.into())]);
-        let context = Pairs::from([
+        let pairs = Pairs::from([
             ("var", jinja_values(values)),
             ("account", account.into()),
             ("organization", organization.into()),
             ("partition", "aws".into()),
         ]);
-        Self { context: context.into(), knowledge: Knowledge::StandIn, live: Arc::default() }
+        Self::new(pairs, Knowledge::StandIn)
+    }
+
+    fn new(pairs: Pairs<'_>, knowledge: Knowledge) -> Self {
+        let (live, sensitive, found) = (Arc::default(), Arc::default(), Found::default());
+        Self { context: pairs.into(), knowledge, live, sensitive, found }
+    }
+
+    /// The same for the root of these instances.
+    #[must_use]
+    pub(super) fn hiding_of(self, instances: &[Instance], found: &Found) -> Self {
+        match instances.first() {
+            Some(root) => self.hiding(&root.variables, found),
+            None => self,
+        }
+    }
+
+    /// The same, where these variables have sensitive values; what expressions make of them is added to `found`.
+    #[must_use]
+    pub fn hiding(self, variables: &Variables, found: &Found) -> Self {
+        Self { sensitive: variables.sensitive.clone(), found: found.clone(), ..self }
     }
 
     /// The same for the variables of a module, of which `live` hang on the account or the organization.
     #[must_use]
-    pub fn of_module(&self, values: &Values, live: &Arc<BTreeSet<String>>) -> Self {
-        Self { live: live.clone(), ..self.with([("var", jinja_values(values))]) }
+    pub fn of_module(&self, values: &Values, variables: &Variables, live: &Arc<BTreeSet<String>>) -> Self {
+        let sensitive = variables.sensitive.clone();
+        Self { live: live.clone(), sensitive, ..self.with([("var", jinja_values(values))]) }
     }
 
     /// The same with more names.
@@ -120,12 +170,53 @@ impl Scope {
         Self { context: pairs.into(), ..self.clone() }
     }
 
-    /// The value of a template.
+    /// The value of a template. What an expression makes of a sensitive value is noted as one.
     ///
     /// # Errors
     /// Why it has none.
     pub fn eval(&self, template: &Template, place: &Place) -> Result<Value, Failure> {
-        template.eval(&self.context, place)
+        let evaluated = template.eval(&self.context, place, &mut |names, value| {
+            if names.iter().any(|name| self.is_sensitive(name)) {
+                self.found.with(|found| note(value, found))
+            } else if !template.is_condition() && names.iter().any(|name| self.holds_sensitive(name)) {
+                Verdict::Masked
+            } else {
+                Verdict::Kept
+            }
+        });
+        match evaluated {
+            Ok((value, is_bound)) => {
+                if let Value::String(text) = &value
+                    && is_bound
+                {
+                    self.found.with(|found| found.insert(text));
+                }
+                Ok(value)
+            }
+            // What went wrong may be said in words of the value.
+            Err(failure) if template.uses().any(|name| self.is_sensitive(name)) => Err(Failure {
+                message: "it cannot be evaluated, and why is as sensitive as the value".to_owned(),
+                ..failure
+            }),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether the value of a dotted name is sensitive.
+    fn is_sensitive(&self, name: &str) -> bool {
+        match name.strip_prefix("var.") {
+            Some(variable) => self.sensitive.contains(variable.split('.').next().unwrap_or_default()),
+            None => name == "var" && !self.sensitive.is_empty(),
+        }
+    }
+
+    /// Whether something sensitive is in the value of a dotted name: in the roles and policies that a check looks at.
+    fn holds_sensitive(&self, name: &str) -> bool {
+        if ROOTS.contains(&name.split('.').next().unwrap_or_default()) {
+            return false;
+        }
+        let value = name.split('.').try_fold(self.context.clone(), |value, step| value.get_attr(step));
+        self.found.with(|found| !found.is_empty() && value.is_ok_and(|value| holds(&value, found)))
     }
 
     /// Whether its account and organization stand for any.
@@ -141,6 +232,42 @@ impl Scope {
             None => name.starts_with("account") || name.starts_with("organization"),
         };
         self.stands_in() && template.uses().any(hangs)
+    }
+}
+
+/// Notes every text and number of a value that was made of a sensitive one, and says whether one of them is too short to
+/// be told within a longer text. A truth value tells nothing by itself.
+fn note(value: &minijinja::Value, found: &mut Secrets) -> Verdict {
+    match value.kind() {
+        ValueKind::String | ValueKind::Number => {
+            let text = value.to_string();
+            if !STAND_INS.contains(&text.as_str()) {
+                found.insert(&text);
+            }
+            if is_short(&text) { Verdict::Bound } else { Verdict::Kept }
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            // The items of a list are never part of a longer text.
+            value.try_iter().into_iter().flatten().for_each(|item| _ = note(&item, found));
+            Verdict::Kept
+        }
+        _ => Verdict::Kept,
+    }
+}
+
+/// Whether a text in a value holds one of `found`. Keys of maps are looked at, too.
+fn holds(value: &minijinja::Value, found: &Secrets) -> bool {
+    match (value.kind(), value.as_str()) {
+        (_, Some(text)) => found.holds(text),
+        (ValueKind::Map, _) => value
+            .try_iter()
+            .into_iter()
+            .flatten()
+            .any(|key| holds(&key, found) || value.get_item(&key).is_ok_and(|item| holds(&item, found))),
+        (ValueKind::Seq | ValueKind::Iterable, _) => {
+            value.try_iter().into_iter().flatten().any(|item| holds(&item, found))
+        }
+        _ => false,
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Span};
 
 use super::check;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::render::{self, Scope};
+use super::render::{self, Found, Scope};
 use super::tree::{Node, Place, Table, Value};
 use super::vars::{Values, Variables};
 use crate::desired::Limits;
@@ -150,9 +150,10 @@ pub fn access(
     organization: &Table,
     accounts: Vec<AccountSettings>,
     variables: &Variables,
+    found: &Found,
     problems: &mut Problems,
 ) -> Access {
-    let global = Scope::directory(&variables.effective(&Values::new()));
+    let global = Scope::directory(&variables.effective(&Values::new())).hiding(variables, found);
     let mut text = |node: Option<&Node>, scope: &Scope, rule: Option<Rule>| -> Option<String> {
         let rendered = render::render_alone(node?, "the access to accounts", scope, variables, problems)?;
         let text = rendered.as_str()?;
@@ -167,7 +168,7 @@ pub fn access(
     let per_account = accounts
         .into_iter()
         .map(|settings| {
-            let scope = Scope::directory(&variables.effective(&settings.values));
+            let scope = Scope::directory(&variables.effective(&settings.values)).hiding(variables, found);
             let role = text(settings.access_role.as_ref(), &scope, None);
             (settings, role)
         })

@@ -10,7 +10,7 @@ use super::expand::{LeftOut, attached_but_left_out};
 use super::load::{Kind, Resource, twice};
 use super::module::{Instance, Scopes, for_each_template};
 use super::problem::{Problem, Problems};
-use super::render::{self, Scope};
+use super::render::{self, Found, Scope};
 use super::settings::AccountSettings;
 use super::shape::{self, Stage};
 use super::tree::{Node, Place};
@@ -34,12 +34,18 @@ pub(super) struct StandIn<'a> {
 }
 
 /// What expressions see in every instance, for an account that stands for any; says what is wrong with inputs.
-pub(super) fn scopes(instances: &mut [Instance], accounts: &[AccountSettings], problems: &mut Problems) -> Scopes {
+pub(super) fn scopes(
+    instances: &mut [Instance],
+    accounts: &[AccountSettings],
+    found: &Found,
+    problems: &mut Problems,
+) -> Scopes {
     let mut values = instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
     for (name, value) in accounts.iter().flat_map(|account| &account.values) {
         values.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    let scopes = Scopes::new(instances, &Scope::stand_in(&values));
+    let root = Scope::stand_in(&values);
+    let scopes = Scopes::new(instances, &root.hiding_of(instances, found));
     problems.extend(scopes.problems.iter().map(|(_, problem)| problem.clone()));
     for (index, input) in &scopes.refused {
         if let Some(instance) = instances.get_mut(*index) {

@@ -10,7 +10,10 @@ use crate::resource::role::{Mode, PolicyRef};
 
 mod checks;
 mod grants;
+mod language;
+mod limits;
 mod modules;
+mod secrets;
 
 const ROLE: &str = "
 [[role]]
@@ -547,7 +550,7 @@ fn wrong_expressions_are_refused() {
         (described("{{ acount.id }}"), &["`acount` is unknown", "did you mean `account`?"]),
         (described("{{ account.nme }}"), &["`account.nme` is unknown", "did you mean `name`?"]),
         (described("{{ account.id"), &["no matching `}}`"]),
-        (described("{{ 1 + }}"), &["`1 +` is no expression"]),
+        (described("{{ 1 + }}"), &["`1 +` is not an expression"]),
         (described("${a{{ account.id }}}"), &["cannot stand inside `${…}`"]),
         (described("{{ 1 }}"), &["`description` must be a string, not an integer"]),
         (described("a {{ [1] }}"), &["cannot stand inside a text"]),

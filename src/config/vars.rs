@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -109,6 +110,8 @@ pub struct Variables {
     pub faulty: BTreeSet<String>,
     /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
     pub module: Option<ModuleInputs>,
+    /// The names of those whose values are sensitive.
+    pub sensitive: Arc<BTreeSet<String>>,
 }
 
 /// What a `[[module]]` gives for the variables of its source.
@@ -139,6 +142,7 @@ impl Variables {
         let mut variables = Self::default();
         variables.declare(declared, problems);
         variables.declare_from_accounts(accounts, problems);
+        variables.note_sensitive();
         variables.read_environment(sources.environment, problems);
         for path in sources.files {
             variables.read_file(path, problems);
@@ -153,6 +157,7 @@ impl Variables {
     pub fn of_module(declared: &Table, module: ModuleInputs, problems: &mut Problems) -> Self {
         let mut variables = Self::default();
         variables.declare(declared, problems);
+        variables.note_sensitive();
         for (key, _) in &module.vars.entries {
             if !variables.declarations.contains_key(&key.text) {
                 let message = format!("`{}` is not a variable of this module", key.text);
@@ -161,6 +166,19 @@ impl Variables {
             }
         }
         Self { module: Some(module), ..variables }
+    }
+
+    /// Makes one more variable sensitive.
+    pub fn make_sensitive(&mut self, name: &str) {
+        if let Some(declaration) = self.declarations.get_mut(name) {
+            declaration.sensitive = true;
+            Arc::make_mut(&mut self.sensitive).insert(name.to_owned());
+        }
+    }
+
+    fn note_sensitive(&mut self) {
+        let sensitive = self.declarations.values().filter(|declaration| declaration.sensitive);
+        self.sensitive = Arc::new(sensitive.map(|declaration| declaration.name.clone()).collect());
     }
 
     fn declare(&mut self, declared: &Table, problems: &mut Problems) {

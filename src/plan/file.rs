@@ -3,16 +3,14 @@
 //! A saved plan holds everything that apply needs, so that what was reviewed is what is written. Sensitive values are
 //! the exception: in their place stands a salted digest, and whoever loads the plan gives the values again.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::fingerprint::sha256;
 use super::{FORMAT, Plan, Reason};
 use crate::resource::secret::Secrets;
+use crate::resource::step::Step;
 
 /// Why a saved plan cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +28,6 @@ pub enum LoadError {
     #[error("the plan was made with another value of a sensitive variable; give the same values, or plan again")]
     Secret,
 }
-
-/// What begins the digest of a sensitive value, and what ends it. The digest is of the value or, where the value stands
-/// inside the JSON of a policy document, of the value as JSON writes it.
-const OPEN: &str = "(sensitive:sha256:";
-const CLOSE: &str = ")";
 
 /// Who vouches for a saved plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +62,7 @@ pub fn signature(bytes: &[u8], key: &[u8]) -> Signature {
 /// # Errors
 /// Never in practice: a plan is always JSON.
 pub fn save(plan: &Plan, secrets: &Secrets, salt: &str, key: Option<&[u8]>) -> Result<Vec<u8>, serde_json::Error> {
-    let mut value = hide(serde_json::to_value(plan)?, secrets, salt);
+    let mut value = secrets.hide(plan, salt);
     if let Some(members) = value.as_object_mut() {
         members.insert("format".to_owned(), Value::from(FORMAT));
         members.insert("salt".to_owned(), Value::from(salt));
@@ -95,102 +88,41 @@ pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
         return Err(LoadError::Format { found: found.to_owned() });
     }
     let salt = value.get("salt").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let value = reveal(value, secrets, &salt).ok_or(LoadError::Secret)?;
+    let value = secrets.reveal(value, &salt).ok_or(LoadError::Secret)?;
     serde_json::from_value(value).map_err(LoadError::Damaged)
-}
-
-/// Puts salted digests in the place of sensitive values.
-pub(super) fn hide(value: Value, secrets: &Secrets, salt: &str) -> Value {
-    let mut replace: Vec<(String, String)> = spellings(secrets).map(|text| (token(&text, salt), text)).collect();
-    // Longer ones first: a secret within another must not break it.
-    replace.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
-    let hide = |text: &str| replace.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(secret, token));
-    rewrite(value, &hide)
-}
-
-/// Puts sensitive values back in the place of their digests; `None` where one is not among `secrets`.
-pub(super) fn reveal(value: Value, secrets: &Secrets, salt: &str) -> Option<Value> {
-    let known: BTreeMap<String, String> = spellings(secrets).map(|text| (token(&text, salt), text)).collect();
-    let reveal = |text: &str| known.iter().fold(text.to_owned(), |text, (token, secret)| text.replace(token, secret));
-    let value = rewrite(value, &reveal);
-    (!holds_token(&value)).then_some(value)
-}
-
-/// Each sensitive value as it is, and as JSON writes it where that differs.
-fn spellings(secrets: &Secrets) -> impl Iterator<Item = String> {
-    secrets.iter().flat_map(|secret| {
-        let json = Value::from(secret).to_string();
-        let inner = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
-        let escaped = (inner != secret).then_some(inner);
-        [Some(secret.to_owned()), escaped].into_iter().flatten()
-    })
-}
-
-fn token(secret: &str, salt: &str) -> String {
-    let hex = sha256(format!("{salt}:{secret}").as_bytes());
-    format!("{OPEN}{hex}{CLOSE}")
-}
-
-fn rewrite(value: Value, text: &dyn Fn(&str) -> String) -> Value {
-    match value {
-        Value::String(one) => Value::String(text(&one)),
-        Value::Array(items) => items.into_iter().map(|item| rewrite(item, text)).collect(),
-        Value::Object(members) => {
-            Value::Object(members.into_iter().map(|(key, value)| (text(&key), rewrite(value, text))).collect())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
-    }
-}
-
-fn holds_token(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(OPEN),
-        Value::Array(items) => items.iter().any(holds_token),
-        Value::Object(members) => members.iter().any(|(key, value)| key.contains(OPEN) || holds_token(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 impl Plan {
     /// The plan as `--format json` prints it: every sensitive value masked, inside documents too. An account's `error`
     /// is a sentence; what AWS answered stands in parts in `error_detail`.
     pub fn shown(&self, secrets: &Secrets) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let mut value = secrets.shown(self);
         let accounts = value.get_mut("accounts").and_then(Value::as_array_mut).into_iter().flatten();
         for (shown, account) in accounts.zip(&self.accounts) {
             if let (Some(members), Some(reason)) = (shown.as_object_mut(), &account.error) {
-                let detail = members.insert("error".to_owned(), Value::from(reason.to_string()));
+                let detail = members.insert("error".to_owned(), Value::from(secrets.mask(&reason.to_string())));
                 if let (Reason::Aws(_), Some(detail)) = (reason, detail) {
                     members.insert("error_detail".to_owned(), detail);
                 }
             }
+            let changes = shown.get_mut("changes").and_then(Value::as_array_mut).into_iter().flatten();
+            for (shown, change) in changes.zip(&account.changes) {
+                let steps = shown.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten();
+                steps.zip(&change.steps).for_each(|(shown, step)| mask_document(shown, step, secrets));
+            }
         }
-        let steps = value
-            .get_mut("accounts")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-            .filter_map(|account| account.get_mut("changes").and_then(Value::as_array_mut))
-            .flatten()
-            .filter_map(|change| change.get_mut("steps").and_then(Value::as_array_mut))
-            .flatten();
-        for step in steps {
-            mask_document(step, secrets);
-        }
-        secrets.mask_value(&value)
+        value
     }
 }
 
-/// Masks the document of a step, in which JSON may write a value otherwise than it is.
-fn mask_document(step: &mut Value, secrets: &Secrets) {
-    for name in ["document", "trust"] {
-        if let Some(Value::String(text)) = step.get_mut(name)
-            && let Ok(document) = serde_json::from_str::<Value>(text)
-        {
-            let masked = secrets.mask_value(&document);
-            if masked != document {
-                *text = masked.to_string();
-            }
-        }
+/// Masks the document of a step as a document: what is JSON stays JSON.
+fn mask_document(shown: &mut Value, step: &Step, secrets: &Secrets) {
+    if let Some((name, text)) = step.document()
+        && let Ok(document) = serde_json::from_str::<Value>(text)
+        && let Some(members) = shown.as_object_mut()
+    {
+        let masked = secrets.mask_value(&document);
+        let text = if masked == document { text.to_owned() } else { masked.to_string() };
+        members.insert(name.to_owned(), Value::from(text));
     }
 }

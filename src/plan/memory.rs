@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::file::hide;
 use super::fingerprint::{canonical, sha256, statement};
 use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind};
 use crate::diff::is_system_tag;
@@ -138,7 +137,7 @@ impl Seen<'_> {
     }
 
     fn digests(self, salt: &str) -> Items {
-        let digest = |text: &str| sha256(format!("{salt}:{text}").as_bytes()).chars().take(DIGEST).collect::<String>();
+        let digest = |text: &str| digest(salt, text);
         let part = |(name, value): (String, String)| match value.as_str() {
             // The name says it all, and is one of AWS's own.
             "" => (name, value),
@@ -161,8 +160,36 @@ impl Seen<'_> {
             Self::Policy(policy) => (None, Some(policy.arn.to_string())),
             Self::Grant(_) => (None, None),
         };
-        Converged { unique_id, arn, values: hide(self.values(), secrets, salt), items: self.digests(salt) }
+        let mut items = self.digests(salt);
+        for names in items.values_mut() {
+            *names = std::mem::take(names)
+                .into_iter()
+                .map(|(name, value)| (if secrets.occurs_in(&name) { digest(salt, &name) } else { name }, value))
+                .collect();
+        }
+        Converged { unique_id, arn, values: secrets.hide(&self.values(), salt), items }
     }
+}
+
+fn digest(salt: &str, text: &str) -> String {
+    sha256(format!("{salt}:{text}").as_bytes()).chars().take(DIGEST).collect()
+}
+
+/// `seen` with the names that are remembered as digests, because they hold a sensitive value, as digests.
+fn named_alike(known: &Items, mut seen: Items, salt: &str) -> Items {
+    for (attribute, names) in &mut seen {
+        let Some(known) = known.get(attribute) else { continue };
+        let unseen: BTreeSet<&String> = known.keys().filter(|name| !names.contains_key(*name)).collect();
+        if unseen.is_empty() {
+            continue;
+        }
+        let renamed = |(name, value): (String, String)| {
+            let digest = digest(salt, &name);
+            (if unseen.contains(&digest) { digest } else { name }, value)
+        };
+        *names = std::mem::take(names).into_iter().map(renamed).collect();
+    }
+    seen
 }
 
 /// Characters of a digest: 64 bits, to tell a few values of one item apart.
@@ -198,7 +225,13 @@ impl Memory {
             return Cause::Unknown;
         }
         let known = self.resources.get(address);
-        let [before, after] = [before, after].map(|seen| seen.map(|seen| seen.digests(&self.salt)));
+        let [before, after] = [before, after].map(|seen| {
+            let seen = seen.map(|seen| seen.digests(&self.salt));
+            match known {
+                Some(known) => seen.map(|seen| named_alike(&known.items, seen, &self.salt)),
+                None => seen,
+            }
+        });
         if let (Some(known), Some(before), Some(after)) = (known, &before, &after) {
             for diff in diffs {
                 diff.cause = blame(&known.items, before, after).get(&diff.attribute).copied();

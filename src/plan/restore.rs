@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::file::reveal;
 use super::fingerprint::is_as_left;
 use super::memory::remember;
 use super::{Finding, ResourceKind, Settings};
@@ -72,7 +71,9 @@ fn take_back(
         let now = remember(address, live, salt, &settings.secrets).map(|now| now.values).unwrap_or_default();
         return if is_as_found(before, &now) { Ok(()) } else { Err("is not as the run left it".to_owned()) };
     }
-    let before = reveal(before.clone(), &settings.secrets, salt)
+    let before = settings
+        .secrets
+        .reveal(before.clone(), salt)
         .ok_or("held a sensitive value that is not among those given now")?;
     let damaged = || "cannot be made of what is recorded".to_owned();
     let was = Recorded { value: &before, settings };

@@ -13,6 +13,9 @@ use crate::resource::secret::Secrets;
 /// The version of a notice's JSON.
 pub const FORMAT: &str = "rolecall-notice/1";
 
+/// What holds words of the program and never a value.
+const WORDS: [&str; 7] = ["action", "attributes", "cause", "command", "format", "outcome", "standing"];
+
 /// How many resources the text names before it counts the rest.
 const NAMED: usize = 10;
 
@@ -92,12 +95,13 @@ impl Run<'_> {
             "text": escaped(&secrets.mask(&text)), "format": FORMAT, "command": command, "name": name,
             "organization_id": organization_id, "exit_code": exit, "summary": summary, "changes": changes,
         });
-        secrets.mask_value(&notice)
+        secrets.mask_texts(&notice, &WORDS)
     }
 }
 
 /// The notice of a run that ended before its work was done, perhaps before anything was known of it.
-pub fn stopped(command: &str, exit: u8, why: &str) -> Value {
+pub fn stopped(command: &str, exit: u8, why: &str, secrets: &Secrets) -> Value {
+    let why = secrets.mask(why);
     let text = format!("rolecall {command}: error: {why}");
     json!({ "text": escaped(&text), "format": FORMAT, "command": command, "exit_code": exit, "error": why })
 }

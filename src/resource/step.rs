@@ -148,4 +148,33 @@ impl Step {
             Self::DeleteRole { .. } => Operation::DeleteRole,
         }
     }
+
+    /// The JSON text that it sends, with the name of its parameter.
+    pub fn document(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::CreateRole { trust, .. } => Some(("trust", trust)),
+            Self::CreatePolicy { document, .. }
+            | Self::CreatePolicyVersion { document, .. }
+            | Self::UpdateAssumeRolePolicy { document, .. }
+            | Self::PutRolePolicy { document, .. }
+            | Self::PutUserPolicy { document, .. }
+            | Self::PutGroupPolicy { document, .. } => Some(("document", document)),
+            Self::DeletePolicyVersion { .. }
+            | Self::TagPolicy { .. }
+            | Self::UntagPolicy { .. }
+            | Self::DeletePolicy { .. }
+            | Self::UpdateRole { .. }
+            | Self::PutRolePermissionsBoundary { .. }
+            | Self::DeleteRolePermissionsBoundary { .. }
+            | Self::TagRole { .. }
+            | Self::UntagRole { .. }
+            | Self::AttachRolePolicy { .. }
+            | Self::DetachRolePolicy { .. }
+            | Self::DeleteRolePolicy { .. }
+            | Self::DeleteUserPolicy { .. }
+            | Self::DeleteGroupPolicy { .. }
+            | Self::RemoveRoleFromInstanceProfile { .. }
+            | Self::DeleteRole { .. } => None,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::backend::Backend;
 use super::clock::{Clock, written};
 use super::run::{Chain, Entry, Logged, RunHeader};
 use super::{StoreError, key};
+use crate::resource::secret::Digests;
 
 /// Lines in one write at most.
 const TOGETHER: usize = 4096;
@@ -25,6 +26,7 @@ pub struct RunLog {
     /// How writing went so far.
     result: watch::Receiver<Result<(), StoreError>>,
     clock: Arc<dyn Clock>,
+    digests: Arc<Digests>,
 }
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
@@ -41,6 +43,7 @@ impl RunLog {
     pub(super) async fn open(
         backend: Arc<dyn Backend>,
         clock: Arc<dyn Clock>,
+        digests: Arc<Digests>,
         header: &RunHeader,
     ) -> Result<Self, StoreError> {
         let mut file = File { log: key::log(&header.run), backend, chain: Chain::default(), parts: 0 };
@@ -49,7 +52,7 @@ impl RunLog {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (tell, result) = watch::channel(Ok(()));
         tokio::spawn(file.write_all(receiver, tell));
-        Ok(Self { sender, result, clock })
+        Ok(Self { sender, result, clock, digests })
     }
 
     /// Records an entry. Returns once it is durable.
@@ -94,7 +97,10 @@ impl RunLog {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    fn logged(&self, entry: Entry) -> Logged {
+    fn logged(&self, mut entry: Entry) -> Logged {
+        if let Some(address) = entry.address_mut() {
+            *address = self.digests.hide(address);
+        }
         Logged { at: written(self.clock.now()), entry }
     }
 }

@@ -40,6 +40,7 @@ pub use record::{AccountRecord, ResourceRecord};
 pub use run::{Entry, Logged, RunHeader, RunOutline, RunRecord, Runs};
 
 use crate::org::AccountId;
+use crate::resource::secret::{Digests, Secrets};
 use backend::{Condition, Object, Version};
 use clock::{Clock, System};
 
@@ -90,6 +91,8 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     owner: Owner,
     origin: Origin,
+    /// What is sensitive in addresses and ARNs, as it is kept.
+    digests: Arc<Digests>,
     /// The accounts that were read or written, each as it was then.
     versions: Arc<Mutex<BTreeMap<AccountId, Condition>>>,
 }
@@ -124,6 +127,12 @@ impl Store {
         Ok(Self::find(backend, name, organization).await?.map(|(store, _)| store))
     }
 
+    /// The same, in which these values are kept as digests where they stand in an address or an ARN.
+    #[must_use]
+    pub fn hiding(self, secrets: &Secrets) -> Self {
+        Self { digests: Arc::new(Digests::new(secrets.clone(), &self.owner.salt)), ..self }
+    }
+
     /// What sensitive values are digested with: the same for the life of a state, and another for each. Where there is
     /// no state yet it is one that nobody has.
     pub fn salt(&self) -> &str {
@@ -155,7 +164,7 @@ impl Store {
             return Err(StoreError::Damaged { place: self.backend.place(&key), reason });
         }
         self.remember(account, Condition::Version(version));
-        Ok(record)
+        Ok(record.with_texts(&|text| self.digests.reveal(text)))
     }
 
     /// The accounts that have a record, in order.
@@ -176,7 +185,8 @@ impl Store {
             self.account(account).await?;
         }
         let condition = self.known(account).unwrap_or(Condition::Absent);
-        let version = self.write(&key::account(account), record, condition).await?;
+        let kept = record.clone().with_texts(&|text| self.digests.hide(text));
+        let version = self.write(&key::account(account), &kept, condition).await?;
         self.remember(account, Condition::Version(version));
         Ok(())
     }
@@ -207,7 +217,8 @@ impl Store {
             let reason = "a run's id is letters, digits, `-`, `_` and `.`".to_owned();
             return Err(StoreError::Write { place: self.backend.place(&key::log(&header.run)), reason });
         }
-        RunLog::open(Arc::clone(&self.backend), Arc::clone(&self.clock), header).await
+        let (backend, clock) = (Arc::clone(&self.backend), Arc::clone(&self.clock));
+        RunLog::open(backend, clock, Arc::clone(&self.digests), header).await
     }
 
     /// The newest runs in one line each, `limit` at most, the newest first. One whose record cannot be used hides no other.
@@ -277,7 +288,11 @@ impl Store {
             Ok::<_, StoreError>((self.backend.place(&key), bytes))
         });
         let parts: Vec<(String, Vec<u8>)> = parts.buffered(AT_ONCE).try_collect().await?;
-        run::decode(&parts)?.ok_or_else(none)
+        let mut record = run::decode(&parts)?.ok_or_else(none)?;
+        for address in record.entries.iter_mut().filter_map(|logged| logged.entry.address_mut()) {
+            *address = self.digests.reveal(address);
+        }
+        Ok(record)
     }
 
     /// A run in one line, from the ends of its record. `None` where it was killed before it began.
@@ -296,8 +311,14 @@ impl Store {
         organization: Option<&str>,
     ) -> Result<Option<(Self, Version)>, StoreError> {
         let owner = Owner { identity: Identity { organization: String::new(), name: name.to_owned() }, salt: salt() };
-        let mut store =
-            Self { backend, clock: Arc::new(System), owner, origin: Origin::Found, versions: Arc::default() };
+        let mut store = Self {
+            backend,
+            clock: Arc::new(System),
+            owner,
+            origin: Origin::Found,
+            digests: Arc::default(),
+            versions: Arc::default(),
+        };
         let Some((owner, version)) = store.read::<Owner>(key::IDENTITY).await? else {
             // Records whose owner is not known any more could be anybody's.
             if store.list(key::ACCOUNTS).await?.is_empty() {
@@ -325,6 +346,7 @@ impl Store {
             clock: Arc::new(System),
             owner,
             origin: Origin::New,
+            digests: Arc::default(),
             versions: Arc::default(),
         };
         if access == Access::Read {

@@ -23,6 +23,19 @@ impl AccountRecord {
     }
 }
 
+impl AccountRecord {
+    /// The same with `change` made of every address and ARN.
+    #[must_use]
+    pub(super) fn with_texts(mut self, change: &dyn Fn(&str) -> String) -> Self {
+        let changed = |(address, mut record): (String, ResourceRecord)| {
+            record.converged.arn = record.converged.arn.map(|arn| change(&arn));
+            (change(&address), record)
+        };
+        self.resources = self.resources.into_iter().map(changed).collect();
+        self
+    }
+}
+
 /// One resource as it was when it was last converged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourceRecord {

@@ -108,6 +108,22 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The resource it is about.
+    pub(super) fn address_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::ChangeStarted { address, .. }
+            | Self::StepStarted { address, .. }
+            | Self::StepFinished { address, .. }
+            | Self::ChangeFinished { address, .. } => Some(address),
+            Self::Unreadable { .. }
+            | Self::WaveStarted { .. }
+            | Self::WaveFinished { .. }
+            | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
 /// An entry and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Logged {

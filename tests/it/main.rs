@@ -31,6 +31,7 @@ mod readme;
 mod rollout;
 mod saved;
 mod schema;
+mod secrets;
 mod signals;
 mod state;
 #[allow(dead_code, reason = "not every test needs all of it")]

@@ -21,6 +21,7 @@ use crate::execute::{self, ChangeResult, Doers, Event, Halt, Journal, Patience, 
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
 use crate::plan::{Change, Plan};
+use crate::resource::secret::Discretion;
 use crate::resource::step::Step;
 use crate::sandbox::Sandbox;
 use crate::sandbox::world::World;
@@ -67,7 +68,7 @@ impl Stage {
         let output = cli::parse(["rolecall", "--quiet", "accounts"].map(Into::into)).unwrap().output;
         let sandbox = Sandbox::new(World::demo());
         let http = sandbox.http_client();
-        let stage = Self { directory, sandbox, http, scope, console: Console::new(&output) };
+        let stage = Self { directory, sandbox, http, scope, console: Console::new(&output, Discretion::default()) };
         stage.write(text);
         stage
     }

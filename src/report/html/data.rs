@@ -15,6 +15,9 @@ use crate::report::subject::{Listed, Subject, View, words};
 use crate::report::unread::{self, Accounts, Unread};
 use crate::resource::secret::Secrets;
 
+/// What holds words of the page's own and never a value.
+pub const WORDS: [&str; 8] = ["action", "code", "kind", "operations", "standing", "status", "view", "weight"];
+
 /// The place of each account in the list of accounts.
 type Places = BTreeMap<AccountId, usize>;
 
@@ -138,7 +141,7 @@ fn trust_map(map: &TrustMap, secrets: &Secrets) -> Value {
                 Place::Member { name, ou } => json!({"name": name, "ou": ou}),
                 Place::Outsider { name } => json!({"name": name, "outsider": true}),
             };
-            (id.to_string(), place)
+            (secrets.mask(id.as_str()), place)
         })
         .collect();
     let trusts: Vec<Value> = map
@@ -152,8 +155,8 @@ fn trust_map(map: &TrustMap, secrets: &Secrets) -> Value {
                 Caller::Service(name) => ("service", name.clone()),
                 Caller::Other(name) => ("other", name.clone()),
             };
-            let conditions: BTreeMap<&String, Vec<String>> =
-                trust.conditions.iter().map(|(key, all)| (key, demands(key, all, secrets))).collect();
+            let conditions: BTreeMap<String, Vec<String>> =
+                trust.conditions.iter().map(|(key, all)| (secrets.mask(key), demands(key, all, secrets))).collect();
             json!({"kind": kind, "caller": name, "principals": trust.principals, "conditions": conditions,
                 "role": trust.role, "accounts": trust.accounts})
         })

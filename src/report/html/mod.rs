@@ -41,7 +41,7 @@ pub fn drift(drift: &Drift, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn 
 
 fn write(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
     let Subject { view, plan, summary, changes } = subject;
-    let data = secrets.mask_value(&data::data(subject, trusts, secrets));
+    let data = secrets.mask_texts(&data::data(subject, trusts, secrets), &data::WORDS);
     let text = |text: &str| escaped(&secrets.mask(text));
     let either = |of_plan: &str, of_drift: &str| if *view == View::Plan { of_plan } else { of_drift }.to_owned();
     fill(PAGE, out, &|place| match place {
