@@ -77,7 +77,7 @@ pub struct Plan {
     /// The digest of the desired state.
     pub desired_digest: String,
     /// What it was narrowed to, and whether it prunes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Scope::is_default")]
     pub scope: Scope,
     /// Accounts in order of id.
     pub accounts: Vec<AccountPlan>,

@@ -28,6 +28,13 @@ pub struct Scope {
     pub prune: bool,
 }
 
+impl Scope {
+    /// Whether it is everything, without pruning.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Why a change of a saved plan is not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
