@@ -24,6 +24,7 @@ mod laws;
 mod lease;
 mod moto;
 mod negative;
+mod ownership;
 mod paths;
 mod permissions;
 mod pipelines;
