@@ -146,7 +146,7 @@ async fn told(pulse: &Shared, args: &DriftArgs, survey: &Survey, look: Look<'_>,
     let saved = tokio::task::spawn_blocking(move || drift::save_metrics(&path, &metrics)).await;
     // The endpoints still tell, and the next look may find the disk free again.
     if let Some(why) = saved.ok().and_then(Result::err).and_then(|stop| stop.summary()) {
-        console.say(&format!("warning: {why}"));
+        console.warn(&why);
     }
 }
 
