@@ -386,7 +386,8 @@ impl Scope<'_> {
 
     fn role_writes(&self, role: &Role) -> Vec<Operation> {
         use Operation::{
-            AttachRolePolicy, DeleteRolePermissionsBoundary, DeleteRolePolicy, DetachRolePolicy, PutRolePermissionsBoundary, PutRolePolicy, TagRole, UntagRole, UpdateAssumeRolePolicy, UpdateRole,
+            AttachRolePolicy, DeleteRolePermissionsBoundary, DeleteRolePolicy, DetachRolePolicy,
+            PutRolePermissionsBoundary, PutRolePolicy, TagRole, UntagRole, UpdateAssumeRolePolicy, UpdateRole,
         };
         let replaced = role.path.is_some();
         let attached = role.managed_policies.as_ref();

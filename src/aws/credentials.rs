@@ -151,7 +151,11 @@ mod tests {
         let cases: [(_, &[&str], _); 5] = [
             (none(), &[], "there are none in the environment"),
             (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, and"),
-            (none(), &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"], "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"),
+            (
+                none(),
+                &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"],
+                "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
+            ),
             (none(), &["AWS_SECRET_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"),
             (CredentialsError::provider_error(refused), &["AWS_PROFILE"], "IMDS is disabled"),
         ];

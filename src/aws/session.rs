@@ -102,7 +102,9 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
         .operation_attempt_timeout(Duration::from_secs(30))
         .operation_timeout(Duration::from_mins(3))
         .build();
-    endpoints(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))?;
+    endpoints(
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )?;
     // `BehaviorVersion::latest()` would change under us with an update of the SDK.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
@@ -206,7 +208,9 @@ mod tests {
     #[test]
     fn an_endpoint_that_is_no_url_is_named_with_its_variable() {
         let check = |name: &str, value: &str| endpoints([(name.to_owned(), value.to_owned())].into_iter());
-        for value in ["", "foo", "localhost:4566", "http://", "ftp://x", "htp:/x", "http://a b", "http://[::", "https:///x"] {
+        for value in
+            ["", "foo", "localhost:4566", "http://", "ftp://x", "htp:/x", "http://a b", "http://[::", "https:///x"]
+        {
             for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_IAM"] {
                 let text = check(name, value).unwrap_err().to_string();
                 assert!(text.contains(&format!("`{name}`: `{value}` is not the URL of an endpoint")), "{text}");

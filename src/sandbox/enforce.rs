@@ -84,7 +84,8 @@ pub(super) fn asked_tags(params: &Params) -> BTreeMap<String, Vec<String>> {
     let given = params.structs("Tags");
     let given: Vec<(&str, &str)> =
         given.iter().filter_map(|tag| Some((tag.get("Key")?, tag.get("Value").unwrap_or_default()))).collect();
-    let keys = given.iter().map(|(key, _)| (*key).to_owned()).chain(params.list("TagKeys").into_iter().map(str::to_owned));
+    let keys =
+        given.iter().map(|(key, _)| (*key).to_owned()).chain(params.list("TagKeys").into_iter().map(str::to_owned));
     let keys: Vec<String> = keys.collect();
     let mut context: BTreeMap<String, Vec<String>> =
         given.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), vec![(*value).to_owned()])).collect();

@@ -145,13 +145,17 @@ fn settings_of_aws_that_cannot_work_are_named() {
         (&[("AWS_PROFILE", "nope")], &["no AWS credentials", "AWS_PROFILE is `nope`"]),
         (&[key], &["AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"]),
         (&[secret], &["AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"]),
-        (&[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")], &["`AWS_ENDPOINT_URL`", "`localhost:4566` is not the URL"]),
+        (
+            &[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")],
+            &["`AWS_ENDPOINT_URL`", "`localhost:4566` is not the URL"],
+        ),
         (&[key, secret, ("AWS_ENDPOINT_URL", "")], &["`AWS_ENDPOINT_URL`", "`` is not the URL"]),
         (&[key, secret, ("AWS_ENDPOINT_URL_STS", "http://")], &["`AWS_ENDPOINT_URL_STS`", "`http://` is not the URL"]),
     ];
     for (env, words) in cases {
         let mut command = rolecall();
-        let run = run(command.args(["accounts", "-c"]).arg(desired.path()).envs(env.iter().copied())).exits(1).says(words);
+        let run =
+            run(command.args(["accounts", "-c"]).arg(desired.path()).envs(env.iter().copied())).exits(1).says(words);
         for word in ["Request {", "SdkBody", "EnvConfigError", "panicked", "s3cret-key"] {
             assert!(!run.text().contains(word), "{run:?}");
         }

@@ -233,7 +233,9 @@ async fn a_listing_that_comes_back_to_a_page_is_an_error_that_names_it() {
         ("ListPolicyVersions", only(&[], &["P1"], true)),
     ];
     for (listing, wanted) in listings {
-        for next in [|_: &str| "1".to_owned(), |marker: &str| if marker == "1" { "2".to_owned() } else { "1".to_owned() }] {
+        for next in
+            [|_: &str| "1".to_owned(), |marker: &str| if marker == "1" { "2".to_owned() } else { "1".to_owned() }]
+        {
             let fake = Fake::new(move |asked| {
                 let page = || format!("<IsTruncated>true</IsTruncated><Marker>{}</Marker>", next(asked.get("Marker")));
                 let empty = |members: &str| format!("<{members}></{members}>{}", page());
