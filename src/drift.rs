@@ -24,7 +24,8 @@ use who::Who;
 pub const FORMAT: &str = "rolecall-drift/1";
 
 /// The findings of a plan that say something about live IAM; the others are about applying it.
-const TELLING: [&str; 6] = ["adopt-path", "dead-principal", "external", "foreign-owner", "orphan", "unmanaged"];
+const TELLING: [&str; 7] =
+    ["adopt-path", "dead-principal", "external", "foreign-owner", "orphan", "unmanaged", "unmanaged-permissions"];
 
 /// What became of a difference. The order is the one of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -28,6 +28,7 @@
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
+//! - [`files`]: reads and writes the files that a user or a configuration names.
 //! - [`evaluate`]: what a policy allows.
 //! - [`verify`]: what to try of a role, and what the answers prove.
 //! - [`permissions`]: what the caller and the access role must be allowed, of the operations that `aws` calls by name.
@@ -59,6 +60,7 @@ pub mod drift;
 pub mod evaluate;
 pub mod execute;
 pub mod exit;
+pub mod files;
 pub mod lint;
 pub mod live;
 pub mod notify;

@@ -6,6 +6,9 @@
 //! - A role or policy at a path that is written may have to be replaced: whatever hangs on it is taken off and put back.
 //! - Creating with tags takes the permission to tag as well (Service Authorization Reference, `CreateRole`, `CreatePolicy`).
 //! - What is pruned has a name that nobody knows beforehand; its mark is a condition instead of a name.
+//! - Every write to a role or policy has the mark as a condition, so that IAM itself refuses what lost it since it was read:
+//!   `aws:ResourceTag` is a key of IAM's roles and policies, `aws:RequestTag` of what creates and tags them (Service
+//!   Authorization Reference, IAM). Principals of grants and instance profiles bear no mark.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,20 +94,47 @@ pub enum Tags {
 /// What somebody is allowed, to be put together and printed.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// The resources of each action, and whether only those that bear our mark.
-    actions: BTreeMap<(Option<String>, &'static str), BTreeSet<String>>,
+    /// The resources of each action, and on which condition.
+    actions: BTreeMap<(Condition, &'static str), BTreeSet<String>>,
+}
+
+/// On which condition something is allowed. The text is the directory's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Condition {
+    /// None.
+    Always,
+    /// The resource bears the mark.
+    Marked(String),
+    /// The resource bears the mark or none: it may be about to be adopted.
+    NotForeign(String),
+    /// The request gives the mark to a resource that is new, bears none, or has it already.
+    Marking(String),
+}
+
+impl Condition {
+    /// As IAM writes it.
+    fn to_value(&self) -> Option<Value> {
+        let on_resource = format!("aws:ResourceTag/{OWNER_TAG}");
+        Some(match self {
+            Self::Always => return None,
+            Self::Marked(mark) => json!({ "StringEquals": { on_resource: mark } }),
+            Self::NotForeign(mark) => json!({ "StringEqualsIfExists": { on_resource: mark } }),
+            Self::Marking(mark) => {
+                let in_request = format!("aws:RequestTag/{OWNER_TAG}");
+                json!({ "StringEquals": { in_request: mark }, "StringEqualsIfExists": { on_resource: mark } })
+            }
+        })
+    }
 }
 
 impl Policy {
     fn allow(&mut self, operations: &[Operation], resources: &[String]) {
-        for operation in operations {
-            self.actions.entry((None, operation.action())).or_default().extend(resources.iter().cloned());
-        }
+        self.allow_if(&Condition::Always, operations, resources);
     }
 
-    fn allow_marked(&mut self, mark: &str, operations: &[Operation], resources: &[String]) {
+    fn allow_if(&mut self, condition: &Condition, operations: &[Operation], resources: &[String]) {
         for operation in operations {
-            let key = (Some(mark.to_owned()), operation.action());
+            let key = (condition.clone(), operation.action());
             self.actions.entry(key).or_default().extend(resources.iter().cloned());
         }
     }
@@ -127,17 +157,16 @@ impl Policy {
 
     /// The policy document: actions on the same resources are one statement.
     pub fn to_value(&self) -> Value {
-        let mut statements: BTreeMap<(&Option<String>, Vec<&str>), Vec<&str>> = BTreeMap::new();
-        for ((mark, action), resources) in &self.actions {
-            statements.entry((mark, minimal(resources))).or_default().push(action);
+        let mut statements: BTreeMap<(&Condition, Vec<&str>), Vec<&str>> = BTreeMap::new();
+        for ((condition, action), resources) in &self.actions {
+            statements.entry((condition, minimal(resources))).or_default().push(action);
         }
         let statements: Vec<Value> = statements
             .into_iter()
-            .map(|((mark, resources), actions)| {
+            .map(|((condition, resources), actions)| {
                 let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
-                if let (Some(mark), Some(fields)) = (mark, statement.as_object_mut()) {
-                    let key = format!("aws:ResourceTag/{OWNER_TAG}");
-                    fields.insert("Condition".to_owned(), json!({ "StringEquals": { key: mark } }));
+                if let (Some(condition), Some(fields)) = (condition.to_value(), statement.as_object_mut()) {
+                    fields.insert("Condition".to_owned(), condition);
                 }
                 statement
             })
@@ -233,6 +262,14 @@ const POLICY_READS: &[Operation] =
 const ROLE_REMOVAL: &[Operation] = &[Operation::DetachRolePolicy, Operation::DeleteRolePolicy, Operation::DeleteRole];
 
 impl Scope<'_> {
+    fn marked(&self) -> Condition {
+        Condition::Marked(self.name.to_owned())
+    }
+
+    fn marking(&self) -> Condition {
+        Condition::Marking(self.name.to_owned())
+    }
+
     fn arn(&self, kind: &str, rest: &str) -> String {
         let text = self.stand_ins.iter().fold(rest.to_owned(), |text, stand_in| text.replace(stand_in, "*"));
         format!("arn:{}:iam::*:{kind}{text}", self.partition)
@@ -321,19 +358,35 @@ impl Scope<'_> {
         }
         let anywhere = self.anywhere("role", role.name.as_str());
         if role.ensure == Ensure::Absent || role.expires.is_some() || role.path.is_some() {
-            policy.allow(ROLE_REMOVAL, &anywhere);
+            policy.allow_if(&self.marked(), ROLE_REMOVAL, &anywhere);
             policy.allow(&[Operation::RemoveRoleFromInstanceProfile], &self.all("instance-profile"));
         }
         if role.ensure == Ensure::Absent {
             return;
         }
         let here = self.at("role", role.path.as_ref().map(IamPath::as_str), role.name.as_str());
-        policy.allow(&self.role_writes(role), &here);
+        policy.allow_if(&self.marking(), &[Operation::CreateRole, Operation::TagRole], &here);
+        policy.allow_if(&self.marked(), &self.role_writes(role), &here);
+        if role.adopt {
+            policy.allow_if(&Condition::NotForeign(self.name.to_owned()), &self.writes_before_adoption(role), &here);
+        }
+    }
+
+    /// What may be written to a role before it is given the mark: a policy of this directory that is deleted or moves is
+    /// taken off it first, and where it has as many tags as IAM keeps, some must go before one is added.
+    fn writes_before_adoption(&self, role: &Role) -> Vec<Operation> {
+        let policies_go = self.extras == Extras::Remove || self.moves(None);
+        let writes = [
+            (Operation::DetachRolePolicy, policies_go),
+            (Operation::DeleteRolePermissionsBoundary, self.moves(None)),
+            (Operation::UntagRole, role.tags.is_some() && role.manage.tags == Mode::Exclusive),
+        ];
+        writes.into_iter().filter(|(_, needed)| *needed).map(|(operation, _)| operation).collect()
     }
 
     fn role_writes(&self, role: &Role) -> Vec<Operation> {
         use Operation::{
-            AttachRolePolicy, CreateRole, DeleteRolePermissionsBoundary, DeleteRolePolicy, DetachRolePolicy,
+            AttachRolePolicy, DeleteRolePermissionsBoundary, DeleteRolePolicy, DetachRolePolicy,
             PutRolePermissionsBoundary, PutRolePolicy, TagRole, UntagRole, UpdateAssumeRolePolicy, UpdateRole,
         };
         let replaced = role.path.is_some();
@@ -346,19 +399,12 @@ impl Scope<'_> {
             _ => self.moves(None),
         };
         let writes = [
-            (CreateRole, true),
             (TagRole, true),
             (UpdateAssumeRolePolicy, true),
             (UntagRole, role.tags.is_some() && exclusive(role.manage.tags)),
             (UpdateRole, needs_details(role)),
             (AttachRolePolicy, replaced || moved || attached.is_some_and(|names| !names.is_empty())),
-            // A role that is adopted does not bear our mark yet when a policy of ours is pruned off it.
-            (
-                DetachRolePolicy,
-                moved
-                    || attached.is_some() && exclusive(role.manage.managed_policies)
-                    || role.adopt && self.extras == Extras::Remove,
-            ),
+            (DetachRolePolicy, moved || attached.is_some() && exclusive(role.manage.managed_policies)),
             (PutRolePolicy, replaced || inline.is_some_and(|policies| !policies.is_empty())),
             (DeleteRolePolicy, inline.is_some() && exclusive(role.manage.inline_policies)),
             (PutRolePermissionsBoundary, boundary.is_some_and(Option::is_some)),
@@ -376,11 +422,12 @@ impl Scope<'_> {
         policy.allow(&[Operation::ListPolicies], &["*".to_owned()]);
         let path = managed.path.as_ref().map(IamPath::as_str);
         let here = self.at("policy", path, managed.name.as_str());
-        let writes = [Operation::CreatePolicy, Operation::TagPolicy, Operation::CreatePolicyVersion];
-        policy.allow(&writes, &here);
-        policy.allow(&[Operation::DeletePolicyVersion], if path.is_some() { &anywhere } else { &here });
+        policy.allow_if(&self.marking(), &[Operation::CreatePolicy, Operation::TagPolicy], &here);
+        let marked = self.marked();
+        policy.allow_if(&marked, &[Operation::TagPolicy, Operation::CreatePolicyVersion], &here);
+        policy.allow_if(&marked, &[Operation::DeletePolicyVersion], if path.is_some() { &anywhere } else { &here });
         if path.is_some() {
-            policy.allow(&[Operation::DeletePolicy], &anywhere);
+            policy.allow_if(&marked, &[Operation::DeletePolicy], &anywhere);
         }
     }
 
@@ -404,9 +451,9 @@ impl Scope<'_> {
         policy.allow(ROLE_READS, &self.all("role"));
         policy.allow(POLICY_READS, &self.all("policy"));
         policy.allow(&[ListPolicies, ListRoles], &["*".to_owned()]);
-        policy.allow_marked(self.name, ROLE_REMOVAL, &self.all("role"));
-        policy.allow_marked(self.name, &[DeleteRolePermissionsBoundary], &self.all("role"));
-        policy.allow_marked(self.name, &[DeletePolicy, DeletePolicyVersion], &self.all("policy"));
+        policy.allow_if(&self.marked(), ROLE_REMOVAL, &self.all("role"));
+        policy.allow_if(&self.marked(), &[DeleteRolePermissionsBoundary], &self.all("role"));
+        policy.allow_if(&self.marked(), &[DeletePolicy, DeletePolicyVersion], &self.all("policy"));
         policy.allow(&[RemoveRoleFromInstanceProfile], &self.all("instance-profile"));
         // Grants bear no mark: they are ours by the name of an inline policy, which is no part of any ARN.
         policy.allow(&[DeleteRolePolicy], &self.all("role"));

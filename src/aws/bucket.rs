@@ -6,6 +6,7 @@
 //! Sources: Amazon S3 User Guide, "How to prevent object overwrites with conditional writes"; Amazon S3 API Reference,
 //! `PutObject`, `ListObjectsV2`.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use aws_config::SdkConfig;
@@ -106,7 +107,7 @@ impl Bucket {
         let asked = self.client.list_objects_v2().bucket(&self.name).prefix(&prefix).delimiter("/");
         let asked = asked.set_start_after(after);
         let mut names = Vec::new();
-        let mut token = None;
+        let (mut token, mut seen) = (None, BTreeSet::new());
         loop {
             let page = asked.clone().set_continuation_token(token).send().await;
             let page = page.map_err(|error| failure(call, &error))?;
@@ -116,7 +117,11 @@ impl Bucket {
             token = page.next_continuation_token;
             match (page.is_truncated, &token) {
                 (Some(true), None) => return Err(other(&call.because("the answer lacks `NextContinuationToken`"))),
-                (Some(true), Some(_)) => {}
+                (Some(true), Some(next)) if seen.insert(next.clone()) => {}
+                (Some(true), Some(_)) => {
+                    let why = "the listing does not end: its next page is one that was read already";
+                    return Err(other(&call.because(why)));
+                }
                 (None | Some(false), _) => break,
             }
         }
@@ -265,6 +270,14 @@ mod tests {
             asked[1].contains("continuation-token=one") && asked[2].contains("continuation-token=two"),
             "{asked:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_comes_back_to_a_page_is_an_error() {
+        let one = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>one</NextContinuationToken></ListBucketResult>";
+        let two = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>two</NextContinuationToken></ListBucketResult>";
+        let (_, bucket) = bucket(&[(200, one), (200, two), (200, one)]).await;
+        assert!(matches!(bucket.list("", "").await, Err(Failure::Other(text)) if text.contains("does not end")));
     }
 
     #[tokio::test]

@@ -64,7 +64,10 @@ impl Session {
             return Ok(credentials.clone());
         }
         let fetched = match &*self.source {
-            Source::Caller(chain) => chain.provide_credentials().await.map_err(|error| no_credentials(&error))?,
+            Source::Caller(chain) => {
+                let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+                chain.provide_credentials().await.map_err(|error| no_credentials(&error, env))?
+            }
             Source::Role(role) => role.assume().await?,
         };
         *held = Some(fetched.clone());
@@ -117,9 +120,15 @@ fn is_fresh(credentials: &Credentials, now: SystemTime) -> bool {
 }
 
 /// Says what a newcomer must do; the chain's own error is a list of internals.
-fn no_credentials(error: &CredentialsError) -> AwsError {
-    let reason = match error {
-        CredentialsError::CredentialsNotLoaded(_) => {
+fn no_credentials(error: &CredentialsError, env: impl Fn(&str) -> Option<String>) -> AwsError {
+    let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+    let reason = match (error, env(id).is_some(), env(secret).is_some(), env("AWS_PROFILE")) {
+        (CredentialsError::CredentialsNotLoaded(_), true, false, _) => format!("{id} is set and {secret} is not"),
+        (CredentialsError::CredentialsNotLoaded(_), false, true, _) => format!("{secret} is set and {id} is not"),
+        (CredentialsError::CredentialsNotLoaded(_), _, _, Some(profile)) => format!(
+            "AWS_PROFILE is `{profile}`, and the configuration files of AWS hold no such profile, or no credentials in it"
+        ),
+        (CredentialsError::CredentialsNotLoaded(_), ..) => {
             "there are none in the environment, the profiles, web identity, container or instance metadata".to_owned()
         }
         _ => chain(error),
@@ -138,11 +147,20 @@ mod tests {
     #[test]
     fn whoever_has_no_credentials_is_told_where_to_put_them() {
         let refused = std::io::Error::other("IMDS is disabled");
-        for (error, reason) in [
-            (CredentialsError::not_loaded_no_source(), "there are none in the environment"),
-            (CredentialsError::provider_error(refused), "IMDS is disabled"),
-        ] {
-            let text = no_credentials(&error).to_string();
+        let none = CredentialsError::not_loaded_no_source;
+        let cases: [(_, &[&str], _); 5] = [
+            (none(), &[], "there are none in the environment"),
+            (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, and"),
+            (
+                none(),
+                &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"],
+                "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
+            ),
+            (none(), &["AWS_SECRET_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"),
+            (CredentialsError::provider_error(refused), &["AWS_PROFILE"], "IMDS is disabled"),
+        ];
+        for (error, set, reason) in cases {
+            let text = no_credentials(&error, |name| set.contains(&name).then(|| "x".to_owned())).to_string();
             assert!(text.starts_with(&format!("credentials: no AWS credentials: {reason}")), "{text}");
             assert!(text.contains("set AWS_PROFILE"), "{text}");
         }

@@ -9,7 +9,7 @@ use aws_sdk_iam::types::{AttachedPolicy, EntityType, GroupDetail, PolicyDetail, 
 
 use super::accounts::Iam;
 use super::probe::Probing;
-use super::read::{boundary, document, name, next_page, role, tags};
+use super::read::{Pages, boundary, document, name, role, tags};
 use crate::org::{Account, AwsError};
 use crate::resource::Tags;
 use crate::resource::grant::Principal;
@@ -80,7 +80,7 @@ fn is_called(name: Option<&str>, wanted: &str) -> bool {
 async fn people(iam: &Iam) -> Result<People, AwsError> {
     let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let mut found = People::default();
-    let mut marker = None;
+    let (mut pages, mut marker) = (Pages::default(), None);
     loop {
         let request = iam.client.get_account_authorization_details().max_items(1000).set_marker(marker);
         let request = request.filter(EntityType::User).filter(EntityType::Group);
@@ -90,7 +90,7 @@ async fn people(iam: &Iam) -> Result<People, AwsError> {
             let name = call.required("GroupName", group.group_name.as_deref())?.to_ascii_lowercase();
             found.groups.insert(name, group);
         }
-        marker = next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(found);
         }

@@ -102,6 +102,9 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
         .operation_attempt_timeout(Duration::from_secs(30))
         .operation_timeout(Duration::from_mins(3))
         .build();
+    endpoints(
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )?;
     // `BehaviorVersion::latest()` would change under us with an update of the SDK.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
@@ -113,6 +116,9 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
         loader = loader.endpoint_url(endpoint);
     }
     let base = loader.load().await;
+    if let Some(url) = base.endpoint_url() {
+        endpoint_is_url("endpoint_url", url)?;
+    }
     let provider = match credentials {
         Some(credentials) => SharedCredentialsProvider::new(credentials),
         None => chain(&base, http).await,
@@ -120,6 +126,23 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
     let session = Session::new(Source::Caller(provider));
     let base = base.to_builder().credentials_provider(SharedCredentialsProvider::new(session.clone())).build();
     Ok((base, session))
+}
+
+/// Refuses endpoints in the environment that are no URL. The SDK would name its own request, and break over an empty one.
+fn endpoints(env: impl Iterator<Item = (String, String)>) -> Result<(), AwsError> {
+    for (name, value) in env.filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
+        endpoint_is_url(&name, &value)?;
+    }
+    Ok(())
+}
+
+fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
+    let url = value.parse::<http::Uri>().ok();
+    let is_url = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    });
+    let message = || format!("`{value}` is not the URL of an endpoint, such as https://sts.us-east-1.amazonaws.com");
+    if is_url { Ok(()) } else { Err(AwsError::before_any_call("configuration", Some(name), message())) }
 }
 
 /// The standard chain, with little patience for instance metadata: most machines have none.
@@ -176,4 +199,26 @@ fn partition(arn: &str) -> Option<Partition> {
     let rest = arn.strip_prefix("arn:")?;
     let (partition, _) = rest.split_once(':')?;
     (!partition.is_empty()).then(|| Partition(partition.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_no_url_is_named_with_its_variable() {
+        let check = |name: &str, value: &str| endpoints([(name.to_owned(), value.to_owned())].into_iter());
+        for value in
+            ["", "foo", "localhost:4566", "http://", "ftp://x", "htp:/x", "http://a b", "http://[::", "https:///x"]
+        {
+            for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_IAM"] {
+                let text = check(name, value).unwrap_err().to_string();
+                assert!(text.contains(&format!("`{name}`: `{value}` is not the URL of an endpoint")), "{text}");
+            }
+        }
+        for value in ["http://127.0.0.1:5000", "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/", "http://[::1]:80"] {
+            assert_eq!(check("AWS_ENDPOINT_URL_S3", value), Ok(()));
+        }
+        assert_eq!(check("AWS_ENDPOINT", "foo"), Ok(()));
+    }
 }

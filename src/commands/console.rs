@@ -1,6 +1,7 @@
 //! Where a command talks: data on standard output, everything else on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,6 +14,9 @@ use crate::report::progress::{Mode, Progress};
 use crate::report::style::{self, Style, Tone, Verbosity, count};
 use crate::resource::secret::{Discreet, Discretion, Secrets};
 use crate::telemetry::{Logs, Telemetry};
+
+/// How long nothing is said of something that takes long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a command talks, and how.
 #[derive(Debug, Clone)]
@@ -94,6 +98,18 @@ impl Console {
     /// Says what did not work and changes nothing about the end of the run. It is said even when quiet: nothing else tells.
     pub fn warn(&self, message: &str) {
         self.tell(&format!("{}: {message}", self.err.paint(Tone::Changed, "warning")));
+    }
+
+    /// Does `act`; where that takes long, says from time to time what is waited for.
+    pub async fn wait<T>(&self, what: &str, act: impl Future<Output = T>) -> T {
+        let mut act = std::pin::pin!(act);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut act => return done,
+                () = tokio::time::sleep(PATIENCE) => self.say(&format!("still waiting for {what}")),
+            }
+        }
     }
 
     /// Says what went wrong.

@@ -10,6 +10,7 @@ use crate::aws;
 use crate::cli::{DriftArgs, PlanFormat};
 use crate::drift::{self, Drift, Scope};
 use crate::exit::Exit;
+use crate::files;
 use crate::plan::Unmanaged;
 use crate::report;
 use crate::report::metrics::Rounds;
@@ -104,7 +105,9 @@ fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: 
             out.flush()?;
         }
         // One line for each look.
-        PlanFormat::Json if args.watch.is_some() => writeln!(out, "{}", drift.shown(&survey.settings.secrets))?,
+        PlanFormat::Json if args.watch.is_some() => {
+            report::json::line(&drift.shown(&survey.settings.secrets), &mut out)?
+        }
         PlanFormat::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
     }
     Ok(out.flush()?)
@@ -116,15 +119,8 @@ pub fn ending(drift: &Drift) -> Exit {
     drifted.and(plan::reading(&drift.plan))
 }
 
-/// Writes the metrics whole or not at all, for any user to read: `node_exporter` is another one.
+/// Writes the metrics for any user to read: `node_exporter` is another one.
 pub fn save_metrics(path: &Path, text: &str) -> Result<(), Stop> {
-    use std::os::unix::fs::PermissionsExt;
-    let failed =
-        |error: std::io::Error| Stop::because(format!("cannot write the metrics to `{}`: {error}", path.display()));
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let permissions = std::fs::Permissions::from_mode(0o644);
-    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    files::write(path, text.as_bytes(), 0o644)
+        .map_err(|error| Stop::because(format!("cannot write the metrics to `{}`: {error}", path.display())))
 }

@@ -14,7 +14,7 @@ use crate::cli::{LeaseArgs, StateArgs};
 use crate::execute::{ChangeResult, Halt, Journal, Outcome, RunReport, Wave, WaveEvent};
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
-use crate::plan::{self, Change, Memory, Plan, Since, Status};
+use crate::plan::{self, Change, Memory, Plan, Records, Since, Status};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 use crate::store::{
@@ -34,14 +34,14 @@ pub async fn open(args: &StateArgs, survey: &Survey, aws: aws::Settings, access:
 }
 
 /// What is remembered of an account.
-pub async fn memory(store: &Store, account: AccountId) -> Result<Memory, StoreError> {
+pub async fn memory(store: &Store, account: AccountId, records: Records) -> Result<Memory, StoreError> {
     let since = match store.origin() {
         Origin::New => Since::Now,
         Origin::Found => Since::Before,
     };
     let record = store.account(account).await?;
     let resources = record.resources.into_iter().map(|(address, resource)| (address, resource.converged));
-    Ok(Memory { salt: store.salt().to_owned(), resources: resources.collect(), since })
+    Ok(Memory { salt: store.salt().to_owned(), resources: resources.collect(), since, records })
 }
 
 /// The ARNs of roles on record by their unique ids.

@@ -8,6 +8,7 @@ use super::{Console, Stop};
 use crate::cli::{Shell, manual};
 use crate::config::json_schema::json_schema;
 use crate::exit::Exit;
+use crate::files;
 
 /// Prints the JSON Schema of a desired state.
 pub fn schema(console: &Console) -> Result<Exit, Stop> {
@@ -31,7 +32,7 @@ pub fn man(directory: Option<&Path>, console: &Console) -> Result<Exit, Stop> {
     fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     for (name, text) in pages {
         let path = directory.join(name);
-        fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+        files::write(&path, &text, 0o644).map_err(|error| failed(&path, &error))?;
         writeln!(out, "{}", path.display())?;
     }
     out.flush()?;

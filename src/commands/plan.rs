@@ -8,6 +8,7 @@ use super::{Console, Stop, ledger, notify, planning, saved};
 use crate::aws;
 use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
 use crate::exit::Exit;
+use crate::files;
 use crate::plan::{self, Plan, Status};
 use crate::report;
 use crate::store::Access;
@@ -78,15 +79,10 @@ pub fn reading(plan: &Plan) -> Exit {
     }
 }
 
-/// Writes the plan for its owner's eyes alone, whole or not at all.
+/// Writes the plan for its owner's eyes alone.
 fn save(plan: &Plan, survey: &Survey, path: &Path) -> Result<(), Stop> {
     let failed =
         |error: std::io::Error| Stop::because(format!("cannot save the plan to `{}`: {error}", path.display()));
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let bytes = saved::bytes(plan, survey).map_err(|error| failed(error.into()))?;
-    // A temporary file is 0600 from the start.
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    files::write(path, &bytes, 0o600).map_err(failed)
 }

@@ -18,8 +18,8 @@ use crate::desired::{AccountDesired, Desired};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{
-    self, AccountPlan, Action, Change, Extras, Finding, Header, Intent, Memory, Needs, Plan, ResourceKind, Settings,
-    Severity, Standings,
+    self, AccountPlan, Action, Change, Extras, Finding, Header, Intent, Memory, Needs, Plan, Records, ResourceKind,
+    Settings, Severity, Standings,
 };
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
 use crate::resource::grant::OutsideGrant;
@@ -59,12 +59,15 @@ pub async fn plan_beside(
     console: &Console,
 ) -> Result<(Plan, Standings), Stop> {
     let mut to_read = survey.to_read();
+    let mut records = Records::None;
     if let Some(store) = state {
-        to_read.extend(on_record(survey, store).await?);
+        let accounts = store.accounts().await?;
+        records = if accounts.is_empty() { Records::None } else { Records::Some };
+        to_read.extend(on_record(survey, store, accounts).await?);
     }
     let progress = Arc::new(console.progress());
     progress.phase("Reading accounts", Some(to_read.len() as u64));
-    let shared = Arc::new(Shared { saved: claims(saved), ..Shared::new(survey, state) });
+    let shared = Arc::new(Shared { saved: claims(saved), records, ..Shared::new(survey, state) });
     let desired = &survey.expansion.desired;
     let at_once = parallelism.unwrap_or(READ_AT_ONCE);
     let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
@@ -158,9 +161,9 @@ pub fn header(survey: &Survey) -> Header {
 }
 
 /// Active accounts in scope that hold something of ours as far as the state knows, and that nobody targets.
-async fn on_record(survey: &Survey, store: &Store) -> Result<Vec<Account>, StoreError> {
+async fn on_record(survey: &Survey, store: &Store, known: Vec<AccountId>) -> Result<Vec<Account>, StoreError> {
     let mut accounts = Vec::new();
-    for id in store.accounts().await? {
+    for id in known {
         let Some(account) = survey.organization.accounts.get(&id).filter(|account| survey.may_read(account)) else {
             continue;
         };
@@ -240,6 +243,8 @@ pub struct Shared<R> {
     /// Whether AWS's managed policies exist: the same in every account, so each is asked for once.
     existing: Mutex<BTreeMap<PolicyArn, Arc<OnceCell<bool>>>>,
     state: Option<Store>,
+    /// Whether that holds records.
+    records: Records,
     /// Why the state cannot be read.
     damaged: OnceLock<StoreError>,
     /// The changes of a saved plan.
@@ -256,6 +261,7 @@ impl Shared<Reading> {
             settings: survey.settings.clone(),
             existing: Mutex::default(),
             state: state.cloned(),
+            records: Records::None,
             damaged: OnceLock::new(),
             saved: BTreeMap::new(),
             standings: Mutex::default(),
@@ -326,7 +332,7 @@ impl<R: Reader> Shared<R> {
     }
 
     async fn memory(&self, account: &Account) -> Option<Memory> {
-        let memory = ledger::memory(self.state.as_ref()?, account.id).await;
+        let memory = ledger::memory(self.state.as_ref()?, account.id, self.records).await;
         memory.map_err(|error| self.damaged.set(error)).ok()
     }
 

@@ -10,6 +10,7 @@ use super::{Console, Stop, apply, drift, plan, verify};
 use crate::aws;
 use crate::cli::{DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
+use crate::files;
 use crate::org::AccountId;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
 use crate::sandbox::Sandbox;
@@ -17,6 +18,9 @@ use crate::sandbox::build::OrgSpec;
 use crate::sandbox::faults::FaultFile;
 use crate::sandbox::serve as http;
 use crate::sandbox::world::{Permissions, World};
+
+/// The largest organization or fault file that is read.
+const SANDBOX_FILE_LIMIT: u64 = 16 * files::MIB;
 
 /// The quickstart, as it stands in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
@@ -71,7 +75,8 @@ fn world(org: Option<&Path>) -> Result<World, Stop> {
 }
 
 fn text(what: &str, path: &Path) -> Result<String, Stop> {
-    std::fs::read_to_string(path)
+    let read = files::read_given(path, SANDBOX_FILE_LIMIT);
+    read.and_then(|given| String::from_utf8(given.bytes).map_err(std::io::Error::other))
         .map_err(|error| Stop::because(format!("cannot read the {what} `{}`: {error}", path.display())))
 }
 

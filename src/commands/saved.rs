@@ -11,11 +11,15 @@ use serde::Deserialize;
 use super::Stop;
 use super::survey::Survey;
 use crate::cli::ScopeArgs;
+use crate::files;
 use crate::plan::{self, Plan, Signature};
 
 /// The environment variable that holds the key with which plans are signed, where they are made on one machine and
 /// applied on another.
 pub const KEY: &str = "ROLECALL_PLAN_KEY";
+
+/// The largest saved plan that is read: a thousand accounts of a hundred new roles fit.
+const LIMIT: u64 = 512 * files::MIB;
 
 /// The key with which this machine signs plans.
 enum Key {
@@ -28,7 +32,8 @@ enum Key {
 impl Key {
     /// The shared key, or the user's own where there is one.
     fn find() -> Option<Self> {
-        Self::shared().or_else(|| std::fs::read(Self::path()?).ok().filter(|key| !key.is_empty()).map(Self::Own))
+        Self::shared()
+            .or_else(|| files::read(&Self::path()?, files::MIB).ok().filter(|key| !key.is_empty()).map(Self::Own))
     }
 
     fn shared() -> Option<Self> {
@@ -101,8 +106,8 @@ impl SavedPlan {
     /// It cannot be read, or is not signed with the shared key where there is one.
     pub fn read(path: &Path) -> Result<Self, Stop> {
         let shown = path.display();
-        let bytes =
-            std::fs::read(path).map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?;
+        let read = files::read_given(path, LIMIT);
+        let bytes = read.map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?.bytes;
         let key = Key::find();
         let signature = key.as_ref().map_or(Signature::Missing, |key| plan::signature(&bytes, key.bytes()));
         if let (Some(Key::Shared(_)), Signature::Missing | Signature::Other) = (&key, signature) {

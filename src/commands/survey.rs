@@ -47,7 +47,7 @@ impl Survey {
     pub async fn new(args: &ScopeArgs, aws: aws::Settings, console: &Console) -> Result<Self, Stop> {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
-        let aws = Aws::connect(aws).await?;
+        let aws = console.wait("STS to say whose credentials these are", Aws::connect(aws)).await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
         console.warnings(&survey.expansion.warnings);
@@ -109,7 +109,7 @@ impl Survey {
 async fn walk(aws: &Aws, config: &Config, narrow: &NarrowScope, console: &Console) -> Result<Organization, Stop> {
     let progress = console.progress();
     progress.phase("Walking the organization", None);
-    let walked = aws.organization(|_| progress.tick()).await;
+    let walked = console.wait("Organizations to list the accounts", aws.organization(|_| progress.tick())).await;
     progress.finish();
     let mut organization = walked?;
     let candidates = config.tag_candidates(&organization, narrow);

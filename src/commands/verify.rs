@@ -77,6 +77,7 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
     let principals = trusted(&survey);
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let verifier = Verifier {
+        name: survey.config.name(),
         setting: Setting { organization: &survey.organization, principals: &principals, now: &now },
         sts: options.sts,
         judges: options.judges,

@@ -13,9 +13,11 @@ use super::verify::{Judges, Sts};
 use crate::aws::Probing;
 use crate::aws::probe::Simulated;
 use crate::desired::AccountDesired;
+use crate::diff::{Owner, owner};
 use crate::evaluate::Identity;
 use crate::live::LiveAccount;
 use crate::org::{Account, AwsError};
+use crate::plan;
 use crate::read::{Reader, Scope, Wanted};
 use crate::resource::name::PolicyArn;
 use crate::resource::policy::PolicyDocument;
@@ -23,7 +25,7 @@ use crate::resource::role::{Ensure, Expectation, LiveRole, Role};
 use crate::verify::expect;
 use crate::verify::live::{self, Tries};
 use crate::verify::{
-    Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification, trust,
+    Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification, Warning, trust,
 };
 
 /// Accounts that are verified at once, unless `--parallelism` says otherwise.
@@ -32,8 +34,17 @@ const AT_ONCE: usize = 32;
 /// How long after the beginning of a run a refusal may be STS not having heard yet of what IAM already shows.
 const LAG: Duration = Duration::from_secs(20);
 
+/// What was found in one account.
+struct Verified {
+    /// The checks of each role.
+    checks: Vec<(String, Vec<Check>)>,
+    warnings: Vec<Warning>,
+}
+
 /// Verifies roles, account by account.
 pub(super) struct Verifier<'a, R> {
+    /// The directory's name.
+    pub name: &'a str,
     pub setting: Setting<'a>,
     pub sts: Sts,
     pub judges: Judges,
@@ -62,7 +73,7 @@ impl<R: Reader> Verifier<'_, R> {
             async move {
                 let outcome = self.account(account, &roles).await;
                 match &outcome {
-                    Ok(checks) => progress.account_done(&account.name, account.id, &words(checks)),
+                    Ok(found) => progress.account_done(&account.name, account.id, &words(&found.checks)),
                     Err(error) => progress.failure(&format!("{} ({}): {error}", account.name, account.id)),
                 }
                 (account, roles, outcome)
@@ -71,14 +82,16 @@ impl<R: Reader> Verifier<'_, R> {
         let mut outcomes: Vec<_> = stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(AT_ONCE)).collect().await;
         progress.finish();
         outcomes.sort_by_key(|(account, ..)| account.id);
-        let (mut results, mut unreadable) = (Vec::new(), Vec::new());
+        let (mut results, mut findings, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for (account, roles, outcome) in outcomes {
-            let checks = outcome.unwrap_or_else(|error| {
+            let Verified { checks, warnings } = outcome.unwrap_or_else(|error| {
                 unreadable.push(Unreadable { id: account.id, name: account.name.clone(), error: error.to_string() });
                 let check = Check::new(Probe::Exists, Outcome::NotProvable, "the account could not be read");
-                roles.iter().map(|role| (role.name.to_string(), vec![check.clone()])).collect()
+                let checks = roles.iter().map(|role| (role.name.to_string(), vec![check.clone()])).collect();
+                Verified { checks, warnings: Vec::new() }
             });
             let secrets = &survey.settings.secrets;
+            findings.extend(warnings.into_iter().map(|one| Warning { message: secrets.mask(&one.message), ..one }));
             for (role, checks) in checks {
                 results.extend(checks.into_iter().map(|Check { probe, outcome, message }| RoleResult {
                     address: format!("{}/role/{role}", account.id),
@@ -88,22 +101,34 @@ impl<R: Reader> Verifier<'_, R> {
                 }));
             }
         }
-        Verification::new(results, unreadable)
+        Verification::new(results, findings, unreadable)
     }
 
     /// The checks of each role of one account.
-    async fn account(&self, account: &Account, roles: &[Arc<Role>]) -> Result<Vec<(String, Vec<Check>)>, AwsError> {
+    async fn account(&self, account: &Account, roles: &[Arc<Role>]) -> Result<Verified, AwsError> {
         let live =
             self.reader.read(account, &Wanted { scope: self.scope(roles), details: false, grants: None }).await?;
-        let mut checks = Vec::new();
+        let (mut checks, mut warnings) = (Vec::new(), Vec::new());
         for desired in roles {
+            warnings.extend(live.roles.get(&desired.name.key()).and_then(|live| self.warning(account, desired, live)));
             let found = match live.roles.get(&desired.name.key()) {
                 Some(live_role) => self.role(Subject { account, desired, live: live_role }, &live).await?,
                 None => vec![Check::new(Probe::Exists, Outcome::Failed, "the role does not exist; apply first")],
             };
             checks.push((desired.name.to_string(), found));
         }
-        Ok(checks)
+        Ok(Verified { checks, warnings })
+    }
+
+    /// The warning on permissions of a role of this directory that it does not manage.
+    fn warning(&self, account: &Account, desired: &Role, live: &LiveRole) -> Option<Warning> {
+        if desired.external || owner(&live.tags, self.name) != Owner::Us {
+            return None;
+        }
+        let message = plan::unmanaged_permissions(desired, live)?;
+        let (code, severity) = ("unmanaged-permissions", "warn");
+        let address = format!("{}/role/{}", account.id, live.name);
+        Some(Warning { code, severity, address, message: format!("role `{}` {message}", live.name) })
     }
 
     /// What to read: where permissions are judged all, because only then the customer's policies come along.

@@ -31,7 +31,7 @@ const PATIENCE: u32 = 3;
 struct Pulse {
     metrics: String,
     rounds: Rounds,
-    /// When the last look came to an end.
+    /// When the last look came to an end, or the watch began.
     last: Instant,
     every: Duration,
 }
@@ -68,15 +68,17 @@ async fn rounds(
         let outcome = one(args, &mut survey, (round, &aws), before.as_ref(), console).await;
         let ended = match outcome {
             Ok(drift) => {
-                told(pulse, args, &survey, Some(&drift), start)?;
+                told(pulse, args, &survey, Look::Done(&drift, start), console).await;
                 let exit = drift::ending(&drift);
                 before = Some(drift);
                 Ok(exit)
             }
+            // Nobody reads what the next looks would print.
+            Err(Stop::ClosedPipe) => return Err(Stop::ClosedPipe),
             // What cannot work the first time will not work later.
             Err(stop) if before.is_none() => return Err(stop),
             Err(stop) => {
-                told(pulse, args, &survey, None, start)?;
+                told(pulse, args, &survey, Look::Failed(before.as_ref()), console).await;
                 Err(stop)
             }
         };
@@ -111,24 +113,40 @@ async fn one(
     Ok(drift)
 }
 
-/// Brings the metrics up to date. Without a drift the look failed, and the numbers of the last one that did not stay.
-fn told(pulse: &Shared, args: &DriftArgs, survey: &Survey, drift: Option<&Drift>, start: Instant) -> Result<(), Stop> {
+/// How a look ended.
+enum Look<'a> {
+    /// With this drift; it began then.
+    Done(&'a Drift, Instant),
+    /// It failed; the last one that did not found this.
+    Failed(Option<&'a Drift>),
+}
+
+/// Brings the metrics up to date. After a look that failed, the numbers of the last one that did not stay.
+async fn told(pulse: &Shared, args: &DriftArgs, survey: &Survey, look: Look<'_>, console: &Console) {
     let metrics = {
         let mut pulse = pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = drift.is_some();
-        pulse.rounds.done += u64::from(done);
-        pulse.rounds.failed += u64::from(!done);
-        if let Some(drift) = drift {
-            pulse.last = Instant::now();
-            pulse.rounds.took = start.elapsed().as_secs_f64();
-            pulse.rounds.ended_at = jiff::Timestamp::now().as_second();
-            pulse.metrics = metrics::text(&survey.settings.name, Some(drift), pulse.rounds);
-        }
+        let drift = match look {
+            Look::Done(drift, start) => {
+                pulse.last = Instant::now();
+                pulse.rounds.done += 1;
+                pulse.rounds.took = start.elapsed().as_secs_f64();
+                pulse.rounds.ended_at = jiff::Timestamp::now().as_second();
+                Some(drift)
+            }
+            Look::Failed(drift) => {
+                pulse.rounds.failed += 1;
+                drift
+            }
+        };
+        pulse.metrics = metrics::text(&survey.settings.name, drift, pulse.rounds);
         pulse.metrics.clone()
     };
-    match &args.metrics_file {
-        Some(path) => drift::save_metrics(path, &metrics),
-        None => Ok(()),
+    let Some(path) = args.metrics_file.clone() else { return };
+    // Writing to a FIFO waits for a reader; the signals that end the watch must still be heard.
+    let saved = tokio::task::spawn_blocking(move || drift::save_metrics(&path, &metrics)).await;
+    // The endpoints still tell, and the next look may find the disk free again.
+    if let Some(why) = saved.ok().and_then(Result::err).and_then(|stop| stop.summary()) {
+        console.warn(&why);
     }
 }
 
@@ -154,6 +172,10 @@ fn answered(request: &hyper::Request<Incoming>, pulse: &Shared) -> hyper::Respon
     let pulse = pulse.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, text) = match request.uri().path() {
         "/metrics" => (200, pulse.metrics.clone()),
+        // A first look that hangs is not healthy, however short a time it does.
+        "/healthz" if pulse.rounds.done == 0 => {
+            (503, format!("the first look has not come to an end yet, after {} s\n", pulse.last.elapsed().as_secs()))
+        }
         "/healthz" if pulse.last.elapsed() <= pulse.every * PATIENCE + Duration::from_mins(1) => {
             (200, format!("ok: {} looks done, {} failed\n", pulse.rounds.done, pulse.rounds.failed))
         }

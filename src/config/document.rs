@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::problem::{Problem, Problems};
 use super::shape;
-use super::source;
+use super::source::{self, Bounds, Use};
 use super::tree::{File, Key, Node, Place, Table, Value};
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 
 /// Reads the document that `naming` names, relative to the file it stands in, and compiles the expressions in it.
 ///
 /// Returns the file, too, where it could be read: what it holds is part of the desired state.
-pub fn load(naming: &Node, problems: &mut Problems) -> (Option<Arc<File>>, Option<Node>) {
+pub fn load(naming: &Node, bounds: &Bounds, problems: &mut Problems) -> (Option<Arc<File>>, Option<Node>) {
     let Some(text) = naming.as_str() else {
         let problem = Problem::error("document", &naming.place, "the name of a document cannot hold an expression");
         problems.push(problem.hint("write the expressions inside of the document, or two resources with `when`"));
@@ -27,10 +27,11 @@ pub fn load(naming: &Node, problems: &mut Problems) -> (Option<Arc<File>>, Optio
         return (None, None);
     }
     let mut reading = Problems::default();
-    let Some(file) = source::read_file(&path, &mut reading) else {
+    let Some(file) = source::read_file(&path, Use::Document, bounds, &mut reading) else {
         for problem in &reading {
             let message = format!("document `{text}`: {}", problem.message);
-            let hint = format!("the path is relative to `{}`", naming.place.file.name);
+            let relative = || format!("the path is relative to `{}`", naming.place.file.name);
+            let hint = problem.hint.clone().unwrap_or_else(relative);
             problems.push(Problem::error("document", &naming.place, message).hint(hint));
         }
         return (None, None);

@@ -26,7 +26,8 @@ pub struct Identity {
 /// There is no name, or none that can be one, in words.
 pub fn identify(path: &Path, var_files: &[PathBuf], given: Option<&str>) -> Result<Identity, String> {
     let mut problems = Problems::default();
-    let files = source::read(path, var_files, &mut problems);
+    let bounds = source::Bounds::new(&load::directory(path));
+    let files = source::read(path, var_files, &bounds, &mut problems);
     let tables: Vec<_> = files.iter().map(|file| tree::parse_toml(file, &mut problems)).collect();
     let organization_id = tables.iter().find_map(|table| {
         let id = table.get("organization").and_then(Node::as_table)?.get("id")?;

@@ -1,7 +1,6 @@
 //! From files to a [`Config`]: everything that can be found without AWS is found here, in one go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use super::problem::{Problem, Problems};
 use super::render::{self, Found, Scope};
 use super::settings::{self, AccountSettings};
 use super::shape::{self, Stage};
+use super::source::Bounds;
 use super::stand_in::{self, StandIn};
 use super::tree::{self, File, Key, Node, Place, Table, Value};
 use super::vars::{ModuleInputs, Sources, Values, Variables};
@@ -130,6 +130,7 @@ struct Merged {
     lints: Table,
     rollout: Table,
     limits: Table,
+    documents: Table,
     resources: Vec<(Kind, Node)>,
     modules: Vec<Node>,
     checks: Vec<Node>,
@@ -139,7 +140,7 @@ struct Merged {
 }
 
 /// The tables in which only the root may decide.
-const ROOTS_OWN: [&str; 5] = ["account", "accept", "lints", "rollout", "limits"];
+const ROOTS_OWN: [&str; 6] = ["account", "accept", "lints", "rollout", "limits", "documents"];
 
 /// Reads a directory of desired state and checks everything that needs no AWS.
 ///
@@ -147,7 +148,8 @@ const ROOTS_OWN: [&str; 5] = ["account", "accept", "lints", "rollout", "limits"]
 /// Every problem found, sorted by place, warnings among them.
 pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let files = source::read(&inputs.path, &inputs.var_files, &mut problems);
+    let mut bounds = Bounds::new(&directory(&inputs.path));
+    let files = source::read(&inputs.path, &inputs.var_files, &bounds, &mut problems);
     let merged = merge(&files, &mut problems);
     if files.is_empty() {
         return Err(problems);
@@ -157,7 +159,8 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let accounts = accounts(&merged.account, &mut variables, &mut problems);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let varying = per_account(&accounts, &variables);
-    let mut loader = Loader::new(inputs, files, problems);
+    bounds.documents = module::documents(&merged.documents, &mut problems);
+    let mut loader = Loader::new(inputs, files, bounds, problems);
     loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
     let Loader { files, mut instances, mut resources, checks, mut problems, .. } = loader;
     let found = Found::new(instances.first().map(|root| secrets(&root.variables, &accounts)).unwrap_or_default());
@@ -218,25 +221,24 @@ struct Loader<'a> {
     instances: Vec<Instance>,
     resources: Vec<Resource>,
     checks: Vec<Check>,
-    /// The directories that are being read, outermost first.
-    open: Vec<PathBuf>,
+    /// Where files may lie; it holds the directories that are being read.
+    bounds: Bounds,
     /// The directories that have been read: a module that is used twice is read, and blamed, once.
     read: BTreeMap<PathBuf, Rc<Merged>>,
     problems: Problems,
 }
 
 impl<'a> Loader<'a> {
-    fn new(inputs: &'a Inputs, files: Vec<Arc<File>>, problems: Problems) -> Self {
-        let open = fs::canonicalize(directory(&inputs.path)).into_iter().collect();
+    fn new(inputs: &'a Inputs, files: Vec<Arc<File>>, bounds: Bounds, problems: Problems) -> Self {
         let (instances, resources, checks, read) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { inputs, files, instances, resources, checks, open, read, problems }
+        Self { inputs, files, instances, resources, checks, bounds, read, problems }
     }
 
     fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: &[Node], modules: &[Node]) {
         let index = self.instances.len();
         let mut problems = Problems::default();
         for (kind, node) in resources {
-            let mut resource = resource(kind, node, &mut self.files, &mut problems);
+            let mut resource = resource(kind, node, &self.bounds, &mut self.files, &mut problems);
             resource.instance = index;
             resource.varies = instance.varies(&resource.node);
             resource.uses_tags = instance.uses_tags(&resource.node);
@@ -257,7 +259,7 @@ impl<'a> Loader<'a> {
         let Some(parent) = self.instances.get(outer) else { return };
         let chain = parent.chain.clone();
         let mut problems = Problems::default();
-        let directory = module::directory(table, &self.open, &mut problems);
+        let directory = module::directory(table, &self.bounds, &mut problems);
         let mut vars = table.get("vars").and_then(Node::as_table).cloned().unwrap_or_default();
         module::compile_inputs(&mut vars, &parent.variables, &mut problems);
         self.problems.extend(problems.in_modules(&chain));
@@ -265,6 +267,7 @@ impl<'a> Loader<'a> {
         let inside: Arc<[String]> = std::iter::once(format!("in module {}, from {}", directory.written, node.place))
             .chain(chain.iter().cloned())
             .collect();
+        self.bounds.open.push(directory.path.clone());
         let merged = self.merged(&directory, &inside);
         let mut problems = Problems::default();
         let inputs = ModuleInputs { place: node.place.clone(), vars };
@@ -276,9 +279,8 @@ impl<'a> Loader<'a> {
         }
         let Some(parent) = self.instances.get(outer) else { return };
         let instance = Instance::module(variables, outer, parent, inside);
-        self.open.push(directory.path);
         self.add(instance, merged.resources.clone(), &merged.checks, &merged.modules);
-        self.open.pop();
+        self.bounds.open.pop();
     }
 
     /// What the files of a module say together.
@@ -287,7 +289,7 @@ impl<'a> Loader<'a> {
             return known.clone();
         }
         let mut problems = Problems::default();
-        let files = source::read(&directory.named, &self.inputs.var_files, &mut problems);
+        let files = source::read(&directory.named, &self.inputs.var_files, &self.bounds, &mut problems);
         let merged = merge(&files, &mut problems);
         for key in &merged.roots_own {
             let message = format!("`[{}]` cannot stand in a module: the root decides", key.text);
@@ -347,6 +349,7 @@ impl Merged {
             "lints" => &mut self.lints,
             "rollout" => &mut self.rollout,
             "limits" => &mut self.limits,
+            "documents" => &mut self.documents,
             // An unknown key, which has been reported.
             _ => return,
         };
@@ -394,7 +397,13 @@ fn accounts(table: &Table, variables: &mut Variables, problems: &mut Problems) -
     accounts
 }
 
-fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &mut Problems) -> Resource {
+fn resource(
+    kind: Kind,
+    mut node: Node,
+    bounds: &Bounds,
+    files: &mut Vec<Arc<File>>,
+    problems: &mut Problems,
+) -> Resource {
     let (mut targets, mut exclude) = (None, None);
     if let Value::Table(table) = &mut node.value {
         for (key, value) in std::mem::take(&mut table.entries) {
@@ -405,7 +414,7 @@ fn resource(kind: Kind, mut node: Node, files: &mut Vec<Arc<File>>, problems: &m
             }
         }
     }
-    read_documents(&mut node, files, problems);
+    read_documents(&mut node, bounds, files, problems);
     let name = node.as_table().and_then(|table| table.get(kind.title_key())).map(Node::to_json);
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?");
     Resource {
@@ -430,13 +439,13 @@ fn as_list(node: Node) -> Node {
 }
 
 /// Puts the documents that a role or policy names in the place of their names.
-fn read_documents(node: &mut Node, files: &mut Vec<Arc<File>>, problems: &mut Problems) {
+fn read_documents(node: &mut Node, bounds: &Bounds, files: &mut Vec<Arc<File>>, problems: &mut Problems) {
     let Value::Table(table) = &mut node.value else { return };
     for (key, value) in &mut table.entries {
         let names_document = matches!(value.value, Value::String(_) | Value::Template(_));
         match key.text.as_str() {
             "document" | "trust" if names_document => {
-                let (file, loaded) = document::load(value, problems);
+                let (file, loaded) = document::load(value, bounds, problems);
                 if let Some(file) = file
                     && !files.iter().any(|known| known.path == file.path)
                 {
@@ -450,7 +459,7 @@ fn read_documents(node: &mut Node, files: &mut Vec<Arc<File>>, problems: &mut Pr
             "inline_policy" => {
                 if let Value::Array(items) = &mut value.value {
                     for item in items {
-                        read_documents(item, files, problems);
+                        read_documents(item, bounds, files, problems);
                     }
                 }
             }

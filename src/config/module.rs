@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::expr::Template;
 use super::problem::{Problem, Problems};
 use super::render::{self, Scope};
-use super::source::MAIN_FILE;
+use super::source::{Bounds, MAIN_FILE};
 use super::tree::{Node, Place, Table, Value};
 use super::vars::{ModuleInputs, Values, Variables};
 use crate::resource::secret::Secrets;
@@ -207,8 +208,14 @@ pub struct Directory {
     pub path: PathBuf,
 }
 
-/// Finds the directory that a `[[module]]` names; one of `open`, which are being read, would never end.
-pub fn directory(table: &Table, open: &[PathBuf], problems: &mut Problems) -> Option<Directory> {
+/// How deep modules may be nested: deeper is a generator that went wrong, and each level takes stack.
+const MAX_DEPTH: usize = 64;
+
+/// Finds the directory that a `[[module]]` names; one of those that are being read would never end.
+///
+/// A source that leaves the root names another directory by itself, in the text that is reviewed. One that stays below
+/// the root as written and leaves it through a link does not.
+pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Option<Directory> {
     let source = table.get("source")?;
     let Some(written) = source.as_str() else {
         let problem = Problem::error("module", &source.place, "the `source` of a module cannot hold an expression");
@@ -217,17 +224,68 @@ pub fn directory(table: &Table, open: &[PathBuf], problems: &mut Problems) -> Op
     };
     let beside = source.place.file.path.parent().unwrap_or(Path::new(""));
     let named = beside.join(written);
-    let path = fs::canonicalize(&named).ok().filter(|_| named.join(MAIN_FILE).is_file());
-    let Some(path) = path else {
-        let message = format!("there is no `{MAIN_FILE}` in `{written}`");
-        let hint = format!("the source of a module is a directory, relative to `{}`", source.place.file.name);
+    let mut refuse = |message: String, hint: &str| {
         problems.push(Problem::error("module", &source.place, message).hint(hint));
-        return None;
+        None
     };
-    if open.contains(&path) {
+    if bounds.open.len() > MAX_DEPTH {
+        return refuse(format!("modules are nested more than {MAX_DEPTH} deep here"), "use fewer levels of modules");
+    }
+    let found = fs::metadata(named.join(MAIN_FILE)).and_then(|_| fs::canonicalize(&named));
+    let path = match found {
+        Ok(path) => path,
+        Err(error) => {
+            let message = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => format!("there is no `{MAIN_FILE}` in `{written}`"),
+                _ => format!("cannot read `{written}`: {error}"),
+            };
+            let name = &source.place.file.name;
+            return refuse(message, &format!("the source of a module is a directory, relative to `{name}`"));
+        }
+    };
+    if !bounds.holds(&path) && !leaves_by_name(beside, written, &path, bounds) {
+        let message = format!("`{written}` is a link that leads outside the directory");
+        return refuse(message, "write the directory that it leads to as the source");
+    }
+    if bounds.open.contains(&path) {
         let message = format!("`{written}` is already being read here: the module would hold itself");
         problems.push(Problem::error("module", &source.place, message).hint("modules cannot go round in a circle"));
         return None;
     }
     Some(Directory { written: written.to_owned(), named, path })
+}
+
+/// Whether `written` leaves `bounds` as text, its `..` taken literally, and means `path` by that.
+fn leaves_by_name(beside: &Path, written: &str, path: &Path, bounds: &Bounds) -> bool {
+    let beside = if beside.as_os_str().is_empty() { Path::new(".") } else { beside };
+    let Ok(mut literal) = fs::canonicalize(beside) else { return false };
+    for part in Path::new(written).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => _ = literal.pop(),
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => literal.push(part),
+        }
+    }
+    !bounds.holds(&literal) && fs::canonicalize(&literal).is_ok_and(|real| real == path)
+}
+
+/// The directories outside the root that `[documents]` allows.
+pub fn documents(table: &Table, problems: &mut Problems) -> Vec<PathBuf> {
+    let mut directories = Vec::new();
+    let Some(Value::Array(items)) = table.get("allow").map(|node| &node.value) else { return directories };
+    for node in items {
+        let Some(written) = node.as_str() else {
+            problems.push(Problem::error("value", &node.place, "`allow` cannot hold an expression"));
+            continue;
+        };
+        let directory = node.place.file.path.parent().unwrap_or(Path::new("")).join(written);
+        match fs::canonicalize(&directory) {
+            Ok(real) if real.is_dir() => directories.push(real),
+            Ok(_) => problems.push(Problem::error("value", &node.place, format!("`{written}` is not a directory"))),
+            Err(error) => {
+                problems.push(Problem::error("value", &node.place, format!("cannot read `{written}`: {error}")));
+            }
+        }
+    }
+    directories
 }

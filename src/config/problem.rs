@@ -173,7 +173,7 @@ impl Problem {
             Severity::Warning => Level::WARNING,
         };
         let mut group = Group::with_title(level.primary_title(&self.message).id(self.code));
-        if let Some(file) = &self.source {
+        if let Some(file) = self.source.as_ref().filter(|file| file.is_shown) {
             let underlined = AnnotationKind::Primary.span(self.underlined(&file.text)).label(self.label.as_deref());
             group = group.element(Snippet::source(&file.text).path(&self.file).annotation(underlined));
         } else if self.line > 0 {

@@ -106,6 +106,7 @@ pub static ROOT: Schema = Schema {
         optional("lints", Type::Map(&Type::Any), "how much a lint's finding weighs, and who the known outsiders are"),
         optional("rollout", Type::Table(&ROLLOUT), "how apply goes through the accounts"),
         optional("limits", Type::Table(&LIMITS), "guards against large changes"),
+        optional("documents", Type::Table(&DOCUMENTS), "where policy documents may lie"),
     ],
 };
 
@@ -366,6 +367,16 @@ pub static WAVE: Schema = Schema {
         optional("ou", STRINGS, "path from the root, or an id; nested units included"),
         optional("tags", Type::Map(&STRINGS), "tags of the account"),
     ],
+};
+
+/// `[documents]`
+pub static DOCUMENTS: Schema = Schema {
+    name: "documents",
+    keys: &[optional(
+        "allow",
+        Type::List(&Type::String),
+        "directories outside this one that documents may lie in, relative to this file; messages show no line of them",
+    )],
 };
 
 /// `[limits]`

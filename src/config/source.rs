@@ -2,20 +2,74 @@
 //!
 //! In a directory `rolecall.toml` is required, and every other `*.toml` below it belongs to it too. Not so: a
 //! subdirectory with a `rolecall.toml` of its own, `state/`, hidden files, and files given as `--var-file`.
+//!
+//! `validate` runs on pull requests that nobody has read yet, so what they name is not trusted: a file is read where it
+//! really lies below the directory, whatever links lead to it, and its kind and size are checked.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::problem::{Problem, Problems};
 use super::tree::File;
+use crate::files::{self, MIB};
 
 /// The file that makes a directory a desired state.
 pub const MAIN_FILE: &str = "rolecall.toml";
 
+/// The largest `*.toml` of a desired state.
+const TOML_LIMIT: u64 = 8 * MIB;
+
+/// The largest policy document: IAM takes 131,072 characters, expressions and comments may make it longer here.
+const DOCUMENT_LIMIT: u64 = MIB;
+
+/// The largest `--var-file`.
+const VARIABLES_LIMIT: u64 = MIB;
+
+/// Where the files of a desired state may lie: real paths, without links in them.
+#[derive(Debug, Clone, Default)]
+pub struct Bounds {
+    /// The root, and the modules that are being read, outermost first.
+    pub open: Vec<PathBuf>,
+    /// The directories that `[documents]` allows besides.
+    pub documents: Vec<PathBuf>,
+}
+
+/// What a file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A `*.toml` of a directory of desired state.
+    Toml,
+    /// A policy document.
+    Document,
+}
+
+impl Bounds {
+    /// The bounds of the desired state in this directory.
+    pub fn new(root: &Path) -> Self {
+        Self { open: fs::canonicalize(root).into_iter().collect(), documents: Vec::new() }
+    }
+
+    /// Whether a real path is in the root or in a module that is being read.
+    pub fn holds(&self, path: &Path) -> bool {
+        self.open.iter().any(|directory| path.starts_with(directory))
+    }
+
+    fn allows(&self, path: &Path, of: Use) -> bool {
+        let extra = if of == Use::Document { self.documents.as_slice() } else { &[] };
+        self.holds(path) || extra.iter().any(|directory| path.starts_with(directory))
+    }
+
+    /// Whether messages may show lines of a file.
+    fn shows(&self, path: &Path) -> bool {
+        self.open.first().is_some_and(|root| path.starts_with(root))
+    }
+}
+
 /// Reads the files of `path`, a file or a directory: the main file first, the others in order of their paths.
-pub fn read(path: &Path, var_files: &[PathBuf], problems: &mut Problems) -> Vec<Arc<File>> {
+pub fn read(path: &Path, var_files: &[PathBuf], bounds: &Bounds, problems: &mut Problems) -> Vec<Arc<File>> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) => {
@@ -24,10 +78,12 @@ pub fn read(path: &Path, var_files: &[PathBuf], problems: &mut Problems) -> Vec<
         }
     };
     if !meta.is_dir() {
-        return read_file(path, problems).into_iter().collect();
+        return read_file(path, Use::Toml, bounds, problems).into_iter().collect();
     }
     let main = path.join(MAIN_FILE);
-    if !main.is_file() {
+    if let Err(error) = fs::metadata(&main)
+        && error.kind() == ErrorKind::NotFound
+    {
         let message = format!("there is no `{MAIN_FILE}` in `{}`", path.display());
         let hint = "-c names another directory; `rolecall init` makes a new one";
         problems.push(Problem::elsewhere("file", main.display().to_string(), message).hint(hint));
@@ -37,7 +93,8 @@ pub fn read(path: &Path, var_files: &[PathBuf], problems: &mut Problems) -> Vec<
     let mut found = Vec::new();
     walk(path, &skipped, &mut found, problems);
     found.sort();
-    std::iter::once(main).chain(found).filter_map(|path| read_file(&path, problems)).collect()
+    let files = std::iter::once(main).chain(found);
+    files.filter_map(|path| read_file(&path, Use::Toml, bounds, problems)).collect()
 }
 
 fn walk(directory: &Path, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>, problems: &mut Problems) {
@@ -60,7 +117,7 @@ fn walk(directory: &Path, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>,
             if name != "state" && !path.join(MAIN_FILE).exists() {
                 walk(&path, skipped, found, problems);
             }
-        } else if path.extension().is_some_and(|extension| extension == "toml") && path.is_file() {
+        } else if path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
             let given_as_variables = fs::canonicalize(&path).is_ok_and(|path| skipped.contains(&path));
             if !given_as_variables {
                 found.push(path);
@@ -69,20 +126,47 @@ fn walk(directory: &Path, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>,
     }
 }
 
-/// Reads one file as UTF-8; a byte order mark at its start is left out.
-pub fn read_file(path: &Path, problems: &mut Problems) -> Option<Arc<File>> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+/// Reads one file of a desired state as UTF-8, where it lies within `bounds`.
+pub fn read_file(path: &Path, of: Use, bounds: &Bounds, problems: &mut Problems) -> Option<Arc<File>> {
+    let real = match fs::canonicalize(path) {
+        Ok(real) => real,
         Err(error) => {
             problems.push(unreadable(path, &error));
             return None;
         }
     };
+    if !bounds.allows(&real, of) {
+        problems.push(outside(path, of, bounds));
+        return None;
+    }
+    let limit = if of == Use::Toml { TOML_LIMIT } else { DOCUMENT_LIMIT };
+    match files::read(&real, limit) {
+        Ok(bytes) => text(path, bytes, bounds.shows(&real), problems),
+        Err(error) => {
+            problems.push(unreadable(path, &error));
+            None
+        }
+    }
+}
+
+/// Reads a `--var-file`. The command line is trusted, so it may lie anywhere, and may be a pipe.
+pub fn read_variables(path: &Path, problems: &mut Problems) -> Option<Arc<File>> {
+    match files::read_given(path, VARIABLES_LIMIT) {
+        Ok(given) => text(path, given.bytes, given.is_regular, problems),
+        Err(error) => {
+            problems.push(unreadable(path, &error));
+            None
+        }
+    }
+}
+
+/// A byte order mark at the start is left out.
+fn text(path: &Path, bytes: Vec<u8>, is_shown: bool, problems: &mut Problems) -> Option<Arc<File>> {
     let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-            Some(Arc::new(File { name, path: path.to_owned(), text }))
+            Some(Arc::new(File { name, path: path.to_owned(), text, is_shown }))
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
@@ -91,6 +175,17 @@ pub fn read_file(path: &Path, problems: &mut Problems) -> Option<Arc<File>> {
             None
         }
     }
+}
+
+fn outside(path: &Path, of: Use, bounds: &Bounds) -> Problem {
+    let root = bounds.open.first().map(|root| format!(" `{}`", root.display())).unwrap_or_default();
+    let message = format!("`{}` lies outside the directory{root}", path.display());
+    Problem::elsewhere("file", path.display().to_string(), message).hint(match of {
+        Use::Toml => "move it into the directory, or make the other directory a module",
+        Use::Document => {
+            "move it into the directory, or name its directory in rolecall.toml: [documents] allow = [\"../policies\"]"
+        }
+    })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {

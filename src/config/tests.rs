@@ -743,7 +743,7 @@ mod laws {
     use super::super::{document, shape};
 
     fn file(text: &str) -> Arc<File> {
-        Arc::new(File { name: "x".to_owned(), path: PathBuf::from("x"), text: text.to_owned() })
+        Arc::new(File { name: "x".to_owned(), path: PathBuf::from("x"), text: text.to_owned(), is_shown: true })
     }
 
     proptest! {

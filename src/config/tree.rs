@@ -21,6 +21,8 @@ pub struct File {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+    /// Whether messages may show lines of it: what lies outside the root, or came through a pipe, may be secret.
+    pub is_shown: bool,
 }
 
 impl fmt::Debug for File {

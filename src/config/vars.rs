@@ -252,7 +252,7 @@ impl Variables {
     }
 
     fn read_file(&mut self, path: &std::path::Path, problems: &mut Problems) {
-        let Some(file) = source::read_file(path, problems) else { return };
+        let Some(file) = source::read_variables(path, problems) else { return };
         let table = tree::parse_toml(&file, problems);
         let given = self.read_table(&table, problems);
         self.given.extend(given);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::account::Tally;
 use super::memory::Seen;
-use super::{Action, AttributeDiff, Cause, Intent, Memory, Settings, fingerprint};
+use super::{Action, AttributeDiff, Cause, Finding, Intent, Memory, Records, Settings, fingerprint};
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
@@ -61,6 +61,28 @@ impl<'a> Context<'a> {
         if known.is_none_or(|known| (&known.items, &known.unique_id) != (&now.items, &now.unique_id)) {
             tally.seen.insert(address.to_owned(), now);
         }
+    }
+
+    /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet: with a new state the
+    /// tag alone tells what is managed here, and what a run does not get to delete must not be unknown to the next.
+    pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
+        if self.memory.is_some_and(|memory| memory.records == Records::None) {
+            self.note(address, seen, tally);
+        }
+    }
+
+    /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may only tag
+    /// a resource would have it deleted.
+    pub(super) fn unrecorded(&self, what: &str, address: &str) -> Option<Finding> {
+        let memory = self.memory.filter(|_| self.settings.intent != Intent::Restore)?;
+        (memory.records == Records::Some && !memory.resources.contains_key(address)).then(|| {
+            let message = format!(
+                "{what} in account {} is marked as managed by this directory, and no run recorded it: it may have been \
+                 marked by hand, or left by a run that failed; take the mark off, or delete it with `--allow unrecorded`",
+                self.account.id
+            );
+            Finding::stop("unrecorded", address, message)
+        })
     }
 
     pub(super) fn role_address(&self, name: impl std::fmt::Display) -> String {

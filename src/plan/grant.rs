@@ -189,6 +189,7 @@ fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standin
     tally.owned += 1;
     let address = context.grant_address(principal);
     let policy = PolicyName::of_grants(&context.settings.name);
+    context.note_extra(&address, Seen::Grant(before), tally);
     if context.settings.extras == Extras::Keep {
         tally.orphans += 1;
         let message = format!(
@@ -204,6 +205,8 @@ fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standin
         tally.findings.push(finding);
         return;
     }
+    let what = format!("inline policy `{policy}` of {} `{}`", principal.kind(), principal.name());
+    tally.findings.extend(context.unrecorded(&what, &address));
     let draft = Draft {
         action: Action::Delete,
         reason: match context.settings.intent {

@@ -28,6 +28,8 @@ pub struct Memory {
     pub resources: BTreeMap<String, Converged>,
     /// Whether anything was ever remembered; before that nobody knows who moved.
     pub since: Since,
+    /// Whether anything is on record, in this account or in another.
+    pub records: Records,
 }
 
 /// Since when there is a memory.
@@ -38,6 +40,16 @@ pub enum Since {
     Before,
     /// This one.
     Now,
+}
+
+/// Whether a state holds records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Records {
+    /// It holds none: what is not on record may be anybody's.
+    #[default]
+    None,
+    /// It holds some: what this directory wrote is among them.
+    Some,
 }
 
 /// A resource as it was when it was last seen as desired.

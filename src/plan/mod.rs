@@ -46,10 +46,10 @@ pub use fingerprint::{Convergence, Deleted, Earlier, Sighting, converged, delete
 pub use grant::outside;
 pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};
-pub use memory::{Converged, Items, Memory, Since, remember};
+pub use memory::{Converged, Items, Memory, Records, Since, remember};
 pub use reproduce::{Left, Reproduced, Scope, Standings, reproduce, standings};
 pub use restore::{Found, WayBack, way_back};
-pub use role::prevent_destroy;
+pub use role::{prevent_destroy, unmanaged_permissions};
 pub use settings::{Extras, Header, Intent, RoleKey, Settings, Unmanaged};
 pub use show::differ;
 pub use trusts::{Caller, Demand, Place, Trust, TrustMap, trusts};

@@ -236,6 +236,7 @@ fn extra(
     }
     tally.owned += 1;
     let address = context.policy_address(&live.name);
+    context.note_extra(&address, Seen::Policy(live), tally);
     let referred = context.is_referred_to(&live.name.key());
     if referred || context.settings.extras == Extras::Keep {
         tally.orphans += 1;
@@ -246,6 +247,7 @@ fn extra(
         return;
     }
     check(context, live, tally);
+    tally.findings.extend(context.unrecorded(&format!("policy `{}`", live.name), &address));
     let released = bound(live, roles).filter(|role| releases_boundary(context, roles, role)).count();
     tally.findings.extend(in_use(live, &address, holders(live, roles).count(), released));
     policies.deleted.insert(live.arn.clone());

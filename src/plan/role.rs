@@ -15,7 +15,7 @@ use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
 use crate::live::Quotas;
 use crate::resource::name::PolicyArn;
-use crate::resource::role::{Ensure, LiveRole, Role};
+use crate::resource::role::{Ensure, LiveRole, Mode, Role};
 use crate::resource::step::Step;
 
 /// What becomes of a role.
@@ -197,6 +197,7 @@ fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tall
         }
         Standing::Orphan(live) => {
             tally.orphans += 1;
+            context.note_extra(&context.role_address(&live.name), Seen::Role(live, &context.ids), tally);
             tally.findings.push(orphan(context, live));
             None
         }
@@ -208,6 +209,11 @@ fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tall
         Standing::Doomed(live, reason) => Some(delete(context, live, reason, policies, tally)),
         Standing::Ours(desired, live) | Standing::Adopted(desired, live) => {
             dead_principals(context, live, tally);
+            if let Some(message) = unmanaged_permissions(desired, live) {
+                let message = format!("role `{}` in account {} {message}", live.name, context.account.id);
+                let address = context.role_address(&live.name);
+                tally.findings.push(Finding::warn("unmanaged-permissions", &address, message));
+            }
             let action = if matches!(standing, Standing::Ours(..)) { Action::Update } else { Action::Adopt };
             let change = update(context, desired, live, action, policies, tally);
             if change.is_none() {
@@ -263,6 +269,34 @@ fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
     }
 }
 
+/// What is said of the permissions that a role of this directory has through attributes that nobody wrote; `None` where it
+/// has none. An attribute that is expressly additive is meant to hold what others put there.
+pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> {
+    let mut parts = Vec::new();
+    let names = |names: Vec<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if desired.managed_policies.is_none() && desired.manage.managed_policies == Mode::Exclusive {
+        let attached: Vec<String> = live.managed_policies.iter().map(ToString::to_string).collect();
+        parts.extend((!attached.is_empty()).then(|| format!("the attached policies {}", names(attached))));
+    }
+    if desired.inline_policies.is_none() && desired.manage.inline_policies == Mode::Exclusive {
+        let inline = live.inline_policies.keys().filter(|name| !name.is_of_grants()).map(ToString::to_string).collect();
+        let inline: Vec<String> = inline;
+        parts.extend((!inline.is_empty()).then(|| format!("the inline policies {}", names(inline))));
+    }
+    let keys = match (desired.managed_policies.is_none(), desired.inline_policies.is_none()) {
+        (true, true) => "`managed_policies` and `inline_policy` are",
+        (true, false) => "`managed_policies` is",
+        (false, _) => "`inline_policy` is",
+    };
+    (!parts.is_empty()).then(|| {
+        format!(
+            "has {}, and {keys} not written, so they are not managed; write what the role is meant to have, `[]` for none, \
+             or `manage` them as \"additive\" to leave them to others",
+            parts.join(" and ")
+        )
+    })
+}
+
 fn create(context: &Context<'_>, desired: &Role, tally: &mut Tally) -> Change {
     let Target { role: after, spelling } = context.target(desired, None);
     check(context, None, &after, tally);
@@ -288,6 +322,11 @@ fn delete(context: &Context<'_>, live: &LiveRole, reason: &str, policies: &Polic
         tally.findings.push(prevent_destroy("role", live.name.as_str(), &address, "delete"));
     }
     tally.findings.extend(stack_owned(&subject(live, &address)));
+    // What the file names as absent is deleted by that name, whoever recorded it.
+    if desired.is_none() {
+        context.note_extra(&address, Seen::Role(live, &context.ids), tally);
+        tally.findings.extend(context.unrecorded(&format!("role `{}`", live.name), &address));
+    }
     let steps = steps::delete_role(&policies.once_moved(live));
     let states = States { before: Some(live), after: None };
     change(

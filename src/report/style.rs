@@ -170,8 +170,28 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(visible).collect())
 }
 
-fn is_unseen(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character is not seen, or moves what is: control characters of ASCII and C1, separators of lines, marks of
+/// direction, characters without width.
+///
+/// Source: Unicode Standard, general categories Cc, Zl, Zp and Cf as far as text outside of markup may hold them; Unicode
+/// Technical Report 36, "Bidirectional Text Spoofing".
+pub(super) fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// `text` with everything unseen made visible, but for what lays out a document: tabs and line feeds.
+pub(super) fn clean_lines(text: &str) -> Cow<'_, str> {
+    let hides = |c: char| is_unseen(c) && !matches!(c, '\n' | '\t');
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    let visible = |c: char| if hides(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(visible).collect())
 }
 
 /// A sheet of text being written, line by line.
@@ -290,6 +310,8 @@ mod tests {
         let style = Style::new(ColorChoice::Never, false, false);
         assert_eq!(style.paint(Tone::Plain, "a\u{1b}[2Jb\nc\u{9b}d"), "a\\u{1b}[2Jb\\nc\\u{9b}d");
         assert_eq!(style.paint(Tone::Plain, "a\u{202e}b\u{2066}"), "a\\u{202e}b\\u{2066}");
+        assert_eq!(style.paint(Tone::Plain, "a\u{200b}b\u{2028}\u{9b}"), "a\\u{200b}b\\u{2028}\\u{9b}");
+        assert_eq!(clean_lines("{\n\t\u{202e}\u{1b}}"), "{\n\t\\u{202e}\\u{1b}}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use super::group::{self, Sameness};
 use super::style::{Page, Style, Tone, count};
 use crate::org::AccountId;
-use crate::verify::{Outcome, RoleResult, Summary, Verification};
+use crate::verify::{Outcome, RoleResult, Summary, Verification, Warning};
 
 /// Writes what was proven. Each probe that proved something is listed with `-v` only.
 pub fn verification(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
@@ -20,6 +20,7 @@ pub fn verification(verification: &Verification, style: &Style, out: &mut dyn io
             section(verification, outcome, tone, title, &mut page)?;
         }
     }
+    findings(verification, &mut page)?;
     unreadable(verification, &mut page)?;
     roles(verification, &mut page)?;
     summary(verification.summary, &mut page)
@@ -80,6 +81,20 @@ fn message(result: &RoleResult, sameness: Sameness) -> String {
 
 fn account(result: &RoleResult) -> &str {
     result.address.split('/').next().unwrap_or_default()
+}
+
+fn findings(verification: &Verification, page: &mut Page<'_>) -> io::Result<()> {
+    if verification.findings.is_empty() {
+        return Ok(());
+    }
+    let title = page.paint(Tone::Changed, "Findings");
+    page.line(0, &title)?;
+    for Warning { code, address, message, .. } in &verification.findings {
+        let line = page.paint(Tone::Title, &format!("warn {code} {address}"));
+        page.line(2, &line)?;
+        page.prose(6, Tone::Plain, message)?;
+    }
+    page.blank()
 }
 
 fn unreadable(verification: &Verification, page: &mut Page<'_>) -> io::Result<()> {

@@ -6,7 +6,7 @@
 //! What a call is about is told from its parameters, as the Service Authorization Reference says: an entity by its ARN
 //! where it is there, by the path and name it would have where it is not, and `*` for actions that know no resource.
 //! Creating something with tags takes the permission to tag it. Not modelled: condition keys of IAM's own but for
-//! `aws:ResourceTag`, service control policies, session policies.
+//! `aws:ResourceTag`, `aws:RequestTag` and `aws:TagKeys`, service control policies, session policies.
 
 use std::collections::BTreeMap;
 
@@ -33,21 +33,21 @@ pub fn iam(world: &World, session: &Session, operation: &str, params: &Params) -
         _ => None,
     });
     let subject = || iam_subject(world, session, operation, params);
-    check(world, session, operations.iter().map(|name| format!("iam:{name}")), subject)
+    check(world, session, operations.iter().map(|name| format!("iam:{name}")), asked_tags(params), subject)
         .map_err(|message| ApiError::new(403, "AccessDenied", message))
 }
 
 /// Refuses a call to Organizations that the caller's own policies do not allow.
 pub fn organizations(world: &World, session: &Session, operation: &str, body: &[u8]) -> Result<(), ApiError> {
     let subject = || Subject { arn: organizations_arn(world, body), tags: BTreeMap::new() };
-    check(world, session, [format!("organizations:{operation}")], subject)
+    check(world, session, [format!("organizations:{operation}")], BTreeMap::new(), subject)
         .map_err(|message| ApiError::new(400, "AccessDeniedException", message))
 }
 
 /// Refuses a call to CloudTrail that the caller's own policies do not allow; what it looks up is narrowed by nothing.
 pub fn cloudtrail(world: &World, session: &Session, operation: &str) -> Result<(), ApiError> {
     let subject = || Subject { arn: "*".to_owned(), tags: BTreeMap::new() };
-    check(world, session, [format!("cloudtrail:{operation}")], subject)
+    check(world, session, [format!("cloudtrail:{operation}")], BTreeMap::new(), subject)
         .map_err(|message| ApiError::new(400, "AccessDeniedException", message))
 }
 
@@ -55,6 +55,7 @@ fn check(
     world: &World,
     session: &Session,
     actions: impl IntoIterator<Item = String>,
+    asked: BTreeMap<String, Vec<String>>,
     subject: impl FnOnce() -> Subject,
 ) -> Result<(), String> {
     // An account's root may do everything in it.
@@ -64,6 +65,7 @@ fn check(
     let Subject { arn, tags } = subject();
     let caller = Caller::of(world, session);
     let mut context = caller.context.clone();
+    context.extend(asked);
     context.extend(tags.into_iter().map(|(key, value)| (format!("aws:ResourceTag/{key}"), vec![value])));
     for action in actions {
         if caller.own.decide(&caller.request(&action, &arn, &context)).0 != Decision::Allow {
@@ -75,6 +77,22 @@ fn check(
         }
     }
     Ok(())
+}
+
+/// What a call says of tags, as condition keys: those it gives, and the keys of those it gives or takes away.
+pub(super) fn asked_tags(params: &Params) -> BTreeMap<String, Vec<String>> {
+    let given = params.structs("Tags");
+    let given: Vec<(&str, &str)> =
+        given.iter().filter_map(|tag| Some((tag.get("Key")?, tag.get("Value").unwrap_or_default()))).collect();
+    let keys =
+        given.iter().map(|(key, _)| (*key).to_owned()).chain(params.list("TagKeys").into_iter().map(str::to_owned));
+    let keys: Vec<String> = keys.collect();
+    let mut context: BTreeMap<String, Vec<String>> =
+        given.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), vec![(*value).to_owned()])).collect();
+    if !keys.is_empty() {
+        context.insert("aws:TagKeys".to_owned(), keys);
+    }
+    context
 }
 
 /// Which entity a call to IAM is about.

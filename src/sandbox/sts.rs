@@ -123,16 +123,7 @@ fn request_context(world: &World, who: &Caller, role_arn: &str, params: &Params)
             context.insert(key.to_owned(), vec![value.to_owned()]);
         }
     }
-    let tags = params.structs("Tags");
-    let keys: Vec<String> = tags.iter().filter_map(|tag| tag.get("Key").map(str::to_owned)).collect();
-    for tag in &tags {
-        if let (Some(key), Some(value)) = (tag.get("Key"), tag.get("Value")) {
-            context.insert(format!("aws:RequestTag/{key}"), vec![value.to_owned()]);
-        }
-    }
-    if !keys.is_empty() {
-        context.insert("aws:TagKeys".to_owned(), keys);
-    }
+    context.extend(super::enforce::asked_tags(params));
     if let Some(account) = account_of(role_arn) {
         context.insert("aws:ResourceAccount".to_owned(), vec![account.to_string()]);
         context.insert("aws:ResourceOrgID".to_owned(), vec![world.organization.id.clone()]);

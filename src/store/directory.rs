@@ -14,9 +14,13 @@ use futures_util::future::BoxFuture;
 
 use super::backend::{Backend, Condition, Exclusion, Failure, Object, Version};
 use super::seal::sha256;
+use crate::files::{self, Links};
 
 /// The ending of a log's file.
 const LOG: &str = ".jsonl";
+
+/// The largest file of a state that is read.
+const LIMIT: u64 = 1024 * files::MIB;
 
 /// The name of the lock's file.
 const LOCK: &str = "lock.json";
@@ -39,9 +43,13 @@ impl Directory {
         key: &str,
         act: impl FnOnce(&Path) -> Result<T, Failure> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, Failure>> {
-        let path = self.root.join(key);
+        let (root, key) = (self.root.clone(), key.to_owned());
+        let act = move || {
+            check_links(&root, &key)?;
+            act(&root.join(&key))
+        };
         Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || act(&path)).await;
+            let done = tokio::task::spawn_blocking(act).await;
             done.unwrap_or_else(|_| Err(Failure::Other("the run is ending".to_owned())))
         })
     }
@@ -84,13 +92,31 @@ impl Backend for Directory {
     }
 }
 
+/// Refuses links below the root: a repository may carry a `state/` whose parts point at somebody else's files. That the
+/// root itself is a link is the user's own doing.
+fn check_links(root: &Path, key: &str) -> Result<(), Failure> {
+    let mut path = root.to_owned();
+    for part in Path::new(key) {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => {
+                return Err(Failure::Other(format!("`{}` is a symbolic link, which is not followed", path.display())));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 fn version(bytes: &[u8]) -> Version {
     Version(sha256(&[bytes]))
 }
 
 /// The file, or `None` where it or its directory is not there.
 fn read(path: &Path) -> Result<Option<Object>, Failure> {
-    match fs::read(path) {
+    match files::read(path, LIMIT) {
         Ok(bytes) => Ok(Some(Object { version: version(&bytes), bytes })),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
@@ -128,7 +154,7 @@ fn replace(path: &Path, bytes: &[u8], condition: &Condition) -> Result<Version, 
 fn append(path: &Path, part: u32, bytes: &[u8]) -> Result<(), Failure> {
     let directory = parent(path)?;
     let first = part == 1;
-    let opened = OpenOptions::new().append(true).create_new(first).mode(0o600).open(path);
+    let opened = files::open(path, OpenOptions::new().append(true).create_new(first).mode(0o600), Links::Refused);
     let mut file = opened.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::Conflict,
         _ => error.into(),

@@ -28,6 +28,7 @@ use super::directory::parent;
 use super::key::LEASE;
 use super::{StoreError, seal};
 use crate::execute::{Deadline, Halt};
+use crate::files::{self, Links};
 
 /// How often a held lease is looked at again.
 const POLL: Duration = Duration::from_secs(1);
@@ -333,7 +334,9 @@ impl Lock {
             LeaseError::Store(StoreError::Write { place: place.clone(), reason: error.to_string() })
         };
         parent(path).map_err(failed)?;
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let opened = files::open(path, options, Links::Refused);
         let mut file = opened.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -349,7 +352,7 @@ impl Lock {
 
     /// Who holds the lock, if anybody does.
     fn look(path: &Path) -> Result<Unlocked, Failure> {
-        let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        let mut file = match files::open(path, OpenOptions::new().read(true).write(true), Links::Refused) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Unlocked::Free),
             Err(error) => return Err(error.into()),

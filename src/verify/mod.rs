@@ -122,6 +122,8 @@ pub struct Verification {
     pub format: &'static str,
     /// In order of account and role.
     pub results: Vec<RoleResult>,
+    /// What is to be known of roles beside the probes; none of it fails a verification.
+    pub findings: Vec<Warning>,
     /// The accounts that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// How many.
@@ -137,6 +139,19 @@ pub struct RoleResult {
     pub probe: Probe,
     /// What that proved.
     pub outcome: Outcome,
+    /// In words.
+    pub message: String,
+}
+
+/// A finding of a plan that verification makes too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Its code, as plans have it.
+    pub code: &'static str,
+    /// How much it weighs, as plans have it: it only warns.
+    pub severity: &'static str,
+    /// `<account-id>/role/<name>`
+    pub address: String,
     /// In words.
     pub message: String,
 }
@@ -171,7 +186,7 @@ pub struct Summary {
 
 impl Verification {
     /// Counts `results` and the accounts they are about.
-    pub fn new(results: Vec<RoleResult>, unreadable: Vec<Unreadable>) -> Self {
+    pub fn new(results: Vec<RoleResult>, findings: Vec<Warning>, unreadable: Vec<Unreadable>) -> Self {
         let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
         let roles: BTreeSet<&str> = results.iter().map(|result| result.address.as_str()).collect();
         let accounts: BTreeSet<&str> =
@@ -184,6 +199,6 @@ impl Verification {
             failed: count(Outcome::Failed),
             not_provable: count(Outcome::NotProvable),
         };
-        Self { format: FORMAT, results, unreadable, summary }
+        Self { format: FORMAT, results, findings, unreadable, summary }
     }
 }

@@ -504,7 +504,6 @@ async fn a_watch_tells_its_health_finds_what_changes_and_ends_when_interrupted()
     }
     let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let rest = std::thread::spawn(move || _ = std::io::copy(&mut said, &mut std::io::sink()));
-    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"));
     assert!(get(&address, "/other").starts_with("HTTP/1.1 404"));
     let waits_for = |wanted: &str| {
         while !get(&address, "/metrics").contains(wanted) {
@@ -512,6 +511,7 @@ async fn a_watch_tells_its_health_finds_what_changes_and_ends_when_interrupted()
         }
     };
     waits_for("rolecall_drift_resources{name=\"audit\",cause=\"drift\"} 0");
+    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"));
     audit(&served, "AttachRolePolicy", &[ADMIN]);
     waits_for("rolecall_drift_resources{name=\"audit\",cause=\"drift\"} 1");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

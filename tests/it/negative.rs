@@ -135,3 +135,44 @@ async fn color_is_asked_for_or_absent_and_quiet_is_quiet() {
     let first: serde_json::Value = serde_json::from_str(logs.lines().next().expect("a log line")).unwrap();
     assert!(first["timestamp"].is_string(), "{first}");
 }
+
+#[test]
+fn settings_of_aws_that_cannot_work_are_named() {
+    let desired = Directory::new("name = \"x\"\n");
+    let key = ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE");
+    let secret = ("AWS_SECRET_ACCESS_KEY", "s3cret-key");
+    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+        (&[("AWS_PROFILE", "nope")], &["no AWS credentials", "AWS_PROFILE is `nope`"]),
+        (&[key], &["AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"]),
+        (&[secret], &["AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"]),
+        (
+            &[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")],
+            &["`AWS_ENDPOINT_URL`", "`localhost:4566` is not the URL"],
+        ),
+        (&[key, secret, ("AWS_ENDPOINT_URL", "")], &["`AWS_ENDPOINT_URL`", "`` is not the URL"]),
+        (&[key, secret, ("AWS_ENDPOINT_URL_STS", "http://")], &["`AWS_ENDPOINT_URL_STS`", "`http://` is not the URL"]),
+    ];
+    for (env, words) in cases {
+        let mut command = rolecall();
+        let run =
+            run(command.args(["accounts", "-c"]).arg(desired.path()).envs(env.iter().copied())).exits(1).says(words);
+        for word in ["Request {", "SdkBody", "EnvConfigError", "panicked", "s3cret-key"] {
+            assert!(!run.text().contains(word), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_said_to_be_waited_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let desired = Directory::new("name = \"x\"\n");
+    let mut command = rolecall();
+    command.args(["accounts", "-c"]).arg(desired.path()).envs(crate::support::aws_env(&endpoint, "key", "secret"));
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(line, "still waiting for STS to say whose credentials these are\n");
+}

@@ -2,9 +2,11 @@
 //! without any one action of it something does not.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rolecall::org::AccountId;
 use rolecall::sandbox::build::OrgSpec;
+use rolecall::sandbox::faults::{Effect, Fault, When};
 use rolecall::sandbox::world::{Permissions, World};
 use serde_json::{Value, json};
 
@@ -80,6 +82,20 @@ managed_policies = [
 targets = [{ account = "prod", tags = { env = "prod" } }]
 trust = [{ aws = ["888888888888"] }]
 
+[[policy]]
+name = "Taken"
+adopt = true
+targets = [{ account = "prod", tags = { env = "prod" } }]
+statement = [{ actions = ["s3:ListBucket"], resources = ["*"] }]
+
+[[role]]
+name = "Adopted"
+adopt = true
+description = "taken over"
+managed_policies = []
+targets = [{ account = "prod", tags = { env = "prod" } }]
+trust = [{ aws = ["888888888888"] }]
+
 [[role]]
 name = "Gone"
 ensure = "absent"
@@ -146,6 +162,9 @@ impl Stage {
         for _ in 0..4 {
             prod("CreatePolicyVersion", &[("PolicyArn", &arn("Data")), ("PolicyDocument", ANYTHING)]);
         }
+        prod("CreatePolicy", &[("PolicyName", "Taken"), ("PolicyDocument", ANYTHING)]);
+        prod("CreateRole", &[("RoleName", "Adopted"), ("AssumeRolePolicyDocument", TRUST)]);
+        prod("AttachRolePolicy", &[("RoleName", "Adopted"), ("PolicyArn", &arn("Data"))]);
         for n in 1..=11 {
             prod("CreatePolicy", &[("PolicyName", &format!("L{n}")), ("PolicyDocument", ANYTHING)]);
         }
@@ -266,6 +285,79 @@ async fn what_is_printed_is_enough_and_without_any_one_action_something_fails() 
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it_was_read() {
+    // The answer to this call comes late: what it is about has been read or written, and nothing after it has.
+    for (role, adopt, (operation, nth), refused) in [
+        ("Changed", false, ("UpdateAssumeRolePolicy", 1), "iam:UpdateRole"),
+        // The plan reads first, then apply what it is about to write.
+        ("Adopted", true, ("GetAccountAuthorizationDetails", 2), "iam:TagRole"),
+    ] {
+        let stage = Stage::new(&format!(
+            "name = \"perms\"\n[limits]\nmax_change_percent = 100\n[[role]]\nname = \"{role}\"\nadopt = {adopt}\n\
+             description = \"new\"\nmanaged_policies = [\"aws:SecurityAudit\"]\n\
+             targets = [{{ account = \"prod\" }}]\ntrust = [{{ aws = [\"888888888888\"] }}]\n"
+        ))
+        .await;
+        stage.allow(&stage.printed(&[]));
+        let late = Effect::Delay(Duration::from_secs(3));
+        let fault = Fault { operation: operation.to_owned(), account: None, when: When::Nth(nth), effect: late };
+        stage.served.sandbox.fail(fault);
+        let prod = |operation, params: &[(&str, &str)]| stage.served.by_hand("222222222222", operation, params);
+        let ended = std::thread::scope(|scope| {
+            let run = scope.spawn(|| stage.rolecall(&["apply", "--auto-approve"]));
+            while stage.served.count(operation) < nth {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if adopt {
+                let others = [("Tags.member.1.Key", "rolecall:managed-by"), ("Tags.member.1.Value", "others")];
+                prod("TagRole", &[&[("RoleName", role)][..], &others].concat());
+            } else {
+                prod("UntagRole", &[("RoleName", role), ("TagKeys.member.1", "rolecall:managed-by")]);
+            }
+            run.join().unwrap()
+        });
+        ended.exits(3).says(&[&format!("is not authorized to perform: {refused} on")]);
+        stage.served.sandbox.with(|world| {
+            let now = world.clock.now();
+            let account = &world.accounts[&AccountId::parse("222222222222").unwrap()];
+            let role = account.iam.roles[&role.to_lowercase()].visible(now).unwrap();
+            let mark = role.tags.get("rolecall:managed-by").map(String::as_str);
+            assert_eq!((mark, role.description.as_deref()), (adopt.then_some("others"), None));
+        });
+    }
+}
+
+/// Five roles that each hold two policies of the directory: as large as the largest kit.
+#[test]
+fn what_is_printed_for_a_kit_fits_into_one_role() {
+    let mut text = "name = \"kit\"\n".to_owned();
+    for n in 0..10 {
+        text += &format!(
+            "[[policy]]\nname = \"CortexCloudManagedPolicy{n}\"\nstatement = [{{ actions = [\"s3:Get*\"], resources = [\"*\"] }}]\n"
+        );
+    }
+    for n in 0..5 {
+        let (one, other) = (2 * n, 2 * n + 1);
+        text += &format!(
+            "[[role]]\nname = \"CortexCloudPlatformRole{n}\"\ndescription = \"d\"\ntargets = \"all\"\n\
+             managed_policies = [\"local:CortexCloudManagedPolicy{one}\", \"local:CortexCloudManagedPolicy{other}\"]\n\
+             trust = [{{ aws = [\"888888888888\"] }}]\n"
+        );
+    }
+    let desired = Directory::new(&text);
+    for more in [&[][..], &["--prune", "--who"]] {
+        let mut command = rolecall();
+        command.args(["permissions", "--format", "json", "-c"]).arg(desired.path()).args(more);
+        let printed = run(&mut command).exits(0).json();
+        for who in ["caller", "access_role"] {
+            let size = printed[who].to_string().len();
+            // IAM User Guide, "IAM and AWS STS quotas": the inline policies of a role, without white space.
+            assert!(size <= 10_240, "{who} {more:?}: {size}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,8 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("permissions", &["desired", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
-    ("config", &["desired", "resource", "org"]),
-    ("store", &["execute", "plan", "resource", "org"]),
+    ("config", &["files", "desired", "resource", "org"]),
+    ("store", &["files", "execute", "plan", "resource", "org"]),
     ("aws", &["read", "execute", "store", "live", "resource", "org"]),
     ("report", &["drift", "plan", "execute", "store", "verify", "resource", "org"]),
     ("sandbox", &["evaluate", "resource", "org"]),
@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("notify", &["web"]),
     ("telemetry", &["web", "resource"]),
     ("web", &[]),
+    ("files", &[]),
     ("exit", &[]),
     ("cli", &[]),
 ];

@@ -88,7 +88,7 @@ async fn authorization_details(
     let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let mut live = LiveAccount::default();
     let mut seen = 0;
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.get_account_authorization_details().max_items(PAGE).set_marker(marker);
         let request = request.filter(EntityType::Role).filter(EntityType::LocalManagedPolicy);
@@ -117,7 +117,7 @@ async fn authorization_details(
                 live.policies.insert(policy.name.key(), policy);
             }
         }
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             iam.saw(seen);
             return Ok(live);
@@ -149,7 +149,7 @@ fn principals(
 async fn role_details(iam: &Iam, filter: &Filter) -> Result<BTreeMap<String, (RoleName, RoleDetails)>, AwsError> {
     let call = iam.call(Operation::ListRoles, None);
     let mut found = BTreeMap::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_roles().max_items(PAGE).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
@@ -157,7 +157,7 @@ async fn role_details(iam: &Iam, filter: &Filter) -> Result<BTreeMap<String, (Ro
             let name = entity::name(call, RoleName::parse(&role.role_name))?;
             found.insert(name.key(), (name, entity::details(role.description, role.max_session_duration)));
         }
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(found);
         }

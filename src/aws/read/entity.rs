@@ -39,15 +39,34 @@ pub(in crate::aws) fn name<T>(call: Call<'_>, parsed: Result<T, InvalidName>) ->
     parsed.map_err(|error| call.because(format!("the answer holds a name that IAM does not allow: {error}")))
 }
 
-/// The marker of the next page; `None` after the last.
-///
-/// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty.
-pub(in crate::aws) fn next_page(
-    call: Call<'_>,
-    truncated: bool,
-    marker: Option<String>,
-) -> Result<Option<String>, AwsError> {
-    if truncated { call.required("Marker", marker.filter(|marker| !marker.is_empty())).map(Some) } else { Ok(None) }
+/// The pages of one listing.
+#[derive(Debug, Default)]
+pub(in crate::aws) struct Pages {
+    /// The markers of those that were asked for.
+    asked: BTreeSet<String>,
+}
+
+impl Pages {
+    /// The marker of the next page; `None` after the last.
+    ///
+    /// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty. One that was read before
+    /// would be read again for ever, and what is missing then must not look absent.
+    pub fn next(
+        &mut self,
+        call: Call<'_>,
+        truncated: bool,
+        marker: Option<String>,
+    ) -> Result<Option<String>, AwsError> {
+        if !truncated {
+            return Ok(None);
+        }
+        let marker = call.required("Marker", marker.filter(|marker| !marker.is_empty()))?;
+        if self.asked.insert(marker.clone()) {
+            Ok(Some(marker))
+        } else {
+            Err(call.because("the listing does not end: its next page is one that was read already"))
+        }
+    }
 }
 
 /// `NoSuchEntity` is no failure of a read: it tells that nothing is there.

@@ -17,7 +17,7 @@ use crate::resource::Tags;
 use crate::resource::name::PolicyArn;
 use crate::resource::operation::Operation;
 
-pub(super) use entity::{absent_is_none, boundary, document, name, next_page, tags};
+pub(super) use entity::{Pages, absent_is_none, boundary, document, name, tags};
 pub(super) use single::{policy, role, version_document};
 
 /// Somebody who can read the accounts and has no way to write.
@@ -53,12 +53,12 @@ async fn choose(iam: Iam, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
 async fn tags_of(iam: Iam, arn: &PolicyArn) -> Result<Tags, AwsError> {
     let call = iam.call(Operation::ListPolicyTags, Some(arn.as_str()));
     let mut tags = Tags::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_policy_tags().policy_arn(arn.as_str()).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         tags.extend(entity::tags(Some(page.tags)));
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(tags);
         }

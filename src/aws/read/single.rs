@@ -69,12 +69,12 @@ pub(in crate::aws) async fn role(iam: &Iam, role: &RoleName) -> Result<Option<Li
 async fn attached(iam: &Iam, role: &RoleName) -> Result<BTreeSet<PolicyArn>, AwsError> {
     let call = iam.call(Operation::ListAttachedRolePolicies, Some(role.as_str()));
     let mut found = BTreeSet::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_attached_role_policies().role_name(role.as_str()).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         found.extend(entity::attached(call, page.attached_policies)?);
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(found);
         }
@@ -84,12 +84,12 @@ async fn attached(iam: &Iam, role: &RoleName) -> Result<BTreeSet<PolicyArn>, Aws
 async fn profiles(iam: &Iam, role: &RoleName) -> Result<BTreeSet<String>, AwsError> {
     let call = iam.call(Operation::ListInstanceProfilesForRole, Some(role.as_str()));
     let mut found = BTreeSet::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_instance_profiles_for_role().role_name(role.as_str()).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         found.extend(entity::profiles(Some(page.instance_profiles)));
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(found);
         }
@@ -105,14 +105,14 @@ async fn inline_policies(iam: &Iam, role: &RoleName) -> Result<BTreeMap<PolicyNa
 async fn inline_names(iam: &Iam, role: &RoleName) -> Result<Vec<PolicyName>, AwsError> {
     let call = iam.call(Operation::ListRolePolicies, Some(role.as_str()));
     let mut names = Vec::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_role_policies().role_name(role.as_str()).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         for name in &page.policy_names {
             names.push(entity::name(call, PolicyName::parse(name))?);
         }
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(names);
         }
@@ -136,7 +136,7 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
     let call = iam.call(Operation::ListPolicies, None);
     let wanted: BTreeSet<String> = wanted.iter().map(PolicyName::key).collect();
     let mut arns = Vec::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     // Names are unique in an account, so once all are found the remaining pages cannot tell anything.
     while arns.len() < wanted.len() {
         let request = iam.client.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Local).max_items(1000);
@@ -147,7 +147,7 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
                 arns.push(arn);
             }
         }
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             break;
         }
@@ -193,12 +193,12 @@ pub(in crate::aws) async fn version_document(
 async fn stored_versions(iam: &Iam, arn: &PolicyArn) -> Result<Vec<aws_sdk_iam::types::PolicyVersion>, AwsError> {
     let call = iam.call(Operation::ListPolicyVersions, Some(arn.as_str()));
     let mut found = Vec::new();
-    let mut marker = None;
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_policy_versions().policy_arn(arn.as_str()).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         found.extend(page.versions.unwrap_or_default());
-        marker = entity::next_page(call, page.is_truncated, page.marker)?;
+        marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {
             return Ok(found);
         }

@@ -220,6 +220,46 @@ async fn a_truncated_page_without_a_marker_is_no_listing() {
     assert_eq!(error.message, "the answer lacks `Marker`");
 }
 
+/// Every listing of IAM, alone and in a circle of two pages.
+#[tokio::test]
+async fn a_listing_that_comes_back_to_a_page_is_an_error_that_names_it() {
+    let listings = [
+        ("GetAccountAuthorizationDetails", all(false)),
+        ("ListRoles", all(true)),
+        ("ListAttachedRolePolicies", only(&["One"], &[], true)),
+        ("ListRolePolicies", only(&["One"], &[], true)),
+        ("ListInstanceProfilesForRole", only(&["One"], &[], true)),
+        ("ListPolicies", only(&[], &["P1"], true)),
+        ("ListPolicyVersions", only(&[], &["P1"], true)),
+    ];
+    for (listing, wanted) in listings {
+        for next in
+            [|_: &str| "1".to_owned(), |marker: &str| if marker == "1" { "2".to_owned() } else { "1".to_owned() }]
+        {
+            let fake = Fake::new(move |asked| {
+                let page = || format!("<IsTruncated>true</IsTruncated><Marker>{}</Marker>", next(asked.get("Marker")));
+                let empty = |members: &str| format!("<{members}></{members}>{}", page());
+                let result = match asked.operation.as_str() {
+                    operation if operation != listing => return iam(asked),
+                    "ListRoles" => empty("Roles"),
+                    "ListRolePolicies" => empty("PolicyNames"),
+                    "ListInstanceProfilesForRole" => empty("InstanceProfiles"),
+                    _ => page(),
+                };
+                xml(&asked.operation, &result)
+            });
+            let (accounts, account, wanted) = (fake.accounts().await, account("222222222222"), &wanted);
+            let read = match wanted.scope {
+                Scope::All => accounts.within(&account, async |iam| bulk::read(&iam, wanted).await).await,
+                Scope::Only { .. } => accounts.within(&account, async |iam| single::read(&iam, wanted).await).await,
+            };
+            let error = read.unwrap_err().to_string();
+            let told = format!("account 222222222222: {listing}");
+            assert!(error.starts_with(&told) && error.contains("the listing does not end"), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_large_account_read_again_is_read_entity_by_entity() {
     let fake = Fake::new(|asked| match (asked.operation.as_str(), asked.get("Marker")) {

@@ -1,6 +1,6 @@
 //! Laws: what holds for any desired state and any account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -254,10 +254,14 @@ proptest! {
         let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
         prop_assume!(!plan.findings.iter().any(|finding| finding.code == "policy-in-use"));
         let printed = permitted(&desired, extras);
+        // Tags as they are when a step is reached, by ARN.
+        let roles = live.roles.values().map(|role| (role.arn.clone(), role.tags.clone()));
+        let policies = live.policies.values().map(|policy| (policy.arn.to_string(), policy.tags.clone().unwrap()));
+        let mut tags: BTreeMap<String, Tags> = roles.chain(policies).collect();
         for change in &plan.changes {
-            let (mut arn, tags) = match change.resource().unwrap() {
-                ResourceKind::Role(name) => live.roles.get(&name.key()).map_or_else(Default::default, |role| (role.arn.clone(), role.tags.clone())),
-                ResourceKind::Policy(name) => live.policies.get(&name.key()).map_or_else(Default::default, |policy| (policy.arn.to_string(), policy.tags.clone().unwrap())),
+            let mut arn = match change.resource().unwrap() {
+                ResourceKind::Role(name) => live.roles.get(&name.key()).map_or_else(String::new, |role| role.arn.clone()),
+                ResourceKind::Policy(name) => live.policies.get(&name.key()).map_or_else(String::new, |policy| policy.arn.to_string()),
                 ResourceKind::Grant(_) => continue,
             };
             for step in &change.steps {
@@ -274,13 +278,30 @@ proptest! {
                 } else {
                     arn.clone()
                 };
-                let request = Request {
-                    action: step.operation().action().to_owned(),
-                    context: tags.iter().map(|(key, value)| (format!("aws:ResourceTag/{key}"), vec![value.clone()])).collect(),
-                    resource,
-                    ..Request::default()
+                let (given, also) = match step {
+                    Step::CreateRole { tags, .. } => (tags.clone(), Some(Operation::TagRole)),
+                    Step::CreatePolicy { tags, .. } => (tags.clone(), Some(Operation::TagPolicy)),
+                    Step::TagRole { tags, .. } | Step::TagPolicy { tags, .. } => (tags.clone(), None),
+                    _ => (Tags::new(), None),
                 };
-                prop_assert!(evaluate(&[&printed], &request) == Decision::Allow, "{} {:?} on {}: {}", change.address, step.operation(), request.resource, printed.text());
+                let keys = |kind: &str, tags: &Tags| -> Vec<_> {
+                    tags.iter().map(|(key, value)| (format!("aws:{kind}/{key}"), vec![value.clone()])).collect()
+                };
+                let now = tags.get(&resource).cloned().unwrap_or_default();
+                for operation in [step.operation()].into_iter().chain(also) {
+                    let request = Request {
+                        action: operation.action().to_owned(),
+                        context: keys("ResourceTag", &now).into_iter().chain(keys("RequestTag", &given)).collect(),
+                        resource: resource.clone(),
+                        ..Request::default()
+                    };
+                    prop_assert!(evaluate(&[&printed], &request) == Decision::Allow, "{} {operation:?} on {resource}: {}", change.address, printed.text());
+                }
+                match step {
+                    Step::DeleteRole { .. } | Step::DeletePolicy { .. } => _ = tags.remove(&resource),
+                    Step::UntagRole { keys, .. } => tags.entry(resource).or_default().retain(|key, _| !keys.contains(key)),
+                    _ => tags.entry(resource).or_default().extend(given),
+                }
             }
         }
     }

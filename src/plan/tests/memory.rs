@@ -31,7 +31,12 @@ fn applied() -> LiveAccount {
 fn remembered(live: &LiveAccount) -> Memory {
     let address = format!("{A}/role/R");
     let converged = remember(&address, live, "salt", &Secrets::default()).unwrap();
-    Memory { salt: "salt".to_owned(), resources: [(address, converged)].into(), since: Since::Before }
+    Memory {
+        salt: "salt".to_owned(),
+        resources: [(address, converged)].into(),
+        since: Since::Before,
+        records: Records::Some,
+    }
 }
 
 fn changed(live: &LiveAccount, change: impl Fn(&mut LiveRole)) -> LiveAccount {

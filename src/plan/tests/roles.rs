@@ -393,7 +393,7 @@ fn a_path_that_differs_replaces_and_rebuilds_the_whole_role() {
         ops(&plan),
         ["DetachRolePolicy", "DeleteRolePolicy", "DeleteRole", "CreateRole", "AttachRolePolicy", "PutRolePolicy"]
     );
-    assert_eq!(codes(&plan), ["prevent-destroy", "replace"]);
+    assert_eq!(codes(&plan), ["unmanaged-permissions", "prevent-destroy", "replace"]);
     let after = run(&world, &plan).unwrap();
     assert_eq!(after.roles["x"].arn, "arn:aws:iam::222222222222:role/x/X");
     assert_eq!(after.roles["x"].tags["other"], "1");

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::group;
-use super::style::count;
+use super::style::{clean_lines, count};
 use super::subject::{Listed, SIGNS, Subject, View, words};
 use super::who::Extent;
 use crate::drift::Drift;
@@ -41,8 +41,8 @@ pub fn drift(drift: &Drift, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn 
 
 fn write(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
     let Subject { view, plan, summary, changes } = subject;
-    let data = secrets.mask_texts(&data::data(subject, trusts, secrets), &data::WORDS);
-    let text = |text: &str| escaped(&secrets.mask(text));
+    let data = visible(secrets.mask_texts(&data::data(subject, trusts, secrets), &data::WORDS));
+    let text = |text: &str| escaped(&clean_lines(&secrets.mask(text)));
     let either = |of_plan: &str, of_drift: &str| if *view == View::Plan { of_plan } else { of_drift }.to_owned();
     fill(PAGE, out, &|place| match place {
         "TITLE" => text(&format!("rolecall {} {}", view.heading(), plan.name)),
@@ -77,6 +77,18 @@ fn fill(template: &str, out: &mut dyn Write, content: &dyn Fn(&str) -> String) -
 /// JSON that cannot end the element it stands in. Source: HTML Standard, "Restrictions for contents of script elements".
 fn json(data: &Value) -> String {
     data.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+/// The same, with what is not seen made visible in all of its texts.
+fn visible(data: Value) -> Value {
+    match data {
+        Value::String(text) => Value::String(clean_lines(&text).into_owned()),
+        Value::Array(items) => items.into_iter().map(visible).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(key, value)| (clean_lines(&key).into_owned(), visible(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => data,
+    }
 }
 
 /// Source: Content Security Policy Level 3, "hash-source".

@@ -23,7 +23,8 @@ fn data_of(page: &str) -> Value {
 
 #[test]
 fn nothing_that_aws_or_a_file_says_is_markup_or_template() {
-    let hostile = "</script><script>alert(1)</script><!-- @SCRIPT@ \u{2028} & \"'";
+    let hostile = "</script><script>alert(1)</script><!-- @SCRIPT@ \u{2028}\u{202e}\u{9b}\u{200b} & \"'";
+    let seen = hostile.replace("\u{2028}\u{202e}\u{9b}\u{200b}", "\\u{2028}\\u{202e}\\u{9b}\\u{200b}");
     let mut plan = mixed();
     plan.name = hostile.into();
     plan.accounts[0].name = hostile.into();
@@ -33,7 +34,8 @@ fn nothing_that_aws_or_a_file_says_is_markup_or_template() {
     assert_eq!(page.matches("<script").count(), 2, "the data and the script");
     assert_eq!(page.matches("</script>").count(), 2);
     assert!(page.contains("&lt;/script&gt;"), "{page}");
-    assert_eq!(data_of(&page)["accounts"][0]["name"], hostile);
+    assert_eq!(data_of(&page)["accounts"][0]["name"], seen);
+    assert!(!page.contains(['\u{2028}', '\u{202e}', '\u{9b}', '\u{200b}']), "{page}");
 }
 
 #[test]
