@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::problem::{Problem, Problems};
-use super::tree::File;
+use super::tree::{File, Marks};
 
 /// The file that makes a directory a desired state.
 pub const MAIN_FILE: &str = "rolecall.toml";
@@ -82,7 +82,7 @@ pub fn read_file(path: &Path, problems: &mut Problems) -> Option<Arc<File>> {
     match String::from_utf8(bytes) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-            Some(Arc::new(File { name, path: path.to_owned(), text }))
+            Some(Arc::new(File { name, path: path.to_owned(), text, marks: Marks::default() }))
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();

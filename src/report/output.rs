@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::style::{Page, Style, Tone, columns, count};
+use super::style::{Page, Style, Tone, clean, columns, count};
 use crate::org::AccountId;
 
 /// The version of the JSON form.
@@ -129,9 +129,14 @@ pub fn csv(handout: &Handout, external_ids: ExternalIds, out: &mut dyn io::Write
     Ok(())
 }
 
-/// A field, in quotes where it holds what would end it.
+/// A field, in quotes where it holds what would end it. Control characters are made visible, and a field that a
+/// spreadsheet would take for a formula begins with `'`.
+///
+/// Source: OWASP, CSV Injection.
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = format!("{}{}", if formula { "'" } else { "" }, clean(text));
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
@@ -166,6 +171,23 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("role,account_id,account_name,arn,alias,external_id\n"), "{text}");
         assert!(text.contains(",(sensitive)\n"), "{text}");
+    }
+
+    #[test]
+    fn a_field_is_never_a_formula_and_holds_no_control_characters() {
+        for (written, expect) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1", "'+1"),
+            ("-1,2", "\"'-1,2\""),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\\t=1"),
+            ("\r\n=1", "'\\r\\n=1"),
+            ("a\u{1b}[2J\u{7}\u{9b}\u{202e}b", "a\\u{1b}[2J\\u{7}\\u{9b}\\u{202e}b"),
+            ("plain = 1", "plain = 1"),
+            ("", ""),
+        ] {
+            assert_eq!(field(written), expect, "{written:?}");
+        }
     }
 
     #[test]
