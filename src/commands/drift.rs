@@ -106,7 +106,7 @@ fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: 
         }
         // One line for each look.
         PlanFormat::Json if args.watch.is_some() => {
-            report::json::line(&drift.shown(&survey.settings.secrets), &mut out)?
+            report::json::line(&drift.shown(&survey.settings.secrets), &mut out)?;
         }
         PlanFormat::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
     }

@@ -47,7 +47,7 @@ impl Survey {
     pub async fn new(args: &ScopeArgs, aws: aws::Settings, console: &Console) -> Result<Self, Stop> {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
-        let aws = console.wait("STS to say whose credentials these are", Aws::connect(aws)).await?;
+        let aws = console.wait("STS to say whose credentials these are", Box::pin(Aws::connect(aws))).await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
         console.warnings(&survey.expansion.warnings);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Console, Stop, planning, survey};
 use crate::cli::{DesiredArgs, Format};
-use crate::config::{Config, Counts, Problem};
+use crate::config::{Config, Counts, Problem, problem};
 use crate::exit::Exit;
 use crate::plan::{self, Finding, Severity};
 use crate::report::style::{Tone, count};
@@ -14,7 +14,9 @@ use crate::report::style::{Tone, count};
 /// Checks the desired state and says what is wrong with it, all at once.
 pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Stop> {
     let loaded = survey::load(args);
-    loaded.iter().for_each(|config| console.conceal(config.secrets()));
+    if let Ok(config) = &loaded {
+        console.conceal(config.secrets());
+    }
     let findings: Vec<Finding> = loaded.iter().flat_map(found).collect();
     let refused = findings.iter().any(|finding| finding.severity == Severity::Stop);
     let exit = if refused { Exit::Refused } else { Exit::Done };
@@ -26,13 +28,13 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
             Ok(exit)
         }
         Format::Json => {
-            let (problems, exit) = match &loaded {
-                Ok(config) => (config.warnings().iter().collect(), exit),
-                Err(Stop::Desired(problems)) => (problems.iter().collect::<Vec<_>>(), Exit::Error),
+            let ((problems, more_problems), exit) = match &loaded {
+                Ok(config) => (problem::first(config.warnings()), exit),
+                Err(Stop::Desired(problems)) => (problems.shown(), Exit::Error),
                 Err(_) => return loaded.map(|_| Exit::Done),
             };
             let valid = exit == Exit::Done;
-            let said = Said { format: "rolecall-validate/1", valid, problems, findings: &findings };
+            let said = Said { format: "rolecall-validate/1", valid, problems, more_problems, findings: &findings };
             console.json(&said)?;
             Ok(exit)
         }
@@ -45,7 +47,15 @@ struct Said<'a> {
     format: &'static str,
     valid: bool,
     problems: Vec<&'a Problem>,
+    /// Problems beside those in the list.
+    #[serde(skip_serializing_if = "is_zero")]
+    more_problems: usize,
     findings: &'a [Finding],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// What the directory's own checks and lints say.

@@ -164,7 +164,7 @@ impl Check {
     }
 
     /// Whether what it looks at hangs on the account, which stands for any.
-    fn is_unknown(&self, held: &Held, around: &[&Held], scope: &Scope) -> bool {
+    fn is_unknown(&self, held: &Held, around: &Around<'_>, scope: &Scope) -> bool {
         let hangs = |template: &Template| scope.is_unknown(template);
         let member = |name: &String| match name.split_once('.') {
             Some((root, rest)) if root == held.kind.word() => {
@@ -174,7 +174,7 @@ impl Check {
         };
         self.when.iter().chain([&self.assert]).any(|(template, _)| hangs(template))
             || self.uses.iter().any(member)
-            || (self.looks_around() && around.iter().any(|held| !held.unknown.is_empty()))
+            || around.unknown
     }
 
     /// The finding it makes, unless `[lints]` has turned its code off.
@@ -213,6 +213,17 @@ pub(super) struct Held {
     pub unknown: BTreeSet<&'static str>,
 }
 
+/// All that one account holds and a check may look at.
+struct Around<'a> {
+    all: Vec<&'a Held>,
+    /// Equal for what is the same; 0 where the check does not look at it.
+    number: usize,
+    /// Whether the check looks at something that hangs on an account that is not known yet.
+    unknown: bool,
+    roles: minijinja::Value,
+    policies: minijinja::Value,
+}
+
 pub(super) enum Address {
     Of(String),
     Title(String),
@@ -224,13 +235,15 @@ pub(super) struct Judge<'a> {
     instances: &'a [Instance],
     lints: &'a Lints,
     /// What a check said of a resource, and of those around it where it looks at them.
-    said: HashMap<(usize, usize, Vec<usize>), Option<String>>,
+    said: HashMap<(usize, usize, usize), Option<String>>,
+    /// A number for all that is around a resource, for those checks that look at it.
+    arounds: HashMap<Vec<usize>, usize>,
     findings: Vec<CheckFinding>,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(checks: &'a [Check], instances: &'a [Instance], lints: &'a Lints) -> Self {
-        Self { checks, instances, lints, said: HashMap::new(), findings: Vec::new() }
+        Self { checks, instances, lints, said: HashMap::new(), arounds: HashMap::new(), findings: Vec::new() }
     }
 
     /// What was found, sensitive values masked, in order.
@@ -260,7 +273,8 @@ impl<'a> Judge<'a> {
             let Subject::Resource(kind) = check.subject else { continue };
             let around: Vec<&Held> =
                 holds.iter().filter(|held| self.is_within(held.instance, check.instance)).collect();
-            for held in around.iter().filter(|held| held.kind == kind) {
+            let around = self.around(check, &around);
+            for held in around.all.iter().filter(|held| held.kind == kind) {
                 match self.judge(index, check, held, &around, scopes) {
                     Ok(said) => self.findings.extend(said.and_then(|text| self.finding(check, held, text))),
                     Err(found) => problems.extend(found),
@@ -269,26 +283,42 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// What is around the resources of one account, as a check sees it.
+    fn around<'h>(&mut self, check: &Check, all: &[&'h Held]) -> Around<'h> {
+        let mut around = Around {
+            all: all.to_vec(),
+            number: 0,
+            unknown: false,
+            roles: minijinja::Value::UNDEFINED,
+            policies: minijinja::Value::UNDEFINED,
+        };
+        if check.looks_around() {
+            let next = self.arounds.len() + 1;
+            let identities = all.iter().map(|held| held.identity).collect();
+            around.number = *self.arounds.entry(identities).or_insert(next);
+            around.unknown = all.iter().any(|held| !held.unknown.is_empty());
+            let of = |kind: Kind| all.iter().filter(move |held| held.kind == kind).map(|held| held.value.clone());
+            (around.roles, around.policies) = (of(Kind::Role).collect(), of(Kind::Policy).collect());
+        }
+        around
+    }
+
     fn judge(
         &mut self,
         index: usize,
         check: &Check,
         held: &Held,
-        around: &[&Held],
+        around: &Around<'_>,
         scopes: &Scopes,
     ) -> Result<Option<String>, Vec<Problem>> {
-        let others = if check.looks_around() { around.iter().map(|held| held.identity).collect() } else { Vec::new() };
-        let key = (index, held.identity, others);
+        let key = (index, held.identity, around.number);
         if let Some(said) = self.said.get(&key).filter(|_| !check.varies) {
             return Ok(said.clone());
         }
         let Some(scope) = scopes.get(check.instance) else { return Ok(None) };
         let own = (held.kind.word(), held.value.clone());
-        let all = |kind: Kind| -> minijinja::Value {
-            around.iter().filter(|held| held.kind == kind).map(|held| held.value.clone()).collect()
-        };
         let seen = if check.looks_around() {
-            scope.with([own, ("roles", all(Kind::Role)), ("policies", all(Kind::Policy))])
+            scope.with([own, ("roles", around.roles.clone()), ("policies", around.policies.clone())])
         } else {
             scope.with([own])
         };

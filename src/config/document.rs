@@ -8,6 +8,7 @@ use super::shape;
 use super::source::{self, Bounds, Use};
 use super::tree::{File, Key, Node, Place, Table, Value};
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
+use saphyr_parser::Event;
 
 /// Reads the document that `naming` names, relative to the file it stands in, and compiles the expressions in it.
 ///
@@ -151,6 +152,13 @@ fn add(table: &mut Table, key: Key, value: Node, problems: &mut Problems) {
 /// Parses YAML. Plain scalars are text, so that `000123456789` and `2012-10-17` survive; only `true`, `false` and
 /// `null` are more.
 pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
+    if let Some(deep) = too_deep(&file.text) {
+        let line = file.text.split_inclusive('\n').take(deep.saturating_sub(1)).map(str::len).sum();
+        let place = Place { file: file.clone(), start: line, end: line };
+        let message = format!("`{}` is nested more than {MAX_DEPTH} deep", file.name);
+        problems.push(Problem::error("document", &place, message));
+        return None;
+    }
     let offsets: Vec<usize> = file.text.char_indices().map(|(at, _)| at).collect();
     let convert = YamlConvert { file, offsets };
     let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
@@ -169,6 +177,26 @@ pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
         return None;
     };
     Some(convert.node(document, problems))
+}
+
+/// How deep YAML may be nested; JSON's parser has a limit of its own.
+const MAX_DEPTH: usize = 128;
+
+/// The line in which YAML is nested too deep.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    // A syntax error is found, and better told, by whoever loads it.
+    for (event, span) in saphyr_parser::Parser::new_from_str(text).map_while(Result::ok) {
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Some(span.start.line());
+        }
+    }
+    None
 }
 
 struct YamlConvert<'a> {

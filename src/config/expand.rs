@@ -216,12 +216,12 @@ struct Here<'a> {
     account: &'a Account,
     scopes: Option<Scopes>,
     held: Vec<Held>,
-    left_out: Vec<LeftOut>,
+    left_out: LeftOuts,
 }
 
 impl<'a> Here<'a> {
     fn new(account: &'a Account) -> Self {
-        Self { account, scopes: None, held: Vec::new(), left_out: Vec::new() }
+        Self { account, scopes: None, held: Vec::new(), left_out: LeftOuts::new() }
     }
 }
 
@@ -246,6 +246,8 @@ struct Run<'a> {
     problems: Problems,
     /// Problems that some accounts have, with these accounts.
     in_accounts: Vec<(Problem, BTreeSet<AccountId>)>,
+    /// Where among them those of one hash are.
+    noted: HashMap<u64, Vec<usize>>,
     /// The names of the roles in scope, each kept once.
     seen_roles: BTreeSet<Arc<str>>,
     expansion: Expansion,
@@ -284,6 +286,7 @@ impl<'a> Run<'a> {
             varying: HashMap::new(),
             problems,
             in_accounts: Vec::new(),
+            noted: HashMap::new(),
             seen_roles: BTreeSet::new(),
             expansion: Expansion { desired, warnings: Vec::new(), targeted_by: BTreeMap::new(), findings: Vec::new() },
         }
@@ -350,7 +353,7 @@ impl<'a> Run<'a> {
                 }
                 Made::Nothing => {
                     let scopes = here.scopes.as_ref().filter(|_| resource.varies).unwrap_or(&self.scopes);
-                    let left_out = scopes.get(resource.instance).and_then(|scope| LeftOut::new(resource, scope));
+                    let left_out = scopes.get(resource.instance).and_then(|scope| left_out(resource, scope));
                     here.left_out.extend(left_out);
                 }
                 Made::Policy(_) | Made::Role(_) | Made::Grant(_) | Made::Broken(_) => {}
@@ -566,11 +569,13 @@ impl<'a> Run<'a> {
     }
 
     fn note(&mut self, problem: Problem, account: AccountId) {
-        match self.in_accounts.iter_mut().find(|(known, _)| *known == problem) {
-            Some((_, accounts)) => {
-                accounts.insert(account);
-            }
-            None => self.in_accounts.push((problem, BTreeSet::from([account]))),
+        let alike = self.noted.entry(problem.hash()).or_default();
+        let known = alike.iter().find(|at| self.in_accounts.get(**at).is_some_and(|(known, _)| *known == problem));
+        if let Some((_, accounts)) = known.and_then(|at| self.in_accounts.get_mut(*at)) {
+            accounts.insert(account);
+        } else {
+            alike.push(self.in_accounts.len());
+            self.in_accounts.push((problem, BTreeSet::from([account])));
         }
     }
 
@@ -604,24 +609,26 @@ pub(super) struct LeftOut {
     instance: usize,
 }
 
-impl LeftOut {
-    /// `None` for a role, and where the name has no value either.
-    pub(super) fn new(resource: &Resource, scope: &Scope) -> Option<Self> {
-        let node = resource.node.as_table()?.get("name").filter(|_| resource.kind == Kind::Policy)?;
-        let built = render::build(node, &render::evaluate(node, scope).values)?;
-        Some(Self { name: built.as_str()?.to_owned(), place: node.place.clone(), instance: resource.instance })
-    }
+/// Policies whose `when` is false, by their names in lower case.
+pub(super) type LeftOuts = HashMap<String, LeftOut>;
+
+/// A policy that is left out, by its key; `None` for a role, and where the name has no value either.
+pub(super) fn left_out(resource: &Resource, scope: &Scope) -> Option<(String, LeftOut)> {
+    let node = resource.node.as_table()?.get("name").filter(|_| resource.kind == Kind::Policy)?;
+    let built = render::build(node, &render::evaluate(node, scope).values)?;
+    let name = built.as_str()?.to_owned();
+    Some((name.to_ascii_lowercase(), LeftOut { name, place: node.place.clone(), instance: resource.instance }))
 }
 
 /// Reports the policies that a role names with `local:` and that a `when` leaves out.
 pub(super) fn attached_but_left_out(
     role: &Role,
     holds: &AccountDesired,
-    left_out: &[LeftOut],
+    left_out: &LeftOuts,
     instances: &[Instance],
 ) -> Vec<Problem> {
     let missing = local_policies(role).filter(|key| !holds.policies.contains_key(key));
-    let policy = |key: String| left_out.iter().find(|policy| policy.name.eq_ignore_ascii_case(&key));
+    let policy = |key: String| left_out.get(&key.to_ascii_lowercase());
     let problem = |policy: &LeftOut| {
         let message = format!(
             "policy `{}` is left out, its `when` is false, and role `{}` at {} attaches it",

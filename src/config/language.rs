@@ -289,6 +289,7 @@ fn made(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
 }
 
 /// `join`, which in minijinja takes what has no value for an empty list.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over")]
 fn join(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -330,6 +331,7 @@ fn join(
     made(state, text.0)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over")]
 fn replace(
     state: &mut State<'_, '_>,
     value: StringInput<'_>,

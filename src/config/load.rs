@@ -1,6 +1,7 @@
 //! From files to a [`Config`]: everything that can be found without AWS is found here, in one go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -137,6 +138,8 @@ struct Merged {
     accepts: Vec<Node>,
     /// The first key of each table that only the root may have, where it is written.
     roots_own: Vec<Key>,
+    /// Where each key of a table is written that several files may add to.
+    written: HashMap<(String, String), Place>,
 }
 
 /// The tables in which only the root may decide.
@@ -162,7 +165,10 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     bounds.documents = module::documents(&merged.documents, &mut problems);
     let mut loader = Loader::new(inputs, files, bounds, problems);
     loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
-    let Loader { files, mut instances, mut resources, checks, mut problems, .. } = loader;
+    let Loader { mut files, mut instances, mut resources, checks, mut problems, .. } = loader;
+    // A document that several resources name is one file.
+    let mut paths = BTreeSet::new();
+    files.retain(|file| paths.insert(file.path.clone()));
     let found = Found::new(instances.first().map(|root| secrets(&root.variables, &accounts)).unwrap_or_default());
     let scopes = stand_in::scopes(&mut instances, &accounts, &found, &mut problems);
     for resource in &mut resources {
@@ -225,24 +231,30 @@ struct Loader<'a> {
     bounds: Bounds,
     /// The directories that have been read: a module that is used twice is read, and blamed, once.
     read: BTreeMap<PathBuf, Rc<Merged>>,
+    /// Whether there are too many modules, which is said once.
+    is_full: bool,
     problems: Problems,
 }
+
+/// How often modules may be used in one directory, counting those in modules.
+const MAX_MODULES: usize = 1_000;
 
 impl<'a> Loader<'a> {
     fn new(inputs: &'a Inputs, files: Vec<Arc<File>>, bounds: Bounds, problems: Problems) -> Self {
         let (instances, resources, checks, read) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { inputs, files, instances, resources, checks, bounds, read, problems }
+        Self { inputs, files, instances, resources, checks, bounds, read, is_full: false, problems }
     }
 
     fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: &[Node], modules: &[Node]) {
         let index = self.instances.len();
         let mut problems = Problems::default();
+        let declared: BTreeSet<String> = instance.variables.declarations.keys().cloned().collect();
         for (kind, node) in resources {
             let mut resource = resource(kind, node, &self.bounds, &mut self.files, &mut problems);
             resource.instance = index;
             resource.varies = instance.varies(&resource.node);
             resource.uses_tags = instance.uses_tags(&resource.node);
-            check_names(&resource, &instance.variables, &mut problems);
+            check_names(&resource, &declared, &mut problems);
             self.resources.push(resource);
         }
         self.checks.extend(checks.iter().filter_map(|node| Check::read(node, index, &instance, &mut problems)));
@@ -258,6 +270,16 @@ impl<'a> Loader<'a> {
         let Some(table) = node.as_table() else { return };
         let Some(parent) = self.instances.get(outer) else { return };
         let chain = parent.chain.clone();
+        if self.instances.len() > MAX_MODULES {
+            if !std::mem::replace(&mut self.is_full, true) {
+                let message =
+                    format!("modules are used more than {MAX_MODULES} times in all, counting those in modules");
+                let hint = "a module that uses another twice doubles all that is in it: use fewer levels";
+                let problem = Problem::error("module", &node.place, message).hint(hint);
+                self.problems.push(problem.in_modules(&chain));
+            }
+            return;
+        }
         let mut problems = Problems::default();
         let directory = module::directory(table, &self.bounds, &mut problems);
         let mut vars = table.get("vars").and_then(Node::as_table).cloned().unwrap_or_default();
@@ -355,12 +377,15 @@ impl Merged {
         };
         let Value::Table(table) = node.value else { return };
         for (inner, value) in table.entries {
-            match into.entry(&inner.text) {
-                Some((first, _)) => {
+            match self.written.entry((key.text.clone(), inner.text.clone())) {
+                Entry::Occupied(first) => {
                     let what = format!("`{}.{}`", key.text, inner.text);
-                    problems.push(twice(&what, &inner.place, &first.place));
+                    problems.push(twice(&what, &inner.place, first.get()));
                 }
-                None => into.entries.push((inner, value)),
+                Entry::Vacant(new) => {
+                    new.insert(inner.place.clone());
+                    into.entries.push((inner, value));
+                }
             }
         }
     }
@@ -446,11 +471,7 @@ fn read_documents(node: &mut Node, bounds: &Bounds, files: &mut Vec<Arc<File>>, 
         match key.text.as_str() {
             "document" | "trust" if names_document => {
                 let (file, loaded) = document::load(value, bounds, problems);
-                if let Some(file) = file
-                    && !files.iter().any(|known| known.path == file.path)
-                {
-                    files.push(file);
-                }
+                files.extend(file);
                 match loaded {
                     Some(loaded) => *value = loaded,
                     None => value.value = Value::Null,
@@ -469,10 +490,9 @@ fn read_documents(node: &mut Node, bounds: &Bounds, files: &mut Vec<Arc<File>>, 
 }
 
 /// Reports names in the expressions of a resource that nothing will ever give a value.
-fn check_names(resource: &Resource, variables: &Variables, problems: &mut Problems) {
-    let declared: BTreeSet<String> = variables.declarations.keys().cloned().collect();
+fn check_names(resource: &Resource, declared: &BTreeSet<String>, problems: &mut Problems) {
     for node in std::iter::once(&resource.node).chain(&resource.targets).chain(&resource.exclude) {
-        for_each_template(node, &mut |template, place| template.check_names(place, &declared, problems));
+        for_each_template(node, &mut |template, place| template.check_names(place, declared, problems));
     }
 }
 

@@ -1,6 +1,9 @@
 //! What is wrong with a desired state: all of it at once, each with its place and the way to mend it.
 
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -151,10 +154,15 @@ impl Problem {
     }
 
     /// Whether it is about exactly one of these places.
-    pub fn is_at(&self, places: &[Place]) -> bool {
-        self.source.as_ref().is_some_and(|file| {
-            places.iter().any(|place| Arc::ptr_eq(file, &place.file) && self.span == (place.start..place.end))
-        })
+    pub fn is_at(&self, places: &Places) -> bool {
+        self.place().is_some_and(|place| places.holds(&place))
+    }
+
+    /// A number that is the same for problems that say the same.
+    pub(super) fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.code, &self.file, self.line, self.column, &self.message).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether `other` says the same of the same place, whichever use of a module it is in.
@@ -173,9 +181,11 @@ impl Problem {
             Severity::Warning => Level::WARNING,
         };
         let mut group = Group::with_title(level.primary_title(&self.message).id(self.code));
-        if let Some(file) = self.source.as_ref().filter(|file| file.is_shown) {
-            let underlined = AnnotationKind::Primary.span(self.underlined(&file.text)).label(self.label.as_deref());
-            group = group.element(Snippet::source(&file.text).path(&self.file).annotation(underlined));
+        if let Some((line, begins)) = self.shown() {
+            let underlined = self.underlined(line, begins);
+            let underlined = AnnotationKind::Primary.span(underlined).label(self.label.as_deref());
+            let snippet = Snippet::source(line).line_start(self.line).path(&self.file);
+            group = group.element(snippet.annotation(underlined));
         } else if self.line > 0 {
             group = group.element(Origin::path(&self.file).line(self.line).char_column(self.column));
         } else {
@@ -193,64 +203,113 @@ impl Problem {
         renderer.render(&[group])
     }
 
-    /// The source line that is shown.
-    fn shown(&self) -> Option<&str> {
-        let text = &self.source.as_ref()?.text;
-        text.lines().nth(self.line.saturating_sub(1))
+    /// The source line that is shown, and where it begins; none of a file that may hold what its reader must not see.
+    fn shown(&self) -> Option<(&str, usize)> {
+        Some(self.source.as_ref().filter(|file| file.is_shown)?.line_at(self.span.start))
     }
 
-    /// The span, kept within its first line and on character boundaries: a whole table would fill the screen.
-    fn underlined(&self, text: &str) -> Range<usize> {
-        let start = (0..=self.span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let rest = text.get(start..).unwrap_or_default();
-        let line = rest.find('\n').unwrap_or(rest.len());
-        let end = self.span.end.clamp(start, start + line);
-        start..(end..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(start)
+    /// The span within its first line, on character boundaries: a whole table would fill the screen.
+    fn underlined(&self, line: &str, begins: usize) -> Range<usize> {
+        let within = |at: usize| at.saturating_sub(begins).min(line.len());
+        let start = (0..=within(self.span.start)).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let end = within(self.span.end).max(start);
+        start..(end..=line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(start)
     }
 }
 
+/// A variable without a value, the hint that says so, and the modules it is in.
+type Lacking = (String, Option<String>, Arc<[String]>);
+
+/// Places, to be asked which of them are among them.
+#[derive(Debug, Clone, Default)]
+pub struct Places(HashSet<(usize, usize, usize)>);
+
+impl Places {
+    /// Adds one.
+    pub fn insert(&mut self, place: &Place) {
+        self.0.insert(Self::key(place));
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is among them.
+    pub fn holds(&self, place: &Place) -> bool {
+        self.0.contains(&Self::key(place))
+    }
+
+    fn key(place: &Place) -> (usize, usize, usize) {
+        (Arc::as_ptr(&place.file) as usize, place.start, place.end)
+    }
+}
+
+/// How many problems are printed before the rest is counted.
+pub const SHOWN: usize = 100;
+
 /// The problems of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// Where in the list problems of one hash are.
+    known: HashMap<u64, Vec<usize>>,
+    errors: usize,
+}
+
+impl PartialEq for Problems {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
 }
 
 impl Problems {
     /// Adds one, unless the same is known. A module that is used twice is blamed once.
     pub fn push(&mut self, problem: Problem) {
-        if !self.list.iter().any(|known| known.says(&problem)) {
+        let alike = self.known.entry(problem.hash()).or_default();
+        if !alike.iter().any(|at| self.list.get(*at).is_some_and(|known| known.says(&problem))) {
+            alike.push(self.list.len());
+            self.errors += usize::from(problem.severity == Severity::Error);
             self.list.push(problem);
         }
     }
 
     /// Whether there is any error.
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|problem| problem.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// How many errors there are.
     pub fn errors(&self) -> usize {
-        self.list.iter().filter(|problem| problem.severity == Severity::Error).count()
+        self.errors
+    }
+
+    /// The first problems, errors before warnings where there are too many, and how many more there are.
+    pub fn shown(&self) -> (Vec<&Problem>, usize) {
+        first(&self.list)
     }
 
     /// The same with every sensitive value masked.
     #[must_use]
-    pub fn masked(mut self, secrets: &Secrets) -> Self {
-        for problem in &mut self.list {
+    pub fn masked(self, secrets: &Secrets) -> Self {
+        let mut masked = Self::default();
+        let mask = |text: Option<String>| text.map(|text| secrets.mask(&text));
+        for mut problem in self.list {
             problem.message = secrets.mask(&problem.message);
-            problem.hint = problem.hint.take().map(|hint| secrets.mask(&hint));
-            if problem.source.is_some() && problem.shown().is_some_and(|line| secrets.occurs_in(line)) {
+            (problem.hint, problem.label) = (mask(problem.hint), mask(problem.label));
+            if problem.shown().is_some_and(|(line, _)| secrets.occurs_in(line)) {
                 problem.source = None;
             }
+            masked.push(problem);
         }
-        self
+        masked
     }
 
     /// The same, said of a module.
     #[must_use]
     pub fn in_modules(self, modules: &Arc<[String]>) -> Self {
-        Self { list: self.list.into_iter().map(|problem| problem.in_modules(modules)).collect() }
+        let list = self.list.into_iter().map(|problem| problem.in_modules(modules)).collect();
+        Self { list, ..self }
     }
 
     /// All of them, in order of file, line and column.
@@ -274,22 +333,31 @@ impl Problems {
     /// Makes one problem of all that one value would mend.
     fn fold(&mut self) {
         let mut folded: Vec<Problem> = Vec::with_capacity(self.list.len());
+        let mut lacking: HashMap<Lacking, usize> = HashMap::new();
         for problem in std::mem::take(&mut self.list) {
-            let same = |known: &&mut Problem| {
-                let variable = |one: &Problem| one.lacks.as_ref().map(|lack| lack.variable.clone());
-                known.lacks.is_some()
-                    && (variable(known), &known.hint, &known.modules)
-                        == (variable(&problem), &problem.hint, &problem.modules)
+            let Some(lack) = &problem.lacks else {
+                folded.push(problem);
+                continue;
             };
-            match folded.iter_mut().find(same) {
+            let key = (lack.variable.clone(), problem.hint.clone(), problem.modules.clone());
+            match lacking.get(&key).and_then(|at| folded.get_mut(*at)) {
                 Some(known) => {
-                    let by = problem.lacks.map(|lack| format!(" by {}", lack.needed_by)).unwrap_or_default();
-                    known.also.push(format!("{}:{}:{}{by}", problem.file, problem.line, problem.column));
+                    let place = format!("{}:{}:{}", problem.file, problem.line, problem.column);
+                    match known.also.len().cmp(&SHOWN) {
+                        Ordering::Less => known.also.push(format!("{place} by {}", lack.needed_by)),
+                        Ordering::Equal => known.also.push("…".to_owned()),
+                        Ordering::Greater => {}
+                    }
+                    self.errors -= usize::from(problem.severity == Severity::Error);
                 }
-                None => folded.push(problem),
+                None => {
+                    lacking.insert(key, folded.len());
+                    folded.push(problem);
+                }
             }
         }
         self.list = folded;
+        self.known.clear();
     }
 
     /// The text a person reads.
@@ -302,14 +370,27 @@ impl Problems {
     }
 }
 
-/// Problems in their order, underlined in the source, as a person reads them.
-pub fn render<'a>(problems: impl IntoIterator<Item = &'a Problem>, color: Color) -> String {
+/// Problems in their order, underlined in the source, as a person reads them; of more than [`SHOWN`] the first.
+pub fn render(problems: &[Problem], color: Color) -> String {
     let renderer = match color {
         Color::Plain => Renderer::plain(),
         Color::Styled => Renderer::styled(),
     };
-    let texts: Vec<String> = problems.into_iter().map(|problem| problem.render(&renderer)).collect();
-    texts.join("\n\n")
+    let (shown, more) = first(problems);
+    let texts = shown.into_iter().map(|problem| problem.render(&renderer));
+    let more = (more > 0).then(|| format!("… and {more} more problems"));
+    texts.chain(more).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The first [`SHOWN`] problems, errors before warnings where there are more, and how many more there are.
+pub fn first(problems: &[Problem]) -> (Vec<&Problem>, usize) {
+    let mut all: Vec<&Problem> = problems.iter().collect();
+    if all.len() > SHOWN {
+        all.sort_by_key(|problem| problem.severity);
+        all.truncate(SHOWN);
+    }
+    let more = problems.len() - all.len();
+    (all, more)
 }
 
 /// Whether rendered text carries colours.
@@ -331,7 +412,9 @@ impl<'a> IntoIterator for &'a Problems {
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self { list: vec![problem] }
+        let mut problems = Self::default();
+        problems.push(problem);
+        problems
     }
 }
 

@@ -12,7 +12,7 @@ use minijinja::value::{Object, ValueKind};
 
 use super::expr::{Failure, ROOTS, Template, Verdict, to_jinja};
 use super::module::Instance;
-use super::problem::{Problem, Problems};
+use super::problem::{Places, Problem, Problems};
 use super::tree::{Key, Node, Place, Table, Value};
 use super::vars::{Values, Variables};
 use crate::org::{Account, Organization};
@@ -291,7 +291,7 @@ pub struct Evaluation {
     /// What failed.
     pub failures: Vec<Failed>,
     /// Where a value hangs on an account or organization that is not known yet: nothing can be said about it.
-    pub unknown: Vec<Place>,
+    pub unknown: Places,
     /// Whether one of these is a condition.
     pub unknown_condition: bool,
 }
@@ -407,7 +407,7 @@ impl<'a> Pass<'a> {
             }
         };
         if unknown {
-            self.done.unknown.push(place.clone());
+            self.done.unknown.insert(place);
             self.done.unknown_condition |= template.is_condition();
         }
         self.done.values.push(value);

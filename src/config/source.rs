@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::problem::{Problem, Problems};
-use super::tree::File;
+use super::tree::{File, Marks};
 use crate::files::{self, MIB};
 
 /// The file that makes a directory a desired state.
@@ -166,7 +166,7 @@ fn text(path: &Path, bytes: Vec<u8>, is_shown: bool, problems: &mut Problems) ->
     match String::from_utf8(bytes) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-            Some(Arc::new(File { name, path: path.to_owned(), text, is_shown }))
+            Some(Arc::new(File { name, path: path.to_owned(), text, marks: Marks::default(), is_shown }))
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::assertion::{Address, Held, Judge};
 use super::convert::{Converter, Documents, Together};
-use super::expand::{LeftOut, attached_but_left_out};
+use super::expand::{LeftOuts, attached_but_left_out, left_out};
 use super::load::{Kind, Resource, twice};
 use super::module::{Instance, Scopes, for_each_template};
-use super::problem::{Problem, Problems};
+use super::problem::{Places, Problem, Problems};
 use super::render::{self, Found, Scope};
 use super::settings::AccountSettings;
 use super::shape::{self, Stage};
@@ -28,7 +28,7 @@ pub(super) struct StandIn<'a> {
     names: Names,
     holds: AccountDesired,
     held: Vec<Held>,
-    left_out: Vec<LeftOut>,
+    left_out: LeftOuts,
     /// Roles with a condition that hangs on the account: what they attach is not known for sure.
     unsure: BTreeSet<String>,
 }
@@ -64,7 +64,7 @@ impl<'a> StandIn<'a> {
             names: Names::new(),
             holds: AccountDesired::default(),
             held: Vec::new(),
-            left_out: Vec::new(),
+            left_out: LeftOuts::new(),
             unsure: BTreeSet::new(),
         }
     }
@@ -84,7 +84,8 @@ impl<'a> StandIn<'a> {
         grant::check_roles(resources, self.instances, &mut all);
         judge.account(&self.held, &self.scopes, &mut all);
         // What was wrong before it was rendered has been said, and better.
-        let known: Vec<Place> = problems.iter().filter_map(Problem::place).collect();
+        let mut known = Places::default();
+        problems.iter().filter_map(Problem::place).for_each(|place| known.insert(&place));
         problems.extend(all.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
         self.holds
     }
@@ -103,7 +104,7 @@ impl<'a> StandIn<'a> {
         let mut evaluation = render::evaluate(&resource.node, scope);
         for failed in &evaluation.failures {
             problems.extend(render::explain(failed, &resource.title, variables));
-            evaluation.unknown.push(failed.place.clone());
+            evaluation.unknown.insert(&failed.place);
         }
         let is_whole = evaluation.failures.is_empty();
         // Without the value of a condition nobody knows what is there, and what is missing is no further news.
@@ -111,7 +112,7 @@ impl<'a> StandIn<'a> {
             return;
         }
         let Some(mut rendered) = render::build(&resource.node, &evaluation.values) else {
-            self.left_out.extend(LeftOut::new(resource, scope).filter(|_| is_whole));
+            self.left_out.extend(left_out(resource, scope).filter(|_| is_whole));
             return;
         };
         let unknown = unknown_members(&resource.node, scope);
@@ -137,7 +138,7 @@ impl<'a> StandIn<'a> {
         problems.extend(found.into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
         if let Some(name) = rendered.as_table().and_then(|table| table.get("name"))
             && let Some(text) = name.as_str()
-            && !evaluation.unknown.contains(&name.place)
+            && !evaluation.unknown.holds(&name.place)
         {
             let place = (name.place.clone(), instance.chain.clone());
             check_duplicate(resource.kind, text, place, &mut self.names, problems);

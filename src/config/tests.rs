@@ -366,7 +366,7 @@ fn all_problems_of_a_run_are_reported_in_order() {
     let mut sorted = problems.clone().sorted();
     sorted.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     assert_eq!(problems.iter().cloned().collect::<Vec<_>>(), sorted);
-    let json = serde_json::to_value(&problems).unwrap();
+    let json = serde_json::to_value(problems.shown().0).unwrap();
     let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["severity", "code", "file", "line", "column", "message", "hint"]);
     assert_eq!(json[0]["severity"], "error");
@@ -739,11 +739,17 @@ mod laws {
 
     use super::super::expr::Template;
     use super::super::problem::{Color, Problems};
-    use super::super::tree::{File, Place, parse_toml};
+    use super::super::tree::{File, Marks, Place, parse_toml};
     use super::super::{document, shape};
 
     fn file(text: &str) -> Arc<File> {
-        Arc::new(File { name: "x".to_owned(), path: PathBuf::from("x"), text: text.to_owned(), is_shown: true })
+        Arc::new(File {
+            name: "x".to_owned(),
+            path: PathBuf::from("x"),
+            text: text.to_owned(),
+            marks: Marks::default(),
+            is_shown: true,
+        })
     }
 
     proptest! {
@@ -760,6 +766,19 @@ mod laws {
                 let _ = node.place_of("/a/0/b");
             }
             let _ = problems.render(Color::Styled);
+        }
+
+        #[test]
+        fn a_place_has_the_line_and_column_that_counting_gives(text in "[a-c\u{e9}\u{1f600}\n]{0,40}", long in 0..3000usize) {
+            let file = file(&format!("{text}{}{text}", "x".repeat(long)));
+            for at in (0..=file.text.len()).filter(|at| file.text.is_char_boundary(*at)) {
+                let before = &file.text[..at];
+                let expect = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap().chars().count() + 1);
+                let place = Place { file: file.clone(), start: at, end: at };
+                prop_assert_eq!(place.line_column(), expect);
+                let begins = before.rfind('\n').map_or(0, |end| end + 1);
+                prop_assert_eq!(file.line_at(at), (file.text[begins..].lines().next().unwrap_or_default(), begins));
+            }
         }
 
         #[test]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Number;
 use toml::de::{DeTable, DeValue};
@@ -21,8 +21,70 @@ pub struct File {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+    /// Where its lines are.
+    pub marks: Marks,
     /// Whether messages may show lines of it: what lies outside the root, or came through a pipe, may be secret.
     pub is_shown: bool,
+}
+
+/// Where the lines of a text are: known after the first question, so that each further one costs little. A file with
+/// many problems is asked as often.
+#[derive(Default)]
+pub struct Marks(OnceLock<Vec<Mark>>);
+
+/// A place in a text at which counting can begin.
+struct Mark {
+    /// The byte.
+    at: usize,
+    /// The line it is in, zero-based, and where that begins.
+    line: (usize, usize),
+    /// The characters of the line before it.
+    column: usize,
+}
+
+/// Bytes of a long line between two marks.
+const BETWEEN_MARKS: usize = 1024;
+
+impl Marks {
+    /// The last mark at or before a byte of `text`.
+    fn before(&self, text: &str, byte: usize) -> Option<&Mark> {
+        let marks = self.0.get_or_init(|| {
+            let mut marks = vec![Mark { at: 0, line: (0, 0), column: 0 }];
+            let (mut line, mut column, mut last) = ((0, 0), 0, 0);
+            for (at, c) in text.char_indices() {
+                let next = at + c.len_utf8();
+                if c == '\n' {
+                    (line, column) = ((line.0 + 1, next), 0);
+                } else {
+                    column += 1;
+                }
+                if c == '\n' || next - last >= BETWEEN_MARKS {
+                    marks.push(Mark { at: next, line, column });
+                    last = next;
+                }
+            }
+            marks
+        });
+        marks.get(marks.partition_point(|mark| mark.at <= byte).saturating_sub(1))
+    }
+}
+
+impl PartialEq for Marks {
+    /// They follow from the text.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Marks {}
+
+impl File {
+    /// The line that a byte is in, and where it begins.
+    pub fn line_at(&self, byte: usize) -> (&str, usize) {
+        let start = self.marks.before(&self.text, byte).map_or(0, |mark| mark.line.1);
+        let rest = self.text.get(start..).unwrap_or_default();
+        (rest.lines().next().unwrap_or_default(), start)
+    }
 }
 
 impl fmt::Debug for File {
@@ -50,10 +112,11 @@ impl Place {
 
     /// One-based line and column of its first character.
     pub fn line_column(&self) -> (usize, usize) {
-        let before = self.file.text.get(..self.start).unwrap_or(&self.file.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
+        let text = &self.file.text;
+        let at = if text.is_char_boundary(self.start) { self.start } else { text.len() };
+        let Some(mark) = self.file.marks.before(text, at) else { return (1, 1) };
+        let since = text.get(mark.at..at).unwrap_or_default();
+        (mark.line.0 + 1, mark.column + since.chars().count() + 1)
     }
 }
 

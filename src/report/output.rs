@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::style::{Page, Style, Tone, columns, count};
+use super::style::{Page, Style, Tone, clean, columns, count};
 use crate::org::AccountId;
 
 /// The version of the JSON form.
@@ -112,9 +112,10 @@ pub fn text(handout: &Handout, style: &Style, out: &mut dyn io::Write) -> io::Re
     page.line(0, &count(handout.roles.len(), "role"))
 }
 
-/// Writes a table of comma-separated values.
+/// Writes a table of comma-separated values. Control characters are made visible, and `'` stands before what a
+/// spreadsheet would run as a formula.
 ///
-/// Source: RFC 4180.
+/// Source: RFC 4180; OWASP, CSV injection.
 pub fn csv(handout: &Handout, external_ids: ExternalIds, out: &mut dyn io::Write) -> io::Result<()> {
     let more = if external_ids == ExternalIds::Column { ",external_id" } else { "" };
     writeln!(out, "role,account_id,account_name,arn,alias{more}")?;
@@ -131,7 +132,14 @@ pub fn csv(handout: &Handout, external_ids: ExternalIds, out: &mut dyn io::Write
 
 /// A field, in quotes where it holds what would end it.
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    let visible = clean(text);
+    let text = if is_formula(text) { format!("'{visible}") } else { visible.into_owned() };
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// Whether a spreadsheet takes `text` for a formula. Some strip white space first, and some know the full-width signs.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['\t', '\r']) || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
 #[cfg(test)]
@@ -166,6 +174,27 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("role,account_id,account_name,arn,alias,external_id\n"), "{text}");
         assert!(text.contains(",(sensitive)\n"), "{text}");
+    }
+
+    #[test]
+    fn a_field_is_never_a_formula_nor_holds_a_control_character() {
+        for (text, expect) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1", "'+1"),
+            ("-1,2", "\"'-1,2\""),
+            ("@SUM(\"A1\")", "\"'@SUM(\"\"A1\"\")\""),
+            ("\tx", r"'\tx"),
+            ("\rx", r"'\rx"),
+            (" \n=1", r"' \n=1"),
+            ("＝1", "'＝1"),
+            ("a\u{1b}[31m\u{7}\u{9b}\u{202e}\u{61c}\u{2028}\nb", r"a\u{1b}[31m\u{7}\u{9b}\u{202e}\u{61c}\u{2028}\nb"),
+            ("a=b+c-d@e", "a=b+c-d@e"),
+            ("'quoted'", "'quoted'"),
+            (" padded", " padded"),
+            ("", ""),
+        ] {
+            assert_eq!(field(text), expect, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What would take all memory, all of the stack or all day is refused, with its place and the limit.
 
-use super::{ROLE, accepted, main_file, refused};
+use super::{ROLE, accepted, main_file, refused, world};
+use crate::config::problem::{Color, SHOWN};
 
 /// An expression in the description of a role, on line 5.
 fn described(expression: &str) -> String {
@@ -95,4 +96,69 @@ fn regular_expressions_are_small() {
     refused(&described("'a' is matches('(a{1000}){1000}')"), &["rolecall.toml:5:15", "is not a regular expression"]);
     let long = main_file(&described("'a' is matches('(((a{100}){100}){100}){100}')")).rendered();
     assert!(long.len() < 2_000, "{long}");
+}
+
+#[test]
+fn more_errors_than_anybody_reads_are_counted() {
+    let keys: String = (0..100_000).map(|n| format!("key{n} = 1\n")).collect();
+    let problems = main_file(&keys).load().unwrap_err();
+    assert_eq!(problems.errors(), 100_000);
+    let (shown, more) = problems.shown();
+    assert_eq!((shown.len(), more), (SHOWN, 100_000 - SHOWN));
+    let text = problems.render(Color::Plain);
+    assert!(text.contains("`key0`") && text.ends_with("… and 99900 more problems"), "{}", text.len());
+    assert!(!text.contains("`key101`"));
+    // In one line, too, and where one value would mend them all.
+    let long: String = (0..20_000).map(|n| format!("key{n} = 1, ")).collect();
+    assert_eq!(main_file(&format!("[limits]\nx = {{ {long}y = 1 }}")).load().unwrap_err().errors(), 1);
+    let lacking: String =
+        (0..5_000).map(|n| ROLE.replace("\"R\"", &format!("\"R{n}\"\ndescription = \"{{{{ var.none }}}}\""))).collect();
+    let problems = main_file(&format!("[vars]\nnone = {{ type = \"string\" }}\n{lacking}")).load().unwrap_err();
+    assert_eq!(problems.errors(), 1);
+    assert!(problems.render(Color::Plain).len() < 100_000);
+}
+
+#[test]
+fn many_roles_are_one_directory() {
+    let roles: String = (0..4_000).map(|n| ROLE.replace("\"R\"", &format!("\"R{n}\""))).collect();
+    let check = "[[check]]\nfor = \"role\"\nassert = \"roles | length > 0\"\nmessage = \"none\"\n";
+    assert_eq!(accepted(&format!("{roles}{check}")).resources().roles, 4_000);
+}
+
+#[test]
+fn a_module_that_doubles_itself_is_refused() {
+    let level = |n: usize| match n {
+        18 => ROLE.to_owned(),
+        _ => format!("[[module]]\nsource = \"../m{}\"\n", n + 1).repeat(2),
+    };
+    let files: Vec<(String, String)> =
+        (0..=18).map(|n| (format!("m{n}/rolecall.toml"), format!("name = \"bomb\"\n{}", level(n)))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let mut bomb = world(&files);
+    bomb.inputs.path.push("m0");
+    let problems = bomb.load().unwrap_err();
+    let shown = problems.to_string();
+    assert!(shown.contains("modules are used more than 1000 times in all"), "{shown}");
+    assert_eq!(shown.matches("modules are used more than").count(), 1, "{shown}");
+}
+
+#[test]
+fn documents_that_take_all_memory_or_the_stack() {
+    let laughs: String = std::iter::once("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned())
+        .chain((1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "))))
+        .collect();
+    let deep = |open: &str, close: &str| format!("{}{}", open.repeat(100_000), close.repeat(100_000));
+    for (name, text, expect) in [
+        ("p.yaml", laughs, "is not YAML"),
+        ("p.yaml", deep("[", "]"), "recursion limit"),
+        ("p.yaml", deep("{a: ", "}"), "recursion limit"),
+        ("p.yaml", (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect(), "nested more than 128 deep"),
+        ("p.json", deep("[", "]"), "is not JSON"),
+        ("p.json", deep("{\"a\":", "}"), "is not JSON"),
+    ] {
+        let role = ROLE.replace("[[role.trust]]\naws = \"111111111111\"", &format!("trust = \"{name}\""));
+        let shown = world(&[("rolecall.toml", &format!("name = \"test\"\n{role}")), (name, &text)]).rendered();
+        assert!(shown.contains(expect) && shown.contains(name) && shown.len() < 5_000, "{expect}: {shown:.500}");
+    }
+    refused(&format!("x = {}", deep("[", "]")), &["recurs"]);
 }

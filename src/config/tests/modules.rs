@@ -123,7 +123,7 @@ fn an_error_in_a_module_says_which_use_of_it() {
         "[vars]\nouter = { type = \"account_id\" }\n[[module]]\nsource = \"kits/a\"\nvars.trusted = \"{{ var.outer }}\"",
     );
     shows(&outer, &["`trusted`", "has no value", "it is given at rolecall.toml:6 as \"{{ var.outer }}\""]);
-    let json = serde_json::to_value(given("").load().unwrap_err()).unwrap();
+    let json = serde_json::to_value(given("").load().unwrap_err().shown().0).unwrap();
     assert!(json[0]["modules"][0].as_str().unwrap().starts_with("in module kits/a, from "), "{json}");
 }
 
