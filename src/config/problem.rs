@@ -340,20 +340,17 @@ impl Problems {
                 continue;
             };
             let key = (lack.variable.clone(), problem.hint.clone(), problem.modules.clone());
-            match lacking.get(&key).and_then(|at| folded.get_mut(*at)) {
-                Some(known) => {
-                    let place = format!("{}:{}:{}", problem.file, problem.line, problem.column);
-                    match known.also.len().cmp(&SHOWN) {
-                        Ordering::Less => known.also.push(format!("{place} by {}", lack.needed_by)),
-                        Ordering::Equal => known.also.push("…".to_owned()),
-                        Ordering::Greater => {}
-                    }
-                    self.errors -= usize::from(problem.severity == Severity::Error);
+            if let Some(known) = lacking.get(&key).and_then(|at| folded.get_mut(*at)) {
+                let place = format!("{}:{}:{}", problem.file, problem.line, problem.column);
+                match known.also.len().cmp(&SHOWN) {
+                    Ordering::Less => known.also.push(format!("{place} by {}", lack.needed_by)),
+                    Ordering::Equal => known.also.push("…".to_owned()),
+                    Ordering::Greater => {}
                 }
-                None => {
-                    lacking.insert(key, folded.len());
-                    folded.push(problem);
-                }
+                self.errors -= usize::from(problem.severity == Severity::Error);
+            } else {
+                lacking.insert(key, folded.len());
+                folded.push(problem);
             }
         }
         self.list = folded;

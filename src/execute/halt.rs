@@ -122,7 +122,7 @@ mod tests {
         let halt = Halt::default();
         assert_eq!(halt.may_send(), Ok(()), "a run that is bound to no lease");
         halt.bind(deadline.clone());
-        deadline.put_off(Duration::from_millis(9_000));
+        deadline.put_off(Duration::from_secs(9));
         assert_eq!((halt.may_send(), deadline.left()), (Ok(()), Duration::from_secs(4)));
         clock.store(8_999, Ordering::SeqCst);
         assert_eq!(halt.may_send(), Ok(()));

@@ -250,8 +250,12 @@ async fn a_listing_that_comes_back_to_a_page_is_an_error_that_names_it() {
             });
             let (accounts, account, wanted) = (fake.accounts().await, account("222222222222"), &wanted);
             let read = match wanted.scope {
-                Scope::All => accounts.within(&account, async |iam| bulk::read(&iam, wanted).await).await,
-                Scope::Only { .. } => accounts.within(&account, async |iam| single::read(&iam, wanted).await).await,
+                Scope::All => {
+                    accounts.within(&account, |iam| async move { Box::pin(bulk::read(&iam, wanted)).await }).await
+                }
+                Scope::Only { .. } => {
+                    accounts.within(&account, |iam| async move { Box::pin(single::read(&iam, wanted)).await }).await
+                }
             };
             let error = read.unwrap_err().to_string();
             let told = format!("account 222222222222: {listing}");

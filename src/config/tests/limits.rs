@@ -1,4 +1,5 @@
 //! What would take all memory, all of the stack or all day is refused, with its place and the limit.
+#![allow(clippy::format_collect, reason = "a test is read more often than it runs")]
 
 use super::{ROLE, accepted, main_file, refused, world};
 use crate::config::problem::{Color, SHOWN};

@@ -85,11 +85,11 @@ impl<'a> Pen<'a> {
     }
 
     fn items(self, variant: Option<&'static str>) -> Items<'a> {
-        Items { pen: self, variant, items: Vec::new() }
+        Items { pen: self, variant, list: Vec::new() }
     }
 
     fn members(self, variant: Option<&'static str>) -> Members<'a> {
-        Members { pen: self, variant, members: Map::new(), key: None }
+        Members { pen: self, variant, map: Map::new(), key: None }
     }
 }
 
@@ -246,17 +246,17 @@ impl<'a> Serializer for Pen<'a> {
 struct Items<'a> {
     pen: Pen<'a>,
     variant: Option<&'static str>,
-    items: Vec<Value>,
+    list: Vec<Value>,
 }
 
 impl Items<'_> {
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.items.push(value.serialize(self.pen)?);
+        self.list.push(value.serialize(self.pen)?);
         Ok(())
     }
 
     fn done(self) -> Value {
-        within(self.variant, Value::Array(self.items))
+        within(self.variant, Value::Array(self.list))
     }
 }
 
@@ -316,19 +316,19 @@ impl SerializeTupleVariant for Items<'_> {
 struct Members<'a> {
     pen: Pen<'a>,
     variant: Option<&'static str>,
-    members: Map<String, Value>,
+    map: Map<String, Value>,
     key: Option<String>,
 }
 
 impl Members<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
         let value = value.serialize(self.pen.field(name))?;
-        self.members.insert(name.to_owned(), value);
+        self.map.insert(name.to_owned(), value);
         Ok(())
     }
 
     fn done(self) -> Value {
-        within(self.variant, Value::Object(self.members))
+        within(self.variant, Value::Object(self.map))
     }
 }
 
@@ -353,11 +353,11 @@ impl SerializeMap for Members<'_> {
         // Two keys that are masked alike are two keys all the same.
         let mut free = key.clone();
         let mut n = 1;
-        while self.members.contains_key(&free) {
+        while self.map.contains_key(&free) {
             n += 1;
             free = format!("{key} {n}");
         }
-        self.members.insert(free, value);
+        self.map.insert(free, value);
         Ok(())
     }
 
