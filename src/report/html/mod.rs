@@ -79,9 +79,20 @@ fn json(data: &Value) -> String {
     data.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
+/// What begins and ends a tone in the lines of a diff.
+const TONES: [char; 2] = ['\u{1}', '\u{2}'];
+
 /// The same, with what is not seen made visible in all of its texts.
 fn visible(data: Value) -> Value {
     match data {
+        // What marks the tones of a diff is the page's own: what is inside was cleaned when it was written.
+        Value::String(text) if text.contains(TONES) => {
+            let parts = text.split_inclusive(TONES).map(|part| match part.strip_suffix(TONES) {
+                Some(inside) => clean_lines(inside).into_owned() + part.get(inside.len()..).unwrap_or_default(),
+                None => clean_lines(part).into_owned(),
+            });
+            Value::String(parts.collect())
+        }
         Value::String(text) => Value::String(clean_lines(&text).into_owned()),
         Value::Array(items) => items.into_iter().map(visible).collect(),
         Value::Object(members) => {
