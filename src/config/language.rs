@@ -4,7 +4,7 @@
 //! is listed here can be called, and whatever can make a text much longer than what it is given has a limit of its own:
 //!
 //! - A text that is given to a filter, and one that an expression gives, has at most [`MAX_TEXT`] bytes.
-//! - `replace`, `join` and `string` make at most [`MAX_MADE`] bytes together.
+//! - `replace`, `join` and `string` make at most 1 MiB together.
 //! - The source of an expression has at most [`MAX_SOURCE`] bytes, [`MAX_PARTS`] operators, names of filters and brackets,
 //!   and brackets in [`MAX_DEPTH`] of each other, so that compiling it needs little of the stack.
 //! - The operator `*`, the function `range` and the filters in [`NOT_OFFERED`] are left out: they take a length.
