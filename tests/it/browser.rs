@@ -64,7 +64,7 @@ fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
         organization_id: "o-exampleorgid".into(),
         created_at: "2026-01-02T03:04:05Z".into(),
         desired_digest: String::new(),
-        scope: Default::default(),
+        scope: rolecall::plan::Scope::default(),
         accounts,
         findings,
         allowed: BTreeSet::new(),
