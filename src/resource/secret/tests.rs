@@ -5,7 +5,9 @@ use crate::resource::step::Step;
 
 fn secrets(texts: &[&str]) -> Secrets {
     let mut secrets = Secrets::default();
-    texts.iter().for_each(|text| secrets.insert(text));
+    for text in texts {
+        secrets.insert(text);
+    }
     secrets
 }
 
