@@ -6,7 +6,8 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -115,10 +116,28 @@ fn kind(metadata: &Metadata) -> Option<&'static str> {
 /// Where it cannot be written, or is a directory.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     match destination(path)? {
-        Destination::Stream(path) => OpenOptions::new().append(true).open(path)?.write_all(bytes),
+        Destination::Stream(path) => stream(&path)?.write_all(bytes),
         Destination::Socket(path) => UnixStream::connect(path)?.write_all(bytes),
         Destination::File(path) => replace(&path, bytes, mode),
     }
+}
+
+/// Opens what is written to as it is. Linux opens no socket by its name in `/dev/fd`, also not where standard output is
+/// one (under a supervisor, or as the child of a program that talks to it through a pair of sockets).
+fn stream(path: &Path) -> io::Result<File> {
+    let refused = match OpenOptions::new().append(true).open(path) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => error,
+        opened => return opened,
+    };
+    let named = fs::metadata(path)?;
+    for own in [io::stdout().as_fd().try_clone_to_owned()?, io::stderr().as_fd().try_clone_to_owned()?] {
+        let own = File::from(own);
+        let metadata = own.metadata()?;
+        if (metadata.dev(), metadata.ino()) == (named.dev(), named.ino()) {
+            return Ok(own);
+        }
+    }
+    Err(refused)
 }
 
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

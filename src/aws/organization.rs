@@ -51,7 +51,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// The caller's account is in no organization, the caller may not read it, or a listing ends early.
+    /// The caller's account is in no organization, the caller may not read it, or a listing does not end.
     pub async fn organization(&self, progress: impl Fn(usize)) -> Result<Organization, AwsError> {
         let client = self.organizations();
         let (id, management_account) = describe(&client).await?;
@@ -139,7 +139,7 @@ fn explain(error: AwsError) -> AwsError {
 async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, AwsError> {
     let call = call(Operation::ListRoots, None);
     let mut places = Vec::new();
-    let mut more = None;
+    let mut tokens = Tokens::of(call);
     let mut pages = client.list_roots().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| explain(call.failed(&error)))?;
@@ -147,9 +147,8 @@ async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, Aws
             let id = call.required("Id", root.id)?;
             places.push(Place { parents: vec![id.clone()], id, path: OuPath::default() });
         }
-        more = page.next_token;
+        tokens.check(page.next_token)?;
     }
-    ended(call, more)?;
     Ok(places)
 }
 
@@ -171,16 +170,15 @@ async fn list(client: &aws_sdk_organizations::Client, listing: Listing) -> Resul
 async fn units(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Place>, AwsError> {
     let call = call(Operation::ListOrganizationalUnitsForParent, Some(&parent.id));
     let mut places = Vec::new();
-    let mut more = None;
+    let mut tokens = Tokens::of(call);
     let mut pages = client.list_organizational_units_for_parent().parent_id(&parent.id).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.failed(&error))?;
         for unit in page.organizational_units.unwrap_or_default() {
             places.push(place_of(call, unit, parent)?);
         }
-        more = page.next_token;
+        tokens.check(page.next_token)?;
     }
-    ended(call, more)?;
     Ok(places)
 }
 
@@ -194,16 +192,15 @@ fn place_of(call: Call<'_>, unit: OrganizationalUnit, parent: &Place) -> Result<
 async fn accounts(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Account>, AwsError> {
     let call = call(Operation::ListAccountsForParent, Some(&parent.id));
     let mut accounts = Vec::new();
-    let mut more = None;
+    let mut tokens = Tokens::of(call);
     let mut pages = client.list_accounts_for_parent().parent_id(&parent.id).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.failed(&error))?;
         for account in page.accounts.unwrap_or_default() {
             accounts.push(account_of(call, account, parent)?);
         }
-        more = page.next_token;
+        tokens.check(page.next_token)?;
     }
-    ended(call, more)?;
     Ok(accounts)
 }
 
@@ -232,22 +229,36 @@ fn status(given: &Given) -> AccountStatus {
 async fn tags_of(client: &aws_sdk_organizations::Client, account: AccountId) -> Result<Tags, AwsError> {
     let call = call(Operation::ListTagsForResource, Some(account.as_str()));
     let mut tags = Tags::new();
-    let mut more = None;
+    let mut tokens = Tokens::of(call);
     let mut pages = client.list_tags_for_resource().resource_id(account.as_str()).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.failed(&error))?;
         tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
-        more = page.next_token;
+        tokens.check(page.next_token)?;
     }
-    ended(call, more)?;
     Ok(tags)
 }
 
-/// The SDK stops paging without a word when a token repeats; what is missing then must not look absent.
-fn ended(call: Call<'_>, token: Option<String>) -> Result<(), AwsError> {
-    match token {
-        Some(token) if !token.is_empty() => Err(call.because("the listing ends early: its next page is itself")),
-        _ => Ok(()),
+/// The pages of a listing that were named so far.
+struct Tokens<'a> {
+    call: Call<'a>,
+    seen: BTreeSet<String>,
+}
+
+impl<'a> Tokens<'a> {
+    fn of(call: Call<'a>) -> Self {
+        Self { call, seen: BTreeSet::new() }
+    }
+
+    /// Refuses a page that was named before. The SDK stops without a word where a page names itself, and what is missing
+    /// then must not look absent; where two name each other it never stops.
+    fn check(&mut self, next: Option<String>) -> Result<(), AwsError> {
+        match next {
+            Some(token) if !token.is_empty() && !self.seen.insert(token.clone()) => {
+                Err(self.call.because("the listing does not end: its next page is one that was read already"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -330,13 +341,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listing_that_repeats_its_token_is_no_listing() {
-        let fake = Fake::new(|asked| match asked.operation.as_str() {
-            "ListAccountsForParent" => json(r#"{"Accounts": [], "NextToken": "again"}"#),
+    async fn a_listing_that_repeats_a_token_is_no_listing() {
+        for (operation, member) in [
+            ("ListRoots", "Roots"),
+            ("ListOrganizationalUnitsForParent", "OrganizationalUnits"),
+            ("ListAccountsForParent", "Accounts"),
+        ] {
+            // A page that names itself, and two that name each other.
+            for other in ["a", "b"] {
+                let fake = Fake::new(move |asked| {
+                    if asked.operation != operation {
+                        return tree(asked);
+                    }
+                    let next = if asked.get("NextToken") == "a" { other } else { "a" };
+                    json(&format!(r#"{{"{member}": [], "NextToken": "{next}"}}"#))
+                });
+                let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
+                assert!(error.message.contains("does not end"), "{error}");
+                assert!(fake.count(operation) < 20, "{operation}");
+            }
+        }
+        let fake = Fake::new(|asked| match (asked.operation.as_str(), asked.get("NextToken")) {
+            ("ListTagsForResource", "a") => json(r#"{"Tags": [], "NextToken": "b"}"#),
+            ("ListTagsForResource", _) => json(r#"{"Tags": [], "NextToken": "a"}"#),
             _ => tree(asked),
         });
-        let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
-        assert!(error.message.contains("ends early"), "{error}");
+        let wanted = [AccountId::parse("111111111111").unwrap()].into();
+        let error = fake.aws().await.account_tags(&wanted).await.unwrap_err();
+        assert!(error.operation == "ListTagsForResource" && error.message.contains("does not end"), "{error}");
     }
 
     #[tokio::test]

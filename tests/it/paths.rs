@@ -1,9 +1,10 @@
 //! Files that are named to the program: what it reads stays below the directory, what it writes stays what it is.
 
 use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::served::Served;
 use crate::support::{Directory, Run, rolecall, run};
@@ -76,6 +77,25 @@ async fn what_is_there_and_is_not_a_regular_file_is_written_to_and_never_replace
     script(r#""$0" plan -c "$1" --quiet --out /dev/stdout > redirected"#);
     let redirected = std::fs::read_to_string(path("redirected")).unwrap();
     assert!(redirected.starts_with("Plan for paths") && redirected.contains("rolecall-plan/1"), "{redirected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_output_and_error_are_written_to_where_they_are_sockets() {
+    let (served, desired) = (Served::demo().await, desired());
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/2", "/dev/stderr"] {
+        let (here, there) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut command = served.command(&desired, &["plan", "--quiet", "--out", name]);
+        let end = || Stdio::from(OwnedFd::from(there.try_clone().unwrap()));
+        let mut child = command.stdout(end()).stderr(end()).spawn().unwrap();
+        // The command holds ends of its own.
+        drop((command, there));
+        let told = std::io::read_to_string(here).unwrap();
+        assert!(child.wait().unwrap().success() && told.contains("rolecall-plan/1"), "{name}: {told}");
+    }
+    // What belongs to nobody here is an error, and nothing is put in its place.
+    let (_here, there) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut command = served.command(&desired, &["plan", "--out", "/dev/fd/0"]);
+    run(command.stdin(OwnedFd::from(there))).exits(1).says(&["cannot save the plan to `/dev/fd/0`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
