@@ -3,7 +3,8 @@
 //! Steps are long: the SDK tries a call again for minutes, and a process may be stopped between any two of its
 //! instructions. So the question is asked where a request leaves, for each attempt: before it is handed to a connection,
 //! and again when the connection takes its body. IAM acts on a request once its body is there, so a connection that was
-//! opened in time and is used too late does nothing.
+//! opened in time and is used too late does nothing. What is left is the moment between that second question and the
+//! system call that writes: a process that is stopped there sends one request late.
 
 use std::pin::Pin;
 use std::sync::Arc;

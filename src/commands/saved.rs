@@ -62,7 +62,10 @@ impl Key {
     /// Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
     fn path() -> Option<PathBuf> {
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = state.or_else(|| Some(std::env::home_dir()?.join(".local/state")))?;
+        let state = state.or_else(|| {
+            // A home that does not exist, as of a service's user, is not made.
+            Some(std::env::home_dir().filter(|home| home.is_dir())?.join(".local/state"))
+        })?;
         Some(state.join("rolecall/plan.key"))
     }
 

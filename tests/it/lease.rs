@@ -34,13 +34,17 @@ async fn stopped_after(writes: usize) {
     let (served, bucket) = (Arc::new(Served::demo().await), Bucket::start().await);
     let (wide, narrow) =
         (desired(r#""aws:AdministratorAccess", "aws:PowerUserAccess", "aws:ReadOnlyAccess""#), desired(""));
-    served.sandbox.set_latency(Duration::from_millis(30));
+    served.sandbox.set_latency(Duration::from_millis(400));
     let mut command = served.command(&wide, &["apply", "--auto-approve", "--lease", "2s"]);
     let child = bucket.hold(&mut command).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     while served.writes().len() < writes {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
+    // While it waits for answers: they are there when it wakes, and tempt it to go on. A process that is stopped between
+    // handing a request to the system and the system's taking it would send it late, which nothing in it can prevent.
+    tokio::time::sleep(Duration::from_millis(150)).await;
     signal(&child, "-STOP");
+    served.sandbox.set_latency(Duration::ZERO);
     let lease = ["--lease", "2s", "--lock-timeout", "60s", "--allow", "change-percent"];
     let mut command = served.command(&narrow, &[&["apply", "--auto-approve"], &lease[..]].concat());
     block_in_place(|| run(bucket.hold(&mut command)).exits(0));
