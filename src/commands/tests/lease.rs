@@ -172,9 +172,10 @@ impl HttpConnector for WireConnector {
     }
 }
 
-/// What happens to one of the runs, in milliseconds since it began.
+/// What happens to one of the runs, in milliseconds since it has the lease.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
+    /// When it begins, since the case did.
     begins: u64,
     /// It is stopped.
     frozen: Option<(u64, u64)>,
@@ -198,7 +199,7 @@ impl Dice {
     }
 
     fn fate(&mut self, begins: u64) -> Fate {
-        let span = |dice: &mut Self| (dice.below(350), 50 + dice.below(900));
+        let span = |dice: &mut Self| (dice.below(250), 50 + dice.below(900));
         Fate {
             begins: self.below(begins),
             frozen: self.maybe(6, span),
@@ -242,6 +243,22 @@ impl Case {
         let (set, gone) = (Arc::clone(&skew), Arc::clone(&away));
         runtime.block_on(async move {
             tokio::time::sleep(millis(begins)).await;
+            let (bucket, truth) = (Arc::clone(&self.bucket), Arc::clone(&self.truth));
+            let witness = Witness { bucket, truth, away: Arc::new(AtomicBool::new(false)), ttl };
+            // Whose state it is was written before.
+            let store = open_skewed(Arc::new(Witness { away, ..witness }), Skewed(skew)).await;
+            // Planned beforehand, so that what happens falls into the writing: what is planned is read again anyway.
+            let plan = stage.plan().await;
+            let wants = LeaseSettings {
+                holder: name.to_owned(),
+                host: "test".to_owned(),
+                run: name.to_owned(),
+                ttl,
+                lock_timeout: ttl * 6,
+            };
+            let halt = Halt::default();
+            let lease = store.lease(wants, Waiting { tell: &|_| {}, halt: &halt }).await.ok()?;
+            halt.bind(lease.deadline().unwrap());
             if let Some((at, length)) = frozen {
                 tokio::spawn(async move {
                     tokio::time::sleep(millis(at)).await;
@@ -262,30 +279,12 @@ impl Case {
                     set.store(by, Ordering::SeqCst);
                 });
             }
-            let (bucket, truth) = (Arc::clone(&self.bucket), Arc::clone(&self.truth));
-            let witness = Witness { bucket, truth, away: Arc::new(AtomicBool::new(false)), ttl };
-            // Whose state it is was written before.
-            let store = open_skewed(Arc::new(Witness { away, ..witness }), Skewed(skew)).await;
-            let wants = LeaseSettings {
-                holder: name.to_owned(),
-                host: "test".to_owned(),
-                run: name.to_owned(),
-                ttl,
-                lock_timeout: ttl * 6,
-            };
-            let halt = Halt::default();
-            let lease = store.lease(wants, Waiting { tell: &|_| {}, halt: &halt }).await.ok()?;
-            halt.bind(lease.deadline().unwrap());
             let (lost, told) = (lease.lost(), halt.clone());
             tokio::spawn(async move {
                 lost.cancelled().await;
                 told.stop(Why::Lease);
             });
-            let work = async {
-                let plan = stage.plan().await;
-                stage.roll_out(&plan, |settings| settings.halt = halt.clone(), |_| {}).await
-            };
-            let report = work.await;
+            let report = stage.roll_out(&plan, |settings| settings.halt = halt.clone(), |_| {}).await;
             _ = lease.release().await;
             Some(report)
         })
