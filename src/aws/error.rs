@@ -70,7 +70,7 @@ where
         },
         SdkError::ResponseError(answer) => unreadable(answer.raw(), error),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => format!("no answer in time: {}", chain(error)),
-        // Whoever calls stopped it: nobody was looked for.
+        // The run itself stopped the call: AWS was not asked.
         SdkError::DispatchFailure(failure) if failure.is_user() => chain(error),
         SdkError::DispatchFailure(_) => format!("cannot reach AWS: {}", chain(error)),
         SdkError::TimeoutError(_) => format!("no answer in time: {}", chain(error)),

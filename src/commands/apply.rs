@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use super::ledger::{self, Ledger};
@@ -47,12 +46,12 @@ impl Approval {
 }
 
 /// What is applied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum What<'a> {
     /// A fresh plan of the desired state.
     Desired,
-    /// A saved plan, exactly.
-    Saved(&'a Path),
+    /// What a saved plan and a plan made now agree on.
+    Saved(&'a SavedPlan),
     /// The deletion of all that is ours.
     Destroy,
     /// The way back to what this run found.
@@ -78,11 +77,10 @@ pub async fn run(
     console: &Console,
 ) -> Result<Exit, Stop> {
     // On the heap, as what follows: the future of the command would hold all of them.
-    let saved = match what {
-        What::Saved(path) => Some(SavedPlan::read(path)?),
-        What::Desired | What::Destroy | What::Rollback(_) => None,
+    let scope = match what {
+        What::Saved(saved) => saved.scope(&args.scope)?,
+        What::Desired | What::Destroy | What::Rollback(_) => args.scope.clone(),
     };
-    let scope = saved.as_ref().map_or(Ok(args.scope.clone()), |saved| saved.scope(&args.scope))?;
     let survey = Box::pin(Survey::new(&scope, aws.clone(), console));
     let mut survey = signals.unless_interrupted(survey).await?;
     (survey.settings.intent, survey.settings.extras) = match what {
@@ -91,15 +89,12 @@ pub async fn run(
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
     let store = signals.unless_interrupted(Box::pin(ledger::open(&args.state, &survey, aws, Access::Write))).await?;
-    Run { what, saved, scope, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }
-        .leased()
-        .await
+    Run { what, scope, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }.leased().await
 }
 
 /// One run, from the lease to the report.
 struct Run<'a> {
     what: What<'a>,
-    saved: Option<SavedPlan>,
     /// What is planned.
     scope: ScopeArgs,
     resume: Resume,
@@ -232,9 +227,9 @@ impl Run<'_> {
         let at_once = self.args.scope.parallelism.map(usize::from);
         let mut left = Vec::new();
         let plan = match self.what {
-            What::Saved(_) => {
+            What::Saved(saved) => {
                 let finished = earlier.as_ref().map(|earlier| &earlier.finished);
-                let (plan, not_written) = self.reproduced(at_once, finished).await?;
+                let (plan, not_written) = self.reproduced(saved, at_once, finished).await?;
                 left = not_written;
                 plan
             }
@@ -257,7 +252,9 @@ impl Run<'_> {
         let reading = plan::reading(&plan);
         if let Some(refusal) = refusal(&plan, survey, self.what) {
             console.error(&refusal);
-            if let Some(hint) = self.saved.as_ref().and_then(|saved| saved.uncounted(&self.scope)) {
+            if let What::Saved(saved) = self.what
+                && let Some(hint) = saved.uncounted(&self.scope)
+            {
                 console.hint(&hint);
             }
             return Ok(Prepared::End(Exit::Refused));
@@ -284,10 +281,10 @@ impl Run<'_> {
     /// The saved plan, as far as a plan made now makes the same changes; and what is reported of the rest.
     async fn reproduced(
         &self,
+        saved: &SavedPlan,
         at_once: Option<usize>,
         finished: Option<&BTreeSet<String>>,
     ) -> Result<(Plan, Vec<ChangeResult>), Stop> {
-        let Some(saved) = &self.saved else { return Err(Stop::because("there is no saved plan")) };
         let claimed = saved.load(self.survey)?;
         let beside = planning::plan_beside(self.survey, at_once, Some(self.store), Some(&claimed), self.console);
         let (fresh, standings) = beside.await?;
@@ -399,15 +396,16 @@ impl Run<'_> {
                 }
                 Written { report, in_flight: false }
             }
-            None => self.given_up(plan, &ledger).await,
+            None => self.given_up(task, &ledger).await,
         };
         watch.abort();
         Ok(written)
     }
 
     /// What is known of a run that does not end in the time there is.
-    async fn given_up(&self, plan: &Plan, ledger: &Ledger) -> Written {
-        let (report, in_flight) = ledger.given_up(plan);
+    async fn given_up(&self, task: &Task, ledger: &Ledger) -> Written {
+        let (report, in_flight) = ledger.given_up(&task.plan);
+        let report = task.whole(report);
         for step in &in_flight {
             self.console.error(&format!("{step} was not answered; it may have been done"));
         }

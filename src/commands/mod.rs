@@ -99,7 +99,8 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
         }
         Command::Drift { drift } => drift::run(&drift, aws, console).await,
         Command::Apply { plan, resume, run } => {
-            let what = plan.as_deref().map_or(apply::What::Desired, apply::What::Saved);
+            let saved = plan.as_deref().map(saved::SavedPlan::read).transpose()?;
+            let what = saved.as_ref().map_or(apply::What::Desired, apply::What::Saved);
             let resume = if resume { apply::Resume::Last } else { apply::Resume::No };
             apply::run(what, resume, &run, aws, signals, console).await
         }

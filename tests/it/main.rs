@@ -6,8 +6,6 @@
     clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::format_collect,
-    clippy::format_push_string,
-    clippy::type_complexity,
     reason = "what a test stands on fails the test"
 )]
 

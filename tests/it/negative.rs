@@ -136,12 +136,15 @@ async fn color_is_asked_for_or_absent_and_quiet_is_quiet() {
     assert!(first["timestamp"].is_string(), "{first}");
 }
 
+/// Variables of the environment, and what is said of them.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn settings_of_aws_that_cannot_work_are_named() {
     let desired = Directory::new("name = \"x\"\n");
     let key = ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE");
     let secret = ("AWS_SECRET_ACCESS_KEY", "s3cret-key");
-    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&[("AWS_PROFILE", "nope")], &["no AWS credentials", "AWS_PROFILE is `nope`"]),
         (&[key], &["AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"]),
         (&[secret], &["AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"]),

@@ -2,6 +2,7 @@
 //! without any one action of it something does not.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use rolecall::org::AccountId;
@@ -298,7 +299,7 @@ async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it
         let stage = Stage::new(&format!(
             "name = \"perms\"\n[limits]\nmax_change_percent = 100\n[[role]]\nname = \"{role}\"\nadopt = {adopt}\n\
              description = \"new\"\nmanaged_policies = [\"aws:SecurityAudit\"]\n\
-             targets = [{{ account = \"prod\" }}]\ntrust = [{{ aws = [\"888888888888\"] }}]\n"
+             targets = [{{ account = \"prod\" }}]\ntrust = [{{ aws = [\"888888888888\"] }}]"
         ))
         .await;
         stage.allow(&stage.printed(&[]));
@@ -335,17 +336,20 @@ async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it
 fn what_is_printed_for_a_kit_fits_into_one_role() {
     let mut text = "name = \"kit\"\n".to_owned();
     for n in 0..10 {
-        text += &format!(
-            "[[policy]]\nname = \"CortexCloudManagedPolicy{n}\"\nstatement = [{{ actions = [\"s3:Get*\"], resources = [\"*\"] }}]\n"
-        );
+        writeln!(
+            text,
+            "[[policy]]\nname = \"CortexCloudManagedPolicy{n}\"\nstatement = [{{ actions = [\"s3:Get*\"], resources = [\"*\"] }}]"
+        ).unwrap();
     }
     for n in 0..5 {
         let (one, other) = (2 * n, 2 * n + 1);
-        text += &format!(
+        writeln!(
+            text,
             "[[role]]\nname = \"CortexCloudPlatformRole{n}\"\ndescription = \"d\"\ntargets = \"all\"\n\
              managed_policies = [\"local:CortexCloudManagedPolicy{one}\", \"local:CortexCloudManagedPolicy{other}\"]\n\
              trust = [{{ aws = [\"888888888888\"] }}]\n"
-        );
+        )
+        .unwrap();
     }
     let desired = Directory::new(&text);
     for more in [&[][..], &["--prune", "--who"]] {

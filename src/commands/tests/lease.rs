@@ -347,6 +347,5 @@ fn no_write_arrives_from_a_run_without_a_lease() {
             });
         }
     });
-    // On a busy machine most of such short leases are lost before anything is written.
-    assert!(writes.into_inner() > cases / 20, "the runs hardly wrote");
+    assert!(writes.into_inner() > cases, "the runs hardly wrote");
 }

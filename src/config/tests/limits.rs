@@ -1,8 +1,12 @@
 //! What would take all memory, all of the stack or all day is refused, with its place and the limit.
-#![allow(clippy::format_collect, reason = "a test is read more often than it runs")]
 
 use super::{ROLE, accepted, main_file, refused, world};
 use crate::config::problem::{Color, SHOWN};
+
+/// So many pieces of text, one after another.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
 
 /// An expression in the description of a role, on line 5.
 fn described(expression: &str) -> String {
@@ -101,7 +105,7 @@ fn regular_expressions_are_small() {
 
 #[test]
 fn more_errors_than_anybody_reads_are_counted() {
-    let keys: String = (0..100_000).map(|n| format!("key{n} = 1\n")).collect();
+    let keys = lines(100_000, |n| format!("key{n} = 1\n"));
     let problems = main_file(&keys).load().unwrap_err();
     assert_eq!(problems.errors(), 100_000);
     let (shown, more) = problems.shown();
@@ -110,7 +114,7 @@ fn more_errors_than_anybody_reads_are_counted() {
     assert!(text.contains("`key0`") && text.ends_with("… and 99900 more problems"), "{}", text.len());
     assert!(!text.contains("`key101`"));
     // In one line, too, and where one value would mend them all.
-    let long: String = (0..20_000).map(|n| format!("key{n} = 1, ")).collect();
+    let long = lines(20_000, |n| format!("key{n} = 1, "));
     assert_eq!(main_file(&format!("[limits]\nx = {{ {long}y = 1 }}")).load().unwrap_err().errors(), 1);
     let lacking: String =
         (0..5_000).map(|n| ROLE.replace("\"R\"", &format!("\"R{n}\"\ndescription = \"{{{{ var.none }}}}\""))).collect();
@@ -153,7 +157,7 @@ fn documents_that_take_all_memory_or_the_stack() {
         ("p.yaml", laughs, "is not YAML"),
         ("p.yaml", deep("[", "]"), "recursion limit"),
         ("p.yaml", deep("{a: ", "}"), "recursion limit"),
-        ("p.yaml", (0..1_200).map(|n| format!("{}a:\n", " ".repeat(n))).collect(), "nested more than 128 deep"),
+        ("p.yaml", lines(1_200, |n| format!("{}a:\n", " ".repeat(n))), "nested more than 128 deep"),
         ("p.json", deep("[", "]"), "is not JSON"),
         ("p.json", deep("{\"a\":", "}"), "is not JSON"),
     ] {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::group;
-use super::style::{clean_lines, count};
+use super::style::{self, clean_lines, count};
 use super::subject::{Listed, SIGNS, Subject, View, words};
 use super::who::Extent;
 use crate::drift::Drift;
@@ -80,7 +80,7 @@ fn json(data: &Value) -> String {
 }
 
 /// What begins and ends a tone in the lines of a diff.
-const TONES: [char; 2] = ['\u{1}', '\u{2}'];
+const TONES: [char; 2] = [style::OPEN, style::CLOSE];
 
 /// The same, with what is not seen made visible in all of its texts.
 fn visible(data: Value) -> Value {
