@@ -1,6 +1,9 @@
 //! The command line: the only file that names clap.
 
-#![allow(clippy::doc_markdown, reason = "these comments are the help text, which shows no backticks")]
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, which shows no backticks"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,7 +46,14 @@ New here? `rolecall sandbox demo` tells the whole story without an AWS account."
 #[derive(Debug, Clone, Args)]
 pub struct Output {
     /// When to use color; NO_COLOR is honoured
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Output"
+    )]
     pub color: ColorChoice,
     /// Print results and errors only, no progress
     #[arg(long, global = true, help_heading = "Output")]
@@ -52,7 +62,14 @@ pub struct Output {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
     /// Format of logs on stderr
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -351,7 +368,13 @@ pub enum SandboxCommand {
 #[derive(Debug, Clone, Args)]
 pub struct DesiredArgs {
     /// The desired state: a directory with a rolecall.toml, or one file
-    #[arg(short, long, default_value = ".", value_name = "PATH", env = "ROLECALL_CONFIG")]
+    #[arg(
+        short,
+        long,
+        default_value = ".",
+        value_name = "PATH",
+        env = "ROLECALL_CONFIG"
+    )]
     pub config: PathBuf,
     /// Set a variable; strongest. Also ROLECALL_VAR_NAME
     #[arg(long, value_name = "NAME=VALUE")]
@@ -394,7 +417,12 @@ pub struct DriftArgs {
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: Option<u64>,
     /// With --watch: where /healthz and /metrics (Prometheus) are served
-    #[arg(long, value_name = "ADDR", requires = "watch", default_value = "127.0.0.1:9464")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        requires = "watch",
+        default_value = "127.0.0.1:9464"
+    )]
     pub listen: SocketAddr,
     /// Write metrics to this file after each look, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
@@ -411,7 +439,12 @@ pub struct DriftArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct NotifyArgs {
     /// Post a JSON summary to this webhook, Slack's or another's, once the run has ended; the URL is never shown
-    #[arg(long, value_name = "URL", env = "ROLECALL_NOTIFY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ROLECALL_NOTIFY",
+        hide_env_values = true
+    )]
     pub notify: Option<Secret>,
 }
 
@@ -540,7 +573,9 @@ impl Command {
         match self {
             Self::Plan { notify, .. } => notify.clone(),
             Self::Drift { drift } => drift.notify.clone(),
-            Self::Apply { run, .. } | Self::Destroy { run } | Self::Rollback { run, .. } => run.notify.clone(),
+            Self::Apply { run, .. } | Self::Destroy { run } | Self::Rollback { run, .. } => {
+                run.notify.clone()
+            }
             _ => NotifyArgs::default(),
         }
     }
@@ -556,7 +591,9 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, 
 
 /// A duration such as `90s`, `5m` or `1h 30m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
+    let parsed = text
+        .parse::<jiff::SignedDuration>()
+        .map_err(|error| error.to_string())?;
     Duration::try_from(parsed).map_err(|_| "a duration is not negative".to_owned())
 }
 
@@ -571,7 +608,11 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// A lease shorter than a second could not be renewed in time.
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
-    if lease < Duration::from_secs(1) { Err("a lease lasts a second at least".to_owned()) } else { Ok(lease) }
+    if lease < Duration::from_secs(1) {
+        Err("a lease lasts a second at least".to_owned())
+    } else {
+        Ok(lease)
+    }
 }
 
 #[cfg(test)]

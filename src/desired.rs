@@ -37,7 +37,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_deletes: 10, max_change_percent: 30 }
+        Self {
+            max_deletes: 10,
+            max_change_percent: 30,
+        }
     }
 }
 
@@ -61,5 +64,6 @@ impl AccountDesired {
 
 /// Whether comparing this role needs its description or duration.
 pub fn needs_details(role: &Role) -> bool {
-    role.ensure == Ensure::Present && (role.description.is_some() || role.max_session_duration.is_some())
+    role.ensure == Ensure::Present
+        && (role.description.is_some() || role.max_session_duration.is_some())
 }

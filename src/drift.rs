@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use crate::config::Accept;
 use crate::org::glob;
-use crate::plan::{AccountPlan, Action, AttributeDiff, Cause, Change, Converged, Finding, Plan, Severity, Status};
+use crate::plan::{
+    AccountPlan, Action, AttributeDiff, Cause, Change, Converged, Finding, Plan, Severity, Status,
+};
 use crate::resource::secret::Secrets;
 use who::Who;
 
@@ -24,8 +26,15 @@ use who::Who;
 pub const FORMAT: &str = "rolecall-drift/1";
 
 /// The findings of a plan that say something about live IAM; the others are about applying it.
-const TELLING: [&str; 7] =
-    ["adopt-path", "dead-principal", "external", "foreign-owner", "orphan", "unmanaged", "unmanaged-permissions"];
+const TELLING: [&str; 7] = [
+    "adopt-path",
+    "dead-principal",
+    "external",
+    "foreign-owner",
+    "orphan",
+    "unmanaged",
+    "unmanaged-permissions",
+];
 
 /// What became of a difference. The order is the one of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +53,13 @@ pub enum Standing {
 
 impl Standing {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Hand, Self::Both, Self::Unknown, Self::Accepted, Self::Pending];
+    pub const ALL: [Self; 5] = [
+        Self::Hand,
+        Self::Both,
+        Self::Unknown,
+        Self::Accepted,
+        Self::Pending,
+    ];
 
     /// Whether it is drift that somebody must look at.
     pub fn is_drift(self) -> bool {
@@ -129,21 +144,49 @@ pub enum Scope {
 pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> Drift {
     let cosmetic = plan.summary.cosmetic;
     for change in plan.accounts.iter_mut().flat_map(|part| &mut part.changes) {
-        change.diffs.retain(|diff| !diff.cosmetic || change.cosmetic);
+        change
+            .diffs
+            .retain(|diff| !diff.cosmetic || change.cosmetic);
     }
-    plan.accounts.iter_mut().for_each(|part| part.changes.retain(|change| !change.cosmetic));
-    plan.findings.retain(|finding| TELLING.contains(&finding.code.as_str()));
-    let (in_force, over): (Vec<&Accept>, Vec<&Accept>) = accepts.iter().partition(|accept| today <= accept.until);
-    let changes: Vec<&Change> = plan.accounts.iter().flat_map(|part| &part.changes).collect();
-    let judgements: BTreeMap<String, Judgement> =
-        changes.iter().map(|change| (change.address.clone(), judge_change(change, &in_force))).collect();
-    let used =
-        |accept: &Accept| changes.iter().any(|change| change.diffs.iter().any(|diff| speaks_of(accept, change, diff)));
-    let idle = in_force.iter().filter(|accept| scope == Scope::Whole && !used(accept) && was_read(accept, &plan));
-    let said: Vec<Finding> =
-        over.iter().map(|accept| expired(accept)).chain(idle.map(|accept| idle_one(accept))).collect();
+    plan.accounts
+        .iter_mut()
+        .for_each(|part| part.changes.retain(|change| !change.cosmetic));
+    plan.findings
+        .retain(|finding| TELLING.contains(&finding.code.as_str()));
+    let (in_force, over): (Vec<&Accept>, Vec<&Accept>) =
+        accepts.iter().partition(|accept| today <= accept.until);
+    let changes: Vec<&Change> = plan
+        .accounts
+        .iter()
+        .flat_map(|part| &part.changes)
+        .collect();
+    let judgements: BTreeMap<String, Judgement> = changes
+        .iter()
+        .map(|change| (change.address.clone(), judge_change(change, &in_force)))
+        .collect();
+    let used = |accept: &Accept| {
+        changes.iter().any(|change| {
+            change
+                .diffs
+                .iter()
+                .any(|diff| speaks_of(accept, change, diff))
+        })
+    };
+    let idle = in_force
+        .iter()
+        .filter(|accept| scope == Scope::Whole && !used(accept) && was_read(accept, &plan));
+    let said: Vec<Finding> = over
+        .iter()
+        .map(|accept| expired(accept))
+        .chain(idle.map(|accept| idle_one(accept)))
+        .collect();
     let summary = summary(&plan, &judgements, cosmetic);
-    Drift { plan: plan.with_findings(said), judgements, summary, who: BTreeMap::new() }
+    Drift {
+        plan: plan.with_findings(said),
+        judgements,
+        summary,
+        who: BTreeMap::new(),
+    }
 }
 
 fn speaks_of(accept: &Accept, change: &Change, diff: &AttributeDiff) -> bool {
@@ -154,17 +197,27 @@ fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
     let judge = |diff: &AttributeDiff| {
         let standing = Standing::of(diff.cause.unwrap_or(change.cause));
         let whole = matches!(change.action, Action::Create | Action::Delete);
-        let accept = accepts.iter().find(|accept| speaks_of(accept, change, diff));
+        let accept = accepts
+            .iter()
+            .find(|accept| speaks_of(accept, change, diff));
         match accept.filter(|_| standing.is_drift() && !whole) {
-            Some(accept) => Judged { standing: Standing::Accepted, accept: Some((*accept).clone()) },
-            None => Judged { standing, accept: None },
+            Some(accept) => Judged {
+                standing: Standing::Accepted,
+                accept: Some((*accept).clone()),
+            },
+            None => Judged {
+                standing,
+                accept: None,
+            },
         }
     };
     let diffs: Vec<Judged> = change.diffs.iter().map(judge).collect();
     let gravest = diffs.iter().map(|judged| judged.standing).min();
     let standing = match gravest {
         // One attribute by hand and another in the file is the doing of both.
-        Some(Standing::Hand) if diffs.iter().any(|one| one.standing == Standing::Pending) => Standing::Both,
+        Some(Standing::Hand) if diffs.iter().any(|one| one.standing == Standing::Pending) => {
+            Standing::Both
+        }
         Some(gravest) => gravest,
         None => Standing::of(change.cause),
     };
@@ -173,11 +226,20 @@ fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
 
 fn was_read(accept: &Accept, plan: &Plan) -> bool {
     let account = accept.address.split('/').next().unwrap_or_default();
-    !plan.accounts.iter().any(|part| part.status == Status::Unreadable && glob(account, part.id.as_str()))
+    !plan
+        .accounts
+        .iter()
+        .any(|part| part.status == Status::Unreadable && glob(account, part.id.as_str()))
 }
 
 fn expired(accept: &Accept) -> Finding {
-    let Accept { address, attribute, until, origin, .. } = accept;
+    let Accept {
+        address,
+        attribute,
+        until,
+        origin,
+        ..
+    } = accept;
     said(format!(
         "the acceptance of `{attribute}` of `{address}` at {origin} ended on {until} and accepts nothing any more; \
          mend the difference, or write a later date"
@@ -185,18 +247,33 @@ fn expired(accept: &Accept) -> Finding {
 }
 
 fn idle_one(accept: &Accept) -> Finding {
-    let Accept { address, attribute, origin, .. } = accept;
+    let Accept {
+        address,
+        attribute,
+        origin,
+        ..
+    } = accept;
     said(format!(
         "the acceptance of `{attribute}` of `{address}` at {origin} accepts nothing: nothing differs there; take it away"
     ))
 }
 
 fn said(message: String) -> Finding {
-    Finding { code: "accept".to_owned(), severity: Severity::Warn, address: None, message }
+    Finding {
+        code: "accept".to_owned(),
+        severity: Severity::Warn,
+        address: None,
+        message,
+    }
 }
 
 fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usize) -> Summary {
-    let count = |standing| judgements.values().filter(|judgement| judgement.standing == standing).count();
+    let count = |standing| {
+        judgements
+            .values()
+            .filter(|judgement| judgement.standing == standing)
+            .count()
+    };
     Summary {
         accounts: plan.summary.accounts,
         unreadable: plan.summary.unreadable,
@@ -213,7 +290,11 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
 
 /// What was done by hand and leaves nothing to write, so that no change of the plan shows it: a role that was deleted
 /// and made again to the letter, and a resource of ours that now bears somebody else's mark.
-pub fn overlooked(part: &AccountPlan, findings: &[Finding], remembered: &BTreeMap<String, Converged>) -> Vec<Change> {
+pub fn overlooked(
+    part: &AccountPlan,
+    findings: &[Finding],
+    remembered: &BTreeMap<String, Converged>,
+) -> Vec<Change> {
     let again = part.seen.iter().filter_map(|(address, now)| {
         let (before, now) = (remembered.get(address)?.unique_id.as_ref()?, now.unique_id.as_ref()?);
         let reason = format!(
@@ -221,9 +302,14 @@ pub fn overlooked(part: &AccountPlan, findings: &[Finding], remembered: &BTreeMa
         );
         (before != now).then(|| by_hand(address, reason))
     });
-    let taken = findings.iter().filter(|finding| matches!(finding.code.as_str(), "foreign-owner" | "adopt-path"));
+    let taken = findings
+        .iter()
+        .filter(|finding| matches!(finding.code.as_str(), "foreign-owner" | "adopt-path"));
     let taken = taken.filter_map(|finding| {
-        let address = finding.address.as_ref().filter(|address| remembered.contains_key(*address))?;
+        let address = finding
+            .address
+            .as_ref()
+            .filter(|address| remembered.contains_key(*address))?;
         // The finding says the rest.
         let reason = match finding.code.as_str() {
             "foreign-owner" => "no longer bears our mark, but somebody else's",
@@ -239,7 +325,9 @@ pub fn may_overlook(part: &AccountPlan, findings: &[Finding]) -> bool {
     let here = format!("{}/", part.id);
     let taken = |finding: &Finding| matches!(finding.code.as_str(), "foreign-owner" | "adopt-path");
     !part.seen.is_empty()
-        || findings.iter().any(|one| taken(one) && one.address.as_ref().is_some_and(|at| at.starts_with(&here)))
+        || findings
+            .iter()
+            .any(|one| taken(one) && one.address.as_ref().is_some_and(|at| at.starts_with(&here)))
 }
 
 fn by_hand(address: &str, reason: String) -> Change {
@@ -262,9 +350,21 @@ fn by_hand(address: &str, reason: String) -> Change {
 impl Drift {
     /// Whether another look found the same, and the same people behind it.
     pub fn is_same(&self, other: &Self) -> bool {
-        let events = |drift: &Self| drift.who.values().map(|who| who.events.clone()).collect::<Vec<_>>();
-        let found =
-            |drift: &Self| (drift.plan.findings.clone(), drift.judgements.clone(), drift.summary, events(drift));
+        let events = |drift: &Self| {
+            drift
+                .who
+                .values()
+                .map(|who| who.events.clone())
+                .collect::<Vec<_>>()
+        };
+        let found = |drift: &Self| {
+            (
+                drift.plan.findings.clone(),
+                drift.judgements.clone(),
+                drift.summary,
+                events(drift),
+            )
+        };
         self.plan.accounts == other.plan.accounts && found(self) == found(other)
     }
 
@@ -278,15 +378,26 @@ impl Drift {
     /// nobody asked. Sensitive values are masked.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = self.plan.shown(secrets);
-        let accounts = value.get_mut("accounts").and_then(Value::as_array_mut).into_iter().flatten();
+        let accounts = value
+            .get_mut("accounts")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
         for (shown, part) in accounts.zip(&self.plan.accounts) {
-            let changes = shown.get_mut("changes").and_then(Value::as_array_mut).into_iter().flatten();
+            let changes = shown
+                .get_mut("changes")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten();
             for (shown, change) in changes.zip(&part.changes) {
                 if let Some(judgement) = self.judgement(change) {
                     complete(shown, change, judgement, secrets);
                 }
                 if let Some(members) = shown.as_object_mut() {
-                    members.insert("who".to_owned(), json!(self.who.get(&change.address).map(Who::shown)));
+                    members.insert(
+                        "who".to_owned(),
+                        json!(self.who.get(&change.address).map(Who::shown)),
+                    );
                 }
             }
         }
@@ -300,10 +411,19 @@ impl Drift {
 }
 
 fn complete(shown: &mut Value, change: &Change, judgement: &Judgement, secrets: &Secrets) {
-    let diffs = shown.get_mut("diffs").and_then(Value::as_array_mut).into_iter().flatten();
+    let diffs = shown
+        .get_mut("diffs")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
     for ((shown, diff), judged) in diffs.zip(&change.diffs).zip(&judgement.diffs) {
-        let Some(members) = shown.as_object_mut() else { continue };
-        members.insert("cause".to_owned(), json!(diff.cause.unwrap_or(change.cause)));
+        let Some(members) = shown.as_object_mut() else {
+            continue;
+        };
+        members.insert(
+            "cause".to_owned(),
+            json!(diff.cause.unwrap_or(change.cause)),
+        );
         let accepted = judged
             .accept
             .as_ref()
@@ -311,6 +431,9 @@ fn complete(shown: &mut Value, change: &Change, judgement: &Judgement, secrets: 
         members.insert("accepted".to_owned(), json!(accepted));
     }
     if let Some(members) = shown.as_object_mut() {
-        members.insert("accepted".to_owned(), json!(judgement.standing == Standing::Accepted));
+        members.insert(
+            "accepted".to_owned(),
+            json!(judgement.standing == Standing::Accepted),
+        );
     }
 }

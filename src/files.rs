@@ -7,7 +7,9 @@
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -46,8 +48,15 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Where it cannot be read, is a directory, or is larger than `limit` bytes.
 pub fn read_given(path: &Path, limit: u64) -> io::Result<Given> {
     let is_regular = fs::metadata(path)?.is_file();
-    let file = if is_regular { open(path, OpenOptions::new().read(true), Links::Followed)? } else { File::open(path)? };
-    Ok(Given { bytes: bounded(file, limit)?, is_regular })
+    let file = if is_regular {
+        open(path, OpenOptions::new().read(true), Links::Followed)?
+    } else {
+        File::open(path)?
+    };
+    Ok(Given {
+        bytes: bounded(file, limit)?,
+        is_regular,
+    })
 }
 
 /// Whether a symbolic link at the end of a path is followed.
@@ -86,13 +95,18 @@ fn bounded(mut file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     if u64::try_from(read).is_ok_and(|read| read <= limit) {
         return Ok(bytes);
     }
-    Err(io::Error::other(format!("it is larger than {} MiB", limit / MIB)))
+    Err(io::Error::other(format!(
+        "it is larger than {} MiB",
+        limit / MIB
+    )))
 }
 
 fn check_regular(metadata: &Metadata) -> io::Result<()> {
     match kind(metadata) {
         None => Ok(()),
-        Some(kind) => Err(io::Error::other(format!("it is {kind}, not a regular file"))),
+        Some(kind) => Err(io::Error::other(format!(
+            "it is {kind}, not a regular file"
+        ))),
     }
 }
 
@@ -130,7 +144,10 @@ fn stream(path: &Path) -> io::Result<File> {
         opened => return opened,
     };
     let named = fs::metadata(path)?;
-    for own in [io::stdout().as_fd().try_clone_to_owned()?, io::stderr().as_fd().try_clone_to_owned()?] {
+    for own in [
+        io::stdout().as_fd().try_clone_to_owned()?,
+        io::stderr().as_fd().try_clone_to_owned()?,
+    ] {
         let own = File::from(own);
         let metadata = own.metadata()?;
         if (metadata.dev(), metadata.ino()) == (named.dev(), named.ino()) {
@@ -143,10 +160,19 @@ fn stream(path: &Path) -> io::Result<File> {
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let directory = parent(path);
     let beside = |error: io::Error| {
-        io::Error::new(error.kind(), format!("no file can be created in `{}`: {error}", directory.display()))
+        io::Error::new(
+            error.kind(),
+            format!(
+                "no file can be created in `{}`: {error}",
+                directory.display()
+            ),
+        )
     };
     let mut builder = tempfile::Builder::new();
-    let mut file = builder.permissions(Permissions::from_mode(mode)).tempfile_in(directory).map_err(beside)?;
+    let mut file = builder
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory)
+        .map_err(beside)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -173,7 +199,9 @@ fn destination(path: &Path) -> io::Result<Destination> {
         }
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Destination::File(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Destination::File(path));
+            }
             Err(error) => return Err(error),
         };
         if !metadata.is_symlink() {
@@ -192,11 +220,15 @@ fn destination(path: &Path) -> io::Result<Destination> {
 /// `/dev` holds devices and `stdout`, `/dev/fd` (`/proc/self/fd` on Linux) the open files of a process. `/dev/shm` is a
 /// file system like any other.
 fn is_of_open_files(directory: &Path) -> bool {
-    directory == Path::new("/dev") || directory.starts_with("/dev/fd") || directory.starts_with("/proc")
+    directory == Path::new("/dev")
+        || directory.starts_with("/dev/fd")
+        || directory.starts_with("/proc")
 }
 
 fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -204,7 +236,13 @@ mod tests {
     use super::*;
 
     fn fifo(path: &Path) {
-        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(path)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     #[track_caller]
@@ -228,7 +266,10 @@ mod tests {
         refused(read(Path::new("/dev/zero"), MIB), "it is a device");
         refused(read(&path("socket"), MIB), "it is a socket");
         refused(read(directory.path(), MIB), "it is a directory");
-        assert_eq!(read(&path("none"), MIB).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            read(&path("none"), MIB).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         // Claims to be empty, and is not.
         refused(read(Path::new("/proc/cpuinfo"), 1), "it is larger");
     }
@@ -244,8 +285,14 @@ mod tests {
         });
         let given = read_given(&pipe, MIB).unwrap();
         writer.join().unwrap();
-        assert_eq!((given.bytes.as_slice(), given.is_regular), (&b"x = 1"[..], false));
-        refused(read_given(Path::new("/dev/zero"), MIB), "it is larger than 1 MiB");
+        assert_eq!(
+            (given.bytes.as_slice(), given.is_regular),
+            (&b"x = 1"[..], false)
+        );
+        refused(
+            read_given(Path::new("/dev/zero"), MIB),
+            "it is larger than 1 MiB",
+        );
         refused(read_given(directory.path(), MIB), "directory");
     }
 
@@ -259,12 +306,23 @@ mod tests {
         fifo(&path("fifo"));
         let open_for_writing = |name: &str| {
             let mut options = OpenOptions::new();
-            open(&path(name), options.read(true).write(true).create(true).truncate(false), Links::Refused)
+            open(
+                &path(name),
+                options.read(true).write(true).create(true).truncate(false),
+                Links::Refused,
+            )
         };
         refused(open_for_writing("link"), "symbolic link");
         refused(open_for_writing("dangling"), "symbolic link");
         refused(open_for_writing("fifo"), "a FIFO");
-        refused(open(&path("fifo"), OpenOptions::new().append(true), Links::Refused), "not a regular file");
+        refused(
+            open(
+                &path("fifo"),
+                OpenOptions::new().append(true),
+                Links::Refused,
+            ),
+            "not a regular file",
+        );
         assert_eq!(fs::read_to_string(path("victim")).unwrap(), "precious");
         assert!(open_for_writing("new").is_ok() && !path("nowhere").exists());
     }
@@ -284,13 +342,34 @@ mod tests {
         write(&path("second"), b"new", 0o600).unwrap();
         write(&path("dangling"), b"made", 0o600).unwrap();
         for name in ["first", "second", "dangling", "to-directory"] {
-            assert!(fs::symlink_metadata(path(name)).unwrap().is_symlink(), "{name} is still a link");
+            assert!(
+                fs::symlink_metadata(path(name)).unwrap().is_symlink(),
+                "{name} is still a link"
+            );
         }
         let read = |name: &str| fs::read_to_string(path(name)).unwrap();
-        assert_eq!((read("inner/file"), read("inner/new")), ("new".to_owned(), "made".to_owned()));
-        assert_eq!(io::read_to_string(old).unwrap(), "old", "whoever has it open reads on what was there");
-        assert_eq!(fs::metadata(path("inner/file")).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(path("inner")).unwrap().count(), 2, "no temporary file is left");
+        assert_eq!(
+            (read("inner/file"), read("inner/new")),
+            ("new".to_owned(), "made".to_owned())
+        );
+        assert_eq!(
+            io::read_to_string(old).unwrap(),
+            "old",
+            "whoever has it open reads on what was there"
+        );
+        assert_eq!(
+            fs::metadata(path("inner/file"))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+        assert_eq!(
+            fs::read_dir(path("inner")).unwrap().count(),
+            2,
+            "no temporary file is left"
+        );
 
         link("circle", "circle");
         refused(write(&path("circle"), b"", 0o600), "symbolic links");
@@ -312,18 +391,33 @@ mod tests {
             write(&path(name), b"through", 0o600).unwrap();
             assert_eq!(reader.join().unwrap(), "through");
         }
-        assert!(fs::symlink_metadata(path("fifo")).unwrap().file_type().is_fifo());
+        assert!(
+            fs::symlink_metadata(path("fifo"))
+                .unwrap()
+                .file_type()
+                .is_fifo()
+        );
 
         let listener = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
         write(&path("socket"), b"through", 0o600).unwrap();
-        assert_eq!(io::read_to_string(listener.accept().unwrap().0).unwrap(), "through");
+        assert_eq!(
+            io::read_to_string(listener.accept().unwrap().0).unwrap(),
+            "through"
+        );
 
         // As a user neither could be replaced anyway; as root both could.
         write(Path::new("/dev/null"), b"gone", 0o600).unwrap();
-        refused(write(Path::new("/dev/full"), b"too much", 0o600), "No space left");
+        refused(
+            write(Path::new("/dev/full"), b"too much", 0o600),
+            "No space left",
+        );
         std::os::unix::fs::symlink("/dev/null", path("null")).unwrap();
         write(&path("null"), b"gone", 0o600).unwrap();
-        for device in [Path::new("/dev/null"), Path::new("/dev/full"), &path("null")] {
+        for device in [
+            Path::new("/dev/null"),
+            Path::new("/dev/full"),
+            &path("null"),
+        ] {
             assert!(fs::metadata(device).unwrap().file_type().is_char_device());
         }
     }
@@ -335,7 +429,12 @@ mod tests {
         let path = directory.path().join("redirected");
         let mut file = File::create(&path).unwrap();
         file.write_all(b"before ").unwrap();
-        write(Path::new(&format!("/dev/fd/{}", file.as_raw_fd())), b"after", 0o600).unwrap();
+        write(
+            Path::new(&format!("/dev/fd/{}", file.as_raw_fd())),
+            b"after",
+            0o600,
+        )
+        .unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before after");
     }
 }

@@ -13,10 +13,17 @@ fn main() -> ExitCode {
         Err(answer) => {
             // Help and version are answers; everything else is wrong usage, which is 1: clap's own 2 means changes here.
             _ = answer.print();
-            return if answer.use_stderr() { Exit::Error.into() } else { Exit::Done.into() };
+            return if answer.use_stderr() {
+                Exit::Error.into()
+            } else {
+                Exit::Done.into()
+            };
         }
     };
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => {
             let exit = runtime.block_on(commands::run(cli));
             // A question at the terminal may still wait for its answer.
@@ -24,7 +31,8 @@ fn main() -> ExitCode {
             exit.into()
         }
         Err(error) => {
-            commands::Console::new(&cli.output, Discretion::default()).error(&format!("cannot start: {error}"));
+            commands::Console::new(&cli.output, Discretion::default())
+                .error(&format!("cannot start: {error}"));
             Exit::Error.into()
         }
     }

@@ -46,7 +46,9 @@ pub async fn post(url: &str, notice: &Value) -> Result<(), Failure> {
     let mut attempt = 1;
     loop {
         match once(&web, url, notice).await {
-            Err(failure) if attempt < ATTEMPTS && failure.may_pass() => tokio::time::sleep(wait).await,
+            Err(failure) if attempt < ATTEMPTS && failure.may_pass() => {
+                tokio::time::sleep(wait).await
+            }
             outcome => return outcome,
         }
         attempt += 1;
@@ -57,9 +59,16 @@ pub async fn post(url: &str, notice: &Value) -> Result<(), Failure> {
 async fn once(web: &Web, url: &str, notice: &Value) -> Result<(), Failure> {
     let request = http::Request::post(url)
         .header("content-type", "application/json")
-        .header("user-agent", concat!("rolecall/", env!("CARGO_PKG_VERSION")))
+        .header(
+            "user-agent",
+            concat!("rolecall/", env!("CARGO_PKG_VERSION")),
+        )
         .body(notice.to_string().into_bytes())
         .map_err(|_| web::Failure::Address)?;
     let status = web.send(request, PATIENCE).await?.status();
-    if status.is_success() { Ok(()) } else { Err(Failure::Status(status.as_u16())) }
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Failure::Status(status.as_u16()))
+    }
 }

@@ -18,7 +18,9 @@ impl AccountId {
     pub fn parse(text: &str) -> Result<Self, InvalidAccountId> {
         match <[u8; 12]>::try_from(text.as_bytes()) {
             Ok(digits) if digits.iter().all(u8::is_ascii_digit) => Ok(Self(digits)),
-            _ => Err(InvalidAccountId { text: text.to_owned() }),
+            _ => Err(InvalidAccountId {
+                text: text.to_owned(),
+            }),
         }
     }
 
@@ -96,14 +98,21 @@ impl OuPath {
     /// The path of the unit `name` below this one.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) }
+        if self.0.is_empty() {
+            Self(name.to_owned())
+        } else {
+            Self(format!("{}/{name}", self.0))
+        }
     }
 
     /// Whether this path is `ancestor` or lies below it. Everything lies below the root.
     pub fn is_within(&self, ancestor: &Self) -> bool {
         ancestor.0.is_empty()
             || self.0 == ancestor.0
-            || self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.starts_with('/'))
+            || self
+                .0
+                .strip_prefix(&ancestor.0)
+                .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -232,11 +241,22 @@ pub struct Selector {
 impl Selector {
     /// Whether `account` is selected. Tags that were not read match nothing.
     pub fn matches(&self, account: &Account, organization: &Organization) -> bool {
-        let Self { accounts, units, tags } = self;
-        (accounts.is_empty() || accounts.iter().any(|pattern| pattern.matches(account, organization)))
+        let Self {
+            accounts,
+            units,
+            tags,
+        } = self;
+        (accounts.is_empty()
+            || accounts
+                .iter()
+                .any(|pattern| pattern.matches(account, organization)))
             && (units.is_empty() || units.iter().any(|unit| unit_contains(unit, account)))
             && tags.iter().all(|(key, values)| {
-                account.tags.as_ref().and_then(|tags| tags.get(key)).is_some_and(|value| values.contains(value))
+                account
+                    .tags
+                    .as_ref()
+                    .and_then(|tags| tags.get(key))
+                    .is_some_and(|value| values.contains(value))
             })
     }
 }
@@ -262,7 +282,9 @@ impl Targets {
     pub fn matches(&self, account: &Account, organization: &Organization) -> bool {
         match self {
             Self::All => true,
-            Self::Any(selectors) => selectors.iter().any(|selector| selector.matches(account, organization)),
+            Self::Any(selectors) => selectors
+                .iter()
+                .any(|selector| selector.matches(account, organization)),
         }
     }
 }
@@ -270,9 +292,13 @@ impl Targets {
 /// Matches `text` against `pattern`, in which `*` stands for any run of characters. Case matters.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
-    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
     let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     let mut rest = rest;
     for part in parts {
         match rest.split_once(part) {
@@ -307,15 +333,40 @@ impl AwsError {
     /// What kept the run from calling AWS at all: `subject` is what was looked at, such as `credentials`.
     pub fn before_any_call(subject: &str, resource: Option<&str>, message: String) -> Self {
         let (operation, resource) = (subject.to_owned(), resource.map(str::to_owned));
-        Self { account: None, operation, resource, code: None, message, request_id: None }
+        Self {
+            account: None,
+            operation,
+            resource,
+            code: None,
+            message,
+            request_id: None,
+        }
     }
 
     fn describe(&self) -> String {
-        let Self { account, operation, resource, code, message, request_id } = self;
-        let account = account.map(|account| format!("account {account}: ")).unwrap_or_default();
-        let resource = resource.as_ref().map(|resource| format!(" `{resource}`")).unwrap_or_default();
-        let code = code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
-        let request_id = request_id.as_ref().map(|id| format!(" (request id {id})")).unwrap_or_default();
+        let Self {
+            account,
+            operation,
+            resource,
+            code,
+            message,
+            request_id,
+        } = self;
+        let account = account
+            .map(|account| format!("account {account}: "))
+            .unwrap_or_default();
+        let resource = resource
+            .as_ref()
+            .map(|resource| format!(" `{resource}`"))
+            .unwrap_or_default();
+        let code = code
+            .as_ref()
+            .map(|code| format!("{code}: "))
+            .unwrap_or_default();
+        let request_id = request_id
+            .as_ref()
+            .map(|id| format!(" (request id {id})"))
+            .unwrap_or_default();
         format!("{account}{operation}{resource}: {code}{message}{request_id}")
     }
 
@@ -350,8 +401,17 @@ mod tests {
 
     #[test]
     fn an_account_id_is_twelve_digits() {
-        assert_eq!(AccountId::parse("006742885340").unwrap().as_str(), "006742885340");
-        for bad in ["6742885340", "0067428853401", "00674288534a", "", "００６７４２８８５３４０"] {
+        assert_eq!(
+            AccountId::parse("006742885340").unwrap().as_str(),
+            "006742885340"
+        );
+        for bad in [
+            "6742885340",
+            "0067428853401",
+            "00674288534a",
+            "",
+            "００６７４２８８５３４０",
+        ] {
             assert!(AccountId::parse(bad).is_err(), "{bad}");
         }
     }

@@ -135,21 +135,29 @@ impl Policy {
     fn allow_if(&mut self, condition: &Condition, operations: &[Operation], resources: &[String]) {
         for operation in operations {
             let key = (condition.clone(), operation.action());
-            self.actions.entry(key).or_default().extend(resources.iter().cloned());
+            self.actions
+                .entry(key)
+                .or_default()
+                .extend(resources.iter().cloned());
         }
     }
 
     /// Allows what `other` does, too.
     pub fn extend(&mut self, other: &Self) {
         for (key, resources) in &other.actions {
-            self.actions.entry(key.clone()).or_default().extend(resources.iter().cloned());
+            self.actions
+                .entry(key.clone())
+                .or_default()
+                .extend(resources.iter().cloned());
         }
     }
 
     /// Leaves only what tells and changes nothing.
     fn reading(mut self) -> Self {
         let is_read = |action: &str| {
-            Operation::ALL.iter().any(|operation| operation.action() == action && operation.effect() == Effect::Read)
+            Operation::ALL
+                .iter()
+                .any(|operation| operation.action() == action && operation.effect() == Effect::Read)
         };
         self.actions.retain(|(_, action), _| is_read(action));
         self
@@ -159,13 +167,19 @@ impl Policy {
     pub fn to_value(&self) -> Value {
         let mut statements: BTreeMap<(&Condition, Vec<&str>), Vec<&str>> = BTreeMap::new();
         for ((condition, action), resources) in &self.actions {
-            statements.entry((condition, minimal(resources))).or_default().push(action);
+            statements
+                .entry((condition, minimal(resources)))
+                .or_default()
+                .push(action);
         }
         let statements: Vec<Value> = statements
             .into_iter()
             .map(|((condition, resources), actions)| {
-                let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
-                if let (Some(condition), Some(fields)) = (condition.to_value(), statement.as_object_mut()) {
+                let mut statement =
+                    json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+                if let (Some(condition), Some(fields)) =
+                    (condition.to_value(), statement.as_object_mut())
+                {
                     fields.insert("Condition".to_owned(), condition);
                 }
                 statement
@@ -178,9 +192,14 @@ impl Policy {
 /// The resources without those that another one covers.
 fn minimal(resources: &BTreeSet<String>) -> Vec<&str> {
     let covers = |wide: &String, narrow: &String| {
-        wide != narrow && wide.strip_suffix('*').is_some_and(|start| narrow.starts_with(start))
+        wide != narrow
+            && wide
+                .strip_suffix('*')
+                .is_some_and(|start| narrow.starts_with(start))
     };
-    let kept = resources.iter().filter(|one| !resources.iter().any(|other| covers(other, one)));
+    let kept = resources
+        .iter()
+        .filter(|one| !resources.iter().any(|other| covers(other, one)));
     kept.map(String::as_str).collect()
 }
 
@@ -195,18 +214,28 @@ pub fn caller(entry: &Entry<'_>, scope: Scope<'_>) -> Policy {
     policy.allow(&[DescribeOrganization, ListRoots], &["*".to_owned()]);
     let organization = entry.organization.unwrap_or("*");
     let within = |kind: &str| format!("arn:{partition}:organizations::*:{kind}/{organization}/*");
-    policy.allow(&[ListOrganizationalUnitsForParent, ListAccountsForParent], &[within("root"), within("ou")]);
+    policy.allow(
+        &[ListOrganizationalUnitsForParent, ListAccountsForParent],
+        &[within("root"), within("ou")],
+    );
     if entry.tags == Tags::Read {
         policy.allow(&[ListTagsForResource], &[within("account")]);
     }
     for (account, role) in &entry.access_roles {
         let account = account.as_deref().unwrap_or("*");
         let role = role.trim_start_matches('/');
-        policy.allow(&[AssumeRole], &[format!("arn:{partition}:iam::{account}:role/{role}")]);
+        policy.allow(
+            &[AssumeRole],
+            &[format!("arn:{partition}:iam::{account}:role/{role}")],
+        );
     }
     if let Some((bucket, prefix)) = &entry.state {
         let bucket = format!("arn:{partition}:s3:::{bucket}");
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
         policy.allow(&[GetObject, PutObject], &[format!("{bucket}/{prefix}*")]);
         // Narrowed to a prefix, it would make S3 answer `AccessDenied` for an object that is not there yet.
         policy.allow(&[ListObjectsV2], &[bucket]);
@@ -217,7 +246,10 @@ pub fn caller(entry: &Entry<'_>, scope: Scope<'_>) -> Policy {
 /// What must be allowed inside an account: to its access role, and to the caller in its own.
 pub fn access_role(scope: Scope<'_>) -> Policy {
     let mut policy = Policy::default();
-    policy.allow(&[Operation::GetAccountAuthorizationDetails], &["*".to_owned()]);
+    policy.allow(
+        &[Operation::GetAccountAuthorizationDetails],
+        &["*".to_owned()],
+    );
     for role in scope.desired.roles.values() {
         scope.read_role(role, &mut policy);
         scope.write_role(role, &mut policy);
@@ -242,7 +274,11 @@ pub fn access_role(scope: Scope<'_>) -> Policy {
 }
 
 fn of(policy: Policy, commands: Commands) -> Policy {
-    if commands == Commands::Reading { policy.reading() } else { policy }
+    if commands == Commands::Reading {
+        policy.reading()
+    } else {
+        policy
+    }
 }
 
 /// Reading one role by itself.
@@ -255,11 +291,19 @@ const ROLE_READS: &[Operation] = &[
 ];
 
 /// Reading one policy by itself.
-const POLICY_READS: &[Operation] =
-    &[Operation::GetPolicy, Operation::GetPolicyVersion, Operation::ListPolicyVersions, Operation::ListPolicyTags];
+const POLICY_READS: &[Operation] = &[
+    Operation::GetPolicy,
+    Operation::GetPolicyVersion,
+    Operation::ListPolicyVersions,
+    Operation::ListPolicyTags,
+];
 
 /// Taking everything off a role, and deleting it.
-const ROLE_REMOVAL: &[Operation] = &[Operation::DetachRolePolicy, Operation::DeleteRolePolicy, Operation::DeleteRole];
+const ROLE_REMOVAL: &[Operation] = &[
+    Operation::DetachRolePolicy,
+    Operation::DeleteRolePolicy,
+    Operation::DeleteRole,
+];
 
 impl Scope<'_> {
     fn marked(&self) -> Condition {
@@ -271,7 +315,12 @@ impl Scope<'_> {
     }
 
     fn arn(&self, kind: &str, rest: &str) -> String {
-        let text = self.stand_ins.iter().fold(rest.to_owned(), |text, stand_in| text.replace(stand_in, "*"));
+        let text = self
+            .stand_ins
+            .iter()
+            .fold(rest.to_owned(), |text, stand_in| {
+                text.replace(stand_in, "*")
+            });
         format!("arn:{}:iam::*:{kind}{text}", self.partition)
     }
 
@@ -284,7 +333,10 @@ impl Scope<'_> {
     }
 
     fn anywhere(&self, kind: &str, name: &str) -> Vec<String> {
-        vec![self.arn(kind, &format!("/{name}")), self.arn(kind, &format!("/*/{name}"))]
+        vec![
+            self.arn(kind, &format!("/{name}")),
+            self.arn(kind, &format!("/*/{name}")),
+        ]
     }
 
     fn all(&self, kind: &str) -> Vec<String> {
@@ -296,10 +348,16 @@ impl Scope<'_> {
         let moves = |policy: &ManagedPolicy| policy.path.is_some();
         match policy {
             None => self.desired.policies.values().any(|policy| moves(policy)),
-            Some(PolicyRef::Local(name)) => self.desired.policies.get(&name.key()).is_some_and(|policy| moves(policy)),
-            Some(PolicyRef::Arn(arn)) => {
-                self.desired.policies.get(&arn.name().to_ascii_lowercase()).is_some_and(|policy| moves(policy))
-            }
+            Some(PolicyRef::Local(name)) => self
+                .desired
+                .policies
+                .get(&name.key())
+                .is_some_and(|policy| moves(policy)),
+            Some(PolicyRef::Arn(arn)) => self
+                .desired
+                .policies
+                .get(&arn.name().to_ascii_lowercase())
+                .is_some_and(|policy| moves(policy)),
         }
     }
 
@@ -307,19 +365,34 @@ impl Scope<'_> {
         let here = self.anywhere("role", role.name.as_str());
         policy.allow(ROLE_READS, &here);
         // What is deleted is recorded with its details.
-        if needs_details(role) || role.path.is_some() || role.ensure == Ensure::Absent || role.expires.is_some() {
+        if needs_details(role)
+            || role.path.is_some()
+            || role.ensure == Ensure::Absent
+            || role.expires.is_some()
+        {
             policy.allow(&[Operation::ListRoles], &["*".to_owned()]);
         }
-        let named = role.managed_policies.iter().flatten().chain(role.permissions_boundary.iter().flatten());
+        let named = role
+            .managed_policies
+            .iter()
+            .flatten()
+            .chain(role.permissions_boundary.iter().flatten());
         for reference in named {
             self.read_named(role, reference, policy);
         }
         let callers: Vec<String> = role.trust.aws_principals().into_iter().collect();
-        for caller in callers.iter().filter_map(|arn| arn.split_once(":role/")).map(|(_, path)| path) {
+        for caller in callers
+            .iter()
+            .filter_map(|arn| arn.split_once(":role/"))
+            .map(|(_, path)| path)
+        {
             policy.allow(ROLE_READS, &[self.arn("role", &format!("/{caller}"))]);
         }
-        let named = callers.iter().any(|arn| arn.contains(":role/") || arn.contains(":user/"));
-        let unknown = role.managed_policies.is_none() || role.manage.managed_policies == Mode::Additive;
+        let named = callers
+            .iter()
+            .any(|arn| arn.contains(":role/") || arn.contains(":user/"));
+        let unknown =
+            role.managed_policies.is_none() || role.manage.managed_policies == Mode::Additive;
         if named || (unknown && !role.expect.is_empty()) {
             self.read_any_policy(policy);
         }
@@ -330,8 +403,15 @@ impl Scope<'_> {
 
     /// What `verify` weighs: the documents of policies that somebody else chose.
     fn read_any_policy(&self, policy: &mut Policy) {
-        let everywhere = [self.all("policy"), vec![format!("arn:{}:iam::aws:policy/*", self.partition)]].concat();
-        policy.allow(&[Operation::GetPolicy, Operation::GetPolicyVersion], &everywhere);
+        let everywhere = [
+            self.all("policy"),
+            vec![format!("arn:{}:iam::aws:policy/*", self.partition)],
+        ]
+        .concat();
+        policy.allow(
+            &[Operation::GetPolicy, Operation::GetPolicyVersion],
+            &everywhere,
+        );
     }
 
     /// Whether a policy that a role names exists, and for `verify` what it says.
@@ -342,7 +422,12 @@ impl Scope<'_> {
             PolicyRef::Arn(arn) => {
                 let text = arn.as_str().splitn(6, ':').nth(5).unwrap_or_default();
                 let account = if arn.is_aws_managed() { "aws" } else { "*" };
-                let text = self.stand_ins.iter().fold(text.to_owned(), |text, stand_in| text.replace(stand_in, "*"));
+                let text = self
+                    .stand_ins
+                    .iter()
+                    .fold(text.to_owned(), |text, stand_in| {
+                        text.replace(stand_in, "*")
+                    });
                 vec![format!("arn:{}:iam::{account}:{text}", self.partition)]
             }
         };
@@ -359,16 +444,31 @@ impl Scope<'_> {
         let anywhere = self.anywhere("role", role.name.as_str());
         if role.ensure == Ensure::Absent || role.expires.is_some() || role.path.is_some() {
             policy.allow_if(&self.marked(), ROLE_REMOVAL, &anywhere);
-            policy.allow(&[Operation::RemoveRoleFromInstanceProfile], &self.all("instance-profile"));
+            policy.allow(
+                &[Operation::RemoveRoleFromInstanceProfile],
+                &self.all("instance-profile"),
+            );
         }
         if role.ensure == Ensure::Absent {
             return;
         }
-        let here = self.at("role", role.path.as_ref().map(IamPath::as_str), role.name.as_str());
-        policy.allow_if(&self.marking(), &[Operation::CreateRole, Operation::TagRole], &here);
+        let here = self.at(
+            "role",
+            role.path.as_ref().map(IamPath::as_str),
+            role.name.as_str(),
+        );
+        policy.allow_if(
+            &self.marking(),
+            &[Operation::CreateRole, Operation::TagRole],
+            &here,
+        );
         policy.allow_if(&self.marked(), &self.role_writes(role), &here);
         if role.adopt {
-            policy.allow_if(&Condition::NotForeign(self.name.to_owned()), &self.writes_before_adoption(role), &here);
+            policy.allow_if(
+                &Condition::NotForeign(self.name.to_owned()),
+                &self.writes_before_adoption(role),
+                &here,
+            );
         }
     }
 
@@ -379,15 +479,23 @@ impl Scope<'_> {
         let writes = [
             (Operation::DetachRolePolicy, policies_go),
             (Operation::DeleteRolePermissionsBoundary, self.moves(None)),
-            (Operation::UntagRole, role.tags.is_some() && role.manage.tags == Mode::Exclusive),
+            (
+                Operation::UntagRole,
+                role.tags.is_some() && role.manage.tags == Mode::Exclusive,
+            ),
         ];
-        writes.into_iter().filter(|(_, needed)| *needed).map(|(operation, _)| operation).collect()
+        writes
+            .into_iter()
+            .filter(|(_, needed)| *needed)
+            .map(|(operation, _)| operation)
+            .collect()
     }
 
     fn role_writes(&self, role: &Role) -> Vec<Operation> {
         use Operation::{
             AttachRolePolicy, DeleteRolePermissionsBoundary, DeleteRolePolicy, DetachRolePolicy,
-            PutRolePermissionsBoundary, PutRolePolicy, TagRole, UntagRole, UpdateAssumeRolePolicy, UpdateRole,
+            PutRolePermissionsBoundary, PutRolePolicy, TagRole, UntagRole, UpdateAssumeRolePolicy,
+            UpdateRole,
         };
         let replaced = role.path.is_some();
         let attached = role.managed_policies.as_ref();
@@ -395,25 +503,50 @@ impl Scope<'_> {
         let boundary = role.permissions_boundary.as_ref();
         let exclusive = |mode: Mode| mode == Mode::Exclusive;
         let moved = match attached {
-            Some(names) if exclusive(role.manage.managed_policies) => names.iter().any(|name| self.moves(Some(name))),
+            Some(names) if exclusive(role.manage.managed_policies) => {
+                names.iter().any(|name| self.moves(Some(name)))
+            }
             _ => self.moves(None),
         };
         let writes = [
             (TagRole, true),
             (UpdateAssumeRolePolicy, true),
-            (UntagRole, role.tags.is_some() && exclusive(role.manage.tags)),
+            (
+                UntagRole,
+                role.tags.is_some() && exclusive(role.manage.tags),
+            ),
             (UpdateRole, needs_details(role)),
-            (AttachRolePolicy, replaced || moved || attached.is_some_and(|names| !names.is_empty())),
-            (DetachRolePolicy, moved || attached.is_some() && exclusive(role.manage.managed_policies)),
-            (PutRolePolicy, replaced || inline.is_some_and(|policies| !policies.is_empty())),
-            (DeleteRolePolicy, inline.is_some() && exclusive(role.manage.inline_policies)),
-            (PutRolePermissionsBoundary, boundary.is_some_and(Option::is_some)),
+            (
+                AttachRolePolicy,
+                replaced || moved || attached.is_some_and(|names| !names.is_empty()),
+            ),
+            (
+                DetachRolePolicy,
+                moved || attached.is_some() && exclusive(role.manage.managed_policies),
+            ),
+            (
+                PutRolePolicy,
+                replaced || inline.is_some_and(|policies| !policies.is_empty()),
+            ),
+            (
+                DeleteRolePolicy,
+                inline.is_some() && exclusive(role.manage.inline_policies),
+            ),
+            (
+                PutRolePermissionsBoundary,
+                boundary.is_some_and(Option::is_some),
+            ),
             (
                 DeleteRolePermissionsBoundary,
-                boundary.is_some_and(|name| name.as_ref().is_none_or(|name| self.moves(Some(name)))),
+                boundary
+                    .is_some_and(|name| name.as_ref().is_none_or(|name| self.moves(Some(name)))),
             ),
         ];
-        writes.into_iter().filter(|(_, needed)| *needed).map(|(operation, _)| operation).collect()
+        writes
+            .into_iter()
+            .filter(|(_, needed)| *needed)
+            .map(|(operation, _)| operation)
+            .collect()
     }
 
     fn policy(&self, managed: &ManagedPolicy, policy: &mut Policy) {
@@ -422,10 +555,22 @@ impl Scope<'_> {
         policy.allow(&[Operation::ListPolicies], &["*".to_owned()]);
         let path = managed.path.as_ref().map(IamPath::as_str);
         let here = self.at("policy", path, managed.name.as_str());
-        policy.allow_if(&self.marking(), &[Operation::CreatePolicy, Operation::TagPolicy], &here);
+        policy.allow_if(
+            &self.marking(),
+            &[Operation::CreatePolicy, Operation::TagPolicy],
+            &here,
+        );
         let marked = self.marked();
-        policy.allow_if(&marked, &[Operation::TagPolicy, Operation::CreatePolicyVersion], &here);
-        policy.allow_if(&marked, &[Operation::DeletePolicyVersion], if path.is_some() { &anywhere } else { &here });
+        policy.allow_if(
+            &marked,
+            &[Operation::TagPolicy, Operation::CreatePolicyVersion],
+            &here,
+        );
+        policy.allow_if(
+            &marked,
+            &[Operation::DeletePolicyVersion],
+            if path.is_some() { &anywhere } else { &here },
+        );
         if path.is_some() {
             policy.allow_if(&marked, &[Operation::DeletePolicy], &anywhere);
         }
@@ -444,29 +589,58 @@ impl Scope<'_> {
     /// What nobody desires any more: of these the names are not known.
     fn prune(&self, policy: &mut Policy) {
         use Operation::{
-            DeleteGroupPolicy, DeletePolicy, DeletePolicyVersion, DeleteRolePermissionsBoundary, DeleteRolePolicy,
-            DeleteUserPolicy, GetGroup, GetGroupPolicy, GetUser, GetUserPolicy, ListPolicies, ListRoles,
-            RemoveRoleFromInstanceProfile,
+            DeleteGroupPolicy, DeletePolicy, DeletePolicyVersion, DeleteRolePermissionsBoundary,
+            DeleteRolePolicy, DeleteUserPolicy, GetGroup, GetGroupPolicy, GetUser, GetUserPolicy,
+            ListPolicies, ListRoles, RemoveRoleFromInstanceProfile,
         };
         policy.allow(ROLE_READS, &self.all("role"));
         policy.allow(POLICY_READS, &self.all("policy"));
         policy.allow(&[ListPolicies, ListRoles], &["*".to_owned()]);
         policy.allow_if(&self.marked(), ROLE_REMOVAL, &self.all("role"));
-        policy.allow_if(&self.marked(), &[DeleteRolePermissionsBoundary], &self.all("role"));
-        policy.allow_if(&self.marked(), &[DeletePolicy, DeletePolicyVersion], &self.all("policy"));
-        policy.allow(&[RemoveRoleFromInstanceProfile], &self.all("instance-profile"));
+        policy.allow_if(
+            &self.marked(),
+            &[DeleteRolePermissionsBoundary],
+            &self.all("role"),
+        );
+        policy.allow_if(
+            &self.marked(),
+            &[DeletePolicy, DeletePolicyVersion],
+            &self.all("policy"),
+        );
+        policy.allow(
+            &[RemoveRoleFromInstanceProfile],
+            &self.all("instance-profile"),
+        );
         // Grants bear no mark: they are ours by the name of an inline policy, which is no part of any ARN.
         policy.allow(&[DeleteRolePolicy], &self.all("role"));
-        policy.allow(&[GetUser, GetUserPolicy, DeleteUserPolicy], &self.all("user"));
-        policy.allow(&[GetGroup, GetGroupPolicy, DeleteGroupPolicy], &self.all("group"));
+        policy.allow(
+            &[GetUser, GetUserPolicy, DeleteUserPolicy],
+            &self.all("user"),
+        );
+        policy.allow(
+            &[GetGroup, GetGroupPolicy, DeleteGroupPolicy],
+            &self.all("group"),
+        );
     }
 }
 
 /// Reading a grant, looking whether its principal is there, and writing it.
 fn grant_operations(principal: &Principal) -> (Operation, Operation, Operation) {
     match principal {
-        Principal::User(_) => (Operation::GetUserPolicy, Operation::GetUser, Operation::PutUserPolicy),
-        Principal::Group(_) => (Operation::GetGroupPolicy, Operation::GetGroup, Operation::PutGroupPolicy),
-        Principal::Role(_) => (Operation::GetRolePolicy, Operation::GetRole, Operation::PutRolePolicy),
+        Principal::User(_) => (
+            Operation::GetUserPolicy,
+            Operation::GetUser,
+            Operation::PutUserPolicy,
+        ),
+        Principal::Group(_) => (
+            Operation::GetGroupPolicy,
+            Operation::GetGroup,
+            Operation::PutGroupPolicy,
+        ),
+        Principal::Role(_) => (
+            Operation::GetRolePolicy,
+            Operation::GetRole,
+            Operation::PutRolePolicy,
+        ),
     }
 }

@@ -58,13 +58,25 @@ pub enum Scope {
 /// Somebody who can read accounts. It holds no way to write.
 pub trait Reader: Send + Sync {
     /// Reads one account.
-    fn read(&self, account: &Account, wanted: &Wanted) -> impl Future<Output = Result<LiveAccount, AwsError>> + Send;
+    fn read(
+        &self,
+        account: &Account,
+        wanted: &Wanted,
+    ) -> impl Future<Output = Result<LiveAccount, AwsError>> + Send;
 
     /// Reads the tags of a customer managed policy, which the bulk read lacks.
-    fn policy_tags(&self, account: &Account, arn: &PolicyArn) -> impl Future<Output = Result<Tags, AwsError>> + Send;
+    fn policy_tags(
+        &self,
+        account: &Account,
+        arn: &PolicyArn,
+    ) -> impl Future<Output = Result<Tags, AwsError>> + Send;
 
     /// Whether a managed policy exists, seen from this account.
-    fn policy_exists(&self, account: &Account, arn: &PolicyArn) -> impl Future<Output = Result<bool, AwsError>> + Send;
+    fn policy_exists(
+        &self,
+        account: &Account,
+        arn: &PolicyArn,
+    ) -> impl Future<Output = Result<bool, AwsError>> + Send;
 
     /// Reads the account's own quotas.
     fn quotas(&self, account: &Account) -> impl Future<Output = Result<Quotas, AwsError>> + Send;
@@ -94,12 +106,18 @@ const PAGE: usize = 1000;
 /// So bulk is cheaper in any account of one page, and the single way pays when a few entities of a large account are
 /// read again: before an apply and after it. [`Scope::All`] has no other way than bulk.
 pub fn way(wanted: &Wanted, seen: Option<usize>) -> Way {
-    let Scope::Only { roles, policies } = &wanted.scope else { return Way::Bulk };
+    let Scope::Only { roles, policies } = &wanted.scope else {
+        return Way::Bulk;
+    };
     let pages = seen.map_or(1, |entities| entities.div_ceil(PAGE).max(1));
     let bulk = if wanted.details { 2 * pages } else { pages };
     let listed = if policies.is_empty() { 0 } else { pages };
     let single = 5 * roles.len() + listed + 3 * policies.len();
-    if single < bulk { Way::Single } else { Way::Bulk }
+    if single < bulk {
+        Way::Single
+    } else {
+        Way::Bulk
+    }
 }
 
 #[cfg(test)]
@@ -108,8 +126,16 @@ mod tests {
 
     #[test]
     fn the_way_with_fewer_calls_is_chosen() {
-        let names = |n: usize| (0..n).map(|i| RoleName::parse(&format!("r{i}")).unwrap()).collect();
-        let policies = |n: usize| (0..n).map(|i| PolicyName::parse(&format!("p{i}")).unwrap()).collect();
+        let names = |n: usize| {
+            (0..n)
+                .map(|i| RoleName::parse(&format!("r{i}")).unwrap())
+                .collect()
+        };
+        let policies = |n: usize| {
+            (0..n)
+                .map(|i| PolicyName::parse(&format!("p{i}")).unwrap())
+                .collect()
+        };
         for (roles, wanted_policies, details, seen, expect) in [
             (0, 0, false, None, Way::Single),
             (1, 0, true, None, Way::Bulk),
@@ -122,13 +148,33 @@ mod tests {
             (0, 1, false, Some(9000), Way::Bulk),
             (0, 1, true, Some(4000), Way::Single),
         ] {
-            let scope = Scope::Only { roles: names(roles), policies: policies(wanted_policies) };
+            let scope = Scope::Only {
+                roles: names(roles),
+                policies: policies(wanted_policies),
+            };
             assert_eq!(
-                way(&Wanted { scope, details, grants: None }, seen),
+                way(
+                    &Wanted {
+                        scope,
+                        details,
+                        grants: None
+                    },
+                    seen
+                ),
                 expect,
                 "{roles} {wanted_policies} {details} {seen:?}"
             );
         }
-        assert_eq!(way(&Wanted { scope: Scope::All, details: false, grants: None }, Some(9000)), Way::Bulk);
+        assert_eq!(
+            way(
+                &Wanted {
+                    scope: Scope::All,
+                    details: false,
+                    grants: None
+                },
+                Some(9000)
+            ),
+            Way::Bulk
+        );
     }
 }

@@ -47,17 +47,33 @@ impl Web {
         request: http::Request<Vec<u8>>,
         patience: Duration,
     ) -> Result<http::Response<Vec<u8>>, Failure> {
-        tokio::time::timeout(patience, self.exchange(request)).await.unwrap_or(Err(Failure::Late(patience)))
+        tokio::time::timeout(patience, self.exchange(request))
+            .await
+            .unwrap_or(Err(Failure::Late(patience)))
     }
 
-    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
+    async fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, Failure> {
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
             return Err(Failure::Address);
         }
-        let request = HttpRequest::try_from(request.map(SdkBody::from)).map_err(|_| Failure::Address)?;
-        let answer = self.0.call(request).await.map_err(|_| Failure::Unreachable)?;
+        let request =
+            HttpRequest::try_from(request.map(SdkBody::from)).map_err(|_| Failure::Address)?;
+        let answer = self
+            .0
+            .call(request)
+            .await
+            .map_err(|_| Failure::Unreachable)?;
         let status = answer.status().as_u16();
-        let body = ByteStream::new(answer.into_body()).collect().await.map_err(|_| Failure::Unreachable)?;
-        http::Response::builder().status(status).body(body.to_vec()).map_err(|_| Failure::Unreachable)
+        let body = ByteStream::new(answer.into_body())
+            .collect()
+            .await
+            .map_err(|_| Failure::Unreachable)?;
+        http::Response::builder()
+            .status(status)
+            .body(body.to_vec())
+            .map_err(|_| Failure::Unreachable)
     }
 }

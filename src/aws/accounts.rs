@@ -35,7 +35,9 @@ pub struct Access {
 
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access").field("session_name", &self.session_name).finish_non_exhaustive()
+        f.debug_struct("Access")
+            .field("session_name", &self.session_name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +75,11 @@ pub(super) struct Iam {
 impl Aws {
     /// The accounts, entered as `access` says; the caller's own is entered as the caller.
     pub fn accounts(&self, access: Access) -> Accounts {
-        Accounts(Arc::new(Shared { aws: self.clone(), access, entered: Mutex::default() }))
+        Accounts(Arc::new(Shared {
+            aws: self.clone(),
+            access,
+            entered: Mutex::default(),
+        }))
     }
 }
 
@@ -85,7 +91,10 @@ impl Accounts {
 
     /// Somebody who can write to the accounts until `halt` ends the run.
     pub fn writing(&self, halt: Halt) -> Writing {
-        Writing { accounts: self.clone(), halt }
+        Writing {
+            accounts: self.clone(),
+            halt,
+        }
     }
 
     /// The connection of the caller.
@@ -97,7 +106,11 @@ impl Accounts {
     ///
     /// A call refused for its credentials has done nothing, so repeating it is safe for writes too. That an answer was
     /// lost before it stays known.
-    pub(super) async fn within<T, F>(&self, account: &Account, task: impl Fn(Iam) -> F) -> Result<T, AwsError>
+    pub(super) async fn within<T, F>(
+        &self,
+        account: &Account,
+        task: impl Fn(Iam) -> F,
+    ) -> Result<T, AwsError>
     where
         F: Future<Output = Result<T, AwsError>>,
     {
@@ -126,7 +139,11 @@ impl Accounts {
     }
 
     fn entered(&self, account: &Account) -> Arc<Entered> {
-        let mut entered = self.0.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entered = self
+            .0
+            .entered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let new = || {
             Arc::new(Entered {
                 session: self.session(account),
@@ -146,7 +163,12 @@ impl Accounts {
         Session::new(Source::Role(Role {
             sts: aws.sts.clone(),
             account: account.id,
-            arn: format!("arn:{}:iam::{}:role/{}", aws.partition(), account.id, role.trim_start_matches('/')),
+            arn: format!(
+                "arn:{}:iam::{}:role/{}",
+                aws.partition(),
+                account.id,
+                role.trim_start_matches('/')
+            ),
             session_name: session_name.to_owned(),
             external_id: access.external_id.clone(),
         }))
@@ -154,7 +176,10 @@ impl Accounts {
 
     /// The role that an account is entered by, with its path, and the name of its session.
     pub(super) fn role_and_session(&self, account: &Account) -> (String, &str) {
-        ((self.0.access.role_for)(account), &self.0.access.session_name)
+        (
+            (self.0.access.role_for)(account),
+            &self.0.access.session_name,
+        )
     }
 
     /// A client of the account, once its session stands: a refusal to enter must not look like a failed call to IAM.
@@ -173,18 +198,30 @@ impl Accounts {
             .retry_classifier(entered.retries.classifier(lost.clone()))
             .http_client(entered.retries.paced(&self.0.aws.base, guard))
             .interceptor(WholeBody)
-            .interceptor(Trace { account: Some(account) })
+            .interceptor(Trace {
+                account: Some(account),
+            })
             .build();
         let client = aws_sdk_iam::Client::from_conf(config);
         let partition = self.0.aws.partition().clone();
-        Ok(Iam { client, account, partition, lost: lost.clone(), entered: Arc::clone(entered) })
+        Ok(Iam {
+            client,
+            account,
+            partition,
+            lost: lost.clone(),
+            entered: Arc::clone(entered),
+        })
     }
 }
 
 impl Iam {
     /// Names a call for its errors.
     pub fn call<'a>(&self, operation: Operation, resource: Option<&'a str>) -> Call<'a> {
-        Call { account: Some(self.account), operation, resource }
+        Call {
+            account: Some(self.account),
+            operation,
+            resource,
+        }
     }
 
     /// The session of the account, for the clients of other services.
@@ -217,17 +254,38 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_is_entered_once_however_many_need_it() {
-        let fake = Fake::new(|asked| if asked.operation == "GetAccountSummary" { summary() } else { default() });
+        let fake = Fake::new(|asked| {
+            if asked.operation == "GetAccountSummary" {
+                summary()
+            } else {
+                default()
+            }
+        });
         let accounts = fake.accounts().await;
         let (reading, again) = (accounts.reading(), accounts.clone().reading());
         let (own, other) = (account(CALLER), account("222222222222"));
-        let all = vec![reading.quotas(&own), again.quotas(&other), reading.quotas(&other), again.quotas(&own)];
+        let all = vec![
+            reading.quotas(&own),
+            again.quotas(&other),
+            reading.quotas(&other),
+            again.quotas(&own),
+        ];
         assert!(future::join_all(all).await.iter().all(Result::is_ok));
-        let entered: Vec<_> = fake.log().into_iter().filter(|asked| asked.operation == "AssumeRole").collect();
+        let entered: Vec<_> = fake
+            .log()
+            .into_iter()
+            .filter(|asked| asked.operation == "AssumeRole")
+            .collect();
         assert_eq!(entered.len(), 1);
         let ask = &entered[0];
-        assert_eq!(ask.get("RoleArn"), "arn:aws-cn:iam::222222222222:role/ops/Entry");
-        assert_eq!((ask.get("RoleSessionName"), ask.get("ExternalId")), ("rolecall", "x-1"));
+        assert_eq!(
+            ask.get("RoleArn"),
+            "arn:aws-cn:iam::222222222222:role/ops/Entry"
+        );
+        assert_eq!(
+            (ask.get("RoleSessionName"), ask.get("ExternalId")),
+            ("rolecall", "x-1")
+        );
         let keys: BTreeMap<String, usize> = fake
             .log()
             .iter()
@@ -236,16 +294,29 @@ mod tests {
                 *m.entry(a.key.clone()).or_default() += 1;
                 m
             });
-        assert_eq!(keys, BTreeMap::from([("caller".to_owned(), 2), ("222222222222".to_owned(), 2)]));
+        assert_eq!(
+            keys,
+            BTreeMap::from([("caller".to_owned(), 2), ("222222222222".to_owned(), 2)])
+        );
     }
 
     #[tokio::test]
     async fn a_refusal_to_enter_names_account_role_and_code() {
         let fake = Fake::new(|asked| match asked.operation.as_str() {
-            "AssumeRole" => refusal(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"),
+            "AssumeRole" => refusal(
+                403,
+                "AccessDenied",
+                "not authorized to perform: sts:AssumeRole",
+            ),
             _ => default(),
         });
-        let error = fake.accounts().await.reading().quotas(&account("222222222222")).await.unwrap_err();
+        let error = fake
+            .accounts()
+            .await
+            .reading()
+            .quotas(&account("222222222222"))
+            .await
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "account 222222222222: AssumeRole `arn:aws-cn:iam::222222222222:role/ops/Entry`: AccessDenied: \
@@ -259,13 +330,26 @@ mod tests {
             let calls = AtomicUsize::new(0);
             let fake = Fake::new(move |asked| match asked.operation.as_str() {
                 "GetAccountSummary" if calls.fetch_add(1, Ordering::Relaxed) < expired_answers => {
-                    refusal(403, "ExpiredToken", "The security token included in the request is expired")
+                    refusal(
+                        403,
+                        "ExpiredToken",
+                        "The security token included in the request is expired",
+                    )
                 }
                 "GetAccountSummary" => summary(),
                 _ => default(),
             });
-            let outcome = fake.accounts().await.reading().quotas(&account("222222222222")).await;
-            assert_eq!((fake.count("AssumeRole"), outcome.is_ok()), (entered, works), "{outcome:?}");
+            let outcome = fake
+                .accounts()
+                .await
+                .reading()
+                .quotas(&account("222222222222"))
+                .await;
+            assert_eq!(
+                (fake.count("AssumeRole"), outcome.is_ok()),
+                (entered, works),
+                "{outcome:?}"
+            );
             assert_eq!(fake.count("GetAccountSummary"), 2);
         }
     }

@@ -41,7 +41,11 @@ impl Intercept for WholeBody {
         let operation = config.load::<Metadata>().map_or("", Metadata::name);
         let body = response.body().bytes().unwrap_or_default();
         if response.status().is_success() && !is_whole(body, operation) {
-            return Err(Incomplete { operation: operation.to_owned(), bytes: body.len() }.into());
+            return Err(Incomplete {
+                operation: operation.to_owned(),
+                bytes: body.len(),
+            }
+            .into());
         }
         Ok(())
     }
@@ -75,7 +79,9 @@ mod tests {
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(aws_sdk_iam::config::Region::new("us-east-1"))
-            .credentials_provider(aws_credential_types::Credentials::new("k", "s", None, None, "test"))
+            .credentials_provider(aws_credential_types::Credentials::new(
+                "k", "s", None, None, "test",
+            ))
             .http_client(Fake::new(move |_| (200, body.clone())).http())
             .retry_config(RetryConfig::disabled())
             .interceptor(WholeBody)
@@ -90,14 +96,25 @@ mod tests {
         assert_eq!((answer.roles.len(), answer.is_truncated), (2, true));
         // The final line break is no part of the document.
         for end in 0..whole.trim_end().len() {
-            assert!(client(&whole[..end]).list_roles().send().await.is_err(), "{}", &whole[..end]);
+            assert!(
+                client(&whole[..end]).list_roles().send().await.is_err(),
+                "{}",
+                &whole[..end]
+            );
         }
     }
 
     #[tokio::test]
     async fn a_page_of_html_is_no_success_of_a_write() {
-        let outcome = client("<html>please log in</html>").delete_role().role_name("a").send().await;
+        let outcome = client("<html>please log in</html>")
+            .delete_role()
+            .role_name("a")
+            .send()
+            .await;
         let error = super::super::error::chain(&outcome.unwrap_err());
-        assert!(error.contains("do not end with `</DeleteRoleResponse>`"), "{error}");
+        assert!(
+            error.contains("do not end with `</DeleteRoleResponse>`"),
+            "{error}"
+        );
     }
 }

@@ -53,7 +53,8 @@ impl Bucket {
 
     fn with(base: &SdkConfig, bucket: &str, prefix: &str) -> Self {
         // Whoever names an endpoint rarely has a name for every bucket below it.
-        let named = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|endpoint| !endpoint.is_empty());
+        let named =
+            std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|endpoint| !endpoint.is_empty());
         let retries = Retries::unbounded("s3");
         let config = aws_sdk_s3::config::Builder::from(base)
             .force_path_style(named || base.endpoint_url().is_some())
@@ -61,8 +62,16 @@ impl Bucket {
             .retry_classifier(retries.classifier(Lost::default()))
             .interceptor(Trace { account: None })
             .build();
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Self { client: Client::from_conf(config), name: bucket.to_owned(), prefix }
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
+        Self {
+            client: Client::from_conf(config),
+            name: bucket.to_owned(),
+            prefix,
+        }
     }
 
     fn key(&self, key: &str) -> String {
@@ -70,21 +79,51 @@ impl Bucket {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Object>, Failure> {
-        let call = Call { account: None, operation: Operation::GetObject, resource: None };
-        let answer = match self.client.get_object().bucket(&self.name).key(self.key(key)).send().await {
+        let call = Call {
+            account: None,
+            operation: Operation::GetObject,
+            resource: None,
+        };
+        let answer = match self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(self.key(key))
+            .send()
+            .await
+        {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             Err(error) => return Err(failure(call, &error)),
         };
         let version = version(call, answer.e_tag)?;
         let body = answer.body.collect().await;
-        let body = body.map_err(|error| other(&call.because(format!("the answer ended early: {}", chain(&error)))))?;
-        Ok(Some(Object { bytes: body.to_vec(), version }))
+        let body = body.map_err(|error| {
+            other(&call.because(format!("the answer ended early: {}", chain(&error))))
+        })?;
+        Ok(Some(Object {
+            bytes: body.to_vec(),
+            version,
+        }))
     }
 
-    async fn write(&self, key: &str, bytes: &[u8], condition: Condition) -> Result<Version, Failure> {
-        let call = Call { account: None, operation: Operation::PutObject, resource: None };
-        let put = self.client.put_object().bucket(&self.name).key(self.key(key)).content_type("application/json");
+    async fn write(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        condition: Condition,
+    ) -> Result<Version, Failure> {
+        let call = Call {
+            account: None,
+            operation: Operation::PutObject,
+            resource: None,
+        };
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(self.key(key))
+            .content_type("application/json");
         let put = match condition {
             Condition::Absent => put.if_none_match("*"),
             Condition::Version(Version(tag)) => put.if_match(tag),
@@ -101,25 +140,51 @@ impl Bucket {
 
     /// The names right below a prefix that sort after `after`, page after page.
     async fn names(&self, prefix: &str, after: &str) -> Result<Vec<String>, Failure> {
-        let call = Call { account: None, operation: Operation::ListObjectsV2, resource: None };
+        let call = Call {
+            account: None,
+            operation: Operation::ListObjectsV2,
+            resource: None,
+        };
         let prefix = self.key(prefix);
         let after = (!after.is_empty()).then(|| format!("{prefix}{after}"));
-        let asked = self.client.list_objects_v2().bucket(&self.name).prefix(&prefix).delimiter("/");
+        let asked = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            .prefix(&prefix)
+            .delimiter("/");
         let asked = asked.set_start_after(after);
         let mut names = Vec::new();
         let (mut token, mut seen) = (None, BTreeSet::new());
         loop {
             let page = asked.clone().set_continuation_token(token).send().await;
             let page = page.map_err(|error| failure(call, &error))?;
-            let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-            let below = page.common_prefixes.unwrap_or_default().into_iter().filter_map(|below| below.prefix);
-            names.extend(objects.chain(below).filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned)));
+            let objects = page
+                .contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|object| object.key);
+            let below = page
+                .common_prefixes
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|below| below.prefix);
+            names.extend(
+                objects
+                    .chain(below)
+                    .filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned)),
+            );
             token = page.next_continuation_token;
             match (page.is_truncated, &token) {
-                (Some(true), None) => return Err(other(&call.because("the answer lacks `NextContinuationToken`"))),
+                (Some(true), None) => {
+                    return Err(other(
+                        &call.because("the answer lacks `NextContinuationToken`"),
+                    ));
+                }
                 (Some(true), Some(next)) if seen.insert(next.clone()) => {}
                 (Some(true), Some(_)) => {
-                    let why = "the listing does not end: its next page is one that was read already";
+                    let why =
+                        "the listing does not end: its next page is one that was read already";
                     return Err(other(&call.because(why)));
                 }
                 (None | Some(false), _) => break,
@@ -150,11 +215,20 @@ impl Backend for Bucket {
         Box::pin(async move { self.write(key, &bytes, condition).await })
     }
 
-    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         Box::pin(self.names(prefix, after))
     }
 
-    fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {
+    fn append<'a>(
+        &'a self,
+        log: &'a str,
+        part: u32,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let key = format!("{log}/{part:08}.jsonl");
             self.write(&key, &bytes, Condition::Absent).await.map(drop)
@@ -164,7 +238,12 @@ impl Backend for Bucket {
     fn parts<'a>(&'a self, log: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         Box::pin(async move {
             let prefix = format!("{log}/");
-            Ok(self.names(&prefix, "").await?.into_iter().map(|name| prefix.clone() + &name).collect())
+            Ok(self
+                .names(&prefix, "")
+                .await?
+                .into_iter()
+                .map(|name| prefix.clone() + &name)
+                .collect())
         })
     }
 
@@ -175,8 +254,12 @@ impl Backend for Bucket {
 
 /// Whether a write was refused because its condition does not hold. `If-Match` on what is not there is `NoSuchKey`.
 fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey"))
-        || error.raw_response().is_some_and(|response| response.status().as_u16() == 412)
+    matches!(
+        error.code(),
+        Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")
+    ) || error
+        .raw_response()
+        .is_some_and(|response| response.status().as_u16() == 412)
 }
 
 /// A failure in words, with the bucket's region where the wrong one was asked.
@@ -184,11 +267,20 @@ fn failure<E>(call: Call<'_>, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let Failure::Other(text) = other(&call.failed(error)) else { return Failure::Conflict };
-    let elsewhere = matches!(error.code(), Some("PermanentRedirect" | "AuthorizationHeaderMalformed"));
-    let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region"));
+    let Failure::Other(text) = other(&call.failed(error)) else {
+        return Failure::Conflict;
+    };
+    let elsewhere = matches!(
+        error.code(),
+        Some("PermanentRedirect" | "AuthorizationHeaderMalformed")
+    );
+    let region = error
+        .raw_response()
+        .and_then(|response| response.headers().get("x-amz-bucket-region"));
     match region.filter(|_| elsewhere) {
-        Some(region) => Failure::Other(format!("{text} (the bucket is in {region}: set AWS_REGION={region})")),
+        Some(region) => Failure::Other(format!(
+            "{text} (the bucket is in {region}: set AWS_REGION={region})"
+        )),
         None => Failure::Other(text),
     }
 }
@@ -198,7 +290,9 @@ fn other(error: &AwsError) -> Failure {
 }
 
 fn version(call: Call<'_>, tag: Option<String>) -> Result<Version, Failure> {
-    call.required("ETag", tag).map(Version).map_err(|error| other(&error))
+    call.required("ETag", tag)
+        .map(Version)
+        .map_err(|error| other(&error))
 }
 
 #[cfg(test)]
@@ -207,7 +301,8 @@ mod tests {
 
     use aws_credential_types::Credentials;
     use aws_smithy_runtime_api::client::http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+        SharedHttpConnector,
     };
     use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
     use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -226,23 +321,35 @@ mod tests {
 
     impl HttpConnector for Fake {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-            self.asked.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
+            self.asked
+                .lock()
+                .unwrap()
+                .push(format!("{} {}", request.method(), request.uri()));
             let (status, body) = self.answers.lock().unwrap().remove(0);
             let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
             response.headers_mut().insert("etag", "\"tag\"");
-            response.headers_mut().insert("x-amz-bucket-region", "eu-central-1");
+            response
+                .headers_mut()
+                .insert("x-amz-bucket-region", "eu-central-1");
             HttpConnectorFuture::ready(Ok(response))
         }
     }
 
     impl HttpClient for Fake {
-        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        fn http_connector(
+            &self,
+            _: &HttpConnectorSettings,
+            _: &RuntimeComponents,
+        ) -> SharedHttpConnector {
             SharedHttpConnector::new(self.clone())
         }
     }
 
     async fn bucket(answers: &[Answer]) -> (Fake, Bucket) {
-        let fake = Fake { answers: Arc::new(Mutex::new(answers.to_vec())), ..Fake::default() };
+        let fake = Fake {
+            answers: Arc::new(Mutex::new(answers.to_vec())),
+            ..Fake::default()
+        };
         let settings = Settings {
             http: Some(SharedHttpClient::new(fake.clone())),
             region: Some("us-east-1".to_owned()),
@@ -265,9 +372,13 @@ mod tests {
         .await;
         assert_eq!(bucket.list("runs/", "").await.unwrap(), ["a/", "b.jsonl"]);
         let asked = fake.asked.lock().unwrap().clone();
-        assert!(asked[0].contains("prefix=p%2Fq%2Fruns%2F") && asked[0].contains("delimiter=%2F"), "{asked:?}");
         assert!(
-            asked[1].contains("continuation-token=one") && asked[2].contains("continuation-token=two"),
+            asked[0].contains("prefix=p%2Fq%2Fruns%2F") && asked[0].contains("delimiter=%2F"),
+            "{asked:?}"
+        );
+        assert!(
+            asked[1].contains("continuation-token=one")
+                && asked[2].contains("continuation-token=two"),
             "{asked:?}"
         );
     }
@@ -277,7 +388,9 @@ mod tests {
         let one = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>one</NextContinuationToken></ListBucketResult>";
         let two = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>two</NextContinuationToken></ListBucketResult>";
         let (_, bucket) = bucket(&[(200, one), (200, two), (200, one)]).await;
-        assert!(matches!(bucket.list("", "").await, Err(Failure::Other(text)) if text.contains("does not end")));
+        assert!(
+            matches!(bucket.list("", "").await, Err(Failure::Other(text)) if text.contains("does not end"))
+        );
     }
 
     #[tokio::test]
@@ -292,7 +405,10 @@ mod tests {
     #[tokio::test]
     async fn a_write_is_a_conflict_unless_what_is_there_is_what_was_written() {
         let refused = (412, "<Error><Code>PreconditionFailed</Code></Error>");
-        let now = (409, "<Error><Code>ConditionalRequestConflict</Code></Error>");
+        let now = (
+            409,
+            "<Error><Code>ConditionalRequestConflict</Code></Error>",
+        );
         let gone = (404, "<Error><Code>NoSuchKey</Code></Error>");
         let tag = || Ok(Version("\"tag\"".to_owned()));
         let cases: [(&[Answer], Result<Version, Failure>); 5] = [
@@ -304,16 +420,28 @@ mod tests {
         ];
         for (answers, expect) in cases {
             let (fake, bucket) = bucket(answers).await;
-            assert_eq!(bucket.put("k", b"ours".to_vec(), Condition::Absent).await, expect, "{answers:?}");
+            assert_eq!(
+                bucket.put("k", b"ours".to_vec(), Condition::Absent).await,
+                expect,
+                "{answers:?}"
+            );
             assert!(fake.answers.lock().unwrap().is_empty(), "{answers:?}");
         }
     }
 
     #[tokio::test]
     async fn whoever_asks_in_the_wrong_region_is_told_the_right_one() {
-        let (_, bucket) =
-            bucket(&[(301, "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>")]).await;
-        let Err(Failure::Other(text)) = bucket.get("k").await else { panic!("it was answered") };
-        assert!(text.contains("PermanentRedirect") && text.contains("set AWS_REGION=eu-central-1"), "{text}");
+        let (_, bucket) = bucket(&[(
+            301,
+            "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>",
+        )])
+        .await;
+        let Err(Failure::Other(text)) = bucket.get("k").await else {
+            panic!("it was answered")
+        };
+        assert!(
+            text.contains("PermanentRedirect") && text.contains("set AWS_REGION=eu-central-1"),
+            "{text}"
+        );
     }
 }

@@ -52,7 +52,10 @@ pub(super) struct Session {
 impl Session {
     /// A session that holds nothing yet.
     pub fn new(source: Source) -> Self {
-        Self { source: Arc::new(source), held: Arc::default() }
+        Self {
+            source: Arc::new(source),
+            held: Arc::default(),
+        }
     }
 
     /// The held credentials, fetched first where there are none or they are about to expire.
@@ -60,13 +63,19 @@ impl Session {
     /// Callers wait for each other, so a session is entered once however many need it at the same time.
     pub async fn enter(&self) -> Result<Credentials, AwsError> {
         let mut held = self.held.lock().await;
-        if let Some(credentials) = held.as_ref().filter(|credentials| is_fresh(credentials, SystemTime::now())) {
+        if let Some(credentials) = held
+            .as_ref()
+            .filter(|credentials| is_fresh(credentials, SystemTime::now()))
+        {
             return Ok(credentials.clone());
         }
         let fetched = match &*self.source {
             Source::Caller(chain) => {
                 let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-                chain.provide_credentials().await.map_err(|error| no_credentials(&error, env))?
+                chain
+                    .provide_credentials()
+                    .await
+                    .map_err(|error| no_credentials(&error, env))?
             }
             Source::Role(role) => role.assume().await?,
         };
@@ -85,13 +94,19 @@ impl ProvideCredentials for Session {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async { self.enter().await.map_err(CredentialsError::provider_error) })
+        future::ProvideCredentials::new(async {
+            self.enter().await.map_err(CredentialsError::provider_error)
+        })
     }
 }
 
 impl Role {
     async fn assume(&self) -> Result<Credentials, AwsError> {
-        let call = Call { account: Some(self.account), operation: Operation::AssumeRole, resource: Some(&self.arn) };
+        let call = Call {
+            account: Some(self.account),
+            operation: Operation::AssumeRole,
+            resource: Some(&self.arn),
+        };
         let answer = self
             .sts
             .assume_role()
@@ -102,8 +117,9 @@ impl Role {
             .await
             .map_err(|error| call.failed(&error))?;
         let given = call.required("Credentials", answer.credentials)?;
-        let expiry = SystemTime::try_from(given.expiration)
-            .map_err(|_| call.because("the answer's `Expiration` is no time that this machine knows"))?;
+        let expiry = SystemTime::try_from(given.expiration).map_err(|_| {
+            call.because("the answer's `Expiration` is no time that this machine knows")
+        })?;
         Ok(Credentials::new(
             given.access_key_id,
             given.secret_access_key,
@@ -116,7 +132,9 @@ impl Role {
 
 /// Whether `credentials` outlive the next calls.
 fn is_fresh(credentials: &Credentials, now: SystemTime) -> bool {
-    credentials.expiry().is_none_or(|expiry| now + REFRESH_BEFORE < expiry)
+    credentials
+        .expiry()
+        .is_none_or(|expiry| now + REFRESH_BEFORE < expiry)
 }
 
 /// Says what a newcomer must do; the chain's own error is a list of internals.
@@ -156,12 +174,24 @@ mod tests {
                 &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"],
                 "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
             ),
-            (none(), &["AWS_SECRET_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"),
-            (CredentialsError::provider_error(refused), &["AWS_PROFILE"], "IMDS is disabled"),
+            (
+                none(),
+                &["AWS_SECRET_ACCESS_KEY"],
+                "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not",
+            ),
+            (
+                CredentialsError::provider_error(refused),
+                &["AWS_PROFILE"],
+                "IMDS is disabled",
+            ),
         ];
         for (error, set, reason) in cases {
-            let text = no_credentials(&error, |name| set.contains(&name).then(|| "x".to_owned())).to_string();
-            assert!(text.starts_with(&format!("credentials: no AWS credentials: {reason}")), "{text}");
+            let text = no_credentials(&error, |name| set.contains(&name).then(|| "x".to_owned()))
+                .to_string();
+            assert!(
+                text.starts_with(&format!("credentials: no AWS credentials: {reason}")),
+                "{text}"
+            );
             assert!(text.contains("set AWS_PROFILE"), "{text}");
         }
     }

@@ -69,25 +69,39 @@ where
             (_, None) => foreign_answer(answer.raw()),
         },
         SdkError::ResponseError(answer) => unreadable(answer.raw(), error),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => format!("no answer in time: {}", chain(error)),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            format!("no answer in time: {}", chain(error))
+        }
         // The run itself stopped the call: AWS was not asked.
         SdkError::DispatchFailure(failure) if failure.is_user() => chain(error),
         SdkError::DispatchFailure(_) => format!("cannot reach AWS: {}", chain(error)),
         SdkError::TimeoutError(_) => format!("no answer in time: {}", chain(error)),
-        SdkError::ConstructionFailure(_) => format!("the request cannot be built: {}", chain(error)),
+        SdkError::ConstructionFailure(_) => {
+            format!("the request cannot be built: {}", chain(error))
+        }
         _ => chain(error),
     }
 }
 
 /// An answer whose body is not what the API promises.
 fn unreadable(response: &HttpResponse, error: &(dyn Error + 'static)) -> String {
-    format!("HTTP status {}: the answer cannot be read: {}", response.status(), chain(error))
+    format!(
+        "HTTP status {}: the answer cannot be read: {}",
+        response.status(),
+        chain(error)
+    )
 }
 
 /// An error status whose body is not AWS's: a proxy's or an emulator's HTML page.
 fn foreign_answer(response: &HttpResponse) -> String {
-    let kind = response.headers().get("content-type").unwrap_or("no content type");
-    format!("HTTP status {} without an AWS error code ({kind}): is something between here and AWS?", response.status())
+    let kind = response
+        .headers()
+        .get("content-type")
+        .unwrap_or("no content type");
+    format!(
+        "HTTP status {} without an AWS error code ({kind}): is something between here and AWS?",
+        response.status()
+    )
 }
 
 /// The causes of `error`, outermost first. The SDK's own generic first sentence is left out.
@@ -102,7 +116,11 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
         }
         next = cause.source();
     }
-    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
+    if causes.is_empty() {
+        error.to_string()
+    } else {
+        causes.join(": ")
+    }
 }
 
 /// Whether the credentials of the call had run out: entering the account again may help.
@@ -125,20 +143,36 @@ mod tests {
             "GetAccountSummary" => answer.clone(),
             _ => default(),
         });
-        fake.accounts().await.reading().quotas(&account("222222222222")).await.unwrap_err().to_string()
+        fake.accounts()
+            .await
+            .reading()
+            .quotas(&account("222222222222"))
+            .await
+            .unwrap_err()
+            .to_string()
     }
 
     #[tokio::test]
     async fn an_error_says_where_what_and_why() {
         let prefix = "account 222222222222: GetAccountSummary: ";
-        let empty = (200, "<GetAccountSummaryResponse></GetAccountSummaryResponse>".to_owned());
+        let empty = (
+            200,
+            "<GetAccountSummaryResponse></GetAccountSummaryResponse>".to_owned(),
+        );
         for (answer, expect) in [
             (empty, "HTTP status 200: the answer cannot be read: "),
             (
-                refusal(403, "AccessDenied", "explicit deny in a service control policy"),
+                refusal(
+                    403,
+                    "AccessDenied",
+                    "explicit deny in a service control policy",
+                ),
                 "AccessDenied: explicit deny in a service control policy",
             ),
-            (refusal(400, "ValidationError", ""), "ValidationError: AWS gave no message"),
+            (
+                refusal(400, "ValidationError", ""),
+                "ValidationError: AWS gave no message",
+            ),
             (
                 (403, "<html>secret-in-body</html>".to_owned()),
                 "HTTP status 403 without an AWS error code (no content type): is something between here and AWS?",
@@ -163,11 +197,24 @@ mod tests {
                 Failure::dispatch_failure(ConnectorError::timeout(cause().into())),
                 "no answer in time: timeout: connection refused",
             ),
-            (Failure::timeout_error(cause()), "no answer in time: connection refused"),
-            (Failure::construction_failure(cause()), "the request cannot be built: connection refused"),
+            (
+                Failure::timeout_error(cause()),
+                "no answer in time: connection refused",
+            ),
+            (
+                Failure::construction_failure(cause()),
+                "the request cannot be built: connection refused",
+            ),
         ] {
-            let call = Call { account: None, operation: Operation::GetAccountSummary, resource: Some("r") };
-            assert_eq!(call.failed(&failure).to_string(), format!("GetAccountSummary `r`: {expect}"));
+            let call = Call {
+                account: None,
+                operation: Operation::GetAccountSummary,
+                resource: Some("r"),
+            };
+            assert_eq!(
+                call.failed(&failure).to_string(),
+                format!("GetAccountSummary `r`: {expect}")
+            );
         }
     }
 }

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -35,19 +36,30 @@ pub(super) struct Guard {
 impl Guard {
     /// Guards a write of the run that `halt` ends.
     pub fn new(halt: Halt) -> Self {
-        Self { halt, under_way: Arc::new(watch::Sender::new(0)), sent: Arc::default() }
+        Self {
+            halt,
+            under_way: Arc::new(watch::Sender::new(0)),
+            sent: Arc::default(),
+        }
     }
 
     /// `client`, guarded.
     pub fn client(&self, client: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(Guarded { client, guard: self.clone() })
+        SharedHttpClient::new(Guarded {
+            client,
+            guard: self.clone(),
+        })
     }
 
     /// Waits until the run is halted and no request is on its way: what is left of the write is then waits alone.
     pub async fn ended(&self) -> Why {
         self.halt.stopped().await;
         // The sender lives as long as this guard.
-        _ = self.under_way.subscribe().wait_for(|under_way| *under_way == 0).await;
+        _ = self
+            .under_way
+            .subscribe()
+            .wait_for(|under_way| *under_way == 0)
+            .await;
         self.halt.why().cloned().unwrap_or(Why::Interrupted)
     }
 
@@ -89,9 +101,16 @@ struct Guarded {
 }
 
 impl HttpClient for Guarded {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let connector = self.client.http_connector(settings, components);
-        SharedHttpConnector::new(GuardedConnector { connector, guard: self.guard.clone() })
+        SharedHttpConnector::new(GuardedConnector {
+            connector,
+            guard: self.guard.clone(),
+        })
     }
 }
 
@@ -106,7 +125,9 @@ impl HttpConnector for GuardedConnector {
         let (connector, guard) = (self.connector.clone(), self.guard.clone());
         HttpConnectorFuture::new(async move {
             // The SDK does not try again what fails because of whoever calls.
-            guard.check().map_err(|refused| ConnectorError::user(refused.into()))?;
+            guard
+                .check()
+                .map_err(|refused| ConnectorError::user(refused.into()))?;
             let _under_way = UnderWay::new(&guard);
             let body = std::mem::replace(request.body_mut(), SdkBody::empty());
             *request.body_mut() = SdkBody::from_body_1_x(GuardedBody { body, guard });

@@ -86,7 +86,11 @@ async fn version(iam: &Iam, step: &Step) -> Result<(), AwsError> {
             return outcome;
         }
     }
-    if is_there(iam, step).await? { Ok(()) } else { outcome }
+    if is_there(iam, step).await? {
+        Ok(())
+    } else {
+        outcome
+    }
 }
 
 /// Whether `step` is done although it ended with `error`, an answer of it having been lost.
@@ -136,16 +140,27 @@ async fn is_there(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
 
 async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
     Ok(match step {
-        Step::CreateRole { role, .. } => read::role(iam, role).await?.is_some_and(|seen| is_role(iam, step, &seen)),
+        Step::CreateRole { role, .. } => read::role(iam, role)
+            .await?
+            .is_some_and(|seen| is_role(iam, step, &seen)),
         Step::CreatePolicy { name, path, .. } => {
-            let arn = format!("arn:{}:iam::{}:policy{path}{name}", iam.partition, iam.account);
-            let arn = PolicyArn::parse(&arn)
-                .map_err(|error| iam.call(Operation::GetPolicy, None).because(error.to_string()))?;
-            read::policy(iam, &arn).await?.is_some_and(|seen| is_policy(iam, step, &seen))
+            let arn = format!(
+                "arn:{}:iam::{}:policy{path}{name}",
+                iam.partition, iam.account
+            );
+            let arn = PolicyArn::parse(&arn).map_err(|error| {
+                iam.call(Operation::GetPolicy, None)
+                    .because(error.to_string())
+            })?;
+            read::policy(iam, &arn)
+                .await?
+                .is_some_and(|seen| is_policy(iam, step, &seen))
         }
         Step::CreatePolicyVersion { arn, document } => {
             let document = PolicyDocument::live(document, PolicyKind::Identity, &iam.partition);
-            read::policy(iam, arn).await?.is_some_and(|seen| seen.document == document)
+            read::policy(iam, arn)
+                .await?
+                .is_some_and(|seen| seen.document == document)
         }
         _ => false,
     })
@@ -153,7 +168,15 @@ async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
 
 /// Whether `seen` is what `step` creates, nothing more and nothing less; our mark is among its tags.
 fn is_role(iam: &Iam, step: &Step, seen: &LiveRole) -> bool {
-    let Step::CreateRole { role, path, trust, description, max_session_duration, permissions_boundary, tags } = step
+    let Step::CreateRole {
+        role,
+        path,
+        trust,
+        description,
+        max_session_duration,
+        permissions_boundary,
+        tags,
+    } = step
     else {
         return false;
     };
@@ -165,14 +188,26 @@ fn is_role(iam: &Iam, step: &Step, seen: &LiveRole) -> bool {
         && seen.trust == PolicyDocument::live(trust, PolicyKind::Trust, &iam.partition)
         && seen.details == Some(details)
         && seen.permissions_boundary == *permissions_boundary
-        && (seen.managed_policies.is_empty() && seen.inline_policies.is_empty() && seen.instance_profiles.is_empty())
+        && (seen.managed_policies.is_empty()
+            && seen.inline_policies.is_empty()
+            && seen.instance_profiles.is_empty())
 }
 
 /// As [`is_role`], for a policy.
 fn is_policy(iam: &Iam, step: &Step, seen: &LivePolicy) -> bool {
-    let Step::CreatePolicy { name, path, description, document, tags } = step else { return false };
+    let Step::CreatePolicy {
+        name,
+        path,
+        description,
+        document,
+        tags,
+    } = step
+    else {
+        return false;
+    };
     (&seen.name, &seen.path, seen.tags.as_ref()) == (name, path, Some(tags))
         && seen.document == PolicyDocument::live(document, PolicyKind::Identity, &iam.partition)
-        && seen.description.as_deref().unwrap_or_default() == description.as_deref().unwrap_or_default()
+        && seen.description.as_deref().unwrap_or_default()
+            == description.as_deref().unwrap_or_default()
         && seen.versions.len() == 1
 }

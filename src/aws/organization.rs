@@ -77,7 +77,9 @@ impl Aws {
                 Some(found) => match found? {
                     Found::Units(places) => enqueue(places, &mut organization, &mut waiting),
                     Found::Accounts(accounts) => {
-                        organization.accounts.extend(accounts.into_iter().map(|account| (account.id, account)));
+                        organization
+                            .accounts
+                            .extend(accounts.into_iter().map(|account| (account.id, account)));
                         progress(organization.accounts.len());
                     }
                 },
@@ -86,7 +88,10 @@ impl Aws {
     }
 
     /// Reads the tags of `accounts`: one call each, or more where tags come in pages.
-    pub async fn account_tags(&self, accounts: &BTreeSet<AccountId>) -> Result<BTreeMap<AccountId, Tags>, AwsError> {
+    pub async fn account_tags(
+        &self,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<BTreeMap<AccountId, Tags>, AwsError> {
         let client = &self.organizations();
         stream::iter(accounts.iter().copied())
             .map(|account| async move { Ok((account, tags_of(client, account).await?)) })
@@ -109,16 +114,27 @@ impl Aws {
 }
 
 fn call(operation: Operation, resource: Option<&str>) -> Call<'_> {
-    Call { account: None, operation, resource }
+    Call {
+        account: None,
+        operation,
+        resource,
+    }
 }
 
 /// The organization's id and its management account.
 async fn describe(client: &aws_sdk_organizations::Client) -> Result<(String, AccountId), AwsError> {
     let call = call(Operation::DescribeOrganization, None);
-    let answer = client.describe_organization().send().await.map_err(|error| explain(call.failed(&error)))?;
+    let answer = client
+        .describe_organization()
+        .send()
+        .await
+        .map_err(|error| explain(call.failed(&error)))?;
     let organization = call.required("Organization", answer.organization)?;
     let management = call.required("MasterAccountId", organization.master_account_id)?;
-    Ok((call.required("Id", organization.id)?, account_id(call, &management)?))
+    Ok((
+        call.required("Id", organization.id)?,
+        account_id(call, &management)?,
+    ))
 }
 
 /// Says what to do where the account stands alone or is an ordinary member.
@@ -133,7 +149,10 @@ fn explain(error: AwsError) -> AwsError {
         }
         _ => return error,
     };
-    AwsError { message: format!("{} ({advice})", error.message), ..error }
+    AwsError {
+        message: format!("{} ({advice})", error.message),
+        ..error
+    }
 }
 
 async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, AwsError> {
@@ -145,7 +164,11 @@ async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, Aws
         let page = page.map_err(|error| explain(call.failed(&error)))?;
         for root in page.roots.unwrap_or_default() {
             let id = call.required("Id", root.id)?;
-            places.push(Place { parents: vec![id.clone()], id, path: OuPath::default() });
+            places.push(Place {
+                parents: vec![id.clone()],
+                id,
+                path: OuPath::default(),
+            });
         }
         tokens.check(page.next_token)?;
     }
@@ -154,7 +177,9 @@ async fn roots(client: &aws_sdk_organizations::Client) -> Result<Vec<Place>, Aws
 
 fn enqueue(places: Vec<Place>, organization: &mut Organization, waiting: &mut VecDeque<Listing>) {
     for place in places {
-        organization.units.insert(place.id.clone(), place.path.clone());
+        organization
+            .units
+            .insert(place.id.clone(), place.path.clone());
         waiting.push_back(Listing::Units(place.clone()));
         waiting.push_back(Listing::Accounts(place));
     }
@@ -167,11 +192,21 @@ async fn list(client: &aws_sdk_organizations::Client, listing: Listing) -> Resul
     }
 }
 
-async fn units(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Place>, AwsError> {
-    let call = call(Operation::ListOrganizationalUnitsForParent, Some(&parent.id));
+async fn units(
+    client: &aws_sdk_organizations::Client,
+    parent: &Place,
+) -> Result<Vec<Place>, AwsError> {
+    let call = call(
+        Operation::ListOrganizationalUnitsForParent,
+        Some(&parent.id),
+    );
     let mut places = Vec::new();
     let mut tokens = Tokens::of(call);
-    let mut pages = client.list_organizational_units_for_parent().parent_id(&parent.id).into_paginator().send();
+    let mut pages = client
+        .list_organizational_units_for_parent()
+        .parent_id(&parent.id)
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.failed(&error))?;
         for unit in page.organizational_units.unwrap_or_default() {
@@ -189,11 +224,18 @@ fn place_of(call: Call<'_>, unit: OrganizationalUnit, parent: &Place) -> Result<
     Ok(Place { id, path, parents })
 }
 
-async fn accounts(client: &aws_sdk_organizations::Client, parent: &Place) -> Result<Vec<Account>, AwsError> {
+async fn accounts(
+    client: &aws_sdk_organizations::Client,
+    parent: &Place,
+) -> Result<Vec<Account>, AwsError> {
     let call = call(Operation::ListAccountsForParent, Some(&parent.id));
     let mut accounts = Vec::new();
     let mut tokens = Tokens::of(call);
-    let mut pages = client.list_accounts_for_parent().parent_id(&parent.id).into_paginator().send();
+    let mut pages = client
+        .list_accounts_for_parent()
+        .parent_id(&parent.id)
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.failed(&error))?;
         for account in page.accounts.unwrap_or_default() {
@@ -221,19 +263,35 @@ fn account_of(call: Call<'_>, given: Given, parent: &Place) -> Result<Account, A
 ///
 /// Source: Organizations API Reference, `Account`.
 fn status(given: &Given) -> AccountStatus {
-    let state = given.state().map(aws_sdk_organizations::types::AccountState::as_str);
-    let status = given.status().map(aws_sdk_organizations::types::AccountStatus::as_str);
+    let state = given
+        .state()
+        .map(aws_sdk_organizations::types::AccountState::as_str);
+    let status = given
+        .status()
+        .map(aws_sdk_organizations::types::AccountStatus::as_str);
     AccountStatus(state.or(status).unwrap_or("UNKNOWN").to_owned())
 }
 
-async fn tags_of(client: &aws_sdk_organizations::Client, account: AccountId) -> Result<Tags, AwsError> {
+async fn tags_of(
+    client: &aws_sdk_organizations::Client,
+    account: AccountId,
+) -> Result<Tags, AwsError> {
     let call = call(Operation::ListTagsForResource, Some(account.as_str()));
     let mut tags = Tags::new();
     let mut tokens = Tokens::of(call);
-    let mut pages = client.list_tags_for_resource().resource_id(account.as_str()).into_paginator().send();
+    let mut pages = client
+        .list_tags_for_resource()
+        .resource_id(account.as_str())
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.failed(&error))?;
-        tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+        tags.extend(
+            page.tags
+                .unwrap_or_default()
+                .into_iter()
+                .map(|tag| (tag.key, tag.value)),
+        );
         tokens.check(page.next_token)?;
     }
     Ok(tags)
@@ -247,16 +305,19 @@ struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     fn of(call: Call<'a>) -> Self {
-        Self { call, seen: BTreeSet::new() }
+        Self {
+            call,
+            seen: BTreeSet::new(),
+        }
     }
 
     /// Refuses a page that was named before. The SDK stops without a word where a page names itself, and what is missing
     /// then must not look absent; where two name each other it never stops.
     fn check(&mut self, next: Option<String>) -> Result<(), AwsError> {
         match next {
-            Some(token) if !token.is_empty() && !self.seen.insert(token.clone()) => {
-                Err(self.call.because("the listing does not end: its next page is one that was read already"))
-            }
+            Some(token) if !token.is_empty() && !self.seen.insert(token.clone()) => Err(self
+                .call
+                .because("the listing does not end: its next page is one that was read already")),
             _ => Ok(()),
         }
     }
@@ -280,7 +341,11 @@ mod tests {
 
     /// root (a, and b on page two after an empty page) > Work > Prod (c, suspended by its newer state)
     fn tree(asked: &Asked) -> (u16, String) {
-        match (asked.operation.as_str(), asked.get("ParentId"), asked.get("NextToken")) {
+        match (
+            asked.operation.as_str(),
+            asked.get("ParentId"),
+            asked.get("NextToken"),
+        ) {
             ("DescribeOrganization", ..) => {
                 json(r#"{"Organization": {"Id": "o-example", "MasterAccountId": "111111111111"}}"#)
             }
@@ -297,7 +362,9 @@ mod tests {
             ("ListAccountsForParent", "r-ab12", "") => json(
                 r#"{"Accounts": [{"Id": "111111111111", "Name": "a", "Email": "a@example.com", "State": "ACTIVE"}], "NextToken": "a2"}"#,
             ),
-            ("ListAccountsForParent", "r-ab12", "a2") => json(r#"{"Accounts": [], "NextToken": "a3"}"#),
+            ("ListAccountsForParent", "r-ab12", "a2") => {
+                json(r#"{"Accounts": [], "NextToken": "a3"}"#)
+            }
             ("ListAccountsForParent", "r-ab12", "a3") => {
                 json(r#"{"Accounts": [{"Id": "000000000002", "Name": "b", "Status": "ACTIVE"}]}"#)
             }
@@ -313,19 +380,35 @@ mod tests {
     async fn one_walk_finds_every_account_and_its_place() {
         let throttled = AtomicUsize::new(0);
         let fake = Fake::new(move |asked| {
-            if asked.operation == "ListAccountsForParent" && throttled.fetch_add(1, Ordering::Relaxed) == 0 {
-                return (400, r#"{"__type": "TooManyRequestsException", "Message": "slow down"}"#.to_owned());
+            if asked.operation == "ListAccountsForParent"
+                && throttled.fetch_add(1, Ordering::Relaxed) == 0
+            {
+                return (
+                    400,
+                    r#"{"__type": "TooManyRequestsException", "Message": "slow down"}"#.to_owned(),
+                );
             }
             tree(asked)
         });
         let found = Mutex::new(Vec::new());
-        let organization = fake.aws().await.organization(|n| found.lock().unwrap().push(n)).await.unwrap();
-        assert_eq!((organization.id.as_str(), organization.partition.0.as_str()), ("o-example", "aws-cn"));
+        let organization = fake
+            .aws()
+            .await
+            .organization(|n| found.lock().unwrap().push(n))
+            .await
+            .unwrap();
+        assert_eq!(
+            (organization.id.as_str(), organization.partition.0.as_str()),
+            ("o-example", "aws-cn")
+        );
         let seen: Vec<_> = organization
             .accounts
             .values()
             .map(|account| {
-                format!("{} {} {} {} {:?}", account.id, account.name, account.status, account.ou, account.parents)
+                format!(
+                    "{} {} {} {} {:?}",
+                    account.id, account.name, account.status, account.ou, account.parents
+                )
             })
             .collect();
         assert_eq!(
@@ -336,7 +419,10 @@ mod tests {
                 r#"111111111111 a ACTIVE  ["r-ab12"]"#,
             ]
         );
-        assert_eq!(organization.units["ou-ab12-22222222"], OuPath("Work/Prod".to_owned()));
+        assert_eq!(
+            organization.units["ou-ab12-22222222"],
+            OuPath("Work/Prod".to_owned())
+        );
         assert_eq!(found.into_inner().unwrap().last(), Some(&3));
     }
 
@@ -353,7 +439,11 @@ mod tests {
                     if asked.operation != operation {
                         return tree(asked);
                     }
-                    let next = if asked.get("NextToken") == "a" { other } else { "a" };
+                    let next = if asked.get("NextToken") == "a" {
+                        other
+                    } else {
+                        "a"
+                    };
                     json(&format!(r#"{{"{member}": [], "NextToken": "{next}"}}"#))
                 });
                 let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
@@ -361,14 +451,19 @@ mod tests {
                 assert!(fake.count(operation) < 20, "{operation}");
             }
         }
-        let fake = Fake::new(|asked| match (asked.operation.as_str(), asked.get("NextToken")) {
-            ("ListTagsForResource", "a") => json(r#"{"Tags": [], "NextToken": "b"}"#),
-            ("ListTagsForResource", _) => json(r#"{"Tags": [], "NextToken": "a"}"#),
-            _ => tree(asked),
-        });
+        let fake = Fake::new(
+            |asked| match (asked.operation.as_str(), asked.get("NextToken")) {
+                ("ListTagsForResource", "a") => json(r#"{"Tags": [], "NextToken": "b"}"#),
+                ("ListTagsForResource", _) => json(r#"{"Tags": [], "NextToken": "a"}"#),
+                _ => tree(asked),
+            },
+        );
         let wanted = [AccountId::parse("111111111111").unwrap()].into();
         let error = fake.aws().await.account_tags(&wanted).await.unwrap_err();
-        assert!(error.operation == "ListTagsForResource" && error.message.contains("does not end"), "{error}");
+        assert!(
+            error.operation == "ListTagsForResource" && error.message.contains("does not end"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -385,26 +480,37 @@ mod tests {
         });
         let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
         assert!(
-            error.is("AWSOrganizationsNotInUseException") && error.message.contains("is in no organization"),
+            error.is("AWSOrganizationsNotInUseException")
+                && error.message.contains("is in no organization"),
             "{error}"
         );
     }
 
     #[tokio::test]
     async fn tags_come_in_pages() {
-        let fake =
-            Fake::new(|asked| match (asked.operation.as_str(), asked.get("ResourceId"), asked.get("NextToken")) {
+        let fake = Fake::new(|asked| {
+            match (
+                asked.operation.as_str(),
+                asked.get("ResourceId"),
+                asked.get("NextToken"),
+            ) {
                 ("ListTagsForResource", "000000000002", "") => {
                     json(r#"{"Tags": [{"Key": "env", "Value": "prod"}], "NextToken": "t2"}"#)
                 }
-                ("ListTagsForResource", "000000000002", _) => json(r#"{"Tags": [{"Key": "team", "Value": "a+b"}]}"#),
+                ("ListTagsForResource", "000000000002", _) => {
+                    json(r#"{"Tags": [{"Key": "team", "Value": "a+b"}]}"#)
+                }
                 ("ListTagsForResource", ..) => json(r#"{"Tags": []}"#),
                 _ => default(),
-            });
+            }
+        });
         let ids = ["000000000002", "000000000003"].map(|id| AccountId::parse(id).unwrap());
         let tags = fake.aws().await.account_tags(&ids.into()).await.unwrap();
         let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(tags[&ids[0]], Tags::from([tag("env", "prod"), tag("team", "a+b")]));
+        assert_eq!(
+            tags[&ids[0]],
+            Tags::from([tag("env", "prod"), tag("team", "a+b")])
+        );
         assert!(tags[&ids[1]].is_empty());
     }
 }

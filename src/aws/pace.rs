@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -78,7 +79,10 @@ impl State {
     }
 
     fn slow_down(&mut self, now: Instant) {
-        if self.cut.is_none_or(|cut| now.duration_since(cut) >= ONCE_WITHIN) {
+        if self
+            .cut
+            .is_none_or(|cut| now.duration_since(cut) >= ONCE_WITHIN)
+        {
             self.cut = Some(now);
             self.rate = Some(self.rate.map_or(FIRST, |rate| (rate * CUT).max(LEAST)));
         }
@@ -100,9 +104,16 @@ pub(super) struct Paced {
 }
 
 impl HttpClient for Paced {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let connector = self.client.http_connector(settings, components);
-        SharedHttpConnector::new(PacedConnector { connector, pace: Arc::clone(&self.pace) })
+        SharedHttpConnector::new(PacedConnector {
+            connector,
+            pace: Arc::clone(&self.pace),
+        })
     }
 }
 
@@ -118,7 +129,10 @@ impl HttpConnector for PacedConnector {
         HttpConnectorFuture::new(async move {
             pace.turn().await;
             let answer = connector.call(request).await;
-            if answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+            if answer
+                .as_ref()
+                .is_ok_and(|answer| answer.status().is_success())
+            {
                 pace.answered();
             }
             answer
@@ -133,7 +147,9 @@ mod tests {
     /// The calls of one second at the pace of `state`.
     fn calls_in_a_second(state: &mut State, now: Instant) -> usize {
         let end = now + Duration::from_secs(1);
-        std::iter::from_fn(|| state.reserve(now)).take_while(|turn| *turn < end).count()
+        std::iter::from_fn(|| state.reserve(now))
+            .take_while(|turn| *turn < end)
+            .count()
     }
 
     #[tokio::test]
@@ -145,15 +161,31 @@ mod tests {
     async fn a_throttled_call_slows_down_once_and_answers_speed_up_step_by_step() {
         let (mut state, start) = (State::default(), Instant::now());
         (0..16).for_each(|_| state.slow_down(start));
-        assert_eq!(calls_in_a_second(&mut state.clone(), start), 10, "calls under way together count once");
+        assert_eq!(
+            calls_in_a_second(&mut state.clone(), start),
+            10,
+            "calls under way together count once"
+        );
         (1..100).for_each(|n| state.slow_down(start + ONCE_WITHIN * n));
-        assert_eq!(calls_in_a_second(&mut state.clone(), start), 2, "never slower than that");
+        assert_eq!(
+            calls_in_a_second(&mut state.clone(), start),
+            2,
+            "never slower than that"
+        );
         let mut rates = Vec::new();
         while let Some(rate) = state.rate {
             rates.push(rate);
             state.speed_up();
         }
-        assert!(rates.is_sorted() && rates.len() > 50, "{} steps", rates.len());
-        assert_eq!(state.reserve(start), None, "in the end nothing is waited for");
+        assert!(
+            rates.is_sorted() && rates.len() > 50,
+            "{} steps",
+            rates.len()
+        );
+        assert_eq!(
+            state.reserve(start),
+            None,
+            "in the end nothing is waited for"
+        );
     }
 }

@@ -35,8 +35,14 @@ pub struct Holding {
 
 impl Probing {
     /// Reads a principal; `None` where there is none of that name.
-    pub async fn principal(&self, account: &Account, principal: &Principal) -> Result<Option<Holding>, AwsError> {
-        self.accounts().within(account, |iam| Box::pin(read(iam, principal))).await
+    pub async fn principal(
+        &self,
+        account: &Account,
+        principal: &Principal,
+    ) -> Result<Option<Holding>, AwsError> {
+        self.accounts()
+            .within(account, |iam| Box::pin(read(iam, principal)))
+            .await
     }
 }
 
@@ -45,21 +51,36 @@ async fn read(iam: Iam, principal: &Principal) -> Result<Option<Holding>, AwsErr
         Principal::Role(name) => Ok(role(&iam, name).await?.map(of_role)),
         Principal::User(wanted) => {
             let People { users, groups } = people(&iam).await?;
-            let user = users.into_iter().find(|user| is_called(user.user_name.as_deref(), wanted.as_str()));
+            let user = users
+                .into_iter()
+                .find(|user| is_called(user.user_name.as_deref(), wanted.as_str()));
             user.map(|user| of_user(&iam, &user, &groups)).transpose()
         }
         Principal::Group(wanted) => {
-            let found = people(&iam).await?.groups.remove(&wanted.as_str().to_ascii_lowercase());
+            let found = people(&iam)
+                .await?
+                .groups
+                .remove(&wanted.as_str().to_ascii_lowercase());
             found.map(|group| of_group(&iam, &group)).transpose()
         }
     }
 }
 
 fn of_role(role: LiveRole) -> Holding {
-    let LiveRole { arn, inline_policies, managed_policies, permissions_boundary, tags, .. } = role;
+    let LiveRole {
+        arn,
+        inline_policies,
+        managed_policies,
+        permissions_boundary,
+        tags,
+        ..
+    } = role;
     Holding {
         arn,
-        inline: inline_policies.into_iter().map(|(name, document)| (name.to_string(), document)).collect(),
+        inline: inline_policies
+            .into_iter()
+            .map(|(name, document)| (name.to_string(), document))
+            .collect(),
         attached: managed_policies.into_iter().collect(),
         boundary: permissions_boundary,
         tags,
@@ -82,12 +103,20 @@ async fn people(iam: &Iam) -> Result<People, AwsError> {
     let mut found = People::default();
     let (mut pages, mut marker) = (Pages::default(), None);
     loop {
-        let request = iam.client.get_account_authorization_details().max_items(1000).set_marker(marker);
+        let request = iam
+            .client
+            .get_account_authorization_details()
+            .max_items(1000)
+            .set_marker(marker);
         let request = request.filter(EntityType::User).filter(EntityType::Group);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
-        found.users.extend(page.user_detail_list.unwrap_or_default());
+        found
+            .users
+            .extend(page.user_detail_list.unwrap_or_default());
         for group in page.group_detail_list.unwrap_or_default() {
-            let name = call.required("GroupName", group.group_name.as_deref())?.to_ascii_lowercase();
+            let name = call
+                .required("GroupName", group.group_name.as_deref())?
+                .to_ascii_lowercase();
             found.groups.insert(name, group);
         }
         marker = pages.next(call, page.is_truncated, page.marker)?;
@@ -97,8 +126,15 @@ async fn people(iam: &Iam) -> Result<People, AwsError> {
     }
 }
 
-fn of_user(iam: &Iam, user: &UserDetail, groups: &BTreeMap<String, GroupDetail>) -> Result<Holding, AwsError> {
-    let call = iam.call(Operation::GetAccountAuthorizationDetails, user.user_name.as_deref());
+fn of_user(
+    iam: &Iam,
+    user: &UserDetail,
+    groups: &BTreeMap<String, GroupDetail>,
+) -> Result<Holding, AwsError> {
+    let call = iam.call(
+        Operation::GetAccountAuthorizationDetails,
+        user.user_name.as_deref(),
+    );
     let mut held = Holding {
         arn: call.required("Arn", user.arn.clone())?,
         inline: inline(iam, user.user_policy_list.clone())?,
@@ -108,7 +144,9 @@ fn of_user(iam: &Iam, user: &UserDetail, groups: &BTreeMap<String, GroupDetail>)
     };
     for group in user.group_list.iter().flatten() {
         if let Some(group) = groups.get(&group.to_ascii_lowercase()) {
-            let Holding { inline, attached, .. } = of_group(iam, group)?;
+            let Holding {
+                inline, attached, ..
+            } = of_group(iam, group)?;
             held.inline.extend(inline);
             held.attached.extend(attached);
         }
@@ -117,7 +155,10 @@ fn of_user(iam: &Iam, user: &UserDetail, groups: &BTreeMap<String, GroupDetail>)
 }
 
 fn of_group(iam: &Iam, group: &GroupDetail) -> Result<Holding, AwsError> {
-    let call = iam.call(Operation::GetAccountAuthorizationDetails, group.group_name.as_deref());
+    let call = iam.call(
+        Operation::GetAccountAuthorizationDetails,
+        group.group_name.as_deref(),
+    );
     Ok(Holding {
         arn: call.required("Arn", group.arn.clone())?,
         inline: inline(iam, group.group_policy_list.clone())?,
@@ -126,18 +167,32 @@ fn of_group(iam: &Iam, group: &GroupDetail) -> Result<Holding, AwsError> {
     })
 }
 
-fn inline(iam: &Iam, policies: Option<Vec<PolicyDetail>>) -> Result<Vec<(String, PolicyDocument)>, AwsError> {
+fn inline(
+    iam: &Iam,
+    policies: Option<Vec<PolicyDetail>>,
+) -> Result<Vec<(String, PolicyDocument)>, AwsError> {
     let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let policy = |policy: PolicyDetail| {
         let text = call.required("PolicyDocument", policy.policy_document)?;
         let name = call.required("PolicyName", policy.policy_name)?;
         Ok((name, document(&text, PolicyKind::Identity, &iam.partition)))
     };
-    policies.unwrap_or_default().into_iter().map(policy).collect()
+    policies
+        .unwrap_or_default()
+        .into_iter()
+        .map(policy)
+        .collect()
 }
 
 fn attached(iam: &Iam, policies: Option<Vec<AttachedPolicy>>) -> Result<Vec<PolicyArn>, AwsError> {
     let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     let policies = policies.unwrap_or_default().into_iter();
-    policies.map(|policy| name(call, PolicyArn::parse(&call.required("PolicyArn", policy.policy_arn)?))).collect()
+    policies
+        .map(|policy| {
+            name(
+                call,
+                PolicyArn::parse(&call.required("PolicyArn", policy.policy_arn)?),
+            )
+        })
+        .collect()
 }

@@ -54,7 +54,10 @@ pub enum Simulated {
 impl Accounts {
     /// Somebody who can try roles.
     pub fn probing(&self) -> Probing {
-        Probing { accounts: self.clone(), documents: Arc::default() }
+        Probing {
+            accounts: self.clone(),
+            documents: Arc::default(),
+        }
     }
 }
 
@@ -72,30 +75,67 @@ impl Probing {
         session_name: &str,
         external_id: Option<&str>,
     ) -> Result<Opened, AwsError> {
-        let call = Call { account: Some(account.id), operation: Operation::AssumeRole, resource: Some(role_arn) };
-        let request = self.accounts.aws().sts.assume_role().role_arn(role_arn).role_session_name(session_name);
-        let answer = request.set_external_id(external_id.map(str::to_owned)).send().await;
-        let given = call.required("Credentials", answer.map_err(|error| call.failed(&error))?.credentials)?;
+        let call = Call {
+            account: Some(account.id),
+            operation: Operation::AssumeRole,
+            resource: Some(role_arn),
+        };
+        let request = self
+            .accounts
+            .aws()
+            .sts
+            .assume_role()
+            .role_arn(role_arn)
+            .role_session_name(session_name);
+        let answer = request
+            .set_external_id(external_id.map(str::to_owned))
+            .send()
+            .await;
+        let given = call.required(
+            "Credentials",
+            answer.map_err(|error| call.failed(&error))?.credentials,
+        )?;
         let token = Some(given.session_token);
-        let credentials = Credentials::new(given.access_key_id, given.secret_access_key, token, None, "probe");
-        Ok(Opened { credentials, role_arn: role_arn.to_owned() })
+        let credentials = Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            token,
+            None,
+            "probe",
+        );
+        Ok(Opened {
+            credentials,
+            role_arn: role_arn.to_owned(),
+        })
     }
 
     /// The ARN that STS knows a session by.
     pub async fn identity(&self, account: &Account, session: Opened) -> Result<String, AwsError> {
-        let Opened { credentials, role_arn } = session;
-        let call =
-            Call { account: Some(account.id), operation: Operation::GetCallerIdentity, resource: Some(&role_arn) };
+        let Opened {
+            credentials,
+            role_arn,
+        } = session;
+        let call = Call {
+            account: Some(account.id),
+            operation: Operation::GetCallerIdentity,
+            resource: Some(&role_arn),
+        };
         let retries = Retries::unbounded("probe");
         let config = aws_sdk_sts::config::Builder::from(&self.accounts.aws().base)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_partition(retries.partition.clone())
             .retry_classifier(retries.classifier(Lost::default()))
             .interceptor(WholeBody)
-            .interceptor(Trace { account: Some(account.id) })
+            .interceptor(Trace {
+                account: Some(account.id),
+            })
             .build();
         let client = aws_sdk_sts::Client::from_conf(config);
-        let answer = client.get_caller_identity().send().await.map_err(|error| call.failed(&error))?;
+        let answer = client
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| call.failed(&error))?;
         call.required("Arn", answer.arn)
     }
 
@@ -110,7 +150,10 @@ impl Probing {
             return read().await;
         }
         let cell = {
-            let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut documents = self
+                .documents
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(documents.entry(arn.clone()).or_default())
         };
         cell.get_or_try_init(read).await.cloned()
@@ -124,14 +167,25 @@ impl Probing {
         (action, resource): (&str, &str),
         context: &BTreeMap<String, Vec<String>>,
     ) -> Result<Simulated, AwsError> {
-        self.accounts.within(account, |iam| simulated(iam, role_arn, (action, resource), context)).await
+        self.accounts
+            .within(account, |iam| {
+                simulated(iam, role_arn, (action, resource), context)
+            })
+            .await
     }
 }
 
 async fn document(iam: Iam, arn: &PolicyArn) -> Result<Option<PolicyDocument>, AwsError> {
     let call = iam.call(Operation::GetPolicy, Some(arn.as_str()));
-    let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
-    let Some(answer) = absent_is_none(answer.map_err(|error| call.failed(&error)))? else { return Ok(None) };
+    let answer = iam
+        .client
+        .get_policy()
+        .policy_arn(arn.as_str())
+        .send()
+        .await;
+    let Some(answer) = absent_is_none(answer.map_err(|error| call.failed(&error)))? else {
+        return Ok(None);
+    };
     let version = answer.policy.and_then(|policy| policy.default_version_id);
     absent_is_none(version_document(&iam, arn, &call.required("DefaultVersionId", version)?).await)
 }
@@ -143,7 +197,10 @@ async fn simulated(
     context: &BTreeMap<String, Vec<String>>,
 ) -> Result<Simulated, AwsError> {
     let call = iam.call(Operation::SimulatePrincipalPolicy, Some(role_arn));
-    let entries = context.iter().map(|(key, values)| entry(key, values)).collect();
+    let entries = context
+        .iter()
+        .map(|(key, values)| entry(key, values))
+        .collect();
     let answer = iam
         .client
         .simulate_principal_policy()
@@ -155,12 +212,20 @@ async fn simulated(
         .await
         .map_err(|error| call.failed(&error))?;
     // One action on one resource has one result, so there is no second page.
-    let result = answer.evaluation_results.unwrap_or_default().into_iter().next();
+    let result = answer
+        .evaluation_results
+        .unwrap_or_default()
+        .into_iter()
+        .next();
     let result = call.required("EvaluationResults", result)?;
     // For a named resource the keys stand with the resource (IAM API Reference, `EvaluationResult`).
-    let of_resources = result.resource_specific_results.unwrap_or_default().into_iter();
+    let of_resources = result
+        .resource_specific_results
+        .unwrap_or_default()
+        .into_iter();
     let mut missing = result.missing_context_values.unwrap_or_default();
-    missing.extend(of_resources.flat_map(|result| result.missing_context_values.unwrap_or_default()));
+    missing
+        .extend(of_resources.flat_map(|result| result.missing_context_values.unwrap_or_default()));
     Ok(match result.eval_decision {
         PolicyEvaluationDecisionType::Allowed => Simulated::Allowed,
         _ if !missing.is_empty() => Simulated::Missing(missing),
@@ -174,7 +239,9 @@ fn entry(key: &str, values: &[String]) -> ContextEntry {
         [_] => ContextKeyTypeEnum::String,
         _ => ContextKeyTypeEnum::StringList,
     };
-    let entry = ContextEntry::builder().context_key_name(key).context_key_type(kind);
+    let entry = ContextEntry::builder()
+        .context_key_name(key)
+        .context_key_type(kind);
     entry.set_context_key_values(Some(values.to_vec())).build()
 }
 
@@ -189,50 +256,88 @@ mod tests {
 
     #[tokio::test]
     async fn each_probe_asks_sts_anew_and_is_itself_afterwards() {
-        let fake = Fake::new(|asked| match (asked.operation.as_str(), asked.key.as_str()) {
-            ("AssumeRole", _) if asked.get("ExternalId") != "right" => refusal(403, "AccessDenied", "no"),
-            ("GetCallerIdentity", "222222222222") => xml("GetCallerIdentity", &session("222222222222")),
-            _ => default(),
-        });
+        let fake = Fake::new(
+            |asked| match (asked.operation.as_str(), asked.key.as_str()) {
+                ("AssumeRole", _) if asked.get("ExternalId") != "right" => {
+                    refusal(403, "AccessDenied", "no")
+                }
+                ("GetCallerIdentity", "222222222222") => {
+                    xml("GetCallerIdentity", &session("222222222222"))
+                }
+                _ => default(),
+            },
+        );
         let probing = fake.accounts().await.probing();
         let account = account("222222222222");
         let arn = "arn:aws:iam::222222222222:role/X";
         for _ in 0..2 {
-            let opened = probing.assume(&account, arn, "log-reader", Some("right")).await.unwrap();
+            let opened = probing
+                .assume(&account, arn, "log-reader", Some("right"))
+                .await
+                .unwrap();
             let identity = probing.identity(&account, opened).await.unwrap();
             assert_eq!(identity, "arn:aws:sts::222222222222:assumed-role/X/s");
         }
         for external_id in [None, Some("wrong")] {
-            let error = probing.assume(&account, arn, "log-reader", external_id).await.err().unwrap();
-            assert!(error.is("AccessDenied") && error.to_string().contains(arn), "{error}");
+            let error = probing
+                .assume(&account, arn, "log-reader", external_id)
+                .await
+                .err()
+                .unwrap();
+            assert!(
+                error.is("AccessDenied") && error.to_string().contains(arn),
+                "{error}"
+            );
         }
         assert_eq!(fake.count("AssumeRole"), 4);
         assert!(
             fake.log()
                 .iter()
-                .all(|asked| asked.operation != "AssumeRole" || asked.get("RoleSessionName") == "log-reader")
+                .all(|asked| asked.operation != "AssumeRole"
+                    || asked.get("RoleSessionName") == "log-reader")
         );
     }
 
     #[tokio::test]
     async fn an_aws_managed_policy_is_read_once_for_all_accounts() {
         let fake = Fake::new(|asked| match asked.operation.as_str() {
-            "GetPolicy" if asked.get("PolicyArn").ends_with("Gone") => refusal(404, "NoSuchEntity", "gone"),
-            "GetPolicy" => xml("GetPolicy", "<Policy><DefaultVersionId>v7</DefaultVersionId></Policy>"),
+            "GetPolicy" if asked.get("PolicyArn").ends_with("Gone") => {
+                refusal(404, "NoSuchEntity", "gone")
+            }
+            "GetPolicy" => xml(
+                "GetPolicy",
+                "<Policy><DefaultVersionId>v7</DefaultVersionId></Policy>",
+            ),
             "GetPolicyVersion" => {
                 assert_eq!(asked.get("VersionId"), "v7");
                 let document = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D";
-                xml("GetPolicyVersion", &format!("<PolicyVersion><Document>{document}</Document></PolicyVersion>"))
+                xml(
+                    "GetPolicyVersion",
+                    &format!("<PolicyVersion><Document>{document}</Document></PolicyVersion>"),
+                )
             }
             _ => default(),
         });
         let probing = fake.accounts().await.probing();
-        let arn = |name: &str| PolicyArn::parse(&format!("arn:aws:iam::aws:policy/{name}")).unwrap();
+        let arn =
+            |name: &str| PolicyArn::parse(&format!("arn:aws:iam::aws:policy/{name}")).unwrap();
         for id in ["222222222222", "333333333333"] {
-            assert!(probing.policy_document(&account(id), &arn("ReadOnlyAccess")).await.unwrap().is_some());
-            assert_eq!(probing.policy_document(&account(id), &arn("Gone")).await, Ok(None));
+            assert!(
+                probing
+                    .policy_document(&account(id), &arn("ReadOnlyAccess"))
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
+            assert_eq!(
+                probing.policy_document(&account(id), &arn("Gone")).await,
+                Ok(None)
+            );
         }
-        assert_eq!((fake.count("GetPolicy"), fake.count("GetPolicyVersion")), (2, 1));
+        assert_eq!(
+            (fake.count("GetPolicy"), fake.count("GetPolicyVersion")),
+            (2, 1)
+        );
     }
 
     #[tokio::test]
@@ -242,7 +347,10 @@ mod tests {
                 let (decision, missing) = match asked.get("ActionNames.member.1") {
                     "s3:GetObject" => ("allowed", ""),
                     "s3:PutObject" => ("implicitDeny", ""),
-                    _ => ("implicitDeny", "<MissingContextValues><member>aws:SourceIp</member></MissingContextValues>"),
+                    _ => (
+                        "implicitDeny",
+                        "<MissingContextValues><member>aws:SourceIp</member></MissingContextValues>",
+                    ),
                 };
                 let missing = match asked.get("ResourceArns.member.1") {
                     "*" => missing.to_owned(),
@@ -263,15 +371,28 @@ mod tests {
         for (action, expect) in [
             ("s3:GetObject", Simulated::Allowed),
             ("s3:PutObject", Simulated::Denied("implicitDeny".to_owned())),
-            ("s3:ListBucket", Simulated::Missing(vec!["aws:SourceIp".to_owned()])),
+            (
+                "s3:ListBucket",
+                Simulated::Missing(vec!["aws:SourceIp".to_owned()]),
+            ),
         ] {
-            let context = BTreeMap::from([("aws:SecureTransport".to_owned(), vec!["true".to_owned()])]);
+            let context =
+                BTreeMap::from([("aws:SecureTransport".to_owned(), vec!["true".to_owned()])]);
             let account = account("222222222222");
             let arn = "arn:aws:iam::222222222222:role/X";
             for resource in ["*", "arn:aws:s3:::b/x"] {
-                assert_eq!(probing.simulate(&account, arn, (action, resource), &context).await, Ok(expect.clone()));
+                assert_eq!(
+                    probing
+                        .simulate(&account, arn, (action, resource), &context)
+                        .await,
+                    Ok(expect.clone())
+                );
             }
         }
-        assert!(fake.log().iter().any(|asked| asked.get("ContextEntries.member.1.ContextKeyType") == "boolean"));
+        assert!(
+            fake.log()
+                .iter()
+                .any(|asked| asked.get("ContextEntries.member.1.ContextKeyType") == "boolean")
+        );
     }
 }

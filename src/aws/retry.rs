@@ -21,7 +21,9 @@ use aws_config::SdkConfig;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
 use aws_smithy_types::retry::RetryConfig;
 
 use super::guard::Guard;
@@ -65,7 +67,11 @@ const NOT_NOW: &[&str] = &[
 /// `env` looks up an environment variable. A value that AWS's own tools would refuse is refused here too.
 pub(super) fn config(env: impl Fn(&str) -> Option<String>) -> Result<RetryConfig, AwsError> {
     let refuse = |name: &str, value: &str, expect: &str| {
-        Err(AwsError::before_any_call("configuration", Some(name), format!("`{value}` is not {expect}")))
+        Err(AwsError::before_any_call(
+            "configuration",
+            Some(name),
+            format!("`{value}` is not {expect}"),
+        ))
     };
     let config = match env("AWS_RETRY_MODE").as_deref() {
         None | Some("" | "standard" | "legacy") => RetryConfig::standard(),
@@ -97,20 +103,36 @@ impl Retries {
     /// For one account: 500 tokens, 5 a retry, of which 5 a second come back, so that a long apply in a throttled account
     /// slows down instead of failing.
     pub fn of_account(account: AccountId) -> Self {
-        let tokens = TokenBucket::builder().capacity(500).refill_rate(5.0).build();
-        let partition = RetryPartition::custom(format!("iam-{account}")).token_bucket(tokens).build();
-        Self { partition, pace: Arc::default() }
+        let tokens = TokenBucket::builder()
+            .capacity(500)
+            .refill_rate(5.0)
+            .build();
+        let partition = RetryPartition::custom(format!("iam-{account}"))
+            .token_bucket(tokens)
+            .build();
+        Self {
+            partition,
+            pace: Arc::default(),
+        }
     }
 
     /// Where one client works for all accounts: only the attempts of each call bound its retries.
     pub fn unbounded(name: &'static str) -> Self {
-        let partition = RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build();
-        Self { partition, pace: Arc::default() }
+        let partition = RetryPartition::custom(name)
+            .token_bucket(TokenBucket::unlimited())
+            .build();
+        Self {
+            partition,
+            pace: Arc::default(),
+        }
     }
 
     /// Judges failed attempts, and tells `lost` of answers that were.
     pub fn classifier(&self, lost: Lost) -> NotNow {
-        NotNow { pace: Arc::clone(&self.pace), lost }
+        NotNow {
+            pace: Arc::clone(&self.pace),
+            lost,
+        }
     }
 
     /// The HTTP client of `base`, at the pace of these calls. With a `guard` each request passes it once its turn has come.
@@ -120,7 +142,10 @@ impl Retries {
             Some(guard) => guard.client(client),
             None => client,
         };
-        SharedHttpClient::new(Paced { client, pace: Arc::clone(&self.pace) })
+        SharedHttpClient::new(Paced {
+            client,
+            pace: Arc::clone(&self.pace),
+        })
     }
 }
 
@@ -134,11 +159,16 @@ enum Reason {
 }
 
 fn reason(context: &InterceptorContext) -> Option<Reason> {
-    let Some(Err(error)) = context.output_or_error() else { return None };
+    let Some(Err(error)) = context.output_or_error() else {
+        return None;
+    };
     let answer = context.response().filter(|_| !error.is_timeout_error());
     let Some(answer) = answer else {
-        let broken = error.as_connector_error().is_some_and(|failure| !failure.is_user());
-        return (broken || error.is_timeout_error() || error.is_response_error()).then_some(Reason::Lost);
+        let broken = error
+            .as_connector_error()
+            .is_some_and(|failure| !failure.is_user());
+        return (broken || error.is_timeout_error() || error.is_response_error())
+            .then_some(Reason::Lost);
     };
     // The error's type is erased here and differs per operation, so the code is taken from the answer itself.
     let body = answer.body().bytes().unwrap_or_default();
@@ -150,8 +180,12 @@ fn reason(context: &InterceptorContext) -> Option<Reason> {
         _ if is_in(NOT_NOW) => Some(Reason::InTheWay),
         500 | 502 | 503 | 504 => Some(Reason::Lost),
         // The only interceptor that fails once an answer is there is the one that demands a whole body.
-        200..=299 if error.is_interceptor_error() || error.is_response_error() => Some(Reason::Lost),
-        200..=299 if !body.trim_ascii_end().ends_with(b"}") && !body.ends_with(b">") => Some(Reason::Lost),
+        200..=299 if error.is_interceptor_error() || error.is_response_error() => {
+            Some(Reason::Lost)
+        }
+        200..=299 if !body.trim_ascii_end().ends_with(b"}") && !body.ends_with(b">") => {
+            Some(Reason::Lost)
+        }
         _ => None,
     }
 }
@@ -217,7 +251,9 @@ impl ClassifyRetry for NotUnseen {
 fn error_code(type_header: Option<&str>, body: &[u8]) -> Option<String> {
     let body = std::str::from_utf8(body).ok()?;
     if let Some((_, rest)) = body.split_once("<Code>") {
-        return rest.split_once("</Code>").map(|(code, _)| code.trim().to_owned());
+        return rest
+            .split_once("</Code>")
+            .map(|(code, _)| code.trim().to_owned());
     }
     let json = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
     let name = type_header.or_else(|| json.get("__type")?.as_str())?;
@@ -254,18 +290,26 @@ mod tests {
         ] {
             let failed = AtomicUsize::new(0);
             let fake = Fake::new(move |asked| match asked.operation.as_str() {
-                "DeleteRole" if failed.fetch_add(1, Ordering::Relaxed) == 0 => refusal(status, code, "not now"),
+                "DeleteRole" if failed.fetch_add(1, Ordering::Relaxed) == 0 => {
+                    refusal(status, code, "not now")
+                }
                 "DeleteRole" => (200, "<DeleteRoleResponse></DeleteRoleResponse>".to_owned()),
                 _ => default(),
             });
-            let step = Step::DeleteRole { role: RoleName::parse("r").unwrap() };
+            let step = Step::DeleteRole {
+                role: RoleName::parse("r").unwrap(),
+            };
             let outcome = fake
                 .accounts()
                 .await
                 .writing(crate::execute::Halt::default())
                 .write(&account("222222222222"), &step)
                 .await;
-            assert_eq!((fake.count("DeleteRole"), outcome.is_ok()), (attempts, attempts == 2), "{code} {outcome:?}");
+            assert_eq!(
+                (fake.count("DeleteRole"), outcome.is_ok()),
+                (attempts, attempts == 2),
+                "{code} {outcome:?}"
+            );
         }
     }
 
@@ -273,7 +317,9 @@ mod tests {
     async fn an_answer_that_ends_early_is_asked_for_again() {
         let asked_before = AtomicUsize::new(0);
         let fake = Fake::new(move |asked| match asked.operation.as_str() {
-            "GetCallerIdentity" if asked_before.fetch_add(1, Ordering::Relaxed) == 0 => (200, "<GetCaller".to_owned()),
+            "GetCallerIdentity" if asked_before.fetch_add(1, Ordering::Relaxed) == 0 => {
+                (200, "<GetCaller".to_owned())
+            }
             _ => default(),
         });
         fake.aws().await;
@@ -298,36 +344,59 @@ mod tests {
         });
         let reading = fake.accounts().await.reading();
         let accounts: Vec<_> = (0..150).map(|i| account(&format!("{i:012}"))).collect();
-        let outcomes = futures_util::future::join_all(accounts.iter().map(|account| reading.quotas(account))).await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 150);
+        let outcomes =
+            futures_util::future::join_all(accounts.iter().map(|account| reading.quotas(account)))
+                .await;
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+            150
+        );
     }
 
     #[test]
     fn the_code_is_found_in_both_protocols() {
         for (header, body, expect) in [
-            (None, "<ErrorResponse><Error><Code>ConcurrentModification</Code>", Some("ConcurrentModification")),
+            (
+                None,
+                "<ErrorResponse><Error><Code>ConcurrentModification</Code>",
+                Some("ConcurrentModification"),
+            ),
             (
                 None,
                 r#"{"__type":"com.amazonaws.organizations#TooManyRequestsException"}"#,
                 Some("TooManyRequestsException"),
             ),
-            (Some("ConcurrentModificationException:http://internal/"), "{}", Some("ConcurrentModificationException")),
+            (
+                Some("ConcurrentModificationException:http://internal/"),
+                "{}",
+                Some("ConcurrentModificationException"),
+            ),
             (None, "<html>502</html>", None),
             (None, "", None),
         ] {
-            assert_eq!(error_code(header, body.as_bytes()).as_deref(), expect, "{body}");
+            assert_eq!(
+                error_code(header, body.as_bytes()).as_deref(),
+                expect,
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn the_environments_attempts_come_first() {
         let of = |name: &'static str, value: &'static str| {
-            config(move |asked| (asked == name).then(|| value.to_owned())).map(|config| config.max_attempts())
+            config(move |asked| (asked == name).then(|| value.to_owned()))
+                .map(|config| config.max_attempts())
         };
         assert_eq!(of("NONE", ""), Ok(10));
         assert_eq!(of("AWS_MAX_ATTEMPTS", "3"), Ok(3));
         assert_eq!(of("AWS_RETRY_MODE", "adaptive"), Ok(10));
-        assert!(of("AWS_MAX_ATTEMPTS", "0").unwrap_err().to_string().contains("AWS_MAX_ATTEMPTS"));
+        assert!(
+            of("AWS_MAX_ATTEMPTS", "0")
+                .unwrap_err()
+                .to_string()
+                .contains("AWS_MAX_ATTEMPTS")
+        );
         assert!(of("AWS_MAX_ATTEMPTS", "many").is_err() && of("AWS_RETRY_MODE", "eager").is_err());
     }
 }

@@ -75,7 +75,13 @@ impl Aws {
                 .build(),
         );
         let (caller, partition) = identify(&sts).await?;
-        Ok(Self { base, sts, session, caller, partition })
+        Ok(Self {
+            base,
+            sts,
+            session,
+            caller,
+            partition,
+        })
     }
 
     /// Whose credentials these are.
@@ -91,7 +97,12 @@ impl Aws {
 
 /// Puts the settings of all clients together; nothing is called yet.
 pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), AwsError> {
-    let Settings { http, endpoint, region, credentials } = settings;
+    let Settings {
+        http,
+        endpoint,
+        region,
+        credentials,
+    } = settings;
     let http = http.unwrap_or_else(https);
     let region = RegionProviderChain::first_try(region.map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
@@ -103,7 +114,9 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
         .operation_timeout(Duration::from_mins(3))
         .build();
     endpoints(
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
     )?;
     // `BehaviorVersion::latest()` would change under us with an update of the SDK.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -124,7 +137,10 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
         None => chain(&base, http).await,
     };
     let session = Session::new(Source::Caller(provider));
-    let base = base.to_builder().credentials_provider(SharedCredentialsProvider::new(session.clone())).build();
+    let base = base
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(session.clone()))
+        .build();
     Ok((base, session))
 }
 
@@ -139,10 +155,23 @@ fn endpoints(env: impl Iterator<Item = (String, String)>) -> Result<(), AwsError
 fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
     let url = value.parse::<http::Uri>().ok();
     let is_url = url.is_some_and(|url| {
-        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.host().is_some_and(|host| !host.is_empty())
     });
-    let message = || format!("`{value}` is not the URL of an endpoint, such as https://sts.us-east-1.amazonaws.com");
-    if is_url { Ok(()) } else { Err(AwsError::before_any_call("configuration", Some(name), message())) }
+    let message = || {
+        format!(
+            "`{value}` is not the URL of an endpoint, such as https://sts.us-east-1.amazonaws.com"
+        )
+    };
+    if is_url {
+        Ok(())
+    } else {
+        Err(AwsError::before_any_call(
+            "configuration",
+            Some(name),
+            message(),
+        ))
+    }
 }
 
 /// The standard chain, with little patience for instance metadata: most machines have none.
@@ -165,7 +194,9 @@ async fn chain(base: &SdkConfig, http: SharedHttpClient) -> SharedCredentialsPro
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();
-    let builder = DefaultCredentialsChain::builder().imds_client(metadata).configure(config);
+    let builder = DefaultCredentialsChain::builder()
+        .imds_client(metadata)
+        .configure(config);
     let builder = match base.region() {
         Some(region) => builder.region(region.clone()),
         None => builder,
@@ -176,7 +207,8 @@ async fn chain(base: &SdkConfig, http: SharedHttpClient) -> SharedCredentialsPro
 /// One pool of connections for all clients. Without it each client of each account would open its own.
 pub(super) fn https() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        let mut connector =
+            ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
@@ -185,12 +217,21 @@ pub(super) fn https() -> SharedHttpClient {
 }
 
 async fn identify(sts: &aws_sdk_sts::Client) -> Result<(Caller, Partition), AwsError> {
-    let call = Call { account: None, operation: Operation::GetCallerIdentity, resource: None };
-    let answer = sts.get_caller_identity().send().await.map_err(|error| call.failed(&error))?;
+    let call = Call {
+        account: None,
+        operation: Operation::GetCallerIdentity,
+        resource: None,
+    };
+    let answer = sts
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| call.failed(&error))?;
     let account = call.required("Account", answer.account)?;
     let account = AccountId::parse(&account).map_err(|error| call.because(error.to_string()))?;
     let arn = call.required("Arn", answer.arn)?;
-    let partition = partition(&arn).ok_or_else(|| call.because(format!("`{arn}` is not an ARN")))?;
+    let partition =
+        partition(&arn).ok_or_else(|| call.because(format!("`{arn}` is not an ARN")))?;
     Ok((Caller { account, arn }, partition))
 }
 
@@ -207,16 +248,38 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_is_no_url_is_named_with_its_variable() {
-        let check = |name: &str, value: &str| endpoints([(name.to_owned(), value.to_owned())].into_iter());
-        for value in
-            ["", "foo", "localhost:4566", "http://", "ftp://x", "htp:/x", "http://a b", "http://[::", "https:///x"]
-        {
-            for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_IAM"] {
+        let check =
+            |name: &str, value: &str| endpoints([(name.to_owned(), value.to_owned())].into_iter());
+        for value in [
+            "",
+            "foo",
+            "localhost:4566",
+            "http://",
+            "ftp://x",
+            "htp:/x",
+            "http://a b",
+            "http://[::",
+            "https:///x",
+        ] {
+            for name in [
+                "AWS_ENDPOINT_URL",
+                "AWS_ENDPOINT_URL_STS",
+                "AWS_ENDPOINT_URL_IAM",
+            ] {
                 let text = check(name, value).unwrap_err().to_string();
-                assert!(text.contains(&format!("`{name}`: `{value}` is not the URL of an endpoint")), "{text}");
+                assert!(
+                    text.contains(&format!(
+                        "`{name}`: `{value}` is not the URL of an endpoint"
+                    )),
+                    "{text}"
+                );
             }
         }
-        for value in ["http://127.0.0.1:5000", "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/", "http://[::1]:80"] {
+        for value in [
+            "http://127.0.0.1:5000",
+            "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/",
+            "http://[::1]:80",
+        ] {
             assert_eq!(check("AWS_ENDPOINT_URL_S3", value), Ok(()));
         }
         assert_eq!(check("AWS_ENDPOINT", "foo"), Ok(()));

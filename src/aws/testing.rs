@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -36,21 +37,35 @@ impl Asked {
     }
 
     async fn of(mut request: HttpRequest) -> Result<Self, ConnectorError> {
-        let body = std::mem::replace(request.body_mut(), SdkBody::empty()).collect().await;
+        let body = std::mem::replace(request.body_mut(), SdkBody::empty())
+            .collect()
+            .await;
         let body = body.map_err(ConnectorError::user)?.to_bytes();
         let body = std::str::from_utf8(&body).unwrap();
         let authorization = request.headers().get("authorization").unwrap_or_default();
-        let key = authorization.split_once("Credential=").map_or("", |(_, rest)| rest.split('/').next().unwrap());
+        let key = authorization
+            .split_once("Credential=")
+            .map_or("", |(_, rest)| rest.split('/').next().unwrap());
         let (operation, params) = if let Some(target) = request.headers().get("x-amz-target") {
             let members: BTreeMap<String, serde_json::Value> = serde_json::from_str(body).unwrap();
-            let text = |value: serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
-            let params = members.into_iter().map(|(name, value)| (name, text(value))).collect();
+            let text =
+                |value: serde_json::Value| value.as_str().map_or(value.to_string(), str::to_owned);
+            let params = members
+                .into_iter()
+                .map(|(name, value)| (name, text(value)))
+                .collect();
             (target.rsplit('.').next().unwrap().to_owned(), params)
         } else {
-            let params: BTreeMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+            let params: BTreeMap<String, String> = form_urlencoded::parse(body.as_bytes())
+                .into_owned()
+                .collect();
             (params["Action"].clone(), params)
         };
-        Ok(Self { operation, params, key: key.to_owned() })
+        Ok(Self {
+            operation,
+            params,
+            key: key.to_owned(),
+        })
     }
 }
 
@@ -74,7 +89,10 @@ impl Fake {
     /// A fake that answers `GetCallerIdentity` and `AssumeRole` itself and asks `answer` for everything else. The
     /// keys of an entered account begin with its id.
     pub fn new(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
-        Self { answer: Arc::new(answer), log: Arc::default() }
+        Self {
+            answer: Arc::new(answer),
+            log: Arc::default(),
+        }
     }
 
     pub fn http(&self) -> SharedHttpClient {
@@ -88,12 +106,19 @@ impl Fake {
 
     /// How often `operation` was asked for.
     pub fn count(&self, operation: &str) -> usize {
-        self.log().iter().filter(|asked| asked.operation == operation).count()
+        self.log()
+            .iter()
+            .filter(|asked| asked.operation == operation)
+            .count()
     }
 
     pub async fn aws(&self) -> Aws {
         let credentials = Credentials::new("caller", "secret", None, None, "test");
-        let settings = Settings { http: Some(self.http()), credentials: Some(credentials), ..Settings::default() };
+        let settings = Settings {
+            http: Some(self.http()),
+            credentials: Some(credentials),
+            ..Settings::default()
+        };
         Aws::connect(settings).await.unwrap()
     }
 
@@ -135,13 +160,20 @@ impl HttpConnector for Fake {
             let asked = Asked::of(request).await?;
             fake.log.lock().unwrap().push(asked.clone());
             let (status, body) = fake.reply(&asked);
-            Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
+            Ok(HttpResponse::new(
+                status.try_into().unwrap(),
+                SdkBody::from(body),
+            ))
         })
     }
 }
 
 impl HttpClient for Fake {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }

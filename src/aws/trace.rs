@@ -43,7 +43,9 @@ impl Intercept for Trace {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (service, operation) = config.load::<Metadata>().map_or(("", ""), |call| (call.service(), call.name()));
+        let (service, operation) = config
+            .load::<Metadata>()
+            .map_or(("", ""), |call| (call.service(), call.name()));
         let span = tracing::info_span!(
             "call",
             otel.name = format!("{service}.{operation}"),
@@ -67,14 +69,20 @@ impl Intercept for Trace {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let attempts = config.load::<RequestAttempts>().map_or(0, RequestAttempts::attempts);
-        let status = context.response().map(|response| response.status().as_u16());
+        let attempts = config
+            .load::<RequestAttempts>()
+            .map_or(0, RequestAttempts::attempts);
+        let status = context
+            .response()
+            .map(|response| response.status().as_u16());
         if let Some(Call(span)) = config.load::<Call>() {
             span.record("attempts", attempts);
             span.record("http.response.status_code", status);
             span.record(
                 "aws.request_id",
-                context.response().and_then(|response| response.headers().get("x-amzn-requestid")),
+                context
+                    .response()
+                    .and_then(|response| response.headers().get("x-amzn-requestid")),
             );
             if !matches!(context.output_or_error(), Some(Ok(_))) {
                 span.record("otel.status_code", "ERROR");

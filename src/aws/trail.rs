@@ -60,7 +60,11 @@ impl Reading {
     /// Who changed these resources of one account, an answer for each question.
     ///
     /// What this run's own identity did in the very second of `since` is not told: it is what made the resource converge.
-    pub async fn changes(&self, account: &Account, questions: &[Question]) -> Vec<Result<History, AwsError>> {
+    pub async fn changes(
+        &self,
+        account: &Account,
+        questions: &[Question],
+    ) -> Vec<Result<History, AwsError>> {
         let mut turns = interval(PACE);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (turns, retries) = (Mutex::new(turns), Retries::unbounded("cloudtrail"));
@@ -68,7 +72,12 @@ impl Reading {
         let mut answers: Vec<Result<History, AwsError>> = Vec::new();
         for question in questions {
             let look = |iam: Iam| {
-                let look = Look { client: client(self.0.aws(), &iam, &retries), iam, turns: &turns, own: &own };
+                let look = Look {
+                    client: client(self.0.aws(), &iam, &retries),
+                    iam,
+                    turns: &turns,
+                    own: &own,
+                };
                 async move { look.history(question).await }
             };
             let answer = match answers.last() {
@@ -95,9 +104,16 @@ fn home(partition: &Partition) -> Option<Region> {
 }
 
 fn client(aws: &Aws, iam: &Iam, retries: &Retries) -> Client {
-    let retry = aws.base.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    let retry = aws
+        .base
+        .retry_config()
+        .cloned()
+        .unwrap_or_else(RetryConfig::standard);
     let attempts = retry.max_attempts().min(ATTEMPTS);
-    let timeouts = aws.base.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    let timeouts = aws
+        .base
+        .timeout_config()
+        .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
     let mut config = aws_sdk_cloudtrail::config::Builder::from(&aws.base)
         .credentials_provider(iam.session())
         .identity_cache(IdentityCache::lazy().buffer_time(REFRESH_BEFORE).build())
@@ -106,7 +122,9 @@ fn client(aws: &Aws, iam: &Iam, retries: &Retries) -> Client {
         .retry_partition(retries.partition.clone())
         .retry_classifier(retries.classifier(Lost::default()))
         .http_client(retries.paced(&aws.base, None))
-        .interceptor(Trace { account: Some(iam.account) });
+        .interceptor(Trace {
+            account: Some(iam.account),
+        });
     config.set_region(home(&iam.partition).or_else(|| aws.base.region().cloned()));
     Client::from_conf(config.build())
 }
@@ -136,9 +154,12 @@ impl Look<'_> {
 
     async fn by_name(&self, question: &Question, name: &str) -> Result<History, AwsError> {
         let call = self.iam.call(Operation::LookupEvents, Some(name));
-        let attribute =
-            LookupAttribute::builder().attribute_key(LookupAttributeKey::ResourceName).attribute_value(name);
-        let attribute = attribute.build().map_err(|error| call.because(error.to_string()))?;
+        let attribute = LookupAttribute::builder()
+            .attribute_key(LookupAttributeKey::ResourceName)
+            .attribute_value(name);
+        let attribute = attribute
+            .build()
+            .map_err(|error| call.because(error.to_string()))?;
         // Events have whole seconds.
         let start = question.since.map(Timestamp::as_second);
         let request = self.client.lookup_events().lookup_attributes(attribute);
@@ -146,24 +167,41 @@ impl Look<'_> {
         let (mut changes, mut token) = (Vec::new(), None);
         for _ in 0..PAGES {
             self.turns.lock().await.tick().await;
-            let page = request.clone().set_next_token(token).send().await.map_err(|error| call.failed(&error))?;
+            let page = request
+                .clone()
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| call.failed(&error))?;
             let told = page.events.unwrap_or_default();
-            let read = told
-                .iter()
-                .filter_map(|event| Event::change_of(&question.subject, event.cloud_trail_event()?, event.username()));
-            changes.extend(read.filter(|change| start.is_none_or(|start| self.is_after(change, start))));
+            let read = told.iter().filter_map(|event| {
+                Event::change_of(
+                    &question.subject,
+                    event.cloud_trail_event()?,
+                    event.username(),
+                )
+            });
+            changes.extend(
+                read.filter(|change| start.is_none_or(|start| self.is_after(change, start))),
+            );
             token = page.next_token;
             if token.is_none() {
                 break;
             }
         }
         changes.sort_by(|a, b| b.time.cmp(&a.time));
-        Ok(History { changes, is_cut: token.is_some() })
+        Ok(History {
+            changes,
+            is_cut: token.is_some(),
+        })
     }
 
     /// Whether it was done after the second `start`, or in it by somebody else.
     fn is_after(&self, change: &Event, start: i64) -> bool {
-        let time = change.time.parse::<Timestamp>().map_or(i64::MAX, Timestamp::as_second);
+        let time = change
+            .time
+            .parse::<Timestamp>()
+            .map_or(i64::MAX, Timestamp::as_second);
         time > start || time == start && change.user != self.own
     }
 }
@@ -177,7 +215,11 @@ impl Accounts {
         }
         let (role, session) = self.role_and_session(account);
         let name = role.rsplit('/').next().unwrap_or(&role);
-        format!("arn:{}:sts::{}:assumed-role/{name}/{session}", aws.partition(), account.id)
+        format!(
+            "arn:{}:sts::{}:assumed-role/{name}/{session}",
+            aws.partition(),
+            account.id
+        )
     }
 }
 
@@ -210,17 +252,26 @@ mod tests {
     }
 
     fn page(events: &[Value], token: Option<&str>) -> (u16, String) {
-        (200, json!({ "Events": events, "NextToken": token }).to_string())
+        (
+            200,
+            json!({ "Events": events, "NextToken": token }).to_string(),
+        )
     }
 
     async fn ask(fake: &Fake, questions: &[Question]) -> Vec<Result<History, AwsError>> {
-        fake.accounts().await.reading().changes(&account("222222222222"), questions).await
+        fake.accounts()
+            .await
+            .reading()
+            .changes(&account("222222222222"), questions)
+            .await
     }
 
     fn asked(fake: &Fake) -> Vec<String> {
         let log = fake.log();
         let looks = log.iter().filter(|asked| asked.operation == "LookupEvents");
-        looks.map(|asked| asked.get("LookupAttributes").to_owned()).collect()
+        looks
+            .map(|asked| asked.get("LookupAttributes").to_owned())
+            .collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,8 +281,14 @@ mod tests {
             _ => default(),
         });
         let start = tokio::time::Instant::now();
-        let history = ask(&fake, &[question(&["Vendor"])]).await.remove(0).unwrap();
-        assert_eq!((history.changes.len(), history.is_cut, asked(&fake).len()), (PAGES, true, PAGES));
+        let history = ask(&fake, &[question(&["Vendor"])])
+            .await
+            .remove(0)
+            .unwrap();
+        assert_eq!(
+            (history.changes.len(), history.is_cut, asked(&fake).len()),
+            (PAGES, true, PAGES)
+        );
         assert!(start.elapsed() >= PACE * 9, "two calls a second");
         assert_eq!(fake.log().last().unwrap().get("NextToken"), "more");
     }
@@ -254,8 +311,15 @@ mod tests {
             }
             _ => default(),
         });
-        let history = ask(&fake, &[question(&["Vendor"])]).await.remove(0).unwrap();
-        let told: Vec<&str> = history.changes.iter().map(|change| change.user.as_str()).collect();
+        let history = ask(&fake, &[question(&["Vendor"])])
+            .await
+            .remove(0)
+            .unwrap();
+        let told: Vec<&str> = history
+            .changes
+            .iter()
+            .map(|change| change.user.as_str())
+            .collect();
         assert_eq!(told, [own, "ann"], "the newest first");
     }
 
@@ -268,21 +332,38 @@ mod tests {
             "LookupEvents" => page(&[], None),
             _ => default(),
         });
-        let history = ask(&fake, &[question(&["first", "second", "third"])]).await.remove(0).unwrap();
+        let history = ask(&fake, &[question(&["first", "second", "third"])])
+            .await
+            .remove(0)
+            .unwrap();
         assert_eq!((history.changes.len(), asked(&fake).len()), (1, 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_the_first_failure_nothing_more_is_asked_in_the_account() {
-        for (status, code, calls) in
-            [(400, "AccessDeniedException", 1), (400, "ThrottlingException", 5), (501, "NotImplemented", 1)]
-        {
+        for (status, code, calls) in [
+            (400, "AccessDeniedException", 1),
+            (400, "ThrottlingException", 5),
+            (501, "NotImplemented", 1),
+        ] {
             let fake = Fake::new(move |asked| match asked.operation.as_str() {
-                "LookupEvents" => (status, json!({ "__type": code, "Message": "no" }).to_string()),
+                "LookupEvents" => (
+                    status,
+                    json!({ "__type": code, "Message": "no" }).to_string(),
+                ),
                 _ => default(),
             });
-            let answers = ask(&fake, &[question(&["a"]), question(&["b"]), question(&["c"])]).await;
-            assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.is(code))), "{answers:?}");
+            let answers = ask(
+                &fake,
+                &[question(&["a"]), question(&["b"]), question(&["c"])],
+            )
+            .await;
+            assert!(
+                answers
+                    .iter()
+                    .all(|answer| answer.as_ref().is_err_and(|error| error.is(code))),
+                "{answers:?}"
+            );
             assert_eq!(asked(&fake).len(), calls, "{code}");
         }
     }

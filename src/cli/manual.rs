@@ -22,10 +22,16 @@ pub fn man_pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn add(command: Command, pages: &mut Vec<(String, Vec<u8>)>) -> std::io::Result<()> {
-    let within: Vec<Command> = command.get_subcommands().filter(|one| !one.is_hide_set()).cloned().collect();
+    let within: Vec<Command> = command
+        .get_subcommands()
+        .filter(|one| !one.is_hide_set())
+        .cloned()
+        .collect();
     let page = Man::new(command);
     let mut text = Vec::new();
     page.render(&mut text)?;
     pages.push((page.get_filename(), text));
-    within.into_iter().try_for_each(|command| add(command, pages))
+    within
+        .into_iter()
+        .try_for_each(|command| add(command, pages))
 }

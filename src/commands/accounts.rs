@@ -11,7 +11,12 @@ use crate::org::AccountId;
 use crate::report::accounts::{self, AccountRow, Accounts, Targeting};
 
 /// Lists the accounts of the organization.
-pub async fn run(args: &ScopeArgs, format: Format, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+pub async fn run(
+    args: &ScopeArgs,
+    format: Format,
+    aws: aws::Settings,
+    console: &Console,
+) -> Result<Exit, Stop> {
     let survey = Survey::new(args, aws, console).await?;
     let accounts = Accounts::new(rows(&survey));
     let mut out = console.data();
@@ -38,6 +43,16 @@ fn rows(survey: &Survey) -> Vec<AccountRow> {
 }
 
 fn targeting(survey: &Survey, account: AccountId) -> Vec<Targeting> {
-    let targeted = survey.expansion.targeted_by.get(&account).into_iter().flatten();
-    targeted.map(|by| Targeting { role: by.role.to_string(), why: by.selector.to_string() }).collect()
+    let targeted = survey
+        .expansion
+        .targeted_by
+        .get(&account)
+        .into_iter()
+        .flatten();
+    targeted
+        .map(|by| Targeting {
+            role: by.role.to_string(),
+            why: by.selector.to_string(),
+        })
+        .collect()
 }

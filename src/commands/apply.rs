@@ -88,8 +88,27 @@ pub async fn run(
         What::Destroy => (Intent::Destroy, Extras::Remove),
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
-    let store = signals.unless_interrupted(Box::pin(ledger::open(&args.state, &survey, aws, Access::Write))).await?;
-    Run { what, scope, resume, survey: &survey, store: &store, args, console, signals, id: run_id() }.leased().await
+    let store = signals
+        .unless_interrupted(Box::pin(ledger::open(
+            &args.state,
+            &survey,
+            aws,
+            Access::Write,
+        )))
+        .await?;
+    Run {
+        what,
+        scope,
+        resume,
+        survey: &survey,
+        store: &store,
+        args,
+        console,
+        signals,
+        id: run_id(),
+    }
+    .leased()
+    .await
 }
 
 /// One run, from the lease to the report.
@@ -154,12 +173,21 @@ fn account_of(result: &ChangeResult) -> &str {
 impl Run<'_> {
     async fn leased(&self) -> Result<Exit, Stop> {
         let halt = &self.signals.halt;
-        let lease = ledger::lease(self.store, &self.args.lease, &self.id, self.survey, (halt, self.console)).await;
+        let lease = ledger::lease(
+            self.store,
+            &self.args.lease,
+            &self.id,
+            self.survey,
+            (halt, self.console),
+        )
+        .await;
         let lease = lease.map_err(|error| match error {
             LeaseError::Held { .. } => Stop::Ended {
                 exit: Exit::Refused,
                 message: format!("{error}; nothing was written"),
-                hint: Some("wait for it with --lock-timeout, or see `rolecall state unlock`".to_owned()),
+                hint: Some(
+                    "wait for it with --lock-timeout, or see `rolecall state unlock`".to_owned(),
+                ),
             },
             LeaseError::Halted => Stop::interrupted(),
             LeaseError::Store(error) => error.into(),
@@ -177,7 +205,8 @@ impl Run<'_> {
         if outcome.as_ref().is_ok_and(|ended| ended.in_flight) {
             lease.leave();
         } else if let Err(error) = lease.release().await {
-            self.console.error(&format!("{error}; the lease ends by itself"));
+            self.console
+                .error(&format!("{error}; the lease ends by itself"));
         }
         outcome.map(|ended| ended.exit)
     }
@@ -190,13 +219,27 @@ impl Run<'_> {
         let task = match prepared {
             Prepared::Write(task) => *task,
             Prepared::End(exit) => {
-                self.notify(&RunReport::new(self.id.clone(), Vec::new()), exit).await;
-                return Ok(Ended { exit, in_flight: false });
+                self.notify(&RunReport::new(self.id.clone(), Vec::new()), exit)
+                    .await;
+                return Ok(Ended {
+                    exit,
+                    in_flight: false,
+                });
             }
         };
         let Written { report, in_flight } = self.write(&task).await?;
-        let exit = self.halted().unwrap_or_else(|| ending(&report)).and(plan::reading(&task.plan));
-        self.report(&report, if exit == Exit::Done { Extent::Whole } else { Extent::Part });
+        let exit = self
+            .halted()
+            .unwrap_or_else(|| ending(&report))
+            .and(plan::reading(&task.plan));
+        self.report(
+            &report,
+            if exit == Exit::Done {
+                Extent::Whole
+            } else {
+                Extent::Part
+            },
+        );
         self.notify(&report, exit).await;
         Ok(Ended { exit, in_flight })
     }
@@ -205,21 +248,37 @@ impl Run<'_> {
     fn halted_early(&self) -> Stop {
         match self.signals.halt.why() {
             None | Some(Why::Interrupted) => Stop::interrupted(),
-            Some(why @ (Why::Lease | Why::Record(_))) => {
-                Stop::Ended { exit: Exit::Partial, message: format!("the run {why}; nothing was written"), hint: None }
-            }
+            Some(why @ (Why::Lease | Why::Record(_))) => Stop::Ended {
+                exit: Exit::Partial,
+                message: format!("the run {why}; nothing was written"),
+                hint: None,
+            },
         }
     }
 
     async fn notify(&self, report: &RunReport, ending: Exit) {
-        let Self { args, survey, console, .. } = self;
+        let Self {
+            args,
+            survey,
+            console,
+            ..
+        } = self;
         let command = self.command();
-        notify::post(&args.notify, (&command, ending), survey, |run| run.applied(report), console).await;
+        notify::post(
+            &args.notify,
+            (&command, ending),
+            survey,
+            |run| run.applied(report),
+            console,
+        )
+        .await;
     }
 
     /// Plans, shows, and asks.
     async fn prepare(&self) -> Result<Prepared, Stop> {
-        let Self { survey, console, .. } = self;
+        let Self {
+            survey, console, ..
+        } = self;
         let earlier = match self.resume {
             Resume::No => None,
             Resume::Last => Some(resume::last(self.store, &survey.expansion.desired.digest).await?),
@@ -234,7 +293,9 @@ impl Run<'_> {
                 plan
             }
             What::Rollback(run) => rollback::plan(survey, self.store, run).await?,
-            What::Desired | What::Destroy => planning::plan(survey, at_once, Some(self.store), console).await?,
+            What::Desired | What::Destroy => {
+                planning::plan(survey, at_once, Some(self.store), console).await?
+            }
         };
         if let (Some(earlier), What::Desired) = (&earlier, self.what) {
             earlier.say(&plan, console);
@@ -275,7 +336,11 @@ impl Run<'_> {
             approve(Approval::new(self.args), &plan, console).await?;
         }
         let finished = earlier.map(|earlier| earlier.finished).unwrap_or_default();
-        Ok(Prepared::Write(Box::new(Task { plan, left, finished })))
+        Ok(Prepared::Write(Box::new(Task {
+            plan,
+            left,
+            finished,
+        })))
     }
 
     /// The saved plan, as far as a plan made now makes the same changes; and what is reported of the rest.
@@ -286,13 +351,20 @@ impl Run<'_> {
         finished: Option<&BTreeSet<String>>,
     ) -> Result<(Plan, Vec<ChangeResult>), Stop> {
         let claimed = saved.load(self.survey)?;
-        let beside = planning::plan_beside(self.survey, at_once, Some(self.store), Some(&claimed), self.console);
+        let beside = planning::plan_beside(
+            self.survey,
+            at_once,
+            Some(self.store),
+            Some(&claimed),
+            self.console,
+        );
         let (fresh, standings) = beside.await?;
         let nothing = BTreeSet::new();
         match planned::reproduce(&claimed, fresh, &standings, finished.unwrap_or(&nothing)) {
             Ok(Reproduced { plan, left }) => {
                 let changes = claimed.accounts.iter().flat_map(|part| &part.changes);
-                let left = changes.filter_map(|change| Some(result_of(change, left.get(&change.address)?)));
+                let left = changes
+                    .filter_map(|change| Some(result_of(change, left.get(&change.address)?)));
                 Ok((plan, left.collect()))
             }
             Err(differs) => {
@@ -340,20 +412,40 @@ impl Run<'_> {
 
     /// The waves of the rollout, over the accounts that were read.
     fn waves(&self, plan: &Plan) -> Vec<Wave> {
-        let read = plan.accounts.iter().filter(|part| part.status == Status::Read).map(|part| part.id).collect();
-        let waves = self.survey.config.rollout().resolve(&read, &self.survey.organization);
-        waves.into_iter().map(|(title, accounts)| Wave { title, accounts }).collect()
+        let read = plan
+            .accounts
+            .iter()
+            .filter(|part| part.status == Status::Read)
+            .map(|part| part.id)
+            .collect();
+        let waves = self
+            .survey
+            .config
+            .rollout()
+            .resolve(&read, &self.survey.organization);
+        waves
+            .into_iter()
+            .map(|(title, accounts)| Wave { title, accounts })
+            .collect()
     }
 
     /// Writes, for as long as nothing ends it.
     async fn write(&self, task: &Task) -> Result<Written, Stop> {
-        let Self { survey, console, .. } = self;
+        let Self {
+            survey, console, ..
+        } = self;
         let Task { plan, finished, .. } = task;
         let command = self.command();
         let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, &command));
         let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
         let rollout = survey.config.rollout();
-        let parallelism = self.args.scope.parallelism.map(usize::from).or(rollout.parallelism).unwrap_or(APPLY_AT_ONCE);
+        let parallelism = self
+            .args
+            .scope
+            .parallelism
+            .map(usize::from)
+            .or(rollout.parallelism)
+            .unwrap_or(APPLY_AT_ONCE);
         let settings = execute::Settings {
             run: self.id.clone(),
             partition: survey.settings.partition.clone(),
@@ -394,7 +486,10 @@ impl Run<'_> {
                 if let Err(error) = self.kept(ledger.finish(&report)).await {
                     self.signals.halt.stop(Why::Record(error));
                 }
-                Written { report, in_flight: false }
+                Written {
+                    report,
+                    in_flight: false,
+                }
             }
             None => self.given_up(task, &ledger).await,
         };
@@ -407,17 +502,26 @@ impl Run<'_> {
         let (report, in_flight) = ledger.given_up(&task.plan);
         let report = task.whole(report);
         for step in &in_flight {
-            self.console.error(&format!("{step} was not answered; it may have been done"));
+            self.console
+                .error(&format!("{step} was not answered; it may have been done"));
         }
-        self.console.error("interrupted: the run is given up before its end");
-        self.console.hint("apply again; it reads what was done and finishes the rest");
+        self.console
+            .error("interrupted: the run is given up before its end");
+        self.console
+            .hint("apply again; it reads what was done and finishes the rest");
         // Why it is not is said where it fails.
         _ = self.kept(ledger.flush()).await;
-        Written { report, in_flight: true }
+        Written {
+            report,
+            in_flight: true,
+        }
     }
 
     /// Waits until something is recorded, for as long as there is time after a signal.
-    async fn kept(&self, record: impl Future<Output = Result<(), StoreError>>) -> Result<(), String> {
+    async fn kept(
+        &self,
+        record: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<(), String> {
         tokio::select! {
             kept = record => kept.map_err(|error| error.to_string()),
             () = self.signals.record_is_late() => {
@@ -443,7 +547,8 @@ impl Run<'_> {
             return Some(Exit::Interrupted);
         }
         self.console.error(&format!("the run {why}"));
-        self.console.hint("see what it did with `rolecall state history`, then apply again");
+        self.console
+            .hint("see what it did with `rolecall state history`, then apply again");
         Some(Exit::Partial)
     }
 
@@ -451,9 +556,14 @@ impl Run<'_> {
     fn report(&self, run: &RunReport, extent: Extent) {
         if let Err(unread) = self.try_report(run, extent) {
             let id = &self.id;
-            self.console.warn(&format!("the report could not be written: {}", Stop::from(unread).why()));
+            self.console.warn(&format!(
+                "the report could not be written: {}",
+                Stop::from(unread).why()
+            ));
             if !run.results.is_empty() {
-                self.console.hint(&format!("`rolecall state history {id}` shows what the run did"));
+                self.console.hint(&format!(
+                    "`rolecall state history {id}` shows what the run did"
+                ));
             }
         }
     }
@@ -475,9 +585,17 @@ fn result_of(change: &Change, left: &Left) -> ChangeResult {
         Left::Stale(why) => (Outcome::Stale, Some(why.clone())),
         Left::Unreadable(why) => (Outcome::Failed, Some(why.clone())),
         Left::Finished => (Outcome::Done, None),
-        Left::Waits(on) => (Outcome::NotReached, Some(format!("waits for {on}, which is not done"))),
+        Left::Waits(on) => (
+            Outcome::NotReached,
+            Some(format!("waits for {on}, which is not done")),
+        ),
     };
-    ChangeResult { address: change.address.clone(), action: change.action, outcome, error }
+    ChangeResult {
+        address: change.address.clone(),
+        action: change.action,
+        outcome,
+        error,
+    }
 }
 
 /// Says what speaks against the plan. A fresh plan has shown each finding already, so there the codes are enough.
@@ -487,8 +605,14 @@ fn refusal(plan: &Plan, survey: &Survey, what: What<'_>) -> Option<String> {
     for stop in &stops {
         *codes.entry(&stop.code).or_default() += 1;
     }
-    let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{code} ({n})")).collect();
-    let mut text = format!("the plan is refused, nothing was written: {}", codes.join(", "));
+    let codes: Vec<String> = codes
+        .iter()
+        .map(|(code, n)| format!("{code} ({n})"))
+        .collect();
+    let mut text = format!(
+        "the plan is refused, nothing was written: {}",
+        codes.join(", ")
+    );
     if matches!(what, What::Saved(_)) {
         for stop in &stops {
             text += "\n  ";
@@ -502,18 +626,27 @@ fn refusal(plan: &Plan, survey: &Survey, what: What<'_>) -> Option<String> {
 
 /// Asks the person at the terminal. Nothing but `yes` is yes.
 async fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(), Stop> {
-    let refused =
-        |message: &str| Err(Stop::with_hint(message, "nothing was written; --auto-approve applies without asking"));
+    let refused = |message: &str| {
+        Err(Stop::with_hint(
+            message,
+            "nothing was written; --auto-approve applies without asking",
+        ))
+    };
     match approval {
         Approval::Given => return Ok(()),
-        Approval::Nobody => return refused("apply needs approval, and --no-input forbids to ask for it"),
+        Approval::Nobody => {
+            return refused("apply needs approval, and --no-input forbids to ask for it");
+        }
         Approval::Ask if !io::stdin().is_terminal() => {
             return refused("apply needs approval, and there is no terminal to ask for it");
         }
         Approval::Ask => {}
     }
     let steps = plan.summary.steps;
-    _ = write!(io::stderr(), "\nApply these {steps} steps? Only `yes` is yes: ");
+    _ = write!(
+        io::stderr(),
+        "\nApply these {steps} steps? Only `yes` is yes: "
+    );
     _ = io::stderr().flush();
     let answer = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
@@ -530,11 +663,17 @@ async fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(
 /// The time, so that ids sort by it, and chance: runs of one moment on two machines are two.
 fn run_id() -> String {
     let (_, chance, ..) = uuid::Uuid::new_v4().as_fields();
-    format!("{}-{chance:04x}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ"))
+    format!(
+        "{}-{chance:04x}",
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ")
+    )
 }
 
 fn accounts_with_steps(plan: &Plan) -> usize {
-    plan.accounts.iter().filter(|part| part.changes.iter().any(|change| !change.steps.is_empty())).count()
+    plan.accounts
+        .iter()
+        .filter(|part| part.changes.iter().any(|change| !change.steps.is_empty()))
+        .count()
 }
 
 fn ending(run: &RunReport) -> Exit {
@@ -542,7 +681,11 @@ fn ending(run: &RunReport) -> Exit {
     if summary.failed > 0 || summary.not_reached > 0 && summary.stale == 0 {
         Exit::Partial
     } else if summary.stale > 0 {
-        if summary.done > 0 { Exit::Partial } else { Exit::Refused }
+        if summary.done > 0 {
+            Exit::Partial
+        } else {
+            Exit::Refused
+        }
     } else {
         Exit::Done
     }
@@ -563,7 +706,10 @@ mod tests {
                 run_id()
             })
             .collect();
-        assert!(ids.is_sorted() && ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
+        assert!(
+            ids.is_sorted() && ids[0] != ids[1] && ids[1] != ids[2],
+            "{ids:?}"
+        );
         assert_eq!(ids[0].len(), "20270102T030405.678Z-1a2b".len(), "{ids:?}");
     }
 }

@@ -38,38 +38,73 @@ impl Callers {
         let mut granted: BTreeMap<String, BTreeSet<Caller>> = BTreeMap::new();
         for (id, account) in &survey.expansion.desired.accounts {
             for grant in account.grants.values() {
-                let caller = Caller { account: *id, principal: grant.principal.clone() };
+                let caller = Caller {
+                    account: *id,
+                    principal: grant.principal.clone(),
+                };
                 for role in &grant.roles {
-                    granted.entry(pathless(role)).or_default().insert(caller.clone());
+                    granted
+                        .entry(pathless(role))
+                        .or_default()
+                        .insert(caller.clone());
                 }
             }
         }
-        Self { probing: survey.accounts.probing(), granted, read: Mutex::default() }
+        Self {
+            probing: survey.accounts.probing(),
+            granted,
+            read: Mutex::default(),
+        }
     }
 
     /// What the own side of each of them says about assuming the role.
     pub async fn check(&self, setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
         let mut callers = caller::named(setting, subject);
-        callers.extend(self.granted.get(&pathless(&subject.live.arn)).into_iter().flatten().cloned());
+        callers.extend(
+            self.granted
+                .get(&pathless(&subject.live.arn))
+                .into_iter()
+                .flatten()
+                .cloned(),
+        );
         let mut checks = Vec::new();
         for caller in callers {
-            let Some(account) = setting.organization.accounts.get(&caller.account) else { continue };
+            let Some(account) = setting.organization.accounts.get(&caller.account) else {
+                continue;
+            };
             let cell = {
                 let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::clone(read.entry(caller.clone()).or_default())
             };
             let found = cell.get_or_init(|| self.holder(account, &caller)).await;
-            checks.push(caller::check(setting, subject, &caller, found.as_ref().map(Option::as_ref)));
+            checks.push(caller::check(
+                setting,
+                subject,
+                &caller,
+                found.as_ref().map(Option::as_ref),
+            ));
         }
         checks
     }
 
     async fn holder(&self, account: &Account, caller: &Caller) -> Result<Option<Holder>, AwsError> {
-        let Some(holding) = self.probing.principal(account, &caller.principal).await? else { return Ok(None) };
-        let Holding { arn, inline, attached, boundary, tags } = holding;
+        let Some(holding) = self.probing.principal(account, &caller.principal).await? else {
+            return Ok(None);
+        };
+        let Holding {
+            arn,
+            inline,
+            attached,
+            boundary,
+            tags,
+        } = holding;
         let document = async |arn: &PolicyArn| self.probing.policy_document(account, arn).await;
         let identity = identity(inline, &attached, boundary.as_ref(), document).await?;
-        Ok(Some(Holder { arn, identity, tags }))
+        Ok(Some(Holder {
+            arn,
+            identity,
+            tags,
+        }))
     }
 }
 

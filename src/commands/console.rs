@@ -39,11 +39,24 @@ impl Console {
             cli::ColorChoice::Never => style::ColorChoice::Never,
         };
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let verbosity = if output.verbose > 0 { Verbosity::Verbose } else { Verbosity::Normal };
-        let style =
-            |terminal: bool| Style { verbosity, width: width(terminal), ..Style::new(choice, terminal, no_color) };
+        let verbosity = if output.verbose > 0 {
+            Verbosity::Verbose
+        } else {
+            Verbosity::Normal
+        };
+        let style = |terminal: bool| Style {
+            verbosity,
+            width: width(terminal),
+            ..Style::new(choice, terminal, no_color)
+        };
         let terminal = io::stderr().is_terminal();
-        Self { out: style(io::stdout().is_terminal()), err: style(terminal), terminal, quiet: output.quiet, discretion }
+        Self {
+            out: style(io::stdout().is_terminal()),
+            err: style(terminal),
+            terminal,
+            quiet: output.quiet,
+            discretion,
+        }
     }
 
     /// From here on these never leave the program: not in text, not in JSON, not in a log.
@@ -75,8 +88,12 @@ impl Console {
 
     /// Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
     pub fn progress(&self) -> Progress {
-        let plain = std::env::var_os("CI").is_some() || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Progress::new(Mode::choose(self.terminal, self.quiet, plain), Box::new(self.stderr()))
+        let plain = std::env::var_os("CI").is_some()
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Progress::new(
+            Mode::choose(self.terminal, self.quiet, plain),
+            Box::new(self.stderr()),
+        )
     }
 
     fn stderr(&self) -> Discreet<io::Stderr> {
@@ -97,7 +114,10 @@ impl Console {
 
     /// Says what did not work and changes nothing about the end of the run. It is said even when quiet: nothing else tells.
     pub fn warn(&self, message: &str) {
-        self.tell(&format!("{}: {message}", self.err.paint(Tone::Changed, "warning")));
+        self.tell(&format!(
+            "{}: {message}",
+            self.err.paint(Tone::Changed, "warning")
+        ));
     }
 
     /// Does `act`; where that takes long, says from time to time what is waited for.
@@ -114,12 +134,18 @@ impl Console {
 
     /// Says what went wrong.
     pub fn error(&self, message: &str) {
-        self.tell(&format!("{}: {message}", self.err.paint(Tone::Alarm, "error")));
+        self.tell(&format!(
+            "{}: {message}",
+            self.err.paint(Tone::Alarm, "error")
+        ));
     }
 
     /// Says how to mend it.
     pub fn hint(&self, hint: &str) {
-        self.tell(&format!("{}: {hint}", self.err.paint(Tone::Adopted, "hint")));
+        self.tell(&format!(
+            "{}: {hint}",
+            self.err.paint(Tone::Adopted, "hint")
+        ));
     }
 
     /// Shows warnings about the desired state.
@@ -131,7 +157,11 @@ impl Console {
 
     /// Whether the diagnostics of the desired state are colored.
     pub fn color(&self) -> Color {
-        if self.err.is_colored() { Color::Styled } else { Color::Plain }
+        if self.err.is_colored() {
+            Color::Styled
+        } else {
+            Color::Plain
+        }
     }
 
     /// Says why a command ended early, and how that ends the run.
@@ -139,10 +169,18 @@ impl Console {
         match stop {
             Stop::Desired(problems) => {
                 self.tell(&format!("{}\n", problems.render(self.color()).trim_end()));
-                self.error(&format!("{}; nothing was written", count(problems.errors(), "problem")));
+                self.error(&format!(
+                    "{}; nothing was written",
+                    count(problems.errors(), "problem")
+                ));
             }
             Stop::Aws(error) => self.error(&error.to_string()),
-            Stop::Other { message, hint } | Stop::Ended { exit: _, message, hint } => {
+            Stop::Other { message, hint }
+            | Stop::Ended {
+                exit: _,
+                message,
+                hint,
+            } => {
                 self.error(message);
                 if let Some(hint) = hint {
                     self.hint(hint);
@@ -173,7 +211,9 @@ pub fn start_logging(output: &Output, discretion: &Discretion) -> Telemetry {
     };
     let logs = match output.log_format {
         LogFormat::Json => Logs::Json,
-        LogFormat::Text if Console::new(output, discretion.clone()).err.is_colored() => Logs::Colored,
+        LogFormat::Text if Console::new(output, discretion.clone()).err.is_colored() => {
+            Logs::Colored
+        }
         LogFormat::Text => Logs::Plain,
     };
     Telemetry::start(logs, filter, discretion)

@@ -37,8 +37,16 @@ pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Res
     let drift = look(args, &mut survey, &aws, None, console).await?;
     let saved = args.metrics_file.as_ref().map_or(Ok(()), |path| {
         let ended_at = jiff::Timestamp::now().as_second();
-        let rounds = Rounds { done: 1, failed: 0, ended_at, took: start.elapsed().as_secs_f64() };
-        save_metrics(path, &report::metrics::text(&survey.settings.name, Some(&drift), rounds))
+        let rounds = Rounds {
+            done: 1,
+            failed: 0,
+            ended_at,
+            took: start.elapsed().as_secs_f64(),
+        };
+        save_metrics(
+            path,
+            &report::metrics::text(&survey.settings.name, Some(&drift), rounds),
+        )
     });
     // Metrics that cannot be written keep nobody from reading what drifted.
     tell(args, &drift, Seen::First, &survey, console).await?;
@@ -55,26 +63,61 @@ pub async fn look(
 ) -> Result<Drift, Stop> {
     // A resource that lost its mark by hand is drift. A plan leaves it alone unless adoption is allowed.
     survey.settings.allow.insert("adopt".to_owned());
-    survey.settings.unmanaged = if args.unmanaged { Unmanaged::Listed } else { Unmanaged::Left };
+    survey.settings.unmanaged = if args.unmanaged {
+        Unmanaged::Listed
+    } else {
+        Unmanaged::Left
+    };
     let state = ledger::open(&args.state, survey, aws.clone(), Access::Read).await?;
-    let mut plan = planning::plan(survey, args.scope.parallelism.map(usize::from), Some(&state), console).await?;
+    let mut plan = planning::plan(
+        survey,
+        args.scope.parallelism.map(usize::from),
+        Some(&state),
+        console,
+    )
+    .await?;
     let findings = std::mem::take(&mut plan.findings);
-    for part in plan.accounts.iter_mut().filter(|part| drift::may_overlook(part, &findings)) {
+    for part in plan
+        .accounts
+        .iter_mut()
+        .filter(|part| drift::may_overlook(part, &findings))
+    {
         let record = state.account(part.id).await?.resources;
-        let remembered = record.into_iter().map(|(address, record)| (address, record.converged)).collect();
-        part.changes.extend(drift::overlooked(part, &findings, &remembered));
+        let remembered = record
+            .into_iter()
+            .map(|(address, record)| (address, record.converged))
+            .collect();
+        part.changes
+            .extend(drift::overlooked(part, &findings, &remembered));
     }
-    let scope = if args.scope.account.is_empty() && args.scope.role.is_empty() { Scope::Whole } else { Scope::Part };
+    let scope = if args.scope.account.is_empty() && args.scope.role.is_empty() {
+        Scope::Whole
+    } else {
+        Scope::Part
+    };
     let plan = plan.with_findings(findings);
     let mut drift = drift::judge(plan, survey.config.accepts(), survey.settings.today, scope);
     if args.who {
-        drift.who = who::ask(&drift, before, (survey, &state), args.scope.parallelism, console).await?;
+        drift.who = who::ask(
+            &drift,
+            before,
+            (survey, &state),
+            args.scope.parallelism,
+            console,
+        )
+        .await?;
     }
     Ok(drift)
 }
 
 /// Prints a drift, and tells the webhook: once, or while watching when it is another than before.
-pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
+pub async fn tell(
+    args: &DriftArgs,
+    drift: &Drift,
+    seen: Seen,
+    survey: &Survey,
+    console: &Console,
+) -> Result<(), Stop> {
     // Who closed standard output did not close the webhook.
     let printed = print(args, drift, seen, survey, console);
     let is_news = match seen {
@@ -84,19 +127,36 @@ pub async fn tell(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, 
     };
     if is_news {
         let ending = printed.as_ref().map_or_else(Stop::exit, |()| ending(drift));
-        notify::post(&args.notify, ("drift", ending), survey, |run| run.drift(drift), console).await;
+        notify::post(
+            &args.notify,
+            ("drift", ending),
+            survey,
+            |run| run.drift(drift),
+            console,
+        )
+        .await;
     }
     printed
 }
 
-fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: &Console) -> Result<(), Stop> {
+fn print(
+    args: &DriftArgs,
+    drift: &Drift,
+    seen: Seen,
+    survey: &Survey,
+    console: &Console,
+) -> Result<(), Stop> {
     // Each form but text masks what it shows where it makes it.
     let mut out = console.bare();
     match args.format {
         PlanFormat::Text | PlanFormat::Markdown | PlanFormat::Html if seen == Seen::Same => {}
         PlanFormat::Markdown => report::markdown::drift(drift, &survey.settings.secrets, &mut out)?,
         PlanFormat::Html => {
-            let trusts = crate::plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
+            let trusts = crate::plan::trusts(
+                &survey.settings,
+                &survey.expansion.desired,
+                &survey.organization,
+            );
             report::html::drift(drift, &trusts, &survey.settings.secrets, &mut out)?;
         }
         PlanFormat::Text => {
@@ -115,12 +175,20 @@ fn print(args: &DriftArgs, drift: &Drift, seen: Seen, survey: &Survey, console: 
 
 /// Drift is 2; what only the file changed is pending, and no drift.
 pub fn ending(drift: &Drift) -> Exit {
-    let drifted = if drift.summary.drifted() > 0 { Exit::Changes } else { Exit::Done };
+    let drifted = if drift.summary.drifted() > 0 {
+        Exit::Changes
+    } else {
+        Exit::Done
+    };
     drifted.and(plan::reading(&drift.plan))
 }
 
 /// Writes the metrics for any user to read: `node_exporter` is another one.
 pub fn save_metrics(path: &Path, text: &str) -> Result<(), Stop> {
-    files::write(path, text.as_bytes(), 0o644)
-        .map_err(|error| Stop::because(format!("cannot write the metrics to `{}`: {error}", path.display())))
+    files::write(path, text.as_bytes(), 0o644).map_err(|error| {
+        Stop::because(format!(
+            "cannot write the metrics to `{}`: {error}",
+            path.display()
+        ))
+    })
 }

@@ -18,38 +18,62 @@ use crate::plan::{self, Change, Memory, Plan, Records, Since, Status};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 use crate::store::{
-    Access, AccountRecord, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin, ResourceRecord, RunHeader,
-    RunLog, Store, StoreError, Waiting,
+    Access, AccountRecord, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin,
+    ResourceRecord, RunHeader, RunLog, Store, StoreError, Waiting,
 };
 
 /// Account records written at once.
 const AT_ONCE: usize = 16;
 
 /// Opens the state of the directory that `survey` is of.
-pub async fn open(args: &StateArgs, survey: &Survey, aws: aws::Settings, access: Access) -> Result<Store, Stop> {
-    let identity = Identity { organization: survey.organization.id.clone(), name: survey.settings.name.clone() };
+pub async fn open(
+    args: &StateArgs,
+    survey: &Survey,
+    aws: aws::Settings,
+    access: Access,
+) -> Result<Store, Stop> {
+    let identity = Identity {
+        organization: survey.organization.id.clone(),
+        name: survey.settings.name.clone(),
+    };
     let directory: &Path = survey.config.directory();
     let store = Store::open(state::place(args, directory, aws).await?, identity, access).await?;
     Ok(store.hiding(&survey.settings.secrets))
 }
 
 /// What is remembered of an account.
-pub async fn memory(store: &Store, account: AccountId, records: Records) -> Result<Memory, StoreError> {
+pub async fn memory(
+    store: &Store,
+    account: AccountId,
+    records: Records,
+) -> Result<Memory, StoreError> {
     let since = match store.origin() {
         Origin::New => Since::Now,
         Origin::Found => Since::Before,
     };
     let record = store.account(account).await?;
-    let resources = record.resources.into_iter().map(|(address, resource)| (address, resource.converged));
-    Ok(Memory { salt: store.salt().to_owned(), resources: resources.collect(), since, records })
+    let resources = record
+        .resources
+        .into_iter()
+        .map(|(address, resource)| (address, resource.converged));
+    Ok(Memory {
+        salt: store.salt().to_owned(),
+        resources: resources.collect(),
+        since,
+        records,
+    })
 }
 
 /// The ARNs of roles on record by their unique ids.
 pub async fn names(store: &Store) -> Result<BTreeMap<String, String>, StoreError> {
     let records = stream::iter(store.accounts().await?).map(|account| store.account(account));
     let records: Vec<AccountRecord> = records.buffered(AT_ONCE).try_collect().await?;
-    let resources = records.into_iter().flat_map(|record| record.resources.into_values());
-    Ok(resources.filter_map(|resource| Some((resource.converged.unique_id?, resource.converged.arn?))).collect())
+    let resources = records
+        .into_iter()
+        .flat_map(|record| record.resources.into_values());
+    Ok(resources
+        .filter_map(|resource| Some((resource.converged.unique_id?, resource.converged.arn?)))
+        .collect())
 }
 
 /// Takes the lease on a state for a run, or says who holds it.
@@ -61,13 +85,24 @@ pub async fn lease(
     (halt, console): (&Halt, &Console),
 ) -> Result<Lease, LeaseError> {
     let settings = LeaseSettings {
-        holder: survey.settings.secrets.mask(&survey.organization.caller.arn),
+        holder: survey
+            .settings
+            .secrets
+            .mask(&survey.organization.caller.arn),
         host: host(),
         run: run.to_owned(),
         ttl: args.lease,
         lock_timeout: args.lock_timeout,
     };
-    store.lease(settings, Waiting { tell: &|wait| console.say(&wait.to_string()), halt }).await
+    store
+        .lease(
+            settings,
+            Waiting {
+                tell: &|wait| console.say(&wait.to_string()),
+                halt,
+            },
+        )
+        .await
 }
 
 fn host() -> String {
@@ -95,10 +130,19 @@ struct SoFar {
 
 impl Ledger {
     /// Begins the record of a run, and takes note of what its plan found to be as desired.
-    pub async fn begin(store: &Store, plan: &Plan, survey: &Survey, run: &str, command: &str) -> Result<Self, Stop> {
+    pub async fn begin(
+        store: &Store,
+        plan: &Plan,
+        survey: &Survey,
+        run: &str,
+        command: &str,
+    ) -> Result<Self, Stop> {
         let header = RunHeader {
             run: run.to_owned(),
-            who: survey.settings.secrets.mask(&survey.organization.caller.arn),
+            who: survey
+                .settings
+                .secrets
+                .mask(&survey.organization.caller.arn),
             host: host(),
             started_at: now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -108,33 +152,64 @@ impl Ledger {
         };
         let log = store.begin(&header).await?;
         let secrets = &survey.settings.secrets;
-        let unreadable = plan.accounts.iter().filter(|part| part.status == Status::Unreadable);
+        let unreadable = plan
+            .accounts
+            .iter()
+            .filter(|part| part.status == Status::Unreadable);
         for part in unreadable {
-            let error = part.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            log.note(Entry::Unreadable { account: part.id, error: secrets.mask(&error) });
+            let error = part
+                .error
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            log.note(Entry::Unreadable {
+                account: part.id,
+                error: secrets.mask(&error),
+            });
         }
         Self::note(store, plan, run).await?;
         let (store, run) = (store.clone(), run.to_owned());
-        Ok(Self { store, log, run, secrets: secrets.clone(), so_far: Mutex::default() })
+        Ok(Self {
+            store,
+            log,
+            run,
+            secrets: secrets.clone(),
+            so_far: Mutex::default(),
+        })
     }
 
     /// Takes note of what a plan found to be as desired, or gone.
     pub async fn note(store: &Store, plan: &Plan, run: &str) -> Result<(), Stop> {
-        let parts = plan.accounts.iter().filter(|part| !part.seen.is_empty() || !part.gone.is_empty());
+        let parts = plan
+            .accounts
+            .iter()
+            .filter(|part| !part.seen.is_empty() || !part.gone.is_empty());
         let notes = parts.map(|part| async move {
             let mut record = store.account(part.id).await?;
-            record.resources.retain(|address, _| !part.gone.contains(address));
-            let seen = part.seen.iter().map(|(address, seen)| (address.clone(), resource(seen.clone(), run)));
+            record
+                .resources
+                .retain(|address, _| !part.gone.contains(address));
+            let seen = part
+                .seen
+                .iter()
+                .map(|(address, seen)| (address.clone(), resource(seen.clone(), run)));
             record.resources.extend(seen);
             store.put_account(&record).await
         });
-        stream::iter(notes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        stream::iter(notes.collect::<Vec<_>>())
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await?;
         Ok(())
     }
 
     /// Ends the record.
     pub async fn finish(&self, run: &RunReport) -> Result<(), StoreError> {
-        self.log.append(Entry::RunFinished { summary: run.summary }).await?;
+        self.log
+            .append(Entry::RunFinished {
+                summary: run.summary,
+            })
+            .await?;
         self.log.clone().close().await
     }
 
@@ -148,7 +223,11 @@ impl Ledger {
     /// The record gets no end: what was in flight may have been done.
     pub fn given_up(&self, plan: &Plan) -> (RunReport, Vec<String>) {
         let so_far = self.so_far();
-        let changes = plan.accounts.iter().flat_map(|part| &part.changes).filter(|change| !change.steps.is_empty());
+        let changes = plan
+            .accounts
+            .iter()
+            .flat_map(|part| &part.changes)
+            .filter(|change| !change.steps.is_empty());
         let results = changes.map(|change| {
             let open = || {
                 let error = match so_far.in_flight.get(&change.address) {
@@ -165,7 +244,10 @@ impl Ledger {
             so_far.ended.get(&change.address).cloned().unwrap_or_else(open)
         });
         let report = RunReport::new(self.run.clone(), results.collect());
-        let in_flight = so_far.in_flight.iter().map(|(address, (_, op))| format!("{op} of {address}"));
+        let in_flight = so_far
+            .in_flight
+            .iter()
+            .map(|(address, (_, op))| format!("{op} of {address}"));
         (report, in_flight.collect())
     }
 
@@ -182,11 +264,20 @@ impl Ledger {
         plan::remember(address, live, self.store.salt(), &self.secrets)
     }
 
-    async fn keep(&self, account: AccountId, done: &[&str], live: &LiveAccount) -> Result<(), StoreError> {
+    async fn keep(
+        &self,
+        account: AccountId,
+        done: &[&str],
+        live: &LiveAccount,
+    ) -> Result<(), StoreError> {
         let mut record = self.store.account(account).await?;
         for address in done {
             match self.remember(address, live) {
-                Some(converged) => _ = record.resources.insert((*address).to_owned(), resource(converged, &self.run)),
+                Some(converged) => {
+                    _ = record
+                        .resources
+                        .insert((*address).to_owned(), resource(converged, &self.run))
+                }
                 None => _ = record.resources.remove(*address),
             }
         }
@@ -195,19 +286,34 @@ impl Ledger {
 }
 
 fn resource(converged: plan::Converged, run: &str) -> ResourceRecord {
-    ResourceRecord { converged_at: now(), run: run.to_owned(), converged }
+    ResourceRecord {
+        converged_at: now(),
+        run: run.to_owned(),
+        converged,
+    }
 }
 
 fn now() -> String {
-    jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_default().to_string()
+    jiff::Timestamp::now()
+        .round(jiff::Unit::Millisecond)
+        .unwrap_or_default()
+        .to_string()
 }
 
 impl Journal for Ledger {
-    async fn found(&self, _: AccountId, changes: &[&Change], live: &LiveAccount) -> Result<(), String> {
+    async fn found(
+        &self,
+        _: AccountId,
+        changes: &[&Change],
+        live: &LiveAccount,
+    ) -> Result<(), String> {
         let entries = changes.iter().map(|change| Entry::ChangeStarted {
             address: change.address.clone(),
             action: change.action,
-            before: self.remember(&change.address, live).map(|found| found.values).unwrap_or_default(),
+            before: self
+                .remember(&change.address, live)
+                .map(|found| found.values)
+                .unwrap_or_default(),
             expected: change.expected.clone(),
             details: change.details,
             steps: change.steps.len(),
@@ -216,17 +322,38 @@ impl Journal for Ledger {
         kept.map(drop).map_err(|error| error.to_string())
     }
 
-    fn step(&self, address: &str, number: usize, step: &Step, answer: Option<Result<(), &AwsError>>) {
+    fn step(
+        &self,
+        address: &str,
+        number: usize,
+        step: &Step,
+        answer: Option<Result<(), &AwsError>>,
+    ) {
         let (address, step) = (address.to_owned(), (number, step.operation()));
         match answer {
-            None => _ = self.so_far().in_flight.insert(address.clone(), (number, step.1.to_string())),
+            None => {
+                _ = self
+                    .so_far()
+                    .in_flight
+                    .insert(address.clone(), (number, step.1.to_string()))
+            }
             Some(_) => _ = self.so_far().in_flight.remove(&address),
         }
         self.log.note(match answer {
-            None => Entry::StepStarted { address, step: step.0, op: step.1.to_string() },
+            None => Entry::StepStarted {
+                address,
+                step: step.0,
+                op: step.1.to_string(),
+            },
             Some(answer) => {
-                let error = answer.err().map(|error| self.secrets.mask(&error.to_string()));
-                Entry::StepFinished { address, step: step.0, error }
+                let error = answer
+                    .err()
+                    .map(|error| self.secrets.mask(&error.to_string()));
+                Entry::StepFinished {
+                    address,
+                    step: step.0,
+                    error,
+                }
             }
         });
     }
@@ -237,18 +364,30 @@ impl Journal for Ledger {
         results: &[&ChangeResult],
         live: Option<&LiveAccount>,
     ) -> Result<(), String> {
-        let ended = results.iter().map(|result| (result.address.clone(), (*result).clone()));
+        let ended = results
+            .iter()
+            .map(|result| (result.address.clone(), (*result).clone()));
         self.so_far().ended.extend(ended);
         let entries = results.iter().map(|result| Entry::ChangeFinished {
             address: result.address.clone(),
             outcome: result.outcome,
-            error: result.error.as_deref().map(|error| self.secrets.mask(error)),
+            error: result
+                .error
+                .as_deref()
+                .map(|error| self.secrets.mask(error)),
         });
-        try_join_all(entries.map(|entry| self.log.append(entry))).await.map_err(|error| error.to_string())?;
-        let done = results.iter().filter(|result| result.outcome == Outcome::Done);
+        try_join_all(entries.map(|entry| self.log.append(entry)))
+            .await
+            .map_err(|error| error.to_string())?;
+        let done = results
+            .iter()
+            .filter(|result| result.outcome == Outcome::Done);
         let done: Vec<&str> = done.map(|result| result.address.as_str()).collect();
         match live {
-            Some(live) if !done.is_empty() => self.keep(account, &done, live).await.map_err(|error| error.to_string()),
+            Some(live) if !done.is_empty() => self
+                .keep(account, &done, live)
+                .await
+                .map_err(|error| error.to_string()),
             _ => Ok(()),
         }
     }
@@ -256,9 +395,15 @@ impl Journal for Ledger {
     fn wave(&self, number: usize, wave: &Wave, event: WaveEvent) {
         let accounts = wave.accounts.iter().copied().collect();
         match event {
-            WaveEvent::Started => self.log.note(Entry::WaveStarted { wave: number, accounts }),
+            WaveEvent::Started => self.log.note(Entry::WaveStarted {
+                wave: number,
+                accounts,
+            }),
             WaveEvent::Baking(_) => {}
-            WaveEvent::Finished => self.log.note(Entry::WaveFinished { wave: number, accounts }),
+            WaveEvent::Finished => self.log.note(Entry::WaveFinished {
+                wave: number,
+                accounts,
+            }),
         }
     }
 }

@@ -27,8 +27,9 @@ pub fn man(directory: Option<&Path>, console: &Console) -> Result<Exit, Stop> {
         return print(pages.first().map_or(&[], |(_, text)| text), console);
     };
     let mut out = console.data();
-    let failed =
-        |path: &Path, error: &std::io::Error| Stop::because(format!("cannot write `{}`: {error}", path.display()));
+    let failed = |path: &Path, error: &std::io::Error| {
+        Stop::because(format!("cannot write `{}`: {error}", path.display()))
+    };
     fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     for (name, text) in pages {
         let path = directory.join(name);

@@ -73,7 +73,9 @@ pub async fn run(cli: Cli) -> Exit {
     span.record("exit", exit.code());
     drop(span);
     if let Some(why) = telemetry.end().await {
-        console.say(&format!("warning: OpenTelemetry's collector was not told everything: {why}"));
+        console.say(&format!(
+            "warning: OpenTelemetry's collector was not told everything: {why}"
+        ));
     }
     exit
 }
@@ -84,7 +86,9 @@ fn work(command: &Command) -> Work {
         Command::Apply { .. }
         | Command::Destroy { .. }
         | Command::Rollback { .. }
-        | Command::State { command: StateCommand::Unlock { .. } } => Work::Writes,
+        | Command::State {
+            command: StateCommand::Unlock { .. },
+        } => Work::Writes,
         _ => Work::Reads,
     }
 }
@@ -94,24 +98,72 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
-        Command::Plan { scope, out, format, detailed_exitcode, state, notify } => {
-            plan::run(&scope, &plan::Options { out, format, detailed_exitcode, state, notify }, aws, console).await
+        Command::Plan {
+            scope,
+            out,
+            format,
+            detailed_exitcode,
+            state,
+            notify,
+        } => {
+            plan::run(
+                &scope,
+                &plan::Options {
+                    out,
+                    format,
+                    detailed_exitcode,
+                    state,
+                    notify,
+                },
+                aws,
+                console,
+            )
+            .await
         }
         Command::Drift { drift } => drift::run(&drift, aws, console).await,
         Command::Apply { plan, resume, run } => {
             let saved = plan.as_deref().map(saved::SavedPlan::read).transpose()?;
-            let what = saved.as_ref().map_or(apply::What::Desired, apply::What::Saved);
-            let resume = if resume { apply::Resume::Last } else { apply::Resume::No };
+            let what = saved
+                .as_ref()
+                .map_or(apply::What::Desired, apply::What::Saved);
+            let resume = if resume {
+                apply::Resume::Last
+            } else {
+                apply::Resume::No
+            };
             apply::run(what, resume, &run, aws, signals, console).await
         }
         Command::Destroy { run } => {
-            apply::run(apply::What::Destroy, apply::Resume::No, &run, aws, signals, console).await
+            apply::run(
+                apply::What::Destroy,
+                apply::Resume::No,
+                &run,
+                aws,
+                signals,
+                console,
+            )
+            .await
         }
         Command::Rollback { of, run } => {
-            apply::run(apply::What::Rollback(&of), apply::Resume::No, &run, aws, signals, console).await
+            apply::run(
+                apply::What::Rollback(&of),
+                apply::Resume::No,
+                &run,
+                aws,
+                signals,
+                console,
+            )
+            .await
         }
         Command::Accounts { scope, format } => accounts::run(&scope, format, aws, console).await,
-        Command::Verify { scope, offline, session_name, skip_account_check, simulate, format } => {
+        Command::Verify {
+            scope,
+            offline,
+            session_name,
+            skip_account_check,
+            simulate,
+            format,
+        } => {
             let options = verify::Options {
                 sts: verify::Sts::new(offline),
                 session_name: session_name.as_deref(),
@@ -120,24 +172,75 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             };
             verify::run(&scope, &options, aws, console).await
         }
-        Command::Output { scope, format, show_sensitive } => {
-            output::run(&scope, format, output::Sensitive::new(show_sensitive), aws, console).await
+        Command::Output {
+            scope,
+            format,
+            show_sensitive,
+        } => {
+            output::run(
+                &scope,
+                format,
+                output::Sensitive::new(show_sensitive),
+                aws,
+                console,
+            )
+            .await
         }
         Command::Schema => manual::schema(console),
         Command::Completions { shell } => manual::completions(shell, console),
         Command::Man { out } => manual::man(out.as_deref(), console),
-        Command::Permissions { desired, read_only, prune, who, partition, state, format } => {
-            let commands = if read_only { Commands::Reading } else { Commands::All };
+        Command::Permissions {
+            desired,
+            read_only,
+            prune,
+            who,
+            partition,
+            state,
+            format,
+        } => {
+            let commands = if read_only {
+                Commands::Reading
+            } else {
+                Commands::All
+            };
             let extras = if prune { Extras::Remove } else { Extras::Keep };
             let history = if who { History::Asked } else { History::Left };
-            let options = permissions::Options { commands, extras, history, partition, state, format };
+            let options = permissions::Options {
+                commands,
+                extras,
+                history,
+                partition,
+                state,
+                format,
+            };
             permissions::run(&desired, &options, console)
         }
         Command::State { command } => state::run(&command, aws, signals, console).await,
-        Command::Sandbox { command: SandboxCommand::Demo } => Box::pin(sandbox::demo(signals, console)).await,
-        Command::Sandbox { command: SandboxCommand::Serve { org, faults, enforce, port } } => {
-            let permissions = if enforce { Permissions::Enforced } else { Permissions::Ignored };
-            sandbox::serve(org.as_deref(), faults.as_deref(), permissions, port, console).await
+        Command::Sandbox {
+            command: SandboxCommand::Demo,
+        } => Box::pin(sandbox::demo(signals, console)).await,
+        Command::Sandbox {
+            command:
+                SandboxCommand::Serve {
+                    org,
+                    faults,
+                    enforce,
+                    port,
+                },
+        } => {
+            let permissions = if enforce {
+                Permissions::Enforced
+            } else {
+                Permissions::Ignored
+            };
+            sandbox::serve(
+                org.as_deref(),
+                faults.as_deref(),
+                permissions,
+                port,
+                console,
+            )
+            .await
         }
     }
 }

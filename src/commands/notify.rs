@@ -31,12 +31,19 @@ pub async fn post(
 /// Posts that a run ended before its work was done, where a webhook is given.
 pub async fn stopped(args: &NotifyArgs, command: &str, stop: &Stop, console: &Console) {
     if let (Some(url), Some(why)) = (&args.notify, stop.summary()) {
-        send(url, &notice::stopped(command, stop.exit().code(), &why, &console.concealed()), console).await;
+        send(
+            url,
+            &notice::stopped(command, stop.exit().code(), &why, &console.concealed()),
+            console,
+        )
+        .await;
     }
 }
 
 async fn send(url: &Secret, notice: &Value, console: &Console) {
     if let Err(failure) = Box::pin(notify::post(url.secret(), notice)).await {
-        console.say(&format!("warning: the webhook of --notify was not told: {failure}"));
+        console.say(&format!(
+            "warning: the webhook of --notify was not told: {failure}"
+        ));
     }
 }

@@ -37,7 +37,11 @@ pub enum Sensitive {
 impl Sensitive {
     /// Reads the flag.
     pub fn new(show_sensitive: bool) -> Self {
-        if show_sensitive { Self::Shown } else { Self::Masked }
+        if show_sensitive {
+            Self::Shown
+        } else {
+            Self::Masked
+        }
     }
 }
 
@@ -50,10 +54,19 @@ pub async fn run(
     console: &Console,
 ) -> Result<Exit, Stop> {
     let survey = Survey::new(args, aws, console).await?;
-    let read = read(&survey, args.parallelism.map_or(AT_ONCE, usize::from), console).await;
+    let read = read(
+        &survey,
+        args.parallelism.map_or(AT_ONCE, usize::from),
+        console,
+    )
+    .await;
     let mut ending = Exit::Done;
     if read.iter().any(|(_, live)| live.is_err()) {
-        ending = if read.iter().any(|(_, live)| live.is_ok()) { Exit::Partial } else { Exit::Error };
+        ending = if read.iter().any(|(_, live)| live.is_ok()) {
+            Exit::Partial
+        } else {
+            Exit::Error
+        };
     }
     let handout = handout(&survey, &read);
     let (mut out, external_ids): (Box<dyn Write>, _) = match sensitive {
@@ -78,13 +91,27 @@ async fn read<'a>(survey: &'a Survey, at_once: usize, console: &Console) -> Vec<
     let desired = survey.expansion.desired.accounts.iter();
     let accounts: Vec<(&Account, BTreeSet<_>)> = desired
         .filter_map(|(id, desired)| Some((survey.organization.accounts.get(id)?, desired)))
-        .map(|(account, desired)| (account, roles(survey, desired).map(|role| role.name.clone()).collect()))
+        .map(|(account, desired)| {
+            (
+                account,
+                roles(survey, desired)
+                    .map(|role| role.name.clone())
+                    .collect(),
+            )
+        })
         .filter(|(_, roles): &(_, BTreeSet<_>)| !roles.is_empty())
         .collect();
     let progress = &console.progress();
     progress.phase("Reading accounts", Some(accounts.len() as u64));
     let tasks = accounts.into_iter().map(|(account, roles)| async move {
-        let wanted = Wanted { scope: Scope::Only { roles, policies: BTreeSet::new() }, details: false, grants: None };
+        let wanted = Wanted {
+            scope: Scope::Only {
+                roles,
+                policies: BTreeSet::new(),
+            },
+            details: false,
+            grants: None,
+        };
         let live = reader.read(account, &wanted).await;
         match &live {
             Ok(_) => progress.tick(),
@@ -92,15 +119,23 @@ async fn read<'a>(survey: &'a Survey, at_once: usize, console: &Console) -> Vec<
         }
         (account, live)
     });
-    let mut read: Vec<Read<'a>> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
+    let mut read: Vec<Read<'a>> = stream::iter(tasks)
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
     progress.finish();
     read.sort_by_key(|(account, _)| account.id);
     read
 }
 
 /// The roles of an account that shall be there and are in scope.
-fn roles<'a>(survey: &'a Survey, desired: &'a AccountDesired) -> impl Iterator<Item = &'a Arc<Role>> {
-    let in_scope = |role: &&Arc<Role>| role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str());
+fn roles<'a>(
+    survey: &'a Survey,
+    desired: &'a AccountDesired,
+) -> impl Iterator<Item = &'a Arc<Role>> {
+    let in_scope = |role: &&Arc<Role>| {
+        role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str())
+    };
     desired.roles.values().filter(in_scope)
 }
 
@@ -108,22 +143,32 @@ fn handout(survey: &Survey, read: &[Read<'_>]) -> Handout {
     let mut rows = Vec::new();
     let mut outsiders: BTreeMap<AccountId, Vec<String>> = BTreeMap::new();
     for (account, live) in read {
-        let (Ok(live), Some(desired)) = (live, survey.expansion.desired.accounts.get(&account.id)) else { continue };
+        let (Ok(live), Some(desired)) = (live, survey.expansion.desired.accounts.get(&account.id))
+        else {
+            continue;
+        };
         for role in roles(survey, desired) {
-            let Some(found) = live.roles.get(&role.name.key()) else { continue };
+            let Some(found) = live.roles.get(&role.name.key()) else {
+                continue;
+            };
             if owner(&found.tags, &survey.settings.name) != Owner::Us {
                 continue;
             }
             for outsider in trust::accounts_of(&role.trust) {
                 if !survey.organization.accounts.contains_key(&outsider) {
-                    outsiders.entry(outsider).or_default().push(found.arn.clone());
+                    outsiders
+                        .entry(outsider)
+                        .or_default()
+                        .push(found.arn.clone());
                 }
             }
             rows.push(row(account, role, &found.arn));
         }
     }
     rows.sort_by(|a, b| (&a.role, a.account_id).cmp(&(&b.role, b.account_id)));
-    let outsiders = outsiders.into_iter().map(|(account_id, arns)| outsider(account_id, &arns));
+    let outsiders = outsiders
+        .into_iter()
+        .map(|(account_id, arns)| outsider(account_id, &arns));
     Handout::new(rows, outsiders.collect())
 }
 
@@ -140,8 +185,17 @@ fn row(account: &Account, role: &Role, arn: &str) -> RoleRow {
 
 /// The half of the access that only the other account can write.
 fn outsider(account_id: AccountId, arns: &[String]) -> Outsider {
-    let resource = if let [arn] = arns { json!(arn) } else { json!(arns) };
-    let statement = json!({ "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": resource });
+    let resource = if let [arn] = arns {
+        json!(arn)
+    } else {
+        json!(arns)
+    };
+    let statement =
+        json!({ "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": resource });
     let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
-    Outsider { account_id, policy, roles: arns.len() }
+    Outsider {
+        account_id,
+        policy,
+        roles: arns.len(),
+    }
 }

@@ -37,7 +37,11 @@ pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<E
     let config = survey::load(args)?;
     console.conceal(config.secrets());
     console.warnings(config.warnings());
-    let extras = if config.rollout().prune { Extras::Remove } else { options.extras };
+    let extras = if config.rollout().prune {
+        Extras::Remove
+    } else {
+        options.extras
+    };
     let partition = Partition(options.partition.clone());
     let scope = Scope {
         name: config.name(),
@@ -55,7 +59,13 @@ pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<E
     if own {
         caller.extend(&access_role);
     }
-    print(&config, [&caller, &access_role], own, options.format, console)?;
+    print(
+        &config,
+        [&caller, &access_role],
+        own,
+        options.format,
+        console,
+    )?;
     Ok(Exit::Done)
 }
 
@@ -64,15 +74,29 @@ fn entry<'a>(config: &'a Config, state: &StateArgs) -> Result<Entry<'a>, Stop> {
         .access()
         .roles()
         .map(|(account, role)| {
-            (account.filter(|key| AccountId::parse(key).is_ok()).map(str::to_owned), role.to_owned())
+            (
+                account
+                    .filter(|key| AccountId::parse(key).is_ok())
+                    .map(str::to_owned),
+                role.to_owned(),
+            )
         })
         .collect();
     let state = match Location::parse(state.state.as_deref(), config.directory())? {
         Location::S3 { bucket, prefix } => Some((bucket, prefix)),
         Location::Directory(_) => None,
     };
-    let tags = if config.reads_account_tags() { Tags::Read } else { Tags::Unread };
-    Ok(Entry { organization: config.organization_id(), access_roles, tags, state })
+    let tags = if config.reads_account_tags() {
+        Tags::Read
+    } else {
+        Tags::Unread
+    };
+    Ok(Entry {
+        organization: config.organization_id(),
+        access_roles,
+        tags,
+        state,
+    })
 }
 
 /// What `--format json` prints.
@@ -94,13 +118,20 @@ fn print(
     let mut out = console.data();
     match format {
         Format::Json => {
-            let said = Said { format: "rolecall-permissions/1", caller, access_role };
+            let said = Said {
+                format: "rolecall-permissions/1",
+                caller,
+                access_role,
+            };
             console.json(&said)?;
         }
         Format::Text => {
             let roles: BTreeSet<&str> = config.access().roles().map(|(_, role)| role).collect();
             let roles = roles.into_iter().collect::<Vec<_>>().join(", ");
-            writeln!(out, "The caller, in the management account or as a delegated administrator:\n")?;
+            writeln!(
+                out,
+                "The caller, in the management account or as a delegated administrator:\n"
+            )?;
             writeln!(out, "{caller:#}")?;
             writeln!(out, "\nThe access role, {roles}, in each member account:\n")?;
             writeln!(out, "{access_role:#}")?;

@@ -19,8 +19,16 @@ use crate::resource::name::RoleName;
 pub struct Places(BTreeMap<String, String>);
 
 /// Reads where the granted roles are.
-pub async fn find(reader: &impl Reader, organization: &Organization, desired: &Desired, parallelism: usize) -> Places {
-    let inside = desired.accounts.values().flat_map(|account| account.grants.values().map(Arc::as_ref));
+pub async fn find(
+    reader: &impl Reader,
+    organization: &Organization,
+    desired: &Desired,
+    parallelism: usize,
+) -> Places {
+    let inside = desired
+        .accounts
+        .values()
+        .flat_map(|account| account.grants.values().map(Arc::as_ref));
     let grants = inside.chain(desired.outside.iter().map(|outside| &outside.grant));
     let mut wanted: BTreeMap<AccountId, BTreeMap<String, RoleName>> = BTreeMap::new();
     for arn in grants.flat_map(|grant| &grant.unplaced) {
@@ -28,17 +36,50 @@ pub async fn find(reader: &impl Reader, organization: &Organization, desired: &D
             wanted.entry(account).or_default().insert(arn.clone(), role);
         }
     }
-    let active = |id: &AccountId| organization.accounts.get(id).filter(|account| account.status.is_active());
-    let looks = wanted.into_iter().filter_map(|(id, roles)| Some(look(reader, active(&id)?, roles)));
-    Places(stream::iter(looks).buffer_unordered(parallelism).flat_map(stream::iter).collect().await)
+    let active = |id: &AccountId| {
+        organization
+            .accounts
+            .get(id)
+            .filter(|account| account.status.is_active())
+    };
+    let looks = wanted
+        .into_iter()
+        .filter_map(|(id, roles)| Some(look(reader, active(&id)?, roles)));
+    Places(
+        stream::iter(looks)
+            .buffer_unordered(parallelism)
+            .flat_map(stream::iter)
+            .collect()
+            .await,
+    )
 }
 
-async fn look(reader: &impl Reader, account: &Account, roles: BTreeMap<String, RoleName>) -> Vec<(String, String)> {
-    let scope = Scope::Only { roles: roles.values().cloned().collect(), policies: BTreeSet::new() };
-    match reader.read(account, &Wanted { scope, details: false, grants: None }).await {
+async fn look(
+    reader: &impl Reader,
+    account: &Account,
+    roles: BTreeMap<String, RoleName>,
+) -> Vec<(String, String)> {
+    let scope = Scope::Only {
+        roles: roles.values().cloned().collect(),
+        policies: BTreeSet::new(),
+    };
+    match reader
+        .read(
+            account,
+            &Wanted {
+                scope,
+                details: false,
+                grants: None,
+            },
+        )
+        .await
+    {
         Ok(live) => {
             let place = |(arn, name): (String, RoleName)| {
-                let there = live.roles.get(&name.key()).map_or_else(|| arn.clone(), |role| role.arn.clone());
+                let there = live
+                    .roles
+                    .get(&name.key())
+                    .map_or_else(|| arn.clone(), |role| role.arn.clone());
                 (arn, there)
             };
             roles.into_iter().map(place).collect()
@@ -53,7 +94,11 @@ async fn look(reader: &impl Reader, account: &Account, roles: BTreeMap<String, R
 impl Places {
     /// The account's desired state with the ARNs that were found.
     pub fn settle_account(&self, mut desired: AccountDesired) -> AccountDesired {
-        for grant in desired.grants.values_mut().filter(|grant| !grant.unplaced.is_empty()) {
+        for grant in desired
+            .grants
+            .values_mut()
+            .filter(|grant| !grant.unplaced.is_empty())
+        {
             *grant = Arc::new(self.settle(Grant::clone(grant)));
         }
         desired

@@ -29,19 +29,46 @@ pub struct Options {
 }
 
 /// Makes a plan, prints it, and saves it where that was asked for.
-pub async fn run(args: &ScopeArgs, options: &Options, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+pub async fn run(
+    args: &ScopeArgs,
+    options: &Options,
+    aws: aws::Settings,
+    console: &Console,
+) -> Result<Exit, Stop> {
     let survey = Survey::new(args, aws.clone(), console).await?;
     let state = ledger::open(&options.state, &survey, aws, Access::Read).await?;
-    let plan = planning::plan(&survey, args.parallelism.map(usize::from), Some(&state), console).await?;
+    let plan = planning::plan(
+        &survey,
+        args.parallelism.map(usize::from),
+        Some(&state),
+        console,
+    )
+    .await?;
     // Who closed standard output did not close the file and the webhook.
     let printed = print(&plan, options.format, &survey, console);
     if let Some(path) = &options.out {
         save(&plan, &survey, path)?;
-        console.say(&format!("\nSaved the plan. To apply exactly this: rolecall apply {}", path.display()));
+        console.say(&format!(
+            "\nSaved the plan. To apply exactly this: rolecall apply {}",
+            path.display()
+        ));
     }
-    let changes = if options.detailed_exitcode && has_changes(&plan) { Exit::Changes } else { Exit::Done };
-    let ending = printed.as_ref().map_or_else(Stop::exit, |()| changes.and(reading(&plan)));
-    notify::post(&options.notify, ("plan", ending), &survey, |run| run.plan(&plan), console).await;
+    let changes = if options.detailed_exitcode && has_changes(&plan) {
+        Exit::Changes
+    } else {
+        Exit::Done
+    };
+    let ending = printed
+        .as_ref()
+        .map_or_else(Stop::exit, |()| changes.and(reading(&plan)));
+    notify::post(
+        &options.notify,
+        ("plan", ending),
+        &survey,
+        |run| run.plan(&plan),
+        console,
+    )
+    .await;
     printed.map(|()| ending)
 }
 
@@ -56,7 +83,11 @@ fn print(plan: &Plan, format: PlanFormat, survey: &Survey, console: &Console) ->
         }
         PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
         PlanFormat::Html => {
-            let trusts = plan::trusts(&survey.settings, &survey.expansion.desired, &survey.organization);
+            let trusts = plan::trusts(
+                &survey.settings,
+                &survey.expansion.desired,
+                &survey.organization,
+            );
             report::html::plan(plan, &trusts, &survey.settings.secrets, &mut out)?;
         }
         PlanFormat::Markdown => report::markdown::plan(plan, &survey.settings.secrets, &mut out)?,
@@ -71,7 +102,10 @@ pub fn has_changes(plan: &Plan) -> bool {
 
 /// How reading ended: all accounts, some, or none.
 pub fn reading(plan: &Plan) -> Exit {
-    let read = plan.accounts.iter().any(|account| account.status == Status::Read);
+    let read = plan
+        .accounts
+        .iter()
+        .any(|account| account.status == Status::Read);
     match plan.summary.unreadable {
         0 => Exit::Done,
         _ if read => Exit::Partial,
@@ -81,8 +115,12 @@ pub fn reading(plan: &Plan) -> Exit {
 
 /// Writes the plan for its owner's eyes alone.
 fn save(plan: &Plan, survey: &Survey, path: &Path) -> Result<(), Stop> {
-    let failed =
-        |error: std::io::Error| Stop::because(format!("cannot save the plan to `{}`: {error}", path.display()));
+    let failed = |error: std::io::Error| {
+        Stop::because(format!(
+            "cannot save the plan to `{}`: {error}",
+            path.display()
+        ))
+    };
     let bytes = saved::bytes(plan, survey).map_err(|error| failed(error.into()))?;
     files::write(path, &bytes, 0o600).map_err(failed)
 }

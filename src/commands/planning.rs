@@ -18,8 +18,8 @@ use crate::desired::{AccountDesired, Desired};
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{
-    self, AccountPlan, Action, Change, Extras, Finding, Header, Intent, Memory, Needs, Plan, Records, ResourceKind,
-    Settings, Severity, Standings,
+    self, AccountPlan, Action, Change, Extras, Finding, Header, Intent, Memory, Needs, Plan,
+    Records, ResourceKind, Settings, Severity, Standings,
 };
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
 use crate::resource::grant::OutsideGrant;
@@ -44,7 +44,9 @@ pub async fn plan(
     state: Option<&Store>,
     console: &Console,
 ) -> Result<Plan, Stop> {
-    Ok(plan_beside(survey, parallelism, state, None, console).await?.0)
+    Ok(plan_beside(survey, parallelism, state, None, console)
+        .await?
+        .0)
 }
 
 /// As [`plan`]; says of the changes of a plan that was `saved` how their resources are found now.
@@ -62,24 +64,44 @@ pub async fn plan_beside(
     let mut records = Records::None;
     if let Some(store) = state {
         let accounts = store.accounts().await?;
-        records = if accounts.is_empty() { Records::None } else { Records::Some };
+        records = if accounts.is_empty() {
+            Records::None
+        } else {
+            Records::Some
+        };
         to_read.extend(on_record(survey, store, accounts).await?);
     }
     let progress = Arc::new(console.progress());
     progress.phase("Reading accounts", Some(to_read.len() as u64));
-    let shared = Arc::new(Shared { saved: claims(saved), records, ..Shared::new(survey, state) });
+    let shared = Arc::new(Shared {
+        saved: claims(saved),
+        records,
+        ..Shared::new(survey, state)
+    });
     let desired = &survey.expansion.desired;
     let at_once = parallelism.unwrap_or(READ_AT_ONCE);
-    let places = places::find(&survey.accounts.reading(), &survey.organization, desired, at_once).await;
+    let places = places::find(
+        &survey.accounts.reading(),
+        &survey.organization,
+        desired,
+        at_once,
+    )
+    .await;
     let tasks = to_read.into_iter().map(|account| {
         let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
-        let desired = desired.accounts.get(&account.id).cloned().map(|desired| places.settle_account(desired));
+        let desired = desired
+            .accounts
+            .get(&account.id)
+            .cloned()
+            .map(|desired| places.settle_account(desired));
         async move {
             let fallback = account.clone();
             let span = tracing::error_span!("plan account", account = %account.id);
             let planned = async move { shared.plan_account(&account, desired.as_ref()).await };
             let task = tokio::spawn(planned.instrument(span));
-            let part = task.await.unwrap_or_else(|broken| plan::unreadable(&fallback, internal(&fallback, &broken)));
+            let part = task
+                .await
+                .unwrap_or_else(|broken| plan::unreadable(&fallback, internal(&fallback, &broken)));
             match &part.error {
                 Some(error) => {
                     progress.failure(&format!("{}: {error}", part.name));
@@ -90,37 +112,67 @@ pub async fn plan_beside(
             part
         }
     });
-    let mut parts: Vec<AccountPlan> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
+    let mut parts: Vec<AccountPlan> = stream::iter(tasks)
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
     progress.finish();
     let standings = match Arc::into_inner(shared) {
-        Some(Shared { damaged, standings, .. }) => match damaged.into_inner() {
+        Some(Shared {
+            damaged, standings, ..
+        }) => match damaged.into_inner() {
             Some(damaged) => return Err(damaged.into()),
-            None => standings.into_inner().unwrap_or_else(PoisonError::into_inner),
+            None => standings
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
         },
         None => Standings::new(),
     };
     if let Some(store) = state {
         name_the_dead(&mut parts, store).await?;
     }
-    breaks::tell(&survey.accounts.reading(), &survey.organization, &mut parts, at_once).await;
-    let missing = principals::missing(&survey.accounts.reading(), &survey.organization, &parts, at_once).await;
+    breaks::tell(
+        &survey.accounts.reading(),
+        &survey.organization,
+        &mut parts,
+        at_once,
+    )
+    .await;
+    let missing = principals::missing(
+        &survey.accounts.reading(),
+        &survey.organization,
+        &parts,
+        at_once,
+    )
+    .await;
     for (id, why) in &desired.skipped {
         if let Some(account) = survey.organization.accounts.get(id) {
             parts.push(plan::skipped(account, why.clone()));
         }
     }
-    let settings = Settings { begun: begun(survey, &parts, state).await?, ..survey.settings.clone() };
+    let settings = Settings {
+        begun: begun(survey, &parts, state).await?,
+        ..survey.settings.clone()
+    };
     let plan = plan::build(header(survey), &settings, parts).with_findings(missing);
     Ok((checked(plan, survey, &places), standings))
 }
 
 /// The changes of a saved plan, by account.
 fn claims(saved: Option<&Plan>) -> BTreeMap<AccountId, Vec<Change>> {
-    saved.iter().flat_map(|plan| &plan.accounts).map(|part| (part.id, part.changes.clone())).collect()
+    saved
+        .iter()
+        .flat_map(|plan| &plan.accounts)
+        .map(|part| (part.id, part.changes.clone()))
+        .collect()
 }
 
 /// What an unfinished run of the same desired state began. It is asked for only where the limits would stop the plan.
-async fn begun(survey: &Survey, parts: &[AccountPlan], state: Option<&Store>) -> Result<BTreeSet<String>, Stop> {
+async fn begun(
+    survey: &Survey,
+    parts: &[AccountPlan],
+    state: Option<&Store>,
+) -> Result<BTreeSet<String>, Stop> {
     let command = match survey.settings.intent {
         Intent::Converge => "apply",
         Intent::Destroy => "destroy",
@@ -137,14 +189,20 @@ async fn begun(survey: &Survey, parts: &[AccountPlan], state: Option<&Store>) ->
 /// Says of dead principals which roles they were, as far as the state knows.
 async fn name_the_dead(parts: &mut [AccountPlan], store: &Store) -> Result<(), StoreError> {
     let findings = parts.iter_mut().flat_map(|part| &mut part.findings);
-    let mut dead = findings.filter(|finding| finding.code == "dead-principal").peekable();
+    let mut dead = findings
+        .filter(|finding| finding.code == "dead-principal")
+        .peekable();
     if dead.peek().is_none() {
         return Ok(());
     }
     let names = ledger::names(store).await?;
     for finding in dead {
-        let known = names.iter().filter(|(id, _)| finding.message.contains(&format!("`{id}`")));
-        let known: Vec<String> = known.map(|(id, arn)| format!("; `{id}` was `{arn}`")).collect();
+        let known = names
+            .iter()
+            .filter(|(id, _)| finding.message.contains(&format!("`{id}`")));
+        let known: Vec<String> = known
+            .map(|(id, arn)| format!("; `{id}` was `{arn}`"))
+            .collect();
         finding.message += &known.concat();
     }
     Ok(())
@@ -154,17 +212,29 @@ async fn name_the_dead(parts: &mut [AccountPlan], store: &Store) -> Result<(), S
 pub fn header(survey: &Survey) -> Header {
     Header {
         organization_id: survey.organization.id.clone(),
-        created_at: jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string(),
+        created_at: jiff::Timestamp::now()
+            .round(jiff::Unit::Second)
+            .unwrap_or_default()
+            .to_string(),
         desired_digest: survey.expansion.desired.digest.clone(),
         scope: survey.scope.clone(),
     }
 }
 
 /// Active accounts in scope that hold something of ours as far as the state knows, and that nobody targets.
-async fn on_record(survey: &Survey, store: &Store, known: Vec<AccountId>) -> Result<Vec<Account>, StoreError> {
+async fn on_record(
+    survey: &Survey,
+    store: &Store,
+    known: Vec<AccountId>,
+) -> Result<Vec<Account>, StoreError> {
     let mut accounts = Vec::new();
     for id in known {
-        let Some(account) = survey.organization.accounts.get(&id).filter(|account| survey.may_read(account)) else {
+        let Some(account) = survey
+            .organization
+            .accounts
+            .get(&id)
+            .filter(|account| survey.may_read(account))
+        else {
             continue;
         };
         if !survey.is_read(account) && !store.account(id).await?.resources.is_empty() {
@@ -180,39 +250,72 @@ fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
         let kept = kept(&plan, &survey.expansion.desired);
         return plan.with_findings(kept);
     }
-    let whole = survey.config.plan_checks(|| plan.shown(&survey.settings.secrets), &survey.organization);
+    let whole = survey.config.plan_checks(
+        || plan.shown(&survey.settings.secrets),
+        &survey.organization,
+    );
     let found = survey.expansion.findings.iter().cloned().chain(whole);
     let desired = &survey.expansion.desired;
-    let settle =
-        |outside: &OutsideGrant| OutsideGrant { grant: places.settle(outside.grant.clone()), ..outside.clone() };
+    let settle = |outside: &OutsideGrant| OutsideGrant {
+        grant: places.settle(outside.grant.clone()),
+        ..outside.clone()
+    };
     let outside: Vec<OutsideGrant> = desired.outside.iter().map(settle).collect();
     let lints = plan::lints(&survey.settings, &desired.accounts);
-    plan.with_findings(found.map(finding).chain(lints).chain(plan::outside(&outside, &desired.secrets)))
+    plan.with_findings(
+        found
+            .map(finding)
+            .chain(lints)
+            .chain(plan::outside(&outside, &desired.secrets)),
+    )
 }
 
 /// The findings on what is destroyed though it shall never go.
 fn kept(plan: &Plan, desired: &Desired) -> Vec<Finding> {
-    let deletions = plan.accounts.iter().flat_map(|part| part.changes.iter().map(move |change| (part.id, change)));
-    let found = deletions.filter(|(_, change)| change.action == Action::Delete).filter_map(|(account, change)| {
-        let held = desired.accounts.get(&account)?;
-        let (kind, name, kept) = match change.resource()? {
-            ResourceKind::Role(name) => ("role", name.to_string(), held.roles.get(&name.key())?.prevent_destroy),
-            ResourceKind::Policy(name) => ("policy", name.to_string(), held.policies.get(&name.key())?.prevent_destroy),
-            ResourceKind::Grant(_) => return None,
-        };
-        kept.then(|| plan::prevent_destroy(kind, &name, &change.address, "delete"))
-    });
+    let deletions = plan
+        .accounts
+        .iter()
+        .flat_map(|part| part.changes.iter().map(move |change| (part.id, change)));
+    let found = deletions
+        .filter(|(_, change)| change.action == Action::Delete)
+        .filter_map(|(account, change)| {
+            let held = desired.accounts.get(&account)?;
+            let (kind, name, kept) = match change.resource()? {
+                ResourceKind::Role(name) => (
+                    "role",
+                    name.to_string(),
+                    held.roles.get(&name.key())?.prevent_destroy,
+                ),
+                ResourceKind::Policy(name) => (
+                    "policy",
+                    name.to_string(),
+                    held.policies.get(&name.key())?.prevent_destroy,
+                ),
+                ResourceKind::Grant(_) => return None,
+            };
+            kept.then(|| plan::prevent_destroy(kind, &name, &change.address, "delete"))
+        });
     found.collect()
 }
 
 /// What a check found, as a plan says it.
 pub fn finding(found: CheckFinding) -> Finding {
-    let CheckFinding { code, severity, address, message } = found;
+    let CheckFinding {
+        code,
+        severity,
+        address,
+        message,
+    } = found;
     let severity = match severity {
         Weight::Stop => Severity::Stop,
         Weight::Warn => Severity::Warn,
     };
-    Finding { code, severity, address, message }
+    Finding {
+        code,
+        severity,
+        address,
+        message,
+    }
 }
 
 fn internal(account: &Account, broken: &tokio::task::JoinError) -> AwsError {
@@ -227,7 +330,12 @@ fn internal(account: &Account, broken: &tokio::task::JoinError) -> AwsError {
 }
 
 fn changes(part: &AccountPlan) -> String {
-    match part.changes.iter().filter(|change| !change.cosmetic).count() {
+    match part
+        .changes
+        .iter()
+        .filter(|change| !change.cosmetic)
+        .count()
+    {
         0 => "as desired".to_owned(),
         1 => "1 change".to_owned(),
         n => format!("{n} changes"),
@@ -270,23 +378,45 @@ impl Shared<Reading> {
 }
 
 impl<R: Reader> Shared<R> {
-    async fn plan_account(&self, account: &Account, desired: Option<&AccountDesired>) -> AccountPlan {
+    async fn plan_account(
+        &self,
+        account: &Account,
+        desired: Option<&AccountDesired>,
+    ) -> AccountPlan {
         match self.try_plan(account, desired).await {
             Ok(part) => part,
             Err(error) => plan::unreadable(account, error),
         }
     }
 
-    async fn try_plan(&self, account: &Account, desired: Option<&AccountDesired>) -> Result<AccountPlan, AwsError> {
+    async fn try_plan(
+        &self,
+        account: &Account,
+        desired: Option<&AccountDesired>,
+    ) -> Result<AccountPlan, AwsError> {
         let mut live = self.reader.read(account, &self.wanted(desired)).await?;
-        self.read_the_dead_again(account, desired, &mut live).await?;
+        self.read_the_dead_again(account, desired, &mut live)
+            .await?;
         let desired = desired.filter(|_| self.settings.intent != Intent::Destroy);
         self.complete(account, desired, &mut live).await?;
-        let claimed = self.saved.get(&account.id).map(Vec::as_slice).unwrap_or_default();
+        let claimed = self
+            .saved
+            .get(&account.id)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let found = plan::standings(claimed, &live);
-        self.standings.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        self.standings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(found);
         let memory = self.memory(account).await;
-        Ok(plan::plan_account(&self.settings, account, desired, &live, memory.as_ref()))
+        Ok(plan::plan_account(
+            &self.settings,
+            account,
+            desired,
+            &live,
+            memory.as_ref(),
+        ))
     }
 
     /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a moment.
@@ -297,15 +427,29 @@ impl<R: Reader> Shared<R> {
         live: &mut LiveAccount,
     ) -> Result<(), AwsError> {
         let desired = desired.iter().flat_map(|desired| desired.roles.keys());
-        let names_the_dead =
-            desired.filter_map(|key| live.roles.get(key)).filter(|role| !role.trust.dead_principals().is_empty());
+        let names_the_dead = desired
+            .filter_map(|key| live.roles.get(key))
+            .filter(|role| !role.trust.dead_principals().is_empty());
         let roles: BTreeSet<RoleName> = names_the_dead.map(|role| role.name.clone()).collect();
         if roles.is_empty() {
             return Ok(());
         }
         tokio::time::sleep(MOMENT).await;
-        let scope = Scope::Only { roles, policies: BTreeSet::new() };
-        let again = self.reader.read(account, &Wanted { scope, details: false, grants: None }).await?;
+        let scope = Scope::Only {
+            roles,
+            policies: BTreeSet::new(),
+        };
+        let again = self
+            .reader
+            .read(
+                account,
+                &Wanted {
+                    scope,
+                    details: false,
+                    grants: None,
+                },
+            )
+            .await?;
         for (key, seen) in again.roles {
             if let Some(role) = live.roles.get_mut(&key) {
                 role.trust = seen.trust;
@@ -336,8 +480,18 @@ impl<R: Reader> Shared<R> {
         memory.map_err(|error| self.damaged.set(error)).ok()
     }
 
-    async fn answer(&self, account: &Account, needs: Needs, live: &mut LiveAccount) -> Result<(), AwsError> {
-        let Needs { policy_tags, managed_policies, quotas, details } = needs;
+    async fn answer(
+        &self,
+        account: &Account,
+        needs: Needs,
+        live: &mut LiveAccount,
+    ) -> Result<(), AwsError> {
+        let Needs {
+            policy_tags,
+            managed_policies,
+            quotas,
+            details,
+        } = needs;
         for arn in policy_tags {
             let tags = self.reader.policy_tags(account, &arn).await?;
             if let Some(policy) = live.policies.values_mut().find(|policy| policy.arn == arn) {
@@ -356,7 +510,17 @@ impl<R: Reader> Shared<R> {
                 roles: live.roles.values().map(|role| role.name.clone()).collect(),
                 policies: BTreeSet::new(),
             };
-            let again = self.reader.read(account, &Wanted { scope, details, grants: None }).await?;
+            let again = self
+                .reader
+                .read(
+                    account,
+                    &Wanted {
+                        scope,
+                        details,
+                        grants: None,
+                    },
+                )
+                .await?;
             live.roles = again.roles;
         }
         Ok(())
@@ -366,25 +530,42 @@ impl<R: Reader> Shared<R> {
     /// roles, those alone.
     fn wanted(&self, desired: Option<&AccountDesired>) -> Wanted {
         let details = desired.is_some_and(AccountDesired::needs_details);
-        let named: Option<_> = self.settings.roles.iter().map(|role| RoleName::parse(role).ok()).collect();
+        let named: Option<_> = self
+            .settings
+            .roles
+            .iter()
+            .map(|role| RoleName::parse(role).ok())
+            .collect();
         let scope = match (named, self.settings.extras) {
             (Some(roles), Extras::Keep) if !self.settings.roles.is_empty() => {
                 let policies = desired.iter().flat_map(|desired| desired.policies.values());
-                Scope::Only { roles, policies: policies.map(|policy| policy.name.clone()).collect() }
+                Scope::Only {
+                    roles,
+                    policies: policies.map(|policy| policy.name.clone()).collect(),
+                }
             }
             _ => Scope::All,
         };
-        Wanted { scope, details, grants: Some(self.grants(desired)) }
+        Wanted {
+            scope,
+            details,
+            grants: Some(self.grants(desired)),
+        }
     }
 
     /// Which grants to read: those that are desired, and with prune whatever users and groups are left with.
     fn grants(&self, desired: Option<&AccountDesired>) -> WantedGrants {
         let desired = desired.iter().flat_map(|desired| desired.grants.values());
-        let principals: BTreeMap<_, _> =
-            desired.map(|grant| (grant.principal.key(), grant.principal.clone())).collect();
+        let principals: BTreeMap<_, _> = desired
+            .map(|grant| (grant.principal.key(), grant.principal.clone()))
+            .collect();
         let prunes = self.settings.extras == Extras::Remove && self.settings.roles.is_empty();
         let others = if prunes { Others::All } else { Others::Unseen };
-        WantedGrants { policy: PolicyName::of_grants(&self.settings.name), principals, others }
+        WantedGrants {
+            policy: PolicyName::of_grants(&self.settings.name),
+            principals,
+            others,
+        }
     }
 
     async fn exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {
@@ -395,6 +576,8 @@ impl<R: Reader> Shared<R> {
             let mut existing = self.existing.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(existing.entry(arn.clone()).or_default())
         };
-        cell.get_or_try_init(|| self.reader.policy_exists(account, arn)).await.copied()
+        cell.get_or_try_init(|| self.reader.policy_exists(account, arn))
+            .await
+            .copied()
     }
 }

@@ -30,9 +30,19 @@ pub async fn missing(
             wanted.entry(account).or_default().insert(arn, role);
         }
     }
-    let active = |id: &AccountId| organization.accounts.get(id).filter(|account| account.status.is_active());
-    let looks = wanted.iter().filter_map(|(id, roles)| Some(gone(reader, active(id)?, roles)));
-    let gone: BTreeSet<&str> = stream::iter(looks).buffer_unordered(parallelism).concat().await;
+    let active = |id: &AccountId| {
+        organization
+            .accounts
+            .get(id)
+            .filter(|account| account.status.is_active())
+    };
+    let looks = wanted
+        .iter()
+        .filter_map(|(id, roles)| Some(gone(reader, active(id)?, roles)));
+    let gone: BTreeSet<&str> = stream::iter(looks)
+        .buffer_unordered(parallelism)
+        .concat()
+        .await;
     let missing = named.iter().filter(|(_, arn)| gone.contains(arn.as_str()));
     missing
         .map(|(address, arn)| Finding {
@@ -47,12 +57,33 @@ pub async fn missing(
 }
 
 /// The roles among `roles` that are not in `account`, as far as it can be read.
-async fn gone<'a>(reader: &impl Reader, account: &Account, roles: &BTreeMap<&'a str, RoleName>) -> BTreeSet<&'a str> {
-    let scope = Scope::Only { roles: roles.values().cloned().collect(), policies: BTreeSet::new() };
-    match reader.read(account, &Wanted { scope, details: false, grants: None }).await {
+async fn gone<'a>(
+    reader: &impl Reader,
+    account: &Account,
+    roles: &BTreeMap<&'a str, RoleName>,
+) -> BTreeSet<&'a str> {
+    let scope = Scope::Only {
+        roles: roles.values().cloned().collect(),
+        policies: BTreeSet::new(),
+    };
+    match reader
+        .read(
+            account,
+            &Wanted {
+                scope,
+                details: false,
+                grants: None,
+            },
+        )
+        .await
+    {
         Ok(live) => {
             let there: BTreeSet<&str> = live.roles.values().map(|role| role.arn.as_str()).collect();
-            roles.keys().filter(|arn| !there.contains(*arn)).copied().collect()
+            roles
+                .keys()
+                .filter(|arn| !there.contains(*arn))
+                .copied()
+                .collect()
         }
         Err(error) => {
             tracing::debug!(%error, "whether the roles that trusts name exist is not known");
@@ -64,27 +95,40 @@ async fn gone<'a>(reader: &impl Reader, account: &Account, roles: &BTreeMap<&'a 
 /// Address and role ARN for each role that a planned trust names.
 fn named(parts: &[AccountPlan], organization: &Organization) -> BTreeSet<(String, String)> {
     let changes = parts.iter().flat_map(|part| &part.changes);
-    let written = changes.flat_map(|change| change.steps.iter().map(|step| (&change.address, step)));
+    let written =
+        changes.flat_map(|change| change.steps.iter().map(|step| (&change.address, step)));
     written
         .filter_map(|(address, step)| match step {
-            Step::CreateRole { trust: text, .. } | Step::UpdateAssumeRolePolicy { document: text, .. } => {
-                Some((address, PolicyDocument::live(text, PolicyKind::Trust, &organization.partition)))
-            }
+            Step::CreateRole { trust: text, .. }
+            | Step::UpdateAssumeRolePolicy { document: text, .. } => Some((
+                address,
+                PolicyDocument::live(text, PolicyKind::Trust, &organization.partition),
+            )),
             _ => None,
         })
-        .flat_map(|(address, trust)| trust.aws_principals().into_iter().map(|arn| (address.clone(), arn)))
+        .flat_map(|(address, trust)| {
+            trust
+                .aws_principals()
+                .into_iter()
+                .map(|arn| (address.clone(), arn))
+        })
         .filter(|(_, arn)| role_of(arn).is_some())
         .collect()
 }
 
 fn planned(parts: &[AccountPlan], organization: &Organization) -> BTreeSet<String> {
-    let steps =
-        parts.iter().flat_map(|part| part.changes.iter().flat_map(|change| &change.steps).map(|step| (part.id, step)));
+    let steps = parts.iter().flat_map(|part| {
+        part.changes
+            .iter()
+            .flat_map(|change| &change.steps)
+            .map(|step| (part.id, step))
+    });
     steps
         .filter_map(|(account, step)| match step {
-            Step::CreateRole { role, path, .. } => {
-                Some(format!("arn:{}:iam::{account}:role{path}{role}", organization.partition))
-            }
+            Step::CreateRole { role, path, .. } => Some(format!(
+                "arn:{}:iam::{account}:role{path}{role}",
+                organization.partition
+            )),
             _ => None,
         })
         .collect()

@@ -21,10 +21,16 @@ pub struct Earlier {
 /// The last run, which must be an apply of the desired state as it is now that was cut off or left something undone.
 pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
     let Some(last) = store.last_run().await? else {
-        return Err(Stop::because(format!("there is no run to resume: nothing is recorded in `{}`", store.place())));
+        return Err(Stop::because(format!(
+            "there is no run to resume: nothing is recorded in `{}`",
+            store.place()
+        )));
     };
     let run = last.header.run.clone();
-    if last.ended().is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0) {
+    if last
+        .ended()
+        .is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0)
+    {
         return Err(Stop::with_hint(
             format!("there is no run to resume: the last one, {run}, did all it set out to do"),
             "apply without --resume",
@@ -32,13 +38,18 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
     }
     if last.header.command != "apply" {
         return Err(Stop::with_hint(
-            format!("there is no run to resume: the last one, {run}, was a {}", last.header.command),
+            format!(
+                "there is no run to resume: the last one, {run}, was a {}",
+                last.header.command
+            ),
             "apply without --resume",
         ));
     }
     if last.header.desired_digest != digest {
         return Err(Stop::with_hint(
-            format!("run {run} cannot be resumed: the desired state or its variables have changed since"),
+            format!(
+                "run {run} cannot be resumed: the desired state or its variables have changed since"
+            ),
             "apply without --resume: what it finished is seen as it is",
         ));
     }
@@ -47,11 +58,19 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
     for logged in last.entries {
         match logged.entry {
             Entry::ChangeStarted { address, .. } => _ = begun.insert(address),
-            Entry::ChangeFinished { address, outcome: Outcome::Done, .. } => _ = finished.insert(address),
+            Entry::ChangeFinished {
+                address,
+                outcome: Outcome::Done,
+                ..
+            } => _ = finished.insert(address),
             _ => {}
         }
     }
-    Ok(Earlier { run, finished, begun })
+    Ok(Earlier {
+        run,
+        finished,
+        begun,
+    })
 }
 
 /// Unfinished runs that are looked at, the newest first: who is cut off more often in a row has another problem.
@@ -62,8 +81,12 @@ const RUNS: usize = 20;
 pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSet<String>, Stop> {
     let (mut begun, mut finished) = (BTreeSet::new(), BTreeSet::new());
     for outline in store.runs(RUNS).await?.outlines {
-        let RunOutline { header, finished: ended } = outline;
-        let whole = ended.is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0);
+        let RunOutline {
+            header,
+            finished: ended,
+        } = outline;
+        let whole =
+            ended.is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0);
         if whole || header.command != command || header.desired_digest != digest {
             break;
         }
@@ -71,7 +94,11 @@ pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSe
         for logged in store.run(&header.run).await?.entries {
             match logged.entry {
                 Entry::ChangeStarted { address, .. } => _ = here.insert(address),
-                Entry::ChangeFinished { address, outcome: Outcome::Done, .. } => {
+                Entry::ChangeFinished {
+                    address,
+                    outcome: Outcome::Done,
+                    ..
+                } => {
                     here.remove(&address);
                     finished.insert(address);
                 }
@@ -95,11 +122,24 @@ impl Earlier {
             .map(|change| &change.address)
             .collect();
         // What was written whole before the run was cut off is done, whether or not that was recorded.
-        let holds = self.begun.iter().filter(|address| !planned.contains(address)).count();
+        let holds = self
+            .begun
+            .iter()
+            .filter(|address| !planned.contains(address))
+            .count();
         let begun = count(self.begun.len(), "change");
-        console.say(&format!("Resuming run {}: of {begun} that it began, {holds} are done and still hold", self.run));
-        for address in self.finished.iter().filter(|address| planned.contains(address)) {
-            console.say(&format!("  {address} was done and does not hold any more: it is planned again"));
+        console.say(&format!(
+            "Resuming run {}: of {begun} that it began, {holds} are done and still hold",
+            self.run
+        ));
+        for address in self
+            .finished
+            .iter()
+            .filter(|address| planned.contains(address))
+        {
+            console.say(&format!(
+                "  {address} was done and does not hold any more: it is planned again"
+            ));
         }
     }
 }

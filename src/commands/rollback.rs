@@ -22,16 +22,28 @@ use crate::store::{Entry, RunRecord, Store};
 pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Stop> {
     let found = found(store.run(run).await?);
     if found.is_empty() {
-        return Err(Stop::because(format!("run {run} wrote nothing: there is no way back from it")));
+        return Err(Stop::because(format!(
+            "run {run} wrote nothing: there is no way back from it"
+        )));
     }
     let shared = planning::Shared::new(survey, None);
     let parts = found.into_iter().filter_map(|(id, found)| {
-        let account = survey.organization.accounts.get(&id).filter(|account| survey.may_read(account))?;
+        let account = survey
+            .organization
+            .accounts
+            .get(&id)
+            .filter(|account| survey.may_read(account))?;
         Some(part(&shared, store, account, found))
     });
-    let parts: Vec<AccountPlan> =
-        stream::iter(parts.collect::<Vec<_>>()).buffer_unordered(READ_AT_ONCE).collect().await;
-    Ok(plan::build(planning::header(survey), &survey.settings, parts))
+    let parts: Vec<AccountPlan> = stream::iter(parts.collect::<Vec<_>>())
+        .buffer_unordered(READ_AT_ONCE)
+        .collect()
+        .await;
+    Ok(plan::build(
+        planning::header(survey),
+        &survey.settings,
+        parts,
+    ))
 }
 
 /// What a run wrote, by account. What it only looked at is as it was; of a run that was cut off nobody knows which
@@ -41,8 +53,22 @@ fn found(record: RunRecord) -> BTreeMap<AccountId, Vec<Found>> {
     let mut written = BTreeSet::new();
     for logged in record.entries {
         match logged.entry {
-            Entry::ChangeStarted { address, before, expected, details, .. } => {
-                looked_at.insert(address.clone(), Found { address, before, expected, details });
+            Entry::ChangeStarted {
+                address,
+                before,
+                expected,
+                details,
+                ..
+            } => {
+                looked_at.insert(
+                    address.clone(),
+                    Found {
+                        address,
+                        before,
+                        expected,
+                        details,
+                    },
+                );
             }
             Entry::StepStarted { address, .. } => _ = written.insert(address),
             _ => {}
@@ -50,15 +76,27 @@ fn found(record: RunRecord) -> BTreeMap<AccountId, Vec<Found>> {
     }
     let mut by_account: BTreeMap<AccountId, Vec<Found>> = BTreeMap::new();
     let may_be_written = |address: &String| !record.finished || written.contains(address);
-    for (address, found) in looked_at.into_iter().filter(|(address, _)| may_be_written(address)) {
-        if let Some(account) = address.split('/').next().and_then(|id| AccountId::parse(id).ok()) {
+    for (address, found) in looked_at
+        .into_iter()
+        .filter(|(address, _)| may_be_written(address))
+    {
+        if let Some(account) = address
+            .split('/')
+            .next()
+            .and_then(|id| AccountId::parse(id).ok())
+        {
             by_account.entry(account).or_default().push(found);
         }
     }
     by_account
 }
 
-async fn part(shared: &planning::Shared<Reading>, store: &Store, account: &Account, found: Vec<Found>) -> AccountPlan {
+async fn part(
+    shared: &planning::Shared<Reading>,
+    store: &Store,
+    account: &Account,
+    found: Vec<Found>,
+) -> AccountPlan {
     match try_part(shared, store, account, &found).await {
         Ok(part) => part,
         Err(error) => plan::unreadable(account, error),
@@ -71,9 +109,15 @@ async fn try_part(
     account: &Account,
     found: &[Found],
 ) -> Result<AccountPlan, AwsError> {
-    let planning::Shared { reader, settings, .. } = shared;
+    let planning::Shared {
+        reader, settings, ..
+    } = shared;
     let mut live = reader.read(account, &wanted(&settings.name, found)).await?;
-    let arns: Vec<_> = live.policies.iter().map(|(key, policy)| (key.clone(), policy.arn.clone())).collect();
+    let arns: Vec<_> = live
+        .policies
+        .iter()
+        .map(|(key, policy)| (key.clone(), policy.arn.clone()))
+        .collect();
     for (key, arn) in arns {
         let tags = reader.policy_tags(account, &arn).await?;
         if let Some(policy) = live.policies.get_mut(&key) {
@@ -82,23 +126,36 @@ async fn try_part(
     }
     let mut back = plan::way_back(settings, found, &live, store.salt());
     let desired = &back.desired;
-    shared.complete(account, Some(desired), &mut back.live).await?;
+    shared
+        .complete(account, Some(desired), &mut back.live)
+        .await?;
     let mut part = plan::plan_account(settings, account, Some(desired), &back.live, None);
     part.findings.append(&mut back.left);
     Ok(part)
 }
 
 fn wanted(name: &str, found: &[Found]) -> Wanted {
-    let (mut roles, mut policies, mut principals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    let (mut roles, mut policies, mut principals) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for one in found {
         match plan::resource_at(&one.address) {
             Some(ResourceKind::Role(name)) => _ = roles.insert(name),
             Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
-            Some(ResourceKind::Grant(principal)) => _ = principals.insert(principal.key(), principal),
+            Some(ResourceKind::Grant(principal)) => {
+                _ = principals.insert(principal.key(), principal)
+            }
             None => {}
         }
     }
     let policy = PolicyName::of_grants(name);
-    let grants = Some(WantedGrants { policy, principals, others: Others::Unseen });
-    Wanted { scope: Scope::Only { roles, policies }, details: true, grants }
+    let grants = Some(WantedGrants {
+        policy,
+        principals,
+        others: Others::Unseen,
+    });
+    Wanted {
+        scope: Scope::Only { roles, policies },
+        details: true,
+        grants,
+    }
 }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use super::signals::Signals;
 use super::{Console, Stop, apply, drift, plan, verify};
 use crate::aws;
-use crate::cli::{DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs, StateArgs};
+use crate::cli::{
+    DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs,
+    StateArgs,
+};
 use crate::exit::Exit;
 use crate::files;
 use crate::org::AccountId;
@@ -24,9 +27,18 @@ const SANDBOX_FILE_LIMIT: u64 = 16 * files::MIB;
 
 /// The quickstart, as it stands in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
-    ("rolecall.toml", include_str!("../../examples/quickstart/rolecall.toml")),
-    ("vendor.toml", include_str!("../../examples/quickstart/vendor.toml")),
-    ("policies/read-logs.json", include_str!("../../examples/quickstart/policies/read-logs.json")),
+    (
+        "rolecall.toml",
+        include_str!("../../examples/quickstart/rolecall.toml"),
+    ),
+    (
+        "vendor.toml",
+        include_str!("../../examples/quickstart/vendor.toml"),
+    ),
+    (
+        "policies/read-logs.json",
+        include_str!("../../examples/quickstart/policies/read-logs.json"),
+    ),
 ];
 
 /// Serves a sandbox on loopback until it is interrupted.
@@ -37,10 +49,15 @@ pub async fn serve(
     port: u16,
     console: &Console,
 ) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(World { permissions, ..world(org)? });
+    let sandbox = Sandbox::new(World {
+        permissions,
+        ..world(org)?
+    });
     if let Some(path) = faults {
         let faults = FaultFile::parse(&text("faults", path)?);
-        faults.map_err(|error| unusable("faults", path, &error))?.unleash(&sandbox);
+        faults
+            .map_err(|error| unusable("faults", path, &error))?
+            .unleash(&sandbox);
     }
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
@@ -61,14 +78,18 @@ pub async fn serve(
     out.flush()?;
     drop(out);
     let accounts = sandbox.with(|world| world.accounts.len());
-    console.say(&format!("serving an organization of {accounts} accounts on {endpoint}; Ctrl-C ends it"));
+    console.say(&format!(
+        "serving an organization of {accounts} accounts on {endpoint}; Ctrl-C ends it"
+    ));
     // A signal ends it, as every command.
     http::serve(sandbox, listener, std::future::pending()).await?;
     Ok(Exit::Done)
 }
 
 fn world(org: Option<&Path>) -> Result<World, Stop> {
-    let Some(path) = org else { return Ok(World::demo()) };
+    let Some(path) = org else {
+        return Ok(World::demo());
+    };
     OrgSpec::parse(&text("organization", path)?)
         .and_then(|spec| World::new(&spec))
         .map_err(|error| unusable("organization", path, &error))
@@ -77,11 +98,19 @@ fn world(org: Option<&Path>) -> Result<World, Stop> {
 fn text(what: &str, path: &Path) -> Result<String, Stop> {
     let read = files::read_given(path, SANDBOX_FILE_LIMIT);
     read.and_then(|given| String::from_utf8(given.bytes).map_err(std::io::Error::other))
-        .map_err(|error| Stop::because(format!("cannot read the {what} `{}`: {error}", path.display())))
+        .map_err(|error| {
+            Stop::because(format!(
+                "cannot read the {what} `{}`: {error}",
+                path.display()
+            ))
+        })
 }
 
 fn unusable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Stop {
-    Stop::because(format!("cannot use the {what} `{}`: {error}", path.display()))
+    Stop::because(format!(
+        "cannot use the {what} `{}`: {error}",
+        path.display()
+    ))
 }
 
 /// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan, verify.
@@ -95,13 +124,22 @@ pub async fn demo(signals: &Signals, console: &Console) -> Result<Exit, Stop> {
         std::fs::write(path, text)?;
     }
     let scope = scope(directory.path().to_owned());
-    let demo = Demo { sandbox: Sandbox::new(World::demo()), scope, signals, console };
+    let demo = Demo {
+        sandbox: Sandbox::new(World::demo()),
+        scope,
+        signals,
+        console,
+    };
     demo.tell().await
 }
 
 fn scope(config: PathBuf) -> ScopeArgs {
     ScopeArgs {
-        desired: DesiredArgs { config, var: Vec::new(), var_file: Vec::new() },
+        desired: DesiredArgs {
+            config,
+            var: Vec::new(),
+            var_file: Vec::new(),
+        },
         account: Vec::new(),
         role: Vec::new(),
         prune: false,
@@ -120,7 +158,9 @@ struct Demo<'a> {
 impl Demo<'_> {
     async fn tell(&self) -> Result<Exit, Stop> {
         let accounts = self.sandbox.with(|world| world.accounts.len());
-        self.title(&format!("An AWS organization of {accounts} accounts, in this process"))?;
+        self.title(&format!(
+            "An AWS organization of {accounts} accounts, in this process"
+        ))?;
         self.words(
             "The desired state is examples/quickstart: an audit role in every member account, and a vendor's role",
         )?;
@@ -159,7 +199,12 @@ impl Demo<'_> {
     fn title(&self, text: &str) -> Result<(), Stop> {
         let mut out = self.console.data();
         let style = &self.console.out;
-        let rule = "─".repeat(style.width.min(DEFAULT_WIDTH).saturating_sub(text.chars().count() + 4));
+        let rule = "─".repeat(
+            style
+                .width
+                .min(DEFAULT_WIDTH)
+                .saturating_sub(text.chars().count() + 4),
+        );
         writeln!(
             out,
             "\n{} {} {}",
@@ -195,7 +240,10 @@ impl Demo<'_> {
             state,
             notify: NotifyArgs::default(),
         };
-        expect(expected, plan::run(&self.scope, &options, self.aws(), self.console).await?)
+        expect(
+            expected,
+            plan::run(&self.scope, &options, self.aws(), self.console).await?,
+        )
     }
 
     async fn drift(&self) -> Result<(), Stop> {
@@ -211,7 +259,10 @@ impl Demo<'_> {
             state: StateArgs { state: None },
             notify: NotifyArgs::default(),
         };
-        expect(Exit::Changes, drift::run(&args, self.aws(), self.console).await?)
+        expect(
+            Exit::Changes,
+            drift::run(&args, self.aws(), self.console).await?,
+        )
     }
 
     async fn apply(&self) -> Result<(), Stop> {
@@ -222,16 +273,30 @@ impl Demo<'_> {
             format: Format::Text,
             state: StateArgs { state: None },
             notify: NotifyArgs::default(),
-            lease: LeaseArgs { lease: Duration::from_mins(1), lock_timeout: Duration::ZERO },
+            lease: LeaseArgs {
+                lease: Duration::from_mins(1),
+                lock_timeout: Duration::ZERO,
+            },
         };
         let (what, resume) = (apply::What::Desired, apply::Resume::No);
-        expect(Exit::Done, apply::run(what, resume, &args, self.aws(), self.signals, self.console).await?)
+        expect(
+            Exit::Done,
+            apply::run(what, resume, &args, self.aws(), self.signals, self.console).await?,
+        )
     }
 
     async fn verify(&self) -> Result<(), Stop> {
         let (sts, judges) = (verify::Sts::Ask, verify::Judges::Evaluation);
-        let options = verify::Options { sts, session_name: None, judges, format: Format::Text };
-        expect(Exit::Done, verify::run(&self.scope, &options, self.aws(), self.console).await?)
+        let options = verify::Options {
+            sts,
+            session_name: None,
+            judges,
+            format: Format::Text,
+        };
+        expect(
+            Exit::Done,
+            verify::run(&self.scope, &options, self.aws(), self.console).await?,
+        )
     }
 
     fn meddle(&self) -> Result<(), Stop> {
@@ -241,15 +306,28 @@ impl Demo<'_> {
         let attachment = [("RoleName", "SecurityAudit"), ("PolicyArn", admin)];
         let tag = [("RoleName", "SecurityAudit"), ("TagKeys.member.1", "team")];
         let acts = [
-            ("222222222221", "UpdateAssumeRolePolicy", trust, "log-archive: the vendor's role loses its external id"),
-            ("444444444441", "AttachRolePolicy", attachment, "payments-prod: AdministratorAccess on the audit role"),
+            (
+                "222222222221",
+                "UpdateAssumeRolePolicy",
+                trust,
+                "log-archive: the vendor's role loses its external id",
+            ),
+            (
+                "444444444441",
+                "AttachRolePolicy",
+                attachment,
+                "payments-prod: AdministratorAccess on the audit role",
+            ),
             ("444444444442", "UntagRole", tag, "web-prod: a tag is gone"),
         ];
         for (account, operation, params, words) in acts {
-            let account = AccountId::parse(account).map_err(|error| Stop::because(error.to_string()))?;
+            let account =
+                AccountId::parse(account).map_err(|error| Stop::because(error.to_string()))?;
             self.sandbox
                 .by_hand(account, operation, &params)
-                .map_err(|error| Stop::because(format!("{operation}: {}: {}", error.code, error.message)))?;
+                .map_err(|error| {
+                    Stop::because(format!("{operation}: {}: {}", error.code, error.message))
+                })?;
             self.words(&format!("  {operation:<24}{words}"))?;
         }
         Ok(())

@@ -32,8 +32,12 @@ enum Key {
 impl Key {
     /// The shared key, or the user's own where there is one.
     fn find() -> Option<Self> {
-        Self::shared()
-            .or_else(|| files::read(&Self::path()?, files::MIB).ok().filter(|key| !key.is_empty()).map(Self::Own))
+        Self::shared().or_else(|| {
+            files::read(&Self::path()?, files::MIB)
+                .ok()
+                .filter(|key| !key.is_empty())
+                .map(Self::Own)
+        })
     }
 
     fn shared() -> Option<Self> {
@@ -49,7 +53,9 @@ impl Key {
         let path = Self::path()?;
         let directory = path.parent()?;
         std::fs::create_dir_all(directory).ok()?;
-        let key = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|part| part.simple().to_string()).concat();
+        let key = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
+            .map(|part| part.simple().to_string())
+            .concat();
         // A temporary file is 0600 from the start, and of two processes that make a key one is first.
         let mut file = tempfile::NamedTempFile::new_in(directory).ok()?;
         std::io::Write::write_all(&mut file, key.as_bytes()).ok()?;
@@ -61,10 +67,16 @@ impl Key {
     ///
     /// Source: XDG Base Directory Specification, `XDG_STATE_HOME`.
     fn path() -> Option<PathBuf> {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = std::env::var_os("XDG_STATE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
         let state = state.or_else(|| {
             // A home that does not exist, as of a service's user, is not made.
-            Some(std::env::home_dir().filter(|home| home.is_dir())?.join(".local/state"))
+            Some(
+                std::env::home_dir()
+                    .filter(|home| home.is_dir())?
+                    .join(".local/state"),
+            )
         })?;
         Some(state.join("rolecall/plan.key"))
     }
@@ -81,8 +93,16 @@ impl Key {
 /// # Errors
 /// Never in practice: a plan is always JSON.
 pub fn bytes(plan: &Plan, survey: &Survey) -> Result<Vec<u8>, serde_json::Error> {
-    let (salt, key) = (uuid::Uuid::new_v4().simple().to_string(), Key::find_or_make());
-    plan::save(plan, &survey.settings.secrets, &salt, key.as_ref().map(Key::bytes))
+    let (salt, key) = (
+        uuid::Uuid::new_v4().simple().to_string(),
+        Key::find_or_make(),
+    );
+    plan::save(
+        plan,
+        &survey.settings.secrets,
+        &salt,
+        key.as_ref().map(Key::bytes),
+    )
 }
 
 /// A saved plan that was not held against anything yet.
@@ -110,18 +130,29 @@ impl SavedPlan {
     pub fn read(path: &Path) -> Result<Self, Stop> {
         let shown = path.display();
         let read = files::read_given(path, LIMIT);
-        let bytes = read.map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?.bytes;
+        let bytes = read
+            .map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?
+            .bytes;
         let key = Key::find();
-        let signature = key.as_ref().map_or(Signature::Missing, |key| plan::signature(&bytes, key.bytes()));
+        let signature = key.as_ref().map_or(Signature::Missing, |key| {
+            plan::signature(&bytes, key.bytes())
+        });
         if let (Some(Key::Shared(_)), Signature::Missing | Signature::Other) = (&key, signature) {
             return Err(Stop::refused(
-                format!("the plan `{shown}` was not signed with the key in {KEY}, or was changed since"),
+                format!(
+                    "the plan `{shown}` was not signed with the key in {KEY}, or was changed since"
+                ),
                 format!("make the plan where {KEY} has the same value"),
             ));
         }
         // What cannot be parsed is told when it is loaded.
         let claims = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(Self { path: path.to_owned(), bytes, claims, signed: signature == Signature::Valid })
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            claims,
+            signed: signature == Signature::Valid,
+        })
     }
 
     /// The arguments under which it is planned again: those given, as far as the plan may speak with those it was made
@@ -152,9 +183,15 @@ impl SavedPlan {
     /// What the plan was made with that does not count, for a hint; `None` where everything does.
     pub fn uncounted(&self, scope: &ScopeArgs) -> Option<String> {
         let prune = self.claims.scope.prune && !scope.prune;
-        let allowed = self.claims.allowed.iter().filter(|code| !scope.allow.contains(code));
-        let flags =
-            prune.then(|| "--prune".to_owned()).into_iter().chain(allowed.map(|code| format!("--allow {code}")));
+        let allowed = self
+            .claims
+            .allowed
+            .iter()
+            .filter(|code| !scope.allow.contains(code));
+        let flags = prune
+            .then(|| "--prune".to_owned())
+            .into_iter()
+            .chain(allowed.map(|code| format!("--allow {code}")));
         let flags = flags.collect::<Vec<_>>().join(" ");
         (!flags.is_empty()).then(|| {
             format!(
@@ -191,7 +228,9 @@ impl SavedPlan {
         }
         if plan.desired_digest != survey.expansion.desired.digest {
             return Err(Stop::refused(
-                format!("the plan `{shown}` is stale: the desired state or its variables have changed since"),
+                format!(
+                    "the plan `{shown}` is stale: the desired state or its variables have changed since"
+                ),
                 "make a new plan and have it reviewed",
             ));
         }

@@ -64,7 +64,10 @@ impl Signals {
     ///
     /// # Errors
     /// A signal came first.
-    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
+    pub async fn unless_interrupted<T>(
+        &self,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
         tokio::select! {
             biased;
             () = self.interrupted.cancelled() => {
@@ -100,7 +103,9 @@ impl Signals {
 fn kinds() -> impl Iterator<Item = SignalKind> {
     // `nohup` has SIGHUP ignored, and means it.
     let hangup = (!ignored(SignalKind::hangup())).then_some(SignalKind::hangup());
-    [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup)
+    [SignalKind::interrupt(), SignalKind::terminate()]
+        .into_iter()
+        .chain(hangup)
 }
 
 fn installed(kind: SignalKind) -> Option<Signal> {
@@ -116,7 +121,9 @@ fn installed(kind: SignalKind) -> Option<Signal> {
 fn ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default();
     let bit = u32::try_from(kind.as_raw_value() - 1).unwrap_or(u32::MAX);
     mask.checked_shr(bit).unwrap_or_default() & 1 == 1
 }
@@ -152,7 +159,10 @@ async fn attend(mut watched: Vec<Signal>, signals: Signals, work: Work, console:
 
 /// Waits for one of the signals.
 async fn next(watched: &mut [Signal]) {
-    let received: Vec<_> = watched.iter_mut().map(|signal| Box::pin(signal.recv())).collect();
+    let received: Vec<_> = watched
+        .iter_mut()
+        .map(|signal| Box::pin(signal.recv()))
+        .collect();
     if received.is_empty() {
         std::future::pending::<()>().await;
     }

@@ -17,16 +17,24 @@ use crate::exit::Exit;
 use crate::org::AccountId;
 use crate::report;
 use crate::report::state::{Listed, Shown};
-use crate::store::{Backend, Directory, Holder, LeaseError, Location, Runs, Store, Unlock, Unlocked, Waiting};
+use crate::store::{
+    Backend, Directory, Holder, LeaseError, Location, Runs, Store, Unlock, Unlocked, Waiting,
+};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
 
 /// The place where the state lies: what `--state` says, or `state/` in `directory`, the configuration's own.
-pub async fn place(args: &StateArgs, directory: &Path, aws: aws::Settings) -> Result<Arc<dyn Backend>, Stop> {
+pub async fn place(
+    args: &StateArgs,
+    directory: &Path,
+    aws: aws::Settings,
+) -> Result<Arc<dyn Backend>, Stop> {
     Ok(match Location::parse(args.state.as_deref(), directory)? {
         Location::Directory(path) => Arc::new(Directory::new(path)),
-        Location::S3 { bucket, prefix } => Arc::new(aws::Bucket::connect(aws, &bucket, &prefix).await?),
+        Location::S3 { bucket, prefix } => {
+            Arc::new(aws::Bucket::connect(aws, &bucket, &prefix).await?)
+        }
     })
 }
 
@@ -38,19 +46,31 @@ pub async fn run(
     console: &Console,
 ) -> Result<Exit, Stop> {
     match command {
-        StateCommand::List { record, format } => list(open(record, aws, console).await?, *format, console).await,
-        StateCommand::Show { address, record, format } => {
-            show(open(record, aws, console).await?, address, *format, console).await
+        StateCommand::List { record, format } => {
+            list(open(record, aws, console).await?, *format, console).await
         }
-        StateCommand::History { run: None, limit, record, format } => {
-            history(open(record, aws, console).await?, *limit, *format, console).await
-        }
-        StateCommand::History { run: Some(run), limit: _, record, format } => {
-            one_run(open(record, aws, console).await?, run, *format, console).await
-        }
+        StateCommand::Show {
+            address,
+            record,
+            format,
+        } => show(open(record, aws, console).await?, address, *format, console).await,
+        StateCommand::History {
+            run: None,
+            limit,
+            record,
+            format,
+        } => history(open(record, aws, console).await?, *limit, *format, console).await,
+        StateCommand::History {
+            run: Some(run),
+            limit: _,
+            record,
+            format,
+        } => one_run(open(record, aws, console).await?, run, *format, console).await,
         StateCommand::Unlock { record, force } => {
             let unlock = if *force { Unlock::Any } else { Unlock::Expired };
-            let store = signals.unless_interrupted(Box::pin(open(record, aws, console))).await?;
+            let store = signals
+                .unless_interrupted(Box::pin(open(record, aws, console)))
+                .await?;
             self::unlock(store, unlock, signals, console).await
         }
     }
@@ -60,17 +80,31 @@ pub async fn run(
 ///
 /// Of the desired state only the name is needed, so its errors and missing variables are not in the way of looking at what
 /// was applied.
-async fn open(args: &RecordArgs, aws: aws::Settings, console: &Console) -> Result<Option<Store>, Stop> {
-    let Identity { name, organization_id, directory } =
-        config::identify(&args.desired.config, &args.desired.var_file, args.name.as_deref()).map_err(|why| {
-            let hint = "give it with --name: `rolecall state list --name vendor-roles`";
-            Stop::with_hint(format!("it is not known whose state to open: {why}"), hint)
-        })?;
+async fn open(
+    args: &RecordArgs,
+    aws: aws::Settings,
+    console: &Console,
+) -> Result<Option<Store>, Stop> {
+    let Identity {
+        name,
+        organization_id,
+        directory,
+    } = config::identify(
+        &args.desired.config,
+        &args.desired.var_file,
+        args.name.as_deref(),
+    )
+    .map_err(|why| {
+        let hint = "give it with --name: `rolecall state list --name vendor-roles`";
+        Stop::with_hint(format!("it is not known whose state to open: {why}"), hint)
+    })?;
     let backend = place(&args.state, &directory, aws).await?;
     let shown = backend.place("");
     let store = Store::inspect(backend, &name, organization_id.as_deref()).await?;
     if store.is_none() {
-        console.say(&format!("there is no state in `{shown}` yet: nothing was applied from here"));
+        console.say(&format!(
+            "there is no state in `{shown}` yet: nothing was applied from here"
+        ));
     }
     Ok(store)
 }
@@ -81,7 +115,11 @@ async fn list(store: Option<Store>, format: Format, console: &Console) -> Result
         let accounts = store.accounts().await?;
         let records = futures_util::stream::iter(accounts).map(|account| store.account(account));
         let records: Vec<_> = records.buffered(AT_ONCE).try_collect().await?;
-        resources = records.into_iter().flat_map(|record| record.resources).map(Listed::from).collect();
+        resources = records
+            .into_iter()
+            .flat_map(|record| record.resources)
+            .map(Listed::from)
+            .collect();
     }
     let mut out = console.data();
     match format {
@@ -92,12 +130,31 @@ async fn list(store: Option<Store>, format: Format, console: &Console) -> Result
     Ok(Exit::Done)
 }
 
-async fn show(store: Option<Store>, address: &str, format: Format, console: &Console) -> Result<Exit, Stop> {
-    let nothing =
-        || Stop::with_hint(format!("there is no record of `{address}`"), "`rolecall state list` lists what there is");
-    let account = address.split('/').next().and_then(|account| AccountId::parse(account).ok());
-    let (Some(store), Some(account)) = (store, account) else { return Err(nothing()) };
-    let resource = store.account(account).await?.resources.remove(address).ok_or_else(nothing)?;
+async fn show(
+    store: Option<Store>,
+    address: &str,
+    format: Format,
+    console: &Console,
+) -> Result<Exit, Stop> {
+    let nothing = || {
+        Stop::with_hint(
+            format!("there is no record of `{address}`"),
+            "`rolecall state list` lists what there is",
+        )
+    };
+    let account = address
+        .split('/')
+        .next()
+        .and_then(|account| AccountId::parse(account).ok());
+    let (Some(store), Some(account)) = (store, account) else {
+        return Err(nothing());
+    };
+    let resource = store
+        .account(account)
+        .await?
+        .resources
+        .remove(address)
+        .ok_or_else(nothing)?;
     let shown = Shown::new(address.to_owned(), resource);
     let mut out = console.data();
     match format {
@@ -108,9 +165,18 @@ async fn show(store: Option<Store>, address: &str, format: Format, console: &Con
     Ok(Exit::Done)
 }
 
-async fn history(store: Option<Store>, limit: u32, format: Format, console: &Console) -> Result<Exit, Stop> {
+async fn history(
+    store: Option<Store>,
+    limit: u32,
+    format: Format,
+    console: &Console,
+) -> Result<Exit, Stop> {
     let runs = match store {
-        Some(store) => store.runs(usize::try_from(limit).unwrap_or(usize::MAX)).await?,
+        Some(store) => {
+            store
+                .runs(usize::try_from(limit).unwrap_or(usize::MAX))
+                .await?
+        }
         None => Runs::default(),
     };
     let mut out = console.data();
@@ -125,11 +191,22 @@ async fn history(store: Option<Store>, limit: u32, format: Format, console: &Con
     if let Some(hint) = runs.unusable.iter().find_map(|(_, error)| error.hint()) {
         console.hint(hint);
     }
-    Ok(if runs.unusable.is_empty() { Exit::Done } else { Exit::Partial })
+    Ok(if runs.unusable.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partial
+    })
 }
 
-async fn one_run(store: Option<Store>, run: &str, format: Format, console: &Console) -> Result<Exit, Stop> {
-    let Some(store) = store else { return Err(Stop::because(format!("there is no run `{run}`"))) };
+async fn one_run(
+    store: Option<Store>,
+    run: &str,
+    format: Format,
+    console: &Console,
+) -> Result<Exit, Stop> {
+    let Some(store) = store else {
+        return Err(Stop::because(format!("there is no run `{run}`")));
+    };
     let record = store.run(run).await?;
     let mut out = console.data();
     match format {
@@ -140,22 +217,37 @@ async fn one_run(store: Option<Store>, run: &str, format: Format, console: &Cons
     Ok(Exit::Done)
 }
 
-async fn unlock(store: Option<Store>, unlock: Unlock, signals: &Signals, console: &Console) -> Result<Exit, Stop> {
-    let Some(store) = store else { return Ok(Exit::Done) };
+async fn unlock(
+    store: Option<Store>,
+    unlock: Unlock,
+    signals: &Signals,
+    console: &Console,
+) -> Result<Exit, Stop> {
+    let Some(store) = store else {
+        return Ok(Exit::Done);
+    };
     let place = store.place();
-    let waiting = Waiting { tell: &|wait| console.say(&wait.to_string()), halt: &signals.halt };
-    let unlocked = store.unlock(unlock, waiting).await.map_err(|error| match error {
-        LeaseError::Halted => Stop::interrupted(),
-        LeaseError::Store(error) => error.into(),
-        held @ LeaseError::Held { .. } => Stop::because(held.to_string()),
-    })?;
+    let waiting = Waiting {
+        tell: &|wait| console.say(&wait.to_string()),
+        halt: &signals.halt,
+    };
+    let unlocked = store
+        .unlock(unlock, waiting)
+        .await
+        .map_err(|error| match error {
+            LeaseError::Halted => Stop::interrupted(),
+            LeaseError::Store(error) => error.into(),
+            held @ LeaseError::Held { .. } => Stop::because(held.to_string()),
+        })?;
     Ok(match unlocked {
         Unlocked::Free => {
             console.say(&format!("nobody holds the state `{place}`"));
             Exit::Done
         }
         Unlocked::Taken(holder) => {
-            console.say(&format!("unlocked the state `{place}`; it was held by {holder}"));
+            console.say(&format!(
+                "unlocked the state `{place}`; it was held by {holder}"
+            ));
             Exit::Done
         }
         Unlocked::Held(holder) => {
@@ -166,7 +258,11 @@ async fn unlock(store: Option<Store>, unlock: Unlock, signals: &Signals, console
     })
 }
 
-fn way_out(Holder { host, pid, until, .. }: &Holder) -> String {
+fn way_out(
+    Holder {
+        host, pid, until, ..
+    }: &Holder,
+) -> String {
     match until {
         None => format!("a directory's lock ends with its process, and only so: end process {pid} on {host}"),
         Some(_) => {

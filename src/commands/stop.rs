@@ -38,13 +38,18 @@ pub enum Stop {
 impl Stop {
     /// A stop with words only.
     pub fn because(message: impl Into<String>) -> Self {
-        Self::Other { message: message.into(), hint: None }
+        Self::Other {
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// What went wrong, in a line; nothing where nobody is left to be told.
     pub fn summary(&self) -> Option<String> {
         match self {
-            Self::Desired(problems) => Some(count(problems.errors(), "problem") + " in the desired state"),
+            Self::Desired(problems) => {
+                Some(count(problems.errors(), "problem") + " in the desired state")
+            }
             Self::Aws(error) => Some(error.to_string()),
             Self::Other { message, .. } | Self::Ended { message, .. } => Some(message.clone()),
             Self::ClosedPipe => None,
@@ -53,7 +58,8 @@ impl Stop {
 
     /// What went wrong, in a line, said in the middle of another sentence.
     pub fn why(&self) -> String {
-        self.summary().unwrap_or_else(|| "standard output was closed".to_owned())
+        self.summary()
+            .unwrap_or_else(|| "standard output was closed".to_owned())
     }
 
     /// How the command ends.
@@ -66,24 +72,43 @@ impl Stop {
 
     /// Nothing is written, though it could be.
     pub fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Ended { exit: Exit::Refused, message: message.into(), hint: Some(hint.into()) }
+        Self::Ended {
+            exit: Exit::Refused,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// A signal came before anything was written.
     pub fn interrupted() -> Self {
-        Self::Ended { exit: Exit::Interrupted, message: "interrupted; nothing was written".to_owned(), hint: None }
+        Self::Ended {
+            exit: Exit::Interrupted,
+            message: "interrupted; nothing was written".to_owned(),
+            hint: None,
+        }
     }
 
     /// A signal came, and the command did not end within `time`.
     pub fn ended_late(time: Duration) -> Self {
-        let message = format!("interrupted {} s ago: ended without waiting any longer", time.as_secs());
-        let hint = "see what the run did with `rolecall state history`, then apply again".to_owned();
-        Self::Ended { exit: Exit::Interrupted, message, hint: Some(hint) }
+        let message = format!(
+            "interrupted {} s ago: ended without waiting any longer",
+            time.as_secs()
+        );
+        let hint =
+            "see what the run did with `rolecall state history`, then apply again".to_owned();
+        Self::Ended {
+            exit: Exit::Interrupted,
+            message,
+            hint: Some(hint),
+        }
     }
 
     /// A stop with words and a way out.
     pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Other { message: message.into(), hint: Some(hint.into()) }
+        Self::Other {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
     }
 }
 
@@ -101,7 +126,10 @@ impl From<AwsError> for Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Other { message: error.to_string(), hint: error.hint().map(str::to_owned) }
+        Self::Other {
+            message: error.to_string(),
+            hint: error.hint().map(str::to_owned),
+        }
     }
 }
 

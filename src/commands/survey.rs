@@ -38,16 +38,30 @@ pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(key, _)| key.starts_with("ROLECALL_VAR_"))
         .collect();
-    let inputs = Inputs { path: args.config.clone(), vars: args.var.clone(), var_files: args.var_file.clone(), env };
+    let inputs = Inputs {
+        path: args.config.clone(),
+        vars: args.var.clone(),
+        var_files: args.var_file.clone(),
+        env,
+    };
     Ok(config::load(&inputs)?)
 }
 
 impl Survey {
     /// Loads the desired state, walks the organization and expands the one over the other.
-    pub async fn new(args: &ScopeArgs, aws: aws::Settings, console: &Console) -> Result<Self, Stop> {
+    pub async fn new(
+        args: &ScopeArgs,
+        aws: aws::Settings,
+        console: &Console,
+    ) -> Result<Self, Stop> {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
-        let aws = console.wait("STS to say whose credentials these are", Box::pin(Aws::connect(aws))).await?;
+        let aws = console
+            .wait(
+                "STS to say whose credentials these are",
+                Box::pin(Aws::connect(aws)),
+            )
+            .await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
         console.warnings(&survey.expansion.warnings);
@@ -57,7 +71,14 @@ impl Survey {
     /// The same once more, as things are now. The caller's credentials are kept, and the sessions of the accounts unless
     /// they are entered otherwise.
     pub async fn again(&self, args: &ScopeArgs, console: &Console) -> Result<Self, Stop> {
-        Box::pin(Self::over(args, load(&args.desired)?, self.aws.clone(), Some(self), console)).await
+        Box::pin(Self::over(
+            args,
+            load(&args.desired)?,
+            self.aws.clone(),
+            Some(self),
+            console,
+        ))
+        .await
     }
 
     async fn over(
@@ -74,7 +95,8 @@ impl Survey {
         console.conceal(&expansion.desired.secrets);
         let roles = Arc::new(access_roles(&config, &organization)?);
         let settings = settings(args, &config, &organization, &expansion, &roles);
-        let same = |earlier: &&Self| earlier.config.digest() == config.digest() && earlier.roles == roles;
+        let same =
+            |earlier: &&Self| earlier.config.digest() == config.digest() && earlier.roles == roles;
         let accounts = match earlier.filter(same) {
             Some(earlier) => earlier.accounts.clone(),
             None => aws.accounts(access(&config, Arc::clone(&roles))),
@@ -84,18 +106,34 @@ impl Survey {
             roles: args.role.clone(),
             prune: settings.extras == Extras::Remove,
         };
-        Ok(Self { config, organization, narrow, expansion, accounts, settings, scope, aws, roles })
+        Ok(Self {
+            config,
+            organization,
+            narrow,
+            expansion,
+            accounts,
+            settings,
+            scope,
+            aws,
+            roles,
+        })
     }
 
     /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
     pub fn to_read(&self) -> Vec<Account> {
-        self.organization.accounts.values().filter(|account| self.is_read(account)).cloned().collect()
+        self.organization
+            .accounts
+            .values()
+            .filter(|account| self.is_read(account))
+            .cloned()
+            .collect()
     }
 
     /// Whether an account is read in any case.
     pub fn is_read(&self, account: &Account) -> bool {
         let targeted = self.expansion.desired.accounts.contains_key(&account.id);
-        let all = self.settings.extras == Extras::Remove || self.settings.unmanaged == Unmanaged::Listed;
+        let all =
+            self.settings.extras == Extras::Remove || self.settings.unmanaged == Unmanaged::Listed;
         account.status.is_active() && (targeted || all && self.may_read(account))
     }
 
@@ -106,10 +144,20 @@ impl Survey {
 }
 
 /// Walks the organization, and reads the tags of those accounts whose tags decide something.
-async fn walk(aws: &Aws, config: &Config, narrow: &NarrowScope, console: &Console) -> Result<Organization, Stop> {
+async fn walk(
+    aws: &Aws,
+    config: &Config,
+    narrow: &NarrowScope,
+    console: &Console,
+) -> Result<Organization, Stop> {
     let progress = console.progress();
     progress.phase("Walking the organization", None);
-    let walked = console.wait("Organizations to list the accounts", aws.organization(|_| progress.tick())).await;
+    let walked = console
+        .wait(
+            "Organizations to list the accounts",
+            aws.organization(|_| progress.tick()),
+        )
+        .await;
     progress.finish();
     let mut organization = walked?;
     let candidates = config.tag_candidates(&organization, narrow);
@@ -123,9 +171,15 @@ async fn walk(aws: &Aws, config: &Config, narrow: &NarrowScope, console: &Consol
 }
 
 /// The role that each account is entered by.
-fn access_roles(config: &Config, organization: &Organization) -> Result<BTreeMap<AccountId, String>, Stop> {
+fn access_roles(
+    config: &Config,
+    organization: &Organization,
+) -> Result<BTreeMap<AccountId, String>, Stop> {
     let roles = organization.accounts.values().map(|account| {
-        let role = config.access().role_for(account, organization).map_err(|problem| Problems::from(*problem))?;
+        let role = config
+            .access()
+            .role_for(account, organization)
+            .map_err(|problem| Problems::from(*problem))?;
         Ok((account.id, role))
     });
     roles.collect()
@@ -152,7 +206,11 @@ fn settings(
         name: config.name().to_owned(),
         partition: organization.partition.clone(),
         management_account: organization.management_account,
-        extras: if args.prune || config.rollout().prune { Extras::Remove } else { Extras::Keep },
+        extras: if args.prune || config.rollout().prune {
+            Extras::Remove
+        } else {
+            Extras::Keep
+        },
         allow: args.allow.iter().cloned().collect(),
         limits: config.limits(),
         protected: protected(&organization.caller, roles),
@@ -162,18 +220,27 @@ fn settings(
         intent: Intent::Converge,
         unmanaged: Unmanaged::Left,
         begun: BTreeSet::new(),
-        today: jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+        today: jiff::Timestamp::now()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date(),
     }
 }
 
 /// How much lints weigh, and who belongs to the organization where it is known.
 pub fn lints(config: &Config, organization: Option<&Organization>) -> lint::Settings {
     let members = organization.map(|organization| organization.accounts.keys().copied().collect());
-    lint::Settings::new(&config.lints().severities, &config.lints().known_accounts, members)
+    lint::Settings::new(
+        &config.lints().severities,
+        &config.lints().known_accounts,
+        members,
+    )
 }
 
 /// The roles that the run itself goes through: none of them may be changed by it.
-fn protected(caller: &Caller, roles: &BTreeMap<AccountId, String>) -> BTreeSet<(AccountId, RoleKey)> {
+fn protected(
+    caller: &Caller,
+    roles: &BTreeMap<AccountId, String>,
+) -> BTreeSet<(AccountId, RoleKey)> {
     let name = |role: &str| role.rsplit('/').next().unwrap_or(role).to_ascii_lowercase();
     let mut protected: BTreeSet<(AccountId, RoleKey)> = roles
         .iter()

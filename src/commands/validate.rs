@@ -18,7 +18,9 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
         console.conceal(config.secrets());
     }
     let findings: Vec<Finding> = loaded.iter().flat_map(found).collect();
-    let refused = findings.iter().any(|finding| finding.severity == Severity::Stop);
+    let refused = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Stop);
     let exit = if refused { Exit::Refused } else { Exit::Done };
     match format {
         Format::Text => {
@@ -34,7 +36,13 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
                 Err(_) => return loaded.map(|_| Exit::Done),
             };
             let valid = exit == Exit::Done;
-            let said = Said { format: "rolecall-validate/1", valid, problems, more_problems, findings: &findings };
+            let said = Said {
+                format: "rolecall-validate/1",
+                valid,
+                problems,
+                more_problems,
+                findings: &findings,
+            };
             console.json(&said)?;
             Ok(exit)
         }
@@ -53,34 +61,63 @@ struct Said<'a> {
     findings: &'a [Finding],
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
 /// What the directory's own checks and lints say.
 fn found(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = config.findings().iter().cloned().map(planning::finding).collect();
-    findings.extend(plan::lints_alone(&survey::lints(config, None), config.stand_in(), config.secrets()));
+    let mut findings: Vec<Finding> = config
+        .findings()
+        .iter()
+        .cloned()
+        .map(planning::finding)
+        .collect();
+    findings.extend(plan::lints_alone(
+        &survey::lints(config, None),
+        config.stand_in(),
+        config.secrets(),
+    ));
     findings.sort();
     findings
 }
 
 fn text(config: &Config, findings: &[Finding], console: &Console) -> io::Result<()> {
     let mut out = console.data();
-    for Finding { code, severity, message, .. } in findings {
+    for Finding {
+        code,
+        severity,
+        message,
+        ..
+    } in findings
+    {
         let (tone, word) = match severity {
             Severity::Stop => (Tone::Alarm, "stop"),
             Severity::Warn => (Tone::Changed, "warn"),
         };
         writeln!(out, "{} {code}: {message}", console.out.paint(tone, word))?;
     }
-    if findings.iter().all(|finding| finding.severity != Severity::Stop) {
+    if findings
+        .iter()
+        .all(|finding| finding.severity != Severity::Stop)
+    {
         let counts = config.resources();
         let (name, valid) = (config.name(), console.out.paint(Tone::Added, "valid"));
-        let Counts { roles, policies, files } = counts;
+        let Counts {
+            roles,
+            policies,
+            files,
+        } = counts;
         let (roles, files) = (count(roles, "role"), count(files, "file"));
-        let policies = if policies == 1 { "1 policy".to_owned() } else { format!("{policies} policies") };
+        let policies = if policies == 1 {
+            "1 policy".to_owned()
+        } else {
+            format!("{policies} policies")
+        };
         writeln!(out, "{valid} {name}: {roles} and {policies} in {files}")?;
     }
     out.flush()

@@ -67,18 +67,34 @@ impl Judges {
 }
 
 /// Verifies the roles in scope.
-pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+pub async fn run(
+    args: &ScopeArgs,
+    options: &Options<'_>,
+    aws: aws::Settings,
+    console: &Console,
+) -> Result<Exit, Stop> {
     let session = options.session_name.map(SessionName::parse).transpose();
     let session = session.map_err(|error| Stop::because(error.to_string()))?;
     let survey = Survey::new(args, aws, console).await?;
-    if let Some(why) = live::cannot_assume(&survey.organization.caller).filter(|_| options.sts == Sts::Ask) {
-        return Err(Stop::with_hint(why, "run as a user or a role, or verify with --offline"));
+    if let Some(why) =
+        live::cannot_assume(&survey.organization.caller).filter(|_| options.sts == Sts::Ask)
+    {
+        return Err(Stop::with_hint(
+            why,
+            "run as a user or a role, or verify with --offline",
+        ));
     }
     let principals = trusted(&survey);
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
     let verifier = Verifier {
         name: survey.config.name(),
-        setting: Setting { organization: &survey.organization, principals: &principals, now: &now },
+        setting: Setting {
+            organization: &survey.organization,
+            principals: &principals,
+            now: &now,
+        },
         sts: options.sts,
         judges: options.judges,
         session,
@@ -87,7 +103,9 @@ pub async fn run(args: &ScopeArgs, options: &Options<'_>, aws: aws::Settings, co
         callers: Callers::new(&survey),
         began: Instant::now(),
     };
-    let verification = verifier.verify(&survey, args.parallelism.map(usize::from), console).await;
+    let verification = verifier
+        .verify(&survey, args.parallelism.map(usize::from), console)
+        .await;
     let mut out = console.data();
     match options.format {
         Format::Text => report::verify::verification(&verification, &console.out, &mut out)?,
@@ -104,13 +122,27 @@ fn ending(verification: &Verification) -> Exit {
         unreadable if unreadable == summary.accounts => Exit::Error,
         _ => Exit::Partial,
     };
-    if summary.failed > 0 { reading.and(Exit::Changes) } else { reading }
+    if summary.failed > 0 {
+        reading.and(Exit::Changes)
+    } else {
+        reading
+    }
 }
 
 /// Every principal that a role of the directory trusts.
 fn trusted(survey: &Survey) -> BTreeSet<(String, String)> {
-    let roles = survey.expansion.desired.accounts.values().flat_map(|account| account.roles.values());
+    let roles = survey
+        .expansion
+        .desired
+        .accounts
+        .values()
+        .flat_map(|account| account.roles.values());
     // Most accounts share their roles, so each document is looked at once.
-    let trusts: BTreeMap<&str, &Role> = roles.map(|role| (role.trust.text(), role.as_ref())).collect();
-    trusts.values().flat_map(|role| trust::principals_of(&role.trust)).collect()
+    let trusts: BTreeMap<&str, &Role> = roles
+        .map(|role| (role.trust.text(), role.as_ref()))
+        .collect();
+    trusts
+        .values()
+        .flat_map(|role| trust::principals_of(&role.trust))
+        .collect()
 }

@@ -25,7 +25,8 @@ use crate::resource::role::{Ensure, Expectation, LiveRole, Role};
 use crate::verify::expect;
 use crate::verify::live::{self, Tries};
 use crate::verify::{
-    Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification, Warning, trust,
+    Check, Outcome, Probe, RoleResult, SessionName, Setting, Subject, Unreadable, Verification,
+    Warning, trust,
 };
 
 /// Accounts that are verified at once, unless `--parallelism` says otherwise.
@@ -58,12 +59,22 @@ pub(super) struct Verifier<'a, R> {
 
 impl<R: Reader> Verifier<'_, R> {
     /// Verifies every role in scope.
-    pub async fn verify(&self, survey: &Survey, parallelism: Option<usize>, console: &Console) -> Verification {
+    pub async fn verify(
+        &self,
+        survey: &Survey,
+        parallelism: Option<usize>,
+        console: &Console,
+    ) -> Verification {
         let tasks: Vec<(&Account, Vec<Arc<Role>>)> = survey
             .to_read()
             .iter()
             .filter_map(|account| survey.organization.accounts.get(&account.id))
-            .filter_map(|account| Some((account, roles(survey, survey.expansion.desired.accounts.get(&account.id)?))))
+            .filter_map(|account| {
+                Some((
+                    account,
+                    roles(survey, survey.expansion.desired.accounts.get(&account.id)?),
+                ))
+            })
             .filter(|(_, roles)| !roles.is_empty())
             .collect();
         let progress = console.progress();
@@ -73,32 +84,62 @@ impl<R: Reader> Verifier<'_, R> {
             async move {
                 let outcome = self.account(account, &roles).await;
                 match &outcome {
-                    Ok(found) => progress.account_done(&account.name, account.id, &words(&found.checks)),
-                    Err(error) => progress.failure(&format!("{} ({}): {error}", account.name, account.id)),
+                    Ok(found) => {
+                        progress.account_done(&account.name, account.id, &words(&found.checks))
+                    }
+                    Err(error) => {
+                        progress.failure(&format!("{} ({}): {error}", account.name, account.id))
+                    }
                 }
                 (account, roles, outcome)
             }
         });
-        let mut outcomes: Vec<_> = stream::iter(tasks).buffer_unordered(parallelism.unwrap_or(AT_ONCE)).collect().await;
+        let mut outcomes: Vec<_> = stream::iter(tasks)
+            .buffer_unordered(parallelism.unwrap_or(AT_ONCE))
+            .collect()
+            .await;
         progress.finish();
         outcomes.sort_by_key(|(account, ..)| account.id);
         let (mut results, mut findings, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for (account, roles, outcome) in outcomes {
             let Verified { checks, warnings } = outcome.unwrap_or_else(|error| {
-                unreadable.push(Unreadable { id: account.id, name: account.name.clone(), error: error.to_string() });
-                let check = Check::new(Probe::Exists, Outcome::NotProvable, "the account could not be read");
-                let checks = roles.iter().map(|role| (role.name.to_string(), vec![check.clone()])).collect();
-                Verified { checks, warnings: Vec::new() }
+                unreadable.push(Unreadable {
+                    id: account.id,
+                    name: account.name.clone(),
+                    error: error.to_string(),
+                });
+                let check = Check::new(
+                    Probe::Exists,
+                    Outcome::NotProvable,
+                    "the account could not be read",
+                );
+                let checks = roles
+                    .iter()
+                    .map(|role| (role.name.to_string(), vec![check.clone()]))
+                    .collect();
+                Verified {
+                    checks,
+                    warnings: Vec::new(),
+                }
             });
             let secrets = &survey.settings.secrets;
-            findings.extend(warnings.into_iter().map(|one| Warning { message: secrets.mask(&one.message), ..one }));
+            findings.extend(warnings.into_iter().map(|one| Warning {
+                message: secrets.mask(&one.message),
+                ..one
+            }));
             for (role, checks) in checks {
-                results.extend(checks.into_iter().map(|Check { probe, outcome, message }| RoleResult {
-                    address: format!("{}/role/{role}", account.id),
-                    probe,
-                    outcome,
-                    message: secrets.mask(&message),
-                }));
+                results.extend(checks.into_iter().map(
+                    |Check {
+                         probe,
+                         outcome,
+                         message,
+                     }| RoleResult {
+                        address: format!("{}/role/{role}", account.id),
+                        probe,
+                        outcome,
+                        message: secrets.mask(&message),
+                    },
+                ));
             }
         }
         Verification::new(results, findings, unreadable)
@@ -106,14 +147,41 @@ impl<R: Reader> Verifier<'_, R> {
 
     /// The checks of each role of one account.
     async fn account(&self, account: &Account, roles: &[Arc<Role>]) -> Result<Verified, AwsError> {
-        let live =
-            self.reader.read(account, &Wanted { scope: self.scope(roles), details: false, grants: None }).await?;
+        let live = self
+            .reader
+            .read(
+                account,
+                &Wanted {
+                    scope: self.scope(roles),
+                    details: false,
+                    grants: None,
+                },
+            )
+            .await?;
         let (mut checks, mut warnings) = (Vec::new(), Vec::new());
         for desired in roles {
-            warnings.extend(live.roles.get(&desired.name.key()).and_then(|live| self.warning(account, desired, live)));
+            warnings.extend(
+                live.roles
+                    .get(&desired.name.key())
+                    .and_then(|live| self.warning(account, desired, live)),
+            );
             let found = match live.roles.get(&desired.name.key()) {
-                Some(live_role) => self.role(Subject { account, desired, live: live_role }, &live).await?,
-                None => vec![Check::new(Probe::Exists, Outcome::Failed, "the role does not exist; apply first")],
+                Some(live_role) => {
+                    self.role(
+                        Subject {
+                            account,
+                            desired,
+                            live: live_role,
+                        },
+                        &live,
+                    )
+                    .await?
+                }
+                None => vec![Check::new(
+                    Probe::Exists,
+                    Outcome::Failed,
+                    "the role does not exist; apply first",
+                )],
             };
             checks.push((desired.name.to_string(), found));
         }
@@ -128,7 +196,12 @@ impl<R: Reader> Verifier<'_, R> {
         let message = plan::unmanaged_permissions(desired, live)?;
         let (code, severity) = ("unmanaged-permissions", "warn");
         let address = format!("{}/role/{}", account.id, live.name);
-        Some(Warning { code, severity, address, message: format!("role `{}` {message}", live.name) })
+        Some(Warning {
+            code,
+            severity,
+            address,
+            message: format!("role `{}` {message}", live.name),
+        })
     }
 
     /// What to read: where permissions are judged all, because only then the customer's policies come along.
@@ -136,10 +209,17 @@ impl<R: Reader> Verifier<'_, R> {
         if self.judges != Judges::Nobody && roles.iter().any(|role| !role.expect.is_empty()) {
             return Scope::All;
         }
-        Scope::Only { roles: roles.iter().map(|role| role.name.clone()).collect(), policies: BTreeSet::new() }
+        Scope::Only {
+            roles: roles.iter().map(|role| role.name.clone()).collect(),
+            policies: BTreeSet::new(),
+        }
     }
 
-    async fn role(&self, subject: Subject<'_>, account: &LiveAccount) -> Result<Vec<Check>, AwsError> {
+    async fn role(
+        &self,
+        subject: Subject<'_>,
+        account: &LiveAccount,
+    ) -> Result<Vec<Check>, AwsError> {
         let mut checks = trust::check(self.setting, subject);
         checks.extend(self.callers.check(self.setting, subject).await);
         if self.sts == Sts::Ask {
@@ -159,22 +239,44 @@ impl<R: Reader> Verifier<'_, R> {
 
     /// Enters the role in the right way, and where that works, tries the wrong ones.
     async fn enter(&self, subject: Subject<'_>) -> Vec<Check> {
-        let Tries { right, wrong, let_in } = match live::tries(self.setting, subject, self.session.as_ref()) {
+        let Tries {
+            right,
+            wrong,
+            let_in,
+        } = match live::tries(self.setting, subject, self.session.as_ref()) {
             Ok(tries) => tries,
             Err(check) => return vec![check],
         };
-        let Subject { account, live: LiveRole { arn, .. }, .. } = subject;
+        let Subject {
+            account,
+            live: LiveRole { arn, .. },
+            ..
+        } = subject;
         let assume = |call: &live::Try| {
             let call = call.clone();
-            async move { self.probing.assume(account, arn, &call.session_name, call.external_id.as_deref()).await }
+            async move {
+                self.probing
+                    .assume(
+                        account,
+                        arn,
+                        &call.session_name,
+                        call.external_id.as_deref(),
+                    )
+                    .await
+            }
         };
         let mut pause = Duration::from_millis(500);
         let answer = loop {
             match assume(&right).await {
                 Ok(opened) => break self.probing.identity(account, opened).await,
                 // Only this one is asked again: whoever is let in the wrong way is in.
-                Err(error) if let_in && error.is("AccessDenied") && self.began.elapsed() + pause < LAG => {
-                    tracing::debug!(role = arn, "refused though its trust lets the caller in, asking again");
+                Err(error)
+                    if let_in && error.is("AccessDenied") && self.began.elapsed() + pause < LAG =>
+                {
+                    tracing::debug!(
+                        role = arn,
+                        "refused though its trust lets the caller in, asking again"
+                    );
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(4));
                 }
@@ -192,11 +294,29 @@ impl<R: Reader> Verifier<'_, R> {
     }
 
     /// What gives the role permissions, or takes them away.
-    async fn identity(&self, subject: Subject<'_>, live: &LiveAccount) -> Result<Identity, AwsError> {
-        let LiveRole { managed_policies, inline_policies, permissions_boundary, .. } = subject.live;
-        let inline = inline_policies.iter().map(|(name, document)| (name.to_string(), document.clone())).collect();
+    async fn identity(
+        &self,
+        subject: Subject<'_>,
+        live: &LiveAccount,
+    ) -> Result<Identity, AwsError> {
+        let LiveRole {
+            managed_policies,
+            inline_policies,
+            permissions_boundary,
+            ..
+        } = subject.live;
+        let inline = inline_policies
+            .iter()
+            .map(|(name, document)| (name.to_string(), document.clone()))
+            .collect();
         let document = async |arn: &PolicyArn| self.document(subject.account, live, arn).await;
-        callers::identity(inline, managed_policies, permissions_boundary.as_ref(), document).await
+        callers::identity(
+            inline,
+            managed_policies,
+            permissions_boundary.as_ref(),
+            document,
+        )
+        .await
     }
 
     async fn simulate(&self, subject: Subject<'_>, expectation: &Expectation) -> Vec<Check> {
@@ -204,19 +324,37 @@ impl<R: Reader> Verifier<'_, R> {
         let allow = expectation.allow.iter().map(|pair| (pair, true));
         let pairs = allow.chain(expectation.deny.iter().map(|pair| (pair, false)));
         let mut checks = Vec::new();
-        for ((action, resource), expected) in pairs.filter(|((action, _), _)| !action.contains(['*', '?'])) {
+        for ((action, resource), expected) in
+            pairs.filter(|((action, _), _)| !action.contains(['*', '?']))
+        {
             let pair = (action.as_str(), resource.as_str());
-            let answer = self.probing.simulate(subject.account, &subject.live.arn, pair, &context).await;
+            let answer = self
+                .probing
+                .simulate(subject.account, &subject.live.arn, pair, &context)
+                .await;
             let what = format!("`{action}` on `{resource}`");
             let (outcome, message) = match answer {
-                Ok(Simulated::Allowed) if expected => (Outcome::Proven, format!("IAM allows {what}")),
-                Ok(Simulated::Allowed) => (Outcome::Failed, format!("IAM allows {what}")),
-                Ok(Simulated::Denied(how)) if expected => (Outcome::Failed, format!("IAM refuses {what}: {how}")),
-                Ok(Simulated::Denied(how)) => (Outcome::Proven, format!("IAM refuses {what}: {how}")),
-                Ok(Simulated::Missing(keys)) => {
-                    (Outcome::NotProvable, format!("for {what} IAM lacks {}: say it in `context`", keys.join(", ")))
+                Ok(Simulated::Allowed) if expected => {
+                    (Outcome::Proven, format!("IAM allows {what}"))
                 }
-                Err(error) => (Outcome::NotProvable, format!("IAM could not be asked about {what}: {error}")),
+                Ok(Simulated::Allowed) => (Outcome::Failed, format!("IAM allows {what}")),
+                Ok(Simulated::Denied(how)) if expected => {
+                    (Outcome::Failed, format!("IAM refuses {what}: {how}"))
+                }
+                Ok(Simulated::Denied(how)) => {
+                    (Outcome::Proven, format!("IAM refuses {what}: {how}"))
+                }
+                Ok(Simulated::Missing(keys)) => (
+                    Outcome::NotProvable,
+                    format!(
+                        "for {what} IAM lacks {}: say it in `context`",
+                        keys.join(", ")
+                    ),
+                ),
+                Err(error) => (
+                    Outcome::NotProvable,
+                    format!("IAM could not be asked about {what}: {error}"),
+                ),
             };
             checks.push(Check::new(Probe::Simulate, outcome, message));
         }
@@ -238,13 +376,21 @@ impl<R: Reader> Verifier<'_, R> {
 
 /// The roles of an account that shall be there and are in scope.
 fn roles(survey: &Survey, desired: &AccountDesired) -> Vec<Arc<Role>> {
-    let in_scope = |role: &&Arc<Role>| role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str());
+    let in_scope = |role: &&Arc<Role>| {
+        role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str())
+    };
     desired.roles.values().filter(in_scope).cloned().collect()
 }
 
 /// How an account ended, for the progress.
 fn words(roles: &[(String, Vec<Check>)]) -> String {
-    let count = |outcome| roles.iter().flat_map(|(_, checks)| checks).filter(|check| check.outcome == outcome).count();
+    let count = |outcome| {
+        roles
+            .iter()
+            .flat_map(|(_, checks)| checks)
+            .filter(|check| check.outcome == outcome)
+            .count()
+    };
     match (count(Outcome::Proven), count(Outcome::Failed)) {
         (proven, 0) => format!("{proven} proven"),
         (proven, failed) => format!("{proven} proven, {failed} failed"),

@@ -39,15 +39,27 @@ struct Pulse {
 type Shared = Arc<Mutex<Pulse>>;
 
 /// Looks every so often, until it is interrupted or has looked as often as it shall.
-pub async fn run(args: &DriftArgs, every: Duration, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+pub async fn run(
+    args: &DriftArgs,
+    every: Duration,
+    aws: aws::Settings,
+    console: &Console,
+) -> Result<Exit, Stop> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Stop::because(format!("cannot listen on {}: {error}", args.listen)))?;
     let address = listener.local_addr()?;
-    let pulse = Pulse { metrics: String::new(), rounds: Rounds::default(), last: Instant::now(), every };
+    let pulse = Pulse {
+        metrics: String::new(),
+        rounds: Rounds::default(),
+        last: Instant::now(),
+        every,
+    };
     let pulse = Arc::new(Mutex::new(pulse));
     let server = tokio::spawn(serve(listener, Arc::clone(&pulse)));
-    console.say(&format!("watching; http://{address}/healthz and http://{address}/metrics tell how it goes"));
+    console.say(&format!(
+        "watching; http://{address}/healthz and http://{address}/metrics tell how it goes"
+    ));
     let outcome = Box::pin(rounds(args, every, aws, &pulse, console)).await;
     server.abort();
     outcome
@@ -122,7 +134,13 @@ enum Look<'a> {
 }
 
 /// Brings the metrics up to date. After a look that failed, the numbers of the last one that did not stay.
-async fn told(pulse: &Shared, args: &DriftArgs, survey: &Survey, look: Look<'_>, console: &Console) {
+async fn told(
+    pulse: &Shared,
+    args: &DriftArgs,
+    survey: &Survey,
+    look: Look<'_>,
+    console: &Console,
+) {
     let metrics = {
         let mut pulse = pulse.lock().unwrap_or_else(PoisonError::into_inner);
         let drift = match look {
@@ -141,11 +159,17 @@ async fn told(pulse: &Shared, args: &DriftArgs, survey: &Survey, look: Look<'_>,
         pulse.metrics = metrics::text(&survey.settings.name, drift, pulse.rounds);
         pulse.metrics.clone()
     };
-    let Some(path) = args.metrics_file.clone() else { return };
+    let Some(path) = args.metrics_file.clone() else {
+        return;
+    };
     // Writing to a FIFO waits for a reader; the signals that end the watch must still be heard.
     let saved = tokio::task::spawn_blocking(move || drift::save_metrics(&path, &metrics)).await;
     // The endpoints still tell, and the next look may find the disk free again.
-    if let Some(why) = saved.ok().and_then(Result::err).and_then(|stop| stop.summary()) {
+    if let Some(why) = saved
+        .ok()
+        .and_then(Result::err)
+        .and_then(|stop| stop.summary())
+    {
         console.warn(&why);
     }
 }
@@ -163,7 +187,9 @@ async fn serve(listener: TcpListener, pulse: Shared) {
                 async move { Ok::<_, Infallible>(answer) }
             });
             // A client that breaks off is nobody's error.
-            _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer)
+                .await;
         });
     }
 }
@@ -173,18 +199,35 @@ fn answered(request: &hyper::Request<Incoming>, pulse: &Shared) -> hyper::Respon
     let (status, text) = match request.uri().path() {
         "/metrics" => (200, pulse.metrics.clone()),
         // A first look that hangs is not healthy, however short a time it does.
-        "/healthz" if pulse.rounds.done == 0 => {
-            (503, format!("the first look has not come to an end yet, after {} s\n", pulse.last.elapsed().as_secs()))
-        }
-        "/healthz" if pulse.last.elapsed() <= pulse.every * PATIENCE + Duration::from_mins(1) => {
-            (200, format!("ok: {} looks done, {} failed\n", pulse.rounds.done, pulse.rounds.failed))
-        }
-        "/healthz" => (503, format!("no look has come to an end for {} s\n", pulse.last.elapsed().as_secs())),
+        "/healthz" if pulse.rounds.done == 0 => (
+            503,
+            format!(
+                "the first look has not come to an end yet, after {} s\n",
+                pulse.last.elapsed().as_secs()
+            ),
+        ),
+        "/healthz" if pulse.last.elapsed() <= pulse.every * PATIENCE + Duration::from_mins(1) => (
+            200,
+            format!(
+                "ok: {} looks done, {} failed\n",
+                pulse.rounds.done, pulse.rounds.failed
+            ),
+        ),
+        "/healthz" => (
+            503,
+            format!(
+                "no look has come to an end for {} s\n",
+                pulse.last.elapsed().as_secs()
+            ),
+        ),
         _ => (404, "there are /healthz and /metrics\n".to_owned()),
     };
     let mut answer = hyper::Response::new(Full::from(text));
-    *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() =
+        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    answer.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    answer
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, kind);
     answer
 }

@@ -32,9 +32,14 @@ pub async fn ask(
     console: &Console,
 ) -> Result<BTreeMap<String, Who>, Stop> {
     let now = Timestamp::now();
-    let known = before.map(|before| drift.known_from(before)).unwrap_or_default();
+    let known = before
+        .map(|before| drift.known_from(before))
+        .unwrap_or_default();
     let is_open = |change: &&Change| {
-        drift.is_culpable(change) && known.get(change.address.as_str()).is_none_or(|who| who.is_open(now))
+        drift.is_culpable(change)
+            && known
+                .get(change.address.as_str())
+                .is_none_or(|who| who.is_open(now))
     };
     let mut open: BTreeMap<AccountId, Vec<(String, Question)>> = BTreeMap::new();
     for part in &drift.plan.accounts {
@@ -51,11 +56,16 @@ pub async fn ask(
     }
     let at_once = parallelism.map_or(AT_ONCE, usize::from);
     let answers = asked(open, survey, at_once, console).await;
-    let mut who: BTreeMap<String, Who> =
-        known.iter().map(|(address, who)| ((*address).to_owned(), (*who).clone())).collect();
+    let mut who: BTreeMap<String, Who> = known
+        .iter()
+        .map(|(address, who)| ((*address).to_owned(), (*who).clone()))
+        .collect();
     for (address, since, answer) in answers {
         let asked_at = known.get(address.as_str()).map_or(now, |who| who.asked_at);
-        who.insert(address, Who::new(answer, since, asked_at, &survey.settings.secrets));
+        who.insert(
+            address,
+            Who::new(answer, since, asked_at, &survey.settings.secrets),
+        );
     }
     Ok(who)
 }
@@ -74,7 +84,9 @@ async fn asked(
     let progress = console.progress();
     progress.phase("Asking CloudTrail", Some(open.len() as u64));
     let reading = survey.accounts.reading();
-    let accounts = open.into_iter().filter_map(|(id, asked)| Some((survey.organization.accounts.get(&id)?, asked)));
+    let accounts = open
+        .into_iter()
+        .filter_map(|(id, asked)| Some((survey.organization.accounts.get(&id)?, asked)));
     let looks = accounts.map(|(account, asked)| {
         let (reading, progress) = (&reading, &progress);
         async move {
@@ -82,10 +94,15 @@ async fn asked(
             let answers = reading.changes(account, &questions).await;
             progress.tick();
             let answers = addresses.into_iter().zip(questions).zip(answers);
-            answers.map(|((address, question), answer)| (address, question.since, answer.map_err(why))).collect()
+            answers
+                .map(|((address, question), answer)| (address, question.since, answer.map_err(why)))
+                .collect()
         }
     });
-    let answers: Vec<Vec<Answer>> = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(at_once).collect().await;
+    let answers: Vec<Vec<Answer>> = stream::iter(looks.collect::<Vec<_>>())
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
     progress.finish();
     answers.concat()
 }
@@ -93,9 +110,16 @@ async fn asked(
 /// Why nothing is known, without what is another in each account: equal answers are told once.
 fn why(error: AwsError) -> String {
     let denied = error.is("AccessDeniedException") || error.is("AccessDenied");
-    let error = AwsError { account: None, resource: None, request_id: None, ..error };
+    let error = AwsError {
+        account: None,
+        resource: None,
+        request_id: None,
+        ..error
+    };
     if denied {
-        format!("rolecall may not look into CloudTrail there, the access role needs `cloudtrail:LookupEvents`: {error}")
+        format!(
+            "rolecall may not look into CloudTrail there, the access role needs `cloudtrail:LookupEvents`: {error}"
+        )
     } else {
         format!("CloudTrail does not tell: {error}")
     }
@@ -117,15 +141,23 @@ fn question(
         ResourceKind::Policy(policy) => {
             let arn = record.and_then(|record| record.converged.arn.clone());
             let partition = &survey.organization.partition;
-            let arn = arn.unwrap_or_else(|| format!("arn:{partition}:iam::{account}:policy/{policy}"));
+            let arn =
+                arn.unwrap_or_else(|| format!("arn:{partition}:iam::{account}:policy/{policy}"));
             let name = policy.as_str().to_owned();
             (Subject::Policy(policy), vec![arn, name])
         }
         ResourceKind::Grant(principal) => {
             let name = principal.name().to_owned();
-            (Subject::Inline(principal, PolicyName::of_grants(&survey.settings.name)), vec![name])
+            (
+                Subject::Inline(principal, PolicyName::of_grants(&survey.settings.name)),
+                vec![name],
+            )
         }
     };
     let since = record.and_then(|record| record.converged_at.parse().ok());
-    Some(Question { subject, names, since: since.filter(|since| now.duration_since(*since) < HISTORY) })
+    Some(Question {
+        subject,
+        names,
+        since: since.filter(|since| now.duration_since(*since) < HISTORY),
+    })
 }

@@ -38,30 +38,66 @@ pub struct Accept {
 }
 
 /// Reads the `[[accept]]`s of the root.
-pub fn read(nodes: &[Node], variables: &Variables, found: &Found, problems: &mut Problems) -> Vec<Accept> {
-    let scope = Scope::directory(&variables.effective(&super::vars::Values::new())).hiding(variables, found);
-    nodes.iter().filter_map(|node| one(node, &scope, variables, problems)).collect()
+pub fn read(
+    nodes: &[Node],
+    variables: &Variables,
+    found: &Found,
+    problems: &mut Problems,
+) -> Vec<Accept> {
+    let scope = Scope::directory(&variables.effective(&super::vars::Values::new()))
+        .hiding(variables, found);
+    nodes
+        .iter()
+        .filter_map(|node| one(node, &scope, variables, problems))
+        .collect()
 }
 
-fn one(node: &Node, scope: &Scope, variables: &Variables, problems: &mut Problems) -> Option<Accept> {
+fn one(
+    node: &Node,
+    scope: &Scope,
+    variables: &Variables,
+    problems: &mut Problems,
+) -> Option<Accept> {
     let table = node.as_table()?;
     let until = check::date(table, "until", problems);
     let mut text = |table: &Table, key: &str| {
-        let rendered = render::render_alone(table.get(key)?, "an `[[accept]]`", scope, variables, problems)?;
+        let rendered = render::render_alone(
+            table.get(key)?,
+            "an `[[accept]]`",
+            scope,
+            variables,
+            problems,
+        )?;
         Some((rendered.as_str()?.to_owned(), rendered.place))
     };
     let (address, place) = text(table, "address")?;
     let (reason, why) = text(table, "reason")?;
     if address.split('/').count() < 3 && !address.contains('*') {
-        let problem = Problem::error("value", &place, format!("`{address}` is no address of a resource"));
-        problems
-            .push(problem.hint("222222222222/role/NAME, as `rolecall drift` writes it; `*/role/NAME` is any account"));
+        let problem = Problem::error(
+            "value",
+            &place,
+            format!("`{address}` is no address of a resource"),
+        );
+        problems.push(problem.hint(
+            "222222222222/role/NAME, as `rolecall drift` writes it; `*/role/NAME` is any account",
+        ));
     }
     if reason.trim().is_empty() {
-        problems
-            .push(Problem::error("value", &why, "an empty `reason` is none").hint("say why this difference may stay"));
+        problems.push(
+            Problem::error("value", &why, "an empty `reason` is none")
+                .hint("say why this difference may stay"),
+        );
     }
     let attribute = table.get("attribute")?.as_str()?.to_owned();
-    let origin = Origin { file: node.place.file.name.clone(), line: node.place.line_column().0 };
-    Some(Accept { address, attribute, reason, until: until?, origin })
+    let origin = Origin {
+        file: node.place.file.name.clone(),
+        line: node.place.line_column().0,
+    };
+    Some(Accept {
+        address,
+        attribute,
+        reason,
+        until: until?,
+        origin,
+    })
 }

@@ -66,10 +66,24 @@ impl Subject {
     /// The names that its expressions may begin with.
     fn roots(self) -> &'static [&'static str] {
         match self {
-            Self::Resource(Kind::Role) => &["role", "roles", "policies", "var", "account", "organization", "partition"],
-            Self::Resource(Kind::Policy) => {
-                &["policy", "roles", "policies", "var", "account", "organization", "partition"]
-            }
+            Self::Resource(Kind::Role) => &[
+                "role",
+                "roles",
+                "policies",
+                "var",
+                "account",
+                "organization",
+                "partition",
+            ],
+            Self::Resource(Kind::Policy) => &[
+                "policy",
+                "roles",
+                "policies",
+                "var",
+                "account",
+                "organization",
+                "partition",
+            ],
             // No check is for grants: `Check::read` knows no word for it.
             Self::Resource(Kind::Grant) => &[],
             Self::Plan => &["plan", "var", "organization", "partition"],
@@ -98,7 +112,12 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub fn read(node: &Node, index: usize, instance: &Instance, problems: &mut Problems) -> Option<Self> {
+    pub fn read(
+        node: &Node,
+        index: usize,
+        instance: &Instance,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let table = node.as_table()?;
         let subject = match table.get("for")?.as_str()? {
             "role" => Subject::Resource(Kind::Role),
@@ -111,10 +130,17 @@ impl Check {
             template.check_names_among(subject.roots(), place, &declared, problems);
         });
         let (when, assert) = (condition(table, "when"), condition(table, "assert")?);
-        let used = when.iter().chain([&assert]).flat_map(|(template, _)| template.uses());
+        let used = when
+            .iter()
+            .chain([&assert])
+            .flat_map(|(template, _)| template.uses());
         Some(Self {
             subject,
-            code: table.get("code").and_then(Node::as_str).unwrap_or(CODE).to_owned(),
+            code: table
+                .get("code")
+                .and_then(Node::as_str)
+                .unwrap_or(CODE)
+                .to_owned(),
             weight: match table.get("severity").and_then(Node::as_str) {
                 Some("warn") => Weight::Warn,
                 _ => Weight::Stop,
@@ -136,9 +162,15 @@ impl Check {
 
     /// What it has to say where `scope` is what it sees; `None` where it holds or does not apply.
     fn judge(&self, scope: &Scope) -> Result<Option<String>, Failed> {
-        let is_true = |(template, place): &(Arc<Template>, Place), path: &str| match scope.eval(template, place) {
+        let is_true = |(template, place): &(Arc<Template>, Place), path: &str| match scope
+            .eval(template, place)
+        {
             Ok(value) => Ok(matches!(value, Value::Bool(true))),
-            Err(failure) => Err(Failed { place: place.clone(), path: path.to_owned(), failure }),
+            Err(failure) => Err(Failed {
+                place: place.clone(),
+                path: path.to_owned(),
+                failure,
+            }),
         };
         if let Some(when) = &self.when
             && !is_true(when, "when")?
@@ -153,39 +185,65 @@ impl Check {
         };
         match scope.eval(template, &self.message.place) {
             Ok(Value::String(text)) => Ok(Some(text)),
-            Ok(value) => Ok(Some(Node { value, place: self.message.place.clone() }.to_json().to_string())),
-            Err(failure) => Err(Failed { place: self.message.place.clone(), path: "message".to_owned(), failure }),
+            Ok(value) => Ok(Some(
+                Node {
+                    value,
+                    place: self.message.place.clone(),
+                }
+                .to_json()
+                .to_string(),
+            )),
+            Err(failure) => Err(Failed {
+                place: self.message.place.clone(),
+                path: "message".to_owned(),
+                failure,
+            }),
         }
     }
 
     /// Whether it looks at all roles or policies at once.
     fn looks_around(&self) -> bool {
-        self.uses.iter().any(|name| ["roles", "policies"].contains(&root(name)))
+        self.uses
+            .iter()
+            .any(|name| ["roles", "policies"].contains(&root(name)))
     }
 
     /// Whether what it looks at hangs on the account, which stands for any.
     fn is_unknown(&self, held: &Held, around: &Around<'_>, scope: &Scope) -> bool {
         let hangs = |template: &Template| scope.is_unknown(template);
         let member = |name: &String| match name.split_once('.') {
-            Some((root, rest)) if root == held.kind.word() => {
-                held.unknown.contains(rest.split('.').next().unwrap_or_default())
-            }
+            Some((root, rest)) if root == held.kind.word() => held
+                .unknown
+                .contains(rest.split('.').next().unwrap_or_default()),
             _ => name == held.kind.word() && !held.unknown.is_empty(),
         };
-        self.when.iter().chain([&self.assert]).any(|(template, _)| hangs(template))
+        self.when
+            .iter()
+            .chain([&self.assert])
+            .any(|(template, _)| hangs(template))
             || self.uses.iter().any(member)
             || around.unknown
     }
 
     /// The finding it makes, unless `[lints]` has turned its code off.
-    fn finding(&self, lints: &Lints, address: Option<String>, message: String) -> Option<CheckFinding> {
+    fn finding(
+        &self,
+        lints: &Lints,
+        address: Option<String>,
+        message: String,
+    ) -> Option<CheckFinding> {
         let severity = match lints.severities.get(&self.code).map(String::as_str) {
             Some("off") => return None,
             Some("warn") => Weight::Warn,
             Some("stop") => Weight::Stop,
             _ => self.weight,
         };
-        Some(CheckFinding { code: self.code.clone(), severity, address, message })
+        Some(CheckFinding {
+            code: self.code.clone(),
+            severity,
+            address,
+            message,
+        })
     }
 }
 
@@ -195,7 +253,9 @@ fn root(name: &str) -> &str {
 
 fn condition(table: &Table, key: &str) -> Option<(Arc<Template>, Place)> {
     let node = table.get(key)?;
-    let Value::Template(template) = &node.value else { return None };
+    let Value::Template(template) = &node.value else {
+        return None;
+    };
     Some((template.clone(), node.place.clone()))
 }
 
@@ -243,7 +303,14 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub fn new(checks: &'a [Check], instances: &'a [Instance], lints: &'a Lints) -> Self {
-        Self { checks, instances, lints, said: HashMap::new(), arounds: HashMap::new(), findings: Vec::new() }
+        Self {
+            checks,
+            instances,
+            lints,
+            said: HashMap::new(),
+            arounds: HashMap::new(),
+            findings: Vec::new(),
+        }
     }
 
     /// What was found, sensitive values masked, in order.
@@ -263,20 +330,28 @@ impl<'a> Judge<'a> {
 
     /// Whether there is any check over roles or policies.
     pub fn has_work(&self) -> bool {
-        self.checks.iter().any(|check| check.subject != Subject::Plan)
+        self.checks
+            .iter()
+            .any(|check| check.subject != Subject::Plan)
     }
 
     /// Judges what one account holds.
     pub fn account(&mut self, holds: &[Held], scopes: &Scopes, problems: &mut Problems) {
         let checks = self.checks;
         for (index, check) in checks.iter().enumerate() {
-            let Subject::Resource(kind) = check.subject else { continue };
-            let around: Vec<&Held> =
-                holds.iter().filter(|held| self.is_within(held.instance, check.instance)).collect();
+            let Subject::Resource(kind) = check.subject else {
+                continue;
+            };
+            let around: Vec<&Held> = holds
+                .iter()
+                .filter(|held| self.is_within(held.instance, check.instance))
+                .collect();
             let around = self.around(check, &around);
             for held in around.all.iter().filter(|held| held.kind == kind) {
                 match self.judge(index, check, held, &around, scopes) {
-                    Ok(said) => self.findings.extend(said.and_then(|text| self.finding(check, held, text))),
+                    Ok(said) => self
+                        .findings
+                        .extend(said.and_then(|text| self.finding(check, held, text))),
                     Err(found) => problems.extend(found),
                 }
             }
@@ -297,8 +372,13 @@ impl<'a> Judge<'a> {
             let identities = all.iter().map(|held| held.identity).collect();
             around.number = *self.arounds.entry(identities).or_insert(next);
             around.unknown = all.iter().any(|held| !held.unknown.is_empty());
-            let of = |kind: Kind| all.iter().filter(move |held| held.kind == kind).map(|held| held.value.clone());
-            (around.roles, around.policies) = (of(Kind::Role).collect(), of(Kind::Policy).collect());
+            let of = |kind: Kind| {
+                all.iter()
+                    .filter(move |held| held.kind == kind)
+                    .map(|held| held.value.clone())
+            };
+            (around.roles, around.policies) =
+                (of(Kind::Role).collect(), of(Kind::Policy).collect());
         }
         around
     }
@@ -315,10 +395,16 @@ impl<'a> Judge<'a> {
         if let Some(said) = self.said.get(&key).filter(|_| !check.varies) {
             return Ok(said.clone());
         }
-        let Some(scope) = scopes.get(check.instance) else { return Ok(None) };
+        let Some(scope) = scopes.get(check.instance) else {
+            return Ok(None);
+        };
         let own = (held.kind.word(), held.value.clone());
         let seen = if check.looks_around() {
-            scope.with([own, ("roles", around.roles.clone()), ("policies", around.policies.clone())])
+            scope.with([
+                own,
+                ("roles", around.roles.clone()),
+                ("policies", around.policies.clone()),
+            ])
         } else {
             scope.with([own])
         };
@@ -333,15 +419,22 @@ impl<'a> Judge<'a> {
     }
 
     fn explain(&self, check: &Check, failed: &Failed) -> Vec<Problem> {
-        let Some(instance) = self.instances.get(check.instance) else { return Vec::new() };
+        let Some(instance) = self.instances.get(check.instance) else {
+            return Vec::new();
+        };
         let problems = render::explain(failed, &check.title(), &instance.variables);
-        problems.into_iter().map(|problem| problem.in_modules(&instance.chain)).collect()
+        problems
+            .into_iter()
+            .map(|problem| problem.in_modules(&instance.chain))
+            .collect()
     }
 
     fn finding(&self, check: &Check, held: &Held, message: String) -> Option<CheckFinding> {
         match &held.address {
             Address::Of(address) => check.finding(self.lints, Some(address.clone()), message),
-            Address::Title(title) => check.finding(self.lints, None, format!("{message} ({title})")),
+            Address::Title(title) => {
+                check.finding(self.lints, None, format!("{message} ({title})"))
+            }
         }
     }
 
@@ -353,15 +446,28 @@ impl<'a> Judge<'a> {
 
     /// Judges the plan. A check that cannot be judged is a stop, too: nobody can say that it holds.
     pub fn plan(&mut self, plan: &serde_json::Value, scopes: &Scopes) {
-        for check in self.checks.iter().filter(|check| check.subject == Subject::Plan) {
-            let Some(scope) = scopes.get(check.instance) else { continue };
-            let seen = scope.with([("plan", minijinja::Value::from(minijinja::value::Serde(plan)))]);
+        for check in self
+            .checks
+            .iter()
+            .filter(|check| check.subject == Subject::Plan)
+        {
+            let Some(scope) = scopes.get(check.instance) else {
+                continue;
+            };
+            let seen = scope.with([(
+                "plan",
+                minijinja::Value::from(minijinja::value::Serde(plan)),
+            )]);
             let said = check.judge(&seen).unwrap_or_else(|failed| {
                 let problems = self.explain(check, &failed);
-                let texts: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                let texts: Vec<&str> = problems
+                    .iter()
+                    .map(|problem| problem.message.as_str())
+                    .collect();
                 Some(format!("cannot be judged: {}", texts.join("; ")))
             });
-            self.findings.extend(said.and_then(|message| check.finding(self.lints, None, message)));
+            self.findings
+                .extend(said.and_then(|message| check.finding(self.lints, None, message)));
         }
     }
 }

@@ -36,7 +36,11 @@ const EKS_ACCESS_POLICIES: [&str; 6] = [
 ];
 
 /// The value, or a problem at `place`.
-pub fn name<T>(parsed: Result<T, InvalidName>, place: &Place, problems: &mut Problems) -> Option<T> {
+pub fn name<T>(
+    parsed: Result<T, InvalidName>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<T> {
     match parsed {
         Ok(value) => Some(value),
         Err(error) => {
@@ -51,7 +55,9 @@ pub fn directory_name(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.as_str()?;
     if !is_directory_name(text) {
         let message = format!("`{text}` cannot be the name of a directory");
-        problems.push(Problem::error("value", &node.place, message).hint("1 to 64 of a-z, 0-9 and `-`"));
+        problems.push(
+            Problem::error("value", &node.place, message).hint("1 to 64 of a-z, 0-9 and `-`"),
+        );
         return None;
     }
     Some(text.to_owned())
@@ -69,7 +75,10 @@ pub fn is_directory_name(text: &str) -> bool {
 pub fn organization_id(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.as_str()?;
     let is_id = text.strip_prefix("o-").is_some_and(|rest| {
-        (10..=32).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        (10..=32).contains(&rest.len())
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     });
     if !is_id {
         let message = format!("`{text}` is no id of an organization");
@@ -91,7 +100,10 @@ pub fn description(table: &Table, problems: &mut Problems) -> Option<String> {
     let text = node.as_str()?;
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        let message = format!("the description holds `{bad}` (U+{:04X}), which IAM refuses", u32::from(bad));
+        let message = format!(
+            "the description holds `{bad}` (U+{:04X}), which IAM refuses",
+            u32::from(bad)
+        );
         let hint = "letters of Latin-1 only: plain quotes and hyphens instead of typographic ones";
         problems.push(Problem::error("value", &node.place, message).hint(hint));
     }
@@ -109,7 +121,8 @@ pub fn max_session_duration(table: &Table, problems: &mut Problems) -> Option<u3
     let seconds = settings::duration(node, "max_session_duration", problems)?.as_secs();
     let refuse = |bound: &str| {
         let message = format!("max_session_duration is {seconds} seconds, {bound}");
-        Problem::error("value", &node.place, message).hint("write \"1h\" to \"12h\", or 3600 to 43200 seconds")
+        Problem::error("value", &node.place, message)
+            .hint("write \"1h\" to \"12h\", or 3600 to 43200 seconds")
     };
     if seconds < 3600 {
         problems.push(refuse("it must be at least 3600 (1 hour)"));
@@ -123,7 +136,10 @@ pub fn max_session_duration(table: &Table, problems: &mut Problems) -> Option<u3
 pub fn date(table: &Table, key: &str, problems: &mut Problems) -> Option<Date> {
     let node = table.get(key)?;
     let date = match &node.value {
-        Value::Datetime(text) | Value::String(text) => text.parse().ok().filter(|_| text.len() == "2027-06-30".len()),
+        Value::Datetime(text) | Value::String(text) => text
+            .parse()
+            .ok()
+            .filter(|_| text.len() == "2027-06-30".len()),
         _ => None,
     };
     if date.is_none() {
@@ -142,7 +158,9 @@ pub fn external_id(text: &str, place: &Place, problems: &mut Problems) {
         problems.push(Problem::error("value", place, message));
     }
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        let message = format!("an external id cannot hold `{bad}`: letters, digits and _+=,.@:/- are allowed");
+        let message = format!(
+            "an external id cannot hold `{bad}`: letters, digits and _+=,.@:/- are allowed"
+        );
         problems.push(Problem::error("value", place, message));
     }
 }
@@ -175,9 +193,16 @@ pub fn tags(table: &Table, case: KeyCase, problems: &mut Problems) -> Option<Tag
     let mut tags = Tags::new();
     for (key, value) in &written.entries {
         check_tag_key(&key.text, &key.place, problems);
-        let folded = if case == KeyCase::Folded { key.text.to_lowercase() } else { key.text.clone() };
+        let folded = if case == KeyCase::Folded {
+            key.text.to_lowercase()
+        } else {
+            key.text.clone()
+        };
         if let Some(first) = seen.insert(folded, &key.text) {
-            let message = format!("the tag keys `{first}` and `{}` differ in case only: to IAM they are one", key.text);
+            let message = format!(
+                "the tag keys `{first}` and `{}` differ in case only: to IAM they are one",
+                key.text
+            );
             problems.push(Problem::error("duplicate", &key.place, message));
         }
         if let Some(text) = value.as_str() {
@@ -186,7 +211,11 @@ pub fn tags(table: &Table, case: KeyCase, problems: &mut Problems) -> Option<Tag
         }
     }
     if tags.len() >= MAX_TAGS {
-        let message = format!("{} tags: {} are allowed beside the owner's mark", tags.len(), MAX_TAGS - 1);
+        let message = format!(
+            "{} tags: {} are allowed beside the owner's mark",
+            tags.len(),
+            MAX_TAGS - 1
+        );
         problems.push(Problem::error("quota", &node.place, message));
     }
     Some(tags)
@@ -194,7 +223,11 @@ pub fn tags(table: &Table, case: KeyCase, problems: &mut Problems) -> Option<Tag
 
 fn check_tag_key(key: &str, place: &Place, problems: &mut Problems) {
     if key.eq_ignore_ascii_case(OWNER_TAG) {
-        let problem = Problem::error("value", place, format!("the tag `{OWNER_TAG}` cannot be written by hand"));
+        let problem = Problem::error(
+            "value",
+            place,
+            format!("the tag `{OWNER_TAG}` cannot be written by hand"),
+        );
         problems.push(problem.hint("it is set from the `name` of the directory"));
     }
     if key.is_empty() {
@@ -205,30 +238,46 @@ fn check_tag_key(key: &str, place: &Place, problems: &mut Problems) {
 
 fn check_tag_text(what: &str, text: &str, longest: usize, place: &Place, problems: &mut Problems) {
     // IAM's own class is \p{L}\p{Z}\p{N}_.:/=+-@: letters, separators and digits of any script.
-    let allowed = |c: char| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c);
+    let allowed = |c: char| {
+        c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
+    };
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
         let message = format!("the tag {what} `{text}` holds `{}`", bad.escape_default());
-        problems.push(Problem::error("value", place, message).hint("letters, digits, spaces and _.:/=+-@ are allowed"));
+        problems.push(
+            Problem::error("value", place, message)
+                .hint("letters, digits, spaces and _.:/=+-@ are allowed"),
+        );
     }
     let length = text.chars().count();
     if length > longest {
         let message = format!("the tag {what} has {length} characters, {longest} are allowed");
         problems.push(Problem::error("value", place, message));
     }
-    if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+    if text
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+    {
         let message = format!("the tag {what} `{text}` begins with `aws:`, which belongs to AWS");
         problems.push(Problem::error("value", place, message));
     }
 }
 
 /// A reference to a managed policy: `aws:NAME`, `local:NAME`, or an ARN. Without AWS the partition is not known.
-pub fn policy_reference(node: &Node, partition: Option<&Partition>, problems: &mut Problems) -> Option<PolicyRef> {
+pub fn policy_reference(
+    node: &Node,
+    partition: Option<&Partition>,
+    problems: &mut Problems,
+) -> Option<PolicyRef> {
     let text = node.as_str()?;
     let place = &node.place;
     let reference = if let Some(local) = text.strip_prefix("local:") {
         PolicyRef::Local(name(PolicyName::parse(local), place, problems)?)
     } else if let Some(managed) = text.strip_prefix("aws:") {
-        PolicyRef::Arn(name(PolicyArn::aws_managed(&partition.cloned().unwrap_or_default(), managed), place, problems)?)
+        PolicyRef::Arn(name(
+            PolicyArn::aws_managed(&partition.cloned().unwrap_or_default(), managed),
+            place,
+            problems,
+        )?)
     } else if text.starts_with("arn:") && !text.contains(":eks::") {
         PolicyRef::Arn(name(PolicyArn::parse(text), place, problems)?)
     } else {
@@ -248,13 +297,30 @@ pub fn policy_reference(node: &Node, partition: Option<&Partition>, problems: &m
     Some(reference)
 }
 
-fn check_arn(arn: &PolicyArn, text: &str, partition: Option<&Partition>, place: &Place, problems: &mut Problems) {
-    if let Some(message) = arn.is_aws_managed().then(|| eks_access_policy(arn.name())).flatten() {
-        problems.push(Problem::error("value", place, message).hint("associate it with an access entry of the cluster"));
+fn check_arn(
+    arn: &PolicyArn,
+    text: &str,
+    partition: Option<&Partition>,
+    place: &Place,
+    problems: &mut Problems,
+) {
+    if let Some(message) = arn
+        .is_aws_managed()
+        .then(|| eks_access_policy(arn.name()))
+        .flatten()
+    {
+        problems.push(
+            Problem::error("value", place, message)
+                .hint("associate it with an access entry of the cluster"),
+        );
     }
     let written = arn.as_str().split(':').nth(1).unwrap_or_default();
-    if let Some(partition) = partition.filter(|partition| text.starts_with("arn:") && written != partition.0) {
-        let message = format!("`{text}` is in partition `{written}`, and this organization is in `{partition}`");
+    if let Some(partition) =
+        partition.filter(|partition| text.starts_with("arn:") && written != partition.0)
+    {
+        let message = format!(
+            "`{text}` is in partition `{written}`, and this organization is in `{partition}`"
+        );
         problems.push(Problem::error("value", place, message).hint("write arn:{{ partition }}:…"));
     }
 }

@@ -55,8 +55,9 @@ impl Converter<'_> {
     /// Makes a role of a rendered table; `None` where a problem keeps it from being one.
     pub fn role(&mut self, node: &Node, origin: Origin) -> Option<Role> {
         let table = node.as_table()?;
-        let name =
-            written_name(table).and_then(|(text, place)| check::name(RoleName::parse(text), place, &mut self.problems));
+        let name = written_name(table).and_then(|(text, place)| {
+            check::name(RoleName::parse(text), place, &mut self.problems)
+        });
         let path = check::path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let max_session_duration = check::max_session_duration(table, &mut self.problems);
@@ -75,7 +76,11 @@ impl Converter<'_> {
             inline_policies,
             permissions_boundary,
             tags,
-            manage: table.get("manage").and_then(Node::as_table).map(manage).unwrap_or_default(),
+            manage: table
+                .get("manage")
+                .and_then(Node::as_table)
+                .map(manage)
+                .unwrap_or_default(),
             adopt: flag(table, "adopt"),
             ensure: match table.get("ensure").and_then(Node::as_str) {
                 Some("absent") => Ensure::Absent,
@@ -92,19 +97,25 @@ impl Converter<'_> {
     /// Makes a customer managed policy of a rendered table; `None` where a problem keeps it from being one.
     pub fn policy(&mut self, node: &Node, origin: Origin) -> Option<ManagedPolicy> {
         let table = node.as_table()?;
-        let name = written_name(table)
-            .and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
+        let name = written_name(table).and_then(|(text, place)| {
+            check::name(PolicyName::parse(text), place, &mut self.problems)
+        });
         let path = check::path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let tags = check::tags(table, KeyCase::Exact, &mut self.problems);
         let title = self.title.to_owned();
         let document = self.identity(node, table, &title);
-        let size = document.as_ref().map(PolicyDocument::size).unwrap_or_default();
+        let size = document
+            .as_ref()
+            .map(PolicyDocument::size)
+            .unwrap_or_default();
         if size > check::MANAGED_POLICY_SIZE {
             let limit = check::MANAGED_POLICY_SIZE;
-            let message = format!("{title}: its document has {size} characters, {limit} are allowed");
+            let message =
+                format!("{title}: its document has {size} characters, {limit} are allowed");
             let hint = "split it into several policies; this quota cannot be raised";
-            self.problems.push(Problem::error("quota", document_place(node, table), message).hint(hint));
+            self.problems
+                .push(Problem::error("quota", document_place(node, table), message).hint(hint));
         }
         Some(ManagedPolicy {
             name: name?,
@@ -123,12 +134,17 @@ impl Converter<'_> {
         let document = match &node.value {
             Value::Array(items) if items.is_empty() => {
                 let message = format!("{}: its trust has no statement", self.title);
-                self.problems.push(Problem::error("value", &key.place, message).hint("name who may assume the role"));
+                self.problems.push(
+                    Problem::error("value", &key.place, message)
+                        .hint("name who may assume the role"),
+                );
                 return None;
             }
             Value::Array(items) => {
-                for (text, place) in
-                    items.iter().filter_map(|item| item.as_table()?.get("external_id")).flat_map(Node::strings)
+                for (text, place) in items
+                    .iter()
+                    .filter_map(|item| item.as_table()?.get("external_id"))
+                    .flat_map(Node::strings)
                 {
                     check::external_id(text, place, &mut self.problems);
                 }
@@ -145,7 +161,9 @@ impl Converter<'_> {
         let mut document = match (table.get("document"), table.entry("statement")) {
             (Some(_), Some((key, _))) => {
                 let message = format!("{title} has both a `document` and statements");
-                self.problems.push(Problem::error("duplicate", &key.place, message).hint("keep one of them"));
+                self.problems.push(
+                    Problem::error("duplicate", &key.place, message).hint("keep one of them"),
+                );
                 return None;
             }
             (Some(document), None) => match &document.value {
@@ -154,15 +172,27 @@ impl Converter<'_> {
                 _ => return None,
             },
             (None, Some((key, statements))) if statements.items().is_empty() => {
-                let problem = Problem::error("value", &key.place, format!("{title} has no statement left"));
-                self.problems
-                    .push(problem.hint("a policy without a statement is refused: give it a `when` of its own"));
+                let problem = Problem::error(
+                    "value",
+                    &key.place,
+                    format!("{title} has no statement left"),
+                );
+                self.problems.push(
+                    problem.hint(
+                        "a policy without a statement is refused: give it a `when` of its own",
+                    ),
+                );
                 return None;
             }
             (None, Some((_, statements))) => statement::identity_document(statements),
             (None, None) => {
-                let problem = Problem::error("missing-key", &node.place, format!("{title} has no statement"));
-                self.problems.push(problem.hint("add [[….statement]] tables, or document = \"file.json\""));
+                let problem = Problem::error(
+                    "missing-key",
+                    &node.place,
+                    format!("{title} has no statement"),
+                );
+                self.problems
+                    .push(problem.hint("add [[….statement]] tables, or document = \"file.json\""));
                 return None;
             }
         };
@@ -186,7 +216,8 @@ impl Converter<'_> {
             Purpose::Trust => PolicyKind::Trust,
             Purpose::Identity => PolicyKind::Identity,
         };
-        match PolicyDocument::from_value(&value, kind, &self.partition.cloned().unwrap_or_default()) {
+        match PolicyDocument::from_value(&value, kind, &self.partition.cloned().unwrap_or_default())
+        {
             Ok(document) => {
                 self.documents.insert(key, document.clone());
                 Some(document)
@@ -195,7 +226,8 @@ impl Converter<'_> {
                 for problem in found {
                     let place = node.place_of(&problem.pointer);
                     let message = format!("{}: {}", self.title, problem.message);
-                    self.problems.push(Problem::error("document", &place, message).maybe_hint(problem.hint));
+                    self.problems
+                        .push(Problem::error("document", &place, message).maybe_hint(problem.hint));
                 }
                 None
             }
@@ -206,13 +238,23 @@ impl Converter<'_> {
         let items = table.get("managed_policies")?.as_array()?;
         let mut references = BTreeSet::new();
         for item in items {
-            let named = item.as_table().and_then(|table| table.get("policy")).unwrap_or(item);
-            references.extend(check::policy_reference(named, self.partition, &mut self.problems));
+            let named = item
+                .as_table()
+                .and_then(|table| table.get("policy"))
+                .unwrap_or(item);
+            references.extend(check::policy_reference(
+                named,
+                self.partition,
+                &mut self.problems,
+            ));
         }
         Some(references)
     }
 
-    #[expect(clippy::option_option, reason = "not written, none, and one are three things")]
+    #[expect(
+        clippy::option_option,
+        reason = "not written, none, and one are three things"
+    )]
     fn boundary(&mut self, table: &Table) -> Option<Option<PolicyRef>> {
         let node = table.get("permissions_boundary")?;
         if node.as_str() == Some("") {
@@ -226,36 +268,49 @@ impl Converter<'_> {
         let mut policies = BTreeMap::new();
         let mut places: BTreeMap<PolicyName, &Place> = BTreeMap::new();
         for item in node.as_array()? {
-            let Some(inline) = item.as_table() else { continue };
-            let name = written_name(inline)
-                .and_then(|(text, place)| check::name(PolicyName::parse(text), place, &mut self.problems));
+            let Some(inline) = item.as_table() else {
+                continue;
+            };
+            let name = written_name(inline).and_then(|(text, place)| {
+                check::name(PolicyName::parse(text), place, &mut self.problems)
+            });
             let title = format!(
                 "inline policy `{}` of {}",
-                inline.get("name").and_then(Node::as_str).unwrap_or_default(),
+                inline
+                    .get("name")
+                    .and_then(Node::as_str)
+                    .unwrap_or_default(),
                 self.title
             );
             let document = self.identity(item, inline, &title);
             let Some(name) = name else { continue };
             if let Some(first) = places.insert(name.clone(), &item.place) {
                 let message = format!("{title} is written twice, first at {first}");
-                self.problems.push(Problem::error("duplicate", &item.place, message));
+                self.problems
+                    .push(Problem::error("duplicate", &item.place, message));
             }
             policies.extend(document.map(|document| (name, document)));
         }
         let size: usize = policies.values().map(PolicyDocument::size).sum();
         if size > check::INLINE_POLICIES_SIZE && self.together == Together::Known {
             let limit = check::INLINE_POLICIES_SIZE;
-            let message =
-                format!("{}: its inline policies have {size} characters together, {limit} are allowed", self.title);
+            let message = format!(
+                "{}: its inline policies have {size} characters together, {limit} are allowed",
+                self.title
+            );
             let hint = "make some of them [[policy]]; this quota cannot be raised";
-            self.problems.push(Problem::error("quota", &key.place, message).hint(hint));
+            self.problems
+                .push(Problem::error("quota", &key.place, message).hint(hint));
         }
         Some(policies)
     }
 }
 
 fn document_place<'a>(node: &'a Node, table: &'a Table) -> &'a Place {
-    table.entry("document").or_else(|| table.entry("statement")).map_or(&node.place, |(key, _)| &key.place)
+    table
+        .entry("document")
+        .or_else(|| table.entry("statement"))
+        .map_or(&node.place, |(key, _)| &key.place)
 }
 
 fn written_name(table: &Table) -> Option<(&str, &Place)> {
@@ -284,18 +339,35 @@ fn manage(table: &Table) -> Manage {
 
 fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expectation> {
     let mut expectations = Vec::new();
-    for node in table.get("expect").and_then(Node::as_array).unwrap_or_default() {
-        let Some(written) = node.as_table() else { continue };
+    for node in table
+        .get("expect")
+        .and_then(Node::as_array)
+        .unwrap_or_default()
+    {
+        let Some(written) = node.as_table() else {
+            continue;
+        };
         let allow = requests(written.get("allow"), "*?", title, problems);
         let deny = requests(written.get("deny"), "", title, problems);
         if written.get("allow").or(written.get("deny")).is_none() {
-            let message = format!("{title} expects nothing here: neither `allow` nor `deny` is written");
+            let message =
+                format!("{title} expects nothing here: neither `allow` nor `deny` is written");
             problems.push(Problem::error("missing-key", &node.place, message).hint(EXPECTATION));
         }
-        let context = written.get("context").and_then(Node::as_table).into_iter().flat_map(|table| &table.entries);
+        let context = written
+            .get("context")
+            .and_then(Node::as_table)
+            .into_iter()
+            .flat_map(|table| &table.entries);
         let values = |node: &Node| node.items().iter().map(text).collect();
-        let context = context.map(|(key, node)| (key.text.clone(), values(node))).collect();
-        expectations.push(Expectation { allow, deny, context });
+        let context = context
+            .map(|(key, node)| (key.text.clone(), values(node)))
+            .collect();
+        expectations.push(Expectation {
+            allow,
+            deny,
+            context,
+        });
     }
     expectations
 }
@@ -306,22 +378,38 @@ const EXPECTATION: &str = "allow = [\"s3:GetObject on arn:aws:s3:::bucket/*\"]";
 ///
 /// To be allowed `kms:ReEncrypt*` is to be allowed all of it. To be refused it proves nothing of any one action in it,
 /// so `deny` takes no `wildcards`.
-fn requests(node: Option<&Node>, wildcards: &str, title: &str, problems: &mut Problems) -> Vec<(String, String)> {
+fn requests(
+    node: Option<&Node>,
+    wildcards: &str,
+    title: &str,
+    problems: &mut Problems,
+) -> Vec<(String, String)> {
     let mut requests = Vec::new();
     for (text, place) in node.map(Node::strings).unwrap_or_default() {
-        let request = text.split_once(" on ").map(|(action, resource)| (action.trim(), resource.trim()));
+        let request = text
+            .split_once(" on ")
+            .map(|(action, resource)| (action.trim(), resource.trim()));
         let is_action = |action: &str| {
             let name = |text: &str, also: &str| {
-                !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || also.contains(c))
+                !text.is_empty()
+                    && text
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || c == '-' || also.contains(c))
             };
-            action.split_once(':').is_some_and(|(service, action)| name(service, "") && name(action, wildcards))
+            action
+                .split_once(':')
+                .is_some_and(|(service, action)| name(service, "") && name(action, wildcards))
         };
         match request {
-            Some((action, resource)) if is_action(action) && (resource == "*" || is_arn(resource)) => {
+            Some((action, resource))
+                if is_action(action) && (resource == "*" || is_arn(resource)) =>
+            {
                 requests.push((action.to_owned(), resource.to_owned()));
             }
             _ => {
-                let message = format!("{title} cannot expect `{text}`: it must be one action on one resource");
+                let message = format!(
+                    "{title} cannot expect `{text}`: it must be one action on one resource"
+                );
                 problems.push(Problem::error("value", place, message).hint(EXPECTATION));
             }
         }
@@ -331,5 +419,6 @@ fn requests(node: Option<&Node>, wildcards: &str, title: &str, problems: &mut Pr
 
 /// A condition value as text.
 fn text(node: &Node) -> String {
-    node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned)
+    node.as_str()
+        .map_or_else(|| node.to_json().to_string(), str::to_owned)
 }

@@ -13,17 +13,41 @@ use saphyr_parser::Event;
 /// Reads the document that `naming` names, relative to the file it stands in, and compiles the expressions in it.
 ///
 /// Returns the file, too, where it could be read: what it holds is part of the desired state.
-pub fn load(naming: &Node, bounds: &Bounds, problems: &mut Problems) -> (Option<Arc<File>>, Option<Node>) {
+pub fn load(
+    naming: &Node,
+    bounds: &Bounds,
+    problems: &mut Problems,
+) -> (Option<Arc<File>>, Option<Node>) {
     let Some(text) = naming.as_str() else {
-        let problem = Problem::error("document", &naming.place, "the name of a document cannot hold an expression");
-        problems.push(problem.hint("write the expressions inside of the document, or two resources with `when`"));
+        let problem = Problem::error(
+            "document",
+            &naming.place,
+            "the name of a document cannot hold an expression",
+        );
+        problems
+            .push(problem.hint(
+                "write the expressions inside of the document, or two resources with `when`",
+            ));
         return (None, None);
     };
-    let path = naming.place.file.path.parent().unwrap_or(Path::new("")).join(text);
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let path = naming
+        .place
+        .file
+        .path
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join(text);
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if !["json", "yaml", "yml"].contains(&extension.as_str()) {
-        let problem =
-            Problem::error("document", &naming.place, format!("`{text}` is neither JSON nor YAML by its name"));
+        let problem = Problem::error(
+            "document",
+            &naming.place,
+            format!("`{text}` is neither JSON nor YAML by its name"),
+        );
         problems.push(problem.hint("the name of a document ends in .json, .yaml or .yml"));
         return (None, None);
     }
@@ -37,7 +61,11 @@ pub fn load(naming: &Node, bounds: &Bounds, problems: &mut Problems) -> (Option<
         }
         return (None, None);
     };
-    let node = if extension == "json" { json(&file, problems) } else { yaml(&file, problems) };
+    let node = if extension == "json" {
+        json(&file, problems)
+    } else {
+        yaml(&file, problems)
+    };
     let node = node.map(|mut node| {
         shape::compile_strings(&mut node, problems);
         node
@@ -50,16 +78,32 @@ pub fn json(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
     if let Err(error) = serde_json::from_str::<serde_json::Value>(&file.text) {
         let start = offset(&file.text, error.line(), error.column());
         let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
-        let place = Place { file: file.clone(), start, end: start + 1 };
-        problems.push(Problem::error("document", &place, format!("`{}` is not JSON: {reason}", file.name)));
+        let reason = reason
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let place = Place {
+            file: file.clone(),
+            start,
+            end: start + 1,
+        };
+        problems.push(Problem::error(
+            "document",
+            &place,
+            format!("`{}` is not JSON: {reason}", file.name),
+        ));
         return None;
     }
     JsonScan { file, at: 0 }.value(problems)
 }
 
 fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
     (start + column.saturating_sub(1)).min(text.len())
 }
 
@@ -99,7 +143,14 @@ impl<'a> JsonScan<'a> {
             '"' => Value::String(self.string()?),
             _ => self.literal()?,
         };
-        Some(Node { value, place: Place { file: self.file.clone(), start, end: self.at } })
+        Some(Node {
+            value,
+            place: Place {
+                file: self.file.clone(),
+                start,
+                end: self.at,
+            },
+        })
     }
 
     fn table(&mut self, problems: &mut Problems) -> Option<Table> {
@@ -108,9 +159,22 @@ impl<'a> JsonScan<'a> {
         while self.next()? != '}' {
             let start = self.at;
             let text = self.string()?;
-            let place = Place { file: self.file.clone(), start, end: self.at };
+            let place = Place {
+                file: self.file.clone(),
+                start,
+                end: self.at,
+            };
             let value = self.value(problems)?;
-            add(&mut table, Key { text, template: None, place }, value, problems);
+            add(
+                &mut table,
+                Key {
+                    text,
+                    template: None,
+                    place,
+                },
+                value,
+                problems,
+            );
         }
         self.at += 1;
         Some(table)
@@ -131,7 +195,9 @@ impl<'a> JsonScan<'a> {
 
     fn literal(&mut self) -> Option<Value> {
         let text = self.rest();
-        let end = text.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(text.len());
+        let end = text
+            .find([',', ']', '}', ' ', '\t', '\r', '\n'])
+            .unwrap_or(text.len());
         self.at += end;
         Some(match serde_json::from_str(text.get(..end)?).ok()? {
             serde_json::Value::Bool(value) => Value::Bool(value),
@@ -143,8 +209,14 @@ impl<'a> JsonScan<'a> {
 
 fn add(table: &mut Table, key: Key, value: Node, problems: &mut Problems) {
     if let Some((first, _)) = table.entry(&key.text) {
-        let message = format!("key `{}` stands twice in one object, first at {}", key.text, first.place);
-        problems.push(Problem::error("document", &key.place, message).hint("JSON keeps only the last: merge the two"));
+        let message = format!(
+            "key `{}` stands twice in one object, first at {}",
+            key.text, first.place
+        );
+        problems.push(
+            Problem::error("document", &key.place, message)
+                .hint("JSON keeps only the last: merge the two"),
+        );
     }
     table.entries.push((key, value));
 }
@@ -153,8 +225,17 @@ fn add(table: &mut Table, key: Key, value: Node, problems: &mut Problems) {
 /// `null` are more.
 pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
     if let Some(deep) = too_deep(&file.text) {
-        let line = file.text.split_inclusive('\n').take(deep.saturating_sub(1)).map(str::len).sum();
-        let place = Place { file: file.clone(), start: line, end: line };
+        let line = file
+            .text
+            .split_inclusive('\n')
+            .take(deep.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let place = Place {
+            file: file.clone(),
+            start: line,
+            end: line,
+        };
         let message = format!("`{}` is nested more than {MAX_DEPTH} deep", file.name);
         problems.push(Problem::error("document", &place, message));
         return None;
@@ -167,12 +248,20 @@ pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
     if let Some(error) = parsed.err().or_else(|| loader.error().cloned()) {
         let at = error.marker().index();
         let message = format!("`{}` is not YAML: {}", file.name, error.info());
-        problems.push(Problem::error("document", &convert.place(at, at + 1), message));
+        problems.push(Problem::error(
+            "document",
+            &convert.place(at, at + 1),
+            message,
+        ));
         return None;
     }
     let documents = loader.into_documents();
     let [document] = documents.as_slice() else {
-        let message = format!("`{}` holds {} YAML documents; it must hold one", file.name, documents.len());
+        let message = format!(
+            "`{}` holds {} YAML documents; it must hold one",
+            file.name,
+            documents.len()
+        );
         problems.push(Problem::error("document", &Place::start_of(file), message));
         return None;
     };
@@ -206,8 +295,17 @@ struct YamlConvert<'a> {
 
 impl YamlConvert<'_> {
     fn place(&self, start: usize, end: usize) -> Place {
-        let byte = |index: usize| self.offsets.get(index).copied().unwrap_or(self.file.text.len());
-        Place { file: self.file.clone(), start: byte(start), end: byte(end) }
+        let byte = |index: usize| {
+            self.offsets
+                .get(index)
+                .copied()
+                .unwrap_or(self.file.text.len())
+        };
+        Place {
+            file: self.file.clone(),
+            start: byte(start),
+            end: byte(end),
+        }
     }
 
     fn node(&self, node: &MarkedYaml<'_>, problems: &mut Problems) -> Node {
@@ -219,7 +317,9 @@ impl YamlConvert<'_> {
                 }
                 scalar(text, *style)
             }
-            YamlData::Sequence(items) => Value::Array(items.iter().map(|item| self.node(item, problems)).collect()),
+            YamlData::Sequence(items) => {
+                Value::Array(items.iter().map(|item| self.node(item, problems)).collect())
+            }
             YamlData::Mapping(mapping) => {
                 let mut table = Table::default();
                 for (key, value) in mapping {
@@ -230,7 +330,16 @@ impl YamlConvert<'_> {
                     };
                     let text = text.to_string();
                     let value = self.node(value, problems);
-                    add(&mut table, Key { text, template: None, place }, value, problems);
+                    add(
+                        &mut table,
+                        Key {
+                            text,
+                            template: None,
+                            place,
+                        },
+                        value,
+                        problems,
+                    );
                 }
                 Value::Table(table)
             }
@@ -239,7 +348,11 @@ impl YamlConvert<'_> {
                 return self.node(inner, problems);
             }
             YamlData::Value(_) | YamlData::Alias(_) | YamlData::BadValue => {
-                problems.push(Problem::error("document", &place, "this YAML cannot stand in a policy document"));
+                problems.push(Problem::error(
+                    "document",
+                    &place,
+                    "this YAML cannot stand in a policy document",
+                ));
                 Value::Null
             }
         };
@@ -248,8 +361,12 @@ impl YamlConvert<'_> {
 }
 
 fn tagged(place: &Place) -> Problem {
-    Problem::error("document", place, "YAML tags such as `!Sub` have no meaning in a policy document")
-        .hint("write {{ account.id }} and the like instead")
+    Problem::error(
+        "document",
+        place,
+        "YAML tags such as `!Sub` have no meaning in a policy document",
+    )
+    .hint("write {{ account.id }} and the like instead")
 }
 
 fn scalar(text: &str, style: ScalarStyle) -> Value {

@@ -52,22 +52,34 @@ const NAMED_ACCOUNTS: usize = 3;
 impl Config {
     /// The accounts whose tags must be read before [`expand`](Self::expand): those that a selector with tags, or an
     /// expression that uses them, may be about. Empty where no tag counts.
-    pub fn tag_candidates(&self, organization: &Organization, scope: &NarrowScope) -> BTreeSet<AccountId> {
+    pub fn tag_candidates(
+        &self,
+        organization: &Organization,
+        scope: &NarrowScope,
+    ) -> BTreeSet<AccountId> {
         if scope.uses_tags() || self.rollout.uses_tags() {
             return organization.accounts.keys().copied().collect();
         }
         let found = Found::new(self.secrets.clone());
         let targetings = self.targetings(organization, &found, &mut Problems::default());
         // What is granted to a principal in scope may be a role of an account out of it.
-        let has_grants = self.resources.iter().any(|resource| resource.kind == Kind::Grant);
+        let has_grants = self
+            .resources
+            .iter()
+            .any(|resource| resource.kind == Kind::Grant);
         let judged = self.checks.iter().any(|check| check.uses_tags);
         let mut candidates = BTreeSet::new();
         for (resource, targeting) in self.resources.iter().zip(&targetings) {
-            let selects = [&targeting.targets, &targeting.exclude].into_iter().flatten().any(Targeting::uses_tags);
+            let selects = [&targeting.targets, &targeting.exclude]
+                .into_iter()
+                .flatten()
+                .any(Targeting::uses_tags);
             // A policy goes with the roles that name it, wherever these go.
             let about: Vec<&Targets> = match resource.kind {
                 Kind::Policy if resource.uses_tags => targetings.iter().collect(),
-                Kind::Role | Kind::Policy if selects || resource.uses_tags || judged => vec![targeting],
+                Kind::Role | Kind::Policy if selects || resource.uses_tags || judged => {
+                    vec![targeting]
+                }
                 Kind::Grant if selects || resource.uses_tags => vec![targeting],
                 Kind::Role | Kind::Policy | Kind::Grant => continue,
             };
@@ -76,7 +88,11 @@ impl Config {
                     .accounts
                     .values()
                     .filter(|account| has_grants || scope.has_account(account, organization))
-                    .filter(|account| about.iter().any(|targets| targets.may_match(account, organization)))
+                    .filter(|account| {
+                        about
+                            .iter()
+                            .any(|targets| targets.may_match(account, organization))
+                    })
                     .map(|account| account.id),
             );
         }
@@ -88,11 +104,25 @@ impl Config {
     /// # Errors
     /// Every problem that only shows with the organization at hand: another organization than the one meant, accounts
     /// and units that do not exist, variables without a value in some account, values that some rule refuses.
-    pub fn expand(&self, organization: &Organization, scope: &NarrowScope) -> Result<Expansion, Problems> {
+    pub fn expand(
+        &self,
+        organization: &Organization,
+        scope: &NarrowScope,
+    ) -> Result<Expansion, Problems> {
         let mut problems = Problems::default();
-        if let Some(meant) = self.organization_id().filter(|meant| *meant != organization.id) {
-            let message = format!("this is organization {}, and the directory is for {meant}", organization.id);
-            let problem = Problem::elsewhere("organization", self.directory().display().to_string(), message);
+        if let Some(meant) = self
+            .organization_id()
+            .filter(|meant| *meant != organization.id)
+        {
+            let message = format!(
+                "this is organization {}, and the directory is for {meant}",
+                organization.id
+            );
+            let problem = Problem::elsewhere(
+                "organization",
+                self.directory().display().to_string(),
+                message,
+            );
             return Err(problem
                 .hint("use the credentials of the right organization, or change organization.id")
                 .into());
@@ -102,11 +132,26 @@ impl Config {
         let own_values = self.own_values(organization, &mut problems);
         let found = Found::new(self.secrets.clone());
         let targetings = self.targetings(organization, &found, &mut problems);
-        for targets in targetings.iter().flat_map(|targets| [&targets.targets, &targets.exclude]).flatten() {
+        for targets in targetings
+            .iter()
+            .flat_map(|targets| [&targets.targets, &targets.exclude])
+            .flatten()
+        {
             targets.check(organization, &mut problems);
         }
-        let mut run = Run::new(self, organization, scope, own_values, (targetings, found), problems);
-        for account in organization.accounts.values().filter(|account| scope.has_account(account, organization)) {
+        let mut run = Run::new(
+            self,
+            organization,
+            scope,
+            own_values,
+            (targetings, found),
+            problems,
+        );
+        for account in organization
+            .accounts
+            .values()
+            .filter(|account| scope.has_account(account, organization))
+        {
             run.account(account);
         }
         run.grants();
@@ -114,7 +159,11 @@ impl Config {
     }
 
     /// The values that accounts have of their own.
-    fn own_values(&self, organization: &Organization, problems: &mut Problems) -> BTreeMap<AccountId, &Values> {
+    fn own_values(
+        &self,
+        organization: &Organization,
+        problems: &mut Problems,
+    ) -> BTreeMap<AccountId, &Values> {
         let mut found: BTreeMap<AccountId, (&Values, &Place)> = BTreeMap::new();
         for account in &self.accounts {
             match settings::resolve(account, organization) {
@@ -122,29 +171,59 @@ impl Config {
                 Ok(id) => {
                     if let Some((_, first)) = found.insert(id, (&account.values, &account.place)) {
                         let message = format!("account {id} has two tables, the first at {first}");
-                        problems.push(Problem::error("duplicate", &account.place, message).hint("make them one"));
+                        problems.push(
+                            Problem::error("duplicate", &account.place, message)
+                                .hint("make them one"),
+                        );
                     }
                 }
             }
         }
-        found.into_iter().map(|(id, (values, _))| (id, values)).collect()
+        found
+            .into_iter()
+            .map(|(id, (values, _))| (id, values))
+            .collect()
     }
 
     /// What expressions see where no account is looked at.
     fn scopes(&self, organization: &Organization, found: &Found) -> Scopes {
-        let values = self.instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+        let values = self
+            .instances
+            .first()
+            .map(|root| root.variables.effective(&Values::new()))
+            .unwrap_or_default();
         let root = Scope::organization(&render::jinja_values(&values), organization);
         Scopes::new(&self.instances, &root.hiding_of(&self.instances, found))
     }
 
-    fn targetings(&self, organization: &Organization, found: &Found, problems: &mut Problems) -> Vec<Targets> {
+    fn targetings(
+        &self,
+        organization: &Organization,
+        found: &Found,
+        problems: &mut Problems,
+    ) -> Vec<Targets> {
         let scopes = self.scopes(organization, found);
         let mut read = |resource: &Resource, node: Option<&Node>, key: &str| {
-            let (scope, instance) = (scopes.get(resource.instance)?, self.instances.get(resource.instance)?);
+            let (scope, instance) = (
+                scopes.get(resource.instance)?,
+                self.instances.get(resource.instance)?,
+            );
             let mut found = Problems::default();
-            let mut node = render::render_alone(node?, &resource.title, scope, &instance.variables, &mut found);
+            let mut node = render::render_alone(
+                node?,
+                &resource.title,
+                scope,
+                &instance.variables,
+                &mut found,
+            );
             let targeting = node.as_mut().and_then(|node| {
-                let kind = resource.kind.schema().keys.iter().find(|known| known.name == key)?.kind;
+                let kind = resource
+                    .kind
+                    .schema()
+                    .keys
+                    .iter()
+                    .find(|known| known.name == key)?
+                    .kind;
                 shape::check(node, &kind, key, Stage::Rendered, &mut found);
                 target::targets(node, &resource.title, &mut found)
             });
@@ -154,7 +233,11 @@ impl Config {
         self.resources
             .iter()
             .map(|resource| Targets {
-                targets: read(resource, resource.targets.as_ref(), resource.kind.targets_key()),
+                targets: read(
+                    resource,
+                    resource.targets.as_ref(),
+                    resource.kind.targets_key(),
+                ),
                 exclude: read(resource, resource.exclude.as_ref(), "exclude"),
             })
             .collect()
@@ -166,7 +249,11 @@ impl Config {
         plan: impl FnOnce() -> serde_json::Value,
         organization: &Organization,
     ) -> Vec<CheckFinding> {
-        if !self.checks.iter().any(|check| check.subject == Subject::Plan) {
+        if !self
+            .checks
+            .iter()
+            .any(|check| check.subject == Subject::Plan)
+        {
             return Vec::new();
         }
         let mut judge = Judge::new(&self.checks, &self.instances, &self.lints);
@@ -186,16 +273,25 @@ impl Targets {
     /// The selector by which it goes to `account`.
     fn matching(&self, account: &Account, organization: &Organization) -> Option<Arc<str>> {
         let targets = self.targets.as_ref()?;
-        let excluded = self
-            .exclude
-            .as_ref()
-            .is_some_and(|exclude| exclude.matching(account, organization, TagMatching::Exact).is_some());
-        if excluded { None } else { targets.matching(account, organization, TagMatching::Exact) }
+        let excluded = self.exclude.as_ref().is_some_and(|exclude| {
+            exclude
+                .matching(account, organization, TagMatching::Exact)
+                .is_some()
+        });
+        if excluded {
+            None
+        } else {
+            targets.matching(account, organization, TagMatching::Exact)
+        }
     }
 
     fn may_match(&self, account: &Account, organization: &Organization) -> bool {
         let targets = self.targets.as_ref();
-        targets.is_some_and(|targets| targets.matching(account, organization, TagMatching::Possible).is_some())
+        targets.is_some_and(|targets| {
+            targets
+                .matching(account, organization, TagMatching::Possible)
+                .is_some()
+        })
     }
 }
 
@@ -221,7 +317,12 @@ struct Here<'a> {
 
 impl<'a> Here<'a> {
     fn new(account: &'a Account) -> Self {
-        Self { account, scopes: None, held: Vec::new(), left_out: LeftOuts::new() }
+        Self {
+            account,
+            scopes: None,
+            held: Vec::new(),
+            left_out: LeftOuts::new(),
+        }
     }
 }
 
@@ -262,9 +363,15 @@ impl<'a> Run<'a> {
         (targetings, found): (Vec<Targets>, Found),
         problems: Problems,
     ) -> Self {
-        let desired = Desired { name: config.name.clone(), digest: config.digest.clone(), ..Desired::default() };
+        let desired = Desired {
+            name: config.name.clone(),
+            digest: config.digest.clone(),
+            ..Desired::default()
+        };
         let root = config.instances.first();
-        let values = root.map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+        let values = root
+            .map(|root| root.variables.effective(&Values::new()))
+            .unwrap_or_default();
         let scopes = config.scopes(organization, &found);
         found.add(&scopes.secrets);
         let mut problems = problems;
@@ -288,7 +395,12 @@ impl<'a> Run<'a> {
             in_accounts: Vec::new(),
             noted: HashMap::new(),
             seen_roles: BTreeSet::new(),
-            expansion: Expansion { desired, warnings: Vec::new(), targeted_by: BTreeMap::new(), findings: Vec::new() },
+            expansion: Expansion {
+                desired,
+                warnings: Vec::new(),
+                targeted_by: BTreeMap::new(),
+                findings: Vec::new(),
+            },
         }
     }
 
@@ -298,25 +410,53 @@ impl<'a> Run<'a> {
         let mut holds = AccountDesired::default();
         let mut names = Names::new();
         let mut is_target = false;
-        for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {
-            if resource.literal_name().is_some_and(|name| !self.narrow.has_role(name)) {
+        for (index, resource) in config
+            .resources
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.kind == Kind::Role)
+        {
+            if resource
+                .literal_name()
+                .is_some_and(|name| !self.narrow.has_role(name))
+            {
                 continue;
             }
-            let Some(selector) = self.matching(index, account) else { continue };
-            let made = if account.status.is_active() { self.make(index, resource, &mut here) } else { Made::Nothing };
-            let role = if let Made::Role(role) = &made { Some(role) } else { None };
+            let Some(selector) = self.matching(index, account) else {
+                continue;
+            };
+            let made = if account.status.is_active() {
+                self.make(index, resource, &mut here)
+            } else {
+                Made::Nothing
+            };
+            let role = if let Made::Role(role) = &made {
+                Some(role)
+            } else {
+                None
+            };
             let name = role.map_or_else(|| resource.written_name(), |role| role.name.to_string());
             if role.is_some() && !self.narrow.has_role(&name) {
                 continue;
             }
             is_target = true;
-            let because = TargetedBy { role: self.see(&name), selector };
-            self.expansion.targeted_by.entry(account.id).or_default().push(because);
+            let because = TargetedBy {
+                role: self.see(&name),
+                selector,
+            };
+            self.expansion
+                .targeted_by
+                .entry(account.id)
+                .or_default()
+                .push(because);
             if let Some(role) = role {
                 self.duplicate(resource, &name, account, &mut names);
                 holds.roles.insert(role.name.key(), role.clone());
                 if role.ensure == Ensure::Present {
-                    let (identity, address) = (Arc::as_ptr(role) as usize, format!("{}/role/{name}", account.id));
+                    let (identity, address) = (
+                        Arc::as_ptr(role) as usize,
+                        format!("{}/role/{name}", account.id),
+                    );
                     self.hold(resource, identity, address, || facts::role(role), &mut here);
                 }
             }
@@ -326,21 +466,40 @@ impl<'a> Run<'a> {
         if is_target && account.status.is_active() {
             self.expansion.desired.accounts.insert(account.id, holds);
         } else if is_target {
-            self.expansion.desired.skipped.insert(account.id, account.status.to_string());
+            self.expansion
+                .desired
+                .skipped
+                .insert(account.id, account.status.to_string());
         }
     }
 
     /// Adds the policies of an account: those that its roles name, and those that target it themselves.
-    fn policies(&mut self, here: &mut Here<'a>, holds: &mut AccountDesired, names: &mut Names) -> bool {
+    fn policies(
+        &mut self,
+        here: &mut Here<'a>,
+        holds: &mut AccountDesired,
+        names: &mut Names,
+    ) -> bool {
         let config = self.config;
         let account = here.account;
-        let needed: BTreeSet<String> = holds.roles.values().flat_map(|role| local_policies(role)).collect();
+        let needed: BTreeSet<String> = holds
+            .roles
+            .values()
+            .flat_map(|role| local_policies(role))
+            .collect();
         let mut is_target = false;
-        for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Policy) {
+        for (index, resource) in config
+            .resources
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.kind == Kind::Policy)
+        {
             // A run about some roles is about their policies, not about those that go somewhere by themselves.
             let targeted = self.narrow.roles.is_empty() && self.matching(index, account).is_some();
             is_target |= targeted;
-            let may_be_needed = resource.literal_name().is_none_or(|name| needed.contains(&name.to_ascii_lowercase()));
+            let may_be_needed = resource
+                .literal_name()
+                .is_none_or(|name| needed.contains(&name.to_ascii_lowercase()));
             if !account.status.is_active() || !(targeted || (may_be_needed && !needed.is_empty())) {
                 continue;
             }
@@ -348,12 +507,24 @@ impl<'a> Run<'a> {
                 Made::Policy(policy) if targeted || needed.contains(&policy.name.key()) => {
                     self.duplicate(resource, policy.name.as_str(), account, names);
                     let address = format!("{}/policy/{}", account.id, policy.name);
-                    self.hold(resource, Arc::as_ptr(&policy) as usize, address, || facts::policy(&policy), here);
+                    self.hold(
+                        resource,
+                        Arc::as_ptr(&policy) as usize,
+                        address,
+                        || facts::policy(&policy),
+                        here,
+                    );
                     holds.policies.insert(policy.name.key(), policy);
                 }
                 Made::Nothing => {
-                    let scopes = here.scopes.as_ref().filter(|_| resource.varies).unwrap_or(&self.scopes);
-                    let left_out = scopes.get(resource.instance).and_then(|scope| left_out(resource, scope));
+                    let scopes = here
+                        .scopes
+                        .as_ref()
+                        .filter(|_| resource.varies)
+                        .unwrap_or(&self.scopes);
+                    let left_out = scopes
+                        .get(resource.instance)
+                        .and_then(|scope| left_out(resource, scope));
                     here.left_out.extend(left_out);
                 }
                 Made::Policy(_) | Made::Role(_) | Made::Grant(_) | Made::Broken(_) => {}
@@ -366,8 +537,17 @@ impl<'a> Run<'a> {
     fn grants(&mut self) {
         let (config, organization) = (self.config, self.organization);
         let mut ledger = grant::Ledger::default();
-        for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Grant) {
-            for account in organization.accounts.values().filter(|account| account.status.is_active()) {
+        for (index, resource) in config
+            .resources
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.kind == Kind::Grant)
+        {
+            for account in organization
+                .accounts
+                .values()
+                .filter(|account| account.status.is_active())
+            {
                 if self.matching(index, account).is_none() {
                     continue;
                 }
@@ -375,7 +555,13 @@ impl<'a> Run<'a> {
                 if let Made::Grant(written) = self.make(index, resource, &mut here)
                     && let Some(role) = self.granted_role(resource, &written, &mut here)
                 {
-                    ledger.add(&written, &role, account.id, organization, &mut self.problems);
+                    ledger.add(
+                        &written,
+                        &role,
+                        account.id,
+                        organization,
+                        &mut self.problems,
+                    );
                 }
             }
         }
@@ -383,17 +569,31 @@ impl<'a> Run<'a> {
     }
 
     /// The role of a grant, as it is in one account.
-    fn granted_role(&mut self, grant: &Resource, written: &grant::Written, here: &mut Here<'a>) -> Option<Arc<Role>> {
+    fn granted_role(
+        &mut self,
+        grant: &Resource,
+        written: &grant::Written,
+        here: &mut Here<'a>,
+    ) -> Option<Arc<Role>> {
         let config = self.config;
         let mut is_broken = false;
-        for (index, resource) in config.resources.iter().enumerate().filter(|(_, found)| found.kind == Kind::Role) {
-            if resource.literal_name().is_some_and(|name| name != written.role)
+        for (index, resource) in config
+            .resources
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.kind == Kind::Role)
+        {
+            if resource
+                .literal_name()
+                .is_some_and(|name| name != written.role)
                 || self.matching(index, here.account).is_none()
             {
                 continue;
             }
             match self.make(index, resource, here) {
-                Made::Role(role) if role.name.as_str() == written.role && role.ensure == Ensure::Present => {
+                Made::Role(role)
+                    if role.name.as_str() == written.role && role.ensure == Ensure::Present =>
+                {
                     return Some(role);
                 }
                 // What keeps it from being one has been said.
@@ -404,8 +604,18 @@ impl<'a> Run<'a> {
         if !is_broken {
             let names: Vec<String> = config.roles().map(Resource::written_name).collect();
             let is_known = names.contains(&written.role);
-            let unknown = || grant::unknown_role(&written.role, &written.role_place, names.iter().map(String::as_str));
-            let problem = if is_known { grant::not_here(written) } else { unknown() };
+            let unknown = || {
+                grant::unknown_role(
+                    &written.role,
+                    &written.role_place,
+                    names.iter().map(String::as_str),
+                )
+            };
+            let problem = if is_known {
+                grant::not_here(written)
+            } else {
+                unknown()
+            };
             self.note(problem.in_modules(&self.chain(grant)), here.account.id);
         }
         None
@@ -422,15 +632,25 @@ impl<'a> Run<'a> {
     ) {
         if self.judge.has_work() {
             let value = self.facts.entry(identity).or_insert_with(facts).clone();
-            let (kind, instance, address) = (resource.kind, resource.instance, Address::Of(address));
-            here.held.push(Held { kind, instance, identity, value, address, unknown: BTreeSet::new() });
+            let (kind, instance, address) =
+                (resource.kind, resource.instance, Address::Of(address));
+            here.held.push(Held {
+                kind,
+                instance,
+                identity,
+                value,
+                address,
+                unknown: BTreeSet::new(),
+            });
         }
     }
 
     /// Looks at what an account holds as a whole.
     fn check(&mut self, here: &mut Here<'a>, holds: &AccountDesired) {
         for role in holds.roles.values() {
-            for problem in attached_but_left_out(role, holds, &here.left_out, &self.config.instances) {
+            for problem in
+                attached_but_left_out(role, holds, &here.left_out, &self.config.instances)
+            {
                 self.note(problem, here.account.id);
             }
         }
@@ -441,7 +661,11 @@ impl<'a> Run<'a> {
         if self.judge.needs_account() {
             self.account_scopes(here);
         }
-        self.judge.account(&here.held, here.scopes.as_ref().unwrap_or(&self.scopes), &mut found);
+        self.judge.account(
+            &here.held,
+            here.scopes.as_ref().unwrap_or(&self.scopes),
+            &mut found,
+        );
         for problem in found {
             self.note(problem, here.account.id);
         }
@@ -455,7 +679,11 @@ impl<'a> Run<'a> {
         let (account, root) = (here.account, self.config.instances.first());
         let own = self.own_values.get(&account.id).zip(root);
         let own = own.map(|(own, root)| render::jinja_values(&root.variables.effective(own)));
-        let root = Scope::account(own.as_ref().unwrap_or(&self.values), account, self.organization);
+        let root = Scope::account(
+            own.as_ref().unwrap_or(&self.values),
+            account,
+            self.organization,
+        );
         let root = root.hiding_of(&self.config.instances, &self.found);
         let scopes = Scopes::new(&self.config.instances, &root);
         for (_, problem) in scopes.problems.iter().filter(|(varies, _)| *varies) {
@@ -476,15 +704,25 @@ impl<'a> Run<'a> {
     }
 
     fn matching(&self, index: usize, account: &Account) -> Option<Arc<str>> {
-        self.targetings.get(index)?.matching(account, self.organization)
+        self.targetings
+            .get(index)?
+            .matching(account, self.organization)
     }
 
     /// Two literal names that are one have been found without AWS; names with expressions in them meet here.
     fn duplicate(&mut self, resource: &Resource, name: &str, account: &Account, names: &mut Names) {
-        let Some(node) = resource.node.as_table().and_then(|table| table.get("name")) else { return };
+        let Some(node) = resource.node.as_table().and_then(|table| table.get("name")) else {
+            return;
+        };
         let mut found = Problems::default();
         let chain = self.chain(resource);
-        check_duplicate(resource.kind, name, (node.place.clone(), chain.clone()), names, &mut found);
+        check_duplicate(
+            resource.kind,
+            name,
+            (node.place.clone(), chain.clone()),
+            names,
+            &mut found,
+        );
         for problem in found.in_modules(&chain) {
             self.note(problem, account.id);
         }
@@ -497,7 +735,9 @@ impl<'a> Run<'a> {
         if let Some(made) = self.constant.get(&index) {
             return made.clone();
         }
-        let Some(scope) = self.scopes.get(resource.instance) else { return Made::Nothing };
+        let Some(scope) = self.scopes.get(resource.instance) else {
+            return Made::Nothing;
+        };
         let evaluation = render::evaluate(&resource.node, scope);
         let made = self.build(resource, &evaluation);
         if let Made::Broken(found) = &made {
@@ -510,7 +750,11 @@ impl<'a> Run<'a> {
     fn make_varying(&mut self, index: usize, resource: &Resource, here: &mut Here<'a>) -> Made {
         let account = here.account;
         self.account_scopes(here);
-        let Some(scope) = here.scopes.as_ref().and_then(|scopes| scopes.get(resource.instance)) else {
+        let Some(scope) = here
+            .scopes
+            .as_ref()
+            .and_then(|scopes| scopes.get(resource.instance))
+        else {
             return Made::Nothing;
         };
         let evaluation = render::evaluate(&resource.node, scope);
@@ -534,12 +778,20 @@ impl<'a> Run<'a> {
 
     fn build(&mut self, resource: &Resource, evaluation: &render::Evaluation) -> Made {
         if !evaluation.failures.is_empty() {
-            let Some(instance) = self.config.instances.get(resource.instance) else { return Made::Nothing };
+            let Some(instance) = self.config.instances.get(resource.instance) else {
+                return Made::Nothing;
+            };
             let explain = |failed| render::explain(failed, &resource.title, &instance.variables);
             let found = evaluation.failures.iter().flat_map(explain);
-            return Made::Broken(found.map(|problem| problem.in_modules(&instance.chain)).collect());
+            return Made::Broken(
+                found
+                    .map(|problem| problem.in_modules(&instance.chain))
+                    .collect(),
+            );
         }
-        let Some(mut node) = render::build(&resource.node, &evaluation.values) else { return Made::Nothing };
+        let Some(mut node) = render::build(&resource.node, &evaluation.values) else {
+            return Made::Nothing;
+        };
         let mut converter = Converter {
             partition: Some(&self.organization.partition),
             documents: &mut self.documents,
@@ -548,29 +800,56 @@ impl<'a> Run<'a> {
             problems: Problems::default(),
         };
         let kind = schema::Type::Table(resource.kind.schema());
-        shape::check(&mut node, &kind, resource.kind.word(), Stage::Rendered, &mut converter.problems);
+        shape::check(
+            &mut node,
+            &kind,
+            resource.kind.word(),
+            Stage::Rendered,
+            &mut converter.problems,
+        );
         let made = match resource.kind {
-            Kind::Role => converter.role(&node, resource.origin.clone()).map(|role| Made::Role(Arc::new(role))),
-            Kind::Policy => {
-                converter.policy(&node, resource.origin.clone()).map(|policy| Made::Policy(Arc::new(policy)))
-            }
-            Kind::Grant => grant::read(&node, &resource.title, resource.origin.clone(), &mut converter.problems)
-                .map(|written| Made::Grant(Arc::new(written))),
+            Kind::Role => converter
+                .role(&node, resource.origin.clone())
+                .map(|role| Made::Role(Arc::new(role))),
+            Kind::Policy => converter
+                .policy(&node, resource.origin.clone())
+                .map(|policy| Made::Policy(Arc::new(policy))),
+            Kind::Grant => grant::read(
+                &node,
+                &resource.title,
+                resource.origin.clone(),
+                &mut converter.problems,
+            )
+            .map(|written| Made::Grant(Arc::new(written))),
         };
         match made {
             Some(made) if !converter.problems.has_errors() => made,
-            _ => Made::Broken(converter.problems.in_modules(&self.chain(resource)).sorted().into()),
+            _ => Made::Broken(
+                converter
+                    .problems
+                    .in_modules(&self.chain(resource))
+                    .sorted()
+                    .into(),
+            ),
         }
     }
 
     /// The modules that a resource is in.
     fn chain(&self, resource: &Resource) -> Arc<[String]> {
-        self.config.instances.get(resource.instance).map(|instance| instance.chain.clone()).unwrap_or_default()
+        self.config
+            .instances
+            .get(resource.instance)
+            .map(|instance| instance.chain.clone())
+            .unwrap_or_default()
     }
 
     fn note(&mut self, problem: Problem, account: AccountId) {
         let alike = self.noted.entry(problem.hash()).or_default();
-        let known = alike.iter().find(|at| self.in_accounts.get(**at).is_some_and(|(known, _)| *known == problem));
+        let known = alike.iter().find(|at| {
+            self.in_accounts
+                .get(**at)
+                .is_some_and(|(known, _)| *known == problem)
+        });
         if let Some((_, accounts)) = known.and_then(|at| self.in_accounts.get_mut(*at)) {
             accounts.insert(account);
         } else {
@@ -582,15 +861,29 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Result<Expansion, Problems> {
         for (problem, accounts) in std::mem::take(&mut self.in_accounts) {
             let within = format!(" (in {})", fold(&accounts));
-            let lacks = problem.lacks.clone().map(|lack| Lack { variable: lack.variable + &within, ..lack });
-            self.problems.push(Problem { message: format!("{}{within}", problem.message), lacks, ..problem });
+            let lacks = problem.lacks.clone().map(|lack| Lack {
+                variable: lack.variable + &within,
+                ..lack
+            });
+            self.problems.push(Problem {
+                message: format!("{}{within}", problem.message),
+                lacks,
+                ..problem
+            });
         }
         for pattern in &self.narrow.roles {
-            if !self.seen_roles.iter().any(|name| crate::org::glob(pattern, name)) {
+            if !self
+                .seen_roles
+                .iter()
+                .any(|name| crate::org::glob(pattern, name))
+            {
                 let known: Vec<String> = self.config.roles().map(Resource::written_name).collect();
                 let hint = did_you_mean(pattern, known.iter().map(String::as_str));
-                let message = format!("no role of this directory matches `{pattern}` in the accounts of this run");
-                self.problems.push(Problem::elsewhere("selector", "--role", message).maybe_hint(hint));
+                let message = format!(
+                    "no role of this directory matches `{pattern}` in the accounts of this run"
+                );
+                self.problems
+                    .push(Problem::elsewhere("selector", "--role", message).maybe_hint(hint));
             }
         }
         let secrets = self.found.secrets();
@@ -614,10 +907,21 @@ pub(super) type LeftOuts = HashMap<String, LeftOut>;
 
 /// A policy that is left out, by its key; `None` for a role, and where the name has no value either.
 pub(super) fn left_out(resource: &Resource, scope: &Scope) -> Option<(String, LeftOut)> {
-    let node = resource.node.as_table()?.get("name").filter(|_| resource.kind == Kind::Policy)?;
+    let node = resource
+        .node
+        .as_table()?
+        .get("name")
+        .filter(|_| resource.kind == Kind::Policy)?;
     let built = render::build(node, &render::evaluate(node, scope).values)?;
     let name = built.as_str()?.to_owned();
-    Some((name.to_ascii_lowercase(), LeftOut { name, place: node.place.clone(), instance: resource.instance }))
+    Some((
+        name.to_ascii_lowercase(),
+        LeftOut {
+            name,
+            place: node.place.clone(),
+            instance: resource.instance,
+        },
+    ))
 }
 
 /// Reports the policies that a role names with `local:` and that a `when` leaves out.
@@ -634,7 +938,10 @@ pub(super) fn attached_but_left_out(
             "policy `{}` is left out, its `when` is false, and role `{}` at {} attaches it",
             policy.name, role.name, role.origin
         );
-        let chain = instances.get(policy.instance).map(|instance| instance.chain.clone()).unwrap_or_default();
+        let chain = instances
+            .get(policy.instance)
+            .map(|instance| instance.chain.clone())
+            .unwrap_or_default();
         Problem::error("reference", &policy.place, message)
             .hint(format!(
                 "{{ policy = \"local:{}\", when = \"…\" }} attaches it under the same condition",
@@ -649,18 +956,29 @@ pub(super) fn attached_but_left_out(
 fn local_policies(role: &Role) -> impl Iterator<Item = String> {
     let boundary = role.permissions_boundary.as_ref().and_then(Option::as_ref);
     let wanted = role.ensure == Ensure::Present;
-    role.managed_policies.iter().flatten().chain(boundary).filter(move |_| wanted).filter_map(|reference| {
-        match reference {
+    role.managed_policies
+        .iter()
+        .flatten()
+        .chain(boundary)
+        .filter(move |_| wanted)
+        .filter_map(|reference| match reference {
             PolicyRef::Local(name) => Some(name.key()),
             PolicyRef::Arn(_) => None,
-        }
-    })
+        })
 }
 
 /// `account 111111111111`, or the first few and how many more.
 fn fold(accounts: &BTreeSet<AccountId>) -> String {
-    let named: Vec<&str> = accounts.iter().take(NAMED_ACCOUNTS).map(AccountId::as_str).collect();
-    let word = if accounts.len() == 1 { "account" } else { "accounts" };
+    let named: Vec<&str> = accounts
+        .iter()
+        .take(NAMED_ACCOUNTS)
+        .map(AccountId::as_str)
+        .collect();
+    let word = if accounts.len() == 1 {
+        "account"
+    } else {
+        "accounts"
+    };
     let more = match accounts.len().saturating_sub(NAMED_ACCOUNTS) {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -77,33 +77,58 @@ impl Expr {
         language::check_source(source)?;
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
-            .map_err(|error| error.detail().map_or_else(|| error.to_string(), str::to_owned))?;
+            .map_err(|error| {
+                error
+                    .detail()
+                    .map_or_else(|| error.to_string(), str::to_owned)
+            })?;
         let mut uses = language::names(source);
         uses.extend(compiled.undeclared_variables(true));
-        Ok(Self { source: source.to_owned(), compiled, uses })
+        Ok(Self {
+            source: source.to_owned(),
+            compiled,
+            uses,
+        })
     }
 
     fn eval(&self, scope: &minijinja::Value) -> Result<minijinja::Value, Failure> {
-        let fail = |message: String| Failure { missing: self.missing(scope), ..failure(self, message) };
+        let fail = |message: String| Failure {
+            missing: self.missing(scope),
+            ..failure(self, message)
+        };
         match self.compiled.eval(scope.clone()) {
             Ok(value) if value.is_undefined() => Err(fail("it has no value".to_owned())),
             Ok(value) => language::check_result(&value).map(|()| value).map_err(fail),
-            Err(error) => Err(fail(error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))),
+            Err(error) => Err(fail(
+                error
+                    .detail()
+                    .map_or_else(|| error.kind().to_string(), str::to_owned),
+            )),
         }
     }
 
     fn missing(&self, scope: &minijinja::Value) -> Vec<String> {
         let has_value = |name: &&String| {
-            let found = name.split('.').try_fold(scope.clone(), |value, step| value.get_attr(step));
+            let found = name
+                .split('.')
+                .try_fold(scope.clone(), |value, step| value.get_attr(step));
             found.is_ok_and(|value| !value.is_undefined())
         };
-        self.uses.iter().filter(|name| !has_value(name)).cloned().collect()
+        self.uses
+            .iter()
+            .filter(|name| !has_value(name))
+            .cloned()
+            .collect()
     }
 }
 
 impl Part {
     /// Its text, and whether `witness` says that it is bound to the text around it.
-    fn text(&self, scope: &minijinja::Value, witness: Witness<'_>) -> Result<(String, bool), Failure> {
+    fn text(
+        &self,
+        scope: &minijinja::Value,
+        witness: Witness<'_>,
+    ) -> Result<(String, bool), Failure> {
         let expr = match self {
             Self::Text(text) => return Ok((text.clone(), false)),
             Self::Expr(expr) => expr,
@@ -115,8 +140,13 @@ impl Part {
         }
         let is_bound = verdict == Verdict::Bound;
         match value.kind() {
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => Ok((value.to_string(), is_bound)),
-            kind => Err(failure(expr, format!("it gives {kind}, which cannot stand inside a text"))),
+            ValueKind::String | ValueKind::Number | ValueKind::Bool => {
+                Ok((value.to_string(), is_bound))
+            }
+            kind => Err(failure(
+                expr,
+                format!("it gives {kind}, which cannot stand inside a text"),
+            )),
         }
     }
 }
@@ -128,7 +158,11 @@ impl Template {
             return None;
         }
         match split(text) {
-            Ok(parts) => Some(Arc::new(Self { source: text.to_owned(), parts, kind: Kind::Text })),
+            Ok(parts) => Some(Arc::new(Self {
+                source: text.to_owned(),
+                parts,
+                kind: Kind::Text,
+            })),
             Err(message) => {
                 let hint = "a literal `{{` is written {{ \"{{\" }}";
                 problems.push(Problem::error("expression", place, message).hint(hint));
@@ -140,14 +174,22 @@ impl Template {
     /// Compiles a condition: an expression without the braces.
     pub fn condition(text: &str, place: &Place, problems: &mut Problems) -> Option<Arc<Self>> {
         if text.trim_start().starts_with("{{") {
-            let problem = Problem::error("expression", place, "a condition is written without `{{` and `}}`");
+            let problem = Problem::error(
+                "expression",
+                place,
+                "a condition is written without `{{` and `}}`",
+            );
             problems.push(problem.hint("when = \"var.enabled\""));
             return None;
         }
         match Expr::compile(text.trim()) {
             Ok(expr) => {
                 let parts = vec![Part::Expr(expr)];
-                Some(Arc::new(Self { source: text.to_owned(), parts, kind: Kind::Condition }))
+                Some(Arc::new(Self {
+                    source: text.to_owned(),
+                    parts,
+                    kind: Kind::Condition,
+                }))
             }
             Err(message) => {
                 problems.push(Problem::error(
@@ -203,7 +245,9 @@ impl Template {
             }
             let is_bound = verdict == Verdict::Bound;
             return match from_jinja(&value, place) {
-                Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => Ok((value, is_bound)),
+                Some(value) if !self.is_condition() || matches!(value, Value::Bool(_)) => {
+                    Ok((value, is_bound))
+                }
                 _ => Err(failure(
                     expr,
                     if self.is_condition() {
@@ -219,8 +263,14 @@ impl Template {
         for part in &self.parts {
             match (part.text(scope, witness), &mut failed) {
                 (Ok((part, _)), _) if text.len() + part.len() > MAX_TEXT => {
-                    let message = format!("the text around it has more than {MAX_TEXT} bytes, {MAX_TEXT} are allowed");
-                    failed = Some(Failure { missing: Vec::new(), expression: shortened(&self.source), message });
+                    let message = format!(
+                        "the text around it has more than {MAX_TEXT} bytes, {MAX_TEXT} are allowed"
+                    );
+                    failed = Some(Failure {
+                        missing: Vec::new(),
+                        expression: shortened(&self.source),
+                        message,
+                    });
                     break;
                 }
                 (Ok((part, bound)), _) => {
@@ -235,7 +285,12 @@ impl Template {
     }
 
     /// Reports names that no scope will ever hold.
-    pub fn check_names(&self, place: &Place, variables: &BTreeSet<String>, problems: &mut Problems) {
+    pub fn check_names(
+        &self,
+        place: &Place,
+        variables: &BTreeSet<String>,
+        problems: &mut Problems,
+    ) {
         self.check_names_among(&ROOTS, place, variables, problems);
     }
 
@@ -260,19 +315,26 @@ impl Template {
                 _ => roots.to_vec(),
             };
             let (what, wanted) = match member {
-                Some(member) if roots.contains(&root) && root != "partition" => (format!("{root}.{member}"), member),
+                Some(member) if roots.contains(&root) && root != "partition" => {
+                    (format!("{root}.{member}"), member)
+                }
                 _ => (root.to_owned(), root),
             };
             if known.contains(&wanted) {
                 continue;
             }
             let problem = if root == "var" && member.is_some() {
-                Problem::error("variable", place, format!("`{wanted}` is not a variable of this directory"))
-                    .label(format!("`{what}` is unknown"))
-                    .hint(
-                        did_you_mean(wanted, known.iter().copied())
-                            .unwrap_or_else(|| format!("declare it: [vars] {wanted} = {{ type = \"string\" }}")),
-                    )
+                Problem::error(
+                    "variable",
+                    place,
+                    format!("`{wanted}` is not a variable of this directory"),
+                )
+                .label(format!("`{what}` is unknown"))
+                .hint(
+                    did_you_mean(wanted, known.iter().copied()).unwrap_or_else(|| {
+                        format!("declare it: [vars] {wanted} = {{ type = \"string\" }}")
+                    }),
+                )
             } else {
                 Problem::error("variable", place, format!("`{what}` is unknown")).hint(
                     did_you_mean(wanted, known.iter().copied())
@@ -285,7 +347,11 @@ impl Template {
 }
 
 fn failure(expr: &Expr, message: String) -> Failure {
-    Failure { missing: Vec::new(), expression: shortened(&expr.source), message }
+    Failure {
+        missing: Vec::new(),
+        expression: shortened(&expr.source),
+        message,
+    }
 }
 
 /// The beginning of a source, for messages.
@@ -312,7 +378,8 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             plain += variable;
             rest = after;
         } else if let Some(inside) = rest.strip_prefix("{{") {
-            let end = end_of_expression(inside).ok_or_else(|| "`{{` has no matching `}}`".to_owned())?;
+            let end =
+                end_of_expression(inside).ok_or_else(|| "`{{` has no matching `}}`".to_owned())?;
             let source = inside.get(..end).unwrap_or_default().trim();
             if source.is_empty() {
                 return Err("`{{ }}` is empty".to_owned());
@@ -320,8 +387,9 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
-            let expr = Expr::compile(source)
-                .map_err(|message| format!("`{}` is not an expression: {message}", shortened(source)))?;
+            let expr = Expr::compile(source).map_err(|message| {
+                format!("`{}` is not an expression: {message}", shortened(source))
+            })?;
             parts.push(Part::Expr(expr));
             rest = inside.get(end + 2..).unwrap_or_default();
         } else {
@@ -350,7 +418,9 @@ fn end_of_expression(text: &str) -> Option<usize> {
             (None, '"' | '\'') => quote = Some(c),
             (None, '{') => depth += 1,
             (None, '}') if depth > 0 => depth -= 1,
-            (None, '}') if text.get(at..).is_some_and(|rest| rest.starts_with("}}")) => return Some(at),
+            (None, '}') if text.get(at..).is_some_and(|rest| rest.starts_with("}}")) => {
+                return Some(at);
+            }
             (_, _) => {}
         }
     }
@@ -359,17 +429,25 @@ fn end_of_expression(text: &str) -> Option<usize> {
 
 /// A value of an expression as a value of the tree; `None` where it has no counterpart.
 fn from_jinja(value: &minijinja::Value, place: &Place) -> Option<Value> {
-    let node = |value: Value| Node { value, place: place.clone() };
+    let node = |value: Value| Node {
+        value,
+        place: place.clone(),
+    };
     Some(match value.kind() {
         ValueKind::Bool => Value::Bool(value.is_true()),
         ValueKind::String => Value::String(value.to_string()),
         ValueKind::Number => match value.as_i64().filter(|_| value.is_integer()) {
             Some(integer) => Value::Number(integer.into()),
-            None => Value::Number(serde_json::Number::from_f64(f64::try_from(value.clone()).ok()?)?),
+            None => Value::Number(serde_json::Number::from_f64(
+                f64::try_from(value.clone()).ok()?,
+            )?),
         },
         ValueKind::Seq | ValueKind::Iterable => {
-            let items: Option<Vec<Node>> =
-                value.try_iter().ok()?.map(|item| from_jinja(&item, place).map(node)).collect();
+            let items: Option<Vec<Node>> = value
+                .try_iter()
+                .ok()?
+                .map(|item| from_jinja(&item, place).map(node))
+                .collect();
             Value::Array(items?)
         }
         _ => return None,
@@ -381,7 +459,9 @@ pub fn to_jinja(value: &Value) -> minijinja::Value {
     match value {
         Value::Null | Value::Table(_) => minijinja::Value::UNDEFINED,
         Value::Bool(value) => (*value).into(),
-        Value::Number(number) => number.as_i64().map_or_else(|| number.as_f64().unwrap_or_default().into(), Into::into),
+        Value::Number(number) => number
+            .as_i64()
+            .map_or_else(|| number.as_f64().unwrap_or_default().into(), Into::into),
         Value::Datetime(text) | Value::String(text) => text.as_str().into(),
         Value::Template(template) => template.source().into(),
         Value::Array(items) => items.iter().map(|item| to_jinja(&item.value)).collect(),

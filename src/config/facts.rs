@@ -37,7 +37,16 @@ pub const ROLE: [&str; 13] = [
 
 /// What a policy has: `name`, `path`, `description`, `tags`, `document`, `statements` (see [`ROLE`]), `actions` (of all
 /// statements, as written), `file` (where it is written).
-pub const POLICY: [&str; 8] = ["name", "path", "description", "tags", "document", "statements", "actions", "file"];
+pub const POLICY: [&str; 8] = [
+    "name",
+    "path",
+    "description",
+    "tags",
+    "document",
+    "statements",
+    "actions",
+    "file",
+];
 
 /// The condition keys that ask for MFA.
 ///
@@ -47,9 +56,17 @@ const MFA_KEYS: [&str; 2] = ["aws:multifactorauthpresent", "aws:multifactorautha
 /// A role.
 pub fn role(role: &Role) -> minijinja::Value {
     let trust = statements(&role.trust);
-    let trusted: Vec<&Value> =
-        trust.iter().filter_map(|statement| statement.get("accounts")?.as_array()).flatten().collect();
-    let inline: Vec<&str> = role.inline_policies.iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let trusted: Vec<&Value> = trust
+        .iter()
+        .filter_map(|statement| statement.get("accounts")?.as_array())
+        .flatten()
+        .collect();
+    let inline: Vec<&str> = role
+        .inline_policies
+        .iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
     seen(&json!({
         "name": role.name.as_str(),
         "path": role.path.as_ref().map_or("/", |path| path.as_str()),
@@ -70,7 +87,11 @@ pub fn role(role: &Role) -> minijinja::Value {
 /// A policy.
 pub fn policy(policy: &ManagedPolicy) -> minijinja::Value {
     let statements = statements(&policy.document);
-    let actions = statements.iter().filter_map(|statement| statement.get("actions")?.as_array()).flatten().collect();
+    let actions = statements
+        .iter()
+        .filter_map(|statement| statement.get("actions")?.as_array())
+        .flatten()
+        .collect();
     seen(&json!({
         "name": policy.name.as_str(),
         "path": policy.path.as_ref().map_or("/", |path| path.as_str()),
@@ -92,7 +113,10 @@ fn reference(reference: &PolicyRef) -> String {
     match reference {
         PolicyRef::Local(name) => format!("local:{name}"),
         PolicyRef::Arn(arn) if arn.is_aws_managed() => {
-            let name = arn.as_str().split_once(":policy/").map_or(arn.name(), |(_, name)| name);
+            let name = arn
+                .as_str()
+                .split_once(":policy/")
+                .map_or(arn.name(), |(_, name)| name);
             format!("aws:{name}")
         }
         PolicyRef::Arn(arn) => arn.to_string(),
@@ -121,7 +145,11 @@ fn statements(document: &PolicyDocument) -> Vec<Value> {
 
 fn statement(written: &Value, principals: Option<&Principals>) -> Value {
     let conditions = conditions(written.get("Condition"));
-    let keys: Vec<&String> = conditions.values().filter_map(Value::as_object).flat_map(Map::keys).collect();
+    let keys: Vec<&String> = conditions
+        .values()
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .collect();
     let external_ids: Vec<&Value> = conditions
         .values()
         .filter_map(Value::as_object)
@@ -138,7 +166,10 @@ fn statement(written: &Value, principals: Option<&Principals>) -> Value {
             .collect()
     };
     let aws = named("AWS");
-    let accounts: Vec<&str> = aws.iter().filter_map(|principal| account(principal)).collect();
+    let accounts: Vec<&str> = aws
+        .iter()
+        .filter_map(|principal| account(principal))
+        .collect();
     json!({
         "sid": written.get("Sid").and_then(Value::as_str).unwrap_or_default(),
         "effect": written.get("Effect"),
@@ -164,13 +195,21 @@ fn statement(written: &Value, principals: Option<&Principals>) -> Value {
 
 /// The account of a principal: of an ARN, its fifth part.
 fn account(principal: &str) -> Option<&str> {
-    principal.split(':').nth(4).filter(|id| AccountId::parse(id).is_ok())
+    principal
+        .split(':')
+        .nth(4)
+        .filter(|id| AccountId::parse(id).is_ok())
 }
 
 /// Conditions with their values as lists of text.
 fn conditions(written: Option<&Value>) -> Map<String, Value> {
     let values = |block: &Value| -> Map<String, Value> {
-        block.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), texts(value).into())).collect()
+        block
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), texts(value).into()))
+            .collect()
     };
     written
         .and_then(Value::as_object)
@@ -181,7 +220,13 @@ fn conditions(written: Option<&Value>) -> Map<String, Value> {
 }
 
 fn texts(value: &Value) -> Vec<Value> {
-    let text = |value: Value| if value.is_string() { value } else { Value::String(value.to_string()) };
+    let text = |value: Value| {
+        if value.is_string() {
+            value
+        } else {
+            Value::String(value.to_string())
+        }
+    };
     list(Some(value)).into_iter().map(text).collect()
 }
 

@@ -33,7 +33,12 @@ impl Written {
         let roles = BTreeSet::from([format!("arn:*:iam::*:role/{}", self.role)]);
         let grant = move |to: &Grantee| {
             let (principal, origin) = (to.principal.clone(), self.origin.clone());
-            Grant { principal, roles: roles.clone(), unplaced: BTreeSet::new(), origin }
+            Grant {
+                principal,
+                roles: roles.clone(),
+                unplaced: BTreeSet::new(),
+                origin,
+            }
         };
         self.to.iter().map(grant)
     }
@@ -49,7 +54,12 @@ pub(super) struct Grantee {
 }
 
 /// Reads a rendered grant; `None` where a problem keeps it from being one.
-pub(super) fn read(node: &Node, title: &str, origin: Origin, problems: &mut Problems) -> Option<Written> {
+pub(super) fn read(
+    node: &Node,
+    title: &str,
+    origin: Origin,
+    problems: &mut Problems,
+) -> Option<Written> {
     let table = node.as_table()?;
     let role = table.get("role")?;
     let (key, to) = table.entry("to")?;
@@ -57,7 +67,11 @@ pub(super) fn read(node: &Node, title: &str, origin: Origin, problems: &mut Prob
         let problem = Problem::error("value", &key.place, format!("{title} is to nobody"));
         problems.push(problem.hint("to = [{ account = \"…\", user = \"…\" }]"));
     }
-    let to: Vec<Option<Grantee>> = to.items().iter().map(|item| grantee(item, title, problems)).collect();
+    let to: Vec<Option<Grantee>> = to
+        .items()
+        .iter()
+        .map(|item| grantee(item, title, problems))
+        .collect();
     Some(Written {
         role: role.as_str()?.to_owned(),
         role_place: role.place.clone(),
@@ -71,13 +85,19 @@ fn grantee(node: &Node, title: &str, problems: &mut Problems) -> Option<Grantee>
     let account = table.get("account")?;
     target::check_account_text(account.as_str()?, &account.place, problems);
     let kinds = ["user", "group", "role"];
-    let written: Vec<(&str, &Node)> = kinds.into_iter().filter_map(|kind| Some((kind, table.get(kind)?))).collect();
+    let written: Vec<(&str, &Node)> = kinds
+        .into_iter()
+        .filter_map(|kind| Some((kind, table.get(kind)?)))
+        .collect();
     let [(kind, name)] = written.as_slice() else {
         let message = match written.len() {
             0 => format!("{title} names an account and nobody in it"),
             _ => format!("{title} names several principals in one table"),
         };
-        problems.push(Problem::error("value", &node.place, message).hint("one of user, group or role in each table"));
+        problems.push(
+            Problem::error("value", &node.place, message)
+                .hint("one of user, group or role in each table"),
+        );
         return None;
     };
     let text = name.as_str()?;
@@ -88,33 +108,55 @@ fn grantee(node: &Node, title: &str, problems: &mut Problems) -> Option<Grantee>
         return None;
     }
     let principal = check::name(Principal::parse(kind, text)?, &name.place, problems)?;
-    Some(Grantee { account: account.as_str()?.to_owned(), place: account.place.clone(), principal })
+    Some(Grantee {
+        account: account.as_str()?.to_owned(),
+        place: account.place.clone(),
+        principal,
+    })
 }
 
 /// Reports grants whose role is nowhere in the directory, as far as that is told by literal names.
 pub(super) fn check_roles(resources: &[Resource], instances: &[Instance], problems: &mut Problems) {
-    let roles: Option<BTreeSet<&str>> =
-        resources.iter().filter(|one| one.kind == Kind::Role).map(Resource::literal_name).collect();
+    let roles: Option<BTreeSet<&str>> = resources
+        .iter()
+        .filter(|one| one.kind == Kind::Role)
+        .map(Resource::literal_name)
+        .collect();
     let Some(roles) = roles else { return };
     for grant in resources.iter().filter(|one| one.kind == Kind::Grant) {
-        let Some(role) = grant.node.as_table().and_then(|table| table.get("role")) else { continue };
+        let Some(role) = grant.node.as_table().and_then(|table| table.get("role")) else {
+            continue;
+        };
         if let Some(name) = role.as_str().filter(|name| !roles.contains(name)) {
-            let chain = instances.get(grant.instance).map(|instance| instance.chain.clone()).unwrap_or_default();
-            problems.push(unknown_role(name, &role.place, roles.iter().copied()).in_modules(&chain));
+            let chain = instances
+                .get(grant.instance)
+                .map(|instance| instance.chain.clone())
+                .unwrap_or_default();
+            problems
+                .push(unknown_role(name, &role.place, roles.iter().copied()).in_modules(&chain));
         }
     }
 }
 
 /// The problem of a role that is not in the directory.
-pub(super) fn unknown_role<'a>(name: &str, place: &Place, roles: impl IntoIterator<Item = &'a str>) -> Problem {
-    let message = format!("`{name}` is no role of this directory, and only such a role can be granted");
+pub(super) fn unknown_role<'a>(
+    name: &str,
+    place: &Place,
+    roles: impl IntoIterator<Item = &'a str>,
+) -> Problem {
+    let message =
+        format!("`{name}` is no role of this directory, and only such a role can be granted");
     Problem::error("reference", place, message).maybe_hint(did_you_mean(name, roles))
 }
 
 /// The problem of a role that is in the directory and not in the account the grant is about.
 pub(super) fn not_here(written: &Written) -> Problem {
-    let message = format!("role `{}` is granted where this directory does not put it", written.role);
-    let hint = "let `in` select accounts among the role's targets, and give the grant the role's `when`";
+    let message = format!(
+        "role `{}` is granted where this directory does not put it",
+        written.role
+    );
+    let hint =
+        "let `in` select accounts among the role's targets, and give the grant the role's `when`";
     Problem::error("reference", &written.role_place, message).hint(hint)
 }
 
@@ -137,7 +179,12 @@ impl Ledger {
         problems: &mut Problems,
     ) {
         let arn = role_arn(role, home, &organization.partition);
-        for Grantee { account, place, principal } in &written.to {
+        for Grantee {
+            account,
+            place,
+            principal,
+        } in &written.to
+        {
             let account = match AccountId::parse(account) {
                 Ok(id) => id,
                 Err(_) => match settings::account_called(account, place, organization) {
@@ -157,25 +204,46 @@ impl Ledger {
                 unplaced: BTreeSet::new(),
                 origin: written.origin.clone(),
             };
-            let grant = self.grants.entry((account, principal.key())).or_insert_with(new);
+            let grant = self
+                .grants
+                .entry((account, principal.key()))
+                .or_insert_with(new);
             grant.roles.insert(arn.clone());
-            grant.unplaced.extend(role.path.is_none().then(|| arn.clone()));
+            grant
+                .unplaced
+                .extend(role.path.is_none().then(|| arn.clone()));
         }
     }
 
     /// Makes what was gathered desired, as far as it is in scope: a principal whose account is, and to whom a role in
     /// scope is granted. Its policy names all its roles even so.
-    pub(super) fn settle(self, narrow: &NarrowScope, organization: &Organization, desired: &mut Desired) {
+    pub(super) fn settle(
+        self,
+        narrow: &NarrowScope,
+        organization: &Organization,
+        desired: &mut Desired,
+    ) {
         for ((id, key), grant) in self.grants {
-            let name = |arn: &String| arn.rsplit('/').next().is_some_and(|name| narrow.has_role(name));
+            let name = |arn: &String| {
+                arn.rsplit('/')
+                    .next()
+                    .is_some_and(|name| narrow.has_role(name))
+            };
             if !grant.roles.iter().any(name) {
                 continue;
             }
             match organization.accounts.get(&id) {
-                None if narrow.accounts.is_empty() => desired.outside.push(OutsideGrant { account: id, grant }),
+                None if narrow.accounts.is_empty() => {
+                    desired.outside.push(OutsideGrant { account: id, grant })
+                }
                 Some(account) if !narrow.has_account(account, organization) => {}
                 Some(account) if account.status.is_active() => {
-                    desired.accounts.entry(id).or_default().grants.insert(key, grant.into());
+                    desired
+                        .accounts
+                        .entry(id)
+                        .or_default()
+                        .grants
+                        .insert(key, grant.into());
                 }
                 Some(account) => _ = desired.skipped.insert(id, account.status.to_string()),
                 None => {}

@@ -24,34 +24,63 @@ pub struct Identity {
 ///
 /// # Errors
 /// There is no name, or none that can be one, in words.
-pub fn identify(path: &Path, var_files: &[PathBuf], given: Option<&str>) -> Result<Identity, String> {
+pub fn identify(
+    path: &Path,
+    var_files: &[PathBuf],
+    given: Option<&str>,
+) -> Result<Identity, String> {
     let mut problems = Problems::default();
     let bounds = source::Bounds::new(&load::directory(path));
     let files = source::read(path, var_files, &bounds, &mut problems);
-    let tables: Vec<_> = files.iter().map(|file| tree::parse_toml(file, &mut problems)).collect();
+    let tables: Vec<_> = files
+        .iter()
+        .map(|file| tree::parse_toml(file, &mut problems))
+        .collect();
     let organization_id = tables.iter().find_map(|table| {
-        let id = table.get("organization").and_then(Node::as_table)?.get("id")?;
+        let id = table
+            .get("organization")
+            .and_then(Node::as_table)?
+            .get("id")?;
         // What is wrong with it, an expression say, is for whoever needs it.
         let mut wrong = Problems::default();
         check::organization_id(id, &mut wrong).filter(|_| !wrong.has_errors())
     });
     let name = match given {
         Some(name) if check::is_directory_name(name) => name.to_owned(),
-        Some(name) => return Err(format!("`{name}` cannot be the name of a directory: 1 to 64 of a-z, 0-9 and `-`")),
+        Some(name) => {
+            return Err(format!(
+                "`{name}` cannot be the name of a directory: 1 to 64 of a-z, 0-9 and `-`"
+            ));
+        }
         None => {
             let name = tables.iter().find_map(|table| table.get("name"));
             let name = name.and_then(|node| check::directory_name(node, &mut problems));
             name.ok_or_else(|| unknown(path, &problems))?
         }
     };
-    Ok(Identity { name, organization_id, directory: load::directory(path) })
+    Ok(Identity {
+        name,
+        organization_id,
+        directory: load::directory(path),
+    })
 }
 
 fn unknown(path: &Path, problems: &Problems) -> String {
     let place = path.display();
     match problems.iter().next() {
-        Some(Problem { file, line: 0, message, .. }) => format!("{file}: {message}"),
-        Some(Problem { file, line, column, message, .. }) => {
+        Some(Problem {
+            file,
+            line: 0,
+            message,
+            ..
+        }) => format!("{file}: {message}"),
+        Some(Problem {
+            file,
+            line,
+            column,
+            message,
+            ..
+        }) => {
             format!("`name` cannot be read: {file}:{line}:{column}: {message}")
         }
         None => format!("`name` is not written in `{place}`"),

@@ -16,17 +16,26 @@ pub const FILE: &str = "rolecall.schema.json";
 /// The schema of any file of a desired state.
 pub fn json_schema() -> Value {
     let mut tables = BTreeMap::new();
-    let Value::Object(mut root) = table(&ROOT, &mut tables) else { return Value::Null };
+    let Value::Object(mut root) = table(&ROOT, &mut tables) else {
+        return Value::Null;
+    };
     _ = reference(&VARIABLE, &mut tables);
     let mut schema = Map::new();
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
     schema.insert("title".to_owned(), json!("Desired state of rolecall"));
     schema.append(&mut root);
-    let mut definitions: Map<String, Value> =
-        tables.into_iter().map(|(name, table)| (name.to_owned(), table)).collect();
+    let mut definitions: Map<String, Value> = tables
+        .into_iter()
+        .map(|(name, table)| (name.to_owned(), table))
+        .collect();
     let expression = "what an expression makes of it: {{ var.x }}";
-    definitions
-        .insert("expression".to_owned(), json!({"type": "string", "pattern": "\\{\\{", "description": expression}));
+    definitions.insert(
+        "expression".to_owned(),
+        json!({"type": "string", "pattern": "\\{\\{", "description": expression}),
+    );
     schema.insert("$defs".to_owned(), Value::Object(definitions));
     Value::Object(schema)
 }
@@ -49,9 +58,14 @@ fn table(schema: &'static Schema, tables: &mut Tables) -> Value {
     for key in schema.keys {
         properties.insert(key.name.to_owned(), property(key, tables));
     }
-    let required: Vec<&str> =
-        schema.keys.iter().filter(|key| key.presence == Presence::Required).map(|key| key.name).collect();
-    let mut made = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    let required: Vec<&str> = schema
+        .keys
+        .iter()
+        .filter(|key| key.presence == Presence::Required)
+        .map(|key| key.name)
+        .collect();
+    let mut made =
+        json!({"type": "object", "properties": properties, "additionalProperties": false});
     if let (Some(made), false) = (made.as_object_mut(), required.is_empty()) {
         made.insert("required".to_owned(), json!(required));
     }
@@ -90,8 +104,10 @@ fn variables() -> Value {
 /// `[lints]`: levels by code, those of the team's own checks among them, and the names of outsiders.
 fn lint_levels() -> Value {
     let level = json!({"enum": lints::SEVERITIES});
-    let mut properties: Map<String, Value> =
-        lints::CODES.iter().map(|code| ((*code).to_owned(), level.clone())).collect();
+    let mut properties: Map<String, Value> = lints::CODES
+        .iter()
+        .map(|code| ((*code).to_owned(), level.clone()))
+        .collect();
     let names = json!({"type": "object", "description": "names of accounts outside the organization, by id",
         "propertyNames": {"pattern": "^[0-9]{12}$"}, "additionalProperties": {"type": "string"}});
     properties.insert("known_accounts".to_owned(), names);
@@ -103,9 +119,9 @@ fn of(kind: &'static Type, tables: &mut Tables) -> Value {
         Type::String | Type::Condition | Type::Document => json!({"type": "string"}),
         Type::Bool => or_expression(&json!({"type": "boolean"})),
         Type::Integer => or_expression(&json!({"type": "integer"})),
-        Type::Date => {
-            or_expression(&json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}))
-        }
+        Type::Date => or_expression(
+            &json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
+        ),
         Type::Word(words) => or_expression(&json!({"enum": words})),
         Type::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Type::OneOrMany(kind) => {
@@ -113,11 +129,15 @@ fn of(kind: &'static Type, tables: &mut Tables) -> Value {
             json!({"anyOf": [one, {"type": "array", "items": one}]})
         }
         // No expression makes a table, and without the choice an editor says what is wrong inside.
-        Type::List(kind) if matches!(kind, Type::Table(_)) => json!({"type": "array", "items": of(kind, tables)}),
+        Type::List(kind) if matches!(kind, Type::Table(_)) => {
+            json!({"type": "array", "items": of(kind, tables)})
+        }
         Type::List(kind) => or_expression(&json!({"type": "array", "items": of(kind, tables)})),
         Type::Map(kind) => json!({"type": "object", "additionalProperties": of(kind, tables)}),
         Type::Table(schema) => reference(schema, tables),
-        Type::AnyOf(kinds) => json!({"anyOf": kinds.iter().map(|kind| of(kind, tables)).collect::<Vec<_>>()}),
+        Type::AnyOf(kinds) => {
+            json!({"anyOf": kinds.iter().map(|kind| of(kind, tables)).collect::<Vec<_>>()})
+        }
         Type::Any => json!({}),
     }
 }
@@ -146,18 +166,32 @@ mod tests {
     #[test]
     fn every_table_has_a_name_of_its_own_and_every_default_is_json() {
         let mut seen = vec![&VARIABLE];
-        ROOT.keys.iter().for_each(|key| reached(&key.kind, &mut seen));
+        ROOT.keys
+            .iter()
+            .for_each(|key| reached(&key.kind, &mut seen));
         let schema = json_schema();
         let definitions = schema["$defs"].as_object().unwrap();
-        assert_eq!(definitions.len(), seen.len() + 1, "two tables of one name, or one that is not there");
+        assert_eq!(
+            definitions.len(),
+            seen.len() + 1,
+            "two tables of one name, or one that is not there"
+        );
         for table in seen {
             let made = &definitions[table.name];
             assert!(made.is_object(), "{}", table.name);
             for key in table.keys {
                 let property = &made["properties"][key.name];
                 assert_eq!(property["description"], key.doc);
-                let default = key.default.map(|text| serde_json::from_str::<Value>(text).unwrap());
-                assert_eq!(property.get("default"), default.as_ref(), "{}.{}", table.name, key.name);
+                let default = key
+                    .default
+                    .map(|text| serde_json::from_str::<Value>(text).unwrap());
+                assert_eq!(
+                    property.get("default"),
+                    default.as_ref(),
+                    "{}.{}",
+                    table.name,
+                    key.name
+                );
             }
         }
     }

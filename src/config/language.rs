@@ -42,7 +42,9 @@ const MAX_REGEX: usize = 1024 * 1024;
 const REGEXES: usize = 256;
 
 /// Filters of minijinja that take a width or a count, or are for templates.
-pub const NOT_OFFERED: [&str; 8] = ["batch", "e", "escape", "format", "indent", "pprint", "safe", "slice"];
+pub const NOT_OFFERED: [&str; 8] = [
+    "batch", "e", "escape", "format", "indent", "pprint", "safe", "slice",
+];
 
 macro_rules! functions {
     ($($module:ident: $($name:literal = $function:ident),* $(,)?);*) => {
@@ -73,13 +75,16 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     for (name, filter) in FILTERS.iter() {
-        environment.add_filter(*name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
-            let args = args.into_values();
-            for text in args.iter().filter_map(Value::as_str) {
-                check_length(text.len())?;
-            }
-            filter.call(state, &args)
-        });
+        environment.add_filter(
+            *name,
+            move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+                let args = args.into_values();
+                for text in args.iter().filter_map(Value::as_str) {
+                    check_length(text.len())?;
+                }
+                filter.call(state, &args)
+            },
+        );
     }
     let tests = functions! { tests:
         "undefined" = is_undefined, "defined" = is_defined, "none" = is_none, "boolean" = is_boolean, "odd" = is_odd,
@@ -92,9 +97,12 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
         "in" = is_in, "true" = is_true, "false" = is_false, "filter" = is_filter, "test" = is_test
     };
     for (name, test) in tests {
-        environment.add_test(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
-            Ok::<bool, Error>(test.call(state, &args.into_values())?.is_true())
-        });
+        environment.add_test(
+            name,
+            move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+                Ok::<bool, Error>(test.call(state, &args.into_values())?.is_true())
+            },
+        );
     }
     environment.add_test("matches", matches);
     environment
@@ -106,7 +114,10 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
 /// Says what there is too much of, and how much there may be.
 pub(super) fn check_source(source: &str) -> Result<(), String> {
     if source.len() > MAX_SOURCE {
-        return Err(format!("it has {} bytes, {MAX_SOURCE} are allowed", source.len()));
+        return Err(format!(
+            "it has {} bytes, {MAX_SOURCE} are allowed",
+            source.len()
+        ));
     }
     let (mut parts, mut depth, mut quote) = (0, 0_usize, None);
     let mut word = String::new();
@@ -127,21 +138,30 @@ pub(super) fn check_source(source: &str) -> Result<(), String> {
             (Some(_), Some(_)) => {}
             (None, Some(c @ ('"' | '\''))) => quote = Some(c),
             (None, Some('*')) => {
-                return Err("`*` is not offered, because it can make any amount; write the product".to_owned());
+                return Err(
+                    "`*` is not offered, because it can make any amount; write the product"
+                        .to_owned(),
+                );
             }
             (None, Some('(' | '[' | '{')) => {
                 parts += 1;
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    return Err(format!("its brackets are more than {MAX_DEPTH} deep in each other"));
+                    return Err(format!(
+                        "its brackets are more than {MAX_DEPTH} deep in each other"
+                    ));
                 }
             }
             (None, Some(')' | ']' | '}')) => depth = depth.saturating_sub(1),
-            (None, Some(c)) => parts += usize::from(c.is_ascii_punctuation() && !matches!(c, ',' | ':')),
+            (None, Some(c)) => {
+                parts += usize::from(c.is_ascii_punctuation() && !matches!(c, ',' | ':'))
+            }
         }
     }
     if parts > MAX_PARTS {
-        return Err(format!("it has {parts} operators, filters and brackets, {MAX_PARTS} are allowed"));
+        return Err(format!(
+            "it has {parts} operators, filters and brackets, {MAX_PARTS} are allowed"
+        ));
     }
     Ok(())
 }
@@ -172,15 +192,20 @@ pub(super) fn names(source: &str) -> BTreeSet<String> {
             _ => first.len_utf8(),
         };
         let (token, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        before = if before == "is" && token == "not" { "is not".to_owned() } else { token.to_owned() };
+        before = if before == "is" && token == "not" {
+            "is not".to_owned()
+        } else {
+            token.to_owned()
+        };
         rest = after.trim_start();
     }
     names
 }
 
 /// Words of the language, which name nothing.
-const WORDS: [&str; 13] =
-    ["and", "or", "not", "if", "else", "is", "in", "true", "false", "none", "True", "False", "None"];
+const WORDS: [&str; 13] = [
+    "and", "or", "not", "if", "else", "is", "in", "true", "false", "none", "True", "False", "None",
+];
 
 /// A name with the attributes that follow it.
 fn dotted(name: &str, after: &str) -> String {
@@ -188,7 +213,9 @@ fn dotted(name: &str, after: &str) -> String {
     let mut rest = after;
     while let Some(attribute) = rest.strip_prefix('.').map(str::trim_start) {
         let end = word(attribute, "");
-        let Some((attribute, after)) = attribute.split_at_checked(end).filter(|(attribute, _)| !attribute.is_empty())
+        let Some((attribute, after)) = attribute
+            .split_at_checked(end)
+            .filter(|(attribute, _)| !attribute.is_empty())
         else {
             break;
         };
@@ -200,7 +227,8 @@ fn dotted(name: &str, after: &str) -> String {
 
 /// How long the word is that `text` begins with.
 fn word(text: &str, also: &str) -> usize {
-    text.find(|c: char| !c.is_alphanumeric() && c != '_' && !also.contains(c)).unwrap_or(text.len())
+    text.find(|c: char| !c.is_alphanumeric() && c != '_' && !also.contains(c))
+        .unwrap_or(text.len())
 }
 
 /// How long the quoted text is that `text` begins with.
@@ -222,7 +250,9 @@ fn quoted(text: &str, quote: char) -> usize {
 pub(super) fn check_result(value: &Value) -> Result<(), String> {
     let mut left = MAX_MADE;
     if measure(value, &mut left).is_none() {
-        return Err(format!("it gives too much: a text may have {MAX_TEXT} bytes, and a list {MAX_MADE} in all"));
+        return Err(format!(
+            "it gives too much: a text may have {MAX_TEXT} bytes, and a list {MAX_MADE} in all"
+        ));
     }
     Ok(())
 }
@@ -235,13 +265,18 @@ fn measure(value: &Value, left: &mut usize) -> Option<()> {
             *left = left.checked_sub(length)?;
             (length <= MAX_TEXT).then_some(())
         }
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter().ok()?.try_for_each(|item| measure(&item, left)),
+        ValueKind::Seq | ValueKind::Iterable => value
+            .try_iter()
+            .ok()?
+            .try_for_each(|item| measure(&item, left)),
         _ => Some(()),
     }
 }
 
 fn too_long(length: usize) -> Error {
-    refused(format!("a text of {length} bytes or more, {MAX_TEXT} are allowed"))
+    refused(format!(
+        "a text of {length} bytes or more, {MAX_TEXT} are allowed"
+    ))
 }
 
 fn refused(message: String) -> Error {
@@ -249,7 +284,11 @@ fn refused(message: String) -> Error {
 }
 
 fn check_length(length: usize) -> Result<(), Error> {
-    if length > MAX_TEXT { Err(too_long(length)) } else { Ok(()) }
+    if length > MAX_TEXT {
+        Err(too_long(length))
+    } else {
+        Ok(())
+    }
 }
 
 /// A text being made, up to a length.
@@ -279,17 +318,25 @@ impl Bounded {
 /// Notes that an expression has made a text, and refuses it where it has made too much.
 fn made(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
     const MADE: &str = "made";
-    let before = state.get_temp(MADE).and_then(|made| made.as_usize()).unwrap_or_default();
+    let before = state
+        .get_temp(MADE)
+        .and_then(|made| made.as_usize())
+        .unwrap_or_default();
     let made = before + text.len();
     if made > MAX_MADE {
-        return Err(refused(format!("`replace`, `join` and `string` make more than {MAX_MADE} bytes")));
+        return Err(refused(format!(
+            "`replace`, `join` and `string` make more than {MAX_MADE} bytes"
+        )));
     }
     state.set_temp(MADE, made.into());
     Ok(text.into())
 }
 
 /// `join`, which in minijinja takes what has no value for an empty list.
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands arguments over"
+)]
 fn join(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -310,14 +357,19 @@ fn join(
     };
     named.assert_all_used()?;
     let joiner = joiner.as_ref().map(StringInput::as_str).unwrap_or_default();
-    let items = value.try_iter().map_err(|_| refused(format!("cannot join value of type {}", value.kind())))?;
+    let items = value
+        .try_iter()
+        .map_err(|_| refused(format!("cannot join value of type {}", value.kind())))?;
     let mut text = Bounded::default();
     for (index, item) in items.enumerate() {
         let item = match attribute {
-            Some(path) => path.split('.').try_fold(item, |item, step| match step.parse::<usize>() {
-                Ok(index) => item.get_item_by_index(index),
-                Err(_) => item.get_attr(step),
-            })?,
+            Some(path) => {
+                path.split('.')
+                    .try_fold(item, |item, step| match step.parse::<usize>() {
+                        Ok(index) => item.get_item_by_index(index),
+                        Err(_) => item.get_attr(step),
+                    })?
+            }
             None => item,
         };
         if item.is_undefined() {
@@ -331,7 +383,10 @@ fn join(
     made(state, text.0)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands arguments over"
+)]
 fn replace(
     state: &mut State<'_, '_>,
     value: StringInput<'_>,
@@ -340,7 +395,12 @@ fn replace(
 ) -> Result<Value, Error> {
     let (value, from, to) = (value.as_str(), from.as_str(), to.as_str());
     let count = value.matches(from).count();
-    check_length(value.len().saturating_sub(count * from.len()).saturating_add(count.saturating_mul(to.len())))?;
+    check_length(
+        value
+            .len()
+            .saturating_sub(count * from.len())
+            .saturating_add(count.saturating_mul(to.len())),
+    )?;
     made(state, value.replace(from, to))
 }
 
@@ -355,8 +415,8 @@ fn string(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {
 
 /// `is matches("regex")`: a string in which the regular expression is found, or a list with such a string.
 fn matches(value: &Value, pattern: &str) -> Result<bool, Error> {
-    let pattern =
-        compiled(pattern).map_err(|error| refused(format!("`{pattern}` is not a regular expression: {error}")))?;
+    let pattern = compiled(pattern)
+        .map_err(|error| refused(format!("`{pattern}` is not a regular expression: {error}")))?;
     let found = |value: &Value| value.as_str().is_some_and(|text| pattern.is_match(text));
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => Ok(value.try_iter()?.any(|item| found(&item))),

@@ -94,19 +94,32 @@ pub(super) struct Resource {
 impl Resource {
     /// Its name as written, expressions and all.
     pub(super) fn written_name(&self) -> String {
-        let name = self.node.as_table().and_then(|table| table.get("name")).map(Node::to_json);
-        name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").to_owned()
+        let name = self
+            .node
+            .as_table()
+            .and_then(|table| table.get("name"))
+            .map(Node::to_json);
+        name.as_ref()
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or("?")
+            .to_owned()
     }
 
     /// Its name where expressions make it, and do not hang on the account.
     fn rendered_name(&self, scope: &Scope) -> Option<String> {
         let written = self.node.as_table()?.get(self.kind.title_key())?;
-        let Value::Template(template) = &written.value else { return None };
+        let Value::Template(template) = &written.value else {
+            return None;
+        };
         if scope.is_unknown(template) {
             return None;
         }
         let evaluation = render::evaluate(written, scope);
-        Some(render::build(written, &evaluation.values)?.as_str()?.to_owned())
+        Some(
+            render::build(written, &evaluation.values)?
+                .as_str()?
+                .to_owned(),
+        )
     }
 
     /// Its name, where no expression is in it.
@@ -117,7 +130,9 @@ impl Resource {
 
 impl Config {
     pub(super) fn roles(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.iter().filter(|resource| resource.kind == Kind::Role)
+        self.resources
+            .iter()
+            .filter(|resource| resource.kind == Kind::Role)
     }
 }
 
@@ -143,7 +158,14 @@ struct Merged {
 }
 
 /// The tables in which only the root may decide.
-const ROOTS_OWN: [&str; 6] = ["account", "accept", "lints", "rollout", "limits", "documents"];
+const ROOTS_OWN: [&str; 6] = [
+    "account",
+    "accept",
+    "lints",
+    "rollout",
+    "limits",
+    "documents",
+];
 
 /// Reads a directory of desired state and checks everything that needs no AWS.
 ///
@@ -157,38 +179,77 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     if files.is_empty() {
         return Err(problems);
     }
-    let sources = Sources { arguments: &inputs.vars, files: &inputs.var_files, environment: &inputs.env };
+    let sources = Sources {
+        arguments: &inputs.vars,
+        files: &inputs.var_files,
+        environment: &inputs.env,
+    };
     let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
     let accounts = accounts(&merged.account, &mut variables, &mut problems);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let varying = per_account(&accounts, &variables);
     bounds.documents = module::documents(&merged.documents, &mut problems);
     let mut loader = Loader::new(inputs, files, bounds, problems);
-    loader.add(Instance::root(variables, varying), merged.resources, &merged.checks, &merged.modules);
-    let Loader { mut files, mut instances, mut resources, checks, mut problems, .. } = loader;
+    loader.add(
+        Instance::root(variables, varying),
+        merged.resources,
+        &merged.checks,
+        &merged.modules,
+    );
+    let Loader {
+        mut files,
+        mut instances,
+        mut resources,
+        checks,
+        mut problems,
+        ..
+    } = loader;
     // A document that several resources name is one file.
     let mut paths = BTreeSet::new();
     files.retain(|file| paths.insert(file.path.clone()));
-    let found = Found::new(instances.first().map(|root| secrets(&root.variables, &accounts)).unwrap_or_default());
+    let found = Found::new(
+        instances
+            .first()
+            .map(|root| secrets(&root.variables, &accounts))
+            .unwrap_or_default(),
+    );
     let scopes = stand_in::scopes(&mut instances, &accounts, &found, &mut problems);
     for resource in &mut resources {
-        if let Some(name) = scopes.get(resource.instance).and_then(|scope| resource.rendered_name(scope)) {
+        if let Some(name) = scopes
+            .get(resource.instance)
+            .and_then(|scope| resource.rendered_name(scope))
+        {
             resource.title = resource.kind.title(&name);
         }
     }
-    let [root, ..] = instances.as_slice() else { return Err(problems) };
+    let [root, ..] = instances.as_slice() else {
+        return Err(problems);
+    };
     let variables = &root.variables;
     check_settings_names(&merged.organization, &accounts, variables, &mut problems);
-    let organization_id = merged.organization.get("id").and_then(|node| check::organization_id(node, &mut problems));
+    let organization_id = merged
+        .organization
+        .get("id")
+        .and_then(|node| check::organization_id(node, &mut problems));
     let limits = settings::limits(&merged.limits, &mut problems);
     let rollout = super::rollout::rollout(&merged.rollout, &mut problems);
-    let lints = lints::read(&merged.lints, checks.iter().map(|check| check.code.as_str()), &mut problems);
+    let lints = lints::read(
+        &merged.lints,
+        checks.iter().map(|check| check.code.as_str()),
+        &mut problems,
+    );
     let accepts = accept::read(&merged.accepts, variables, &found, &mut problems);
     let digest = digest(&inputs.path, &files, &variables.given);
     found.add(&scopes.secrets);
     let mut judge = Judge::new(&checks, &instances, &lints);
     let stand_in = StandIn::new(&instances, scopes).try_out(&resources, &mut judge, &mut problems);
-    let access = settings::access(&merged.organization, accounts.clone(), variables, &found, &mut problems);
+    let access = settings::access(
+        &merged.organization,
+        accounts.clone(),
+        variables,
+        &found,
+        &mut problems,
+    );
     let secrets = found.secrets();
     let findings = judge.into_findings(&secrets);
     let warnings = problems.masked(&secrets).into_result()?;
@@ -217,7 +278,9 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
 /// The variables that have values of their own in some account, and no stronger one.
 fn per_account(accounts: &[AccountSettings], variables: &Variables) -> BTreeSet<String> {
     let own = accounts.iter().flat_map(|account| account.values.keys());
-    own.filter(|name| !variables.given.contains_key(*name)).cloned().collect()
+    own.filter(|name| !variables.given.contains_key(*name))
+        .cloned()
+        .collect()
 }
 
 /// Collects what the root and its modules hold.
@@ -241,11 +304,28 @@ const MAX_MODULES: usize = 1_000;
 
 impl<'a> Loader<'a> {
     fn new(inputs: &'a Inputs, files: Vec<Arc<File>>, bounds: Bounds, problems: Problems) -> Self {
-        let (instances, resources, checks, read) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { inputs, files, instances, resources, checks, bounds, read, is_full: false, problems }
+        let (instances, resources, checks, read) =
+            (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        Self {
+            inputs,
+            files,
+            instances,
+            resources,
+            checks,
+            bounds,
+            read,
+            is_full: false,
+            problems,
+        }
     }
 
-    fn add(&mut self, instance: Instance, resources: Vec<(Kind, Node)>, checks: &[Node], modules: &[Node]) {
+    fn add(
+        &mut self,
+        instance: Instance,
+        resources: Vec<(Kind, Node)>,
+        checks: &[Node],
+        modules: &[Node],
+    ) {
         let index = self.instances.len();
         let mut problems = Problems::default();
         let declared: BTreeSet<String> = instance.variables.declarations.keys().cloned().collect();
@@ -257,7 +337,11 @@ impl<'a> Loader<'a> {
             check_names(&resource, &declared, &mut problems);
             self.resources.push(resource);
         }
-        self.checks.extend(checks.iter().filter_map(|node| Check::read(node, index, &instance, &mut problems)));
+        self.checks.extend(
+            checks
+                .iter()
+                .filter_map(|node| Check::read(node, index, &instance, &mut problems)),
+        );
         self.problems.extend(problems.in_modules(&instance.chain));
         self.instances.push(instance);
         for module in modules {
@@ -268,13 +352,17 @@ impl<'a> Loader<'a> {
     /// Adds what one `[[module]]` of the instance at `outer` holds.
     fn module(&mut self, node: &Node, outer: usize) {
         let Some(table) = node.as_table() else { return };
-        let Some(parent) = self.instances.get(outer) else { return };
+        let Some(parent) = self.instances.get(outer) else {
+            return;
+        };
         let chain = parent.chain.clone();
         if self.instances.len() > MAX_MODULES {
             if !std::mem::replace(&mut self.is_full, true) {
-                let message =
-                    format!("modules are used more than {MAX_MODULES} times in all, counting those in modules");
-                let hint = "a module that uses another twice doubles all that is in it: use fewer levels";
+                let message = format!(
+                    "modules are used more than {MAX_MODULES} times in all, counting those in modules"
+                );
+                let hint =
+                    "a module that uses another twice doubles all that is in it: use fewer levels";
                 let problem = Problem::error("module", &node.place, message).hint(hint);
                 self.problems.push(problem.in_modules(&chain));
             }
@@ -282,26 +370,47 @@ impl<'a> Loader<'a> {
         }
         let mut problems = Problems::default();
         let directory = module::directory(table, &self.bounds, &mut problems);
-        let mut vars = table.get("vars").and_then(Node::as_table).cloned().unwrap_or_default();
+        let mut vars = table
+            .get("vars")
+            .and_then(Node::as_table)
+            .cloned()
+            .unwrap_or_default();
         module::compile_inputs(&mut vars, &parent.variables, &mut problems);
         self.problems.extend(problems.in_modules(&chain));
         let Some(directory) = directory else { return };
-        let inside: Arc<[String]> = std::iter::once(format!("in module {}, from {}", directory.written, node.place))
-            .chain(chain.iter().cloned())
-            .collect();
+        let inside: Arc<[String]> = std::iter::once(format!(
+            "in module {}, from {}",
+            directory.written, node.place
+        ))
+        .chain(chain.iter().cloned())
+        .collect();
         self.bounds.open.push(directory.path.clone());
         let merged = self.merged(&directory, &inside);
         let mut problems = Problems::default();
-        let inputs = ModuleInputs { place: node.place.clone(), vars };
+        let inputs = ModuleInputs {
+            place: node.place.clone(),
+            vars,
+        };
         let variables = Variables::of_module(&merged.vars, inputs, &mut problems);
         // What is wrong with a name or value that is given stands in the file that gives it.
         for problem in problems {
-            let given = problem.source.as_ref().is_some_and(|file| Arc::ptr_eq(file, &node.place.file));
-            self.problems.push(problem.in_modules(if given { &chain } else { &inside }));
+            let given = problem
+                .source
+                .as_ref()
+                .is_some_and(|file| Arc::ptr_eq(file, &node.place.file));
+            self.problems
+                .push(problem.in_modules(if given { &chain } else { &inside }));
         }
-        let Some(parent) = self.instances.get(outer) else { return };
+        let Some(parent) = self.instances.get(outer) else {
+            return;
+        };
         let instance = Instance::module(variables, outer, parent, inside);
-        self.add(instance, merged.resources.clone(), &merged.checks, &merged.modules);
+        self.add(
+            instance,
+            merged.resources.clone(),
+            &merged.checks,
+            &merged.modules,
+        );
         self.bounds.open.pop();
     }
 
@@ -311,10 +420,18 @@ impl<'a> Loader<'a> {
             return known.clone();
         }
         let mut problems = Problems::default();
-        let files = source::read(&directory.named, &self.inputs.var_files, &self.bounds, &mut problems);
+        let files = source::read(
+            &directory.named,
+            &self.inputs.var_files,
+            &self.bounds,
+            &mut problems,
+        );
         let merged = merge(&files, &mut problems);
         for key in &merged.roots_own {
-            let message = format!("`[{}]` cannot stand in a module: the root decides", key.text);
+            let message = format!(
+                "`[{}]` cannot stand in a module: the root decides",
+                key.text
+            );
             let hint = "move it to the rolecall.toml that uses this directory as a module";
             problems.push(Problem::error("module", &key.place, message).hint(hint));
         }
@@ -330,7 +447,10 @@ pub(super) fn directory(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.to_owned();
     }
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+        .to_owned()
 }
 
 fn merge(files: &[Arc<File>], problems: &mut Problems) -> Merged {
@@ -375,7 +495,9 @@ impl Merged {
             // An unknown key, which has been reported.
             _ => return,
         };
-        let Value::Table(table) = node.value else { return };
+        let Value::Table(table) = node.value else {
+            return;
+        };
         for (inner, value) in table.entries {
             match self.written.entry((key.text.clone(), inner.text.clone())) {
                 Entry::Occupied(first) => {
@@ -392,7 +514,8 @@ impl Merged {
 
     fn add_resources(&mut self, kind: Kind, node: Node) {
         if let Value::Array(items) = node.value {
-            self.resources.extend(items.into_iter().map(|item| (kind, item)));
+            self.resources
+                .extend(items.into_iter().map(|item| (kind, item)));
         }
     }
 }
@@ -404,19 +527,32 @@ fn add_tables(tables: &mut Vec<Node>, node: Node) {
 }
 
 pub(super) fn twice(what: &str, place: &Place, first: &impl std::fmt::Display) -> Problem {
-    Problem::error("duplicate", place, format!("{what} is written twice, first at {first}")).hint("keep one of them")
+    Problem::error(
+        "duplicate",
+        place,
+        format!("{what} is written twice, first at {first}"),
+    )
+    .hint("keep one of them")
 }
 
-fn accounts(table: &Table, variables: &mut Variables, problems: &mut Problems) -> Vec<AccountSettings> {
+fn accounts(
+    table: &Table,
+    variables: &mut Variables,
+    problems: &mut Problems,
+) -> Vec<AccountSettings> {
     let mut accounts = Vec::new();
     for (key, node) in &table.entries {
-        let Some(written) = node.as_table() else { continue };
+        let Some(written) = node.as_table() else {
+            continue;
+        };
         let values = written.get("vars").and_then(Node::as_table);
         accounts.push(AccountSettings {
             key: key.text.clone(),
             place: key.place.clone(),
             access_role: written.get("access_role").cloned(),
-            values: values.map(|table| variables.read_table(table, problems)).unwrap_or_default(),
+            values: values
+                .map(|table| variables.read_table(table, problems))
+                .unwrap_or_default(),
         });
     }
     accounts
@@ -440,12 +576,21 @@ fn resource(
         }
     }
     read_documents(&mut node, bounds, files, problems);
-    let name = node.as_table().and_then(|table| table.get(kind.title_key())).map(Node::to_json);
-    let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?");
+    let name = node
+        .as_table()
+        .and_then(|table| table.get(kind.title_key()))
+        .map(Node::to_json);
+    let name = name
+        .as_ref()
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("?");
     Resource {
         kind,
         title: kind.title(name),
-        origin: Origin { file: node.place.file.name.clone(), line: node.place.line_column().0 },
+        origin: Origin {
+            file: node.place.file.name.clone(),
+            line: node.place.line_column().0,
+        },
         node,
         targets,
         exclude,
@@ -458,14 +603,24 @@ fn resource(
 /// One selector may be written without the list around it.
 fn as_list(node: Node) -> Node {
     match node.value {
-        Value::Table(_) => Node { place: node.place.clone(), value: Value::Array(vec![node]) },
+        Value::Table(_) => Node {
+            place: node.place.clone(),
+            value: Value::Array(vec![node]),
+        },
         _ => node,
     }
 }
 
 /// Puts the documents that a role or policy names in the place of their names.
-fn read_documents(node: &mut Node, bounds: &Bounds, files: &mut Vec<Arc<File>>, problems: &mut Problems) {
-    let Value::Table(table) = &mut node.value else { return };
+fn read_documents(
+    node: &mut Node,
+    bounds: &Bounds,
+    files: &mut Vec<Arc<File>>,
+    problems: &mut Problems,
+) {
+    let Value::Table(table) = &mut node.value else {
+        return;
+    };
     for (key, value) in &mut table.entries {
         let names_document = matches!(value.value, Value::String(_) | Value::Template(_));
         match key.text.as_str() {
@@ -491,8 +646,13 @@ fn read_documents(node: &mut Node, bounds: &Bounds, files: &mut Vec<Arc<File>>, 
 
 /// Reports names in the expressions of a resource that nothing will ever give a value.
 fn check_names(resource: &Resource, declared: &BTreeSet<String>, problems: &mut Problems) {
-    for node in std::iter::once(&resource.node).chain(&resource.targets).chain(&resource.exclude) {
-        for_each_template(node, &mut |template, place| template.check_names(place, declared, problems));
+    for node in std::iter::once(&resource.node)
+        .chain(&resource.targets)
+        .chain(&resource.exclude)
+    {
+        for_each_template(node, &mut |template, place| {
+            template.check_names(place, declared, problems)
+        });
     }
 }
 
@@ -504,32 +664,56 @@ fn check_settings_names(
     problems: &mut Problems,
 ) {
     let declared: BTreeSet<String> = variables.declarations.keys().cloned().collect();
-    let roles = accounts.iter().filter_map(|account| account.access_role.as_ref());
-    for node in organization.entries.iter().map(|(_, node)| node).chain(roles) {
-        for_each_template(node, &mut |template, place| template.check_names(place, &declared, problems));
+    let roles = accounts
+        .iter()
+        .filter_map(|account| account.access_role.as_ref());
+    for node in organization
+        .entries
+        .iter()
+        .map(|(_, node)| node)
+        .chain(roles)
+    {
+        for_each_template(node, &mut |template, place| {
+            template.check_names(place, &declared, problems)
+        });
     }
 }
 
 fn secrets(variables: &Variables, accounts: &[AccountSettings]) -> Secrets {
     let mut secrets = Secrets::default();
-    for values in
-        [&variables.given, &variables.defaults].into_iter().chain(accounts.iter().map(|account| &account.values))
+    for values in [&variables.given, &variables.defaults]
+        .into_iter()
+        .chain(accounts.iter().map(|account| &account.values))
     {
         variables.collect_secrets(values, &mut secrets);
     }
     secrets
 }
 
-fn directory_name(name: Option<&(Key, Node)>, files: &[Arc<File>], problems: &mut Problems) -> String {
+fn directory_name(
+    name: Option<&(Key, Node)>,
+    files: &[Arc<File>],
+    problems: &mut Problems,
+) -> String {
     let Some((_, node)) = name else {
         if let Some(file) = files.first() {
-            let problem = Problem::error("missing-key", &Place::start_of(file), "`name` is required and not written");
-            problems.push(problem.hint("name = \"vendor-roles\": it marks everything this directory manages"));
+            let problem = Problem::error(
+                "missing-key",
+                &Place::start_of(file),
+                "`name` is required and not written",
+            );
+            problems.push(
+                problem.hint("name = \"vendor-roles\": it marks everything this directory manages"),
+            );
         }
         return String::new();
     };
     if matches!(node.value, Value::Template(_)) {
-        problems.push(Problem::error("value", &node.place, "`name` cannot hold an expression"));
+        problems.push(Problem::error(
+            "value",
+            &node.place,
+            "`name` cannot hold an expression",
+        ));
     }
     check::directory_name(node, problems).unwrap_or_default()
 }
@@ -556,5 +740,7 @@ fn digest(path: &Path, files: &[Arc<File>], given: &Values) -> String {
         add(&render::signature(std::slice::from_ref(value)));
     }
     let digest = hash.finalize();
-    digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    digest.iter().fold("sha256:".to_owned(), |text, byte| {
+        text + &format!("{byte:02x}")
+    })
 }

@@ -172,7 +172,16 @@ impl Config {
 
     /// What it holds, in numbers.
     pub fn resources(&self) -> Counts {
-        let count = |kind| self.resources.iter().filter(|resource| resource.kind == kind).count();
-        Counts { roles: count(load::Kind::Role), policies: count(load::Kind::Policy), files: self.files }
+        let count = |kind| {
+            self.resources
+                .iter()
+                .filter(|resource| resource.kind == kind)
+                .count()
+        };
+        Counts {
+            roles: count(load::Kind::Role),
+            policies: count(load::Kind::Policy),
+            files: self.files,
+        }
     }
 }

@@ -38,23 +38,52 @@ pub struct Instance {
 impl Instance {
     /// The root, of whose variables these have values of their own in some account.
     pub fn root(variables: Variables, varying: BTreeSet<String>) -> Self {
-        Self { variables, parent: None, chain: Arc::default(), varying, live: Arc::default(), tagged: BTreeSet::new() }
+        Self {
+            variables,
+            parent: None,
+            chain: Arc::default(),
+            varying,
+            live: Arc::default(),
+            tagged: BTreeSet::new(),
+        }
     }
 
     /// One use of a module, named by `parent`, the instance at `index`.
-    pub fn module(mut variables: Variables, index: usize, parent: &Self, chain: Arc<[String]>) -> Self {
-        let (mut varying, mut live, mut tagged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let inputs = variables.module.as_ref().map(|module| module.vars.clone()).unwrap_or_default();
+    pub fn module(
+        mut variables: Variables,
+        index: usize,
+        parent: &Self,
+        chain: Arc<[String]>,
+    ) -> Self {
+        let (mut varying, mut live, mut tagged) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let inputs = variables
+            .module
+            .as_ref()
+            .map(|module| module.vars.clone())
+            .unwrap_or_default();
         for (key, node) in &inputs.entries {
-            let add = |set: &mut BTreeSet<String>, hangs: bool| hangs.then(|| set.insert(key.text.clone()));
+            let add = |set: &mut BTreeSet<String>, hangs: bool| {
+                hangs.then(|| set.insert(key.text.clone()))
+            };
             add(&mut varying, parent.varies(node));
-            add(&mut live, uses(node).any(|name| hangs(&name, &parent.live, &["account", "organization"])));
+            add(
+                &mut live,
+                uses(node).any(|name| hangs(&name, &parent.live, &["account", "organization"])),
+            );
             add(&mut tagged, parent.uses_tags(node));
             if uses(node).any(|name| parent.is_sensitive(&name)) {
                 variables.make_sensitive(&key.text);
             }
         }
-        Self { variables, parent: Some(index), chain, varying, live: Arc::new(live), tagged }
+        Self {
+            variables,
+            parent: Some(index),
+            chain,
+            varying,
+            live: Arc::new(live),
+            tagged,
+        }
     }
 
     /// Whether the values in `node` may differ between accounts.
@@ -129,18 +158,26 @@ impl Scopes {
     fn inputs(&mut self, instance: &Instance, instances: &[Instance], outer: &Scope) -> Values {
         let variables = &instance.variables;
         let mut values = variables.defaults.clone();
-        let Some(ModuleInputs { vars, .. }) = &variables.module else { return values };
+        let Some(ModuleInputs { vars, .. }) = &variables.module else {
+            return values;
+        };
         for (key, node) in &vars.entries {
             values.remove(&key.text);
             let evaluation = render::evaluate(node, outer);
             let is_unknown = !evaluation.unknown.is_empty();
-            let read = match evaluation.failures.iter().find(|failed| failed.failure.missing.is_empty()) {
+            let read = match evaluation
+                .failures
+                .iter()
+                .find(|failed| failed.failure.missing.is_empty())
+            {
                 Some(failed) => Err(render::explain(failed, "a module", variables)),
                 None if !evaluation.failures.is_empty() => Ok(None),
                 None => match render::build(node, &evaluation.values) {
                     // Nothing can be said about a value that stands for any.
                     Some(node) if is_unknown => Ok(Some(node.value)),
-                    Some(node) => variables.read_input(&key.text, &node).map_err(|problem| vec![*problem]),
+                    Some(node) => variables
+                        .read_input(&key.text, &node)
+                        .map_err(|problem| vec![*problem]),
                     None => Ok(None),
                 },
             };
@@ -151,12 +188,20 @@ impl Scopes {
                     let chain = outer.map(|outer| outer.chain.clone()).unwrap_or_default();
                     let varies = instance.varying.contains(&key.text);
                     self.refused.push((self.list.len(), key.text.clone()));
-                    self.problems.extend(found.into_iter().map(|problem| (varies, problem.in_modules(&chain))));
+                    self.problems.extend(
+                        found
+                            .into_iter()
+                            .map(|problem| (varies, problem.in_modules(&chain))),
+                    );
                 }
             }
         }
-        let known = values.iter().filter(|(name, _)| !outer.stands_in() || !instance.live.contains(*name));
-        let known: Values = known.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let known = values
+            .iter()
+            .filter(|(name, _)| !outer.stands_in() || !instance.live.contains(*name));
+        let known: Values = known
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         variables.collect_secrets(&known, &mut self.secrets);
         values
     }
@@ -168,7 +213,8 @@ pub fn for_each_template(node: &Node, visit: &mut dyn FnMut(&Arc<Template>, &Pla
         Value::Template(template) => visit(template, &node.place),
         Value::Array(items) => items.iter().for_each(|item| for_each_template(item, visit)),
         Value::Table(table) => for_each_in_table(table, visit),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {
+        }
     }
 }
 
@@ -184,7 +230,9 @@ fn for_each_in_table(table: &Table, visit: &mut dyn FnMut(&Arc<Template>, &Place
 /// The dotted names that the expressions of a tree use.
 pub fn uses(node: &Node) -> impl Iterator<Item = String> + use<> {
     let mut names = BTreeSet::new();
-    for_each_template(node, &mut |template, _| names.extend(template.uses().map(str::to_owned)));
+    for_each_template(node, &mut |template, _| {
+        names.extend(template.uses().map(str::to_owned))
+    });
     names.into_iter()
 }
 
@@ -193,7 +241,9 @@ pub fn compile_inputs(vars: &mut Table, outer: &Variables, problems: &mut Proble
     let declared: BTreeSet<String> = outer.declarations.keys().cloned().collect();
     for (_, node) in &mut vars.entries {
         super::shape::compile_strings(node, problems);
-        for_each_template(node, &mut |template, place| template.check_names(place, &declared, problems));
+        for_each_template(node, &mut |template, place| {
+            template.check_names(place, &declared, problems)
+        });
     }
 }
 
@@ -218,8 +268,13 @@ const MAX_DEPTH: usize = 64;
 pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Option<Directory> {
     let source = table.get("source")?;
     let Some(written) = source.as_str() else {
-        let problem = Problem::error("module", &source.place, "the `source` of a module cannot hold an expression");
-        problems.push(problem.hint("what differs between two uses of a module stands in its `vars`"));
+        let problem = Problem::error(
+            "module",
+            &source.place,
+            "the `source` of a module cannot hold an expression",
+        );
+        problems
+            .push(problem.hint("what differs between two uses of a module stands in its `vars`"));
         return None;
     };
     let beside = source.place.file.path.parent().unwrap_or(Path::new(""));
@@ -229,36 +284,61 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
         None
     };
     if bounds.open.len() > MAX_DEPTH {
-        return refuse(format!("modules are nested more than {MAX_DEPTH} deep here"), "use fewer levels of modules");
+        return refuse(
+            format!("modules are nested more than {MAX_DEPTH} deep here"),
+            "use fewer levels of modules",
+        );
     }
     let found = fs::metadata(named.join(MAIN_FILE)).and_then(|_| fs::canonicalize(&named));
     let path = match found {
         Ok(path) => path,
         Err(error) => {
             let message = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => format!("there is no `{MAIN_FILE}` in `{written}`"),
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    format!("there is no `{MAIN_FILE}` in `{written}`")
+                }
                 _ => format!("cannot read `{written}`: {error}"),
             };
             let name = &source.place.file.name;
-            return refuse(message, &format!("the source of a module is a directory, relative to `{name}`"));
+            return refuse(
+                message,
+                &format!("the source of a module is a directory, relative to `{name}`"),
+            );
         }
     };
     if !bounds.holds(&path) && !leaves_by_name(beside, written, &path, bounds) {
         let message = format!("`{written}` is a link that leads outside the directory");
-        return refuse(message, "write the directory that it leads to as the source");
+        return refuse(
+            message,
+            "write the directory that it leads to as the source",
+        );
     }
     if bounds.open.contains(&path) {
-        let message = format!("`{written}` is already being read here: the module would hold itself");
-        problems.push(Problem::error("module", &source.place, message).hint("modules cannot go round in a circle"));
+        let message =
+            format!("`{written}` is already being read here: the module would hold itself");
+        problems.push(
+            Problem::error("module", &source.place, message)
+                .hint("modules cannot go round in a circle"),
+        );
         return None;
     }
-    Some(Directory { written: written.to_owned(), named, path })
+    Some(Directory {
+        written: written.to_owned(),
+        named,
+        path,
+    })
 }
 
 /// Whether `written` leaves `bounds` as text, its `..` taken literally, and means `path` by that.
 fn leaves_by_name(beside: &Path, written: &str, path: &Path, bounds: &Bounds) -> bool {
-    let beside = if beside.as_os_str().is_empty() { Path::new(".") } else { beside };
-    let Ok(mut literal) = fs::canonicalize(beside) else { return false };
+    let beside = if beside.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        beside
+    };
+    let Ok(mut literal) = fs::canonicalize(beside) else {
+        return false;
+    };
     for part in Path::new(written).components() {
         match part {
             Component::CurDir => {}
@@ -272,18 +352,38 @@ fn leaves_by_name(beside: &Path, written: &str, path: &Path, bounds: &Bounds) ->
 /// The directories outside the root that `[documents]` allows.
 pub fn documents(table: &Table, problems: &mut Problems) -> Vec<PathBuf> {
     let mut directories = Vec::new();
-    let Some(Value::Array(items)) = table.get("allow").map(|node| &node.value) else { return directories };
+    let Some(Value::Array(items)) = table.get("allow").map(|node| &node.value) else {
+        return directories;
+    };
     for node in items {
         let Some(written) = node.as_str() else {
-            problems.push(Problem::error("value", &node.place, "`allow` cannot hold an expression"));
+            problems.push(Problem::error(
+                "value",
+                &node.place,
+                "`allow` cannot hold an expression",
+            ));
             continue;
         };
-        let directory = node.place.file.path.parent().unwrap_or(Path::new("")).join(written);
+        let directory = node
+            .place
+            .file
+            .path
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(written);
         match fs::canonicalize(&directory) {
             Ok(real) if real.is_dir() => directories.push(real),
-            Ok(_) => problems.push(Problem::error("value", &node.place, format!("`{written}` is not a directory"))),
+            Ok(_) => problems.push(Problem::error(
+                "value",
+                &node.place,
+                format!("`{written}` is not a directory"),
+            )),
             Err(error) => {
-                problems.push(Problem::error("value", &node.place, format!("cannot read `{written}`: {error}")));
+                problems.push(Problem::error(
+                    "value",
+                    &node.place,
+                    format!("cannot read `{written}`: {error}"),
+                ));
             }
         }
     }

@@ -80,7 +80,11 @@ impl Problem {
     }
 
     /// An error with no line to blame: a file that cannot be read, a wrong `--var`.
-    pub fn elsewhere(code: &'static str, file: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn elsewhere(
+        code: &'static str,
+        file: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             code,
@@ -113,7 +117,10 @@ impl Problem {
     /// The same with a way to mend it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// The same with a hint where there is one.
@@ -125,32 +132,55 @@ impl Problem {
     /// The same, said of a module.
     #[must_use]
     pub fn in_modules(self, modules: &Arc<[String]>) -> Self {
-        if self.modules.is_empty() { Self { modules: modules.clone(), ..self } } else { self }
+        if self.modules.is_empty() {
+            Self {
+                modules: modules.clone(),
+                ..self
+            }
+        } else {
+            self
+        }
     }
 
     /// The same, because this variable has no value.
     #[must_use]
     pub fn lacks(self, variable: &str, needed_by: &str) -> Self {
-        let lack = Lack { variable: variable.to_owned(), needed_by: needed_by.to_owned() };
-        Self { lacks: Some(lack), ..self }
+        let lack = Lack {
+            variable: variable.to_owned(),
+            needed_by: needed_by.to_owned(),
+        };
+        Self {
+            lacks: Some(lack),
+            ..self
+        }
     }
 
     /// The same with a word below the underlined text.
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
-        Self { label: Some(label.into()), ..self }
+        Self {
+            label: Some(label.into()),
+            ..self
+        }
     }
 
     /// The same without its source line, which holds a sensitive value.
     #[must_use]
     pub fn hide_source(self) -> Self {
-        Self { source: None, ..self }
+        Self {
+            source: None,
+            ..self
+        }
     }
 
     /// Where it is, in a file.
     pub fn place(&self) -> Option<Place> {
         let file = self.source.clone()?;
-        Some(Place { file, start: self.span.start, end: self.span.end })
+        Some(Place {
+            file,
+            start: self.span.start,
+            end: self.span.end,
+        })
     }
 
     /// Whether it is about exactly one of these places.
@@ -161,16 +191,44 @@ impl Problem {
     /// A number that is the same for problems that say the same.
     pub(super) fn hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.code, &self.file, self.line, self.column, &self.message).hash(&mut hasher);
+        (
+            &self.code,
+            &self.file,
+            self.line,
+            self.column,
+            &self.message,
+        )
+            .hash(&mut hasher);
         hasher.finish()
     }
 
     /// Whether `other` says the same of the same place, whichever use of a module it is in.
     fn says(&self, other: &Self) -> bool {
-        let Self { severity, code, file, line, column, message, hint, modules: _, also, lacks, label, span, source } =
-            self;
-        (severity, code, file, line, column) == (&other.severity, &other.code, &other.file, &other.line, &other.column)
-            && (message, hint, also, lacks) == (&other.message, &other.hint, &other.also, &other.lacks)
+        let Self {
+            severity,
+            code,
+            file,
+            line,
+            column,
+            message,
+            hint,
+            modules: _,
+            also,
+            lacks,
+            label,
+            span,
+            source,
+        } = self;
+        (severity, code, file, line, column)
+            == (
+                &other.severity,
+                &other.code,
+                &other.file,
+                &other.line,
+                &other.column,
+            )
+            && (message, hint, also, lacks)
+                == (&other.message, &other.hint, &other.also, &other.lacks)
             && (label, span, source) == (&other.label, &other.span, &other.source)
     }
 
@@ -183,11 +241,17 @@ impl Problem {
         let mut group = Group::with_title(level.primary_title(&self.message).id(self.code));
         if let Some((line, begins)) = self.shown() {
             let underlined = self.underlined(line, begins);
-            let underlined = AnnotationKind::Primary.span(underlined).label(self.label.as_deref());
+            let underlined = AnnotationKind::Primary
+                .span(underlined)
+                .label(self.label.as_deref());
             let snippet = Snippet::source(line).line_start(self.line).path(&self.file);
             group = group.element(snippet.annotation(underlined));
         } else if self.line > 0 {
-            group = group.element(Origin::path(&self.file).line(self.line).char_column(self.column));
+            group = group.element(
+                Origin::path(&self.file)
+                    .line(self.line)
+                    .char_column(self.column),
+            );
         } else {
             group = group.element(Origin::path(&self.file));
         }
@@ -195,7 +259,9 @@ impl Problem {
             group = group.element(Level::NOTE.message(module));
         }
         if !self.also.is_empty() {
-            group = group.element(Level::NOTE.message(format!("also needed at {}", self.also.join(", at "))));
+            group = group.element(
+                Level::NOTE.message(format!("also needed at {}", self.also.join(", at "))),
+            );
         }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint));
@@ -205,15 +271,26 @@ impl Problem {
 
     /// The source line that is shown, and where it begins; none of a file that may hold what its reader must not see.
     fn shown(&self) -> Option<(&str, usize)> {
-        Some(self.source.as_ref().filter(|file| file.is_shown)?.line_at(self.span.start))
+        Some(
+            self.source
+                .as_ref()
+                .filter(|file| file.is_shown)?
+                .line_at(self.span.start),
+        )
     }
 
     /// The span within its first line, on character boundaries: a whole table would fill the screen.
     fn underlined(&self, line: &str, begins: usize) -> Range<usize> {
         let within = |at: usize| at.saturating_sub(begins).min(line.len());
-        let start = (0..=within(self.span.start)).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let start = (0..=within(self.span.start))
+            .rev()
+            .find(|at| line.is_char_boundary(*at))
+            .unwrap_or(0);
         let end = within(self.span.end).max(start);
-        start..(end..=line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(start)
+        start
+            ..(end..=line.len())
+                .find(|at| line.is_char_boundary(*at))
+                .unwrap_or(start)
     }
 }
 
@@ -267,7 +344,10 @@ impl Problems {
     /// Adds one, unless the same is known. A module that is used twice is blamed once.
     pub fn push(&mut self, problem: Problem) {
         let alike = self.known.entry(problem.hash()).or_default();
-        if !alike.iter().any(|at| self.list.get(*at).is_some_and(|known| known.says(&problem))) {
+        if !alike
+            .iter()
+            .any(|at| self.list.get(*at).is_some_and(|known| known.says(&problem)))
+        {
             alike.push(self.list.len());
             self.errors += usize::from(problem.severity == Severity::Error);
             self.list.push(problem);
@@ -297,7 +377,10 @@ impl Problems {
         for mut problem in self.list {
             problem.message = secrets.mask(&problem.message);
             (problem.hint, problem.label) = (mask(problem.hint), mask(problem.label));
-            if problem.shown().is_some_and(|(line, _)| secrets.occurs_in(line)) {
+            if problem
+                .shown()
+                .is_some_and(|(line, _)| secrets.occurs_in(line))
+            {
                 problem.source = None;
             }
             masked.push(problem);
@@ -308,7 +391,11 @@ impl Problems {
     /// The same, said of a module.
     #[must_use]
     pub fn in_modules(self, modules: &Arc<[String]>) -> Self {
-        let list = self.list.into_iter().map(|problem| problem.in_modules(modules)).collect();
+        let list = self
+            .list
+            .into_iter()
+            .map(|problem| problem.in_modules(modules))
+            .collect();
         Self { list, ..self }
     }
 
@@ -327,7 +414,11 @@ impl Problems {
     pub fn into_result(mut self) -> Result<Vec<Problem>, Self> {
         self.sort();
         self.fold();
-        if self.has_errors() { Err(self) } else { Ok(self.list) }
+        if self.has_errors() {
+            Err(self)
+        } else {
+            Ok(self.list)
+        }
     }
 
     /// Makes one problem of all that one value would mend.
@@ -339,7 +430,11 @@ impl Problems {
                 folded.push(problem);
                 continue;
             };
-            let key = (lack.variable.clone(), problem.hint.clone(), problem.modules.clone());
+            let key = (
+                lack.variable.clone(),
+                problem.hint.clone(),
+                problem.modules.clone(),
+            );
             if let Some(known) = lacking.get(&key).and_then(|at| folded.get_mut(*at)) {
                 let place = format!("{}:{}:{}", problem.file, problem.line, problem.column);
                 match known.also.len().cmp(&SHOWN) {
@@ -363,7 +458,9 @@ impl Problems {
     }
 
     fn sort(&mut self) {
-        self.list.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+        self.list.sort_by(|a, b| {
+            (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message))
+        });
     }
 }
 
@@ -442,7 +539,12 @@ pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
     let folded = text.to_lowercase();
     known
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&word.to_lowercase(), &folded), word))
+        .map(|word| {
+            (
+                strsim::damerau_levenshtein(&word.to_lowercase(), &folded),
+                word,
+            )
+        })
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| format!("did you mean `{word}`?"))

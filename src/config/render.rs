@@ -25,7 +25,12 @@ pub const STAND_IN: &str = "stand-in";
 const STAND_IN_ID: &str = "000000000000";
 
 /// Every text that stands for one that is not known yet.
-pub const STAND_INS: &[&str] = &[STAND_IN_ID, "stand-in@example.com", "o-standinstandin", STAND_IN];
+pub const STAND_INS: &[&str] = &[
+    STAND_IN_ID,
+    "stand-in@example.com",
+    "o-standinstandin",
+    STAND_IN,
+];
 
 /// What expressions see.
 #[derive(Debug, Clone)]
@@ -84,7 +89,11 @@ impl Object for AnyTag {
 
 /// Values as expressions see them.
 pub fn jinja_values(values: &Values) -> minijinja::Value {
-    values.iter().map(|(name, value)| (name.clone(), to_jinja(value))).collect::<BTreeMap<_, _>>().into()
+    values
+        .iter()
+        .map(|(name, value)| (name.clone(), to_jinja(value)))
+        .collect::<BTreeMap<_, _>>()
+        .into()
 }
 
 type Pairs<'a> = BTreeMap<&'a str, minijinja::Value>;
@@ -92,7 +101,10 @@ type Pairs<'a> = BTreeMap<&'a str, minijinja::Value>;
 impl Scope {
     /// Variables alone.
     pub fn directory(values: &Values) -> Self {
-        Self::new(Pairs::from([("var", jinja_values(values))]), Knowledge::Real)
+        Self::new(
+            Pairs::from([("var", jinja_values(values))]),
+            Knowledge::Real,
+        )
     }
 
     /// Variables and the organization.
@@ -101,7 +113,11 @@ impl Scope {
     }
 
     /// Everything.
-    pub fn account(values: &minijinja::Value, account: &Account, organization: &Organization) -> Self {
+    pub fn account(
+        values: &minijinja::Value,
+        account: &Account,
+        organization: &Organization,
+    ) -> Self {
         let tags: BTreeMap<String, String> = account.tags.clone().unwrap_or_default();
         let account = Pairs::from([
             ("id", account.id.as_str().into()),
@@ -124,7 +140,10 @@ impl Scope {
             ("ou", STAND_IN.into()),
             ("tags", minijinja::Value::from_object(AnyTag)),
         ]);
-        let organization = Pairs::from([("id", "o-standinstandin".into()), ("management_account", STAND_IN_ID.into())]);
+        let organization = Pairs::from([
+            ("id", "o-standinstandin".into()),
+            ("management_account", STAND_IN_ID.into()),
+        ]);
         let pairs = Pairs::from([
             ("var", jinja_values(values)),
             ("account", account.into()),
@@ -136,7 +155,13 @@ impl Scope {
 
     fn new(pairs: Pairs<'_>, knowledge: Knowledge) -> Self {
         let (live, sensitive, found) = (Arc::default(), Arc::default(), Found::default());
-        Self { context: pairs.into(), knowledge, live, sensitive, found }
+        Self {
+            context: pairs.into(),
+            knowledge,
+            live,
+            sensitive,
+            found,
+        }
     }
 
     /// The same for the root of these instances.
@@ -151,23 +176,41 @@ impl Scope {
     /// The same, where these variables have sensitive values; what expressions make of them is added to `found`.
     #[must_use]
     pub fn hiding(self, variables: &Variables, found: &Found) -> Self {
-        Self { sensitive: variables.sensitive.clone(), found: found.clone(), ..self }
+        Self {
+            sensitive: variables.sensitive.clone(),
+            found: found.clone(),
+            ..self
+        }
     }
 
     /// The same for the variables of a module, of which `live` hang on the account or the organization.
     #[must_use]
-    pub fn of_module(&self, values: &Values, variables: &Variables, live: &Arc<BTreeSet<String>>) -> Self {
+    pub fn of_module(
+        &self,
+        values: &Values,
+        variables: &Variables,
+        live: &Arc<BTreeSet<String>>,
+    ) -> Self {
         let sensitive = variables.sensitive.clone();
-        Self { live: live.clone(), sensitive, ..self.with([("var", jinja_values(values))]) }
+        Self {
+            live: live.clone(),
+            sensitive,
+            ..self.with([("var", jinja_values(values))])
+        }
     }
 
     /// The same with more names.
     #[must_use]
     pub fn with<const N: usize>(&self, names: [(&'static str, minijinja::Value); N]) -> Self {
-        let known = ROOTS.into_iter().filter_map(|name| Some((name, self.context.get_attr(name).ok()?)));
+        let known = ROOTS
+            .into_iter()
+            .filter_map(|name| Some((name, self.context.get_attr(name).ok()?)));
         let mut pairs: Pairs<'_> = known.filter(|(_, value)| !value.is_undefined()).collect();
         pairs.extend(names);
-        Self { context: pairs.into(), ..self.clone() }
+        Self {
+            context: pairs.into(),
+            ..self.clone()
+        }
     }
 
     /// The value of a template. What an expression makes of a sensitive value is noted as one.
@@ -178,7 +221,9 @@ impl Scope {
         let evaluated = template.eval(&self.context, place, &mut |names, value| {
             if names.iter().any(|name| self.is_sensitive(name)) {
                 self.found.with(|found| note(value, found))
-            } else if !template.is_condition() && names.iter().any(|name| self.holds_sensitive(name)) {
+            } else if !template.is_condition()
+                && names.iter().any(|name| self.holds_sensitive(name))
+            {
                 Verdict::Masked
             } else {
                 Verdict::Kept
@@ -205,7 +250,9 @@ impl Scope {
     /// Whether the value of a dotted name is sensitive.
     fn is_sensitive(&self, name: &str) -> bool {
         match name.strip_prefix("var.") {
-            Some(variable) => self.sensitive.contains(variable.split('.').next().unwrap_or_default()),
+            Some(variable) => self
+                .sensitive
+                .contains(variable.split('.').next().unwrap_or_default()),
             None => name == "var" && !self.sensitive.is_empty(),
         }
     }
@@ -215,8 +262,11 @@ impl Scope {
         if ROOTS.contains(&name.split('.').next().unwrap_or_default()) {
             return false;
         }
-        let value = name.split('.').try_fold(self.context.clone(), |value, step| value.get_attr(step));
-        self.found.with(|found| !found.is_empty() && value.is_ok_and(|value| holds(&value, found)))
+        let value = name
+            .split('.')
+            .try_fold(self.context.clone(), |value, step| value.get_attr(step));
+        self.found
+            .with(|found| !found.is_empty() && value.is_ok_and(|value| holds(&value, found)))
     }
 
     /// Whether its account and organization stand for any.
@@ -227,7 +277,9 @@ impl Scope {
     /// Whether the template hangs on an account or an organization that is not known yet.
     pub fn is_unknown(&self, template: &Template) -> bool {
         let hangs = |name: &str| match name.strip_prefix("var.") {
-            Some(variable) => self.live.contains(variable.split('.').next().unwrap_or_default()),
+            Some(variable) => self
+                .live
+                .contains(variable.split('.').next().unwrap_or_default()),
             None if name == "var" => !self.live.is_empty(),
             None => name.starts_with("account") || name.starts_with("organization"),
         };
@@ -244,11 +296,19 @@ fn note(value: &minijinja::Value, found: &mut Secrets) -> Verdict {
             if !STAND_INS.contains(&text.as_str()) {
                 found.insert(&text);
             }
-            if is_short(&text) { Verdict::Bound } else { Verdict::Kept }
+            if is_short(&text) {
+                Verdict::Bound
+            } else {
+                Verdict::Kept
+            }
         }
         ValueKind::Seq | ValueKind::Iterable => {
             // The items of a list are never part of a longer text.
-            value.try_iter().into_iter().flatten().for_each(|item| _ = note(&item, found));
+            value
+                .try_iter()
+                .into_iter()
+                .flatten()
+                .for_each(|item| _ = note(&item, found));
             Verdict::Kept
         }
         _ => Verdict::Kept,
@@ -259,14 +319,14 @@ fn note(value: &minijinja::Value, found: &mut Secrets) -> Verdict {
 fn holds(value: &minijinja::Value, found: &Secrets) -> bool {
     match (value.kind(), value.as_str()) {
         (_, Some(text)) => found.holds(text),
-        (ValueKind::Map, _) => value
+        (ValueKind::Map, _) => value.try_iter().into_iter().flatten().any(|key| {
+            holds(&key, found) || value.get_item(&key).is_ok_and(|item| holds(&item, found))
+        }),
+        (ValueKind::Seq | ValueKind::Iterable, _) => value
             .try_iter()
             .into_iter()
             .flatten()
-            .any(|key| holds(&key, found) || value.get_item(&key).is_ok_and(|item| holds(&item, found))),
-        (ValueKind::Seq | ValueKind::Iterable, _) => {
-            value.try_iter().into_iter().flatten().any(|item| holds(&item, found))
-        }
+            .any(|item| holds(&item, found)),
         _ => false,
     }
 }
@@ -274,7 +334,10 @@ fn holds(value: &minijinja::Value, found: &Secrets) -> bool {
 fn organization_pairs<'a>(values: &minijinja::Value, organization: &Organization) -> Pairs<'a> {
     let about = Pairs::from([
         ("id", organization.id.as_str().into()),
-        ("management_account", organization.management_account.as_str().into()),
+        (
+            "management_account",
+            organization.management_account.as_str().into(),
+        ),
     ]);
     Pairs::from([
         ("var", values.clone()),
@@ -332,7 +395,12 @@ pub fn signature(values: &[Value]) -> String {
 
 /// Evaluates the expressions of `node`.
 pub fn evaluate(node: &Node, scope: &Scope) -> Evaluation {
-    let mut pass = Pass { scope, path: Vec::new(), doubtful: false, done: Evaluation::default() };
+    let mut pass = Pass {
+        scope,
+        path: Vec::new(),
+        doubtful: false,
+        done: Evaluation::default(),
+    };
     pass.node(node);
     pass.done
 }
@@ -351,7 +419,11 @@ impl<'a> Pass<'a> {
             Value::Template(template) => self.template(template, &node.place),
             Value::Array(items) => items.iter().for_each(|item| self.node(item)),
             Value::Table(table) => self.table(table),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {}
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Datetime(_)
+            | Value::String(_) => {}
         }
     }
 
@@ -392,7 +464,9 @@ impl<'a> Pass<'a> {
             Ok(_) if unknown && template.is_condition() => Value::Bool(true),
             Ok(value) => value,
             Err(failure)
-                if unknown && (self.doubtful || !failure.missing.iter().any(|name| name.starts_with("var."))) =>
+                if unknown
+                    && (self.doubtful
+                        || !failure.missing.iter().any(|name| name.starts_with("var."))) =>
             {
                 if template.is_condition() {
                     Value::Bool(true)
@@ -402,7 +476,11 @@ impl<'a> Pass<'a> {
             }
             Err(failure) => {
                 let path = self.path.join(".");
-                self.done.failures.push(Failed { place: place.clone(), path, failure });
+                self.done.failures.push(Failed {
+                    place: place.clone(),
+                    path,
+                    failure,
+                });
                 Value::Null
             }
         };
@@ -419,10 +497,15 @@ fn is_condition(node: &Node) -> bool {
 }
 
 fn condition(table: &Table) -> Option<(&Template, &Place)> {
-    table.entries.iter().find_map(|(_, node)| match &node.value {
-        Value::Template(template) if template.is_condition() => Some((template.as_ref(), &node.place)),
-        _ => None,
-    })
+    table
+        .entries
+        .iter()
+        .find_map(|(_, node)| match &node.value {
+            Value::Template(template) if template.is_condition() => {
+                Some((template.as_ref(), &node.place))
+            }
+            _ => None,
+        })
 }
 
 /// Makes the rendered tree from the values that [`evaluate`] gave; `None` where a `when` leaves it out.
@@ -437,7 +520,10 @@ fn build_node(node: &Node, values: &mut std::slice::Iter<'_, Value>) -> Option<N
         Value::Table(table) => Value::Table(build_table(table, values)?),
         plain => plain.clone(),
     };
-    Some(Node { value, place: node.place.clone() })
+    Some(Node {
+        value,
+        place: node.place.clone(),
+    })
 }
 
 fn build_table(table: &Table, values: &mut std::slice::Iter<'_, Value>) -> Option<Table> {
@@ -451,10 +537,19 @@ fn build_table(table: &Table, values: &mut std::slice::Iter<'_, Value>) -> Optio
         }
         let text = match key.template.as_ref().and_then(|_| values.next()) {
             Some(Value::String(text)) => text.clone(),
-            Some(other) => Node { value: other.clone(), place: key.place.clone() }.to_json().to_string(),
+            Some(other) => Node {
+                value: other.clone(),
+                place: key.place.clone(),
+            }
+            .to_json()
+            .to_string(),
             None => key.text.clone(),
         };
-        let key = Key { text, template: None, place: key.place.clone() };
+        let key = Key {
+            text,
+            template: None,
+            place: key.place.clone(),
+        };
         if let Some(node) = build_node(node, values) {
             entries.push((key, node));
         }
@@ -468,7 +563,10 @@ fn build_items(items: &[Node], values: &mut std::slice::Iter<'_, Value>) -> Vec<
     for item in items {
         let is_template = matches!(item.value, Value::Template(_));
         match build_node(item, values) {
-            Some(Node { value: Value::Array(inner), .. }) if is_template => built.extend(inner),
+            Some(Node {
+                value: Value::Array(inner),
+                ..
+            }) if is_template => built.extend(inner),
             Some(node) => built.push(node),
             None => {}
         }
@@ -488,17 +586,38 @@ pub fn render_alone(
     if evaluation.failures.is_empty() {
         return build(node, &evaluation.values);
     }
-    problems.extend(evaluation.failures.iter().flat_map(|failed| explain(failed, title, variables)));
+    problems.extend(
+        evaluation
+            .failures
+            .iter()
+            .flat_map(|failed| explain(failed, title, variables)),
+    );
     None
 }
 
 /// What a user is told about an expression without a value.
 pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Problem> {
-    let Failed { place, path, failure } = failed;
-    let Failure { missing, expression, message } = failure;
-    let at = if path.is_empty() { title.to_owned() } else { format!("`{path}` of {title}") };
+    let Failed {
+        place,
+        path,
+        failure,
+    } = failed;
+    let Failure {
+        missing,
+        expression,
+        message,
+    } = failure;
+    let at = if path.is_empty() {
+        title.to_owned()
+    } else {
+        format!("`{path}` of {title}")
+    };
     if missing.is_empty() {
-        return vec![Problem::error("expression", place, format!("`{expression}` in {at}: {message}"))];
+        return vec![Problem::error(
+            "expression",
+            place,
+            format!("`{expression}` in {at}: {message}"),
+        )];
     }
     let explain_one = |name: &String| match name.strip_prefix("var.") {
         Some(variable) => {
@@ -506,14 +625,26 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
             let declared = variables.declarations.get(variable);
             let meaning = declared.and_then(|declared| declared.description.as_deref());
             let meaning = meaning.map(|text| format!(" ({text})")).unwrap_or_default();
-            let message = format!("variable `{variable}`{meaning} is required and has no value: {at} needs it");
-            Problem::error("variable", place, message).hint(variables.how_to_give(variable)).lacks(variable, &at)
+            let message = format!(
+                "variable `{variable}`{meaning} is required and has no value: {at} needs it"
+            );
+            Problem::error("variable", place, message)
+                .hint(variables.how_to_give(variable))
+                .lacks(variable, &at)
         }
-        None => Problem::error("expression", place, format!("`{name}` has no value: {at} needs it"))
-            .hint(format!("where it may be missing, write {name} | default(\"…\")")),
+        None => Problem::error(
+            "expression",
+            place,
+            format!("`{name}` has no value: {at} needs it"),
+        )
+        .hint(format!(
+            "where it may be missing, write {name} | default(\"…\")"
+        )),
     };
     let is_news = |name: &&String| {
-        let variable = name.strip_prefix("var.").and_then(|rest| rest.split('.').next());
+        let variable = name
+            .strip_prefix("var.")
+            .and_then(|rest| rest.split('.').next());
         variable.is_none_or(|variable| !variables.faulty.contains(variable))
     };
     missing.iter().filter(is_news).map(explain_one).collect()

@@ -41,12 +41,15 @@ impl Rollout {
     /// How many accounts may fail. Where nothing is written, waves are for finding out whether the next one is safe, so
     /// then it is none; without waves one account has nothing to say about another.
     pub fn budget(&self) -> Option<Budget> {
-        self.max_failures.or((!self.waves.is_empty()).then_some(Budget::Count(0)))
+        self.max_failures
+            .or((!self.waves.is_empty()).then_some(Budget::Count(0)))
     }
 
     /// Whether account tags decide about a wave.
     pub(super) fn uses_tags(&self) -> bool {
-        self.waves.iter().any(|wave| matches!(wave, Wave::Selector(targeting) if targeting.uses_tags()))
+        self.waves
+            .iter()
+            .any(|wave| matches!(wave, Wave::Selector(targeting) if targeting.uses_tags()))
     }
 
     /// Reports selectors that name or match nothing.
@@ -67,7 +70,10 @@ impl Rollout {
         accounts: &BTreeSet<AccountId>,
         organization: &Organization,
     ) -> Vec<(String, BTreeSet<AccountId>)> {
-        let mut rest: Vec<&Account> = accounts.iter().filter_map(|id| organization.accounts.get(id)).collect();
+        let mut rest: Vec<&Account> = accounts
+            .iter()
+            .filter_map(|id| organization.accounts.get(id))
+            .collect();
         rest.sort_by_key(|account| Sha256::digest(account.id.as_str()));
         let waves = self.waves.iter().map(|wave| {
             let taken: Vec<&Account> = match wave {
@@ -77,14 +83,20 @@ impl Rollout {
                     rest.drain(..share.min(rest.len())).collect()
                 }
                 Wave::Selector(targeting) => {
-                    let matches =
-                        |account: &&Account| targeting.matching(account, organization, TagMatching::Exact).is_some();
+                    let matches = |account: &&Account| {
+                        targeting
+                            .matching(account, organization, TagMatching::Exact)
+                            .is_some()
+                    };
                     let (taken, left) = rest.iter().copied().partition(matches);
                     rest = left;
                     taken
                 }
             };
-            (wave.title(), taken.into_iter().map(|account| account.id).collect())
+            (
+                wave.title(),
+                taken.into_iter().map(|account| account.id).collect(),
+            )
         });
         waves.collect()
     }
@@ -96,9 +108,12 @@ impl Wave {
         match self {
             Self::All => "all".to_owned(),
             Self::Percent(percent) => format!("{percent} %"),
-            Self::Selector(Targeting { selectors }) => {
-                selectors.iter().flatten().map(|written| written.text.to_string()).collect::<Vec<_>>().join(" or ")
-            }
+            Self::Selector(Targeting { selectors }) => selectors
+                .iter()
+                .flatten()
+                .map(|written| written.text.to_string())
+                .collect::<Vec<_>>()
+                .join(" or "),
         }
     }
 }
@@ -106,21 +121,37 @@ impl Wave {
 /// Reads `[rollout]`.
 pub fn rollout(table: &Table, problems: &mut Problems) -> Rollout {
     Rollout {
-        prune: table.get("prune").and_then(Node::as_bool).unwrap_or_default(),
+        prune: table
+            .get("prune")
+            .and_then(Node::as_bool)
+            .unwrap_or_default(),
         parallelism: count(table, "parallelism", 1, problems),
-        max_failures: table.get("max_failures").and_then(|node| budget(node, problems)),
+        max_failures: table
+            .get("max_failures")
+            .and_then(|node| budget(node, problems)),
         waves: table
             .get("waves")
             .and_then(Node::as_array)
-            .map(|waves| waves.iter().filter_map(|node| wave(node, problems)).collect())
+            .map(|waves| {
+                waves
+                    .iter()
+                    .filter_map(|node| wave(node, problems))
+                    .collect()
+            })
             .unwrap_or_default(),
-        bake: table.get("bake").and_then(|node| duration(node, "bake", problems)).unwrap_or_default(),
+        bake: table
+            .get("bake")
+            .and_then(|node| duration(node, "bake", problems))
+            .unwrap_or_default(),
     }
 }
 
 fn budget(node: &Node, problems: &mut Problems) -> Option<Budget> {
     let found = match node.as_str() {
-        None => node.as_integer().and_then(|number| usize::try_from(number).ok()).map(Budget::Count),
+        None => node
+            .as_integer()
+            .and_then(|number| usize::try_from(number).ok())
+            .map(Budget::Count),
         Some(text) => text
             .strip_suffix('%')
             .and_then(|text| text.trim().parse().ok())
@@ -128,24 +159,40 @@ fn budget(node: &Node, problems: &mut Problems) -> Option<Budget> {
             .map(Budget::Percent),
     };
     if found.is_none() {
-        let problem = Problem::error("value", &node.place, "`max_failures` must be a count or a share");
+        let problem = Problem::error(
+            "value",
+            &node.place,
+            "`max_failures` must be a count or a share",
+        );
         problems.push(problem.hint("max_failures = 3, or max_failures = \"5%\""));
     }
     found
 }
 
 fn wave(node: &Node, problems: &mut Problems) -> Option<Wave> {
-    let Some(table) = node.as_table() else { return Some(Wave::All) };
+    let Some(table) = node.as_table() else {
+        return Some(Wave::All);
+    };
     let Some(percent) = table.get("percent") else {
         return target::parse(std::slice::from_ref(node), problems).map(Wave::Selector);
     };
     if table.entries.len() > 1 {
-        problems.push(Problem::error("value", &node.place, "a wave is a selector or a `percent`, not both"));
+        problems.push(Problem::error(
+            "value",
+            &node.place,
+            "a wave is a selector or a `percent`, not both",
+        ));
     }
-    let share = percent.as_integer().and_then(|number| u8::try_from(number).ok());
+    let share = percent
+        .as_integer()
+        .and_then(|number| u8::try_from(number).ok());
     let share = share.filter(|share| (1..=100).contains(share));
     if share.is_none() {
-        problems.push(Problem::error("value", &percent.place, "`percent` must be from 1 to 100"));
+        problems.push(Problem::error(
+            "value",
+            &percent.place,
+            "`percent` must be from 1 to 100",
+        ));
     }
     share.map(Wave::Percent)
 }

@@ -58,7 +58,10 @@ pub struct Key {
 impl Key {
     /// The same key, with what holds where it is not written.
     const fn or(self, default: &'static str) -> Self {
-        Self { default: Some(default), ..self }
+        Self {
+            default: Some(default),
+            ..self
+        }
     }
 }
 
@@ -71,11 +74,23 @@ pub enum Presence {
 }
 
 const fn required(name: &'static str, kind: Type, doc: &'static str) -> Key {
-    Key { name, kind, presence: Presence::Required, doc, default: None }
+    Key {
+        name,
+        kind,
+        presence: Presence::Required,
+        doc,
+        default: None,
+    }
 }
 
 const fn optional(name: &'static str, kind: Type, doc: &'static str) -> Key {
-    Key { name, kind, presence: Presence::Optional, doc, default: None }
+    Key {
+        name,
+        kind,
+        presence: Presence::Optional,
+        doc,
+        default: None,
+    }
 }
 
 const STRINGS: Type = Type::OneOrMany(&Type::String);
@@ -83,30 +98,82 @@ const TAGS: Type = Type::Map(&Type::String);
 const CONDITIONS: Type = Type::Map(&Type::Map(&Type::OneOrMany(&Type::Scalar)));
 const DURATION: Type = Type::AnyOf(&[Type::String, Type::Integer]);
 const SELECTORS: Type = Type::List(&Type::Table(&SELECTOR));
-const WHEN: Key = optional("when", Type::Condition, "an expression; where it is false, this is left out");
+const WHEN: Key = optional(
+    "when",
+    Type::Condition,
+    "an expression; where it is false, this is left out",
+);
 
 /// The top level.
 pub static ROOT: Schema = Schema {
     name: "the top level",
     keys: &[
-        optional("name", Type::String, "owner mark of everything this directory manages, [a-z0-9-]{1,64}"),
-        optional("organization", Type::Table(&ORGANIZATION), "which organization, and how its accounts are entered"),
-        optional("vars", Type::Map(&Type::Any), "inputs: a default, or a table with type, default and checks"),
-        optional("account", Type::Map(&Type::Table(&ACCOUNT)), "settings of one account, by id or by a unique name"),
-        optional("policy", Type::List(&Type::Table(&POLICY)), "customer managed policies"),
+        optional(
+            "name",
+            Type::String,
+            "owner mark of everything this directory manages, [a-z0-9-]{1,64}",
+        ),
+        optional(
+            "organization",
+            Type::Table(&ORGANIZATION),
+            "which organization, and how its accounts are entered",
+        ),
+        optional(
+            "vars",
+            Type::Map(&Type::Any),
+            "inputs: a default, or a table with type, default and checks",
+        ),
+        optional(
+            "account",
+            Type::Map(&Type::Table(&ACCOUNT)),
+            "settings of one account, by id or by a unique name",
+        ),
+        optional(
+            "policy",
+            Type::List(&Type::Table(&POLICY)),
+            "customer managed policies",
+        ),
         optional("role", Type::List(&Type::Table(&ROLE)), "roles"),
-        optional("grant", Type::List(&Type::Table(&GRANT)), "which principals may assume a role"),
-        optional("module", Type::List(&Type::Table(&MODULE)), "other such directories, with their [vars] as inputs"),
+        optional(
+            "grant",
+            Type::List(&Type::Table(&GRANT)),
+            "which principals may assume a role",
+        ),
+        optional(
+            "module",
+            Type::List(&Type::Table(&MODULE)),
+            "other such directories, with their [vars] as inputs",
+        ),
         optional(
             "check",
             Type::List(&Type::Table(&CHECK)),
             "rules of the team's own, over roles, policies or the plan",
         ),
-        optional("accept", Type::List(&Type::Table(&ACCEPT)), "differences that `drift` accepts for a while"),
-        optional("lints", Type::Map(&Type::Any), "how much a lint's finding weighs, and who the known outsiders are"),
-        optional("rollout", Type::Table(&ROLLOUT), "how apply goes through the accounts"),
-        optional("limits", Type::Table(&LIMITS), "guards against large changes"),
-        optional("documents", Type::Table(&DOCUMENTS), "where policy documents may lie"),
+        optional(
+            "accept",
+            Type::List(&Type::Table(&ACCEPT)),
+            "differences that `drift` accepts for a while",
+        ),
+        optional(
+            "lints",
+            Type::Map(&Type::Any),
+            "how much a lint's finding weighs, and who the known outsiders are",
+        ),
+        optional(
+            "rollout",
+            Type::Table(&ROLLOUT),
+            "how apply goes through the accounts",
+        ),
+        optional(
+            "limits",
+            Type::Table(&LIMITS),
+            "guards against large changes",
+        ),
+        optional(
+            "documents",
+            Type::Table(&DOCUMENTS),
+            "where policy documents may lie",
+        ),
     ],
 };
 
@@ -114,11 +181,28 @@ pub static ROOT: Schema = Schema {
 pub static ORGANIZATION: Schema = Schema {
     name: "organization",
     keys: &[
-        optional("id", Type::String, "guard: any other organization is refused"),
-        optional("access_role", Type::String, "role assumed in each member account")
-            .or("\"OrganizationAccountAccessRole\""),
-        optional("session_name", Type::String, "session name of the assumed role").or("\"rolecall\""),
-        optional("external_id", Type::String, "external id of the access role"),
+        optional(
+            "id",
+            Type::String,
+            "guard: any other organization is refused",
+        ),
+        optional(
+            "access_role",
+            Type::String,
+            "role assumed in each member account",
+        )
+        .or("\"OrganizationAccountAccessRole\""),
+        optional(
+            "session_name",
+            Type::String,
+            "session name of the assumed role",
+        )
+        .or("\"rolecall\""),
+        optional(
+            "external_id",
+            Type::String,
+            "external id of the access role",
+        ),
     ],
 };
 
@@ -126,8 +210,16 @@ pub static ORGANIZATION: Schema = Schema {
 pub static ACCOUNT: Schema = Schema {
     name: "account",
     keys: &[
-        optional("access_role", Type::String, "another role to enter this account by"),
-        optional("vars", Type::Map(&Type::Any), "values of variables in this account"),
+        optional(
+            "access_role",
+            Type::String,
+            "another role to enter this account by",
+        ),
+        optional(
+            "vars",
+            Type::Map(&Type::Any),
+            "values of variables in this account",
+        ),
     ],
 };
 
@@ -135,12 +227,28 @@ pub static ACCOUNT: Schema = Schema {
 pub static VARIABLE: Schema = Schema {
     name: "variable",
     keys: &[
-        required("type", Type::Word(&super::vars::TYPES), "what its values are"),
+        required(
+            "type",
+            Type::Word(&super::vars::TYPES),
+            "what its values are",
+        ),
         optional("default", Type::Any, "its value where none is given"),
-        optional("description", Type::String, "what it is for; shown where it is missing"),
+        optional(
+            "description",
+            Type::String,
+            "what it is for; shown where it is missing",
+        ),
         optional("sensitive", Type::Bool, "true: its value is shown nowhere").or("false"),
-        optional("one_of", Type::List(&Type::Scalar), "the only values it may have"),
-        optional("pattern", Type::String, "a regular expression that its whole value must match"),
+        optional(
+            "one_of",
+            Type::List(&Type::Scalar),
+            "the only values it may have",
+        ),
+        optional(
+            "pattern",
+            Type::String,
+            "a regular expression that its whole value must match",
+        ),
     ],
 };
 
@@ -148,8 +256,16 @@ pub static VARIABLE: Schema = Schema {
 pub static MODULE: Schema = Schema {
     name: "module",
     keys: &[
-        required("source", Type::String, "a directory with a rolecall.toml, relative to this file"),
-        optional("vars", Type::Map(&Type::Any), "values of the variables that the directory declares"),
+        required(
+            "source",
+            Type::String,
+            "a directory with a rolecall.toml, relative to this file",
+        ),
+        optional(
+            "vars",
+            Type::Map(&Type::Any),
+            "values of the variables that the directory declares",
+        ),
     ],
 };
 
@@ -157,11 +273,24 @@ pub static MODULE: Schema = Schema {
 pub static CHECK: Schema = Schema {
     name: "check",
     keys: &[
-        required("for", Type::Word(&["role", "policy", "plan"]), "what it looks at"),
-        optional("when", Type::Condition, "an expression; where it is false, there is nothing to check"),
+        required(
+            "for",
+            Type::Word(&["role", "policy", "plan"]),
+            "what it looks at",
+        ),
+        optional(
+            "when",
+            Type::Condition,
+            "an expression; where it is false, there is nothing to check",
+        ),
         required("assert", Type::Condition, "an expression that must be true"),
         required("message", Type::String, "what to say where it is false"),
-        optional("code", Type::String, "the code of its findings, `check` by default").or("\"check\""),
+        optional(
+            "code",
+            Type::String,
+            "the code of its findings, `check` by default",
+        )
+        .or("\"check\""),
         optional("severity", Type::Word(&["stop", "warn"]), "stop by default").or("\"stop\""),
     ],
 };
@@ -170,8 +299,16 @@ pub static CHECK: Schema = Schema {
 pub static ACCEPT: Schema = Schema {
     name: "accept",
     keys: &[
-        required("address", Type::String, "the resource, as plans write it: 222222222222/role/NAME; `*` is a glob"),
-        required("attribute", Type::Word(&super::accept::ATTRIBUTES), "what of it may differ"),
+        required(
+            "address",
+            Type::String,
+            "the resource, as plans write it: 222222222222/role/NAME; `*` is a glob",
+        ),
+        required(
+            "attribute",
+            Type::Word(&super::accept::ATTRIBUTES),
+            "what of it may differ",
+        ),
         required("reason", Type::String, "why"),
         required("until", Type::Date, "the last day, in UTC: 2027-01-31"),
     ],
@@ -183,16 +320,46 @@ pub static POLICY: Schema = Schema {
     keys: &[
         required("name", Type::String, "name of the customer managed policy"),
         optional("path", Type::String, "path, `/` by default"),
-        optional("description", Type::String, "description; IAM never changes it after creation"),
-        optional("document", Type::Document, "a JSON or YAML file, relative to this one"),
-        optional("statement", Type::List(&Type::Table(&STATEMENT)), "the statements, instead of a document"),
-        optional("without", STRINGS, "patterns of actions that its Allow statements shall not have"),
+        optional(
+            "description",
+            Type::String,
+            "description; IAM never changes it after creation",
+        ),
+        optional(
+            "document",
+            Type::Document,
+            "a JSON or YAML file, relative to this one",
+        ),
+        optional(
+            "statement",
+            Type::List(&Type::Table(&STATEMENT)),
+            "the statements, instead of a document",
+        ),
+        optional(
+            "without",
+            STRINGS,
+            "patterns of actions that its Allow statements shall not have",
+        ),
         WHEN,
         optional("tags", TAGS, "tags"),
-        optional("targets", TARGETS, "accounts it goes to besides those of the roles that name it"),
+        optional(
+            "targets",
+            TARGETS,
+            "accounts it goes to besides those of the roles that name it",
+        ),
         optional("exclude", SELECTORS, "accounts its own targets leave out"),
-        optional("adopt", Type::Bool, "true: take over a policy of this name that bears no mark").or("false"),
-        optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused").or("false"),
+        optional(
+            "adopt",
+            Type::Bool,
+            "true: take over a policy of this name that bears no mark",
+        )
+        .or("false"),
+        optional(
+            "prevent_destroy",
+            Type::Bool,
+            "true: a plan that deletes or replaces it is refused",
+        )
+        .or("false"),
     ],
 };
 
@@ -207,26 +374,73 @@ pub static ROLE: Schema = Schema {
         optional("path", Type::String, "path, `/` for a new role"),
         optional("description", Type::String, "description"),
         optional("max_session_duration", DURATION, "1h to 12h, or seconds"),
-        optional("permissions_boundary", Type::String, "aws:NAME, local:NAME or an ARN; empty means none"),
-        optional("managed_policies", Type::List(&POLICY_REFERENCE), "attached policies: aws:NAME, local:NAME or ARNs"),
-        optional("inline_policy", Type::List(&Type::Table(&INLINE_POLICY)), "inline policies"),
+        optional(
+            "permissions_boundary",
+            Type::String,
+            "aws:NAME, local:NAME or an ARN; empty means none",
+        ),
+        optional(
+            "managed_policies",
+            Type::List(&POLICY_REFERENCE),
+            "attached policies: aws:NAME, local:NAME or ARNs",
+        ),
+        optional(
+            "inline_policy",
+            Type::List(&Type::Table(&INLINE_POLICY)),
+            "inline policies",
+        ),
         required(
             "trust",
             Type::AnyOf(&[Type::Document, Type::List(&Type::Table(&TRUST))]),
             "who may assume it: statements, or a JSON or YAML file",
         ),
-        required("targets", TARGETS, "accounts it goes to: \"all\" or a list of selectors"),
+        required(
+            "targets",
+            TARGETS,
+            "accounts it goes to: \"all\" or a list of selectors",
+        ),
         optional("exclude", SELECTORS, "accounts that are left out"),
         optional("tags", TAGS, "tags"),
         WHEN,
-        optional("expect", Type::List(&Type::Table(&EXPECT)), "what the role must and must not be able to do"),
-        optional("manage", Type::Table(&MANAGE), "which attributes are exclusively ours"),
-        optional("adopt", Type::Bool, "true: take over a role of this name that bears no mark").or("false"),
-        optional("ensure", Type::Word(&["present", "absent"]), "absent: delete it where it bears our mark")
-            .or("\"present\""),
-        optional("external", Type::Bool, "true: owned by someone else; compared, never written").or("false"),
-        optional("prevent_destroy", Type::Bool, "true: a plan that deletes or replaces it is refused").or("false"),
-        optional("expires", Type::Date, "the day from which it is planned for deletion, 00:00 UTC: 2027-06-30"),
+        optional(
+            "expect",
+            Type::List(&Type::Table(&EXPECT)),
+            "what the role must and must not be able to do",
+        ),
+        optional(
+            "manage",
+            Type::Table(&MANAGE),
+            "which attributes are exclusively ours",
+        ),
+        optional(
+            "adopt",
+            Type::Bool,
+            "true: take over a role of this name that bears no mark",
+        )
+        .or("false"),
+        optional(
+            "ensure",
+            Type::Word(&["present", "absent"]),
+            "absent: delete it where it bears our mark",
+        )
+        .or("\"present\""),
+        optional(
+            "external",
+            Type::Bool,
+            "true: owned by someone else; compared, never written",
+        )
+        .or("false"),
+        optional(
+            "prevent_destroy",
+            Type::Bool,
+            "true: a plan that deletes or replaces it is refused",
+        )
+        .or("false"),
+        optional(
+            "expires",
+            Type::Date,
+            "the day from which it is planned for deletion, 00:00 UTC: 2027-06-30",
+        ),
     ],
 };
 
@@ -235,8 +449,16 @@ pub static GRANT: Schema = Schema {
     name: "grant",
     keys: &[
         required("role", Type::String, "name of a role of this directory"),
-        required("in", Type::OneOrMany(&Type::Table(&SELECTOR)), "the accounts where that role lives"),
-        required("to", Type::List(&Type::Table(&GRANTEE)), "who may assume it"),
+        required(
+            "in",
+            Type::OneOrMany(&Type::Table(&SELECTOR)),
+            "the accounts where that role lives",
+        ),
+        required(
+            "to",
+            Type::List(&Type::Table(&GRANTEE)),
+            "who may assume it",
+        ),
         WHEN,
     ],
 };
@@ -260,9 +482,21 @@ pub static GRANTEE: Schema = Schema {
 pub static EXPECT: Schema = Schema {
     name: "expect",
     keys: &[
-        optional("allow", STRINGS, "\"s3:GetObject on arn:aws:s3:::bucket/*\": what it must be able to do"),
-        optional("deny", STRINGS, "the same, for what it must not be able to do"),
-        optional("context", Type::Map(&Type::OneOrMany(&Type::Scalar)), "condition keys of the request"),
+        optional(
+            "allow",
+            STRINGS,
+            "\"s3:GetObject on arn:aws:s3:::bucket/*\": what it must be able to do",
+        ),
+        optional(
+            "deny",
+            STRINGS,
+            "the same, for what it must not be able to do",
+        ),
+        optional(
+            "context",
+            Type::Map(&Type::OneOrMany(&Type::Scalar)),
+            "condition keys of the request",
+        ),
         WHEN,
     ],
 };
@@ -283,7 +517,10 @@ pub static MANAGE: Schema = Schema {
 /// An attachment written as a table.
 pub static ATTACHMENT: Schema = Schema {
     name: "managed_policies",
-    keys: &[required("policy", Type::String, "aws:NAME, local:NAME or an ARN"), WHEN],
+    keys: &[
+        required("policy", Type::String, "aws:NAME, local:NAME or an ARN"),
+        WHEN,
+    ],
 };
 
 /// `[[role.inline_policy]]`
@@ -291,8 +528,16 @@ pub static INLINE_POLICY: Schema = Schema {
     name: "inline_policy",
     keys: &[
         required("name", Type::String, "name of the inline policy"),
-        optional("document", Type::Document, "a JSON or YAML file, relative to this one"),
-        optional("statement", Type::List(&Type::Table(&STATEMENT)), "the statements, instead of a document"),
+        optional(
+            "document",
+            Type::Document,
+            "a JSON or YAML file, relative to this one",
+        ),
+        optional(
+            "statement",
+            Type::List(&Type::Table(&STATEMENT)),
+            "the statements, instead of a document",
+        ),
         WHEN,
     ],
 };
@@ -323,11 +568,28 @@ pub static TRUST: Schema = Schema {
         optional("federated", STRINGS, "OIDC and SAML providers"),
         optional("canonical_user", STRINGS, "canonical user ids"),
         optional("external_id", STRINGS, "sts:ExternalId must be this"),
-        optional("require_mfa", Type::Bool, "true: the caller must have signed in with MFA").or("false"),
-        optional("organization_id", STRINGS, "aws:PrincipalOrgID must be this"),
-        optional("actions", STRINGS, "Action; follows from the principal where it is not written"),
+        optional(
+            "require_mfa",
+            Type::Bool,
+            "true: the caller must have signed in with MFA",
+        )
+        .or("false"),
+        optional(
+            "organization_id",
+            STRINGS,
+            "aws:PrincipalOrgID must be this",
+        ),
+        optional(
+            "actions",
+            STRINGS,
+            "Action; follows from the principal where it is not written",
+        ),
         optional("not_actions", STRINGS, "NotAction"),
-        optional("conditions", CONDITIONS, "any other Condition, as IAM writes it"),
+        optional(
+            "conditions",
+            CONDITIONS,
+            "any other Condition, as IAM writes it",
+        ),
         WHEN,
     ],
 };
@@ -336,8 +598,16 @@ pub static TRUST: Schema = Schema {
 pub static SELECTOR: Schema = Schema {
     name: "selector",
     keys: &[
-        optional("account", STRINGS, "12-digit id, name, `*` glob over the name, or management"),
-        optional("ou", STRINGS, "path from the root, or an id; nested units included"),
+        optional(
+            "account",
+            STRINGS,
+            "12-digit id, name, `*` glob over the name, or management",
+        ),
+        optional(
+            "ou",
+            STRINGS,
+            "path from the root, or an id; nested units included",
+        ),
         optional("tags", Type::Map(&STRINGS), "tags of the account"),
     ],
 };
@@ -348,10 +618,24 @@ const COUNT_OR_PERCENT: Type = Type::AnyOf(&[Type::Integer, Type::String]);
 pub static ROLLOUT: Schema = Schema {
     name: "rollout",
     keys: &[
-        optional("prune", Type::Bool, "true: what is ours and no longer desired is deleted").or("false"),
+        optional(
+            "prune",
+            Type::Bool,
+            "true: what is ours and no longer desired is deleted",
+        )
+        .or("false"),
         optional("parallelism", Type::Integer, "accounts at once").or("16"),
-        optional("max_failures", COUNT_OR_PERCENT, "a count or \"5%\" of failed applies").or("0"),
-        optional("waves", Type::List(&WAVE_TYPE), "selectors, { percent = N } of the rest, or \"all\""),
+        optional(
+            "max_failures",
+            COUNT_OR_PERCENT,
+            "a count or \"5%\" of failed applies",
+        )
+        .or("0"),
+        optional(
+            "waves",
+            Type::List(&WAVE_TYPE),
+            "selectors, { percent = N } of the rest, or \"all\"",
+        ),
         optional("bake", DURATION, "wait between waves").or("\"0s\""),
     ],
 };
@@ -362,9 +646,21 @@ const WAVE_TYPE: Type = Type::AnyOf(&[Type::Word(&["all"]), Type::Table(&WAVE)])
 pub static WAVE: Schema = Schema {
     name: "wave",
     keys: &[
-        optional("percent", Type::Integer, "this share of the accounts that no wave before it took"),
-        optional("account", STRINGS, "12-digit id, name, `*` glob over the name, or management"),
-        optional("ou", STRINGS, "path from the root, or an id; nested units included"),
+        optional(
+            "percent",
+            Type::Integer,
+            "this share of the accounts that no wave before it took",
+        ),
+        optional(
+            "account",
+            STRINGS,
+            "12-digit id, name, `*` glob over the name, or management",
+        ),
+        optional(
+            "ou",
+            STRINGS,
+            "path from the root, or an id; nested units included",
+        ),
         optional("tags", Type::Map(&STRINGS), "tags of the account"),
     ],
 };
@@ -383,7 +679,17 @@ pub static DOCUMENTS: Schema = Schema {
 pub static LIMITS: Schema = Schema {
     name: "limits",
     keys: &[
-        optional("max_deletes", Type::Integer, "a plan that deletes or replaces more is refused").or("10"),
-        optional("max_change_percent", Type::Integer, "a plan that changes more of what is owned is refused").or("30"),
+        optional(
+            "max_deletes",
+            Type::Integer,
+            "a plan that deletes or replaces more is refused",
+        )
+        .or("10"),
+        optional(
+            "max_change_percent",
+            Type::Integer,
+            "a plan that changes more of what is owned is refused",
+        )
+        .or("30"),
     ],
 };

@@ -18,13 +18,23 @@ pub struct NarrowScope {
 impl NarrowScope {
     /// Reads the texts of `--account` (id, name, glob, `management`, `ou=PATH`, `tags.KEY=VALUE`) and `--role`.
     pub fn parse(accounts: &[String], roles: &[String]) -> Self {
-        let accounts = accounts.iter().map(|text| (text.clone(), selector(text))).collect();
-        Self { accounts, roles: roles.to_vec() }
+        let accounts = accounts
+            .iter()
+            .map(|text| (text.clone(), selector(text)))
+            .collect();
+        Self {
+            accounts,
+            roles: roles.to_vec(),
+        }
     }
 
     /// Whether `account` is in scope.
     pub fn has_account(&self, account: &Account, organization: &Organization) -> bool {
-        self.accounts.is_empty() || self.accounts.iter().any(|(_, selector)| selector.matches(account, organization))
+        self.accounts.is_empty()
+            || self
+                .accounts
+                .iter()
+                .any(|(_, selector)| selector.matches(account, organization))
     }
 
     /// Whether a role of this name is in scope.
@@ -34,18 +44,32 @@ impl NarrowScope {
 
     /// Whether account tags count.
     pub fn uses_tags(&self) -> bool {
-        self.accounts.iter().any(|(_, selector)| !selector.tags.is_empty())
+        self.accounts
+            .iter()
+            .any(|(_, selector)| !selector.tags.is_empty())
     }
 
     /// Reports what selects nothing: a run about nothing is a mistyped one.
     pub(super) fn check(&self, organization: &Organization, problems: &mut Problems) {
         for (text, selector) in &self.accounts {
-            if !organization.accounts.values().any(|account| selector.matches(account, organization)) {
-                let known = organization.accounts.values().flat_map(|account| [account.id.as_str(), &account.name]);
+            if !organization
+                .accounts
+                .values()
+                .any(|account| selector.matches(account, organization))
+            {
+                let known = organization
+                    .accounts
+                    .values()
+                    .flat_map(|account| [account.id.as_str(), &account.name]);
                 let units = organization.units.values().map(|path| path.0.as_str());
-                let hint = did_you_mean(text, known).or_else(|| did_you_mean(text.strip_prefix("ou=")?, units));
-                let message = format!("no account of organization {} matches `{text}`", organization.id);
-                problems.push(Problem::elsewhere("selector", "--account", message).maybe_hint(hint));
+                let hint = did_you_mean(text, known)
+                    .or_else(|| did_you_mean(text.strip_prefix("ou=")?, units));
+                let message = format!(
+                    "no account of organization {} matches `{text}`",
+                    organization.id
+                );
+                problems
+                    .push(Problem::elsewhere("selector", "--account", message).maybe_hint(hint));
             }
         }
     }
@@ -53,11 +77,23 @@ impl NarrowScope {
 
 fn selector(text: &str) -> Selector {
     if let Some(unit) = text.strip_prefix("ou=") {
-        return Selector { units: vec![target::unit(unit)], ..Selector::default() };
+        return Selector {
+            units: vec![target::unit(unit)],
+            ..Selector::default()
+        };
     }
-    if let Some((key, value)) = text.strip_prefix("tags.").and_then(|rest| rest.split_once('=')) {
+    if let Some((key, value)) = text
+        .strip_prefix("tags.")
+        .and_then(|rest| rest.split_once('='))
+    {
         let tags = BTreeMap::from([(key.to_owned(), BTreeSet::from([value.to_owned()]))]);
-        return Selector { tags, ..Selector::default() };
+        return Selector {
+            tags,
+            ..Selector::default()
+        };
     }
-    Selector { accounts: vec![AccountPattern::parse(text)], ..Selector::default() }
+    Selector {
+        accounts: vec![AccountPattern::parse(text)],
+        ..Selector::default()
+    }
 }

@@ -49,7 +49,11 @@ impl Access {
     ///
     /// # Errors
     /// Where a `[account.NAME]` with a role of its own names more than one account, this one among them.
-    pub fn role_for(&self, account: &Account, organization: &Organization) -> Result<String, Box<Problem>> {
+    pub fn role_for(
+        &self,
+        account: &Account,
+        organization: &Organization,
+    ) -> Result<String, Box<Problem>> {
         for (settings, role) in &self.per_account {
             if let Some(role) = role
                 && may_mean(settings, account, organization)
@@ -64,18 +68,32 @@ impl Access {
 
 fn may_mean(settings: &AccountSettings, account: &Account, organization: &Organization) -> bool {
     let key = settings.key.as_str();
-    key == account.id.as_str() || key == account.name || account.id == organization.management_account
+    key == account.id.as_str()
+        || key == account.name
+        || account.id == organization.management_account
 }
 
 /// The account that `[account.X]` means: by id, or by a name that exactly one account has.
-pub fn resolve(settings: &AccountSettings, organization: &Organization) -> Result<AccountId, Box<Problem>> {
+pub fn resolve(
+    settings: &AccountSettings,
+    organization: &Organization,
+) -> Result<AccountId, Box<Problem>> {
     let AccountSettings { key, place, .. } = settings;
     account_called(key, place, organization)
 }
 
 /// The account with this id, the management account, or the one account of this name.
-pub fn account_called(key: &str, place: &Place, organization: &Organization) -> Result<AccountId, Box<Problem>> {
-    let names = || organization.accounts.values().map(|account| account.name.as_str());
+pub fn account_called(
+    key: &str,
+    place: &Place,
+    organization: &Organization,
+) -> Result<AccountId, Box<Problem>> {
+    let names = || {
+        organization
+            .accounts
+            .values()
+            .map(|account| account.name.as_str())
+    };
     let problem = |message: String| Problem::error("account", place, message);
     if let Ok(id) = AccountId::parse(key) {
         if organization.accounts.contains_key(&id) {
@@ -83,22 +101,39 @@ pub fn account_called(key: &str, place: &Place, organization: &Organization) -> 
         }
         let ids = organization.accounts.keys().map(AccountId::as_str);
         let message = format!("account {id} is not in organization {}", organization.id);
-        return Err(Box::new(problem(message).maybe_hint(did_you_mean(key, ids))));
+        return Err(Box::new(
+            problem(message).maybe_hint(did_you_mean(key, ids)),
+        ));
     }
     if AccountPattern::parse(key) == AccountPattern::Management {
         return Ok(organization.management_account);
     }
-    let found: Vec<&Account> = organization.accounts.values().filter(|account| account.name == key).collect();
+    let found: Vec<&Account> = organization
+        .accounts
+        .values()
+        .filter(|account| account.name == key)
+        .collect();
     match found.as_slice() {
         [account] => Ok(account.id),
         [] => {
-            let message = format!("no account of organization {} is called `{key}`", organization.id);
-            Err(Box::new(problem(message).maybe_hint(did_you_mean(key, names()))))
+            let message = format!(
+                "no account of organization {} is called `{key}`",
+                organization.id
+            );
+            Err(Box::new(
+                problem(message).maybe_hint(did_you_mean(key, names())),
+            ))
         }
         several => {
             let ids: Vec<&str> = several.iter().map(|account| account.id.as_str()).collect();
-            let message = format!("{} accounts are called `{key}`: {}", several.len(), ids.join(", "));
-            Err(Box::new(problem(message).hint("write the id instead of the name")))
+            let message = format!(
+                "{} accounts are called `{key}`: {}",
+                several.len(),
+                ids.join(", ")
+            );
+            Err(Box::new(
+                problem(message).hint("write the id instead of the name"),
+            ))
         }
     }
 }
@@ -108,15 +143,25 @@ pub fn limits(table: &Table, problems: &mut Problems) -> Limits {
     let default = Limits::default();
     Limits {
         max_deletes: count(table, "max_deletes", 0, problems).unwrap_or(default.max_deletes),
-        max_change_percent: count(table, "max_change_percent", 0, problems).unwrap_or(default.max_change_percent),
+        max_change_percent: count(table, "max_change_percent", 0, problems)
+            .unwrap_or(default.max_change_percent),
     }
 }
 
-pub(super) fn count(table: &Table, key: &str, least: i64, problems: &mut Problems) -> Option<usize> {
+pub(super) fn count(
+    table: &Table,
+    key: &str,
+    least: i64,
+    problems: &mut Problems,
+) -> Option<usize> {
     let node = table.get(key)?;
     let number = node.as_integer()?;
     if number < least {
-        problems.push(Problem::error("value", &node.place, format!("`{key}` must be at least {least}, not {number}")));
+        problems.push(Problem::error(
+            "value",
+            &node.place,
+            format!("`{key}` must be at least {least}, not {number}"),
+        ));
     }
     usize::try_from(number).ok()
 }
@@ -127,10 +172,10 @@ pub fn duration(node: &Node, name: &str, problems: &mut Problems) -> Option<Sign
         Value::String(text) => match text.trim().parse::<i64>() {
             Ok(seconds) => Some(SignedDuration::from_secs(seconds)),
             // A day is 24 hours here: nothing is counted on a calendar.
-            Err(_) => text
-                .parse::<Span>()
-                .ok()
-                .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()),
+            Err(_) => text.parse::<Span>().ok().and_then(|span| {
+                span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+                    .ok()
+            }),
         },
         _ => node.as_integer().map(SignedDuration::from_secs),
     };
@@ -155,20 +200,30 @@ pub fn access(
 ) -> Access {
     let global = Scope::directory(&variables.effective(&Values::new())).hiding(variables, found);
     let mut text = |node: Option<&Node>, scope: &Scope, rule: Option<Rule>| -> Option<String> {
-        let rendered = render::render_alone(node?, "the access to accounts", scope, variables, problems)?;
+        let rendered =
+            render::render_alone(node?, "the access to accounts", scope, variables, problems)?;
         let text = rendered.as_str()?;
         if let Some(rule) = rule {
             rule(text, &rendered.place, problems);
         }
         Some(text.to_owned())
     };
-    let session_name = text(organization.get("session_name"), &global, Some(check::session_name));
-    let external_id = text(organization.get("external_id"), &global, Some(check::external_id));
+    let session_name = text(
+        organization.get("session_name"),
+        &global,
+        Some(check::session_name),
+    );
+    let external_id = text(
+        organization.get("external_id"),
+        &global,
+        Some(check::external_id),
+    );
     let default_role = text(organization.get("access_role"), &global, None);
     let per_account = accounts
         .into_iter()
         .map(|settings| {
-            let scope = Scope::directory(&variables.effective(&settings.values)).hiding(variables, found);
+            let scope =
+                Scope::directory(&variables.effective(&settings.values)).hiding(variables, found);
             let role = text(settings.access_role.as_ref(), &scope, None);
             (settings, role)
         })

@@ -101,25 +101,49 @@ pub fn check_table(table: &mut Table, schema: &Schema, stage: Stage, problems: &
         let hint = did_you_mean(&key.text, names())
             .unwrap_or_else(|| format!("known keys: {}", names().collect::<Vec<_>>().join(", ")));
         let message = format!("unknown key `{}` in {}", key.text, article(schema));
-        problems.push(Problem::error("unknown-key", &key.place, message).label("not a known key").hint(hint));
+        problems.push(
+            Problem::error("unknown-key", &key.place, message)
+                .label("not a known key")
+                .hint(hint),
+        );
     }
 }
 
-fn check_required(table: &Table, schema: &Schema, place: &super::tree::Place, stage: Stage, problems: &mut Problems) {
+fn check_required(
+    table: &Table,
+    schema: &Schema,
+    place: &super::tree::Place,
+    stage: Stage,
+    problems: &mut Problems,
+) {
     if stage == Stage::Rendered {
         return;
     }
     for key in schema.keys {
         if key.presence == Presence::Required && table.get(key.name).is_none() {
-            let name = table.get("name").and_then(Node::as_str).map(|name| format!(" `{name}`")).unwrap_or_default();
-            let message = format!("{}{name} has no `{}`, which is required", schema.name, key.name);
-            problems.push(Problem::error("missing-key", place, message).hint(format!("`{}`: {}", key.name, key.doc)));
+            let name = table
+                .get("name")
+                .and_then(Node::as_str)
+                .map(|name| format!(" `{name}`"))
+                .unwrap_or_default();
+            let message = format!(
+                "{}{name} has no `{}`, which is required",
+                schema.name, key.name
+            );
+            problems.push(
+                Problem::error("missing-key", place, message)
+                    .hint(format!("`{}`: {}", key.name, key.doc)),
+            );
         }
     }
 }
 
 fn article(schema: &Schema) -> String {
-    if schema.name == super::schema::ROOT.name { schema.name.to_owned() } else { format!("`{}`", schema.name) }
+    if schema.name == super::schema::ROOT.name {
+        schema.name.to_owned()
+    } else {
+        format!("`{}`", schema.name)
+    }
 }
 
 fn check_items(items: &mut [Node], kind: &Type, name: &str, stage: Stage, problems: &mut Problems) {
@@ -143,7 +167,12 @@ fn admits(kind: &Type, node: &Node) -> bool {
     match (kind, &node.value) {
         (Type::Any, _)
         | (
-            Type::String | Type::Word(_) | Type::Condition | Type::Scalar | Type::Document | Type::Date,
+            Type::String
+            | Type::Word(_)
+            | Type::Condition
+            | Type::Scalar
+            | Type::Document
+            | Type::Date,
             Value::String(_),
         )
         | (Type::Date, Value::Datetime(_))
@@ -164,23 +193,25 @@ fn wrong_type(node: &Node, kind: &Type, name: &str) -> Problem {
     if accepts_text(kind) && looks_like_account_id(node) {
         message += ": an account id is 12 digits, in a string";
     }
-    let problem = Problem::error("type", &node.place, message).label(format!("this is {}", node.kind()));
+    let problem =
+        Problem::error("type", &node.place, message).label(format!("this is {}", node.kind()));
     match (&node.value, kind) {
         (Value::Number(number), _) if accepts_text(kind) => {
             let width = if looks_like_account_id(node) { 12 } else { 0 };
             problem.hint(format!("write \"{:0>width$}\"", number.to_string()))
         }
         (Value::Bool(_), _) if accepts_text(kind) => problem.hint("write it in quotes"),
-        (Value::Table(_), Type::List(_) | Type::AnyOf(_)) => {
-            problem.hint(format!("each entry is a table of its own: [[…{name}]] or {name} = [{{ … }}]"))
-        }
+        (Value::Table(_), Type::List(_) | Type::AnyOf(_)) => problem.hint(format!(
+            "each entry is a table of its own: [[…{name}]] or {name} = [{{ … }}]"
+        )),
         _ => problem,
     }
 }
 
 /// Whether this is a number that was probably meant as an account id, which may begin with zeros.
 pub fn looks_like_account_id(node: &Node) -> bool {
-    node.as_integer().is_some_and(|number| (9..=12).contains(&number.to_string().len()))
+    node.as_integer()
+        .is_some_and(|number| (9..=12).contains(&number.to_string().len()))
 }
 
 fn may_be_document(kind: &Type) -> bool {
@@ -222,7 +253,11 @@ fn describe(kind: &Type) -> String {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
+    words
+        .iter()
+        .map(|word| format!("\"{word}\""))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// Compiles the expressions in every string of a document, keys included.
@@ -233,13 +268,19 @@ pub fn compile_strings(node: &mut Node, problems: &mut Problems) {
                 node.value = Value::Template(template);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| compile_strings(item, problems)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| compile_strings(item, problems)),
         Value::Table(table) => {
             for (key, node) in &mut table.entries {
                 key.template = Template::compile(&key.text, &key.place, problems);
                 compile_strings(node, problems);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::Template(_) => {}
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Datetime(_)
+        | Value::Template(_) => {}
     }
 }

@@ -49,16 +49,25 @@ pub enum Use {
 impl Bounds {
     /// The bounds of the desired state in this directory.
     pub fn new(root: &Path) -> Self {
-        Self { open: fs::canonicalize(root).into_iter().collect(), documents: Vec::new() }
+        Self {
+            open: fs::canonicalize(root).into_iter().collect(),
+            documents: Vec::new(),
+        }
     }
 
     /// Whether a real path is in the root or in a module that is being read.
     pub fn holds(&self, path: &Path) -> bool {
-        self.open.iter().any(|directory| path.starts_with(directory))
+        self.open
+            .iter()
+            .any(|directory| path.starts_with(directory))
     }
 
     fn allows(&self, path: &Path, of: Use) -> bool {
-        let extra = if of == Use::Document { self.documents.as_slice() } else { &[] };
+        let extra = if of == Use::Document {
+            self.documents.as_slice()
+        } else {
+            &[]
+        };
         self.holds(path) || extra.iter().any(|directory| path.starts_with(directory))
     }
 
@@ -69,16 +78,26 @@ impl Bounds {
 }
 
 /// Reads the files of `path`, a file or a directory: the main file first, the others in order of their paths.
-pub fn read(path: &Path, var_files: &[PathBuf], bounds: &Bounds, problems: &mut Problems) -> Vec<Arc<File>> {
+pub fn read(
+    path: &Path,
+    var_files: &[PathBuf],
+    bounds: &Bounds,
+    problems: &mut Problems,
+) -> Vec<Arc<File>> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) => {
-            problems.push(unreadable(path, &error).hint("-c names a directory with a rolecall.toml, or a file"));
+            problems.push(
+                unreadable(path, &error)
+                    .hint("-c names a directory with a rolecall.toml, or a file"),
+            );
             return Vec::new();
         }
     };
     if !meta.is_dir() {
-        return read_file(path, Use::Toml, bounds, problems).into_iter().collect();
+        return read_file(path, Use::Toml, bounds, problems)
+            .into_iter()
+            .collect();
     }
     let main = path.join(MAIN_FILE);
     if let Err(error) = fs::metadata(&main)
@@ -89,15 +108,25 @@ pub fn read(path: &Path, var_files: &[PathBuf], bounds: &Bounds, problems: &mut 
         problems.push(Problem::elsewhere("file", main.display().to_string(), message).hint(hint));
         return Vec::new();
     }
-    let skipped: BTreeSet<PathBuf> = var_files.iter().filter_map(|file| fs::canonicalize(file).ok()).collect();
+    let skipped: BTreeSet<PathBuf> = var_files
+        .iter()
+        .filter_map(|file| fs::canonicalize(file).ok())
+        .collect();
     let mut found = Vec::new();
     walk(path, &skipped, &mut found, problems);
     found.sort();
     let files = std::iter::once(main).chain(found);
-    files.filter_map(|path| read_file(&path, Use::Toml, bounds, problems)).collect()
+    files
+        .filter_map(|path| read_file(&path, Use::Toml, bounds, problems))
+        .collect()
 }
 
-fn walk(directory: &Path, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>, problems: &mut Problems) {
+fn walk(
+    directory: &Path,
+    skipped: &BTreeSet<PathBuf>,
+    found: &mut Vec<PathBuf>,
+    problems: &mut Problems,
+) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => return problems.push(unreadable(directory, &error)),
@@ -117,8 +146,13 @@ fn walk(directory: &Path, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>,
             if name != "state" && !path.join(MAIN_FILE).exists() {
                 walk(&path, skipped, found, problems);
             }
-        } else if path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
-            let given_as_variables = fs::canonicalize(&path).is_ok_and(|path| skipped.contains(&path));
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+            && !path.is_dir()
+        {
+            let given_as_variables =
+                fs::canonicalize(&path).is_ok_and(|path| skipped.contains(&path));
             if !given_as_variables {
                 found.push(path);
             }
@@ -127,7 +161,12 @@ fn walk(directory: &Path, skipped: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>,
 }
 
 /// Reads one file of a desired state as UTF-8, where it lies within `bounds`.
-pub fn read_file(path: &Path, of: Use, bounds: &Bounds, problems: &mut Problems) -> Option<Arc<File>> {
+pub fn read_file(
+    path: &Path,
+    of: Use,
+    bounds: &Bounds,
+    problems: &mut Problems,
+) -> Option<Arc<File>> {
     let real = match fs::canonicalize(path) {
         Ok(real) => real,
         Err(error) => {
@@ -139,7 +178,11 @@ pub fn read_file(path: &Path, of: Use, bounds: &Bounds, problems: &mut Problems)
         problems.push(outside(path, of, bounds));
         return None;
     }
-    let limit = if of == Use::Toml { TOML_LIMIT } else { DOCUMENT_LIMIT };
+    let limit = if of == Use::Toml {
+        TOML_LIMIT
+    } else {
+        DOCUMENT_LIMIT
+    };
     match files::read(&real, limit) {
         Ok(bytes) => text(path, bytes, bounds.shows(&real), problems),
         Err(error) => {
@@ -162,11 +205,24 @@ pub fn read_variables(path: &Path, problems: &mut Problems) -> Option<Arc<File>>
 
 /// A byte order mark at the start is left out.
 fn text(path: &Path, bytes: Vec<u8>, is_shown: bool, problems: &mut Problems) -> Option<Arc<File>> {
-    let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
+    let name = path
+        .strip_prefix("./")
+        .unwrap_or(path)
+        .display()
+        .to_string();
     match String::from_utf8(bytes) {
         Ok(text) => {
-            let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-            Some(Arc::new(File { name, path: path.to_owned(), text, marks: Marks::default(), is_shown }))
+            let text = text
+                .strip_prefix('\u{feff}')
+                .map(str::to_owned)
+                .unwrap_or(text);
+            Some(Arc::new(File {
+                name,
+                path: path.to_owned(),
+                text,
+                marks: Marks::default(),
+                is_shown,
+            }))
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
@@ -178,7 +234,11 @@ fn text(path: &Path, bytes: Vec<u8>, is_shown: bool, problems: &mut Problems) ->
 }
 
 fn outside(path: &Path, of: Use, bounds: &Bounds) -> Problem {
-    let root = bounds.open.first().map(|root| format!(" `{}`", root.display())).unwrap_or_default();
+    let root = bounds
+        .open
+        .first()
+        .map(|root| format!(" `{}`", root.display()))
+        .unwrap_or_default();
     let message = format!("`{}` lies outside the directory{root}", path.display());
     Problem::elsewhere("file", path.display().to_string(), message).hint(match of {
         Use::Toml => "move it into the directory, or make the other directory a module",
@@ -189,5 +249,9 @@ fn outside(path: &Path, of: Use, bounds: &Bounds) -> Problem {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::elsewhere("file", path.display().to_string(), format!("cannot read `{}`: {error}", path.display()))
+    Problem::elsewhere(
+        "file",
+        path.display().to_string(),
+        format!("cannot read `{}`: {error}", path.display()),
+    )
 }

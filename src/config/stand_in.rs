@@ -40,7 +40,10 @@ pub(super) fn scopes(
     found: &Found,
     problems: &mut Problems,
 ) -> Scopes {
-    let mut values = instances.first().map(|root| root.variables.effective(&Values::new())).unwrap_or_default();
+    let mut values = instances
+        .first()
+        .map(|root| root.variables.effective(&Values::new()))
+        .unwrap_or_default();
     for (name, value) in accounts.iter().flat_map(|account| &account.values) {
         values.entry(name.clone()).or_insert_with(|| value.clone());
     }
@@ -70,34 +73,63 @@ impl<'a> StandIn<'a> {
     }
 
     /// Expands the resources and judges the checks; returns what the account would hold.
-    pub fn try_out(mut self, resources: &[Resource], judge: &mut Judge<'_>, problems: &mut Problems) -> AccountDesired {
+    pub fn try_out(
+        mut self,
+        resources: &[Resource],
+        judge: &mut Judge<'_>,
+        problems: &mut Problems,
+    ) -> AccountDesired {
         let mut all = Problems::default();
         for resource in resources {
             let mut found = Problems::default();
             self.resource(resource, &mut found);
-            let chain = self.instances.get(resource.instance).map(|instance| instance.chain.clone());
+            let chain = self
+                .instances
+                .get(resource.instance)
+                .map(|instance| instance.chain.clone());
             all.extend(found.in_modules(&chain.unwrap_or_default()));
         }
-        for role in self.holds.roles.values().filter(|role| !self.unsure.contains(&role.name.key())) {
-            all.extend(attached_but_left_out(role, &self.holds, &self.left_out, self.instances));
+        for role in self
+            .holds
+            .roles
+            .values()
+            .filter(|role| !self.unsure.contains(&role.name.key()))
+        {
+            all.extend(attached_but_left_out(
+                role,
+                &self.holds,
+                &self.left_out,
+                self.instances,
+            ));
         }
         grant::check_roles(resources, self.instances, &mut all);
         judge.account(&self.held, &self.scopes, &mut all);
         // What was wrong before it was rendered has been said, and better.
         let mut known = Places::default();
-        problems.iter().filter_map(Problem::place).for_each(|place| known.insert(&place));
-        problems.extend(all.sorted().into_iter().filter(|problem| !problem.is_at(&known)));
+        problems
+            .iter()
+            .filter_map(Problem::place)
+            .for_each(|place| known.insert(&place));
+        problems.extend(
+            all.sorted()
+                .into_iter()
+                .filter(|problem| !problem.is_at(&known)),
+        );
         self.holds
     }
 
     fn resource(&mut self, resource: &Resource, problems: &mut Problems) {
-        let (Some(scope), Some(instance)) = (self.scopes.get(resource.instance), self.instances.get(resource.instance))
-        else {
+        let (Some(scope), Some(instance)) = (
+            self.scopes.get(resource.instance),
+            self.instances.get(resource.instance),
+        ) else {
             return;
         };
         let variables = &instance.variables;
         for node in resource.targets.iter().chain(&resource.exclude) {
-            if let Some(mut node) = render::render_alone(node, &resource.title, scope, variables, problems) {
+            if let Some(mut node) =
+                render::render_alone(node, &resource.title, scope, variables, problems)
+            {
                 check_targets(&mut node, resource, problems);
             }
         }
@@ -108,11 +140,16 @@ impl<'a> StandIn<'a> {
         }
         let is_whole = evaluation.failures.is_empty();
         // Without the value of a condition nobody knows what is there, and what is missing is no further news.
-        if evaluation.failures.iter().any(|failed| failed.path.rsplit('.').next() == Some("when")) {
+        if evaluation
+            .failures
+            .iter()
+            .any(|failed| failed.path.rsplit('.').next() == Some("when"))
+        {
             return;
         }
         let Some(mut rendered) = render::build(&resource.node, &evaluation.values) else {
-            self.left_out.extend(left_out(resource, scope).filter(|_| is_whole));
+            self.left_out
+                .extend(left_out(resource, scope).filter(|_| is_whole));
             return;
         };
         let unknown = unknown_members(&resource.node, scope);
@@ -120,22 +157,45 @@ impl<'a> StandIn<'a> {
             partition: None,
             documents: &mut self.documents,
             title: &resource.title,
-            together: if evaluation.unknown_condition { Together::Unknown } else { Together::Known },
+            together: if evaluation.unknown_condition {
+                Together::Unknown
+            } else {
+                Together::Known
+            },
             problems: Problems::default(),
         };
         let kind = schema::Type::Table(resource.kind.schema());
-        shape::check(&mut rendered, &kind, resource.kind.word(), Stage::Rendered, &mut converter.problems);
+        shape::check(
+            &mut rendered,
+            &kind,
+            resource.kind.word(),
+            Stage::Rendered,
+            &mut converter.problems,
+        );
         let made = match resource.kind {
-            Kind::Role => converter.role(&rendered, resource.origin.clone()).map(Made::Role),
-            Kind::Policy => converter.policy(&rendered, resource.origin.clone()).map(Made::Policy),
+            Kind::Role => converter
+                .role(&rendered, resource.origin.clone())
+                .map(Made::Role),
+            Kind::Policy => converter
+                .policy(&rendered, resource.origin.clone())
+                .map(Made::Policy),
             // Which ARNs it grants is only known with the organization at hand.
             Kind::Grant => {
-                let written = grant::read(&rendered, &resource.title, resource.origin.clone(), &mut converter.problems);
+                let written = grant::read(
+                    &rendered,
+                    &resource.title,
+                    resource.origin.clone(),
+                    &mut converter.problems,
+                );
                 written.map(Made::Grant)
             }
         };
         let found = converter.problems;
-        problems.extend(found.into_iter().filter(|problem| !problem.is_at(&evaluation.unknown)));
+        problems.extend(
+            found
+                .into_iter()
+                .filter(|problem| !problem.is_at(&evaluation.unknown)),
+        );
         if let Some(name) = rendered.as_table().and_then(|table| table.get("name"))
             && let Some(text) = name.as_str()
             && !evaluation.unknown.holds(&name.place)
@@ -173,9 +233,15 @@ impl<'a> StandIn<'a> {
         }
         match made {
             Made::Role(role) => drop(self.holds.roles.insert(role.name.key(), Arc::new(role))),
-            Made::Policy(policy) => drop(self.holds.policies.insert(policy.name.key(), Arc::new(policy))),
+            Made::Policy(policy) => drop(
+                self.holds
+                    .policies
+                    .insert(policy.name.key(), Arc::new(policy)),
+            ),
             Made::Grant(written) => {
-                let grants = written.to_anybody().map(|grant| (grant.principal.key(), Arc::new(grant)));
+                let grants = written
+                    .to_anybody()
+                    .map(|grant| (grant.principal.key(), Arc::new(grant)));
                 self.holds.grants.extend(grants);
             }
         }
@@ -218,8 +284,19 @@ fn unknown_members(node: &Node, scope: &Scope) -> BTreeSet<&'static str> {
 
 fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) {
     let name = resource.kind.targets_key();
-    let known = resource.kind.schema().keys.iter().find(|key| key.name == name);
-    shape::check(node, &known.map_or(schema::Type::Any, |key| key.kind), name, Stage::Rendered, problems);
+    let known = resource
+        .kind
+        .schema()
+        .keys
+        .iter()
+        .find(|key| key.name == name);
+    shape::check(
+        node,
+        &known.map_or(schema::Type::Any, |key| key.kind),
+        name,
+        Stage::Rendered,
+        problems,
+    );
     target::targets(node, &resource.title, problems);
 }
 
@@ -245,7 +322,9 @@ pub(super) fn check_duplicate(
     problems.push(if first == name {
         twice(&format!("{word} `{name}`"), place, &first_place)
     } else {
-        let message = format!("{word} `{name}` and {word} `{first}` at {first_place} differ in case only");
-        Problem::error("duplicate", place, message).hint("IAM names are unique without regard to case: rename one")
+        let message =
+            format!("{word} `{name}` and {word} `{first}` at {first_place} differ in case only");
+        Problem::error("duplicate", place, message)
+            .hint("IAM names are unique without regard to case: rename one")
     });
 }

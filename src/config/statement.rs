@@ -17,18 +17,30 @@ const MEMBERS: [(&str, &str); 6] = [
 ];
 
 /// The principals of a trust statement, and what IAM calls them.
-const PRINCIPALS: [(&str, &str); 4] =
-    [("aws", "AWS"), ("service", "Service"), ("federated", "Federated"), ("canonical_user", "CanonicalUser")];
+const PRINCIPALS: [(&str, &str); 4] = [
+    ("aws", "AWS"),
+    ("service", "Service"),
+    ("federated", "Federated"),
+    ("canonical_user", "CanonicalUser"),
+];
 
 /// Identity providers that are web identities without an `oidc-provider/` in their name.
 ///
 /// Source: IAM User Guide, AWS JSON policy elements: Principal, OIDC federated principals.
-const WEB_IDENTITIES: [&str; 4] =
-    ["accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"];
+const WEB_IDENTITIES: [&str; 4] = [
+    "accounts.google.com",
+    "cognito-identity.amazonaws.com",
+    "graph.facebook.com",
+    "www.amazon.com",
+];
 
 /// The document that statements of an identity policy make.
 pub fn identity_document(statements: &Node) -> Node {
-    let made = statements.items().iter().filter_map(|node| Some(statement(node, node.as_table()?))).collect();
+    let made = statements
+        .items()
+        .iter()
+        .filter_map(|node| Some(statement(node, node.as_table()?)))
+        .collect();
     document(statements, made)
 }
 
@@ -44,9 +56,25 @@ pub fn trust_document(statements: &Node, title: &str, problems: &mut Problems) -
 
 fn document(around: &Node, statements: Vec<Node>) -> Node {
     let mut table = Table::default();
-    push(&mut table, "Version", string("2012-10-17", &around.place), &around.place);
-    push(&mut table, "Statement", Node { value: Value::Array(statements), place: around.place.clone() }, &around.place);
-    Node { value: Value::Table(table), place: around.place.clone() }
+    push(
+        &mut table,
+        "Version",
+        string("2012-10-17", &around.place),
+        &around.place,
+    );
+    push(
+        &mut table,
+        "Statement",
+        Node {
+            value: Value::Array(statements),
+            place: around.place.clone(),
+        },
+        &around.place,
+    );
+    Node {
+        value: Value::Table(table),
+        place: around.place.clone(),
+    }
 }
 
 fn statement(node: &Node, written: &Table) -> Node {
@@ -62,7 +90,10 @@ fn statement(node: &Node, written: &Table) -> Node {
     for (key, member) in MEMBERS.into_iter().skip(1) {
         copy(&mut made, written, key, member);
     }
-    Node { value: Value::Table(made), place: node.place.clone() }
+    Node {
+        value: Value::Table(made),
+        place: node.place.clone(),
+    }
 }
 
 fn copy(made: &mut Table, written: &Table, key: &str, member: &str) {
@@ -72,11 +103,21 @@ fn copy(made: &mut Table, written: &Table, key: &str, member: &str) {
 }
 
 fn push(table: &mut Table, key: &str, node: Node, place: &Place) {
-    table.entries.push((Key { text: key.to_owned(), template: None, place: place.clone() }, node));
+    table.entries.push((
+        Key {
+            text: key.to_owned(),
+            template: None,
+            place: place.clone(),
+        },
+        node,
+    ));
 }
 
 fn string(text: &str, place: &Place) -> Node {
-    Node { value: Value::String(text.to_owned()), place: place.clone() }
+    Node {
+        value: Value::String(text.to_owned()),
+        place: place.clone(),
+    }
 }
 
 fn trust_statement(node: &Node, written: &Table, title: &str, problems: &mut Problems) -> Node {
@@ -84,10 +125,16 @@ fn trust_statement(node: &Node, written: &Table, title: &str, problems: &mut Pro
     let principal = principal(node, written, title, problems);
     let actions = default_actions(node, written, title, problems);
     let conditions = conditions(written, title, problems);
-    let Value::Table(table) = &mut made.value else { return made };
+    let Value::Table(table) = &mut made.value else {
+        return made;
+    };
     table.entries.retain(|(key, _)| key.text != "Condition");
     // IAM's own order: Principal comes before Action.
-    let at = table.entries.iter().position(|(key, _)| key.text == "Effect").map_or(0, |at| at + 1);
+    let at = table
+        .entries
+        .iter()
+        .position(|(key, _)| key.text == "Effect")
+        .map_or(0, |at| at + 1);
     let tail = table.entries.split_off(at.min(table.entries.len()));
     push(table, "Principal", principal, &node.place);
     if let Some(actions) = actions {
@@ -95,7 +142,15 @@ fn trust_statement(node: &Node, written: &Table, title: &str, problems: &mut Pro
     }
     table.entries.extend(tail);
     if !conditions.entries.is_empty() {
-        push(table, "Condition", Node { value: Value::Table(conditions), place: node.place.clone() }, &node.place);
+        push(
+            table,
+            "Condition",
+            Node {
+                value: Value::Table(conditions),
+                place: node.place.clone(),
+            },
+            &node.place,
+        );
     }
     made
 }
@@ -103,24 +158,37 @@ fn trust_statement(node: &Node, written: &Table, title: &str, problems: &mut Pro
 fn principal(node: &Node, written: &Table, title: &str, problems: &mut Problems) -> Node {
     let mut kinds = Table::default();
     for (key, kind) in PRINCIPALS {
-        let Some((known, value)) = written.entry(key) else { continue };
+        let Some((known, value)) = written.entry(key) else {
+            continue;
+        };
         if value.items().is_empty() || value.strings().iter().any(|(text, _)| text.is_empty()) {
             let message = format!("{title}: the principal `{key}` of its trust has no value");
-            problems.push(Problem::error("value", &value.place, message).hint("name who may assume the role"));
+            problems.push(
+                Problem::error("value", &value.place, message).hint("name who may assume the role"),
+            );
         }
         push(&mut kinds, kind, value.clone(), &known.place);
     }
     if kinds.entries.is_empty() {
         let message = format!("{title}: a trust statement names nobody");
         problems.push(
-            Problem::error("missing-key", &node.place, message).hint("aws, service, federated or canonical_user"),
+            Problem::error("missing-key", &node.place, message)
+                .hint("aws, service, federated or canonical_user"),
         );
     }
-    Node { value: Value::Table(kinds), place: node.place.clone() }
+    Node {
+        value: Value::Table(kinds),
+        place: node.place.clone(),
+    }
 }
 
 /// The actions of a trust statement that writes none: they follow from its principals.
-fn default_actions(node: &Node, written: &Table, title: &str, problems: &mut Problems) -> Option<Node> {
+fn default_actions(
+    node: &Node,
+    written: &Table,
+    title: &str,
+    problems: &mut Problems,
+) -> Option<Node> {
     if written.get("actions").is_some() || written.get("not_actions").is_some() {
         return None;
     }
@@ -135,8 +203,13 @@ fn default_actions(node: &Node, written: &Table, title: &str, problems: &mut Pro
                 Some(action) if !actions.contains(&action) => actions.push(action),
                 Some(_) => {}
                 None => {
-                    let message = format!("{title}: `{text}` is neither an OIDC nor a SAML provider by its name");
-                    problems.push(Problem::error("value", place, message).hint("write the actions of this statement"));
+                    let message = format!(
+                        "{title}: `{text}` is neither an OIDC nor a SAML provider by its name"
+                    );
+                    problems.push(
+                        Problem::error("value", place, message)
+                            .hint("write the actions of this statement"),
+                    );
                 }
             }
         }
@@ -145,7 +218,9 @@ fn default_actions(node: &Node, written: &Table, title: &str, problems: &mut Pro
         [] => Some(string("sts:AssumeRole", &node.place)),
         [action] => Some(string(action, &node.place)),
         several => {
-            let message = format!("{title}: a trust statement with two kinds of principals needs its actions written");
+            let message = format!(
+                "{title}: a trust statement with two kinds of principals needs its actions written"
+            );
             let hint = format!("make it two statements, or write actions = {several:?}");
             problems.push(Problem::error("missing-key", &node.place, message).hint(hint));
             Some(string("sts:AssumeRole", &node.place))
@@ -165,31 +240,47 @@ fn federated_action(provider: &str) -> Option<&'static str> {
 
 /// The author's conditions with those of the short keys added.
 fn conditions(written: &Table, title: &str, problems: &mut Problems) -> Table {
-    let mut made = written.get("conditions").and_then(Node::as_table).cloned().unwrap_or_default();
+    let mut made = written
+        .get("conditions")
+        .and_then(Node::as_table)
+        .cloned()
+        .unwrap_or_default();
     let short = [
         ("external_id", "StringEquals", "sts:ExternalId"),
         ("organization_id", "StringEquals", "aws:PrincipalOrgID"),
         ("require_mfa", "Bool", "aws:MultiFactorAuthPresent"),
     ];
     for (key, operator, condition_key) in short {
-        let Some((known, value)) = written.entry(key) else { continue };
+        let Some((known, value)) = written.entry(key) else {
+            continue;
+        };
         let value = match value.as_bool() {
             Some(false) => continue,
             Some(true) => string("true", &value.place),
             None => value.clone(),
         };
         let same = |key: &Key| key.text.eq_ignore_ascii_case(condition_key);
-        let block = made.entries.iter_mut().find(|(key, _)| key.text == operator);
+        let block = made
+            .entries
+            .iter_mut()
+            .find(|(key, _)| key.text == operator);
         match block.map(|(_, node)| &mut node.value) {
             Some(Value::Table(block)) if block.entries.iter().any(|(key, _)| same(key)) => {
-                let message = format!("{title}: `{key}` and a condition both say what `{condition_key}` must be");
-                problems.push(Problem::error("duplicate", &known.place, message).hint("keep one of them"));
+                let message = format!(
+                    "{title}: `{key}` and a condition both say what `{condition_key}` must be"
+                );
+                problems.push(
+                    Problem::error("duplicate", &known.place, message).hint("keep one of them"),
+                );
             }
             Some(Value::Table(block)) => push(block, condition_key, value, &known.place),
             _ => {
                 let mut block = Table::default();
                 push(&mut block, condition_key, value, &known.place);
-                let block = Node { value: Value::Table(block), place: known.place.clone() };
+                let block = Node {
+                    value: Value::Table(block),
+                    place: known.place.clone(),
+                };
                 push(&mut made, operator, block, &known.place);
             }
         }

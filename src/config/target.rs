@@ -44,12 +44,22 @@ pub enum TagMatching {
 
 impl Targeting {
     /// The text of the first selector that matches `account`.
-    pub fn matching(&self, account: &Account, organization: &Organization, tags: TagMatching) -> Option<Arc<str>> {
-        let Some(selectors) = &self.selectors else { return Some(ALL.clone()) };
+    pub fn matching(
+        &self,
+        account: &Account,
+        organization: &Organization,
+        tags: TagMatching,
+    ) -> Option<Arc<str>> {
+        let Some(selectors) = &self.selectors else {
+            return Some(ALL.clone());
+        };
         let found = selectors.iter().find(|written| match tags {
             TagMatching::Exact => written.selector.matches(account, organization),
             TagMatching::Possible => {
-                let selector = Selector { tags: BTreeMap::new(), ..written.selector.clone() };
+                let selector = Selector {
+                    tags: BTreeMap::new(),
+                    ..written.selector.clone()
+                };
                 selector.matches(account, organization)
             }
         });
@@ -58,7 +68,10 @@ impl Targeting {
 
     /// Whether any selector asks for account tags.
     pub fn uses_tags(&self) -> bool {
-        self.selectors.iter().flatten().any(|written| !written.selector.tags.is_empty())
+        self.selectors
+            .iter()
+            .flatten()
+            .any(|written| !written.selector.tags.is_empty())
     }
 
     /// Reports accounts and units that do not exist, and selectors that match nothing.
@@ -67,7 +80,10 @@ impl Targeting {
             let before = problems.iter().len();
             written.check_accounts(organization, problems);
             written.check_units(organization, problems);
-            let matches = organization.accounts.values().any(|account| written.selector.matches(account, organization));
+            let matches = organization
+                .accounts
+                .values()
+                .any(|account| written.selector.matches(account, organization));
             if !matches && problems.iter().len() == before {
                 let message = format!("the selector {{ {} }} matches no account", written.text);
                 problems.push(Problem::warning("selector", &written.places.table, message));
@@ -81,16 +97,29 @@ impl WrittenSelector {
         for (pattern, place) in self.selector.accounts.iter().zip(&self.places.accounts) {
             match pattern {
                 AccountPattern::Id(id) if !organization.accounts.contains_key(id) => {
-                    let message = format!("account {id} does not exist in organization {}", organization.id);
-                    let hint = did_you_mean(id.as_str(), organization.accounts.keys().map(AccountId::as_str));
+                    let message = format!(
+                        "account {id} does not exist in organization {}",
+                        organization.id
+                    );
+                    let hint = did_you_mean(
+                        id.as_str(),
+                        organization.accounts.keys().map(AccountId::as_str),
+                    );
                     problems.push(Problem::error("selector", place, message).maybe_hint(hint));
                 }
                 AccountPattern::Name(name) if !name.contains('*') => {
-                    let names = || organization.accounts.values().map(|account| account.name.as_str());
+                    let names = || {
+                        organization
+                            .accounts
+                            .values()
+                            .map(|account| account.name.as_str())
+                    };
                     if names().all(|known| known != name) {
                         let message = format!("no account is called `{name}`");
-                        problems
-                            .push(Problem::warning("selector", place, message).maybe_hint(did_you_mean(name, names())));
+                        problems.push(
+                            Problem::warning("selector", place, message)
+                                .maybe_hint(did_you_mean(name, names())),
+                        );
                     }
                 }
                 AccountPattern::Id(_) | AccountPattern::Management | AccountPattern::Name(_) => {}
@@ -113,8 +142,10 @@ impl WrittenSelector {
                 ),
             };
             if !known {
-                let message =
-                    format!("organizational unit `{text}` does not exist in organization {}", organization.id);
+                let message = format!(
+                    "organizational unit `{text}` does not exist in organization {}",
+                    organization.id
+                );
                 problems.push(Problem::error("selector", place, message).maybe_hint(hint));
             }
         }
@@ -151,8 +182,11 @@ pub fn targets(node: &Node, title: &str, problems: &mut Problems) -> Option<Targ
 
 /// Reads a list of selectors, as rendered.
 pub fn parse(nodes: &[Node], problems: &mut Problems) -> Option<Targeting> {
-    let selectors: Option<Vec<WrittenSelector>> = nodes.iter().map(|node| selector(node, problems)).collect();
-    Some(Targeting { selectors: Some(selectors?) })
+    let selectors: Option<Vec<WrittenSelector>> =
+        nodes.iter().map(|node| selector(node, problems)).collect();
+    Some(Targeting {
+        selectors: Some(selectors?),
+    })
 }
 
 fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
@@ -161,16 +195,26 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
     let units = list(table, "ou");
     let tags = table.get("tags").and_then(Node::as_table);
     if table.entries.is_empty() {
-        let problem = Problem::error("selector", &node.place, "an empty selector selects nothing in particular");
-        problems.push(problem.hint("name an account, ou or tags; every account is targets = \"all\""));
+        let problem = Problem::error(
+            "selector",
+            &node.place,
+            "an empty selector selects nothing in particular",
+        );
+        problems
+            .push(problem.hint("name an account, ou or tags; every account is targets = \"all\""));
         return None;
     }
     for (key, value) in &table.entries {
         let empty = value.as_array().is_some_and(<[Node]>::is_empty)
-            || value.as_table().is_some_and(|table| table.entries.is_empty());
+            || value
+                .as_table()
+                .is_some_and(|table| table.entries.is_empty());
         if empty || (key.text == "account" && value.as_str() == Some("")) {
             let message = format!("`{}` of this selector has no value", key.text);
-            problems.push(Problem::error("selector", &value.place, message).hint("leave it out, or name something"));
+            problems.push(
+                Problem::error("selector", &value.place, message)
+                    .hint("leave it out, or name something"),
+            );
             return None;
         }
     }
@@ -178,14 +222,22 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
         check_account_text(text, place, problems);
     }
     let selector = Selector {
-        accounts: accounts.iter().map(|(text, _)| AccountPattern::parse(text)).collect(),
+        accounts: accounts
+            .iter()
+            .map(|(text, _)| AccountPattern::parse(text))
+            .collect(),
         units: units.iter().map(|(text, _)| unit(text)).collect(),
         tags: tags.map(tag_values).unwrap_or_default(),
     };
-    let places = |found: &[(&str, &Place)]| found.iter().map(|(_, place)| (*place).clone()).collect();
+    let places =
+        |found: &[(&str, &Place)]| found.iter().map(|(_, place)| (*place).clone()).collect();
     Some(WrittenSelector {
         text: describe(table).into(),
-        places: Places { table: node.place.clone(), accounts: places(&accounts), units: places(&units) },
+        places: Places {
+            table: node.place.clone(),
+            accounts: places(&accounts),
+            units: places(&units),
+        },
         selector,
     })
 }
@@ -195,14 +247,29 @@ fn list<'a>(table: &'a Table, key: &str) -> Vec<(&'a str, &'a Place)> {
 }
 
 fn tag_values(table: &Table) -> BTreeMap<String, BTreeSet<String>> {
-    let values = |node: &Node| node.strings().into_iter().map(|(text, _)| text.to_owned()).collect();
-    table.entries.iter().map(|(key, node)| (key.text.clone(), values(node))).collect()
+    let values = |node: &Node| {
+        node.strings()
+            .into_iter()
+            .map(|(text, _)| text.to_owned())
+            .collect()
+    };
+    table
+        .entries
+        .iter()
+        .map(|(key, node)| (key.text.clone(), values(node)))
+        .collect()
 }
 
 /// Digits that are no id are a mistyped id, never a name.
 pub(super) fn check_account_text(text: &str, place: &Place, problems: &mut Problems) {
-    if text.len() >= 9 && text.chars().all(|c| c.is_ascii_digit()) && AccountId::parse(text).is_err() {
-        let message = format!("`{text}` is no account id: it must be 12 digits, it has {}", text.len());
+    if text.len() >= 9
+        && text.chars().all(|c| c.is_ascii_digit())
+        && AccountId::parse(text).is_err()
+    {
+        let message = format!(
+            "`{text}` is no account id: it must be 12 digits, it has {}",
+            text.len()
+        );
         problems.push(Problem::error("selector", place, message));
     }
 }
@@ -212,26 +279,45 @@ pub(super) fn check_account_text(text: &str, place: &Place, problems: &mut Probl
 /// Source: Organizations API, `OrganizationalUnit.Id` and `Root.Id`.
 pub fn unit(text: &str) -> OuRef {
     let lower = |text: &str, length: std::ops::RangeInclusive<usize>| {
-        length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        length.contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     };
     let is_unit = text
         .strip_prefix("ou-")
         .and_then(|rest| rest.split_once('-'))
         .is_some_and(|(root, own)| lower(root, 4..=32) && lower(own, 8..=32));
-    let is_root = text.strip_prefix("r-").is_some_and(|rest| lower(rest, 4..=32));
-    if is_unit || is_root { OuRef::Id(text.to_owned()) } else { OuRef::Path(OuPath(text.to_owned())) }
+    let is_root = text
+        .strip_prefix("r-")
+        .is_some_and(|rest| lower(rest, 4..=32));
+    if is_unit || is_root {
+        OuRef::Id(text.to_owned())
+    } else {
+        OuRef::Path(OuPath(text.to_owned()))
+    }
 }
 
 fn describe(table: &Table) -> String {
-    let texts: Vec<String> =
-        table.entries.iter().map(|(key, node)| format!("{} = {}", key.text, describe_value(node))).collect();
+    let texts: Vec<String> = table
+        .entries
+        .iter()
+        .map(|(key, node)| format!("{} = {}", key.text, describe_value(node)))
+        .collect();
     texts.join(", ")
 }
 
 fn describe_value(node: &Node) -> String {
     match &node.value {
         Value::Table(table) => format!("{{ {} }}", describe(table)),
-        Value::Array(items) => format!("[{}]", items.iter().map(describe_value).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items
+                .iter()
+                .map(describe_value)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
         _ => node.to_json().to_string(),
     }
 }

@@ -49,7 +49,11 @@ impl Marks {
     /// The last mark at or before a byte of `text`.
     fn before(&self, text: &str, byte: usize) -> Option<&Mark> {
         let marks = self.0.get_or_init(|| {
-            let mut marks = vec![Mark { at: 0, line: (0, 0), column: 0 }];
+            let mut marks = vec![Mark {
+                at: 0,
+                line: (0, 0),
+                column: 0,
+            }];
             let (mut line, mut column, mut last) = ((0, 0), 0, 0);
             for (at, c) in text.char_indices() {
                 let next = at + c.len_utf8();
@@ -59,13 +63,21 @@ impl Marks {
                     column += 1;
                 }
                 if c == '\n' || next - last >= BETWEEN_MARKS {
-                    marks.push(Mark { at: next, line, column });
+                    marks.push(Mark {
+                        at: next,
+                        line,
+                        column,
+                    });
                     last = next;
                 }
             }
             marks
         });
-        marks.get(marks.partition_point(|mark| mark.at <= byte).saturating_sub(1))
+        marks.get(
+            marks
+                .partition_point(|mark| mark.at <= byte)
+                .saturating_sub(1),
+        )
     }
 }
 
@@ -81,7 +93,10 @@ impl Eq for Marks {}
 impl File {
     /// The line that a byte is in, and where it begins.
     pub fn line_at(&self, byte: usize) -> (&str, usize) {
-        let start = self.marks.before(&self.text, byte).map_or(0, |mark| mark.line.1);
+        let start = self
+            .marks
+            .before(&self.text, byte)
+            .map_or(0, |mark| mark.line.1);
         let rest = self.text.get(start..).unwrap_or_default();
         (rest.lines().next().unwrap_or_default(), start)
     }
@@ -107,14 +122,24 @@ pub struct Place {
 impl Place {
     /// The first line of a file.
     pub fn start_of(file: &Arc<File>) -> Self {
-        Self { file: file.clone(), start: 0, end: 0 }
+        Self {
+            file: file.clone(),
+            start: 0,
+            end: 0,
+        }
     }
 
     /// One-based line and column of its first character.
     pub fn line_column(&self) -> (usize, usize) {
         let text = &self.file.text;
-        let at = if text.is_char_boundary(self.start) { self.start } else { text.len() };
-        let Some(mark) = self.file.marks.before(text, at) else { return (1, 1) };
+        let at = if text.is_char_boundary(self.start) {
+            self.start
+        } else {
+            text.len()
+        };
+        let Some(mark) = self.file.marks.before(text, at) else {
+            return (1, 1);
+        };
         let since = text.get(mark.at..at).unwrap_or_default();
         (mark.line.0 + 1, mark.column + since.chars().count() + 1)
     }
@@ -183,34 +208,57 @@ impl Table {
 
     /// The key and value of `key`.
     pub fn entry(&self, key: &str) -> Option<(&Key, &Node)> {
-        self.entries.iter().find(|(known, _)| known.text == key).map(|(key, node)| (key, node))
+        self.entries
+            .iter()
+            .find(|(known, _)| known.text == key)
+            .map(|(key, node)| (key, node))
     }
 }
 
 impl Node {
     /// The string it is.
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(text) = &self.value { Some(text) } else { None }
+        if let Value::String(text) = &self.value {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// The boolean it is.
     pub fn as_bool(&self) -> Option<bool> {
-        if let Value::Bool(value) = self.value { Some(value) } else { None }
+        if let Value::Bool(value) = self.value {
+            Some(value)
+        } else {
+            None
+        }
     }
 
     /// The integer it is.
     pub fn as_integer(&self) -> Option<i64> {
-        if let Value::Number(number) = &self.value { number.as_i64() } else { None }
+        if let Value::Number(number) = &self.value {
+            number.as_i64()
+        } else {
+            None
+        }
     }
 
     /// The table it is.
     pub fn as_table(&self) -> Option<&Table> {
-        if let Value::Table(table) = &self.value { Some(table) } else { None }
+        if let Value::Table(table) = &self.value {
+            Some(table)
+        } else {
+            None
+        }
     }
 
     /// The list it is.
     pub fn as_array(&self) -> Option<&[Node]> {
-        if let Value::Array(items) = &self.value { Some(items) } else { None }
+        if let Value::Array(items) = &self.value {
+            Some(items)
+        } else {
+            None
+        }
     }
 
     /// Its items where it is a list, else itself alone.
@@ -220,7 +268,10 @@ impl Node {
 
     /// The strings in it, with their places: it may be one string or a list of them.
     pub fn strings(&self) -> Vec<(&str, &Place)> {
-        self.items().iter().filter_map(|item| item.as_str().map(|text| (text, &item.place))).collect()
+        self.items()
+            .iter()
+            .filter_map(|item| item.as_str().map(|text| (text, &item.place)))
+            .collect()
     }
 
     /// What it is, with its article.
@@ -246,7 +297,11 @@ impl Node {
             Value::Datetime(text) | Value::String(text) => text.as_str().into(),
             Value::Template(template) => template.source().into(),
             Value::Array(items) => items.iter().map(Self::to_json).collect(),
-            Value::Table(table) => table.entries.iter().map(|(key, node)| (key.text.clone(), node.to_json())).collect(),
+            Value::Table(table) => table
+                .entries
+                .iter()
+                .map(|(key, node)| (key.text.clone(), node.to_json()))
+                .collect(),
         }
     }
 
@@ -257,14 +312,19 @@ impl Node {
         for step in pointer.split('/').skip(1) {
             let step = step.replace("~1", "/").replace("~0", "~");
             let next = match &node.value {
-                Value::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+                Value::Array(items) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get(index)),
                 Value::Table(table) => table.entry(&step).map(|(key, node)| {
                     place = &key.place;
                     node
                 }),
                 _ => None,
             };
-            let Some(next) = next else { return place.clone() };
+            let Some(next) = next else {
+                return place.clone();
+            };
             // A member that holds more is shown by its key.
             let holds_more = matches!(next.value, Value::Table(_) | Value::Array(_));
             if !holds_more || matches!(node.value, Value::Array(_)) {
@@ -281,7 +341,11 @@ pub fn parse_toml(file: &Arc<File>, problems: &mut Problems) -> Table {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     for error in errors {
         let span = error.span().unwrap_or_default();
-        let place = Place { file: file.clone(), start: span.start, end: span.end };
+        let place = Place {
+            file: file.clone(),
+            start: span.start,
+            end: span.end,
+        };
         let mut message = error.message().trim_end().replace('\n', ", ");
         if leading_zeros(&file.text, span.start) {
             message += ": an account id is 12 digits, in a string";
@@ -293,9 +357,17 @@ pub fn parse_toml(file: &Arc<File>, problems: &mut Problems) -> Table {
 
 /// Whether a number like `006742885340` stands here, which TOML refuses.
 fn leading_zeros(text: &str, at: usize) -> bool {
-    let start =
-        text.get(..at).map_or(0, |before| before.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |found| found + 1));
-    let digits = text.get(start..).unwrap_or_default().chars().take_while(char::is_ascii_digit).count();
+    let start = text.get(..at).map_or(0, |before| {
+        before
+            .rfind(|c: char| !c.is_ascii_digit())
+            .map_or(0, |found| found + 1)
+    });
+    let digits = text
+        .get(start..)
+        .unwrap_or_default()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .count();
     digits >= 9
 }
 
@@ -303,8 +375,16 @@ fn convert_table(table: &DeTable<'_>, file: &Arc<File>, problems: &mut Problems)
     let mut entries: Vec<(Key, Node)> = table
         .iter()
         .map(|(key, value)| {
-            let place = Place { file: file.clone(), start: key.span().start, end: key.span().end };
-            let key = Key { text: key.get_ref().to_string(), template: None, place };
+            let place = Place {
+                file: file.clone(),
+                start: key.span().start,
+                end: key.span().end,
+            };
+            let key = Key {
+                text: key.get_ref().to_string(),
+                template: None,
+                place,
+            };
             (key, convert(value, file, problems))
         })
         .collect();
@@ -313,16 +393,28 @@ fn convert_table(table: &DeTable<'_>, file: &Arc<File>, problems: &mut Problems)
 }
 
 fn convert(value: &toml::Spanned<DeValue<'_>>, file: &Arc<File>, problems: &mut Problems) -> Node {
-    let place = Place { file: file.clone(), start: value.span().start, end: value.span().end };
+    let place = Place {
+        file: file.clone(),
+        start: value.span().start,
+        end: value.span().end,
+    };
     let value = match value.get_ref() {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Boolean(value) => Value::Bool(*value),
         DeValue::Datetime(value) => Value::Datetime(value.to_string()),
-        DeValue::Array(items) => Value::Array(items.iter().map(|item| convert(item, file, problems)).collect()),
+        DeValue::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| convert(item, file, problems))
+                .collect(),
+        ),
         DeValue::Table(table) => Value::Table(convert_table(table, file, problems)),
-        DeValue::Float(float) => {
-            float.as_str().parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
-        }
+        DeValue::Float(float) => float
+            .as_str()
+            .parse()
+            .ok()
+            .and_then(Number::from_f64)
+            .map_or(Value::Null, Value::Number),
         DeValue::Integer(integer) => {
             let number = i64::from_str_radix(integer.as_str(), integer.radix());
             if number.is_err() {

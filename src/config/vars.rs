@@ -21,7 +21,15 @@ use crate::resource::secret::Secrets;
 pub const ENVIRONMENT_PREFIX: &str = "ROLECALL_VAR_";
 
 /// The types a variable may have.
-pub const TYPES: [&str; 7] = ["string", "bool", "integer", "list", "account_id", "arn", "uuid4"];
+pub const TYPES: [&str; 7] = [
+    "string",
+    "bool",
+    "integer",
+    "list",
+    "account_id",
+    "arn",
+    "uuid4",
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -138,7 +146,12 @@ impl Variables {
     /// Reads the declarations and every value given.
     ///
     /// A value that an account has of its own declares its variable, too, unless it looks like a mistyped other one.
-    pub fn load(declared: &Table, accounts: &Table, sources: Sources<'_>, problems: &mut Problems) -> Self {
+    pub fn load(
+        declared: &Table,
+        accounts: &Table,
+        sources: Sources<'_>,
+        problems: &mut Problems,
+    ) -> Self {
         let mut variables = Self::default();
         variables.declare(declared, problems);
         variables.declare_from_accounts(accounts, problems);
@@ -165,7 +178,10 @@ impl Variables {
                 problems.push(problem.hint(variables.suggest(&key.text)));
             }
         }
-        Self { module: Some(module), ..variables }
+        Self {
+            module: Some(module),
+            ..variables
+        }
     }
 
     /// Makes one more variable sensitive.
@@ -177,8 +193,15 @@ impl Variables {
     }
 
     fn note_sensitive(&mut self) {
-        let sensitive = self.declarations.values().filter(|declaration| declaration.sensitive);
-        self.sensitive = Arc::new(sensitive.map(|declaration| declaration.name.clone()).collect());
+        let sensitive = self
+            .declarations
+            .values()
+            .filter(|declaration| declaration.sensitive);
+        self.sensitive = Arc::new(
+            sensitive
+                .map(|declaration| declaration.name.clone())
+                .collect(),
+        );
     }
 
     fn declare(&mut self, declared: &Table, problems: &mut Problems) {
@@ -198,14 +221,24 @@ impl Variables {
 
     fn declare_from_accounts(&mut self, accounts: &Table, problems: &mut Problems) {
         let written: Vec<String> = self.declarations.keys().cloned().collect();
-        let values = accounts.entries.iter().filter_map(|(_, node)| node.as_table()?.get("vars")?.as_table());
+        let values = accounts
+            .entries
+            .iter()
+            .filter_map(|(_, node)| node.as_table()?.get("vars")?.as_table());
         for (key, node) in values.flat_map(|table| &table.entries) {
-            let is_known = self.declarations.contains_key(&key.text) || self.faulty.contains(&key.text);
+            let is_known =
+                self.declarations.contains_key(&key.text) || self.faulty.contains(&key.text);
             if is_known || did_you_mean(&key.text, written.iter().map(String::as_str)).is_some() {
                 continue;
             }
             if let Some(declaration) = declaration(&key.text, &key.place, node, problems) {
-                self.declarations.insert(key.text.clone(), Declaration { default: None, ..declaration });
+                self.declarations.insert(
+                    key.text.clone(),
+                    Declaration {
+                        default: None,
+                        ..declaration
+                    },
+                );
             }
         }
     }
@@ -215,30 +248,49 @@ impl Variables {
     /// # Errors
     /// The value is not of the declared type, or some rule refuses it.
     pub fn read_input(&self, name: &str, node: &Node) -> Result<Option<Value>, Box<Problem>> {
-        self.declarations.get(name).map_or(Ok(None), |declaration| declaration.parse(&Given::Node(node)))
+        self.declarations.get(name).map_or(Ok(None), |declaration| {
+            declaration.parse(&Given::Node(node))
+        })
     }
 
     /// How a user gives the variable `name` the value that it lacks.
     pub fn how_to_give(&self, name: &str) -> String {
-        let declared = self.declarations.get(name).map(|declaration| declaration.place.to_string());
-        let default = declared.map(|place| format!(", or a default at {place}")).unwrap_or_default();
+        let declared = self
+            .declarations
+            .get(name)
+            .map(|declaration| declaration.place.to_string());
+        let default = declared
+            .map(|place| format!(", or a default at {place}"))
+            .unwrap_or_default();
         match &self.module {
             None => {
-                format!("give it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}")
+                format!(
+                    "give it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}"
+                )
             }
             Some(ModuleInputs { place, vars }) => match vars.entry(name) {
                 Some((key, node)) => {
-                    format!("it is given at {} as {}, which has no value", key.place, node.to_json())
+                    format!(
+                        "it is given at {} as {}, which has no value",
+                        key.place,
+                        node.to_json()
+                    )
                 }
                 None => format!("give it in the `vars` of the module at {place}{default}"),
             },
         }
     }
 
-    fn read_environment(&mut self, environment: &BTreeMap<String, String>, problems: &mut Problems) {
+    fn read_environment(
+        &mut self,
+        environment: &BTreeMap<String, String>,
+        problems: &mut Problems,
+    ) {
         for (key, text) in environment {
             // Other directories share the environment, so a name unknown here is no error.
-            if let Some(declaration) = key.strip_prefix(ENVIRONMENT_PREFIX).and_then(|name| self.declarations.get(name))
+            if let Some(declaration) = key
+                .strip_prefix(ENVIRONMENT_PREFIX)
+                .and_then(|name| self.declarations.get(name))
             {
                 match declaration.parse(&Given::Text(text, key.clone())) {
                     Ok(value) => give(&mut self.given, &declaration.name, value),
@@ -252,7 +304,9 @@ impl Variables {
     }
 
     fn read_file(&mut self, path: &std::path::Path, problems: &mut Problems) {
-        let Some(file) = source::read_variables(path, problems) else { return };
+        let Some(file) = source::read_variables(path, problems) else {
+            return;
+        };
         let table = tree::parse_toml(&file, problems);
         let given = self.read_table(&table, problems);
         self.given.extend(given);
@@ -264,7 +318,9 @@ impl Variables {
         for (key, node) in &table.entries {
             let Some(declaration) = self.declarations.get(&key.text) else {
                 let message = format!("`{}` is not a variable of this directory", key.text);
-                problems.push(Problem::error("variable", &key.place, message).hint(self.suggest(&key.text)));
+                problems.push(
+                    Problem::error("variable", &key.place, message).hint(self.suggest(&key.text)),
+                );
                 continue;
             };
             match declaration.parse(&Given::Node(node)) {
@@ -280,7 +336,8 @@ impl Variables {
 
     fn read_argument(&mut self, argument: &str, problems: &mut Problems) {
         let Some((name, text)) = argument.split_once('=') else {
-            let problem = Problem::elsewhere("variable", "--var", format!("`{argument}` has no `=`"));
+            let problem =
+                Problem::elsewhere("variable", "--var", format!("`{argument}` has no `=`"));
             return problems.push(problem.hint("write --var name=value"));
         };
         let Some(declaration) = self.declarations.get(name.trim()) else {
@@ -300,7 +357,10 @@ impl Variables {
     fn suggest(&self, name: &str) -> String {
         let names = || self.declarations.keys().map(String::as_str);
         did_you_mean(name, names()).unwrap_or_else(|| match names().next() {
-            Some(_) => format!("declared variables: {}", names().collect::<Vec<_>>().join(", ")),
+            Some(_) => format!(
+                "declared variables: {}",
+                names().collect::<Vec<_>>().join(", ")
+            ),
             None => "no variable is declared: [vars] is empty".to_owned(),
         })
     }
@@ -316,7 +376,11 @@ impl Variables {
     /// Adds the sensitive ones of `values` to `secrets`.
     pub fn collect_secrets(&self, values: &Values, secrets: &mut Secrets) {
         for (name, value) in values {
-            if self.declarations.get(name).is_some_and(|declaration| declaration.sensitive) {
+            if self
+                .declarations
+                .get(name)
+                .is_some_and(|declaration| declaration.sensitive)
+            {
                 collect(value, secrets);
             }
         }
@@ -329,7 +393,11 @@ fn collect(value: &Value, secrets: &mut Secrets) {
         Value::Number(number) => secrets.insert(&number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| collect(&item.value, secrets)),
         // `true` and `false` stand everywhere: to mask them would mask everything.
-        Value::Null | Value::Bool(_) | Value::Datetime(_) | Value::Template(_) | Value::Table(_) => {}
+        Value::Null
+        | Value::Bool(_)
+        | Value::Datetime(_)
+        | Value::Template(_)
+        | Value::Table(_) => {}
     }
 }
 
@@ -340,7 +408,12 @@ fn give(values: &mut Values, name: &str, value: Option<Value>) {
     };
 }
 
-fn declaration(name: &str, place: &Place, node: &Node, problems: &mut Problems) -> Option<Declaration> {
+fn declaration(
+    name: &str,
+    place: &Place,
+    node: &Node,
+    problems: &mut Problems,
+) -> Option<Declaration> {
     if name.is_empty()
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         || name.starts_with(char::is_numeric)
@@ -364,28 +437,62 @@ fn declaration(name: &str, place: &Place, node: &Node, problems: &mut Problems) 
         let Some(kind) = Kind::of(&node.value) else {
             let message = format!("variable `{name}` cannot be {}", node.kind());
             problems.push(
-                Problem::error("variable", &node.place, message).hint("a string, true or false, an integer or a list"),
+                Problem::error("variable", &node.place, message)
+                    .hint("a string, true or false, an integer or a list"),
             );
             return None;
         };
-        return Some(with_default(Declaration { kind, ..plain }, Some(node), problems));
+        return Some(with_default(
+            Declaration { kind, ..plain },
+            Some(node),
+            problems,
+        ));
     };
     Some(typed_declaration(plain, node, table, problems))
 }
 
-fn typed_declaration(plain: Declaration, node: &Node, table: &Table, problems: &mut Problems) -> Declaration {
+fn typed_declaration(
+    plain: Declaration,
+    node: &Node,
+    table: &Table,
+    problems: &mut Problems,
+) -> Declaration {
     let before = problems.errors();
-    shape::check(&mut node.clone(), &schema::Type::Table(&schema::VARIABLE), &plain.name, Stage::Rendered, problems);
+    shape::check(
+        &mut node.clone(),
+        &schema::Type::Table(&schema::VARIABLE),
+        &plain.name,
+        Stage::Rendered,
+        problems,
+    );
     if table.get("type").is_none() {
         let message = format!("variable `{}` has no `type`", plain.name);
-        problems.push(Problem::error("missing-key", &node.place, message).hint(format!("one of {}", TYPES.join(", "))));
+        problems.push(
+            Problem::error("missing-key", &node.place, message)
+                .hint(format!("one of {}", TYPES.join(", "))),
+        );
     }
     let declaration = Declaration {
-        kind: table.get("type").and_then(Node::as_str).and_then(Kind::parse).unwrap_or(Kind::String),
-        description: table.get("description").and_then(Node::as_str).map(str::to_owned),
-        sensitive: table.get("sensitive").and_then(Node::as_bool).unwrap_or_default(),
-        one_of: table.get("one_of").map(|node| node.items().iter().map(Node::to_json).collect()).unwrap_or_default(),
-        pattern: table.get("pattern").and_then(|node| compile_pattern(node, problems)),
+        kind: table
+            .get("type")
+            .and_then(Node::as_str)
+            .and_then(Kind::parse)
+            .unwrap_or(Kind::String),
+        description: table
+            .get("description")
+            .and_then(Node::as_str)
+            .map(str::to_owned),
+        sensitive: table
+            .get("sensitive")
+            .and_then(Node::as_bool)
+            .unwrap_or_default(),
+        one_of: table
+            .get("one_of")
+            .map(|node| node.items().iter().map(Node::to_json).collect())
+            .unwrap_or_default(),
+        pattern: table
+            .get("pattern")
+            .and_then(|node| compile_pattern(node, problems)),
         ..plain
     };
     if problems.errors() > before {
@@ -401,7 +508,12 @@ fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
         Ok(regex) => Some(regex),
         Err(error) => {
             let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let reason = reason
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned();
             problems.push(Problem::error(
                 "variable",
                 &node.place,
@@ -412,7 +524,11 @@ fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
     }
 }
 
-fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut Problems) -> Declaration {
+fn with_default(
+    declaration: Declaration,
+    default: Option<&Node>,
+    problems: &mut Problems,
+) -> Declaration {
     let default = match default.map(|node| declaration.parse(&Given::Node(node))) {
         None => None,
         Some(Ok(value)) => value,
@@ -421,7 +537,10 @@ fn with_default(declaration: Declaration, default: Option<&Node>, problems: &mut
             None
         }
     };
-    Declaration { default, ..declaration }
+    Declaration {
+        default,
+        ..declaration
+    }
 }
 
 impl Declaration {
@@ -444,30 +563,60 @@ impl Declaration {
 
     fn problem(&self, given: &Given<'_>, message: &str) -> Problem {
         let (place, from, shown) = match given {
-            Given::Text(text, from) => (&self.place, format!(" (given by {from})"), (*text).to_owned()),
+            Given::Text(text, from) => (
+                &self.place,
+                format!(" (given by {from})"),
+                (*text).to_owned(),
+            ),
             Given::Node(node) => (&node.place, String::new(), node.to_json().to_string()),
         };
-        let shown = if self.sensitive { String::new() } else { format!(" = `{}`", shown.trim_matches('"')) };
-        let problem = Problem::error("variable", place, format!("variable `{}`{shown} {message}{from}", self.name))
-            .maybe_hint(self.description.as_ref().map(|text| format!("`{}`: {text}", self.name)));
-        if self.sensitive { problem.hide_source() } else { problem }
+        let shown = if self.sensitive {
+            String::new()
+        } else {
+            format!(" = `{}`", shown.trim_matches('"'))
+        };
+        let problem = Problem::error(
+            "variable",
+            place,
+            format!("variable `{}`{shown} {message}{from}", self.name),
+        )
+        .maybe_hint(
+            self.description
+                .as_ref()
+                .map(|text| format!("`{}`: {text}", self.name)),
+        );
+        if self.sensitive {
+            problem.hide_source()
+        } else {
+            problem
+        }
     }
 
     fn parse_text(&self, text: &str) -> Result<Value, String> {
         let wrong = || format!("must be {}", self.kind.describe());
         match self.kind {
-            Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4 => Ok(Value::String(text.to_owned())),
+            Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4 => {
+                Ok(Value::String(text.to_owned()))
+            }
             Kind::Bool => text.trim().parse().map(Value::Bool).map_err(|_| wrong()),
-            Kind::Integer => text.trim().parse::<i64>().map(|number| Value::Number(number.into())).map_err(|_| wrong()),
+            Kind::Integer => text
+                .trim()
+                .parse::<i64>()
+                .map(|number| Value::Number(number.into()))
+                .map_err(|_| wrong()),
             Kind::List => {
                 let items: Vec<String> = if text.trim_start().starts_with('[') {
-                    serde_json::from_str(text).map_err(|error| format!("must be a list of strings as JSON: {error}"))?
+                    serde_json::from_str(text)
+                        .map_err(|error| format!("must be a list of strings as JSON: {error}"))?
                 } else if text.is_empty() {
                     Vec::new()
                 } else {
                     text.split(',').map(|item| item.trim().to_owned()).collect()
                 };
-                let node = |text| Node { value: Value::String(text), place: self.place.clone() };
+                let node = |text| Node {
+                    value: Value::String(text),
+                    place: self.place.clone(),
+                };
                 Ok(Value::Array(items.into_iter().map(node).collect()))
             }
         }
@@ -475,21 +624,36 @@ impl Declaration {
 
     fn parse_node(&self, node: &Node) -> Result<Value, String> {
         match (&node.value, self.kind) {
-            (Value::String(text), _) if text.contains("{{") => Err("cannot hold an expression".to_owned()),
+            (Value::String(text), _) if text.contains("{{") => {
+                Err("cannot hold an expression".to_owned())
+            }
             (Value::String(text), Kind::Bool | Kind::Integer) => self.parse_text(text),
             (Value::String(_), Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4)
             | (Value::Bool(_), Kind::Bool) => Ok(node.value.clone()),
             (Value::Number(number), Kind::Integer) if number.is_i64() => Ok(node.value.clone()),
-            (Value::Array(items), Kind::List) => match items.iter().find(|item| item.as_str().is_none()) {
-                Some(item) => Err(format!("must be a list of strings, and one of them is {}", item.kind())),
-                None => Ok(node.value.clone()),
-            },
-            _ => Err(format!("must be {}, not {}", self.kind.describe(), node.kind())),
+            (Value::Array(items), Kind::List) => {
+                match items.iter().find(|item| item.as_str().is_none()) {
+                    Some(item) => Err(format!(
+                        "must be a list of strings, and one of them is {}",
+                        item.kind()
+                    )),
+                    None => Ok(node.value.clone()),
+                }
+            }
+            _ => Err(format!(
+                "must be {}, not {}",
+                self.kind.describe(),
+                node.kind()
+            )),
         }
     }
 
     fn check(&self, value: &Value) -> Result<(), String> {
-        let text = if let Value::String(text) = value { text.as_str() } else { "" };
+        let text = if let Value::String(text) = value {
+            text.as_str()
+        } else {
+            ""
+        };
         match self.kind {
             Kind::AccountId if AccountId::parse(text).is_err() => {
                 return Err(format!(
@@ -498,20 +662,27 @@ impl Declaration {
                 ));
             }
             Kind::Arn if !is_arn(text) => {
-                return Err("is no ARN: it must look like `arn:aws:service:region:account:resource`".to_owned());
+                return Err(
+                    "is no ARN: it must look like `arn:aws:service:region:account:resource`"
+                        .to_owned(),
+                );
             }
             Kind::Uuid4 => check_uuid4(text)?,
             _ => {}
         }
-        let json = Node { value: value.clone(), place: self.place.clone() }.to_json();
+        let json = Node {
+            value: value.clone(),
+            place: self.place.clone(),
+        }
+        .to_json();
         if !self.one_of.is_empty() && !self.one_of.contains(&json) {
             let words: Vec<String> = self.one_of.iter().map(ToString::to_string).collect();
             return Err(format!("must be one of {}", words.join(", ")));
         }
         match (&self.pattern, &json) {
-            (Some(pattern), serde_json::Value::String(text)) if !pattern.is_match(text) => {
-                Err(format!("does not match the pattern `{}`", inner_pattern(pattern)))
-            }
+            (Some(pattern), serde_json::Value::String(text)) if !pattern.is_match(text) => Err(
+                format!("does not match the pattern `{}`", inner_pattern(pattern)),
+            ),
             _ => Ok(()),
         }
     }
@@ -519,7 +690,9 @@ impl Declaration {
 
 fn inner_pattern(pattern: &Regex) -> &str {
     let text = pattern.as_str();
-    text.strip_prefix("^(?:").and_then(|text| text.strip_suffix(")$")).unwrap_or(text)
+    text.strip_prefix("^(?:")
+        .and_then(|text| text.strip_suffix(")$"))
+        .unwrap_or(text)
 }
 
 /// Whether `text` has the shape of an ARN; wildcards and variables may stand in it.
@@ -529,7 +702,10 @@ pub fn is_arn(text: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     match parts.as_slice() {
         ["arn", partition, service, _, _, resource] => {
-            !partition.is_empty() && !service.is_empty() && !resource.is_empty() && !text.contains(char::is_whitespace)
+            !partition.is_empty()
+                && !service.is_empty()
+                && !resource.is_empty()
+                && !text.contains(char::is_whitespace)
         }
         _ => false,
     }
@@ -541,16 +717,26 @@ pub fn is_arn(text: &str) -> bool {
 fn check_uuid4(text: &str) -> Result<(), String> {
     let length = text.chars().count();
     if length != 36 {
-        return Err(format!("is not a UUIDv4: it has {length} characters, a UUIDv4 has 36"));
+        return Err(format!(
+            "is not a UUIDv4: it has {length} characters, a UUIDv4 has 36"
+        ));
     }
     let Ok(id) = uuid::Uuid::try_parse(text) else {
-        return Err("is not a UUIDv4: it must be hexadecimal digits in groups of 8-4-4-4-12".to_owned());
+        return Err(
+            "is not a UUIDv4: it must be hexadecimal digits in groups of 8-4-4-4-12".to_owned(),
+        );
     };
     if id.get_version_num() != 4 {
-        return Err(format!("is a UUID of version {}, not a UUIDv4", id.get_version_num()));
+        return Err(format!(
+            "is a UUID of version {}, not a UUIDv4",
+            id.get_version_num()
+        ));
     }
     if id.get_variant() != uuid::Variant::RFC4122 {
-        return Err("is not a UUIDv4: its variant is wrong, the fourth group must begin with 8, 9, a or b".to_owned());
+        return Err(
+            "is not a UUIDv4: its variant is wrong, the fourth group must begin with 8, 9, a or b"
+                .to_owned(),
+        );
     }
     Ok(())
 }

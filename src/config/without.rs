@@ -12,8 +12,16 @@ pub fn apply(document: &mut Node, without: &Node, title: &str, problems: &mut Pr
     let patterns = without.strings();
     let mut used = vec![false; patterns.len()];
     let mut kept = Vec::new();
-    let Value::Table(table) = &mut document.value else { return };
-    let Some((_, statements)) = table.entries.iter_mut().find(|(key, _)| key.text == "Statement") else { return };
+    let Value::Table(table) = &mut document.value else {
+        return;
+    };
+    let Some((_, statements)) = table
+        .entries
+        .iter_mut()
+        .find(|(key, _)| key.text == "Statement")
+    else {
+        return;
+    };
     if statements.items().is_empty() {
         return;
     }
@@ -30,8 +38,10 @@ pub fn apply(document: &mut Node, without: &Node, title: &str, problems: &mut Pr
     statements.value = Value::Array(kept);
     for ((text, place), _) in patterns.iter().zip(used).filter(|(_, used)| !used) {
         let message = format!("{title}: `without` names `{text}`, which matches no action");
-        problems
-            .push(Problem::warning("without", place, message).hint("a pattern drops the actions that it covers whole"));
+        problems.push(
+            Problem::warning("without", place, message)
+                .hint("a pattern drops the actions that it covers whole"),
+        );
     }
 }
 
@@ -48,15 +58,22 @@ fn take(
     title: &str,
     problems: &mut Problems,
 ) -> Left {
-    let Value::Table(table) = &mut statement.value else { return Left::Something };
+    let Value::Table(table) = &mut statement.value else {
+        return Left::Something;
+    };
     if table.get("Effect").and_then(Node::as_str) != Some("Allow") {
         return Left::Something;
     }
     if let Some((key, _)) = table.entry("NotAction") {
         let message = format!("{title}: `without` leaves a statement with NotAction as it is");
-        problems.push(Problem::warning("without", &key.place, message).hint("add the actions to its NotAction"));
+        problems.push(
+            Problem::warning("without", &key.place, message)
+                .hint("add the actions to its NotAction"),
+        );
     }
-    let Some(actions) = member(table, "Action") else { return Left::Something };
+    let Some(actions) = member(table, "Action") else {
+        return Left::Something;
+    };
     let mut kept = Vec::new();
     for action in actions.items() {
         match action.as_str().map(|text| covered(text, patterns, used)) {
@@ -74,7 +91,11 @@ fn take(
 }
 
 fn member<'a>(table: &'a mut Table, name: &str) -> Option<&'a mut Node> {
-    table.entries.iter_mut().find(|(key, _)| key.text == name).map(|(_, node)| node)
+    table
+        .entries
+        .iter_mut()
+        .find(|(key, _)| key.text == name)
+        .map(|(_, node)| node)
 }
 
 /// Whether any pattern covers the action; notes every one that does.

@@ -24,7 +24,10 @@ pub enum Owner {
 ///
 /// The mark's key is matched without regard to case, because IAM keeps the case a role's tag was first written in.
 pub fn owner(tags: &Tags, name: &str) -> Owner {
-    match tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(OWNER_TAG)) {
+    match tags
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(OWNER_TAG))
+    {
         None => Owner::Nobody,
         Some((_, value)) if value == name => Owner::Us,
         Some((_, value)) => Owner::Other(value.clone()),
@@ -35,7 +38,8 @@ pub fn owner(tags: &Tags, name: &str) -> Owner {
 ///
 /// Source: IAM User Guide, "Tags for IAM resources": keys cannot begin with `aws:`, in any case.
 pub fn is_system_tag(key: &str) -> bool {
-    key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
+    key.get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
 }
 
 #[cfg(test)]

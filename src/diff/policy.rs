@@ -25,8 +25,20 @@ pub fn target(
     mark: &str,
     arn: &dyn Fn(&ManagedPolicy) -> PolicyArn,
 ) -> Target {
-    let ManagedPolicy { name, path, description, document, tags, adopt: _, prevent_destroy: _, origin: _ } = desired;
-    let wanted = tags.iter().flatten().map(|(key, value)| (key.clone(), value.clone()));
+    let ManagedPolicy {
+        name,
+        path,
+        description,
+        document,
+        tags,
+        adopt: _,
+        prevent_destroy: _,
+        origin: _,
+    } = desired;
+    let wanted = tags
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()));
     let wanted = wanted.chain([(OWNER_TAG.to_owned(), mark.to_owned())]);
     let Some(live) = live else {
         let policy = LivePolicy {
@@ -40,11 +52,18 @@ pub fn target(
             boundaries: 0,
             tags: Some(wanted.collect()),
         };
-        return Target { policy, spelling: None, description: None };
+        return Target {
+            policy,
+            spelling: None,
+            description: None,
+        };
     };
     let difference = live.document.difference(document);
     let mut policy = live.clone();
-    policy.tags = live.tags.clone().map(|there| there.into_iter().chain(wanted).collect());
+    policy.tags = live
+        .tags
+        .clone()
+        .map(|there| there.into_iter().chain(wanted).collect());
     if difference == Difference::Semantic {
         policy.document = document.clone();
     }
@@ -55,6 +74,8 @@ pub fn target(
     Target {
         policy,
         spelling: (difference == Difference::Cosmetic).then(|| document.clone()),
-        description: description.clone().filter(|wanted| live.description.as_ref().is_some_and(|is| is != wanted)),
+        description: description
+            .clone()
+            .filter(|wanted| live.description.as_ref().is_some_and(|is| is != wanted)),
     }
 }

@@ -70,7 +70,10 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
     } = desired;
     let (trust, trust_spelling) = trust(desired, live, names);
     let (inline_policies, inline_spelling) = inline_policies(desired, live);
-    let path = path.clone().or_else(|| live.map(|live| live.path.clone())).unwrap_or_default();
+    let path = path
+        .clone()
+        .or_else(|| live.map(|live| live.path.clone()))
+        .unwrap_or_default();
     let stays = live.filter(|live| live.path == path);
     let role = LiveRole {
         name: live.map_or(name, |live| &live.name).clone(),
@@ -86,22 +89,42 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
             Some(boundary) => boundary.as_ref().map(names.policy),
         },
         tags: tags(desired, live, names.mark),
-        instance_profiles: stays.map(|live| live.instance_profiles.clone()).unwrap_or_default(),
+        instance_profiles: stays
+            .map(|live| live.instance_profiles.clone())
+            .unwrap_or_default(),
     };
-    Target { role, spelling: Spelling { trust: trust_spelling, inline_policies: inline_spelling } }
+    Target {
+        role,
+        spelling: Spelling {
+            trust: trust_spelling,
+            inline_policies: inline_spelling,
+        },
+    }
 }
 
-fn trust(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> (PolicyDocument, Option<PolicyDocument>) {
-    let Some(live) = live else { return (desired.trust.clone(), None) };
+fn trust(
+    desired: &Role,
+    live: Option<&LiveRole>,
+    names: Names<'_>,
+) -> (PolicyDocument, Option<PolicyDocument>) {
+    let Some(live) = live else {
+        return (desired.trust.clone(), None);
+    };
     let additive = desired.manage.trust == Mode::Additive;
     let resolved = |document: &PolicyDocument| document.resolve_principals(names.principal);
-    let wanted = if additive { live.trust.with_statements_of(&desired.trust) } else { desired.trust.clone() };
+    let wanted = if additive {
+        live.trust.with_statements_of(&desired.trust)
+    } else {
+        desired.trust.clone()
+    };
     match resolved(&live.trust).difference(&resolved(&wanted)) {
         // In additive management every spelling that is there stays.
         Difference::Cosmetic if additive => (live.trust.clone(), None),
         Difference::None => (live.trust.clone(), None),
         Difference::Cosmetic => (live.trust.clone(), Some(wanted)),
-        Difference::Semantic if additive => (beside_the_living(&live.trust, &desired.trust, names), None),
+        Difference::Semantic if additive => {
+            (beside_the_living(&live.trust, &desired.trust, names), None)
+        }
         Difference::Semantic => (wanted, None),
     }
 }
@@ -110,7 +133,11 @@ fn trust(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> (PolicyDo
 /// that names one.
 ///
 /// Source: IAM User Guide, "AWS JSON policy elements: Principal".
-fn beside_the_living(live: &PolicyDocument, ours: &PolicyDocument, names: Names<'_>) -> PolicyDocument {
+fn beside_the_living(
+    live: &PolicyDocument,
+    ours: &PolicyDocument,
+    names: Names<'_>,
+) -> PolicyDocument {
     let live = live.resolve_principals(names.principal);
     let dead = live.dead_principals();
     if dead.is_empty() {
@@ -129,12 +156,18 @@ fn beside_the_living(live: &PolicyDocument, ours: &PolicyDocument, names: Names<
     if let Some(slot) = value.get_mut("Statement") {
         *slot = Value::Array(statements);
     }
-    PolicyDocument::live(&value.to_string(), PolicyKind::Trust, names.partition).with_statements_of(ours)
+    PolicyDocument::live(&value.to_string(), PolicyKind::Trust, names.partition)
+        .with_statements_of(ours)
 }
 
 /// Takes dead principals out of a statement; says whether any principal is left.
 fn keep_living(statement: &mut Value, dead: &BTreeSet<String>) -> bool {
-    let Some(kinds) = statement.get_mut("Principal").and_then(Value::as_object_mut) else { return true };
+    let Some(kinds) = statement
+        .get_mut("Principal")
+        .and_then(Value::as_object_mut)
+    else {
+        return true;
+    };
     let is_dead = |name: &Value| name.as_str().is_some_and(|name| dead.contains(name));
     let gone = match kinds.get_mut("AWS") {
         Some(Value::Array(names)) => {
@@ -150,9 +183,18 @@ fn keep_living(statement: &mut Value, dead: &BTreeSet<String>) -> bool {
     !kinds.is_empty()
 }
 
-fn managed_policies(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> BTreeSet<PolicyArn> {
-    let there = || live.map(|live| live.managed_policies.clone()).unwrap_or_default();
-    let Some(wanted) = &desired.managed_policies else { return there() };
+fn managed_policies(
+    desired: &Role,
+    live: Option<&LiveRole>,
+    names: Names<'_>,
+) -> BTreeSet<PolicyArn> {
+    let there = || {
+        live.map(|live| live.managed_policies.clone())
+            .unwrap_or_default()
+    };
+    let Some(wanted) = &desired.managed_policies else {
+        return there();
+    };
     let wanted = wanted.iter().map(names.policy).collect();
     match desired.manage.managed_policies {
         Mode::Exclusive => wanted,
@@ -163,22 +205,32 @@ fn managed_policies(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -
 type Documents = BTreeMap<PolicyName, PolicyDocument>;
 
 fn inline_policies(desired: &Role, live: Option<&LiveRole>) -> (Documents, Documents) {
-    let there = live.map(|live| live.inline_policies.clone()).unwrap_or_default();
-    let Some(wanted) = &desired.inline_policies else { return (there, Documents::new()) };
+    let there = live
+        .map(|live| live.inline_policies.clone())
+        .unwrap_or_default();
+    let Some(wanted) = &desired.inline_policies else {
+        return (there, Documents::new());
+    };
     let mut after = match desired.manage.inline_policies {
-        Mode::Exclusive => there.iter().filter(|(name, _)| name.is_of_grants()).map(owned).collect(),
+        Mode::Exclusive => there
+            .iter()
+            .filter(|(name, _)| name.is_of_grants())
+            .map(owned)
+            .collect(),
         Mode::Additive => there.clone(),
     };
     let mut spelling = Documents::new();
     for (name, document) in wanted {
-        let stays = there.get(name).filter(|there| match there.difference(document) {
-            Difference::None => true,
-            Difference::Cosmetic => {
-                spelling.insert(name.clone(), document.clone());
-                true
-            }
-            Difference::Semantic => false,
-        });
+        let stays = there
+            .get(name)
+            .filter(|there| match there.difference(document) {
+                Difference::None => true,
+                Difference::Cosmetic => {
+                    spelling.insert(name.clone(), document.clone());
+                    true
+                }
+                Difference::Semantic => false,
+            });
         after.insert(name.clone(), stays.unwrap_or(document).clone());
     }
     (after, spelling)
@@ -200,7 +252,11 @@ fn tags(desired: &Role, live: Option<&LiveRole>, mark: Option<&str>) -> Tags {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     for (key, value) in wanted {
-        let key = there.keys().find(|there| there.eq_ignore_ascii_case(&key)).cloned().unwrap_or(key);
+        let key = there
+            .keys()
+            .find(|there| there.eq_ignore_ascii_case(&key))
+            .cloned()
+            .unwrap_or(key);
         after.insert(key, value);
     }
     after
@@ -209,10 +265,15 @@ fn tags(desired: &Role, live: Option<&LiveRole>, mark: Option<&str>) -> Tags {
 fn details(desired: &Role, live: Option<&LiveRole>) -> Option<RoleDetails> {
     let there = match live {
         Some(live) => live.details.clone()?,
-        None => RoleDetails { description: String::new(), max_session_duration: DEFAULT_MAX_SESSION },
+        None => RoleDetails {
+            description: String::new(),
+            max_session_duration: DEFAULT_MAX_SESSION,
+        },
     };
     Some(RoleDetails {
         description: desired.description.clone().unwrap_or(there.description),
-        max_session_duration: desired.max_session_duration.unwrap_or(there.max_session_duration),
+        max_session_duration: desired
+            .max_session_duration
+            .unwrap_or(there.max_session_duration),
     })
 }

@@ -47,10 +47,20 @@ impl Who {
             Err(error) => (History::default(), Some(secrets.mask(&error))),
         };
         let more = changes.len().saturating_sub(KEPT);
-        let masked =
-            |event: Event| Event { user: secrets.mask(&event.user), source: secrets.mask(&event.source), ..event };
+        let masked = |event: Event| Event {
+            user: secrets.mask(&event.user),
+            source: secrets.mask(&event.source),
+            ..event
+        };
         let events = changes.into_iter().take(KEPT).map(masked).collect();
-        Self { events, more, is_cut, since, error, asked_at }
+        Self {
+            events,
+            more,
+            is_cut,
+            since,
+            error,
+            asked_at,
+        }
     }
 
     /// Whether asking again may tell more: events come late.
@@ -68,11 +78,23 @@ impl Who {
             None => "in the last 90 days".to_owned(),
         };
         if self.events.is_empty() {
-            let but = if self.is_cut { "older events were not read" } else { "events come up to 15 minutes late" };
-            return vec![format!("unknown: CloudTrail knows of no change {since}; {but}")];
+            let but = if self.is_cut {
+                "older events were not read"
+            } else {
+                "events come up to 15 minutes late"
+            };
+            return vec![format!(
+                "unknown: CloudTrail knows of no change {since}; {but}"
+            )];
         }
         let line = |event: &Event| {
-            let Event { user, time, source, operation, event_id } = event;
+            let Event {
+                user,
+                time,
+                source,
+                operation,
+                event_id,
+            } = event;
             format!("{user} from {source} at {time} ({operation}, event id {event_id})")
         };
         let mut lines: Vec<String> = self.events.iter().map(line).collect();
@@ -87,7 +109,14 @@ impl Who {
 
     /// The answer as drift's JSON has it.
     pub fn shown(&self) -> Value {
-        let Self { events, more, is_cut, since, error, asked_at: _ } = self;
+        let Self {
+            events,
+            more,
+            is_cut,
+            since,
+            error,
+            asked_at: _,
+        } = self;
         let since = since.map(|since| since.to_string());
         json!({ "events": events, "more": more, "complete": !is_cut, "since": since, "error": error })
     }
@@ -96,18 +125,29 @@ impl Who {
 impl Drift {
     /// Whether somebody must look at a change, so that it is asked who did it.
     pub fn is_culpable(&self, change: &Change) -> bool {
-        self.judgement(change).is_some_and(|judgement| judgement.standing.is_drift())
+        self.judgement(change)
+            .is_some_and(|judgement| judgement.standing.is_drift())
     }
 
     fn culpable(&self) -> impl Iterator<Item = &Change> {
-        self.plan.accounts.iter().flat_map(|part| &part.changes).filter(|change| self.is_culpable(change))
+        self.plan
+            .accounts
+            .iter()
+            .flat_map(|part| &part.changes)
+            .filter(|change| self.is_culpable(change))
     }
 
     /// What an earlier look was told about the very same differences.
     pub fn known_from<'a>(&self, before: &'a Self) -> BTreeMap<&'a str, &'a Who> {
-        let now: BTreeMap<&str, &Change> = self.culpable().map(|change| (change.address.as_str(), change)).collect();
-        let same = before.culpable().filter(|change| now.get(change.address.as_str()) == Some(change));
-        same.filter_map(|change| Some((change.address.as_str(), before.who.get(&change.address)?))).collect()
+        let now: BTreeMap<&str, &Change> = self
+            .culpable()
+            .map(|change| (change.address.as_str(), change))
+            .collect();
+        let same = before
+            .culpable()
+            .filter(|change| now.get(change.address.as_str()) == Some(change));
+        same.filter_map(|change| Some((change.address.as_str(), before.who.get(&change.address)?)))
+            .collect()
     }
 }
 
@@ -129,13 +169,23 @@ mod tests {
     fn who(changes: &[&str], is_cut: bool) -> Who {
         let mut secrets = Secrets::default();
         secrets.insert("s3cret");
-        let history = History { changes: changes.iter().map(|user| event(user)).collect(), is_cut };
-        Who::new(Ok(history), "2026-05-04T02:00:00Z".parse().ok(), Timestamp::UNIX_EPOCH, &secrets)
+        let history = History {
+            changes: changes.iter().map(|user| event(user)).collect(),
+            is_cut,
+        };
+        Who::new(
+            Ok(history),
+            "2026-05-04T02:00:00Z".parse().ok(),
+            Timestamp::UNIX_EPOCH,
+            &secrets,
+        )
     }
 
     #[test]
     fn the_newest_are_told_the_others_are_counted_and_what_was_not_read_is_said() {
-        let line = |user: &str| format!("{user} from 203.0.113.7 at 2026-05-04T02:10:00Z (TagRole, event id e-1)");
+        let line = |user: &str| {
+            format!("{user} from 203.0.113.7 at 2026-05-04T02:10:00Z (TagRole, event id e-1)")
+        };
         assert_eq!(who(&["ann"], false).lines(), [line("ann")]);
         assert_eq!(
             who(&["a", "b", "c", "d", "e"], true).lines(),
@@ -147,8 +197,12 @@ mod tests {
                 "older events were not read".to_owned()
             ]
         );
-        for (is_cut, but) in [(false, "events come up to 15 minutes late"), (true, "older events were not read")] {
-            let said = format!("unknown: CloudTrail knows of no change since 2026-05-04T02:00:00Z; {but}");
+        for (is_cut, but) in [
+            (false, "events come up to 15 minutes late"),
+            (true, "older events were not read"),
+        ] {
+            let said =
+                format!("unknown: CloudTrail knows of no change since 2026-05-04T02:00:00Z; {but}");
             assert_eq!(who(&[], is_cut).lines(), [said]);
         }
     }

@@ -16,17 +16,31 @@ impl Scene<'_> {
     /// Whether the request meets `operator` on `key` with any of `wanted`.
     pub(super) fn condition(self, operator: &str, key: &str, wanted: &BTreeSet<String>) -> Truth {
         // IAM takes no other operators, so nobody can say what this one would do.
-        let Some(operator) = Operator::parse(operator) else { return Truth::Maybe };
+        let Some(operator) = Operator::parse(operator) else {
+            return Truth::Maybe;
+        };
         match self.values(key) {
             Values::Unknown => Truth::Maybe,
             values if operator.test == Test::Null => {
-                let absent = if matches!(values, Values::Absent) { "true" } else { "false" };
-                Truth::from(wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(absent)))
+                let absent = if matches!(values, Values::Absent) {
+                    "true"
+                } else {
+                    "false"
+                };
+                Truth::from(
+                    wanted
+                        .iter()
+                        .any(|wanted| wanted.eq_ignore_ascii_case(absent)),
+                )
             }
             Values::Absent => Truth::from(holds_without_key(operator)),
             Values::Present(values) => {
                 let mut each = values.iter().map(|value| {
-                    let any = Truth::any(wanted.iter().map(|wanted| self.test(operator.test, value, wanted)));
+                    let any = Truth::any(
+                        wanted
+                            .iter()
+                            .map(|wanted| self.test(operator.test, value, wanted)),
+                    );
                     if operator.negated { any.not() } else { any }
                 });
                 match (operator.quantifier, operator.negated) {
@@ -41,9 +55,9 @@ impl Scene<'_> {
     fn test(self, test: Test, value: &str, wanted: &str) -> Truth {
         match test {
             Test::StringEquals => self.pattern(wanted, |wanted| text(wanted) == value),
-            Test::StringEqualsIgnoreCase => {
-                self.pattern(wanted, |wanted| text(wanted).to_lowercase() == value.to_lowercase())
-            }
+            Test::StringEqualsIgnoreCase => self.pattern(wanted, |wanted| {
+                text(wanted).to_lowercase() == value.to_lowercase()
+            }),
             Test::StringLike => self.pattern(wanted, |wanted| matches(wanted, value)),
             Test::Arn => self.pattern(wanted, |wanted| arn_matches(wanted, value)),
             Test::Numeric(comparison) => compares(comparison, compare_numbers(value, wanted)),
@@ -92,13 +106,18 @@ fn text(tokens: &[Token]) -> String {
 /// Each of the six parts of an ARN is matched by itself; `*` alone matches every ARN.
 fn arn_matches(wanted: &[Token], value: &str) -> bool {
     let parts: Vec<&str> = value.splitn(6, ':').collect();
-    let wanted: Vec<&[Token]> = wanted.splitn(6, |token| *token == Token::Char(':')).collect();
+    let wanted: Vec<&[Token]> = wanted
+        .splitn(6, |token| *token == Token::Char(':'))
+        .collect();
     match wanted.as_slice() {
         [[Token::Any]] => parts.len() == 6,
         wanted => {
             wanted.len() == 6
                 && parts.len() == 6
-                && wanted.iter().zip(parts).all(|(wanted, part)| matches(wanted, part))
+                && wanted
+                    .iter()
+                    .zip(parts)
+                    .all(|(wanted, part)| matches(wanted, part))
         }
     }
 }

@@ -45,7 +45,8 @@ pub enum Reach {
 impl Identity {
     /// What its policies and its boundary say together, and which of them said it.
     pub fn decide(&self, request: &Request) -> (Decision, Voice) {
-        let policies: Vec<&PolicyDocument> = self.policies.iter().map(|(_, policy)| policy).collect();
+        let policies: Vec<&PolicyDocument> =
+            self.policies.iter().map(|(_, policy)| policy).collect();
         let (own, why) = explain(&policies, request);
         let voice = why.map_or(Voice::Nobody, Voice::Policy);
         match (own, self.bounded(request)) {
@@ -58,7 +59,9 @@ impl Identity {
 
     /// What the boundary alone says; one that is not there allows everything.
     fn bounded(&self, request: &Request) -> Decision {
-        self.boundary.as_ref().map_or(Decision::Allow, |boundary| evaluate(&[boundary], request))
+        self.boundary
+            .as_ref()
+            .map_or(Decision::Allow, |boundary| evaluate(&[boundary], request))
     }
 
     /// Whether it may assume a role whose trust policy says `trust` to it.
@@ -66,8 +69,16 @@ impl Identity {
         let (own, _) = self.decide(request);
         let named = match reach {
             Reach::SameAccount(named) if own != Decision::ExplicitDeny => {
-                let is_role = request.principal.names.iter().any(|(_, name)| name.contains(":role/"));
-                if is_role { both(named, self.bounded(request)) } else { named }
+                let is_role = request
+                    .principal
+                    .names
+                    .iter()
+                    .any(|(_, name)| name.contains(":role/"));
+                if is_role {
+                    both(named, self.bounded(request))
+                } else {
+                    named
+                }
             }
             Reach::SameAccount(_) | Reach::CrossAccount => Decision::ImplicitDeny,
         };
@@ -119,15 +130,23 @@ mod tests {
         match word {
             "allow" => Some(document("Allow", "")),
             "deny" => Some(document("Deny", "")),
-            "maybe" => Some(document("Allow", r#""StringEquals":{"aws:SourceVpc":"vpc-1"}"#)),
-            "nothing" => Some(document("Allow", r#""Bool":{"aws:SecureTransport":"false"}"#)),
+            "maybe" => Some(document(
+                "Allow",
+                r#""StringEquals":{"aws:SourceVpc":"vpc-1"}"#,
+            )),
+            "nothing" => Some(document(
+                "Allow",
+                r#""Bool":{"aws:SecureTransport":"false"}"#,
+            )),
             _ => None,
         }
     }
 
     fn request(caller: &str) -> Request {
         Request {
-            principal: Principal { names: vec![("AWS".to_owned(), caller.to_owned())] },
+            principal: Principal {
+                names: vec![("AWS".to_owned(), caller.to_owned())],
+            },
             action: "sts:AssumeRole".to_owned(),
             resource: ROLE.to_owned(),
             context: [("aws:SecureTransport".to_owned(), vec!["true".to_owned()])].into(),
@@ -137,7 +156,10 @@ mod tests {
 
     fn identity(own: &str, boundary: &str) -> Identity {
         Identity {
-            policies: says(own).map(|policy| ("P".to_owned(), policy)).into_iter().collect(),
+            policies: says(own)
+                .map(|policy| ("P".to_owned(), policy))
+                .into_iter()
+                .collect(),
             boundary: says(boundary),
         }
     }
@@ -156,23 +178,45 @@ mod tests {
             ("", "deny", ExplicitDeny, true),
             ("deny", "allow", ExplicitDeny, false),
         ] {
-            let (decision, voice) = identity(own, boundary).decide(&request("arn:aws:iam::111111111111:user/u"));
-            assert_eq!((decision, voice == Voice::Boundary), (expect, by_boundary), "{own} {boundary}");
+            let (decision, voice) =
+                identity(own, boundary).decide(&request("arn:aws:iam::111111111111:user/u"));
+            assert_eq!(
+                (decision, voice == Voice::Boundary),
+                (expect, by_boundary),
+                "{own} {boundary}"
+            );
         }
     }
 
     #[test]
     fn who_must_allow_it_depends_on_where_the_caller_is() {
-        let (user, role) = ("arn:aws:iam::111111111111:user/u", "arn:aws:iam::111111111111:role/r");
+        let (user, role) = (
+            "arn:aws:iam::111111111111:user/u",
+            "arn:aws:iam::111111111111:role/r",
+        );
         let same = Reach::SameAccount;
         for (caller, own, boundary, trust, reach, expect) in [
             (user, "allow", "", Allow, Reach::CrossAccount, Allow),
             (user, "", "", Allow, Reach::CrossAccount, ImplicitDeny),
             (user, "maybe", "", Allow, Reach::CrossAccount, Undecided),
-            (user, "allow", "", ImplicitDeny, Reach::CrossAccount, ImplicitDeny),
+            (
+                user,
+                "allow",
+                "",
+                ImplicitDeny,
+                Reach::CrossAccount,
+                ImplicitDeny,
+            ),
             (user, "allow", "", Undecided, Reach::CrossAccount, Undecided),
             (user, "deny", "", Allow, Reach::CrossAccount, ExplicitDeny),
-            (user, "allow", "nothing", Allow, Reach::CrossAccount, ImplicitDeny),
+            (
+                user,
+                "allow",
+                "nothing",
+                Allow,
+                Reach::CrossAccount,
+                ImplicitDeny,
+            ),
             (user, "", "", Allow, same(Allow), Allow),
             (user, "", "", Allow, same(Undecided), Undecided),
             (user, "", "", Allow, same(ImplicitDeny), ImplicitDeny),
@@ -184,7 +228,10 @@ mod tests {
             (role, "", "deny", Allow, same(Allow), ExplicitDeny),
         ] {
             let found = identity(own, boundary).may_assume(trust, reach, &request(caller));
-            assert_eq!(found, expect, "{caller} {own} {boundary} {trust:?} {reach:?}");
+            assert_eq!(
+                found, expect,
+                "{caller} {own} {boundary} {trust:?} {reach:?}"
+            );
         }
     }
 }

@@ -82,7 +82,11 @@ pub fn explain(policies: &[&PolicyDocument], request: &Request) -> (Decision, Op
     for (index, policy) in policies.iter().enumerate() {
         if !policy.is_understood() {
             for verdict in [&mut allow, &mut deny] {
-                verdict.raise(Truth::Maybe, || Why { policy: index, statement: None, sid: None });
+                verdict.raise(Truth::Maybe, || Why {
+                    policy: index,
+                    statement: None,
+                    sid: None,
+                });
             }
         }
         for (place, statement) in policy.statements().iter().enumerate() {
@@ -90,8 +94,16 @@ pub fn explain(policies: &[&PolicyDocument], request: &Request) -> (Decision, Op
                 Effect::Allow => &mut allow,
                 Effect::Deny => &mut deny,
             };
-            let truth = Scene { request, version: policy.version() }.applies(statement);
-            verdict.raise(truth, || Why { policy: index, statement: Some(place), sid: statement.sid.clone() });
+            let truth = Scene {
+                request,
+                version: policy.version(),
+            }
+            .applies(statement);
+            verdict.raise(truth, || Why {
+                policy: index,
+                statement: Some(place),
+                sid: statement.sid.clone(),
+            });
         }
     }
     match (allow.truth, deny.truth) {
@@ -135,7 +147,14 @@ enum Values<'a> {
 
 impl<'a> Scene<'a> {
     fn applies(self, statement: &Statement) -> Truth {
-        let Statement { sid: _, effect: _, principals, actions, resources, conditions } = statement;
+        let Statement {
+            sid: _,
+            effect: _,
+            principals,
+            actions,
+            resources,
+            conditions,
+        } = statement;
         // A statement that names neither principals nor resources belongs to no kind of policy and speaks of nothing.
         let whom = match (principals, resources) {
             (Some(principals), _) => Truth::from(self.principal(principals)),
@@ -143,14 +162,25 @@ impl<'a> Scene<'a> {
         };
         let parts: [&dyn Fn() -> Truth; 3] = [
             &|| Truth::from(self.action(actions)),
-            &|| resources.as_ref().map_or(Truth::Yes, |resources| self.resource(resources)),
+            &|| {
+                resources
+                    .as_ref()
+                    .map_or(Truth::Yes, |resources| self.resource(resources))
+            },
             &|| {
                 Truth::all(conditions.iter().flat_map(|(operator, keys)| {
-                    keys.iter().map(move |(key, values)| self.condition(operator, key, values))
+                    keys.iter()
+                        .map(move |(key, values)| self.condition(operator, key, values))
                 }))
             },
         ];
-        parts.iter().fold(whom, |truth, part| if truth == Truth::No { truth } else { truth.and(part()) })
+        parts.iter().fold(whom, |truth, part| {
+            if truth == Truth::No {
+                truth
+            } else {
+                truth.and(part())
+            }
+        })
     }
 
     fn principal(self, principals: &Principals) -> bool {
@@ -158,7 +188,9 @@ impl<'a> Scene<'a> {
             // Everybody, callers without credentials included.
             (kind == "AWS" && patterns.contains("*"))
                 || self.request.principal.names.iter().any(|(own, name)| {
-                    own == kind && (patterns.contains(name) || (kind == "AWS" && patterns.contains(&root_of(name))))
+                    own == kind
+                        && (patterns.contains(name)
+                            || (kind == "AWS" && patterns.contains(&root_of(name))))
                 })
         });
         named != principals.negated
@@ -167,23 +199,37 @@ impl<'a> Scene<'a> {
     /// Actions match in any case and know no variables.
     fn action(self, actions: &Patterns) -> bool {
         let action = self.request.action.to_ascii_lowercase();
-        let mut patterns = actions.patterns.iter().map(|text| pattern::tokens(text, Variables::Literal));
+        let mut patterns = actions
+            .patterns
+            .iter()
+            .map(|text| pattern::tokens(text, Variables::Literal));
         patterns.any(|pattern| pattern::matches(&pattern, &action)) != actions.negated
     }
 
     /// A `*` of a resource goes beyond colons, as the last one of a part of an ARN does in IAM.
     fn resource(self, resources: &Patterns) -> Truth {
-        let matches = |text: &String| self.pattern(text, |pattern| pattern::matches(pattern, &self.request.resource));
+        let matches = |text: &String| {
+            self.pattern(text, |pattern| {
+                pattern::matches(pattern, &self.request.resource)
+            })
+        };
         let named = Truth::any(resources.patterns.iter().map(matches));
-        if resources.negated { named.not() } else { named }
+        if resources.negated {
+            named.not()
+        } else {
+            named
+        }
     }
 
     /// The values of a condition key, which is the same in any case.
     fn values(self, key: &str) -> Values<'a> {
         let context = &self.request.context;
         let same = |other: &str| other.eq_ignore_ascii_case(key);
-        let found =
-            context.get(key).or_else(|| context.iter().find_map(|(other, values)| same(other).then_some(values)));
+        let found = context.get(key).or_else(|| {
+            context
+                .iter()
+                .find_map(|(other, values)| same(other).then_some(values))
+        });
         match found {
             Some(values) if !values.is_empty() => Values::Present(values),
             None if self.request.unknown.iter().any(|other| same(other)) => Values::Unknown,
@@ -195,7 +241,9 @@ impl<'a> Scene<'a> {
 /// The root ARN of the account that `name` belongs to; empty where it is no ARN of IAM or STS.
 fn root_of(name: &str) -> String {
     match segments(name).as_slice() {
-        ["arn", partition, "iam" | "sts", _, account, _] => format!("arn:{partition}:iam::{account}:root"),
+        ["arn", partition, "iam" | "sts", _, account, _] => {
+            format!("arn:{partition}:iam::{account}:root")
+        }
         _ => String::new(),
     }
 }

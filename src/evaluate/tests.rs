@@ -23,13 +23,16 @@ fn kind_of(name: &str) -> &'static str {
 
 #[test]
 fn the_collected_cases_are_decided_as_iam_does() {
-    let cases: Value = serde_json::from_str(include_str!("../../tests/data/iam_cases.json")).unwrap();
+    let cases: Value =
+        serde_json::from_str(include_str!("../../tests/data/iam_cases.json")).unwrap();
     let cases = cases.as_array().unwrap();
     assert_eq!(cases.len(), 39);
     for case in cases {
         let name = case["principal"].as_str().unwrap();
         let request = Request {
-            principal: Principal { names: vec![(kind_of(name).to_owned(), name.to_owned())] },
+            principal: Principal {
+                names: vec![(kind_of(name).to_owned(), name.to_owned())],
+            },
             action: case["action"].as_str().unwrap().to_owned(),
             resource: case["resource"].as_str().unwrap().to_owned(),
             context: serde_json::from_value(case["context"].clone()).unwrap(),
@@ -40,7 +43,12 @@ fn the_collected_cases_are_decided_as_iam_does() {
             "Deny" => Decision::ExplicitDeny,
             _ => Decision::ImplicitDeny,
         };
-        assert_eq!(evaluate(&[&document(&case["policy"].to_string())], &request), expect, "{}", case["name"]);
+        assert_eq!(
+            evaluate(&[&document(&case["policy"].to_string())], &request),
+            expect,
+            "{}",
+            case["name"]
+        );
     }
 }
 
@@ -50,15 +58,26 @@ fn condition(block: &str, context: &[&str], expect: Decision) {
     let policy = document(&format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{block}}}}}"#
     ));
-    let mut request =
-        Request { action: "s3:GetObject".into(), resource: "arn:aws:s3:::b".into(), ..Request::default() };
+    let mut request = Request {
+        action: "s3:GetObject".into(),
+        resource: "arn:aws:s3:::b".into(),
+        ..Request::default()
+    };
     for entry in context {
         match entry.split_once('=') {
-            Some((key, value)) => request.context.entry(key.to_owned()).or_default().push(value.to_owned()),
+            Some((key, value)) => request
+                .context
+                .entry(key.to_owned())
+                .or_default()
+                .push(value.to_owned()),
             None => request.unknown.push(entry.trim_end_matches('?').to_owned()),
         }
     }
-    assert_eq!(evaluate(&[&policy], &request), expect, "{block} {context:?}");
+    assert_eq!(
+        evaluate(&[&policy], &request),
+        expect,
+        "{block} {context:?}"
+    );
 }
 
 #[test]
@@ -77,29 +96,99 @@ fn operators_hold_as_documented() {
         ("NumericLessThanEquals", "10", &["10"], &["10.1"]),
         ("NumericGreaterThan", "10", &["11"], &["10", "9", "x"]),
         ("NumericGreaterThanEquals", "10", &["10"], &["9"]),
-        ("DateEquals", "2026-01-01T00:00:00Z", &["1767225600", "2026-01-01"], &["2026-01-02"]),
-        ("DateNotEquals", "2026-01-01", &["2026-01-02"], &["2026-01-01T00:00:00Z"]),
-        ("DateLessThan", "2026-01-01", &["2025-12-31T23:59:59Z"], &["2026-01-01", "soon"]),
-        ("DateLessThanEquals", "2026-01-01", &["2026-01-01"], &["2026-01-01T00:00:01Z"]),
-        ("DateGreaterThan", "2026-01-01", &["2026-01-01T00:00:01Z"], &["2026-01-01"]),
-        ("DateGreaterThanEquals", "2026-01-01", &["2026-01-01"], &["2025-12-31"]),
+        (
+            "DateEquals",
+            "2026-01-01T00:00:00Z",
+            &["1767225600", "2026-01-01"],
+            &["2026-01-02"],
+        ),
+        (
+            "DateNotEquals",
+            "2026-01-01",
+            &["2026-01-02"],
+            &["2026-01-01T00:00:00Z"],
+        ),
+        (
+            "DateLessThan",
+            "2026-01-01",
+            &["2025-12-31T23:59:59Z"],
+            &["2026-01-01", "soon"],
+        ),
+        (
+            "DateLessThanEquals",
+            "2026-01-01",
+            &["2026-01-01"],
+            &["2026-01-01T00:00:01Z"],
+        ),
+        (
+            "DateGreaterThan",
+            "2026-01-01",
+            &["2026-01-01T00:00:01Z"],
+            &["2026-01-01"],
+        ),
+        (
+            "DateGreaterThanEquals",
+            "2026-01-01",
+            &["2026-01-01"],
+            &["2025-12-31"],
+        ),
         ("Bool", "true", &["true", "True"], &["false", ""]),
         ("BinaryEquals", "QmluYXJ5", &["QmluYXJ5"], &["qmluYXJ5"]),
-        ("IpAddress", "203.0.113.0/24", &["203.0.113.7"], &["203.0.114.7", "2001:db8::1", "x"]),
-        ("IpAddress", "2001:db8::/32", &["2001:db8::1"], &["2001:db9::1", "203.0.113.7"]),
-        ("IpAddress", "203.0.113.7", &["203.0.113.7"], &["203.0.113.8"]),
-        ("NotIpAddress", "203.0.113.0/24", &["203.0.114.7"], &["203.0.113.7"]),
+        (
+            "IpAddress",
+            "203.0.113.0/24",
+            &["203.0.113.7"],
+            &["203.0.114.7", "2001:db8::1", "x"],
+        ),
+        (
+            "IpAddress",
+            "2001:db8::/32",
+            &["2001:db8::1"],
+            &["2001:db9::1", "203.0.113.7"],
+        ),
+        (
+            "IpAddress",
+            "203.0.113.7",
+            &["203.0.113.7"],
+            &["203.0.113.8"],
+        ),
+        (
+            "NotIpAddress",
+            "203.0.113.0/24",
+            &["203.0.114.7"],
+            &["203.0.113.7"],
+        ),
         (
             "ArnEquals",
             "arn:aws:iam::*:role/a*",
             &["arn:aws:iam::1:role/ab"],
             &["arn:aws:iam::1:role/b", "arn:aws:iam:x"],
         ),
-        ("ArnLike", "arn:aws:sns:*:1:t", &["arn:aws:sns:eu:1:t"], &["arn:aws:sns:eu:1:1:t", "arn:aws:sns:eu:x:y:1:t"]),
-        ("ArnLike", "arn:aws:iam::1:role/*", &["arn:aws:iam::1:role/a:b/c"], &["arn:aws:iam::11:role/a"]),
+        (
+            "ArnLike",
+            "arn:aws:sns:*:1:t",
+            &["arn:aws:sns:eu:1:t"],
+            &["arn:aws:sns:eu:1:1:t", "arn:aws:sns:eu:x:y:1:t"],
+        ),
+        (
+            "ArnLike",
+            "arn:aws:iam::1:role/*",
+            &["arn:aws:iam::1:role/a:b/c"],
+            &["arn:aws:iam::11:role/a"],
+        ),
         ("ArnLike", "*", &["arn:aws:iam::1:role/a"], &["x"]),
-        ("ArnNotEquals", "arn:aws:iam::1:*", &["arn:aws:iam::2:role/a"], &["arn:aws:iam::1:role/a"]),
-        ("ArnNotLike", "arn:aws:iam::1:*", &["arn:aws:iam::2:role/a"], &["arn:aws:iam::1:role/a"]),
+        (
+            "ArnNotEquals",
+            "arn:aws:iam::1:*",
+            &["arn:aws:iam::2:role/a"],
+            &["arn:aws:iam::1:role/a"],
+        ),
+        (
+            "ArnNotLike",
+            "arn:aws:iam::1:*",
+            &["arn:aws:iam::2:role/a"],
+            &["arn:aws:iam::1:role/a"],
+        ),
     ];
     for (operator, wanted, pass, fail) in rows {
         let block = json!({ *operator: { "k": wanted } }).to_string();
@@ -109,11 +198,23 @@ fn operators_hold_as_documented() {
             }
         }
         let negated = operator.contains("Not");
-        condition(&block, &[], if negated { Decision::Allow } else { Decision::ImplicitDeny });
+        condition(
+            &block,
+            &[],
+            if negated {
+                Decision::Allow
+            } else {
+                Decision::ImplicitDeny
+            },
+        );
         condition(&block, &["K?"], Decision::Undecided);
         let if_exists = json!({ format!("{operator}IfExists"): { "k": wanted } }).to_string();
         condition(&if_exists, &[], Decision::Allow);
-        condition(&if_exists, &[&format!("k={}", fail[0])], Decision::ImplicitDeny);
+        condition(
+            &if_exists,
+            &[&format!("k={}", fail[0])],
+            Decision::ImplicitDeny,
+        );
     }
 }
 
@@ -129,36 +230,140 @@ fn conditions_combine_as_documented() {
         // Values are or-ed, keys and operators and-ed; a negated operator wants none of its values.
         (r#"{"StringEquals":{"k":["a","b"]}}"#, &["k=b"], Allow),
         (r#"{"StringEquals":{"k":[]}}"#, &["k=b"], ImplicitDeny),
-        (r#"{"StringNotEquals":{"k":["a","b"]}}"#, &["k=b"], ImplicitDeny),
-        (r#"{"StringEquals":{"k":"a","l":"b"}}"#, &["k=a"], ImplicitDeny),
-        (r#"{"StringEquals":{"k":"a"},"Bool":{"l":"true"}}"#, &["k=a", "l=true"], Allow),
-        (r#"{"StringEquals":{"k":"a"},"Bool":{"l":"true"}}"#, &["k=a", "l?"], Undecided),
-        (r#"{"StringEquals":{"k":"a"},"Bool":{"l":"true"}}"#, &["k=b", "l?"], ImplicitDeny),
+        (
+            r#"{"StringNotEquals":{"k":["a","b"]}}"#,
+            &["k=b"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"StringEquals":{"k":"a","l":"b"}}"#,
+            &["k=a"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"StringEquals":{"k":"a"},"Bool":{"l":"true"}}"#,
+            &["k=a", "l=true"],
+            Allow,
+        ),
+        (
+            r#"{"StringEquals":{"k":"a"},"Bool":{"l":"true"}}"#,
+            &["k=a", "l?"],
+            Undecided,
+        ),
+        (
+            r#"{"StringEquals":{"k":"a"},"Bool":{"l":"true"}}"#,
+            &["k=b", "l?"],
+            ImplicitDeny,
+        ),
         // Set operators.
-        (r#"{"ForAllValues:StringEquals":{"k":["a","b"]}}"#, &["k=a", "k=b"], Allow),
-        (r#"{"ForAllValues:StringEquals":{"k":["a","b"]}}"#, &["k=a", "k=c"], ImplicitDeny),
-        (r#"{"ForAllValues:StringEquals":{"k":["a","b"]}}"#, &[], Allow),
-        (r#"{"ForAnyValue:StringEquals":{"k":["a","b"]}}"#, &["k=a", "k=c"], Allow),
-        (r#"{"ForAnyValue:StringEquals":{"k":["a","b"]}}"#, &["k=c"], ImplicitDeny),
-        (r#"{"ForAnyValue:StringEquals":{"k":["a","b"]}}"#, &[], ImplicitDeny),
-        (r#"{"ForAnyValue:StringEqualsIfExists":{"k":["a","b"]}}"#, &[], Allow),
-        (r#"{"ForAllValues:StringNotEquals":{"k":["a","b"]}}"#, &["k=c", "k=a"], ImplicitDeny),
-        (r#"{"ForAnyValue:StringNotEquals":{"k":["a","b"]}}"#, &["k=c", "k=a"], Allow),
-        (r#"{"ForAnyValue:StringNotEquals":{"k":["a","b"]}}"#, &[], ImplicitDeny),
+        (
+            r#"{"ForAllValues:StringEquals":{"k":["a","b"]}}"#,
+            &["k=a", "k=b"],
+            Allow,
+        ),
+        (
+            r#"{"ForAllValues:StringEquals":{"k":["a","b"]}}"#,
+            &["k=a", "k=c"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"ForAllValues:StringEquals":{"k":["a","b"]}}"#,
+            &[],
+            Allow,
+        ),
+        (
+            r#"{"ForAnyValue:StringEquals":{"k":["a","b"]}}"#,
+            &["k=a", "k=c"],
+            Allow,
+        ),
+        (
+            r#"{"ForAnyValue:StringEquals":{"k":["a","b"]}}"#,
+            &["k=c"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"ForAnyValue:StringEquals":{"k":["a","b"]}}"#,
+            &[],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"ForAnyValue:StringEqualsIfExists":{"k":["a","b"]}}"#,
+            &[],
+            Allow,
+        ),
+        (
+            r#"{"ForAllValues:StringNotEquals":{"k":["a","b"]}}"#,
+            &["k=c", "k=a"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"ForAnyValue:StringNotEquals":{"k":["a","b"]}}"#,
+            &["k=c", "k=a"],
+            Allow,
+        ),
+        (
+            r#"{"ForAnyValue:StringNotEquals":{"k":["a","b"]}}"#,
+            &[],
+            ImplicitDeny,
+        ),
         // Variables; a value that came with the request is no pattern.
-        (r#"{"StringEquals":{"k":"${aws:username}"}}"#, &["k=ann", "AWS:userName=ann"], Allow),
-        (r#"{"StringEquals":{"k":"${aws:username}"}}"#, &["k=ann"], ImplicitDeny),
-        (r#"{"StringEquals":{"k":"${aws:username}"}}"#, &["k=ann", "aws:username?"], Undecided),
-        (r#"{"StringEquals":{"k":"${aws:username, 'ann'}"}}"#, &["k=ann"], Allow),
-        (r#"{"StringEquals":{"k":"${aws:username, 'ann'}"}}"#, &["k=ann", "aws:username=bob"], ImplicitDeny),
-        (r#"{"StringLike":{"k":"${aws:PrincipalTag/t}"}}"#, &["k=secret", "aws:PrincipalTag/t=*"], ImplicitDeny),
-        (r#"{"StringLike":{"k":"${aws:PrincipalTag/t}"}}"#, &["k=*", "aws:PrincipalTag/t=*"], Allow),
-        (r#"{"StringLike":{"k":"${v}"}}"#, &["k=x", "v=x", "v=y"], ImplicitDeny),
+        (
+            r#"{"StringEquals":{"k":"${aws:username}"}}"#,
+            &["k=ann", "AWS:userName=ann"],
+            Allow,
+        ),
+        (
+            r#"{"StringEquals":{"k":"${aws:username}"}}"#,
+            &["k=ann"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"StringEquals":{"k":"${aws:username}"}}"#,
+            &["k=ann", "aws:username?"],
+            Undecided,
+        ),
+        (
+            r#"{"StringEquals":{"k":"${aws:username, 'ann'}"}}"#,
+            &["k=ann"],
+            Allow,
+        ),
+        (
+            r#"{"StringEquals":{"k":"${aws:username, 'ann'}"}}"#,
+            &["k=ann", "aws:username=bob"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"StringLike":{"k":"${aws:PrincipalTag/t}"}}"#,
+            &["k=secret", "aws:PrincipalTag/t=*"],
+            ImplicitDeny,
+        ),
+        (
+            r#"{"StringLike":{"k":"${aws:PrincipalTag/t}"}}"#,
+            &["k=*", "aws:PrincipalTag/t=*"],
+            Allow,
+        ),
+        (
+            r#"{"StringLike":{"k":"${v}"}}"#,
+            &["k=x", "v=x", "v=y"],
+            ImplicitDeny,
+        ),
         (r#"{"StringLike":{"k":"a${*}"}}"#, &["k=a*"], Allow),
         (r#"{"StringLike":{"k":"a${*}"}}"#, &["k=ab"], ImplicitDeny),
-        (r#"{"StringLike":{"k":"a${?}${$}{x}"}}"#, &["k=a?${x}"], Allow),
-        (r#"{"ArnLike":{"k":"arn:aws:iam::1:role/${v}"}}"#, &["k=arn:aws:iam::1:role/r", "v=r"], Allow),
-        (r#"{"ArnLike":{"k":"arn:aws:iam::1:role/${v}"}}"#, &["k=arn:aws:iam::1:role/r", "v=*"], ImplicitDeny),
+        (
+            r#"{"StringLike":{"k":"a${?}${$}{x}"}}"#,
+            &["k=a?${x}"],
+            Allow,
+        ),
+        (
+            r#"{"ArnLike":{"k":"arn:aws:iam::1:role/${v}"}}"#,
+            &["k=arn:aws:iam::1:role/r", "v=r"],
+            Allow,
+        ),
+        (
+            r#"{"ArnLike":{"k":"arn:aws:iam::1:role/${v}"}}"#,
+            &["k=arn:aws:iam::1:role/r", "v=*"],
+            ImplicitDeny,
+        ),
         (r#"{"FrobnicateEquals":{"k":"v"}}"#, &["k=v"], Undecided),
     ];
     for (block, context, expect) in rows {
@@ -167,12 +372,20 @@ fn conditions_combine_as_documented() {
 }
 
 fn trust(principal: &str, names: &[(&str, &str)]) -> Decision {
-    let policy =
-        document(&format!(r#"{{"Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{principal}}}}}"#));
-    let names = names.iter().map(|(kind, name)| ((*kind).to_owned(), (*name).to_owned())).collect();
+    let policy = document(&format!(
+        r#"{{"Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{principal}}}}}"#
+    ));
+    let names = names
+        .iter()
+        .map(|(kind, name)| ((*kind).to_owned(), (*name).to_owned()))
+        .collect();
     evaluate(
         &[&policy],
-        &Request { principal: Principal { names }, action: "sts:AssumeRole".into(), ..Request::default() },
+        &Request {
+            principal: Principal { names },
+            action: "sts:AssumeRole".into(),
+            ..Request::default()
+        },
     )
 }
 
@@ -184,26 +397,60 @@ fn principals_match_as_documented() {
         (r#"{"AWS":"111122223333"}"#, vec![role], true),
         (r#"{"AWS":"111122223333"}"#, vec![session], true),
         (r#"{"AWS":"444455556666"}"#, vec![role], false),
-        (r#"{"AWS":"arn:aws:iam::111122223333:role/r"}"#, vec![session, role], true),
-        (r#"{"AWS":"arn:aws:iam::111122223333:role/R"}"#, vec![role], false),
-        (r#"{"AWS":"arn:aws-cn:iam::111122223333:root"}"#, vec![role], false),
+        (
+            r#"{"AWS":"arn:aws:iam::111122223333:role/r"}"#,
+            vec![session, role],
+            true,
+        ),
+        (
+            r#"{"AWS":"arn:aws:iam::111122223333:role/R"}"#,
+            vec![role],
+            false,
+        ),
+        (
+            r#"{"AWS":"arn:aws-cn:iam::111122223333:root"}"#,
+            vec![role],
+            false,
+        ),
         (r#"{"AWS":"*"}"#, vec![], true),
         (r#""*""#, vec![role], true),
-        (r#"{"Service":"ec2.amazonaws.com"}"#, vec![("Service", "ec2.amazonaws.com")], true),
-        (r#"{"Service":"ec2.amazonaws.com"}"#, vec![("AWS", "ec2.amazonaws.com")], false),
-        (r#"{"AWS":"AROAEXAMPLEID12345678"}"#, vec![role, ("AWS", "AROAEXAMPLEID12345678")], true),
+        (
+            r#"{"Service":"ec2.amazonaws.com"}"#,
+            vec![("Service", "ec2.amazonaws.com")],
+            true,
+        ),
+        (
+            r#"{"Service":"ec2.amazonaws.com"}"#,
+            vec![("AWS", "ec2.amazonaws.com")],
+            false,
+        ),
+        (
+            r#"{"AWS":"AROAEXAMPLEID12345678"}"#,
+            vec![role, ("AWS", "AROAEXAMPLEID12345678")],
+            true,
+        ),
     ] {
-        let expect = if expect { Decision::Allow } else { Decision::ImplicitDeny };
+        let expect = if expect {
+            Decision::Allow
+        } else {
+            Decision::ImplicitDeny
+        };
         assert_eq!(trust(principal, &names), expect, "{principal} {names:?}");
     }
 }
 
 fn statement(effect: &str, members: &str) -> PolicyDocument {
-    document(&format!(r#"{{"Version":"2012-10-17","Statement":{{"Sid":"{effect}1","Effect":"{effect}",{members}}}}}"#))
+    document(&format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Sid":"{effect}1","Effect":"{effect}",{members}}}}}"#
+    ))
 }
 
 fn get(resource: &str) -> Request {
-    Request { action: "S3:getObject".to_owned(), resource: resource.to_owned(), ..Request::default() }
+    Request {
+        action: "S3:getObject".to_owned(),
+        resource: resource.to_owned(),
+        ..Request::default()
+    }
 }
 
 #[test]
@@ -212,9 +459,18 @@ fn the_deciding_statement_is_named() {
     let open = r#""Action":"s3:*","Resource":"*","Condition":{"Bool":{"k":"true"}}"#;
     let (allow, deny) = (statement("Allow", all), statement("Deny", all));
     let (maybe_allow, maybe_deny) = (statement("Allow", open), statement("Deny", open));
-    let request = Request { unknown: vec!["K".to_owned()], ..get("arn:aws:s3:::b") };
+    let request = Request {
+        unknown: vec!["K".to_owned()],
+        ..get("arn:aws:s3:::b")
+    };
     let garbage = PolicyDocument::live("{", PolicyKind::Identity, &Partition::default());
-    let why = |policy, sid: &str| Some(Why { policy, statement: Some(0), sid: Some(sid.to_owned()) });
+    let why = |policy, sid: &str| {
+        Some(Why {
+            policy,
+            statement: Some(0),
+            sid: Some(sid.to_owned()),
+        })
+    };
     let rows: &[(&[&PolicyDocument], Decision, Option<Why>)] = &[
         (&[], Decision::ImplicitDeny, None),
         (&[&allow], Decision::Allow, why(0, "Allow1")),
@@ -223,10 +479,30 @@ fn the_deciding_statement_is_named() {
         (&[&maybe_allow], Decision::Undecided, why(0, "Allow1")),
         (&[&maybe_allow, &allow], Decision::Allow, why(1, "Allow1")),
         (&[&allow, &maybe_deny], Decision::Undecided, why(1, "Deny1")),
-        (&[&maybe_allow, &maybe_deny, &deny], Decision::ExplicitDeny, why(2, "Deny1")),
+        (
+            &[&maybe_allow, &maybe_deny, &deny],
+            Decision::ExplicitDeny,
+            why(2, "Deny1"),
+        ),
         (&[&maybe_deny], Decision::ImplicitDeny, None),
-        (&[&garbage], Decision::Undecided, Some(Why { policy: 0, statement: None, sid: None })),
-        (&[&allow, &garbage], Decision::Undecided, Some(Why { policy: 1, statement: None, sid: None })),
+        (
+            &[&garbage],
+            Decision::Undecided,
+            Some(Why {
+                policy: 0,
+                statement: None,
+                sid: None,
+            }),
+        ),
+        (
+            &[&allow, &garbage],
+            Decision::Undecided,
+            Some(Why {
+                policy: 1,
+                statement: None,
+                sid: None,
+            }),
+        ),
     ];
     for (policies, decision, why) in rows {
         assert_eq!(explain(policies, &request), (*decision, why.clone()));
@@ -236,23 +512,55 @@ fn the_deciding_statement_is_named() {
 #[test]
 fn resources_match_as_documented() {
     for (members, resource, expect) in [
-        (r#""Resource":"arn:aws:s3:::b/*""#, "arn:aws:s3:::b/a/b", true),
+        (
+            r#""Resource":"arn:aws:s3:::b/*""#,
+            "arn:aws:s3:::b/a/b",
+            true,
+        ),
         (r#""Resource":"arn:aws:s3:::b/*""#, "arn:aws:s3:::b", false),
         (r#""Resource":"arn:aws:s3:::B""#, "arn:aws:s3:::b", false),
         (r#""Resource":"arn:aws:s3:*""#, "arn:aws:s3:::b/x", true),
         (r#""Resource":"arn:aws:s3:::b?""#, "arn:aws:s3:::b*", true),
-        (r#""NotResource":"arn:aws:s3:::b/*""#, "arn:aws:s3:::b/x", false),
-        (r#""NotResource":"arn:aws:s3:::b/*""#, "arn:aws:s3:::c", true),
+        (
+            r#""NotResource":"arn:aws:s3:::b/*""#,
+            "arn:aws:s3:::b/x",
+            false,
+        ),
+        (
+            r#""NotResource":"arn:aws:s3:::b/*""#,
+            "arn:aws:s3:::c",
+            true,
+        ),
     ] {
         let policy = statement("Allow", &format!(r#""Action":"s3:GetObject",{members}"#));
-        let expect = if expect { Decision::Allow } else { Decision::ImplicitDeny };
-        assert_eq!(evaluate(&[&policy], &get(resource)), expect, "{members} {resource}");
+        let expect = if expect {
+            Decision::Allow
+        } else {
+            Decision::ImplicitDeny
+        };
+        assert_eq!(
+            evaluate(&[&policy], &get(resource)),
+            expect,
+            "{members} {resource}"
+        );
     }
 }
 
 fn patterns() -> impl Strategy<Value = String> {
-    let piece =
-        prop::sample::select(vec!["*", "?", "a", "s3:", "arn:aws:", "${k}", "${k, 'a'}", "${", "}", "é", ":", "/"]);
+    let piece = prop::sample::select(vec![
+        "*",
+        "?",
+        "a",
+        "s3:",
+        "arn:aws:",
+        "${k}",
+        "${k, 'a'}",
+        "${",
+        "}",
+        "é",
+        ":",
+        "/",
+    ]);
     prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
@@ -267,18 +575,20 @@ fn statements(effect: &'static str) -> impl Strategy<Value = Value> {
         "Odd",
     ]);
     let condition = prop::option::of((operator, patterns()));
-    (any::<[bool; 3]>(), patterns(), patterns(), condition).prop_map(move |([a, r, p], action, resource, condition)| {
-        let mut statement = json!({ "Effect": effect });
-        statement[if a { "Action" } else { "NotAction" }] = json!([action, "s3:*"]);
-        statement[if r { "Resource" } else { "NotResource" }] = json!(resource);
-        if p {
-            statement["Principal"] = json!({ "AWS": resource });
-        }
-        if let Some((operator, value)) = condition {
-            statement["Condition"] = json!({ operator: { "k": value } });
-        }
-        statement
-    })
+    (any::<[bool; 3]>(), patterns(), patterns(), condition).prop_map(
+        move |([a, r, p], action, resource, condition)| {
+            let mut statement = json!({ "Effect": effect });
+            statement[if a { "Action" } else { "NotAction" }] = json!([action, "s3:*"]);
+            statement[if r { "Resource" } else { "NotResource" }] = json!(resource);
+            if p {
+                statement["Principal"] = json!({ "AWS": resource });
+            }
+            if let Some((operator, value)) = condition {
+                statement["Condition"] = json!({ operator: { "k": value } });
+            }
+            statement
+        },
+    )
 }
 
 fn any_statement() -> impl Strategy<Value = Value> {
@@ -286,18 +596,32 @@ fn any_statement() -> impl Strategy<Value = Value> {
 }
 
 fn requests() -> impl Strategy<Value = Request> {
-    let context = prop::collection::btree_map("[kK]", prop::collection::vec(patterns(), 0..3), 0..2);
-    (patterns(), patterns(), context, any::<bool>()).prop_map(|(action, resource, context, open)| Request {
-        principal: Principal { names: vec![("AWS".to_owned(), resource.clone())] },
-        action: format!("s3:{action}"),
-        resource,
-        context,
-        unknown: if open { vec!["k".to_owned()] } else { Vec::new() },
-    })
+    let context =
+        prop::collection::btree_map("[kK]", prop::collection::vec(patterns(), 0..3), 0..2);
+    (patterns(), patterns(), context, any::<bool>()).prop_map(
+        |(action, resource, context, open)| Request {
+            principal: Principal {
+                names: vec![("AWS".to_owned(), resource.clone())],
+            },
+            action: format!("s3:{action}"),
+            resource,
+            context,
+            unknown: if open {
+                vec!["k".to_owned()]
+            } else {
+                Vec::new()
+            },
+        },
+    )
 }
 
 fn decide(statements: &[Value], request: &Request) -> Decision {
-    evaluate(&[&document(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string())], request)
+    evaluate(
+        &[&document(
+            &json!({ "Version": "2012-10-17", "Statement": statements }).to_string(),
+        )],
+        request,
+    )
 }
 
 proptest! {
@@ -355,17 +679,22 @@ fn close_statement() -> impl Strategy<Value = Value> {
         "NumericNotEquals",
         "Null",
     ]);
-    let values = prop::sample::subsequence(vec!["a", "A", "b", "a*", "*", "${k}", "1", "2", "true"], 0..3);
+    let values = prop::sample::subsequence(
+        vec!["a", "A", "b", "a*", "*", "${k}", "1", "2", "true"],
+        0..3,
+    );
     let condition = prop::option::of((operator, values));
-    (any::<[bool; 3]>(), action, resource, condition).prop_map(|([allow, a, r], action, resource, condition)| {
-        let mut statement = json!({ "Effect": if allow { "Allow" } else { "Deny" } });
-        statement[if a { "Action" } else { "NotAction" }] = json!(action);
-        statement[if r { "Resource" } else { "NotResource" }] = json!(resource);
-        if let Some((operator, values)) = condition {
-            statement["Condition"] = json!({ operator: { "k": values } });
-        }
-        statement
-    })
+    (any::<[bool; 3]>(), action, resource, condition).prop_map(
+        |([allow, a, r], action, resource, condition)| {
+            let mut statement = json!({ "Effect": if allow { "Allow" } else { "Deny" } });
+            statement[if a { "Action" } else { "NotAction" }] = json!(action);
+            statement[if r { "Resource" } else { "NotResource" }] = json!(resource);
+            if let Some((operator, values)) = condition {
+                statement["Condition"] = json!({ operator: { "k": values } });
+            }
+            statement
+        },
+    )
 }
 
 proptest! {

@@ -19,7 +19,11 @@ enum Value<'a> {
 impl<'a> Scene<'a> {
     /// Whether `matches` holds of the pattern `text` with its variables replaced.
     pub(super) fn pattern(self, text: &str, matches: impl FnOnce(&[Token]) -> bool) -> Truth {
-        let variables = if self.version == Version::V2012 { Variables::Read } else { Variables::Literal };
+        let variables = if self.version == Version::V2012 {
+            Variables::Read
+        } else {
+            Variables::Literal
+        };
         let mut replaced = Vec::with_capacity(text.len());
         for token in tokens(text, variables) {
             let Token::Variable(variable) = token else {

@@ -26,8 +26,11 @@ const CHANGES_AT_ONCE: usize = 6;
 const EQUAL_READS: usize = 2;
 
 /// What was read back already and differs now was changed, or one replica is behind the others for a moment.
-pub(super) const SETTLED: Patience =
-    Patience { first: Duration::from_millis(250), longest: Duration::from_secs(1), total: Duration::from_secs(4) };
+pub(super) const SETTLED: Patience = Patience {
+    first: Duration::from_millis(250),
+    longest: Duration::from_secs(1),
+    total: Duration::from_secs(4),
+};
 
 pub(super) struct Shared<W, R, J> {
     pub(super) doers: Doers<W, R, J>,
@@ -49,26 +52,69 @@ pub(super) struct Shared<W, R, J> {
 }
 
 impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
-    pub(super) async fn run_account(&self, turn: Turn, outcomes: &BTreeMap<String, Outcome>) -> Finished {
+    pub(super) async fn run_account(
+        &self,
+        turn: Turn,
+        outcomes: &BTreeMap<String, Outcome>,
+    ) -> Finished {
         let (account, open) = (turn.part.id, turn.open.clone());
         let (seen, results) = self.try_account(turn, outcomes).await;
-        if results.iter().any(|result| result.outcome == Outcome::Failed) {
+        if results
+            .iter()
+            .any(|result| result.outcome == Outcome::Failed)
+        {
             self.failed().insert(account);
         }
-        let finished: BTreeSet<&str> =
-            open.iter().filter(|change| !is_first_pass(change)).map(|change| change.address.as_str()).collect();
-        let ended = |result: &&ChangeResult| result.outcome != Outcome::Done || finished.contains(&*result.address);
-        for ChangeResult { address, action: _, outcome, error } in results.iter().filter(ended) {
+        let finished: BTreeSet<&str> = open
+            .iter()
+            .filter(|change| !is_first_pass(change))
+            .map(|change| change.address.as_str())
+            .collect();
+        let ended = |result: &&ChangeResult| {
+            result.outcome != Outcome::Done || finished.contains(&*result.address)
+        };
+        for ChangeResult {
+            address,
+            action: _,
+            outcome,
+            error,
+        } in results.iter().filter(ended)
+        {
             let (address, outcome, error) = (address.clone(), *outcome, error.clone());
-            (self.on_event)(Event::ChangeFinished { address, outcome, error });
+            (self.on_event)(Event::ChangeFinished {
+                address,
+                outcome,
+                error,
+            });
         }
-        Finished { account, seen, results }
+        Finished {
+            account,
+            seen,
+            results,
+        }
     }
 
-    async fn try_account(&self, turn: Turn, outcomes: &BTreeMap<String, Outcome>) -> (Seen, Vec<ChangeResult>) {
-        let Turn { part, account, open, seen, wrote } = turn;
+    async fn try_account(
+        &self,
+        turn: Turn,
+        outcomes: &BTreeMap<String, Outcome>,
+    ) -> (Seen, Vec<ChangeResult>) {
+        let Turn {
+            part,
+            account,
+            open,
+            seen,
+            wrote,
+        } = turn;
         let Some(account) = account else {
-            return (Seen::default(), all(&open, Outcome::Failed, "the account is no longer in the organization"));
+            return (
+                Seen::default(),
+                all(
+                    &open,
+                    Outcome::Failed,
+                    "the account is no longer in the organization",
+                ),
+            );
         };
         if let Some(why) = self.halted(seen.is_some()) {
             return (Seen::default(), all(&open, Outcome::NotReached, &why));
@@ -89,27 +135,51 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     /// Why nothing is started any more: the run was halted or, for an account that was not `begun`, too many others failed.
     fn halted(&self, begun: bool) -> Option<String> {
         let failed = self.failed().len();
-        let over = self.max_failures.filter(|allowed| !begun && failed > *allowed);
+        let over = self
+            .max_failures
+            .filter(|allowed| !begun && failed > *allowed);
         let budget = || over.map(|allowed| super::over_budget(failed, allowed));
-        self.settings.halt.why().map(ToString::to_string).or_else(budget)
+        self.settings
+            .halt
+            .why()
+            .map(ToString::to_string)
+            .or_else(budget)
     }
 
     /// Looks at an account before the first write, and has it recorded as it was found.
-    async fn begin(&self, account: &Account, part: &AccountPlan) -> Result<Seen, (Outcome, String)> {
-        (self.on_event)(Event::AccountStarted { account: part.id, name: part.name.clone() });
+    async fn begin(
+        &self,
+        account: &Account,
+        part: &AccountPlan,
+    ) -> Result<Seen, (Outcome, String)> {
+        (self.on_event)(Event::AccountStarted {
+            account: part.id,
+            name: part.name.clone(),
+        });
         let live = self.look(account, planned(part), &BTreeMap::new()).await;
         let live = live.map_err(|error| (Outcome::Failed, error.to_string()))?;
         self.deleted().extend(plan::deleted(part, &live));
         let is_done = |change: &&Change| {
-            self.settings.finished.contains(&change.address) && plan::converged(change, &live) == Convergence::Converged
+            self.settings.finished.contains(&change.address)
+                && plan::converged(change, &live) == Convergence::Converged
         };
-        let finished: BTreeSet<String> = planned(part).filter(is_done).map(|change| change.address.clone()).collect();
+        let finished: BTreeSet<String> = planned(part)
+            .filter(is_done)
+            .map(|change| change.address.clone())
+            .collect();
         let stale = &plan::recheck(part, &live, &self.deleted()) - &finished;
-        let left_alone = |change: &&Change| stale.contains(&change.address) || finished.contains(&change.address);
+        let left_alone = |change: &&Change| {
+            stale.contains(&change.address) || finished.contains(&change.address)
+        };
         let fresh: Vec<&Change> = planned(part).filter(|change| !left_alone(change)).collect();
         let kept = self.doers.journal.found(part.id, &fresh, &live).await;
-        self.recorded(kept).map_err(|why| (Outcome::NotReached, why))?;
-        Ok(Seen { stale, finished, first: Arc::new(live) })
+        self.recorded(kept)
+            .map_err(|why| (Outcome::NotReached, why))?;
+        Ok(Seen {
+            stale,
+            finished,
+            first: Arc::new(live),
+        })
     }
 
     /// Looks at what is `open` in a later round of an account in which this run `wrote` already.
@@ -120,19 +190,34 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         seen: &Seen,
         wrote: &[Step],
     ) -> Result<Seen, (Outcome, String)> {
-        let earlier = Earlier { first: &seen.first, wrote, grants: &self.grants, partition: &self.settings.partition };
-        let writable = open
-            .iter()
-            .filter(|change| !seen.stale.contains(&change.address) && !seen.finished.contains(&change.address));
+        let earlier = Earlier {
+            first: &seen.first,
+            wrote,
+            grants: &self.grants,
+            partition: &self.settings.partition,
+        };
+        let writable = open.iter().filter(|change| {
+            !seen.stale.contains(&change.address) && !seen.finished.contains(&change.address)
+        });
         // What this run wrote may not be seen everywhere yet; a change made by somebody else does not go away.
-        let mut waits = if wrote.is_empty() { Patience::NONE } else { SETTLED }.waits();
+        let mut waits = if wrote.is_empty() {
+            Patience::NONE
+        } else {
+            SETTLED
+        }
+        .waits();
         loop {
             let live = self.look(account, writable.clone(), &BTreeMap::new()).await;
             let live = live.map_err(|error| (Outcome::Failed, error.to_string()))?;
             let moved = plan::recheck_later(writable.clone(), earlier, &live, &self.deleted());
             match waits.next() {
                 Some(wait) if !moved.is_empty() => self.settings.halt.sleep(wait).await,
-                _ => return Ok(Seen { stale: &seen.stale | &moved, ..seen.clone() }),
+                _ => {
+                    return Ok(Seen {
+                        stale: &seen.stale | &moved,
+                        ..seen.clone()
+                    });
+                }
             }
         }
     }
@@ -141,7 +226,11 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     fn recorded(&self, kept: Result<(), String>) -> Result<(), String> {
         kept.map_err(|error| {
             self.settings.halt.stop(Why::Record(error));
-            self.settings.halt.why().map(ToString::to_string).unwrap_or_default()
+            self.settings
+                .halt
+                .why()
+                .map(ToString::to_string)
+                .unwrap_or_default()
         })
     }
 
@@ -154,19 +243,35 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         known: &BTreeMap<String, Tags>,
     ) -> Result<LiveAccount, AwsError> {
         // What is deleted could not be made again without them.
-        let details = changes.clone().any(|change| change.details || change.action == Action::Delete);
-        let (mut roles, mut policies, mut principals) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        let details = changes
+            .clone()
+            .any(|change| change.details || change.action == Action::Delete);
+        let (mut roles, mut policies, mut principals) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for change in changes {
             match change.resource() {
                 Some(ResourceKind::Role(name)) => _ = roles.insert(name),
                 Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
-                Some(ResourceKind::Grant(principal)) => _ = principals.insert(principal.key(), principal),
+                Some(ResourceKind::Grant(principal)) => {
+                    _ = principals.insert(principal.key(), principal)
+                }
                 None => {}
             }
         }
-        let grants = WantedGrants { policy: self.grants.clone(), principals, others: Others::Unseen };
-        let scope = Scope::Only { roles, policies: policies.clone() };
-        let wanted = Wanted { scope, details, grants: Some(grants) };
+        let grants = WantedGrants {
+            policy: self.grants.clone(),
+            principals,
+            others: Others::Unseen,
+        };
+        let scope = Scope::Only {
+            roles,
+            policies: policies.clone(),
+        };
+        let wanted = Wanted {
+            scope,
+            details,
+            grants: Some(grants),
+        };
         // Never closed, so a place is always had.
         let _place = self.looking.acquire().await;
         let mut live = self.doers.reader.read(account, &wanted).await?;
@@ -176,7 +281,9 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             .filter_map(|name| Some((name.key(), live.policies.get(&name.key())?.arn.clone())))
             .collect();
         let tags = futures_util::future::try_join_all(
-            touched.iter().map(|(_, arn)| self.doers.reader.policy_tags(account, arn)),
+            touched
+                .iter()
+                .map(|(_, arn)| self.doers.reader.policy_tags(account, arn)),
         );
         for ((key, _), tags) in touched.iter().zip(tags.await?) {
             if let Some(policy) = live.policies.get_mut(key) {
@@ -198,7 +305,10 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         seen: &Seen,
         outcomes: &BTreeMap<String, Outcome>,
     ) -> Vec<ChangeResult> {
-        let mut ended = Ended { earlier: outcomes, results: BTreeMap::new() };
+        let mut ended = Ended {
+            earlier: outcomes,
+            results: BTreeMap::new(),
+        };
         let mut waiting = Vec::new();
         for change in changes {
             if seen.stale.contains(&change.address) {
@@ -210,13 +320,18 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
                 waiting.push(change);
             }
         }
-        let here: BTreeSet<&str> =
-            changes.iter().filter(|change| !is_second_pass(change)).map(|change| change.address.as_str()).collect();
+        let here: BTreeSet<&str> = changes
+            .iter()
+            .filter(|change| !is_second_pass(change))
+            .map(|change| change.address.as_str())
+            .collect();
         let place = self.writing.acquire().await;
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < CHANGES_AT_ONCE
-                && let Some(ready) = waiting.iter().position(|change| ended.has_all(&change.after, &here))
+                && let Some(ready) = waiting
+                    .iter()
+                    .position(|change| ended.has_all(&change.after, &here))
             {
                 let change = waiting.remove(ready);
                 match self.blocked(change, &ended) {
@@ -235,7 +350,9 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         }
         drop(place);
         let mut results = ended.results;
-        let live = self.read_back(changes, account, &mut results, self.settings.patience).await;
+        let live = self
+            .read_back(changes, account, &mut results, self.settings.patience)
+            .await;
         // What is remembered of an account belongs to whoever holds the lease.
         let live = live.filter(|_| self.settings.halt.why() != Some(&Why::Lease));
         let whole: Vec<&ChangeResult> = changes
@@ -244,8 +361,16 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             .filter_map(|change| results.get(&change.address))
             .collect();
         // Why the run is halted is told with it.
-        _ = self.recorded(self.doers.journal.ended(account.id, &whole, live.as_ref()).await);
-        changes.iter().filter_map(|change| results.remove(&change.address)).collect()
+        _ = self.recorded(
+            self.doers
+                .journal
+                .ended(account.id, &whole, live.as_ref())
+                .await,
+        );
+        changes
+            .iter()
+            .filter_map(|change| results.remove(&change.address))
+            .collect()
     }
 
     /// Why `change` is not started: the run was interrupted, or what it waits for is not done.
@@ -253,8 +378,15 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         let why = if let Some(why) = self.settings.halt.why() {
             why.to_string()
         } else {
-            let not_done = |address: &&String| ended.outcome(address).is_some_and(|outcome| outcome != Outcome::Done);
-            format!("waits for {}, which is not done", change.after.iter().find(not_done)?)
+            let not_done = |address: &&String| {
+                ended
+                    .outcome(address)
+                    .is_some_and(|outcome| outcome != Outcome::Done)
+            };
+            format!(
+                "waits for {}, which is not done",
+                change.after.iter().find(not_done)?
+            )
         };
         Some(result(change, Outcome::NotReached, Some(why)))
     }
@@ -263,17 +395,26 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     async fn run_change(&self, account: &Account, change: &Change) -> ChangeResult {
         for (done, step) in change.steps.iter().enumerate() {
             if let Some(why) = self.settings.halt.why().filter(|_| done > 0) {
-                let why = format!("{why} after {done} of {} steps; apply again to finish", change.steps.len());
+                let why = format!(
+                    "{why} after {done} of {} steps; apply again to finish",
+                    change.steps.len()
+                );
                 return result(change, Outcome::NotReached, Some(why));
             }
             let after_own_writes = done > 0 || !change.after.is_empty();
             self.doers.journal.step(&change.address, done, step, None);
             let written = self.write(account, step, after_own_writes).await;
-            self.doers.journal.step(&change.address, done, step, Some(written.as_ref().copied()));
+            self.doers
+                .journal
+                .step(&change.address, done, step, Some(written.as_ref().copied()));
             if let Err(error) = written {
                 // Without an answer of AWS's: the run itself ended the attempts.
                 let halted = self.settings.halt.why().filter(|_| error.code.is_none());
-                let outcome = if halted.is_some() { Outcome::NotReached } else { Outcome::Failed };
+                let outcome = if halted.is_some() {
+                    Outcome::NotReached
+                } else {
+                    Outcome::Failed
+                };
                 return result(change, outcome, Some(error.to_string()));
             }
         }
@@ -281,7 +422,12 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     }
 
     /// Performs one step, waiting where IAM does not see yet what this run just did.
-    async fn write(&self, account: &Account, step: &Step, after_own_writes: bool) -> Result<(), AwsError> {
+    async fn write(
+        &self,
+        account: &Account,
+        step: &Step,
+        after_own_writes: bool,
+    ) -> Result<(), AwsError> {
         let mut waits = self.settings.patience.waits();
         loop {
             let error = match self.doers.writer.write(account, step).await {
@@ -324,7 +470,10 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     ) -> Option<LiveAccount> {
         let mut seen = None;
         let is_done = |change: &&Change| {
-            !is_first_pass(change) && results.get(&change.address).is_some_and(|r| r.outcome == Outcome::Done)
+            !is_first_pass(change)
+                && results
+                    .get(&change.address)
+                    .is_some_and(|r| r.outcome == Outcome::Done)
         };
         let written: Vec<&Change> = changes.iter().filter(is_done).collect();
         let mut waits = patience.waits();
@@ -340,7 +489,10 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             let Some(wait) = waits.next().filter(|_| self.settings.halt.why().is_none()) else {
                 for (change, why) in differs {
                     let why = format!("written, but not seen when read back: {why}");
-                    results.insert(change.address.clone(), result(change, Outcome::Failed, Some(why)));
+                    results.insert(
+                        change.address.clone(),
+                        result(change, Outcome::Failed, Some(why)),
+                    );
                 }
                 break;
             };
@@ -354,16 +506,28 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         account: &Account,
         written: &[&'a Change],
     ) -> (Option<LiveAccount>, Vec<(&'a Change, String)>) {
-        match self.look(account, written.iter().copied(), &tags_of_created(written)).await {
+        match self
+            .look(account, written.iter().copied(), &tags_of_created(written))
+            .await
+        {
             Ok(live) => {
-                let differs = written.iter().filter_map(|change| match plan::converged(change, &live) {
-                    Convergence::Converged => None,
-                    Convergence::Differs(what) => Some((*change, what)),
-                });
+                let differs =
+                    written
+                        .iter()
+                        .filter_map(|change| match plan::converged(change, &live) {
+                            Convergence::Converged => None,
+                            Convergence::Differs(what) => Some((*change, what)),
+                        });
                 let differs = differs.collect();
                 (Some(live), differs)
             }
-            Err(error) => (None, written.iter().map(|change| (*change, error.to_string())).collect()),
+            Err(error) => (
+                None,
+                written
+                    .iter()
+                    .map(|change| (*change, error.to_string()))
+                    .collect(),
+            ),
         }
     }
 }
@@ -391,11 +555,16 @@ impl Ended<'_> {
     }
 
     fn outcome(&self, address: &str) -> Option<Outcome> {
-        self.results.get(address).map(|result| result.outcome).or_else(|| self.earlier.get(address).copied())
+        self.results
+            .get(address)
+            .map(|result| result.outcome)
+            .or_else(|| self.earlier.get(address).copied())
     }
 
     /// Whether all of `addresses` that are `here`, in this round and account, have ended.
     fn has_all(&self, addresses: &BTreeSet<String>, here: &BTreeSet<&str>) -> bool {
-        addresses.iter().all(|address| !here.contains(address.as_str()) || self.results.contains_key(address))
+        addresses
+            .iter()
+            .all(|address| !here.contains(address.as_str()) || self.results.contains_key(address))
     }
 }

@@ -25,7 +25,9 @@ pub struct Deadline {
 
 impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deadline").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Deadline")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -35,12 +37,18 @@ impl Deadline {
     /// `uptime` is a clock that nobody can set and that does not stand still while the machine sleeps: a run that was
     /// suspended must see at once that its lease has ended.
     pub fn new(uptime: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        Self { uptime: Arc::new(uptime), at: Arc::default() }
+        Self {
+            uptime: Arc::new(uptime),
+            at: Arc::default(),
+        }
     }
 
     /// Moves it to `at`, as that clock shows it.
     pub fn put_off(&self, at: Duration) {
-        self.at.store(u64::try_from(at.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.at.store(
+            u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+            Ordering::SeqCst,
+        );
     }
 
     /// How long it is until then; zero once it is over.
@@ -81,7 +89,11 @@ impl Halt {
     /// # Errors
     /// Why not. A run whose lease has ended is halted by this, whatever else noticed it or did not.
     pub fn may_send(&self) -> Result<(), Why> {
-        if self.deadline.get().is_some_and(|deadline| deadline.left().is_zero()) {
+        if self
+            .deadline
+            .get()
+            .is_some_and(|deadline| deadline.left().is_zero())
+        {
             self.stop(Why::Lease);
         }
         self.why().map_or(Ok(()), |why| Err(why.clone()))
@@ -123,13 +135,20 @@ mod tests {
         assert_eq!(halt.may_send(), Ok(()), "a run that is bound to no lease");
         halt.bind(deadline.clone());
         deadline.put_off(Duration::from_secs(9));
-        assert_eq!((halt.may_send(), deadline.left()), (Ok(()), Duration::from_secs(4)));
+        assert_eq!(
+            (halt.may_send(), deadline.left()),
+            (Ok(()), Duration::from_secs(4))
+        );
         clock.store(8_999, Ordering::SeqCst);
         assert_eq!(halt.may_send(), Ok(()));
         clock.store(9_000, Ordering::SeqCst);
         assert_eq!(halt.may_send(), Err(Why::Lease));
         halt.stopped().await;
         deadline.put_off(Duration::from_mins(5));
-        assert_eq!(halt.may_send(), Err(Why::Lease), "a run that was halted stays so");
+        assert_eq!(
+            halt.may_send(),
+            Err(Why::Lease),
+            "a run that was halted stays so"
+        );
     }
 }

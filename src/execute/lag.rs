@@ -30,9 +30,15 @@ impl Created {
     /// What `plan` will create.
     pub(super) fn of(plan: &Plan) -> Self {
         let steps = plan.accounts.iter().flat_map(|part| {
-            part.changes.iter().flat_map(|change| &change.steps).filter_map(|step| arn_end(part.id, step))
+            part.changes
+                .iter()
+                .flat_map(|change| &change.steps)
+                .filter_map(|step| arn_end(part.id, step))
         });
-        Self { planned: steps.collect(), so_far: BTreeSet::new() }
+        Self {
+            planned: steps.collect(),
+            so_far: BTreeSet::new(),
+        }
     }
 
     /// Takes note of a step that was done.
@@ -42,8 +48,13 @@ impl Created {
 
     fn has(&self, account: AccountId, kind: &str, name: &str) -> bool {
         let start = format!("{account}:{kind}/");
-        let of_kind = self.so_far.range(start.clone()..).take_while(|arn| arn.starts_with(&start));
-        of_kind.into_iter().any(|arn| arn.rsplit('/').next() == Some(name))
+        let of_kind = self
+            .so_far
+            .range(start.clone()..)
+            .take_while(|arn| arn.starts_with(&start));
+        of_kind
+            .into_iter()
+            .any(|arn| arn.rsplit('/').next() == Some(name))
     }
 }
 
@@ -59,18 +70,26 @@ pub(super) fn is_lag(
 ) -> bool {
     match error.code.as_deref() {
         Some("NoSuchEntity") => match step {
-            Step::AttachRolePolicy { role, arn } | Step::PutRolePermissionsBoundary { role, arn } => {
-                created.has(account, "role", role.as_str()) || created.has(account, "policy", arn.name())
+            Step::AttachRolePolicy { role, arn }
+            | Step::PutRolePermissionsBoundary { role, arn } => {
+                created.has(account, "role", role.as_str())
+                    || created.has(account, "policy", arn.name())
             }
-            Step::CreateRole { permissions_boundary: Some(arn), .. } => created.has(account, "policy", arn.name()),
+            Step::CreateRole {
+                permissions_boundary: Some(arn),
+                ..
+            } => created.has(account, "policy", arn.name()),
             Step::PutRolePolicy { role, .. }
             | Step::TagRole { role, .. }
             | Step::UpdateRole { role, .. }
-            | Step::UpdateAssumeRolePolicy { role, .. } => created.has(account, "role", role.as_str()),
+            | Step::UpdateAssumeRolePolicy { role, .. } => {
+                created.has(account, "role", role.as_str())
+            }
             _ => false,
         },
         Some("MalformedPolicyDocument") => {
-            error.message.contains("Invalid principal") && created.planned.iter().any(|arn| names(&error.message, arn))
+            error.message.contains("Invalid principal")
+                && created.planned.iter().any(|arn| names(&error.message, arn))
         }
         // What stood in the way was detached a moment ago.
         Some("DeleteConflict") => {
@@ -83,7 +102,10 @@ pub(super) fn is_lag(
 /// Whether `message` names the ARN that ends with `arn`, and not another that only begins so.
 fn names(message: &str, arn: &str) -> bool {
     let of_names = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-/".contains(c);
-    message.split(arn).skip(1).any(|rest| !rest.starts_with(of_names))
+    message
+        .split(arn)
+        .skip(1)
+        .any(|rest| !rest.starts_with(of_names))
 }
 
 /// A wait of this length, give or take, so that those who began to wait together do not come back together.
@@ -116,23 +138,77 @@ mod tests {
             planned: BTreeSet::from(["222222222222:role/app/New".to_owned()]),
             so_far: BTreeSet::from(["111111111111:role/Mine".to_owned()]),
         };
-        let trust =
-            |role: &str| Step::UpdateAssumeRolePolicy { role: RoleName::parse(role).unwrap(), document: "{}".into() };
-        let invalid =
-            |arn: &str| refused("MalformedPolicyDocument", &format!("Invalid principal in policy: \"AWS\":\"{arn}\""));
+        let trust = |role: &str| Step::UpdateAssumeRolePolicy {
+            role: RoleName::parse(role).unwrap(),
+            document: "{}".into(),
+        };
+        let invalid = |arn: &str| {
+            refused(
+                "MalformedPolicyDocument",
+                &format!("Invalid principal in policy: \"AWS\":\"{arn}\""),
+            )
+        };
         let cases = [
-            (trust("Mine"), refused("NoSuchEntity", "not found"), false, true),
-            (trust("Other"), refused("NoSuchEntity", "not found"), false, false),
-            (trust("Other"), invalid("arn:aws:iam::222222222222:role/app/New"), false, true),
-            (trust("Other"), invalid("arn:aws:iam::222222222222:role/Typo"), false, false),
-            (trust("Other"), invalid("arn:aws:iam::222222222222:role/app/New-Typo"), false, false),
-            (trust("Other"), refused("MalformedPolicyDocument", "Syntax errors in policy."), false, false),
+            (
+                trust("Mine"),
+                refused("NoSuchEntity", "not found"),
+                false,
+                true,
+            ),
+            (
+                trust("Other"),
+                refused("NoSuchEntity", "not found"),
+                false,
+                false,
+            ),
+            (
+                trust("Other"),
+                invalid("arn:aws:iam::222222222222:role/app/New"),
+                false,
+                true,
+            ),
+            (
+                trust("Other"),
+                invalid("arn:aws:iam::222222222222:role/Typo"),
+                false,
+                false,
+            ),
+            (
+                trust("Other"),
+                invalid("arn:aws:iam::222222222222:role/app/New-Typo"),
+                false,
+                false,
+            ),
+            (
+                trust("Other"),
+                refused("MalformedPolicyDocument", "Syntax errors in policy."),
+                false,
+                false,
+            ),
             (trust("Other"), refused("AccessDenied", "no"), true, false),
-            (Step::DeleteRole { role: RoleName::parse("Mine").unwrap() }, refused("DeleteConflict", ""), true, true),
-            (Step::DeleteRole { role: RoleName::parse("Mine").unwrap() }, refused("DeleteConflict", ""), false, false),
+            (
+                Step::DeleteRole {
+                    role: RoleName::parse("Mine").unwrap(),
+                },
+                refused("DeleteConflict", ""),
+                true,
+                true,
+            ),
+            (
+                Step::DeleteRole {
+                    role: RoleName::parse("Mine").unwrap(),
+                },
+                refused("DeleteConflict", ""),
+                false,
+                false,
+            ),
         ];
         for (step, error, after_own_writes, expect) in cases {
-            assert_eq!(is_lag(account, &step, &error, &created, after_own_writes), expect, "{step:?} {error}");
+            assert_eq!(
+                is_lag(account, &step, &error, &created, after_own_writes),
+                expect,
+                "{step:?} {error}"
+            );
         }
     }
 }

@@ -29,7 +29,11 @@ pub use waves::Wave;
 /// Somebody who can write. Not to write is not to be given one.
 pub trait Writer: Send + Sync {
     /// Performs one step, once; throttling and broken connections are retried below.
-    fn write(&self, account: &Account, step: &Step) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn write(
+        &self,
+        account: &Account,
+        step: &Step,
+    ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
 /// Somebody who keeps the record of a run.
@@ -43,7 +47,13 @@ pub trait Journal: Send + Sync {
     ) -> impl Future<Output = Result<(), String>> + Send;
 
     /// Notes that the step of this number is about to be written or, with its answer, was.
-    fn step(&self, address: &str, number: usize, step: &Step, answer: Option<Result<(), &AwsError>>);
+    fn step(
+        &self,
+        address: &str,
+        number: usize,
+        step: &Step,
+        answer: Option<Result<(), &AwsError>>,
+    );
 
     /// Keeps what became of changes, and how their resources were seen last.
     fn ended(
@@ -133,7 +143,12 @@ impl RunReport {
                 Outcome::NotReached => &mut summary.not_reached,
             } += 1;
         }
-        Self { format: FORMAT.to_owned(), run, results, summary }
+        Self {
+            format: FORMAT.to_owned(),
+            run,
+            results,
+            summary,
+        }
     }
 }
 
@@ -193,7 +208,11 @@ pub enum WaveEvent {
 
 /// Why a budget is used up.
 fn over_budget(failed: usize, allowed: usize) -> String {
-    let accounts = if failed == 1 { "1 account".to_owned() } else { format!("{failed} accounts") };
+    let accounts = if failed == 1 {
+        "1 account".to_owned()
+    } else {
+        format!("{failed} accounts")
+    };
     format!("{accounts} failed, and `max_failures` is {allowed}")
 }
 
@@ -236,13 +255,21 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { first: Duration::from_millis(250), longest: Duration::from_secs(8), total: Duration::from_mins(2) }
+        Self {
+            first: Duration::from_millis(250),
+            longest: Duration::from_secs(8),
+            total: Duration::from_mins(2),
+        }
     }
 }
 
 impl Patience {
     /// No waiting at all.
-    const NONE: Self = Self { first: Duration::ZERO, longest: Duration::ZERO, total: Duration::ZERO };
+    const NONE: Self = Self {
+        first: Duration::ZERO,
+        longest: Duration::ZERO,
+        total: Duration::ZERO,
+    };
 
     /// The waits, one after another, until [`total`](Self::total) is used up.
     fn waits(self) -> impl Iterator<Item = Duration> + Send {

@@ -14,7 +14,9 @@ use tracing::Instrument as _;
 use super::account::{SETTLED, Shared};
 use super::lag::Created;
 use super::turn::{Finished, Seen, Turn, add, all, planned, result};
-use super::{ChangeResult, Doers, Event, Journal, Outcome, RunReport, Settings, WaveEvent, Writer, waves};
+use super::{
+    ChangeResult, Doers, Event, Journal, Outcome, RunReport, Settings, WaveEvent, Writer, waves,
+};
 use crate::org::{Account, AccountId};
 use crate::plan::{Change, Plan};
 use crate::read::Reader;
@@ -36,7 +38,11 @@ where
     R: Reader + 'static,
     J: Journal + 'static,
 {
-    let turns: Vec<Turn> = plan.accounts.iter().filter_map(|part| Turn::new(part, accounts)).collect();
+    let turns: Vec<Turn> = plan
+        .accounts
+        .iter()
+        .filter_map(|part| Turn::new(part, accounts))
+        .collect();
     let shared = Arc::new(Shared {
         doers,
         settings: settings.clone(),
@@ -49,7 +55,13 @@ where
         failed: Mutex::default(),
         max_failures: settings.max_failures.map(|budget| budget.of(turns.len())),
     });
-    let mut rollout = Rollout { shared, accounts, turns, outcomes: Arc::default(), results: BTreeMap::new() };
+    let mut rollout = Rollout {
+        shared,
+        accounts,
+        turns,
+        outcomes: Arc::default(),
+        results: BTreeMap::new(),
+    };
     let open = waves::of_changes(plan, &settings.waves);
     let mut not_begun = None;
     for (number, open) in open.iter().enumerate() {
@@ -63,7 +75,13 @@ where
     let Rollout { mut results, .. } = rollout;
     let changes = plan.accounts.iter().flat_map(planned);
     let results = changes.map(|change| {
-        let circle = || result(change, Outcome::NotReached, Some("waits for a change that waits for it".to_owned()));
+        let circle = || {
+            result(
+                change,
+                Outcome::NotReached,
+                Some("waits for a change that waits for it".to_owned()),
+            )
+        };
         results.remove(&change.address).unwrap_or_else(circle)
     });
     RunReport::new(settings.run.clone(), results.collect())
@@ -86,8 +104,15 @@ where
     /// Why the wave of this number is not begun.
     fn not_begun(&self, number: usize) -> Option<String> {
         let failed = self.shared.failed().len();
-        let over = self.shared.max_failures.filter(|allowed| number > 0 && failed > *allowed)?;
-        Some(format!("wave {} was not begun: {}", number + 1, super::over_budget(failed, over)))
+        let over = self
+            .shared
+            .max_failures
+            .filter(|allowed| number > 0 && failed > *allowed)?;
+        Some(format!(
+            "wave {} was not begun: {}",
+            number + 1,
+            super::over_budget(failed, over)
+        ))
     }
 
     async fn wave(&mut self, number: usize, open: &BTreeSet<String>) {
@@ -109,35 +134,61 @@ where
         let waves = &self.shared.settings.waves;
         if let Some(wave) = waves.get(number) {
             self.shared.doers.journal.wave(number, wave, event);
-            (self.shared.on_event)(Event::Wave { number, of: waves.len(), title: wave.title.clone(), event });
+            (self.shared.on_event)(Event::Wave {
+                number,
+                of: waves.len(),
+                title: wave.title.clone(),
+                event,
+            });
         }
     }
 
     async fn rounds(&mut self, open: &BTreeSet<String>) {
         loop {
-            let round: Vec<Turn> = self.turns.iter_mut().filter_map(|turn| turn.round(&self.outcomes, open)).collect();
+            let round: Vec<Turn> = self
+                .turns
+                .iter_mut()
+                .filter_map(|turn| turn.round(&self.outcomes, open))
+                .collect();
             if round.is_empty() {
                 break;
             }
-            let runs =
-                round.into_iter().map(|turn| run_turn(Arc::clone(&self.shared), turn, Arc::clone(&self.outcomes)));
+            let runs = round
+                .into_iter()
+                .map(|turn| run_turn(Arc::clone(&self.shared), turn, Arc::clone(&self.outcomes)));
             let at_once = self.shared.settings.parallelism.max(1);
-            let finished: Vec<Finished> = stream::iter(runs).buffer_unordered(at_once).collect().await;
+            let finished: Vec<Finished> =
+                stream::iter(runs).buffer_unordered(at_once).collect().await;
             for finished in finished {
                 self.finish(finished);
             }
         }
     }
 
-    fn finish(&mut self, Finished { account, seen, results }: Finished) {
+    fn finish(
+        &mut self,
+        Finished {
+            account,
+            seen,
+            results,
+        }: Finished,
+    ) {
         let known = Arc::make_mut(&mut self.outcomes);
-        known.extend(results.iter().map(|result| (result.address.clone(), result.outcome)));
+        known.extend(
+            results
+                .iter()
+                .map(|result| (result.address.clone(), result.outcome)),
+        );
         for result in results {
             add(&mut self.results, result);
         }
         if let Some(turn) = self.turns.iter_mut().find(|turn| turn.part.id == account) {
             // Kept for a later round alone: memory grows with what is left to do.
-            let first = if turn.open.is_empty() { Arc::default() } else { Arc::clone(&seen.first) };
+            let first = if turn.open.is_empty() {
+                Arc::default()
+            } else {
+                Arc::clone(&seen.first)
+            };
             turn.seen = Some(Seen { first, ..seen });
             turn.tell_if_finished(&self.results, &self.shared.on_event);
         }
@@ -150,33 +201,58 @@ where
             let account = self.accounts.get(&turn.part.id)?;
             let is_done = |change: &&Change| {
                 open.contains(&change.address)
-                    && self.results.get(&change.address).is_some_and(|result| result.outcome == Outcome::Done)
+                    && self
+                        .results
+                        .get(&change.address)
+                        .is_some_and(|result| result.outcome == Outcome::Done)
             };
             // Both passes of a circle are over.
-            let whole = |change: &Change| Change { finish_after: BTreeSet::new(), ..change.clone() };
+            let whole = |change: &Change| Change {
+                finish_after: BTreeSet::new(),
+                ..change.clone()
+            };
             let written: Vec<Change> = planned(&turn.part).filter(is_done).map(whole).collect();
-            let mut results: BTreeMap<String, ChangeResult> =
-                written.iter().map(|change| (change.address.clone(), result(change, Outcome::Done, None))).collect();
+            let mut results: BTreeMap<String, ChangeResult> = written
+                .iter()
+                .map(|change| (change.address.clone(), result(change, Outcome::Done, None)))
+                .collect();
             Some(async move {
-                shared.read_back(&written, account, &mut results, SETTLED).await;
-                if results.values().any(|result| result.outcome != Outcome::Done) {
+                shared
+                    .read_back(&written, account, &mut results, SETTLED)
+                    .await;
+                if results
+                    .values()
+                    .any(|result| result.outcome != Outcome::Done)
+                {
                     shared.failed().insert(account.id);
                 }
                 results
             })
         });
-        let looks: Vec<BTreeMap<String, ChangeResult>> =
-            stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(LOOKS_AT_ONCE).collect().await;
+        let looks: Vec<BTreeMap<String, ChangeResult>> = stream::iter(looks.collect::<Vec<_>>())
+            .buffer_unordered(LOOKS_AT_ONCE)
+            .collect()
+            .await;
         self.results.extend(looks.into_iter().flatten());
     }
 
     /// What was never begun.
     fn rest(&mut self, not_begun: Option<String>) {
-        let why = self.shared.settings.halt.why().map(ToString::to_string).or(not_begun);
+        let why = self
+            .shared
+            .settings
+            .halt
+            .why()
+            .map(ToString::to_string)
+            .or(not_begun);
         for turn in &mut self.turns {
-            let in_no_wave = || "no wave selects the account; add \"all\" as the last one".to_owned();
+            let in_no_wave =
+                || "no wave selects the account; add \"all\" as the last one".to_owned();
             let waves = &self.shared.settings.waves;
-            let listed = waves.is_empty() || waves.iter().any(|wave| wave.accounts.contains(&turn.part.id));
+            let listed = waves.is_empty()
+                || waves
+                    .iter()
+                    .any(|wave| wave.accounts.contains(&turn.part.id));
             let why = match &why {
                 _ if !listed => in_no_wave(),
                 Some(why) => why.clone(),
@@ -184,8 +260,17 @@ where
             };
             let rest = std::mem::take(&mut turn.open);
             for result in all(&rest, Outcome::NotReached, &why) {
-                let ChangeResult { address, action: _, outcome, error } = result.clone();
-                (self.shared.on_event)(Event::ChangeFinished { address, outcome, error });
+                let ChangeResult {
+                    address,
+                    action: _,
+                    outcome,
+                    error,
+                } = result.clone();
+                (self.shared.on_event)(Event::ChangeFinished {
+                    address,
+                    outcome,
+                    error,
+                });
                 add(&mut self.results, result);
             }
         }
@@ -202,13 +287,23 @@ where
     R: Reader + 'static,
     J: Journal + 'static,
 {
-    let (account, open, seen) = (turn.part.id, turn.open.clone(), turn.seen.clone().unwrap_or_default());
+    let (account, open, seen) = (
+        turn.part.id,
+        turn.open.clone(),
+        turn.seen.clone().unwrap_or_default(),
+    );
     let span = tracing::error_span!("apply account", %account);
-    match tokio::spawn(async move { shared.run_account(turn, &outcomes).await }.instrument(span)).await {
+    match tokio::spawn(async move { shared.run_account(turn, &outcomes).await }.instrument(span))
+        .await
+    {
         Ok(finished) => finished,
         Err(broken) => {
             let results = all(&open, Outcome::Failed, &format!("internal error: {broken}"));
-            Finished { account, seen, results }
+            Finished {
+                account,
+                seen,
+                results,
+            }
         }
     }
 }

@@ -10,20 +10,32 @@ use crate::plan::{AccountPlan, Change};
 use crate::resource::step::Step;
 
 pub(super) fn planned(part: &AccountPlan) -> impl Iterator<Item = &Change> + Clone {
-    part.changes.iter().filter(|change| !change.steps.is_empty())
+    part.changes
+        .iter()
+        .filter(|change| !change.steps.is_empty())
 }
 
 pub(super) fn result(change: &Change, outcome: Outcome, error: Option<String>) -> ChangeResult {
-    ChangeResult { address: change.address.clone(), action: change.action, outcome, error }
+    ChangeResult {
+        address: change.address.clone(),
+        action: change.action,
+        outcome,
+        error,
+    }
 }
 
 pub(super) fn all(changes: &[Change], outcome: Outcome, error: &str) -> Vec<ChangeResult> {
-    changes.iter().map(|change| result(change, outcome, Some(error.to_owned()))).collect()
+    changes
+        .iter()
+        .map(|change| result(change, outcome, Some(error.to_owned())))
+        .collect()
 }
 
 /// Adds the result of a change, or of its second pass where the first is done.
 pub(super) fn add(results: &mut BTreeMap<String, ChangeResult>, result: ChangeResult) {
-    let first = results.entry(result.address.clone()).or_insert_with(|| result.clone());
+    let first = results
+        .entry(result.address.clone())
+        .or_insert_with(|| result.clone());
     if first.outcome == Outcome::Done {
         *first = result;
     }
@@ -39,7 +51,12 @@ fn passes(change: &Change) -> impl Iterator<Item = Change> {
         let steps = first.steps.split_off(change.steps.len().saturating_sub(1));
         let mut after = change.finish_after.clone();
         after.insert(change.address.clone());
-        second = Some(Change { steps, after, finish_after: BTreeSet::new(), ..change.clone() });
+        second = Some(Change {
+            steps,
+            after,
+            finish_after: BTreeSet::new(),
+            ..change.clone()
+        });
     }
     [Some(first), second].into_iter().flatten()
 }
@@ -89,35 +106,64 @@ impl Turn {
         let open: Vec<Change> = planned(part).flat_map(passes).collect();
         let account = accounts.get(&part.id).cloned();
         let part = Arc::new(part.clone());
-        (!open.is_empty()).then(|| Self { part, account, open, seen: None, wrote: Vec::new() })
+        (!open.is_empty()).then(|| Self {
+            part,
+            account,
+            open,
+            seen: None,
+            wrote: Vec::new(),
+        })
     }
 
     /// Takes out what can be done now: of the changes that are `open` in this wave those that wait for nothing, or for what
     /// is finished or in the same round.
-    pub(super) fn round(&mut self, outcomes: &BTreeMap<String, Outcome>, open: &BTreeSet<String>) -> Option<Self> {
+    pub(super) fn round(
+        &mut self,
+        outcomes: &BTreeMap<String, Outcome>,
+        open: &BTreeSet<String>,
+    ) -> Option<Self> {
         let prefix = format!("{}/", self.part.id);
-        let (mut ready, mut later): (Vec<Change>, Vec<Change>) = self.open.drain(..).partition(|change| {
-            open.contains(&change.address)
-                && change.after.iter().all(|address| address.starts_with(&prefix) || outcomes.contains_key(address))
-        });
+        let (mut ready, mut later): (Vec<Change>, Vec<Change>) =
+            self.open.drain(..).partition(|change| {
+                open.contains(&change.address)
+                    && change.after.iter().all(|address| {
+                        address.starts_with(&prefix) || outcomes.contains_key(address)
+                    })
+            });
         loop {
-            let awaited = later.iter().filter(|other| !is_second_pass(other)).map(|other| &other.address);
-            let waits = |change: &Change| awaited.clone().any(|address| change.after.contains(address));
-            let Some(at) = ready.iter().position(waits) else { break };
+            let awaited = later
+                .iter()
+                .filter(|other| !is_second_pass(other))
+                .map(|other| &other.address);
+            let waits = |change: &Change| {
+                awaited
+                    .clone()
+                    .any(|address| change.after.contains(address))
+            };
+            let Some(at) = ready.iter().position(waits) else {
+                break;
+            };
             later.push(ready.remove(at));
         }
         self.open = later;
         (!ready.is_empty()).then(|| {
             let wrote = self.wrote(&ready, outcomes);
-            Self { open: ready, wrote, ..self.clone() }
+            Self {
+                open: ready,
+                wrote,
+                ..self.clone()
+            }
         })
     }
 
     /// The steps of what is done, without the last one of a change whose second pass is still to come.
     fn wrote(&self, ready: &[Change], outcomes: &BTreeMap<String, Outcome>) -> Vec<Step> {
-        let Some(seen) = &self.seen else { return Vec::new() };
+        let Some(seen) = &self.seen else {
+            return Vec::new();
+        };
         let is_done = |change: &&Change| {
-            outcomes.get(&change.address) == Some(&Outcome::Done) && !seen.finished.contains(&change.address)
+            outcomes.get(&change.address) == Some(&Outcome::Done)
+                && !seen.finished.contains(&change.address)
         };
         let to_come: BTreeSet<&str> = ready
             .iter()
@@ -127,7 +173,10 @@ impl Turn {
             .collect();
         let steps = planned(&self.part).filter(is_done).flat_map(|change| {
             let last = usize::from(to_come.contains(&*change.address));
-            change.steps.iter().take(change.steps.len().saturating_sub(last))
+            change
+                .steps
+                .iter()
+                .take(change.steps.len().saturating_sub(last))
         });
         steps.cloned().collect()
     }
@@ -138,11 +187,20 @@ impl Turn {
         on_event: &Arc<dyn Fn(Event) + Send + Sync>,
     ) {
         if self.open.is_empty() {
-            let ended: Vec<&ChangeResult> =
-                planned(&self.part).filter_map(|change| results.get(&change.address)).collect();
-            let done = ended.iter().filter(|result| result.outcome == Outcome::Done).count();
+            let ended: Vec<&ChangeResult> = planned(&self.part)
+                .filter_map(|change| results.get(&change.address))
+                .collect();
+            let done = ended
+                .iter()
+                .filter(|result| result.outcome == Outcome::Done)
+                .count();
             let not_done = ended.len() - done;
-            on_event(Event::AccountFinished { account: self.part.id, name: self.part.name.clone(), done, not_done });
+            on_event(Event::AccountFinished {
+                account: self.part.id,
+                name: self.part.name.clone(),
+                done,
+                not_done,
+            });
         }
     }
 }

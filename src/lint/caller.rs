@@ -22,7 +22,11 @@ const CALLER_KEYS: &[(&str, &str, Part)] = &[
     ("aws:principalarn", STRANGER_ARN, Part::Account),
     ("aws:principalaccount", STRANGER, Part::Whole),
     ("aws:principalorgid", "o-0000000001", Part::Whole),
-    ("aws:principalorgpaths", "o-0000000001/r-0001/ou-0001-00000001/", Part::UpTo('/')),
+    (
+        "aws:principalorgpaths",
+        "o-0000000001/r-0001/ou-0001-00000001/",
+        Part::UpTo('/'),
+    ),
     ("aws:userid", "AROA00000000000000001:x", Part::UpTo(':')),
     ("aws:sourcevpc", "vpc-00000001", Part::Whole),
     ("aws:sourcevpce", "vpce-00000001", Part::Whole),
@@ -32,15 +36,27 @@ const CALLER_KEYS: &[(&str, &str, Part)] = &[
 
 /// Keys that only a service's call has: on whose behalf it comes.
 const SOURCE_KEYS: &[(&str, &str, Part)] = &[
-    ("aws:sourcearn", "arn:aws:x:us-east-1:000000000001:x/x", Part::Account),
+    (
+        "aws:sourcearn",
+        "arn:aws:x:us-east-1:000000000001:x/x",
+        Part::Account,
+    ),
     ("aws:sourceaccount", STRANGER, Part::Whole),
     ("aws:sourceowner", STRANGER, Part::Whole),
     ("aws:sourceorgid", "o-0000000001", Part::Whole),
-    ("aws:sourceorgpaths", "o-0000000001/r-0001/ou-0001-00000001/", Part::UpTo('/')),
+    (
+        "aws:sourceorgpaths",
+        "o-0000000001/r-0001/ou-0001-00000001/",
+        Part::UpTo('/'),
+    ),
 ];
 
 /// Keys that neither a person nor a role brings by itself.
-const SERVICE_KEYS: &[&str] = &["aws:principalservicename", "aws:principalservicenameslist", "aws:calledvia"];
+const SERVICE_KEYS: &[&str] = &[
+    "aws:principalservicename",
+    "aws:principalservicenameslist",
+    "aws:calledvia",
+];
 
 /// The keys that tell of MFA.
 pub(super) const MFA_KEYS: [&str; 2] = ["aws:multifactorauthpresent", "aws:multifactorauthage"];
@@ -79,9 +95,15 @@ impl<'a> Caller<'a> {
     /// A caller of whom only the name is known.
     pub(super) fn new(trust: &'a PolicyDocument, action: &str, kind: &str, name: &str) -> Self {
         let known = |key: &&String| key.starts_with("aws:") || key.starts_with("sts:");
-        let unknown = trust.statements().iter().flat_map(|one| one.conditions.values()).flat_map(|keys| keys.keys());
+        let unknown = trust
+            .statements()
+            .iter()
+            .flat_map(|one| one.conditions.values())
+            .flat_map(|keys| keys.keys());
         let request = Request {
-            principal: Principal { names: vec![(kind.to_owned(), name.to_owned())] },
+            principal: Principal {
+                names: vec![(kind.to_owned(), name.to_owned())],
+            },
             action: action.to_owned(),
             unknown: unknown.filter(known).cloned().collect(),
             ..Request::default()
@@ -95,54 +117,84 @@ impl<'a> Caller<'a> {
         for (key, value, part) in CALLER_KEYS {
             caller = caller.foreign(key, value, *part);
         }
-        caller.with("aws:sourceip", ANYWHERE.iter().map(|address| (*address).to_owned()))
+        caller.with(
+            "aws:sourceip",
+            ANYWHERE.iter().map(|address| (*address).to_owned()),
+        )
     }
 
     /// Somebody of another organization who goes by this ARN.
     pub(super) fn outsider(trust: &'a PolicyDocument, arn: &str, account: &str) -> Self {
         let mut caller = Self::new(trust, "sts:AssumeRole", "AWS", arn).calling_directly();
-        for (key, value, part) in CALLER_KEYS.iter().filter(|(key, ..)| key.starts_with("aws:principalorg")) {
+        for (key, value, part) in CALLER_KEYS
+            .iter()
+            .filter(|(key, ..)| key.starts_with("aws:principalorg"))
+        {
             caller = caller.foreign(key, value, *part);
         }
         caller = caller.with("aws:principalaccount", [account.to_owned()]);
-        if arn.ends_with(":root") { caller } else { caller.with("aws:principalarn", [arn.to_owned()]) }
+        if arn.ends_with(":root") {
+            caller
+        } else {
+            caller.with("aws:principalarn", [arn.to_owned()])
+        }
     }
 
     /// A service at work for a stranger.
     pub(super) fn service_for_stranger(trust: &'a PolicyDocument, service: &str) -> Self {
         let caller = Self::new(trust, "sts:AssumeRole", "Service", service);
-        SOURCE_KEYS.iter().fold(caller, |caller, (key, value, part)| caller.foreign(key, value, *part))
+        SOURCE_KEYS
+            .iter()
+            .fold(caller, |caller, (key, value, part)| {
+                caller.foreign(key, value, *part)
+            })
     }
 
     fn calling_directly(self) -> Self {
-        let absent = SOURCE_KEYS.iter().map(|(key, ..)| *key).chain(SERVICE_KEYS.iter().copied());
+        let absent = SOURCE_KEYS
+            .iter()
+            .map(|(key, ..)| *key)
+            .chain(SERVICE_KEYS.iter().copied());
         absent.fold(self, |caller, key| caller.with(key, []))
     }
 
     /// The same caller with these values of a key (in lower case); without the key where there are none.
     pub(super) fn with(mut self, key: &str, values: impl IntoIterator<Item = String>) -> Self {
         self.request.unknown.retain(|unknown| unknown != key);
-        self.request.context.insert(key.to_owned(), values.into_iter().collect());
+        self.request
+            .context
+            .insert(key.to_owned(), values.into_iter().collect());
         self
     }
 
     /// A stranger's value of a key, and what a stranger can make match a wildcard in the part that matters.
     fn foreign(self, key: &str, value: &str, part: Part) -> Self {
-        let wild = wanted(self.trust, key).filter(|wanted| is_wild(part.of(wanted))).map(filled);
+        let wild = wanted(self.trust, key)
+            .filter(|wanted| is_wild(part.of(wanted)))
+            .map(filled);
         let values: Vec<String> = std::iter::once(value.to_owned()).chain(wild).collect();
         self.with(key, values)
     }
 
     /// Whether the trust policy lets the caller in, as far as is known.
     pub(super) fn is_let_in(&self) -> bool {
-        matches!(evaluate(&[self.trust], &self.request), Decision::Allow | Decision::Undecided)
+        matches!(
+            evaluate(&[self.trust], &self.request),
+            Decision::Allow | Decision::Undecided
+        )
     }
 }
 
 /// The values that any statement asks a key (in lower case) for.
 pub(super) fn wanted<'a>(trust: &'a PolicyDocument, key: &str) -> impl Iterator<Item = &'a str> {
-    let conditions = trust.statements().iter().flat_map(|statement| statement.conditions.values());
-    conditions.filter_map(move |keys| keys.get(key)).flatten().map(String::as_str)
+    let conditions = trust
+        .statements()
+        .iter()
+        .flat_map(|statement| statement.conditions.values());
+    conditions
+        .filter_map(move |keys| keys.get(key))
+        .flatten()
+        .map(String::as_str)
 }
 
 pub(super) fn is_wild(text: &str) -> bool {

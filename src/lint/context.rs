@@ -36,8 +36,18 @@ impl<'a> Context<'a> {
         role: &'a Role,
         policies: &'a [&'a Arc<ManagedPolicy>],
     ) -> Self {
-        let outsiders = outsiders(settings.organization.as_ref().unwrap_or(planned), &role.trust);
-        Self { settings, role, policies, shared, outsiders, is_public: is_public(&role.trust) }
+        let outsiders = outsiders(
+            settings.organization.as_ref().unwrap_or(planned),
+            &role.trust,
+        );
+        Self {
+            settings,
+            role,
+            policies,
+            shared,
+            outsiders,
+            is_public: is_public(&role.trust),
+        }
     }
 
     /// Accounts in words: `account 999999999999 (Name)`.
@@ -53,7 +63,9 @@ pub(super) fn outsiders(
 ) -> BTreeMap<AccountId, BTreeSet<String>> {
     let mut outsiders: BTreeMap<AccountId, BTreeSet<String>> = BTreeMap::new();
     for arn in principals(trust, "AWS") {
-        let Some(account) = account_of(arn).filter(|account| !insiders.contains(account)) else { continue };
+        let Some(account) = account_of(arn).filter(|account| !insiders.contains(account)) else {
+            continue;
+        };
         if Caller::outsider(trust, arn, account.as_str()).is_let_in() {
             outsiders.entry(account).or_default().insert(arn.to_owned());
         }
@@ -75,7 +87,11 @@ pub(super) fn described_accounts(settings: &Settings, accounts: &[AccountId]) ->
             None => id.to_string(),
         })
         .collect();
-    let word = if named.len() == 1 { "account" } else { "accounts" };
+    let word = if named.len() == 1 {
+        "account"
+    } else {
+        "accounts"
+    };
     let known = |id| settings.known_accounts.contains_key(id);
     let unsure = match &settings.organization {
         Some(_) => " outside the organization",
@@ -105,49 +121,79 @@ impl<'a> SharedIds<'a> {
     /// The other roles that have an external id of this one.
     pub(super) fn others(&self, role: &Role) -> BTreeMap<String, &'a Role> {
         let key = role.name.key();
-        let roles = wanted_by_allows(&role.trust).filter_map(|id| self.0.get(id)).flatten();
-        roles.filter(|(other, _)| **other != key).map(|(other, role)| (other.clone(), *role)).collect()
+        let roles = wanted_by_allows(&role.trust)
+            .filter_map(|id| self.0.get(id))
+            .flatten();
+        roles
+            .filter(|(other, _)| **other != key)
+            .map(|(other, role)| (other.clone(), *role))
+            .collect()
     }
 }
 
 fn wanted_by_allows(trust: &PolicyDocument) -> impl Iterator<Item = &str> {
     let conditions = allows(trust).flat_map(|statement| statement.conditions.values());
-    conditions.filter_map(|keys| keys.get(EXTERNAL_ID)).flatten().map(String::as_str)
+    conditions
+        .filter_map(|keys| keys.get(EXTERNAL_ID))
+        .flatten()
+        .map(String::as_str)
 }
 
 /// The statements that let somebody in.
 pub(super) fn allows(trust: &PolicyDocument) -> impl Iterator<Item = &Statement> {
-    trust.statements().iter().filter(|statement| statement.effect == Effect::Allow && assumes(statement))
+    trust
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow && assumes(statement))
 }
 
 /// Whether a statement speaks of any of the three ways to assume a role.
 fn assumes(statement: &Statement) -> bool {
-    let patterns: Vec<_> =
-        statement.actions.patterns.iter().map(|text| pattern::tokens(text, Variables::Literal)).collect();
-    ["sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"]
+    let patterns: Vec<_> = statement
+        .actions
+        .patterns
         .iter()
-        .any(|action| patterns.iter().any(|one| pattern::matches(one, action)) != statement.actions.negated)
+        .map(|text| pattern::tokens(text, Variables::Literal))
+        .collect();
+    [
+        "sts:assumerole",
+        "sts:assumerolewithwebidentity",
+        "sts:assumerolewithsaml",
+    ]
+    .iter()
+    .any(|action| {
+        patterns.iter().any(|one| pattern::matches(one, action)) != statement.actions.negated
+    })
 }
 
 /// The principals of a kind that a trust policy lets in, each once.
 pub(super) fn principals<'a>(trust: &'a PolicyDocument, kind: &'a str) -> BTreeSet<&'a str> {
-    allows(trust).flat_map(|statement| named(statement, kind)).collect()
+    allows(trust)
+        .flat_map(|statement| named(statement, kind))
+        .collect()
 }
 
 /// The principals of a kind that a statement names.
-pub(super) fn named<'a>(statement: &'a Statement, kind: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-    let principals = statement.principals.iter().filter(|principals| !principals.negated);
-    let names = principals.filter_map(|principals| principals.kinds.get(kind)).flatten();
+pub(super) fn named<'a>(
+    statement: &'a Statement,
+    kind: &str,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let principals = statement
+        .principals
+        .iter()
+        .filter(|principals| !principals.negated);
+    let names = principals
+        .filter_map(|principals| principals.kinds.get(kind))
+        .flatten();
     names.map(String::as_str).collect::<Vec<_>>().into_iter()
 }
 
 /// Whether a statement is about everybody, or everybody but some.
 pub(super) fn names_everybody(statement: &Statement) -> bool {
     let everybody = |names: &BTreeSet<String>| names.contains("*");
-    statement
-        .principals
-        .as_ref()
-        .is_some_and(|principals| principals.negated || principals.kinds.get("AWS").is_some_and(everybody))
+    statement.principals.as_ref().is_some_and(|principals| {
+        principals.negated || principals.kinds.get("AWS").is_some_and(everybody)
+    })
 }
 
 /// The account of an ARN of IAM or STS.
@@ -169,5 +215,9 @@ pub(super) fn listed(items: &[String]) -> String {
 
 /// A role in words, with where it is written.
 pub(super) fn described(name: &RoleName, role: &Role) -> String {
-    if role.origin.file.is_empty() { format!("`{name}`") } else { format!("`{name}` ({})", role.origin) }
+    if role.origin.file.is_empty() {
+        format!("`{name}`")
+    } else {
+        format!("`{name}` ({})", role.origin)
+    }
 }

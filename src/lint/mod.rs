@@ -71,7 +71,11 @@ impl Settings {
     ) -> Self {
         let level = |(code, level): (&String, &String)| Some((code.clone(), Level::parse(level)?));
         let severities = severities.iter().filter_map(level).collect();
-        Self { severities, known_accounts: known_accounts.clone(), organization }
+        Self {
+            severities,
+            known_accounts: known_accounts.clone(),
+            organization,
+        }
     }
 
     fn level(&self, code: &str) -> Option<Level> {
@@ -191,9 +195,13 @@ pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) 
     for (account, desired) in accounts {
         for role in looked_at(desired) {
             let policies = policies(role, desired);
-            let key = (Arc::as_ptr(role), policies.iter().map(|policy| Arc::as_ptr(policy)).collect());
-            let words =
-                known.entry(key).or_insert_with(|| words(&Context::new(settings, &insiders, &shared, role, &policies)));
+            let key = (
+                Arc::as_ptr(role),
+                policies.iter().map(|policy| Arc::as_ptr(policy)).collect(),
+            );
+            let words = known.entry(key).or_insert_with(|| {
+                words(&Context::new(settings, &insiders, &shared, role, &policies))
+            });
             findings.extend(words.iter().map(|(lint, level, message)| Finding {
                 code: lint.code,
                 level: *level,
@@ -213,14 +221,24 @@ type Word = (&'static Lint, Level, Arc<str>);
 type Key = (*const Role, Vec<*const ManagedPolicy>);
 
 fn looked_at(desired: &AccountDesired) -> impl Iterator<Item = &Arc<Role>> {
-    desired.roles.values().filter(|role| role.ensure == Ensure::Present && !role.external)
+    desired
+        .roles
+        .values()
+        .filter(|role| role.ensure == Ensure::Present && !role.external)
 }
 
 /// The desired customer managed policies that a role names, its boundary among them.
 fn policies<'a>(role: &Role, desired: &'a AccountDesired) -> Vec<&'a Arc<ManagedPolicy>> {
     let boundary = role.permissions_boundary.iter().flatten();
     let references = role.managed_policies.iter().flatten().chain(boundary);
-    references.filter_map(|reference| desired.policies.values().find(|policy| is_meant(policy, reference))).collect()
+    references
+        .filter_map(|reference| {
+            desired
+                .policies
+                .values()
+                .find(|policy| is_meant(policy, reference))
+        })
+        .collect()
 }
 
 /// Whether a reference, be it the full ARN, means a customer managed policy of the role's account.
@@ -229,7 +247,10 @@ fn is_meant(policy: &ManagedPolicy, reference: &PolicyRef) -> bool {
         PolicyRef::Local(name) => name.key() == policy.name.key(),
         PolicyRef::Arn(arn) => {
             let path = policy.path.clone().unwrap_or_default();
-            !arn.is_aws_managed() && arn.as_str().ends_with(&format!(":policy{path}{}", policy.name))
+            !arn.is_aws_managed()
+                && arn
+                    .as_str()
+                    .ends_with(&format!(":policy{path}{}", policy.name))
         }
     }
 }
@@ -244,7 +265,10 @@ fn words(context: &Context<'_>) -> Vec<Word> {
         let mut said = Vec::new();
         (lint.check)(context, &mut said);
         let message = |what| format!("role `{}` {what}; {}", context.role.name, lint.mend);
-        words.extend(said.into_iter().map(|what| (lint, level, message(what).into())));
+        words.extend(
+            said.into_iter()
+                .map(|what| (lint, level, message(what).into())),
+        );
     }
     words
 }

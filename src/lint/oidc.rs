@@ -11,20 +11,35 @@ use crate::resource::policy::PolicyDocument;
 const GITHUB: &str = "token.actions.githubusercontent.com";
 
 /// Providers whose audience says which application a token is for.
-const BY_AUDIENCE: &[&str] =
-    &["cognito-identity.amazonaws.com", "accounts.google.com", "graph.facebook.com", "www.amazon.com"];
+const BY_AUDIENCE: &[&str] = &[
+    "cognito-identity.amazonaws.com",
+    "accounts.google.com",
+    "graph.facebook.com",
+    "www.amazon.com",
+];
 
 /// First claims of a GitHub subject that whoever runs a workflow anywhere can choose.
 ///
 /// Source: GitHub Docs, "`OpenID` Connect reference", customizing the subject claims.
-const CHOSEN: &[&str] =
-    &["workflow", "environment", "ref", "context", "head_ref", "base_ref", "event_name", "actor", "ref_type"];
+const CHOSEN: &[&str] = &[
+    "workflow",
+    "environment",
+    "ref",
+    "context",
+    "head_ref",
+    "base_ref",
+    "event_name",
+    "actor",
+    "ref_type",
+];
 
 /// Tokens of others get in.
 pub(super) fn oidc_open(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     for provider in principals(trust, "Federated") {
-        let Some(issuer) = issuer(provider) else { continue };
+        let Some(issuer) = issuer(provider) else {
+            continue;
+        };
         let why = if BY_AUDIENCE.contains(&issuer) {
             any_application(trust, provider, issuer)
         } else {
@@ -37,9 +52,17 @@ pub(super) fn oidc_open(context: &Context<'_>, said: &mut Vec<String>) {
 /// The caller that a trust in an OIDC provider is meant for; `None` for a provider of another kind.
 pub(super) fn expected<'a>(trust: &'a PolicyDocument, provider: &str) -> Option<Caller<'a>> {
     let issuer = issuer(provider)?;
-    let caller = Caller::new(trust, "sts:AssumeRoleWithWebIdentity", "Federated", provider);
-    let claims = ["aud", "oaud", "sub", "app_id", "amr"].map(|claim| format!("{issuer}:{claim}").to_lowercase());
-    Some(claims.iter().fold(caller, |caller, key| caller.with(key, wanted(trust, key).map(filled))))
+    let caller = Caller::new(
+        trust,
+        "sts:AssumeRoleWithWebIdentity",
+        "Federated",
+        provider,
+    );
+    let claims = ["aud", "oaud", "sub", "app_id", "amr"]
+        .map(|claim| format!("{issuer}:{claim}").to_lowercase());
+    Some(claims.iter().fold(caller, |caller, key| {
+        caller.with(key, wanted(trust, key).map(filled))
+    }))
 }
 
 /// The host and path of an OIDC provider.
@@ -51,23 +74,36 @@ fn issuer(provider: &str) -> Option<&str> {
 }
 
 fn any_application(trust: &PolicyDocument, provider: &str, issuer: &str) -> Option<String> {
-    let caller = Caller::new(trust, "sts:AssumeRoleWithWebIdentity", "Federated", provider);
-    let claims = ["aud", "oaud", "sub", "app_id"].map(|claim| format!("{issuer}:{claim}").to_lowercase());
-    let stranger = claims.iter().fold(caller, |caller, key| caller.with(key, ["stranger".to_owned()]));
-    stranger.is_let_in().then(|| format!("`{issuer}:aud` is not pinned, so users of any application get in"))
+    let caller = Caller::new(
+        trust,
+        "sts:AssumeRoleWithWebIdentity",
+        "Federated",
+        provider,
+    );
+    let claims =
+        ["aud", "oaud", "sub", "app_id"].map(|claim| format!("{issuer}:{claim}").to_lowercase());
+    let stranger = claims.iter().fold(caller, |caller, key| {
+        caller.with(key, ["stranger".to_owned()])
+    });
+    stranger
+        .is_let_in()
+        .then(|| format!("`{issuer}:aud` is not pinned, so users of any application get in"))
 }
 
 fn any_subject(trust: &PolicyDocument, provider: &str, issuer: &str) -> Option<String> {
     let key = format!("{issuer}:sub").to_lowercase();
     let gets_in = |subject: &str| {
-        expected(trust, provider).is_some_and(|caller| caller.with(&key, [subject.to_owned()]).is_let_in())
+        expected(trust, provider)
+            .is_some_and(|caller| caller.with(&key, [subject.to_owned()]).is_let_in())
     };
-    let wide = |subject: &&str| too_wide(issuer, subject).is_some_and(|_| gets_in(&filled(subject)));
+    let wide =
+        |subject: &&str| too_wide(issuer, subject).is_some_and(|_| gets_in(&filled(subject)));
     if let Some(subject) = wanted(trust, &key).find(wide) {
         let why = too_wide(issuer, subject).unwrap_or_default();
         return Some(format!("subject `{subject}` {why}"));
     }
-    gets_in("stranger").then(|| format!("`{issuer}:sub` is not pinned, so every identity it knows gets in"))
+    gets_in("stranger")
+        .then(|| format!("`{issuer}:sub` is not pinned, so every identity it knows gets in"))
 }
 
 /// Whom else a subject lets in than one identity; `None` where it is narrow enough.
@@ -84,7 +120,8 @@ fn too_wide(issuer: &str, subject: &str) -> Option<&'static str> {
     if let Some(account) = fixed.strip_prefix("system:serviceaccount:") {
         return (!account.contains(':')).then_some("lets service accounts of other namespaces in");
     }
-    (!value.contains([':', '/', '|'])).then_some("ends in a wildcard before the first name is complete")
+    (!value.contains([':', '/', '|']))
+        .then_some("ends in a wildcard before the first name is complete")
 }
 
 fn github(claim: &str, value: &str, wild: bool) -> Option<&'static str> {

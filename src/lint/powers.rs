@@ -65,16 +65,27 @@ pub(super) fn escalation(context: &Context<'_>, said: &mut Vec<String>) {
     if ways.is_empty() {
         return;
     }
-    let named: Vec<String> = ways.iter().take(NAMED_WAYS).map(|set| in_words(set)).collect();
+    let named: Vec<String> = ways
+        .iter()
+        .take(NAMED_WAYS)
+        .map(|set| in_words(set))
+        .collect();
     let more = match ways.len().saturating_sub(NAMED_WAYS) {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    said.push(format!("can be used by {who} to gain more rights: by {}{more}", named.join("; by ")));
+    said.push(format!(
+        "can be used by {who} to gain more rights: by {}{more}",
+        named.join("; by ")
+    ));
 }
 
 fn in_words(set: &BTreeSet<String>) -> String {
-    listed(&set.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>())
+    listed(
+        &set.iter()
+            .map(|action| format!("`{action}`"))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Those from outside who may assume the role, in words.
@@ -106,7 +117,11 @@ impl<'a> Powers<'a> {
     fn of(context: &Context<'a>) -> Self {
         let role = context.role;
         let document = |reference: &PolicyRef| {
-            context.policies.iter().find(|policy| is_meant(policy, reference)).map(|policy| &policy.document)
+            context
+                .policies
+                .iter()
+                .find(|policy| is_meant(policy, reference))
+                .map(|policy| &policy.document)
         };
         let references = || role.managed_policies.iter().flatten();
         Self {
@@ -118,7 +133,9 @@ impl<'a> Powers<'a> {
             by_aws: references().filter_map(by_aws).collect(),
             boundary: match role.permissions_boundary.iter().flatten().next() {
                 None => Boundary::None,
-                Some(reference) if by_aws(reference) == Some("AdministratorAccess") => Boundary::None,
+                Some(reference) if by_aws(reference) == Some("AdministratorAccess") => {
+                    Boundary::None
+                }
                 Some(reference) => document(reference).map_or(Boundary::Unknown, Boundary::Known),
             },
         }
@@ -134,14 +151,32 @@ impl<'a> Powers<'a> {
         if bounded {
             return None;
         }
-        if let Some(name) = self.by_aws.iter().find(|name| ADMIN_POLICIES.contains(name)) {
+        if let Some(name) = self
+            .by_aws
+            .iter()
+            .find(|name| ADMIN_POLICIES.contains(name))
+        {
             return Some(format!("AWS's policy `{name}`"));
         }
-        let mut statements = self.documents.iter().flat_map(|document| document.statements());
+        let mut statements = self
+            .documents
+            .iter()
+            .flat_map(|document| document.statements());
         let all = statements.find(|statement| gives_all(statement))?;
-        let patterns: Vec<String> = all.actions.patterns.iter().map(|one| format!("`{one}`")).collect();
-        let but = if all.actions.negated { "everything but " } else { "" };
-        let is_denied = !all.actions.negated && self.denies("iam:putrolepolicy") && self.denies("iam:attachrolepolicy");
+        let patterns: Vec<String> = all
+            .actions
+            .patterns
+            .iter()
+            .map(|one| format!("`{one}`"))
+            .collect();
+        let but = if all.actions.negated {
+            "everything but "
+        } else {
+            ""
+        };
+        let is_denied = !all.actions.negated
+            && self.denies("iam:putrolepolicy")
+            && self.denies("iam:attachrolepolicy");
         (!is_denied).then(|| format!("allowing {but}{} on every resource", listed(&patterns)))
     }
 
@@ -156,18 +191,39 @@ impl<'a> Powers<'a> {
         let mut known: BTreeMap<String, bool> = BTreeMap::new();
         let mut has = |action: &String, set: &BTreeSet<String>| {
             let key = action.to_ascii_lowercase();
-            let may = |grants: &[Grant<'_>]| grants.iter().any(|grant| grant.gives(&key, set, self.role));
-            let may = || may(&given) && bounds.as_ref().is_none_or(|bounds| may(bounds)) && !self.denies(&key);
+            let may =
+                |grants: &[Grant<'_>]| grants.iter().any(|grant| grant.gives(&key, set, self.role));
+            let may = || {
+                may(&given)
+                    && bounds.as_ref().is_none_or(|bounds| may(bounds))
+                    && !self.denies(&key)
+            };
             // Which service a role may be passed to is for each set to ask.
-            if key == "iam:passrole" { may() } else { *known.entry(key.clone()).or_insert_with(may) }
+            if key == "iam:passrole" {
+                may()
+            } else {
+                *known.entry(key.clone()).or_insert_with(may)
+            }
         };
-        sets().iter().filter(|set| set.iter().all(|action| has(action, set))).collect()
+        sets()
+            .iter()
+            .filter(|set| set.iter().all(|action| has(action, set)))
+            .collect()
     }
 
     /// Whether an action is denied outright.
     fn denies(&self, action: &str) -> bool {
-        let bound = if let Boundary::Known(document) = self.boundary { Some(document) } else { None };
-        let mut statements = self.documents.iter().copied().chain(bound).flat_map(PolicyDocument::statements);
+        let bound = if let Boundary::Known(document) = self.boundary {
+            Some(document)
+        } else {
+            None
+        };
+        let mut statements = self
+            .documents
+            .iter()
+            .copied()
+            .chain(bound)
+            .flat_map(PolicyDocument::statements);
         statements.any(|statement| {
             statement.effect == Effect::Deny
                 && statement.conditions.is_empty()
@@ -186,7 +242,11 @@ fn by_aws(reference: &PolicyRef) -> Option<&str> {
 
 /// Whether a statement allows all, all of IAM, or all but some, everywhere.
 fn gives_all(statement: &Statement) -> bool {
-    let all = statement.actions.patterns.iter().any(|one| ["*", "*:*", "iam:*"].contains(&one.as_str()));
+    let all = statement
+        .actions
+        .patterns
+        .iter()
+        .any(|one| ["*", "*:*", "iam:*"].contains(&one.as_str()));
     statement.effect == Effect::Allow
         && (all || statement.actions.negated)
         && is_everything(statement.resources.as_ref())
@@ -199,7 +259,11 @@ fn is_everything(resources: Option<&Patterns>) -> bool {
 
 /// The condition keys of a statement that limit what it is about.
 fn limits(statement: &Statement) -> impl Iterator<Item = &str> {
-    let keys = statement.conditions.values().flat_map(BTreeMap::keys).map(String::as_str);
+    let keys = statement
+        .conditions
+        .values()
+        .flat_map(BTreeMap::keys)
+        .map(String::as_str);
     keys.filter(|key| !AMBIENT_KEYS.contains(key))
 }
 
@@ -211,13 +275,22 @@ struct Actions<'a> {
 
 impl<'a> Actions<'a> {
     fn of(actions: &'a Patterns) -> Self {
-        let wild = actions.patterns.iter().filter(|one| one.contains(['*', '?']));
-        Self { actions, wild: wild.map(|one| pattern::tokens(one, Variables::Literal)).collect() }
+        let wild = actions
+            .patterns
+            .iter()
+            .filter(|one| one.contains(['*', '?']));
+        Self {
+            actions,
+            wild: wild
+                .map(|one| pattern::tokens(one, Variables::Literal))
+                .collect(),
+        }
     }
 
     /// Whether an action, in lower case, is meant.
     fn contain(&self, action: &str) -> bool {
-        let named = self.actions.patterns.contains(action) || self.wild.iter().any(|one| pattern::matches(one, action));
+        let named = self.actions.patterns.contains(action)
+            || self.wild.iter().any(|one| pattern::matches(one, action));
         named != self.actions.negated
     }
 }
@@ -229,8 +302,16 @@ struct Grant<'a> {
 }
 
 fn grants(document: &PolicyDocument) -> Vec<Grant<'_>> {
-    let allows = document.statements().iter().filter(|statement| statement.effect == Effect::Allow);
-    allows.map(|statement| Grant { statement, actions: Actions::of(&statement.actions) }).collect()
+    let allows = document
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow);
+    allows
+        .map(|statement| Grant {
+            statement,
+            actions: Actions::of(&statement.actions),
+        })
+        .collect()
 }
 
 impl Grant<'_> {
@@ -239,17 +320,33 @@ impl Grant<'_> {
         self.actions.contain(action)
             && limits(self.statement).all(|key| key == "iam:passedtoservice" && self.passes_to(set))
             && self.statement.resources.as_ref().is_some_and(|resources| {
-                resources.negated || resources.patterns.iter().any(|one| is_wide(one) || is_itself(action, one, role))
+                resources.negated
+                    || resources
+                        .patterns
+                        .iter()
+                        .any(|one| is_wide(one) || is_itself(action, one, role))
             })
     }
 
     /// Whether a role may be passed to a service of which the set has an action.
     fn passes_to(&self, set: &BTreeSet<String>) -> bool {
-        let conditions = self.statement.conditions.iter().filter(|(operator, _)| !operator.contains("Not"));
-        let mut services = conditions.filter_map(|(_, keys)| keys.get("iam:passedtoservice")).flatten();
-        let prefixes: Vec<&str> = set.iter().filter_map(|action| action.split(':').next()).collect();
+        let conditions = self
+            .statement
+            .conditions
+            .iter()
+            .filter(|(operator, _)| !operator.contains("Not"));
+        let mut services = conditions
+            .filter_map(|(_, keys)| keys.get("iam:passedtoservice"))
+            .flatten();
+        let prefixes: Vec<&str> = set
+            .iter()
+            .filter_map(|action| action.split(':').next())
+            .collect();
         services.any(|service| {
-            service.starts_with('*') || prefixes.iter().any(|prefix| *prefix != "iam" && service.starts_with(prefix))
+            service.starts_with('*')
+                || prefixes
+                    .iter()
+                    .any(|prefix| *prefix != "iam" && service.starts_with(prefix))
         })
     }
 }
@@ -267,7 +364,8 @@ fn is_wide(resource: &str) -> bool {
 
 /// Whether an action on roles may be done to the role itself.
 fn is_itself(action: &str, resource: &str, role: &Role) -> bool {
-    let on_roles = action.starts_with("iam:") && action.contains("role") && action != "iam:passrole";
+    let on_roles =
+        action.starts_with("iam:") && action.contains("role") && action != "iam:passrole";
     let own = format!("role{}{}", role.path.clone().unwrap_or_default(), role.name);
     let name = segments(resource).pop().unwrap_or_default();
     on_roles && pattern::matches(&pattern::tokens(name, Variables::Read), &own)

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::caller::{Caller, MFA_KEYS, wanted};
-use super::context::{Context, EXTERNAL_ID, allows, described, listed, named, names_everybody, principals};
+use super::context::{
+    Context, EXTERNAL_ID, allows, described, listed, named, names_everybody, principals,
+};
 use super::oidc;
 use crate::org::AccountId;
 use crate::resource::policy::{PolicyDocument, Statement};
@@ -32,8 +34,13 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
         return;
     }
     let trust = &context.role.trust;
-    let open = allows(trust).any(|statement| names_everybody(statement) && statement.conditions.is_empty());
-    let id = if wanted(trust, EXTERNAL_ID).next().is_some() { " (an external id is no secret)" } else { "" };
+    let open = allows(trust)
+        .any(|statement| names_everybody(statement) && statement.conditions.is_empty());
+    let id = if wanted(trust, EXTERNAL_ID).next().is_some() {
+        " (an external id is no secret)"
+    } else {
+        ""
+    };
     said.push(if open {
         "trusts everybody: its principal is `*` and no condition keeps anyone out".to_owned()
     } else {
@@ -51,59 +58,108 @@ pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
         let without = machine.clone().with(EXTERNAL_ID, []);
         without.is_let_in() || machine.with(EXTERNAL_ID, [WRONG_ID.to_owned()]).is_let_in()
     };
-    let open = context.outsiders.iter().filter(|(account, arns)| arns.iter().any(|arn| gets_in(arn, account)));
+    let open = context
+        .outsiders
+        .iter()
+        .filter(|(account, arns)| arns.iter().any(|arn| gets_in(arn, account)));
     let open: Vec<AccountId> = open.map(|(account, _)| *account).collect();
     if !open.is_empty() {
-        let demand =
-            if wanted(trust, EXTERNAL_ID).next().is_some() { "a definite external id" } else { "an external id" };
-        said.push(format!("lets {} in without {demand}", context.accounts(&open)));
+        let demand = if wanted(trust, EXTERNAL_ID).next().is_some() {
+            "a definite external id"
+        } else {
+            "an external id"
+        };
+        said.push(format!(
+            "lets {} in without {demand}",
+            context.accounts(&open)
+        ));
     }
 }
 
 fn without_mfa(caller: Caller<'_>) -> Caller<'_> {
-    MFA_KEYS.iter().fold(caller, |caller, key| caller.with(key, []))
+    MFA_KEYS
+        .iter()
+        .fold(caller, |caller, key| caller.with(key, []))
 }
 
 /// Another role has the same external id.
 pub(super) fn shared_external_id(context: &Context<'_>, said: &mut Vec<String>) {
     let others = context.shared.others(context.role);
-    let others: Vec<String> = others.values().map(|role| described(&role.name, role)).collect();
+    let others: Vec<String> = others
+        .values()
+        .map(|role| described(&role.name, role))
+        .collect();
     if !others.is_empty() {
         let word = if others.len() == 1 { "role" } else { "roles" };
-        said.push(format!("has the same external id as {word} {}", listed(&others)));
+        said.push(format!(
+            "has the same external id as {word} {}",
+            listed(&others)
+        ));
     }
 }
 
 /// MFA is demanded of somebody who has none: whoever presents an external id, a service, an OIDC identity.
 pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
-    if MFA_KEYS.iter().all(|key| wanted(trust, key).next().is_none()) {
+    if MFA_KEYS
+        .iter()
+        .all(|key| wanted(trust, key).next().is_none())
+    {
         return;
     }
-    let machines: BTreeSet<String> = allows(trust).flat_map(|statement| locked_out(trust, statement)).collect();
+    let machines: BTreeSet<String> = allows(trust)
+        .flat_map(|statement| locked_out(trust, statement))
+        .collect();
     let machines: Vec<String> = machines.into_iter().collect();
     if !machines.is_empty() {
-        said.push(format!("demands MFA of {}, which has none and cannot assume it", listed(&machines)));
+        said.push(format!(
+            "demands MFA of {}, which has none and cannot assume it",
+            listed(&machines)
+        ));
     }
 }
 
 /// The machines, in words, that a statement would let in if they had MFA.
 fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
-    let ids = || wanted(trust, EXTERNAL_ID).map(str::to_owned).collect::<Vec<_>>();
-    let has_id = statement.conditions.values().any(|keys| keys.contains_key(EXTERNAL_ID));
+    let ids = || {
+        wanted(trust, EXTERNAL_ID)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let has_id = statement
+        .conditions
+        .values()
+        .any(|keys| keys.contains_key(EXTERNAL_ID));
     // A session of a role has the key, and it is false; services and identity providers have none.
-    let vendor = named(statement, "AWS").next().filter(|_| has_id).map(|arn| {
-        let caller = Caller::new(trust, "sts:AssumeRole", "AWS", arn).with(EXTERNAL_ID, ids());
-        let plain = without_mfa(caller.clone()).with("aws:multifactorauthpresent", ["false".to_owned()]);
-        (caller, plain, "a machine that presents an external id".to_owned())
-    });
+    let vendor = named(statement, "AWS")
+        .next()
+        .filter(|_| has_id)
+        .map(|arn| {
+            let caller = Caller::new(trust, "sts:AssumeRole", "AWS", arn).with(EXTERNAL_ID, ids());
+            let plain = without_mfa(caller.clone())
+                .with("aws:multifactorauthpresent", ["false".to_owned()]);
+            (
+                caller,
+                plain,
+                "a machine that presents an external id".to_owned(),
+            )
+        });
     let services = named(statement, "Service").map(|service| {
-        let caller = Caller::new(trust, "sts:AssumeRole", "Service", service).with(EXTERNAL_ID, ids());
-        (caller.clone(), without_mfa(caller), format!("service `{service}`"))
+        let caller =
+            Caller::new(trust, "sts:AssumeRole", "Service", service).with(EXTERNAL_ID, ids());
+        (
+            caller.clone(),
+            without_mfa(caller),
+            format!("service `{service}`"),
+        )
     });
     let providers = named(statement, "Federated").filter_map(|provider| {
         let caller = oidc::expected(trust, provider)?;
-        Some((caller.clone(), without_mfa(caller), format!("identities of `{provider}`")))
+        Some((
+            caller.clone(),
+            without_mfa(caller),
+            format!("identities of `{provider}`"),
+        ))
     });
     vendor
         .into_iter()
@@ -115,7 +171,9 @@ fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
 }
 
 fn with_mfa(caller: Caller<'_>) -> Caller<'_> {
-    caller.with("aws:multifactorauthpresent", ["true".to_owned()]).with("aws:multifactorauthage", ["0".to_owned()])
+    caller
+        .with("aws:multifactorauthpresent", ["true".to_owned()])
+        .with("aws:multifactorauthage", ["0".to_owned()])
 }
 
 /// A service gets in on behalf of anybody.
@@ -125,16 +183,27 @@ pub(super) fn confused_service(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     let open: Vec<String> = principals(trust, "Service")
         .into_iter()
-        .filter(|service| !sends_no_source(service) && Caller::service_for_stranger(trust, service).is_let_in())
+        .filter(|service| {
+            !sends_no_source(service) && Caller::service_for_stranger(trust, service).is_let_in()
+        })
         .map(|service| format!("`{service}`"))
         .collect();
     if !open.is_empty() {
-        let word = if open.len() == 1 { "service" } else { "services" };
-        said.push(format!("trusts {word} {} on behalf of any account", listed(&open)));
+        let word = if open.len() == 1 {
+            "service"
+        } else {
+            "services"
+        };
+        said.push(format!(
+            "trusts {word} {} on behalf of any account",
+            listed(&open)
+        ));
     }
 }
 
 fn sends_no_source(service: &str) -> bool {
-    let name = service.trim_end_matches(".cn").trim_end_matches(".amazonaws.com");
+    let name = service
+        .trim_end_matches(".cn")
+        .trim_end_matches(".amazonaws.com");
     SEND_NO_SOURCE.contains(&name)
 }

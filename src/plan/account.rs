@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::{
-    AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status, Unmanaged, grant, order,
-    policy, quota, role,
+    AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status,
+    Unmanaged, grant, order, policy, quota, role,
 };
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
@@ -57,7 +57,10 @@ pub fn plan_account(
     memory: Option<&Memory>,
 ) -> AccountPlan {
     let nothing = AccountDesired::default();
-    let context = Context { memory, ..Context::new(settings, account, desired.unwrap_or(&nothing), live) };
+    let context = Context {
+        memory,
+        ..Context::new(settings, account, desired.unwrap_or(&nothing), live)
+    };
     let mut tally = Tally::default();
     let roles = role::standings(&context);
     let policies = policy::plan(&context, &roles, &mut tally);
@@ -69,10 +72,22 @@ pub fn plan_account(
     let quotas = live.quotas.unwrap_or_default();
     let (role_count, policy_count) = counts_after(live, &tally.changes);
     if adds(&tally.changes) {
-        tally.findings.extend(quota::of_account(&context, role_count, policy_count, &quotas));
+        tally.findings.extend(quota::of_account(
+            &context,
+            role_count,
+            policy_count,
+            &quotas,
+        ));
     }
-    let changes = order::within(tally.changes, &settings.partition, live.roles.len(), quotas.roles);
-    let gone = memory.map(|memory| memory.gone(&changes, live)).unwrap_or_default();
+    let changes = order::within(
+        tally.changes,
+        &settings.partition,
+        live.roles.len(),
+        quotas.roles,
+    );
+    let gone = memory
+        .map(|memory| memory.gone(&changes, live))
+        .unwrap_or_default();
     AccountPlan {
         changes,
         seen: tally.seen,
@@ -138,39 +153,74 @@ fn adds(changes: &[Change]) -> bool {
 /// How many roles, and how many policies at most, there will be: roles that go may go first, policies go last.
 fn counts_after(live: &LiveAccount, changes: &[Change]) -> (usize, usize) {
     let count = |kind: order::Kind, action: Action| {
-        changes.iter().filter(|change| change.action == action && order::kind(change) == kind).count()
+        changes
+            .iter()
+            .filter(|change| change.action == action && order::kind(change) == kind)
+            .count()
     };
     let roles = live.roles.len() + count(order::Kind::Role, Action::Create);
     let roles = roles.saturating_sub(count(order::Kind::Role, Action::Delete));
-    (roles, live.policies.len() + count(order::Kind::Policy, Action::Create))
+    (
+        roles,
+        live.policies.len() + count(order::Kind::Policy, Action::Create),
+    )
 }
 
 /// What must be read of an account, after the bulk read, before it can be planned.
-pub fn needs(settings: &Settings, account: &Account, desired: Option<&AccountDesired>, live: &LiveAccount) -> Needs {
+pub fn needs(
+    settings: &Settings,
+    account: &Account,
+    desired: Option<&AccountDesired>,
+    live: &LiveAccount,
+) -> Needs {
     let nothing = AccountDesired::default();
     let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
-    let mut needs = Needs { policy_tags: policy_tags(&context), ..Needs::default() };
-    let present = context.desired_roles().filter(|role| role.ensure == Ensure::Present && !role.external);
+    let mut needs = Needs {
+        policy_tags: policy_tags(&context),
+        ..Needs::default()
+    };
+    let present = context
+        .desired_roles()
+        .filter(|role| role.ensure == Ensure::Present && !role.external);
     for desired in present {
         let there = context.live_role(&desired.name.key());
         let after = context.target(desired, there).role;
         let new = role::newly_named(there, &after).into_iter();
-        needs.managed_policies.extend(new.filter(|arn| role::exists(&context, arn).is_none()).cloned());
-        needs.quotas |= there != Some(&after) && !quota::of_role(&context, &after, &Quotas::default()).is_empty();
-        let replaced =
-            there.is_some_and(|there| there.path != after.path && owner(&there.tags, &settings.name) == Owner::Us);
-        needs.details |= there.is_some_and(|there| there.details.is_none()) && (replaced || needs_details(desired));
+        needs.managed_policies.extend(
+            new.filter(|arn| role::exists(&context, arn).is_none())
+                .cloned(),
+        );
+        needs.quotas |= there != Some(&after)
+            && !quota::of_role(&context, &after, &Quotas::default()).is_empty();
+        let replaced = there.is_some_and(|there| {
+            there.path != after.path && owner(&there.tags, &settings.name) == Owner::Us
+        });
+        needs.details |= there.is_some_and(|there| there.details.is_none())
+            && (replaced || needs_details(desired));
     }
-    let new_roles = context.desired_roles().filter(|role| context.live_role(&role.name.key()).is_none()).count();
-    let new_policies = context.desired.policies.keys().filter(|key| !live.policies.contains_key(*key)).count();
+    let new_roles = context
+        .desired_roles()
+        .filter(|role| context.live_role(&role.name.key()).is_none())
+        .count();
+    let new_policies = context
+        .desired
+        .policies
+        .keys()
+        .filter(|key| !live.policies.contains_key(*key))
+        .count();
     needs.quotas |= new_roles > 0 && live.roles.len() + new_roles > Quotas::default().roles;
-    needs.quotas |= new_policies > 0 && live.policies.len() + new_policies > Quotas::default().policies;
+    needs.quotas |=
+        new_policies > 0 && live.policies.len() + new_policies > Quotas::default().policies;
     needs.quotas &= live.quotas.is_none();
     needs
 }
 
 fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
-    let unread = context.live.policies.iter().filter(|(_, live)| live.tags.is_none());
+    let unread = context
+        .live
+        .policies
+        .iter()
+        .filter(|(_, live)| live.tags.is_none());
     let wanted = unread.filter(|(key, live)| match context.desired_policy(key) {
         Some(desired) => policy::needs_write(desired, live),
         None => context.settings.extras == Extras::Remove && context.settings.roles.is_empty(),

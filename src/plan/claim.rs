@@ -32,7 +32,12 @@ pub(super) struct Subject<'a> {
 
 /// Whether the desired state may write `subject`. `adopt` is what it says about resources that are nobody's.
 pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -> Claim {
-    let Subject { kind, name, address, tags } = subject;
+    let Subject {
+        kind,
+        name,
+        address,
+        tags,
+    } = subject;
     let account = context.account.id;
     match owner(tags, &context.settings.name) {
         Owner::Us => Claim::Ours,
@@ -48,14 +53,21 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
         Owner::Other(other) => Claim::Refused(Finding::stop(
             "foreign-owner",
             address,
-            format!("{kind} `{name}` in account {account} belongs to `{other}`: its tag `{OWNER_TAG}` says so"),
+            format!(
+                "{kind} `{name}` in account {account} belongs to `{other}`: its tag `{OWNER_TAG}` says so"
+            ),
         )),
     }
 }
 
 /// The finding on a change to something that a CloudFormation stack made.
 pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
-    let Subject { kind, name, address, tags } = subject;
+    let Subject {
+        kind,
+        name,
+        address,
+        tags,
+    } = subject;
     let stack = tags.get("aws:cloudformation:stack-name")?;
     let message = format!(
         "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: what is changed here is drift there; \
@@ -76,7 +88,11 @@ pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) 
         "role `{name}` in account {} is protected: {why}; it is never written, take it out of the desired state",
         context.account.id
     );
-    Some(Finding::stop("protected-role", &context.role_address(name), message))
+    Some(Finding::stop(
+        "protected-role",
+        &context.role_address(name),
+        message,
+    ))
 }
 
 /// Roles that AWS and well-known tools make and rely on, by name, without regard to case.
@@ -85,11 +101,23 @@ const KNOWN: &[(&str, &str)] = &[
     ("awsreservedsso_*", "IAM Identity Center made it"),
     ("awscontroltower*", "AWS Control Tower relies on it"),
     ("aws-controltower-*", "AWS Control Tower relies on it"),
-    ("organizationaccountaccessrole", "it is the way into the account"),
+    (
+        "organizationaccountaccessrole",
+        "it is the way into the account",
+    ),
     ("stacksets-exec-*", "CloudFormation StackSets rely on it"),
-    ("awscloudformationstackset*", "CloudFormation StackSets rely on it"),
-    ("awsaftexecution", "Account Factory for Terraform relies on it"),
-    ("awsaftservice", "Account Factory for Terraform relies on it"),
+    (
+        "awscloudformationstackset*",
+        "CloudFormation StackSets rely on it",
+    ),
+    (
+        "awsaftexecution",
+        "Account Factory for Terraform relies on it",
+    ),
+    (
+        "awsaftservice",
+        "Account Factory for Terraform relies on it",
+    ),
     ("awsaccelerator-*", "Landing Zone Accelerator relies on it"),
     ("cdk-*-role-*", "the AWS CDK's bootstrap stack made it"),
 ];
@@ -105,7 +133,10 @@ fn known_owner(name: &str, path: &str) -> Option<&'static str> {
     if path.starts_with("/service-role/") && name.starts_with("aws-quicksight-") {
         return Some("Amazon QuickSight relies on it");
     }
-    KNOWN.iter().find(|(pattern, _)| glob(pattern, &name)).map(|(_, why)| *why)
+    KNOWN
+        .iter()
+        .find(|(pattern, _)| glob(pattern, &name))
+        .map(|(_, why)| *why)
 }
 
 #[cfg(test)]
@@ -117,7 +148,11 @@ mod tests {
         for (name, path, expect) in [
             ("AWSServiceRoleForSupport", "/", true),
             ("Any", "/aws-service-role/support.amazonaws.com/", true),
-            ("AWSReservedSSO_Admin_0123456789abcdef", "/aws-reserved/sso.amazonaws.com/", true),
+            (
+                "AWSReservedSSO_Admin_0123456789abcdef",
+                "/aws-reserved/sso.amazonaws.com/",
+                true,
+            ),
             ("AWSControlTowerExecution", "/", true),
             ("aws-controltower-ConfigRecorderRole", "/", true),
             ("OrganizationAccountAccessRole", "/", true),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::account::Tally;
 use super::memory::Seen;
-use super::{Action, AttributeDiff, Cause, Finding, Intent, Memory, Records, Settings, fingerprint};
+use super::{
+    Action, AttributeDiff, Cause, Finding, Intent, Memory, Records, Settings, fingerprint,
+};
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
@@ -35,7 +37,14 @@ impl<'a> Context<'a> {
         desired: &'a AccountDesired,
         live: &'a LiveAccount,
     ) -> Self {
-        Self { settings, account, desired, live, ids: fingerprint::ids(live), memory: None }
+        Self {
+            settings,
+            account,
+            desired,
+            live,
+            ids: fingerprint::ids(live),
+            memory: None,
+        }
     }
 
     /// Who moved, as far as that is remembered: the resource, and each of its attributes that differ.
@@ -46,7 +55,9 @@ impl<'a> Context<'a> {
         (before, after): (Option<Seen<'_>>, Option<Seen<'_>>),
         diffs: &mut [AttributeDiff],
     ) -> Cause {
-        self.memory.map_or(Cause::Unknown, |memory| memory.blame(address, action, (before, after), diffs))
+        self.memory.map_or(Cause::Unknown, |memory| {
+            memory.blame(address, action, (before, after), diffs)
+        })
     }
 
     /// Takes note of a resource that is as desired, where it is not remembered so.
@@ -58,7 +69,9 @@ impl<'a> Context<'a> {
         for (attribute, items) in known.iter().flat_map(|known| &known.items) {
             now.items.entry(*attribute).or_insert_with(|| items.clone());
         }
-        if known.is_none_or(|known| (&known.items, &known.unique_id) != (&now.items, &now.unique_id)) {
+        if known
+            .is_none_or(|known| (&known.items, &known.unique_id) != (&now.items, &now.unique_id))
+        {
             tally.seen.insert(address.to_owned(), now);
         }
     }
@@ -66,7 +79,10 @@ impl<'a> Context<'a> {
     /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet: with a new state the
     /// tag alone tells what is managed here, and what a run does not get to delete must not be unknown to the next.
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
-        if self.memory.is_some_and(|memory| memory.records == Records::None) {
+        if self
+            .memory
+            .is_some_and(|memory| memory.records == Records::None)
+        {
             self.note(address, seen, tally);
         }
     }
@@ -74,7 +90,9 @@ impl<'a> Context<'a> {
     /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may only tag
     /// a resource would have it deleted.
     pub(super) fn unrecorded(&self, what: &str, address: &str) -> Option<Finding> {
-        let memory = self.memory.filter(|_| self.settings.intent != Intent::Restore)?;
+        let memory = self
+            .memory
+            .filter(|_| self.settings.intent != Intent::Restore)?;
         (memory.records == Records::Some && !memory.resources.contains_key(address)).then(|| {
             let message = format!(
                 "{what} in account {} is marked as managed by this directory, and no run recorded it: it may have been \
@@ -99,12 +117,19 @@ impl<'a> Context<'a> {
 
     /// The desired role of this key, where it is in scope.
     pub(super) fn desired_role(&self, key: &str) -> Option<&'a Role> {
-        self.desired.roles.get(key).map(Arc::as_ref).filter(|role| self.settings.selects(&role.name))
+        self.desired
+            .roles
+            .get(key)
+            .map(Arc::as_ref)
+            .filter(|role| self.settings.selects(&role.name))
     }
 
     /// The live role of this key, where it is in scope.
     pub(super) fn live_role(&self, key: &str) -> Option<&'a LiveRole> {
-        self.live.roles.get(key).filter(|role| self.settings.selects(&role.name))
+        self.live
+            .roles
+            .get(key)
+            .filter(|role| self.settings.selects(&role.name))
     }
 
     /// Why a role shall not be there.
@@ -112,14 +137,20 @@ impl<'a> Context<'a> {
         if desired.ensure == Ensure::Absent {
             return Some("`ensure` is `absent`");
         }
-        let over = desired.expires.is_some_and(|expires| expires <= self.settings.today);
+        let over = desired
+            .expires
+            .is_some_and(|expires| expires <= self.settings.today);
         over.then_some("it has expired")
     }
 
     /// Desired roles in scope.
     pub(super) fn desired_roles(&self) -> impl Iterator<Item = &'a Role> {
         let desired: &'a AccountDesired = self.desired;
-        desired.roles.values().map(Arc::as_ref).filter(|role| self.settings.selects(&role.name))
+        desired
+            .roles
+            .values()
+            .map(Arc::as_ref)
+            .filter(|role| self.settings.selects(&role.name))
     }
 
     /// The desired policy of this key, where it is in scope: a run narrowed to some roles takes their policies along.
@@ -130,10 +161,16 @@ impl<'a> Context<'a> {
 
     /// Whether a desired role in scope names the policy of this key.
     pub(super) fn is_referred_to(&self, key: &str) -> bool {
-        self.desired_roles().flat_map(references).any(|reference| match reference {
-            PolicyRef::Local(name) => name.key() == key,
-            PolicyRef::Arn(arn) => self.live.policies.get(key).is_some_and(|live| live.arn == *arn),
-        })
+        self.desired_roles()
+            .flat_map(references)
+            .any(|reference| match reference {
+                PolicyRef::Local(name) => name.key() == key,
+                PolicyRef::Arn(arn) => self
+                    .live
+                    .policies
+                    .get(key)
+                    .is_some_and(|live| live.arn == *arn),
+            })
     }
 
     /// The ARN that a reference stands for; a local policy that is nowhere gets the one it would have at `/`.
@@ -154,11 +191,20 @@ impl<'a> Context<'a> {
     }
 
     /// The ARN that a desired policy has or will have. Only what is ours ever moves to another path.
-    pub(super) fn policy_arn(&self, desired: &ManagedPolicy, live: Option<&LivePolicy>) -> PolicyArn {
-        let is_ours =
-            |live: &LivePolicy| live.tags.as_ref().is_none_or(|tags| owner(tags, &self.settings.name) == Owner::Us);
+    pub(super) fn policy_arn(
+        &self,
+        desired: &ManagedPolicy,
+        live: Option<&LivePolicy>,
+    ) -> PolicyArn {
+        let is_ours = |live: &LivePolicy| {
+            live.tags
+                .as_ref()
+                .is_none_or(|tags| owner(tags, &self.settings.name) == Owner::Us)
+        };
         match (live, &desired.path) {
-            (Some(live), Some(path)) if *path != live.path && is_ours(live) => self.arn_at(path, &desired.name),
+            (Some(live), Some(path)) if *path != live.path && is_ours(live) => {
+                self.arn_at(path, &desired.name)
+            }
             (Some(live), _) => live.arn.clone(),
             (None, path) => self.arn_at(&path.clone().unwrap_or_default(), &desired.name),
         }
@@ -172,12 +218,16 @@ impl<'a> Context<'a> {
     pub(super) fn target(&self, desired: &Role, live: Option<&LiveRole>) -> Target {
         let names = Names {
             partition: &self.settings.partition,
-            mark: (!desired.external && self.settings.intent != Intent::Restore).then_some(self.settings.name.as_str()),
+            mark: (!desired.external && self.settings.intent != Intent::Restore)
+                .then_some(self.settings.name.as_str()),
             policy: &|reference| self.resolve(reference),
             principal: &|id| self.ids.get(id).map(|arn| (*arn).to_owned()),
             role: &|role| {
                 let path = role.path.clone().unwrap_or_default();
-                format!("arn:{}:iam::{}:role{path}{}", self.settings.partition, self.account.id, role.name)
+                format!(
+                    "arn:{}:iam::{}:role{path}{}",
+                    self.settings.partition, self.account.id, role.name
+                )
             },
         };
         role::target(desired, live, names)
@@ -186,5 +236,8 @@ impl<'a> Context<'a> {
 
 /// The policies that a role names: attached ones and its boundary.
 pub(super) fn references(role: &Role) -> impl Iterator<Item = &PolicyRef> {
-    role.managed_policies.iter().flatten().chain(role.permissions_boundary.iter().flatten())
+    role.managed_policies
+        .iter()
+        .flatten()
+        .chain(role.permissions_boundary.iter().flatten())
 }

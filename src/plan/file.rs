@@ -25,7 +25,9 @@ pub enum LoadError {
         found: String,
     },
     /// A sensitive value that the plan was made with is not among those given.
-    #[error("the plan was made with another value of a sensitive variable; give the same values, or plan again")]
+    #[error(
+        "the plan was made with another value of a sensitive variable; give the same values, or plan again"
+    )]
     Secret,
 }
 
@@ -43,31 +45,55 @@ pub enum Signature {
 /// The HMAC-SHA256 of a plan as it is saved, without its signature.
 fn mac(value: &Value, key: &[u8]) -> Option<Hmac<Sha256>> {
     // Members keep their order, so the same file gives the same bytes.
-    Some(Hmac::<Sha256>::new_from_slice(key).ok()?.chain_update(value.to_string().as_bytes()))
+    Some(
+        Hmac::<Sha256>::new_from_slice(key)
+            .ok()?
+            .chain_update(value.to_string().as_bytes()),
+    )
 }
 
 /// Says whether the saved plan in `bytes` was signed with `key`.
 pub fn signature(bytes: &[u8], key: &[u8]) -> Signature {
-    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return Signature::Missing };
-    let Some(signed) = value.as_object_mut().and_then(|members| members.shift_remove("signature")) else {
+    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else {
         return Signature::Missing;
     };
-    let signed = signed.as_str().and_then(|text| base64::prelude::BASE64_STANDARD.decode(text).ok());
-    let valid = mac(&value, key).zip(signed).is_some_and(|(mac, signed)| mac.verify_slice(&signed).is_ok());
-    if valid { Signature::Valid } else { Signature::Other }
+    let Some(signed) = value
+        .as_object_mut()
+        .and_then(|members| members.shift_remove("signature"))
+    else {
+        return Signature::Missing;
+    };
+    let signed = signed
+        .as_str()
+        .and_then(|text| base64::prelude::BASE64_STANDARD.decode(text).ok());
+    let valid = mac(&value, key)
+        .zip(signed)
+        .is_some_and(|(mac, signed)| mac.verify_slice(&signed).is_ok());
+    if valid {
+        Signature::Valid
+    } else {
+        Signature::Other
+    }
 }
 
 /// Writes a plan down, and signs it where there is a `key`. `salt` must be random and different each time.
 ///
 /// # Errors
 /// Never in practice: a plan is always JSON.
-pub fn save(plan: &Plan, secrets: &Secrets, salt: &str, key: Option<&[u8]>) -> Result<Vec<u8>, serde_json::Error> {
+pub fn save(
+    plan: &Plan,
+    secrets: &Secrets,
+    salt: &str,
+    key: Option<&[u8]>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let mut value = secrets.hide(plan, salt);
     if let Some(members) = value.as_object_mut() {
         members.insert("format".to_owned(), Value::from(FORMAT));
         members.insert("salt".to_owned(), Value::from(salt));
     }
-    let signed = key.and_then(|key| mac(&value, key)).map(|mac| mac.finalize().into_bytes());
+    let signed = key
+        .and_then(|key| mac(&value, key))
+        .map(|mac| mac.finalize().into_bytes());
     if let (Some(signed), Some(members)) = (signed, value.as_object_mut()) {
         let signed = base64::prelude::BASE64_STANDARD.encode(signed);
         members.insert("signature".to_owned(), Value::from(signed));
@@ -83,11 +109,20 @@ pub fn save(plan: &Plan, secrets: &Secrets, salt: &str, key: Option<&[u8]>) -> R
 /// Says whether the file is damaged, of another version, or made with other sensitive values.
 pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
     let value: Value = serde_json::from_slice(bytes).map_err(LoadError::Damaged)?;
-    let found = value.get("format").and_then(Value::as_str).unwrap_or("none");
+    let found = value
+        .get("format")
+        .and_then(Value::as_str)
+        .unwrap_or("none");
     if found != FORMAT {
-        return Err(LoadError::Format { found: found.to_owned() });
+        return Err(LoadError::Format {
+            found: found.to_owned(),
+        });
     }
-    let salt = value.get("salt").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let salt = value
+        .get("salt")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let value = secrets.reveal(value, &salt).ok_or(LoadError::Secret)?;
     serde_json::from_value(value).map_err(LoadError::Damaged)
 }
@@ -97,18 +132,35 @@ impl Plan {
     /// is a sentence; what AWS answered stands in parts in `error_detail`.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = secrets.shown(self);
-        let accounts = value.get_mut("accounts").and_then(Value::as_array_mut).into_iter().flatten();
+        let accounts = value
+            .get_mut("accounts")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
         for (shown, account) in accounts.zip(&self.accounts) {
             if let (Some(members), Some(reason)) = (shown.as_object_mut(), &account.error) {
-                let detail = members.insert("error".to_owned(), Value::from(secrets.mask(&reason.to_string())));
+                let detail = members.insert(
+                    "error".to_owned(),
+                    Value::from(secrets.mask(&reason.to_string())),
+                );
                 if let (Reason::Aws(_), Some(detail)) = (reason, detail) {
                     members.insert("error_detail".to_owned(), detail);
                 }
             }
-            let changes = shown.get_mut("changes").and_then(Value::as_array_mut).into_iter().flatten();
+            let changes = shown
+                .get_mut("changes")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten();
             for (shown, change) in changes.zip(&account.changes) {
-                let steps = shown.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten();
-                steps.zip(&change.steps).for_each(|(shown, step)| mask_document(shown, step, secrets));
+                let steps = shown
+                    .get_mut("steps")
+                    .and_then(Value::as_array_mut)
+                    .into_iter()
+                    .flatten();
+                steps
+                    .zip(&change.steps)
+                    .for_each(|(shown, step)| mask_document(shown, step, secrets));
             }
         }
         value
@@ -122,7 +174,11 @@ fn mask_document(shown: &mut Value, step: &Step, secrets: &Secrets) {
         && let Some(members) = shown.as_object_mut()
     {
         let masked = secrets.mask_value(&document);
-        let text = if masked == document { text.to_owned() } else { masked.to_string() };
+        let text = if masked == document {
+            text.to_owned()
+        } else {
+            masked.to_string()
+        };
         members.insert(name.to_owned(), Value::from(text));
     }
 }

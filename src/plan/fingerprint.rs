@@ -55,17 +55,33 @@ pub fn deleted(plan: &AccountPlan, live: &LiveAccount) -> Deleted {
         Step::DeleteRole { role } => live.roles.get(&role.key()),
         _ => None,
     });
-    roles.map(|role| (role.id.clone(), role.arn.clone())).collect()
+    roles
+        .map(|role| (role.id.clone(), role.arn.clone()))
+        .collect()
 }
 
 /// The addresses of changes in `plan` whose resource is no longer as the plan saw it.
 ///
 /// `live` must hold the resources of all changes, with the tags of policies, and with details where a change has them.
 pub fn recheck(plan: &AccountPlan, live: &LiveAccount, deleted: &Deleted) -> BTreeSet<String> {
-    let now = |change: &Change| now(&change.address, change.details, live, deleted, Purpose::Seen);
+    let now = |change: &Change| {
+        now(
+            &change.address,
+            change.details,
+            live,
+            deleted,
+            Purpose::Seen,
+        )
+    };
     let stale = |change: &&Change| now(change).is_none_or(|now| now.digest != change.fingerprint);
-    let touched = plan.changes.iter().filter(|change| !change.steps.is_empty());
-    touched.filter(stale).map(|change| change.address.clone()).collect()
+    let touched = plan
+        .changes
+        .iter()
+        .filter(|change| !change.steps.is_empty());
+    touched
+        .filter(stale)
+        .map(|change| change.address.clone())
+        .collect()
 }
 
 /// What a run knows of an account when it looks there again.
@@ -90,13 +106,30 @@ pub fn recheck_later<'a>(
     live: &LiveAccount,
     deleted: &Deleted,
 ) -> BTreeSet<String> {
-    let Earlier { first, wrote, grants, partition } = earlier;
+    let Earlier {
+        first,
+        wrote,
+        grants,
+        partition,
+    } = earlier;
     let left = predict(first, wrote, grants, partition);
     let of = |change: &Change, live: &LiveAccount| {
-        now(&change.address, change.details, live, deleted, Purpose::Seen).map(|now| now.digest)
+        now(
+            &change.address,
+            change.details,
+            live,
+            deleted,
+            Purpose::Seen,
+        )
+        .map(|now| now.digest)
     };
-    let stale = |change: &&Change| of(change, live).is_none_or(|now| Some(now) != of(change, &left));
-    changes.into_iter().filter(stale).map(|change| change.address.clone()).collect()
+    let stale =
+        |change: &&Change| of(change, live).is_none_or(|now| Some(now) != of(change, &left));
+    changes
+        .into_iter()
+        .filter(stale)
+        .map(|change| change.address.clone())
+        .collect()
 }
 
 /// How the resource of a change is found.
@@ -112,7 +145,13 @@ pub enum Sighting {
 
 /// How `live` holds the resource of `change`.
 pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
-    let seen = now(&change.address, change.details, live, &Deleted::new(), Purpose::Seen);
+    let seen = now(
+        &change.address,
+        change.details,
+        live,
+        &Deleted::new(),
+        Purpose::Seen,
+    );
     match seen {
         // What names no resource cannot have moved.
         None => Sighting::AsSeen,
@@ -124,8 +163,17 @@ pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
 
 /// Whether the resource of `change` is as its steps should have left it.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
-    let Some(now) = now(&change.address, change.details, live, &Deleted::new(), Purpose::Expected) else {
-        return Convergence::Differs(format!("`{}` names no role, policy or grant", change.address));
+    let Some(now) = now(
+        &change.address,
+        change.details,
+        live,
+        &Deleted::new(),
+        Purpose::Expected,
+    ) else {
+        return Convergence::Differs(format!(
+            "`{}` names no role, policy or grant",
+            change.address
+        ));
     };
     if now.digest == change.expected {
         Convergence::Converged
@@ -141,7 +189,8 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
 
 /// Whether the resource at `address` has the fingerprint that steps were to leave.
 pub(super) fn is_as_left(address: &str, details: bool, expected: &str, live: &LiveAccount) -> bool {
-    now(address, details, live, &Deleted::new(), Purpose::Expected).is_some_and(|now| now.digest == expected)
+    now(address, details, live, &Deleted::new(), Purpose::Expected)
+        .is_some_and(|now| now.digest == expected)
 }
 
 struct Now {
@@ -149,7 +198,13 @@ struct Now {
     digest: String,
 }
 
-fn now(address: &str, details: bool, live: &LiveAccount, deleted: &Deleted, purpose: Purpose) -> Option<Now> {
+fn now(
+    address: &str,
+    details: bool,
+    live: &LiveAccount,
+    deleted: &Deleted,
+    purpose: Purpose,
+) -> Option<Now> {
     let mut ids = ids(live);
     ids.extend(deleted.iter().map(|(id, arn)| (id.as_str(), arn.as_str())));
     let (exists, digest) = match super::resource_at(address)? {
@@ -162,7 +217,10 @@ fn now(address: &str, details: bool, live: &LiveAccount, deleted: &Deleted, purp
             (policy.is_some(), of_policy(policy, purpose))
         }
         ResourceKind::Grant(principal) => {
-            let document = live.grants.get(&principal.key()).and_then(|grant| grant.state.document());
+            let document = live
+                .grants
+                .get(&principal.key())
+                .and_then(|grant| grant.state.document());
             (document.is_some(), of_grant(document))
         }
     };
@@ -171,7 +229,10 @@ fn now(address: &str, details: bool, live: &LiveAccount, deleted: &Deleted, purp
 
 /// The ARNs of an account's roles by their unique ids.
 pub(super) fn ids(live: &LiveAccount) -> BTreeMap<&str, &str> {
-    live.roles.values().map(|role| (role.id.as_str(), role.arn.as_str())).collect()
+    live.roles
+        .values()
+        .map(|role| (role.id.as_str(), role.arn.as_str()))
+        .collect()
 }
 
 /// The fingerprint of what does not exist.
@@ -220,14 +281,30 @@ pub(super) fn of_role(
 }
 
 pub(super) fn of_grant(document: Option<&PolicyDocument>) -> String {
-    document.map_or_else(absent, |document| digest(&json!({ "document": canonical(document) })))
+    document.map_or_else(absent, |document| {
+        digest(&json!({ "document": canonical(document) }))
+    })
 }
 
 pub(super) fn of_policy(policy: Option<&LivePolicy>, purpose: Purpose) -> String {
-    let Some(policy) = policy else { return absent() };
-    let LivePolicy { arn: _, name: _, path, description: _, document, versions, attachments: _, boundaries: _, tags } =
-        policy;
-    let versions: BTreeMap<&str, bool> = versions.iter().map(|v| (v.id.as_str(), v.is_default)).collect();
+    let Some(policy) = policy else {
+        return absent();
+    };
+    let LivePolicy {
+        arn: _,
+        name: _,
+        path,
+        description: _,
+        document,
+        versions,
+        attachments: _,
+        boundaries: _,
+        tags,
+    } = policy;
+    let versions: BTreeMap<&str, bool> = versions
+        .iter()
+        .map(|v| (v.id.as_str(), v.is_default))
+        .collect();
     digest(&json!({
         "path": path,
         "document": canonical(document),
@@ -249,12 +326,23 @@ pub(super) fn canonical(document: &PolicyDocument) -> Value {
         Version::V2008 => "2008-10-17",
         Version::V2012 => "2012-10-17",
     };
-    let statements: BTreeSet<String> = document.statements().iter().map(|one| statement(one).to_string()).collect();
+    let statements: BTreeSet<String> = document
+        .statements()
+        .iter()
+        .map(|one| statement(one).to_string())
+        .collect();
     json!({ "version": version, "statements": statements })
 }
 
 pub(super) fn statement(statement: &Statement) -> Value {
-    let Statement { sid: _, effect, principals, actions, resources, conditions } = statement;
+    let Statement {
+        sid: _,
+        effect,
+        principals,
+        actions,
+        resources,
+        conditions,
+    } = statement;
     let effect = match effect {
         Effect::Allow => "Allow",
         Effect::Deny => "Deny",
@@ -278,9 +366,11 @@ fn digest(value: &Value) -> String {
 
 /// SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a `String` cannot fail.
+            _ = write!(text, "{byte:02x}");
+            text
+        })
 }

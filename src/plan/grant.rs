@@ -22,15 +22,25 @@ use crate::resource::step::Step;
 
 /// Plans every grant of the account.
 pub(super) fn plan(context: &Context<'_>, roles: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
-    let keys: BTreeSet<&String> = context.desired.grants.keys().chain(context.live.grants.keys()).collect();
+    let keys: BTreeSet<&String> = context
+        .desired
+        .grants
+        .keys()
+        .chain(context.live.grants.keys())
+        .collect();
     for key in keys {
-        match (context.desired.grants.get(key), context.live.grants.get(key)) {
+        match (
+            context.desired.grants.get(key),
+            context.live.grants.get(key),
+        ) {
             (Some(desired), live) => {
                 tally.desired += 1;
                 wanted(context, desired, live, roles, tally);
             }
             // A run about some roles cannot tell who lost all grants.
-            (None, Some(live)) if context.settings.roles.is_empty() => extra(context, live, roles, tally),
+            (None, Some(live)) if context.settings.roles.is_empty() => {
+                extra(context, live, roles, tally)
+            }
             (None, _) => {}
         }
     }
@@ -47,7 +57,11 @@ enum Fate {
     Missing,
 }
 
-fn fate(principal: &Principal, live: Option<&LiveGrant>, roles: &BTreeMap<&str, Standing<'_>>) -> Fate {
+fn fate(
+    principal: &Principal,
+    live: Option<&LiveGrant>,
+    roles: &BTreeMap<&str, Standing<'_>>,
+) -> Fate {
     let standing = match principal {
         Principal::Role(name) => roles.get(name.key().as_str()),
         Principal::User(_) | Principal::Group(_) => None,
@@ -82,17 +96,21 @@ fn wanted(
     let refusal = match fate(principal, live, roles) {
         Fate::Stays | Fate::Made => {
             if let Some(arn) = desired.unplaced.first() {
-                tally.owned += usize::from(live.is_some_and(|live| live.state.document().is_some()));
-                tally.findings.push(Finding::warn("unread", &address, unplaced(principal, arn)));
+                tally.owned +=
+                    usize::from(live.is_some_and(|live| live.state.document().is_some()));
+                tally
+                    .findings
+                    .push(Finding::warn("unread", &address, unplaced(principal, arn)));
                 return;
             }
             refused(context, principal)
         }
         Fate::Missing => Some(missing("does not exist")),
         Fate::Goes => Some(missing("does not exist once this plan has deleted it")),
-        Fate::Unread => {
-            Some(refuse("unread", format!("{kind} `{name}` in account {account} was not read; plan again")))
-        }
+        Fate::Unread => Some(refuse(
+            "unread",
+            format!("{kind} `{name}` in account {account} was not read; plan again"),
+        )),
     };
     if refusal.is_some() {
         tally.findings.extend(refusal);
@@ -115,14 +133,27 @@ fn wanted(
         None => (Action::Create, vec![put(context, principal, &after)]),
     };
     if !steps.is_empty() {
-        tally.findings.extend(quota(context, principal, &after, &address));
+        tally
+            .findings
+            .extend(quota(context, principal, &after, &address));
     }
-    let reason = if action == Action::Create { reason(desired) } else { String::new() };
+    let reason = if action == Action::Create {
+        reason(desired)
+    } else {
+        String::new()
+    };
     tally.changes.push(change(
         context,
         principal,
-        Sides { before, after: Some(&after) },
-        Draft { action, reason, steps },
+        Sides {
+            before,
+            after: Some(&after),
+        },
+        Draft {
+            action,
+            reason,
+            steps,
+        },
     ));
 }
 
@@ -138,32 +169,58 @@ fn unplaced(principal: &Principal, arn: &str) -> String {
 
 fn reason(desired: &Grant) -> String {
     match desired.roles.len() {
-        1 => format!("the {} lacks the permission to assume 1 role", desired.principal.kind()),
-        n => format!("the {} lacks the permission to assume {n} roles", desired.principal.kind()),
+        1 => format!(
+            "the {} lacks the permission to assume 1 role",
+            desired.principal.kind()
+        ),
+        n => format!(
+            "the {} lacks the permission to assume {n} roles",
+            desired.principal.kind()
+        ),
     }
 }
 
 fn put(context: &Context<'_>, principal: &Principal, document: &PolicyDocument) -> Step {
-    principal.put(PolicyName::of_grants(&context.settings.name), document.text().to_owned())
+    principal.put(
+        PolicyName::of_grants(&context.settings.name),
+        document.text().to_owned(),
+    )
 }
 
 /// Why nothing is ever written to this principal.
 fn refused(context: &Context<'_>, principal: &Principal) -> Option<Finding> {
-    let Principal::Role(name) = principal else { return None };
-    let path = context.live.roles.get(&name.key()).map_or_else(IamPath::default, |role| role.path.clone());
+    let Principal::Role(name) = principal else {
+        return None;
+    };
+    let path = context
+        .live
+        .roles
+        .get(&name.key())
+        .map_or_else(IamPath::default, |role| role.path.clone());
     let finding = protected(context, name, &path)?;
-    Some(Finding { address: Some(context.grant_address(principal)), ..finding })
+    Some(Finding {
+        address: Some(context.grant_address(principal)),
+        ..finding
+    })
 }
 
 /// The finding on a document that is larger than all inline policies of such a principal may be together. What else it
 /// holds is known of roles alone.
-fn quota(context: &Context<'_>, principal: &Principal, after: &PolicyDocument, address: &str) -> Option<Finding> {
+fn quota(
+    context: &Context<'_>,
+    principal: &Principal,
+    after: &PolicyDocument,
+    address: &str,
+) -> Option<Finding> {
     let role = match principal {
         Principal::Role(name) => context.live.roles.get(&name.key()),
         Principal::User(_) | Principal::Group(_) => None,
     };
     let own = PolicyName::of_grants(&context.settings.name);
-    let others = role.into_iter().flat_map(|role| &role.inline_policies).filter(|(name, _)| **name != own);
+    let others = role
+        .into_iter()
+        .flat_map(|role| &role.inline_policies)
+        .filter(|(name, _)| **name != own);
     let has = after.size() + others.map(|(_, document)| document.size()).sum::<usize>();
     let allowed = principal.inline_policies_size();
     let message = || {
@@ -179,9 +236,16 @@ fn quota(context: &Context<'_>, principal: &Principal, after: &PolicyDocument, a
 }
 
 /// A policy that is left on a principal to whom nothing is granted.
-fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
+fn extra(
+    context: &Context<'_>,
+    live: &LiveGrant,
+    roles: &BTreeMap<&str, Standing<'_>>,
+    tally: &mut Tally,
+) {
     let LiveGrant { principal, state } = live;
-    let Some(before) = state.document() else { return };
+    let Some(before) = state.document() else {
+        return;
+    };
     // It goes with its role.
     if matches!(fate(principal, Some(live), roles), Fate::Goes) {
         return;
@@ -198,14 +262,20 @@ fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standin
             principal.name(),
             context.account.id
         );
-        tally.findings.push(Finding::warn("orphan", &address, message));
+        tally
+            .findings
+            .push(Finding::warn("orphan", &address, message));
         return;
     }
     if let Some(finding) = refused(context, principal) {
         tally.findings.push(finding);
         return;
     }
-    let what = format!("inline policy `{policy}` of {} `{}`", principal.kind(), principal.name());
+    let what = format!(
+        "inline policy `{policy}` of {} `{}`",
+        principal.kind(),
+        principal.name()
+    );
     tally.findings.extend(context.unrecorded(&what, &address));
     let draft = Draft {
         action: Action::Delete,
@@ -215,7 +285,15 @@ fn extra(context: &Context<'_>, live: &LiveGrant, roles: &BTreeMap<&str, Standin
         },
         steps: vec![principal.delete(policy)],
     };
-    tally.changes.push(change(context, principal, Sides { before: Some(before), after: None }, draft));
+    tally.changes.push(change(
+        context,
+        principal,
+        Sides {
+            before: Some(before),
+            after: None,
+        },
+        draft,
+    ));
 }
 
 struct Draft {
@@ -225,8 +303,17 @@ struct Draft {
     steps: Vec<Step>,
 }
 
-fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyDocument>, draft: Draft) -> Change {
-    let Draft { action, reason, steps } = draft;
+fn change(
+    context: &Context<'_>,
+    principal: &Principal,
+    sides: Sides<'_, PolicyDocument>,
+    draft: Draft,
+) -> Change {
+    let Draft {
+        action,
+        reason,
+        steps,
+    } = draft;
     let mut diffs = show::grant(sides, steps.is_empty(), &context.settings.secrets);
     let address = context.grant_address(principal);
     Change {
@@ -252,7 +339,10 @@ fn change(context: &Context<'_>, principal: &Principal, sides: Sides<'_, PolicyD
 
 /// What must be handed to people outside the organization, where nothing can be written.
 pub fn outside(outside: &[OutsideGrant], secrets: &Secrets) -> Vec<Finding> {
-    outside.iter().map(|outside| hand_over(outside, secrets)).collect()
+    outside
+        .iter()
+        .map(|outside| hand_over(outside, secrets))
+        .collect()
 }
 
 fn hand_over(outside: &OutsideGrant, secrets: &Secrets) -> Finding {
@@ -267,7 +357,15 @@ fn hand_over(outside: &OutsideGrant, secrets: &Secrets) -> Finding {
         grant.principal.kind(),
         grant.principal.name(),
         grant.to_value(),
-        if grant.unplaced.is_empty() { "" } else { "\n(whether the role is at that path could not be read)" }
+        if grant.unplaced.is_empty() {
+            ""
+        } else {
+            "\n(whether the role is at that path could not be read)"
+        }
     );
-    Finding::warn("grant-outside", &format!("{account}/grant/{}", grant.principal), secrets.mask(&message))
+    Finding::warn(
+        "grant-outside",
+        &format!("{account}/grant/{}", grant.principal),
+        secrets.mask(&message),
+    )
 }

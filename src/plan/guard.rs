@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{AccountPlan, Action, FORMAT, Finding, Header, Intent, Plan, Settings, Severity, Status, Summary, order};
+use super::{
+    AccountPlan, Action, FORMAT, Finding, Header, Intent, Plan, Settings, Severity, Status,
+    Summary, order,
+};
 
 /// Findings that no `--allow` overrides.
 const NEVER_ALLOWED: &[&str] = &["foreign-owner", "protected-role"];
@@ -18,13 +21,23 @@ pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>
     let mut findings = whole(settings, &accounts);
     for account in &mut accounts {
         findings.append(&mut account.findings);
-        (account.unchanged, account.owned, account.orphans, account.desired) = (0, 0, 0, 0);
+        (
+            account.unchanged,
+            account.owned,
+            account.orphans,
+            account.desired,
+        ) = (0, 0, 0, 0);
     }
     for finding in &mut findings {
         finding.message = settings.secrets.mask(&finding.message);
     }
     sort(&mut findings);
-    let Header { organization_id, created_at, desired_digest, scope } = header;
+    let Header {
+        organization_id,
+        created_at,
+        desired_digest,
+        scope,
+    } = header;
     Plan {
         format: FORMAT.to_owned(),
         name: settings.name.clone(),
@@ -49,8 +62,14 @@ fn sort(findings: &mut Vec<Finding>) {
 impl Plan {
     /// Counts the changes and steps again, once some were taken out.
     pub(super) fn recount(&mut self) {
-        let Summary { unchanged, orphans, .. } = self.summary;
-        self.summary = Summary { unchanged, orphans, ..summary(&self.accounts) };
+        let Summary {
+            unchanged, orphans, ..
+        } = self.summary;
+        self.summary = Summary {
+            unchanged,
+            orphans,
+            ..summary(&self.accounts)
+        };
     }
 
     /// The same with more findings, as of the checks of the desired state.
@@ -65,9 +84,13 @@ impl Plan {
     /// is one.
     pub fn stops(&self, extra: &BTreeSet<String>) -> Vec<&Finding> {
         let allowed = |code: &String| {
-            !NEVER_ALLOWED.contains(&code.as_str()) && (self.allowed.contains(code) || extra.contains(code))
+            !NEVER_ALLOWED.contains(&code.as_str())
+                && (self.allowed.contains(code) || extra.contains(code))
         };
-        self.findings.iter().filter(|one| one.severity == Severity::Stop && !allowed(&one.code)).collect()
+        self.findings
+            .iter()
+            .filter(|one| one.severity == Severity::Stop && !allowed(&one.code))
+            .collect()
     }
 }
 
@@ -108,7 +131,12 @@ fn whole(settings: &Settings, accounts: &[AccountPlan]) -> Vec<Finding> {
 }
 
 fn stop(code: &str, message: String) -> Finding {
-    Finding { code: code.to_owned(), severity: Severity::Stop, address: None, message }
+    Finding {
+        code: code.to_owned(),
+        severity: Severity::Stop,
+        address: None,
+        message,
+    }
 }
 
 /// How many changes the limits count.
@@ -124,7 +152,10 @@ struct Counted {
 impl Counted {
     fn of(settings: &Settings, accounts: &[AccountPlan]) -> Self {
         let mut counted = Self::default();
-        let changes = accounts.iter().flat_map(|account| &account.changes).filter(|change| !change.cosmetic);
+        let changes = accounts
+            .iter()
+            .flat_map(|account| &account.changes)
+            .filter(|change| !change.cosmetic);
         for change in changes {
             *match change.action {
                 Action::Create | Action::Adopt => continue,
@@ -154,7 +185,12 @@ pub fn exceeds_limits(settings: &Settings, accounts: &[AccountPlan]) -> bool {
 
 fn deletes(settings: &Settings, accounts: &[AccountPlan]) -> Option<Finding> {
     let counted = Counted::of(settings, accounts);
-    let Counted { updates: _, replaces, deletes, begun: _ } = counted;
+    let Counted {
+        updates: _,
+        replaces,
+        deletes,
+        begun: _,
+    } = counted;
     let limit = settings.limits.max_deletes;
     (deletes + replaces > limit).then(|| {
         stop(
@@ -170,7 +206,12 @@ fn deletes(settings: &Settings, accounts: &[AccountPlan]) -> Option<Finding> {
 
 fn change_percent(settings: &Settings, accounts: &[AccountPlan], owned: usize) -> Option<Finding> {
     let counted = Counted::of(settings, accounts);
-    let Counted { updates, replaces, deletes, begun: _ } = counted;
+    let Counted {
+        updates,
+        replaces,
+        deletes,
+        begun: _,
+    } = counted;
     let count = updates + replaces + deletes;
     let limit = settings.limits.max_change_percent;
     let over = count.saturating_mul(100) > owned.saturating_mul(limit);
@@ -186,8 +227,15 @@ fn change_percent(settings: &Settings, accounts: &[AccountPlan], owned: usize) -
     })
 }
 
-fn empty_desired(settings: &Settings, accounts: &[AccountPlan], desired: usize, owned: usize) -> Option<Finding> {
-    let read = accounts.iter().any(|account| account.status == Status::Read);
+fn empty_desired(
+    settings: &Settings,
+    accounts: &[AccountPlan],
+    desired: usize,
+    owned: usize,
+) -> Option<Finding> {
+    let read = accounts
+        .iter()
+        .any(|account| account.status == Status::Read);
     (settings.intent == Intent::Converge && read && desired == 0 && owned > 0).then(|| {
         stop(
             "empty-desired",
@@ -200,13 +248,18 @@ fn empty_desired(settings: &Settings, accounts: &[AccountPlan], desired: usize, 
 
 fn empty_organization(accounts: &[AccountPlan]) -> Option<Finding> {
     accounts.is_empty().then(|| {
-        stop("empty-organization", "no account is in the plan; check the targets and who is calling".to_owned())
+        stop(
+            "empty-organization",
+            "no account is in the plan; check the targets and who is calling".to_owned(),
+        )
     })
 }
 
 fn management_account(settings: &Settings, accounts: &[AccountPlan]) -> Option<Finding> {
     let id = settings.management_account;
-    let reached = accounts.iter().any(|account| account.id == id && account.desired > 0);
+    let reached = accounts
+        .iter()
+        .any(|account| account.id == id && account.desired > 0);
     reached.then(|| Finding {
         severity: Severity::Warn,
         ..stop(

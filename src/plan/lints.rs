@@ -30,7 +30,11 @@ pub fn lints(settings: &Settings, desired: &BTreeMap<AccountId, AccountDesired>)
 
 /// What lints say about a directory without AWS: `stand_in` is what an account would hold that stands for any. Such
 /// findings have no address, and their message says where the role is written.
-pub fn lints_alone(settings: &lint::Settings, stand_in: &AccountDesired, secrets: &Secrets) -> Vec<Finding> {
+pub fn lints_alone(
+    settings: &lint::Settings,
+    stand_in: &AccountDesired,
+    secrets: &Secrets,
+) -> Vec<Finding> {
     let account = AccountId::parse(STAND_IN).into_iter();
     let accounts = account.map(|account| (account, stand_in.clone())).collect();
     let findings: BTreeSet<Finding> = lint::run(&accounts, settings)
@@ -54,9 +58,17 @@ fn severity(level: Level) -> Severity {
 
 /// The finding on a change that opens the trust policy of a role that exists.
 pub(super) fn trust_widened(settings: &Settings, change: &Change) -> Option<Finding> {
-    let exists = matches!(change.action, Action::Update | Action::Adopt | Action::Replace);
-    let widens = change.diffs.iter().any(|diff| diff.attribute == Attribute::Trust && diff.widens && !diff.cosmetic);
-    let Some(ResourceKind::Role(name)) = change.resource().filter(|_| exists && widens) else { return None };
+    let exists = matches!(
+        change.action,
+        Action::Update | Action::Adopt | Action::Replace
+    );
+    let widens = change
+        .diffs
+        .iter()
+        .any(|diff| diff.attribute == Attribute::Trust && diff.widens && !diff.cosmetic);
+    let Some(ResourceKind::Role(name)) = change.resource().filter(|_| exists && widens) else {
+        return None;
+    };
     let (level, message) = lint::trust_widened(&settings.lints, &name)?;
     Some(Finding {
         code: lint::TRUST_WIDENED.to_owned(),

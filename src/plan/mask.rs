@@ -25,7 +25,15 @@ impl<'a> Masker<'a> {
         let sensitive = strings
             .into_iter()
             .filter(|(_, values)| values.iter().any(|value| secrets.occurs_in(value)))
-            .map(|(key, values)| (key, values.into_iter().filter(|value| !secrets.occurs_in(value)).collect()))
+            .map(|(key, values)| {
+                (
+                    key,
+                    values
+                        .into_iter()
+                        .filter(|value| !secrets.occurs_in(value))
+                        .collect(),
+                )
+            })
             .collect();
         Self { secrets, sensitive }
     }
@@ -49,7 +57,11 @@ impl<'a> Masker<'a> {
                 .map(|(key, value)| (self.secrets.mask(key), self.live_at(value, key)))
                 .collect::<serde_json::Map<_, _>>()
                 .into(),
-            Value::Number(_) | Value::Bool(_) if self.sensitive.contains_key(&key.to_lowercase()) => MASK.into(),
+            Value::Number(_) | Value::Bool(_)
+                if self.sensitive.contains_key(&key.to_lowercase()) =>
+            {
+                MASK.into()
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
@@ -64,9 +76,16 @@ impl<'a> Masker<'a> {
 
 fn collect(value: &Value, key: &str, strings: &mut BTreeMap<String, BTreeSet<String>>) {
     match value {
-        Value::String(text) => _ = strings.entry(key.to_lowercase()).or_default().insert(text.clone()),
+        Value::String(text) => {
+            _ = strings
+                .entry(key.to_lowercase())
+                .or_default()
+                .insert(text.clone())
+        }
         Value::Array(items) => items.iter().for_each(|item| collect(item, key, strings)),
-        Value::Object(members) => members.iter().for_each(|(key, value)| collect(value, key, strings)),
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(key, value)| collect(value, key, strings)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -107,6 +126,10 @@ mod tests {
     #[test]
     fn a_plain_attribute_that_holds_a_secret_masks_what_was_there() {
         check(&json!("to s3cret"), &json!("to old"), &json!(MASK));
-        check(&json!("to all"), &json!("to s3cret"), &json!("to (sensitive)"));
+        check(
+            &json!("to all"),
+            &json!("to s3cret"),
+            &json!("to (sensitive)"),
+        );
     }
 }

@@ -108,31 +108,44 @@ impl Seen<'_> {
         let one = |value: &dyn ToString| BTreeMap::from([(String::new(), value.to_string())]);
         match self {
             Self::Role(role, ids) => {
-                let trust = role.trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
+                let trust = role
+                    .trust
+                    .resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
                 let mut items = Items::from([
                     (Attribute::Path, one(&role.path)),
                     (Attribute::Trust, statements(&trust)),
                     (
                         Attribute::ManagedPolicies,
-                        role.managed_policies.iter().map(|arn| (arn.to_string(), String::new())).collect(),
+                        role.managed_policies
+                            .iter()
+                            .map(|arn| (arn.to_string(), String::new()))
+                            .collect(),
                     ),
                     (
                         Attribute::InlinePolicies,
                         role.inline_policies
                             .iter()
                             .filter(|(name, _)| !name.is_of_grants())
-                            .map(|(name, document)| (name.to_string(), canonical(document).to_string()))
+                            .map(|(name, document)| {
+                                (name.to_string(), canonical(document).to_string())
+                            })
                             .collect(),
                     ),
                     (
                         Attribute::PermissionsBoundary,
-                        role.permissions_boundary.iter().map(|arn| (String::new(), arn.to_string())).collect(),
+                        role.permissions_boundary
+                            .iter()
+                            .map(|arn| (String::new(), arn.to_string()))
+                            .collect(),
                     ),
                     (Attribute::Tags, tags(&role.tags)),
                 ]);
                 if let Some(details) = &role.details {
                     items.insert(Attribute::Description, one(&details.description));
-                    items.insert(Attribute::MaxSessionDuration, one(&details.max_session_duration));
+                    items.insert(
+                        Attribute::MaxSessionDuration,
+                        one(&details.max_session_duration),
+                    );
                 }
                 items
             }
@@ -141,7 +154,12 @@ impl Seen<'_> {
                     (Attribute::Path, one(&policy.path)),
                     (Attribute::Document, statements(&policy.document)),
                 ]);
-                items.extend(policy.tags.as_ref().map(|found| (Attribute::Tags, tags(found))));
+                items.extend(
+                    policy
+                        .tags
+                        .as_ref()
+                        .map(|found| (Attribute::Tags, tags(found))),
+                );
                 items
             }
             Self::Grant(document) => Items::from([(Attribute::Document, statements(document))]),
@@ -157,9 +175,13 @@ impl Seen<'_> {
         };
         let parts = |(attribute, parts): (Attribute, BTreeMap<String, String>)| match attribute {
             // The name is the statement.
-            Attribute::Trust | Attribute::Document => {
-                (attribute, parts.into_keys().map(|name| (digest(&name), String::new())).collect())
-            }
+            Attribute::Trust | Attribute::Document => (
+                attribute,
+                parts
+                    .into_keys()
+                    .map(|name| (digest(&name), String::new()))
+                    .collect(),
+            ),
             _ => (attribute, parts.into_iter().map(part).collect()),
         };
         self.items().into_iter().map(parts).collect()
@@ -176,28 +198,57 @@ impl Seen<'_> {
         for names in items.values_mut() {
             *names = std::mem::take(names)
                 .into_iter()
-                .map(|(name, value)| (if secrets.occurs_in(&name) { digest(salt, &name) } else { name }, value))
+                .map(|(name, value)| {
+                    (
+                        if secrets.occurs_in(&name) {
+                            digest(salt, &name)
+                        } else {
+                            name
+                        },
+                        value,
+                    )
+                })
                 .collect();
         }
-        Converged { unique_id, arn, values: secrets.hide(&self.values(), salt), items }
+        Converged {
+            unique_id,
+            arn,
+            values: secrets.hide(&self.values(), salt),
+            items,
+        }
     }
 }
 
 fn digest(salt: &str, text: &str) -> String {
-    sha256(format!("{salt}:{text}").as_bytes()).chars().take(DIGEST).collect()
+    sha256(format!("{salt}:{text}").as_bytes())
+        .chars()
+        .take(DIGEST)
+        .collect()
 }
 
 /// `seen` with the names that are remembered as digests, because they hold a sensitive value, as digests.
 fn named_alike(known: &Items, mut seen: Items, salt: &str) -> Items {
     for (attribute, names) in &mut seen {
-        let Some(known) = known.get(attribute) else { continue };
-        let unseen: BTreeSet<&String> = known.keys().filter(|name| !names.contains_key(*name)).collect();
+        let Some(known) = known.get(attribute) else {
+            continue;
+        };
+        let unseen: BTreeSet<&String> = known
+            .keys()
+            .filter(|name| !names.contains_key(*name))
+            .collect();
         if unseen.is_empty() {
             continue;
         }
         let renamed = |(name, value): (String, String)| {
             let digest = digest(salt, &name);
-            (if unseen.contains(&digest) { digest } else { name }, value)
+            (
+                if unseen.contains(&digest) {
+                    digest
+                } else {
+                    name
+                },
+                value,
+            )
         };
         *names = std::mem::take(names).into_iter().map(renamed).collect();
     }
@@ -212,11 +263,17 @@ fn own(tags: &Tags) -> BTreeMap<&String, &String> {
 }
 
 fn tags(tags: &Tags) -> BTreeMap<String, String> {
-    own(tags).into_iter().map(|(key, value)| (key.to_lowercase(), format!("={value}"))).collect()
+    own(tags)
+        .into_iter()
+        .map(|(key, value)| (key.to_lowercase(), format!("={value}")))
+        .collect()
 }
 
 fn statements(document: &PolicyDocument) -> BTreeMap<String, String> {
-    let written = document.statements().iter().map(|one| (statement(one).to_string(), String::new()));
+    let written = document
+        .statements()
+        .iter()
+        .map(|one| (statement(one).to_string(), String::new()));
     if document.statements().is_empty() {
         [(document.text().to_owned(), String::new())].into()
     } else {
@@ -246,7 +303,9 @@ impl Memory {
         });
         if let (Some(known), Some(before), Some(after)) = (known, &before, &after) {
             for diff in diffs {
-                diff.cause = blame(&known.items, before, after).get(&diff.attribute).copied();
+                diff.cause = blame(&known.items, before, after)
+                    .get(&diff.attribute)
+                    .copied();
             }
         }
         match (known, before, after) {
@@ -270,7 +329,10 @@ impl Memory {
             }
             (Some(known), Some(before), Some(after)) => {
                 let causes = blame(&known.items, &before, &after);
-                causes.into_values().reduce(Cause::and).unwrap_or(Cause::Unknown)
+                causes
+                    .into_values()
+                    .reduce(Cause::and)
+                    .unwrap_or(Cause::Unknown)
             }
         }
     }
@@ -278,9 +340,14 @@ impl Memory {
     /// Addresses that are remembered and no longer there.
     pub(super) fn gone(&self, changes: &[Change], live: &LiveAccount) -> BTreeSet<String> {
         let stays = |address: &&String| {
-            find(address, live).is_some() || changes.iter().any(|change| change.address == **address)
+            find(address, live).is_some()
+                || changes.iter().any(|change| change.address == **address)
         };
-        self.resources.keys().filter(|address| !stays(address)).cloned().collect()
+        self.resources
+            .keys()
+            .filter(|address| !stays(address))
+            .cloned()
+            .collect()
     }
 }
 
@@ -288,8 +355,13 @@ impl Memory {
 fn moved<'a>(one: &'a Items, other: &'a Items) -> BTreeSet<(Attribute, &'a str)> {
     let mut found = BTreeSet::new();
     for (attribute, here) in one {
-        let Some(there) = other.get(attribute) else { continue };
-        let names = here.keys().chain(there.keys()).filter(|name| here.get(*name) != there.get(*name));
+        let Some(there) = other.get(attribute) else {
+            continue;
+        };
+        let names = here
+            .keys()
+            .chain(there.keys())
+            .filter(|name| here.get(*name) != there.get(*name));
         found.extend(names.map(|name| (*attribute, name.as_str())));
     }
     found
@@ -307,7 +379,10 @@ fn blame(known: &Items, before: &Items, after: &Items) -> BTreeMap<Attribute, Ca
             (false, true) => Cause::Desired,
             (false, false) => Cause::Unknown,
         };
-        causes.entry(item.0).and_modify(|known: &mut Cause| *known = known.and(cause)).or_insert(cause);
+        causes
+            .entry(item.0)
+            .and_modify(|known: &mut Cause| *known = known.and(cause))
+            .or_insert(cause);
     }
     causes
 }
@@ -317,9 +392,11 @@ fn find<'a>(address: &str, live: &'a LiveAccount) -> Option<Found<'a>> {
     match super::resource_at(address)? {
         ResourceKind::Role(name) => live.roles.get(&name.key()).map(Found::Role),
         ResourceKind::Policy(name) => live.policies.get(&name.key()).map(Found::Policy),
-        ResourceKind::Grant(principal) => {
-            live.grants.get(&principal.key()).and_then(|grant| grant.state.document()).map(Found::Grant)
-        }
+        ResourceKind::Grant(principal) => live
+            .grants
+            .get(&principal.key())
+            .and_then(|grant| grant.state.document())
+            .map(Found::Grant),
     }
 }
 
@@ -330,7 +407,12 @@ enum Found<'a> {
 }
 
 /// What is to be remembered of the resource at `address`; `None` where it is not there.
-pub fn remember(address: &str, live: &LiveAccount, salt: &str, secrets: &Secrets) -> Option<Converged> {
+pub fn remember(
+    address: &str,
+    live: &LiveAccount,
+    salt: &str,
+    secrets: &Secrets,
+) -> Option<Converged> {
     let ids = super::fingerprint::ids(live);
     let seen = match find(address, live)? {
         Found::Role(role) => Seen::Role(role, &ids),

@@ -42,7 +42,9 @@ mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, Signature, load, save, signature};
-pub use fingerprint::{Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later};
+pub use fingerprint::{
+    Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later,
+};
 pub use grant::outside;
 pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};
@@ -334,11 +336,19 @@ pub struct Finding {
 
 impl Finding {
     pub(crate) fn stop(code: &str, address: &str, message: String) -> Self {
-        Self { code: code.to_owned(), severity: Severity::Stop, address: Some(address.to_owned()), message }
+        Self {
+            code: code.to_owned(),
+            severity: Severity::Stop,
+            address: Some(address.to_owned()),
+            message,
+        }
     }
 
     pub(crate) fn warn(code: &str, address: &str, message: String) -> Self {
-        Self { severity: Severity::Warn, ..Self::stop(code, address, message) }
+        Self {
+            severity: Severity::Warn,
+            ..Self::stop(code, address, message)
+        }
     }
 }
 

@@ -17,26 +17,36 @@ use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::step::Step;
 
 /// A trust policy that lets nobody in, for a role whose principals do not exist yet.
-const CLOSED: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
+const CLOSED: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
 
 /// Orders the changes of one account and says of each what it comes after.
 ///
 /// `roles` is how many roles there are and `quota` how many there may be: where new ones do not fit beside those that
 /// go, deletions come first.
-pub(super) fn within(mut changes: Vec<Change>, partition: &Partition, roles: usize, quota: usize) -> Vec<Change> {
+pub(super) fn within(
+    mut changes: Vec<Change>,
+    partition: &Partition,
+    roles: usize,
+    quota: usize,
+) -> Vec<Change> {
     changes.sort_by_key(|change| (rank(change), change.address.clone()));
-    let created = changes.iter().filter(|change| change.action == Action::Create && is_role(change)).count();
+    let created = changes
+        .iter()
+        .filter(|change| change.action == Action::Create && is_role(change))
+        .count();
     let full = created > 0 && roles + created > quota;
-    let all: Vec<(String, Facts)> =
-        changes.iter().map(|change| (change.address.clone(), Facts::of(change, partition))).collect();
+    let all: Vec<(String, Facts)> = changes
+        .iter()
+        .map(|change| (change.address.clone(), Facts::of(change, partition)))
+        .collect();
     for (change, (own, facts)) in changes.iter_mut().zip(&all) {
-        let before =
-            all.iter().filter(
-                |(address, other)| {
-                    if address == own { facts.trusts_itself() } else { comes_after(facts, other, full) }
-                },
-            );
+        let before = all.iter().filter(|(address, other)| {
+            if address == own {
+                facts.trusts_itself()
+            } else {
+                comes_after(facts, other, full)
+            }
+        });
         change.after = before.map(|(address, _)| address.clone()).collect();
     }
     sort(changes)
@@ -109,7 +119,11 @@ struct Facts {
 impl Facts {
     fn of(change: &Change, partition: &Partition) -> Self {
         let account = change.address.split('/').next().unwrap_or_default();
-        let mut facts = Self { rank: rank(change), writes: !change.steps.is_empty(), ..Self::default() };
+        let mut facts = Self {
+            rank: rank(change),
+            writes: !change.steps.is_empty(),
+            ..Self::default()
+        };
         for step in &change.steps {
             facts.learn(step, account, partition);
         }
@@ -121,21 +135,34 @@ impl Facts {
             format!("arn:{partition}:iam::{account}:{kind}{path}{name}")
         };
         match step {
-            Step::CreatePolicy { name, path, .. } => _ = self.provides.insert(arn("policy", path, name)),
+            Step::CreatePolicy { name, path, .. } => {
+                _ = self.provides.insert(arn("policy", path, name))
+            }
             Step::CreatePolicyVersion { arn, .. } => _ = self.provides.insert(arn.to_string()),
             Step::DeletePolicy { arn } => _ = self.deletes.insert(arn.to_string()),
-            Step::CreateRole { role, path, trust, permissions_boundary, .. } => {
+            Step::CreateRole {
+                role,
+                path,
+                trust,
+                permissions_boundary,
+                ..
+            } => {
                 self.creates_role = true;
                 self.provides.insert(arn("role", path, role));
                 self.trusts.extend(principals(trust, partition));
-                self.attaches.extend(permissions_boundary.iter().map(ToString::to_string));
+                self.attaches
+                    .extend(permissions_boundary.iter().map(ToString::to_string));
             }
-            Step::UpdateAssumeRolePolicy { document, .. } => self.trusts.extend(principals(document, partition)),
+            Step::UpdateAssumeRolePolicy { document, .. } => {
+                self.trusts.extend(principals(document, partition))
+            }
             Step::PutRolePermissionsBoundary { arn, .. } => {
                 self.unbinds = true;
                 self.attaches.insert(arn.to_string());
             }
-            Step::DeleteRolePermissionsBoundary { .. } | Step::DeleteRole { .. } => self.unbinds = true,
+            Step::DeleteRolePermissionsBoundary { .. } | Step::DeleteRole { .. } => {
+                self.unbinds = true
+            }
             Step::AttachRolePolicy { arn, .. } => _ = self.attaches.insert(arn.to_string()),
             Step::DetachRolePolicy { arn, .. } => _ = self.detaches.insert(arn.to_string()),
             Step::DeletePolicyVersion { .. }
@@ -202,7 +229,9 @@ fn comes_after(change: &Facts, other: &Facts, full: bool) -> bool {
         (Rank::Role | Rank::RoleDeletion, Rank::Policy) => {
             !change.attaches.is_disjoint(&other.provides) || !change.roles.is_disjoint(&other.roles)
         }
-        (Rank::Role, Rank::Role) => other.creates_role && !change.trusts.is_disjoint(&other.provides),
+        (Rank::Role, Rank::Role) => {
+            other.creates_role && !change.trusts.is_disjoint(&other.provides)
+        }
         (Rank::Role, Rank::RoleDeletion) => full && change.creates_role,
         // Writes to one role go one after another.
         (Rank::Grant, Rank::Role) => !change.roles.is_disjoint(&other.roles),
@@ -219,7 +248,9 @@ fn sort(changes: Vec<Change>) -> Vec<Change> {
     let mut done: BTreeSet<String> = BTreeSet::new();
     let mut waiting = changes;
     while !waiting.is_empty() {
-        let ready = waiting.iter().position(|change| change.after.is_subset(&done));
+        let ready = waiting
+            .iter()
+            .position(|change| change.after.is_subset(&done));
         let mut next = waiting.remove(ready.unwrap_or_else(|| circular(&waiting)));
         if ready.is_none() {
             let missing: BTreeSet<String> = next.after.difference(&done).cloned().collect();
@@ -234,9 +265,20 @@ fn sort(changes: Vec<Change>) -> Vec<Change> {
 
 /// The first change that waits for itself. Only creations of roles are waited for in a circle.
 fn circular(waiting: &[Change]) -> usize {
-    let edges = waiting.iter().map(|change| (change.address.clone(), change.after.clone())).collect();
-    let waits_for_itself = |change: &Change| change.after.iter().any(|other| reaches(&edges, other, &change.address));
-    waiting.iter().position(waits_for_itself).unwrap_or_default()
+    let edges = waiting
+        .iter()
+        .map(|change| (change.address.clone(), change.after.clone()))
+        .collect();
+    let waits_for_itself = |change: &Change| {
+        change
+            .after
+            .iter()
+            .any(|other| reaches(&edges, other, &change.address))
+    };
+    waiting
+        .iter()
+        .position(waits_for_itself)
+        .unwrap_or_default()
 }
 
 /// Lets a new role begin with a trust policy for nobody, and get its real one once `missing` are done.
@@ -252,7 +294,10 @@ fn close(steps: &mut [Step]) -> Option<Step> {
     steps.iter_mut().find_map(|step| match step {
         Step::CreateRole { role, trust, .. } => {
             let document = std::mem::replace(trust, CLOSED.to_owned());
-            Some(Step::UpdateAssumeRolePolicy { role: role.clone(), document })
+            Some(Step::UpdateAssumeRolePolicy {
+                role: role.clone(),
+                document,
+            })
         }
         _ => None,
     })
@@ -264,10 +309,19 @@ fn close(steps: &mut [Step]) -> Option<Step> {
 pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
     let mut makers: BTreeMap<String, String> = BTreeMap::new();
     let mut trusts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for change in accounts.iter().flat_map(|account| &account.changes).filter(|change| is_role(change)) {
+    for change in accounts
+        .iter()
+        .flat_map(|account| &account.changes)
+        .filter(|change| is_role(change))
+    {
         let facts = Facts::of(change, partition);
         if facts.creates_role {
-            makers.extend(facts.provides.into_iter().map(|arn| (arn, change.address.clone())));
+            makers.extend(
+                facts
+                    .provides
+                    .into_iter()
+                    .map(|arn| (arn, change.address.clone())),
+            );
         }
         trusts.insert(change.address.clone(), facts.trusts);
     }
@@ -289,9 +343,13 @@ pub(super) fn across(accounts: &mut [AccountPlan], partition: &Partition) {
         if others.is_empty() {
             continue;
         }
-        let (circular, plain): (BTreeSet<_>, BTreeSet<_>) =
-            others.into_iter().partition(|maker| reaches(&edges, maker, &address));
-        edges.entry(address.clone()).or_default().extend(plain.iter().cloned());
+        let (circular, plain): (BTreeSet<_>, BTreeSet<_>) = others
+            .into_iter()
+            .partition(|maker| reaches(&edges, maker, &address));
+        edges
+            .entry(address.clone())
+            .or_default()
+            .extend(plain.iter().cloned());
         if let Some(change) = find(accounts, &address) {
             change.after.extend(plain);
             if !circular.is_empty() {
@@ -322,6 +380,12 @@ fn reaches(edges: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> 
 
 fn find<'a>(accounts: &'a mut [AccountPlan], address: &str) -> Option<&'a mut Change> {
     let id = AccountId::parse(address.split('/').next()?).ok()?;
-    let index = accounts.binary_search_by_key(&id, |account| account.id).ok()?;
-    accounts.get_mut(index)?.changes.iter_mut().find(|change| change.address == address)
+    let index = accounts
+        .binary_search_by_key(&id, |account| account.id)
+        .ok()?;
+    accounts
+        .get_mut(index)?
+        .changes
+        .iter_mut()
+        .find(|change| change.address == address)
 }

@@ -19,7 +19,11 @@ pub(super) fn predict<'a>(
     grants: &PolicyName,
     partition: &Partition,
 ) -> LiveAccount {
-    let mut world = World { live: live.clone(), grants, partition };
+    let mut world = World {
+        live: live.clone(),
+        grants,
+        partition,
+    };
     steps.into_iter().for_each(|step| world.perform(step));
     world.live
 }
@@ -33,7 +37,15 @@ struct World<'a> {
 impl World<'_> {
     fn perform(&mut self, step: &Step) {
         match step {
-            Step::CreateRole { role, path, trust, description, max_session_duration, permissions_boundary, tags } => {
+            Step::CreateRole {
+                role,
+                path,
+                trust,
+                description,
+                max_session_duration,
+                permissions_boundary,
+                tags,
+            } => {
                 let details = RoleDetails {
                     description: description.clone().unwrap_or_default(),
                     max_session_duration: max_session_duration.unwrap_or(DEFAULT_MAX_SESSION),
@@ -57,30 +69,49 @@ impl World<'_> {
                 let document = PolicyDocument::live(document, PolicyKind::Trust, self.partition);
                 self.role(role, |role| role.trust = document);
             }
-            Step::UpdateRole { role, description, max_session_duration } => {
-                let details =
-                    RoleDetails { description: description.clone(), max_session_duration: *max_session_duration };
+            Step::UpdateRole {
+                role,
+                description,
+                max_session_duration,
+            } => {
+                let details = RoleDetails {
+                    description: description.clone(),
+                    max_session_duration: *max_session_duration,
+                };
                 self.role(role, |role| role.details = Some(details));
             }
             Step::PutRolePermissionsBoundary { role, arn } => {
                 self.role(role, |role| role.permissions_boundary = Some(arn.clone()));
             }
-            Step::DeleteRolePermissionsBoundary { role } => self.role(role, |role| role.permissions_boundary = None),
+            Step::DeleteRolePermissionsBoundary { role } => {
+                self.role(role, |role| role.permissions_boundary = None)
+            }
             Step::TagRole { role, tags } => self.role(role, |role| {
                 for (key, value) in tags {
                     // IAM keeps keys of tags apart without regard to case.
-                    role.tags.retain(|there, _| !there.eq_ignore_ascii_case(key));
+                    role.tags
+                        .retain(|there, _| !there.eq_ignore_ascii_case(key));
                     role.tags.insert(key.clone(), value.clone());
                 }
             }),
-            Step::UntagRole { role, keys } => self.role(role, |role| role.tags.retain(|key, _| !keys.contains(key))),
+            Step::UntagRole { role, keys } => {
+                self.role(role, |role| role.tags.retain(|key, _| !keys.contains(key)))
+            }
             Step::AttachRolePolicy { role, arn } => {
                 self.role(role, |role| _ = role.managed_policies.insert(arn.clone()));
             }
-            Step::DetachRolePolicy { role, arn } => self.role(role, |role| _ = role.managed_policies.remove(arn)),
-            Step::PutRolePolicy { role, policy, document } => {
+            Step::DetachRolePolicy { role, arn } => {
+                self.role(role, |role| _ = role.managed_policies.remove(arn))
+            }
+            Step::PutRolePolicy {
+                role,
+                policy,
+                document,
+            } => {
                 let document = PolicyDocument::live(document, PolicyKind::Identity, self.partition);
-                self.role(role, |role| _ = role.inline_policies.insert(policy.clone(), document));
+                self.role(role, |role| {
+                    _ = role.inline_policies.insert(policy.clone(), document)
+                });
                 self.see_grant(role);
             }
             Step::DeleteRolePolicy { role, policy } => {
@@ -94,10 +125,16 @@ impl World<'_> {
                 self.live.roles.remove(&role.key());
                 self.see_grant(role);
             }
-            Step::PutUserPolicy { user, document, .. } => self.grant(Principal::User(user.clone()), Some(document)),
+            Step::PutUserPolicy { user, document, .. } => {
+                self.grant(Principal::User(user.clone()), Some(document))
+            }
             Step::DeleteUserPolicy { user, .. } => self.grant(Principal::User(user.clone()), None),
-            Step::PutGroupPolicy { group, document, .. } => self.grant(Principal::Group(group.clone()), Some(document)),
-            Step::DeleteGroupPolicy { group, .. } => self.grant(Principal::Group(group.clone()), None),
+            Step::PutGroupPolicy {
+                group, document, ..
+            } => self.grant(Principal::Group(group.clone()), Some(document)),
+            Step::DeleteGroupPolicy { group, .. } => {
+                self.grant(Principal::Group(group.clone()), None)
+            }
             Step::CreatePolicy { .. }
             | Step::CreatePolicyVersion { .. }
             | Step::DeletePolicyVersion { .. }
@@ -116,17 +153,22 @@ impl World<'_> {
     /// The grant to a role is one of its inline policies.
     fn see_grant(&mut self, role: &RoleName) {
         let live = self.live.roles.get(&role.key());
-        let granted = live.and_then(|role| role.inline_policies.get(self.grants)).cloned();
+        let granted = live
+            .and_then(|role| role.inline_policies.get(self.grants))
+            .cloned();
         self.set_grant(Principal::Role(role.clone()), granted);
     }
 
     fn grant(&mut self, principal: Principal, document: Option<&String>) {
-        let document = document.map(|text| PolicyDocument::live(text, PolicyKind::Identity, self.partition));
+        let document =
+            document.map(|text| PolicyDocument::live(text, PolicyKind::Identity, self.partition));
         self.set_grant(principal, document);
     }
 
     fn set_grant(&mut self, principal: Principal, document: Option<PolicyDocument>) {
         let state = document.map_or(GrantState::NoPolicy, GrantState::Granted);
-        self.live.grants.insert(principal.key(), LiveGrant { principal, state });
+        self.live
+            .grants
+            .insert(principal.key(), LiveGrant { principal, state });
     }
 }

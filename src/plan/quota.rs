@@ -12,7 +12,11 @@ use crate::resource::role::LiveRole;
 /// What a role would have too much of.
 pub(super) fn of_role(context: &Context<'_>, after: &LiveRole, quotas: &Quotas) -> Vec<Finding> {
     let address = context.role_address(&after.name);
-    let inline: usize = after.inline_policies.values().map(PolicyDocument::size).sum();
+    let inline: usize = after
+        .inline_policies
+        .values()
+        .map(PolicyDocument::size)
+        .sum();
     let mut findings = Vec::new();
     let mut check = |what: &str, has: usize, allowed: usize| {
         if has > allowed {
@@ -24,25 +28,56 @@ pub(super) fn of_role(context: &Context<'_>, after: &LiveRole, quotas: &Quotas) 
             findings.push(Finding::stop("quota", &address, message));
         }
     };
-    check("managed policies", after.managed_policies.len(), quotas.attached_policies_per_role);
-    check("characters of trust policy", after.trust.size(), quotas.trust_policy_size);
-    check("characters of inline policies", inline, quotas.inline_policies_size);
+    check(
+        "managed policies",
+        after.managed_policies.len(),
+        quotas.attached_policies_per_role,
+    );
+    check(
+        "characters of trust policy",
+        after.trust.size(),
+        quotas.trust_policy_size,
+    );
+    check(
+        "characters of inline policies",
+        inline,
+        quotas.inline_policies_size,
+    );
     findings
 }
 
 /// What a policy would have too much of.
-pub(super) fn of_policy(context: &Context<'_>, after: &LivePolicy, quotas: &Quotas) -> Vec<Finding> {
+pub(super) fn of_policy(
+    context: &Context<'_>,
+    after: &LivePolicy,
+    quotas: &Quotas,
+) -> Vec<Finding> {
     let (has, allowed) = (after.document.size(), quotas.managed_policy_size);
     if has <= allowed {
         return Vec::new();
     }
-    let message = format!("policy `{}` would have {has} characters, {allowed} are allowed; split it", after.name);
-    vec![Finding::stop("quota", &context.policy_address(&after.name), message)]
+    let message = format!(
+        "policy `{}` would have {has} characters, {allowed} are allowed; split it",
+        after.name
+    );
+    vec![Finding::stop(
+        "quota",
+        &context.policy_address(&after.name),
+        message,
+    )]
 }
 
 /// What the account would have too much of.
-pub(super) fn of_account(context: &Context<'_>, roles: usize, policies: usize, quotas: &Quotas) -> Vec<Finding> {
-    let counts = [("roles", roles, quotas.roles), ("customer managed policies", policies, quotas.policies)];
+pub(super) fn of_account(
+    context: &Context<'_>,
+    roles: usize,
+    policies: usize,
+    quotas: &Quotas,
+) -> Vec<Finding> {
+    let counts = [
+        ("roles", roles, quotas.roles),
+        ("customer managed policies", policies, quotas.policies),
+    ];
     let over = counts.into_iter().filter(|(_, has, allowed)| has > allowed);
     let finding = |(what, has, allowed)| Finding {
         address: None,

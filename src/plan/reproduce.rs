@@ -61,8 +61,14 @@ pub struct Reproduced {
 pub type Standings = BTreeMap<String, Sighting>;
 
 /// How the resources of an account's claimed changes are found in `live`.
-pub fn standings<'a>(claimed: impl IntoIterator<Item = &'a Change>, live: &LiveAccount) -> Standings {
-    claimed.into_iter().map(|change| (change.address.clone(), sight(change, live))).collect()
+pub fn standings<'a>(
+    claimed: impl IntoIterator<Item = &'a Change>,
+    live: &LiveAccount,
+) -> Standings {
+    claimed
+        .into_iter()
+        .map(|change| (change.address.clone(), sight(change, live)))
+        .collect()
 }
 
 /// Holds `claimed`, a saved plan, against `fresh`, the plan that the same desired state makes now.
@@ -80,7 +86,11 @@ pub fn reproduce(
     let (mut kept, mut left, mut differs) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
     for part in &claimed.accounts {
         let now = fresh.accounts.iter().find(|now| now.id == part.id);
-        for change in part.changes.iter().filter(|change| !change.steps.is_empty()) {
+        for change in part
+            .changes
+            .iter()
+            .filter(|change| !change.steps.is_empty())
+        {
             let address = &change.address;
             match judge(change, now, standings, finished) {
                 Verdict::Same => _ = kept.insert(address.clone()),
@@ -108,23 +118,42 @@ enum Verdict {
     Differs(&'static str),
 }
 
-fn judge(change: &Change, now: Option<&AccountPlan>, standings: &Standings, finished: &BTreeSet<String>) -> Verdict {
+fn judge(
+    change: &Change,
+    now: Option<&AccountPlan>,
+    standings: &Standings,
+    finished: &BTreeSet<String>,
+) -> Verdict {
     let Some(now) = now else {
         return Verdict::Differs("its account is not among those that this directory targets now");
     };
-    let reason = || now.error.as_ref().map(ToString::to_string).unwrap_or_default();
+    let reason = || {
+        now.error
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
     match now.status {
         Status::Unreadable => return Verdict::Left(Left::Unreadable(reason())),
         Status::Skipped => return Verdict::Left(Left::Stale(reason())),
         Status::Read => {}
     }
-    let fresh = now.changes.iter().find(|fresh| fresh.address == change.address);
+    let fresh = now
+        .changes
+        .iter()
+        .find(|fresh| fresh.address == change.address);
     if fresh.is_some_and(|fresh| is_same(change, fresh)) {
         return Verdict::Same;
     }
-    let stale = || Verdict::Left(Left::Stale("changed since the plan was made; plan again".to_owned()));
+    let stale = || {
+        Verdict::Left(Left::Stale(
+            "changed since the plan was made; plan again".to_owned(),
+        ))
+    };
     match (standings.get(&change.address), fresh) {
-        (Some(Sighting::AsExpected), _) if finished.contains(&change.address) => Verdict::Left(Left::Finished),
+        (Some(Sighting::AsExpected), _) if finished.contains(&change.address) => {
+            Verdict::Left(Left::Finished)
+        }
         (Some(Sighting::AsExpected | Sighting::Moved), _) => stale(),
         (_, Some(_)) => Verdict::Differs("it is not what a plan made now would do"),
         (_, None) => Verdict::Differs("a plan made now does not change this"),
@@ -148,26 +177,51 @@ fn is_same(claimed: &Change, fresh: &Change) -> bool {
         steps,
     } = claimed;
     let shown = |diffs: &[AttributeDiff]| -> Vec<AttributeDiff> {
-        diffs.iter().map(|diff| AttributeDiff { cause: None, ..diff.clone() }).collect()
+        diffs
+            .iter()
+            .map(|diff| AttributeDiff {
+                cause: None,
+                ..diff.clone()
+            })
+            .collect()
     };
-    (address, action, cosmetic, fingerprint) == (&fresh.address, &fresh.action, &fresh.cosmetic, &fresh.fingerprint)
+    (address, action, cosmetic, fingerprint)
+        == (
+            &fresh.address,
+            &fresh.action,
+            &fresh.cosmetic,
+            &fresh.fingerprint,
+        )
         && (expected, details, steps) == (&fresh.expected, &fresh.details, &fresh.steps)
         && shown(diffs) == shown(&fresh.diffs)
 }
 
 /// Takes out of `kept` what waits, directly or not, for a change of `fresh` that is not kept; with what it waits for.
 fn waiting(fresh: &Plan, kept: &mut BTreeSet<String>) -> Vec<(String, String)> {
-    let changes: Vec<&Change> = fresh.accounts.iter().flat_map(|part| &part.changes).collect();
-    let writes: BTreeSet<&String> =
-        changes.iter().filter(|change| !change.steps.is_empty()).map(|change| &change.address).collect();
+    let changes: Vec<&Change> = fresh
+        .accounts
+        .iter()
+        .flat_map(|part| &part.changes)
+        .collect();
+    let writes: BTreeSet<&String> = changes
+        .iter()
+        .filter(|change| !change.steps.is_empty())
+        .map(|change| &change.address)
+        .collect();
     let mut waiting = Vec::new();
     loop {
-        let next = changes.iter().filter(|change| kept.contains(&change.address)).find_map(|change| {
-            let mut needed = change.after.iter().chain(&change.finish_after);
-            let missing = needed.find(|needed| writes.contains(needed) && !kept.contains(*needed))?;
-            Some((change.address.clone(), missing.clone()))
-        });
-        let Some((address, on)) = next else { return waiting };
+        let next = changes
+            .iter()
+            .filter(|change| kept.contains(&change.address))
+            .find_map(|change| {
+                let mut needed = change.after.iter().chain(&change.finish_after);
+                let missing =
+                    needed.find(|needed| writes.contains(needed) && !kept.contains(*needed))?;
+                Some((change.address.clone(), missing.clone()))
+            });
+        let Some((address, on)) = next else {
+            return waiting;
+        };
         kept.remove(&address);
         waiting.push((address, on));
     }

@@ -52,7 +52,8 @@ pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: 
             Ok(()) => {}
             Err(why) => {
                 let message = format!("`{}` {why}; it is left as it is", one.address);
-                back.left.push(Finding::warn("left-alone", &one.address, message));
+                back.left
+                    .push(Finding::warn("left-alone", &one.address, message));
             }
         }
     }
@@ -66,38 +67,65 @@ fn take_back(
     salt: &str,
     back: &mut WayBack,
 ) -> Result<(), String> {
-    let Found { address, before, expected, details } = found;
+    let Found {
+        address,
+        before,
+        expected,
+        details,
+    } = found;
     if !is_as_left(address, *details, expected, live) {
-        let now = remember(address, live, salt, &settings.secrets).map(|now| now.values).unwrap_or_default();
-        return if is_as_found(before, &now) { Ok(()) } else { Err("is not as the run left it".to_owned()) };
+        let now = remember(address, live, salt, &settings.secrets)
+            .map(|now| now.values)
+            .unwrap_or_default();
+        return if is_as_found(before, &now) {
+            Ok(())
+        } else {
+            Err("is not as the run left it".to_owned())
+        };
     }
     let before = settings
         .secrets
         .reveal(before.clone(), salt)
         .ok_or("held a sensitive value that is not among those given now")?;
     let damaged = || "cannot be made of what is recorded".to_owned();
-    let was = Recorded { value: &before, settings };
+    let was = Recorded {
+        value: &before,
+        settings,
+    };
     match super::resource_at(address).ok_or_else(damaged)? {
         ResourceKind::Role(name) => {
             let key = name.key();
             if !before.is_null() {
-                back.desired.roles.insert(key.clone(), Arc::new(was.role(name).ok_or_else(damaged)?));
+                back.desired
+                    .roles
+                    .insert(key.clone(), Arc::new(was.role(name).ok_or_else(damaged)?));
             }
-            back.live.roles.extend(live.roles.get(&key).map(|role| (key, role.clone())));
+            back.live
+                .roles
+                .extend(live.roles.get(&key).map(|role| (key, role.clone())));
         }
         ResourceKind::Policy(name) => {
             let key = name.key();
             if !before.is_null() {
-                back.desired.policies.insert(key.clone(), Arc::new(was.policy(name).ok_or_else(damaged)?));
+                back.desired
+                    .policies
+                    .insert(key.clone(), Arc::new(was.policy(name).ok_or_else(damaged)?));
             }
-            back.live.policies.extend(live.policies.get(&key).map(|policy| (key, policy.clone())));
+            back.live
+                .policies
+                .extend(live.policies.get(&key).map(|policy| (key, policy.clone())));
         }
         ResourceKind::Grant(principal) => {
             let key = principal.key();
             if !before.is_null() {
-                back.desired.grants.insert(key.clone(), Arc::new(was.grant(principal).ok_or_else(damaged)?));
+                back.desired.grants.insert(
+                    key.clone(),
+                    Arc::new(was.grant(principal).ok_or_else(damaged)?),
+                );
             }
-            back.live.grants.extend(live.grants.get(&key).map(|grant| (key, grant.clone())));
+            back.live
+                .grants
+                .extend(live.grants.get(&key).map(|grant| (key, grant.clone())));
         }
     }
     Ok(())
@@ -108,7 +136,9 @@ const OPTIONAL: [&str; 3] = ["description", "max_session_duration", "tags"];
 
 /// Whether a resource is as it is recorded, as far as it was read then and now.
 fn is_as_found(before: &Value, now: &Value) -> bool {
-    let (Some(before), Some(now)) = (before.as_object(), now.as_object()) else { return before == now };
+    let (Some(before), Some(now)) = (before.as_object(), now.as_object()) else {
+        return before == now;
+    };
     before.iter().all(|(attribute, was)| {
         let now = now.get(attribute).unwrap_or(&Value::Null);
         was == now || OPTIONAL.contains(&attribute.as_str()) && (was.is_null() || now.is_null())
@@ -139,7 +169,8 @@ impl Recorded<'_> {
     }
 
     fn role(&self, name: RoleName) -> Option<Role> {
-        let attached: BTreeSet<PolicyArn> = serde_json::from_value(self.value.get("managed_policies")?.clone()).ok()?;
+        let attached: BTreeSet<PolicyArn> =
+            serde_json::from_value(self.value.get("managed_policies")?.clone()).ok()?;
         let inline: BTreeMap<PolicyName, Value> =
             serde_json::from_value(self.value.get("inline_policies")?.clone()).ok()?;
         let boundary: Option<PolicyArn> =
@@ -149,15 +180,24 @@ impl Recorded<'_> {
             name,
             path: Some(self.path()?),
             description: self.text("description").map(str::to_owned),
-            max_session_duration: self.value.get("max_session_duration")?.as_u64().and_then(|n| u32::try_from(n).ok()),
+            max_session_duration: self
+                .value
+                .get("max_session_duration")?
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok()),
             trust: self.document(self.value.get("trust")?, PolicyKind::Trust),
             managed_policies: Some(attached.into_iter().map(PolicyRef::Arn).collect()),
             inline_policies: Some(
-                inline.map(|(name, value)| (name, self.document(&value, PolicyKind::Identity))).collect(),
+                inline
+                    .map(|(name, value)| (name, self.document(&value, PolicyKind::Identity)))
+                    .collect(),
             ),
             permissions_boundary: Some(boundary.map(PolicyRef::Arn)),
             tags: Some(self.tags()?),
-            manage: Manage { tags: Mode::Exclusive, ..Manage::default() },
+            manage: Manage {
+                tags: Mode::Exclusive,
+                ..Manage::default()
+            },
             adopt: false,
             ensure: Ensure::Present,
             external: false,
@@ -185,6 +225,11 @@ impl Recorded<'_> {
         let roles = self.value.pointer("/document/Statement/0/Resource")?;
         let roles = serde_json::from_value(roles.clone()).ok()?;
         // A record holds the ARNs as they were.
-        Some(Grant { principal, roles, unplaced: BTreeSet::new(), origin: Origin::default() })
+        Some(Grant {
+            principal,
+            roles,
+            unplaced: BTreeSet::new(),
+            origin: Origin::default(),
+        })
     }
 }

@@ -49,9 +49,16 @@ impl<'a> Standing<'a> {
 
 /// What becomes of every role in scope, by key.
 pub(super) fn standings<'a>(context: &Context<'a>) -> BTreeMap<&'a str, Standing<'a>> {
-    let keys: BTreeSet<&str> =
-        context.desired.roles.keys().chain(context.live.roles.keys()).map(String::as_str).collect();
-    keys.into_iter().map(|key| (key, standing(context, key))).collect()
+    let keys: BTreeSet<&str> = context
+        .desired
+        .roles
+        .keys()
+        .chain(context.live.roles.keys())
+        .map(String::as_str)
+        .collect();
+    keys.into_iter()
+        .map(|key| (key, standing(context, key)))
+        .collect()
 }
 
 fn standing<'a>(context: &Context<'a>, key: &str) -> Standing<'a> {
@@ -61,7 +68,11 @@ fn standing<'a>(context: &Context<'a>, key: &str) -> Standing<'a> {
         (Some(desired), live) if let Some(why) = context.unwanted(desired) => {
             live.map_or(Standing::Left(None), |live| unwanted(context, live, why))
         }
-        (Some(desired), None) => match protected(context, &desired.name, &desired.path.clone().unwrap_or_default()) {
+        (Some(desired), None) => match protected(
+            context,
+            &desired.name,
+            &desired.path.clone().unwrap_or_default(),
+        ) {
             Some(finding) => Standing::Left(Some(finding)),
             None => Standing::Missing(desired),
         },
@@ -71,7 +82,12 @@ fn standing<'a>(context: &Context<'a>, key: &str) -> Standing<'a> {
 }
 
 fn subject<'a>(live: &'a LiveRole, address: &'a str) -> Subject<'a> {
-    Subject { kind: "role", name: live.name.as_str(), address, tags: &live.tags }
+    Subject {
+        kind: "role",
+        name: live.name.as_str(),
+        address,
+        tags: &live.tags,
+    }
 }
 
 fn wanted<'a>(context: &Context<'a>, desired: &'a Role, live: &'a LiveRole) -> Standing<'a> {
@@ -109,7 +125,10 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) ->
         Owner::Nobody => Standing::Left(Some(Finding::stop(
             "adopt",
             &address,
-            format!("role `{}` shall be absent and bears no mark: only what is ours is deleted", live.name),
+            format!(
+                "role `{}` shall be absent and bears no mark: only what is ours is deleted",
+                live.name
+            ),
         ))),
         Owner::Other(_) => match claim(context, &subject(live, &address), false) {
             Claim::Refused(finding) => Standing::Left(Some(finding)),
@@ -145,16 +164,26 @@ pub(super) fn plan(
     for standing in standings.values() {
         let planned = one(context, standing, policies, tally);
         if let Some(change) = planned {
-            tally.findings.extend(lints::trust_widened(context.settings, &change));
+            tally
+                .findings
+                .extend(lints::trust_widened(context.settings, &change));
             tally.changes.push(change);
         }
     }
-    tally.findings.extend(context.desired_roles().filter_map(|desired| expires_soon(context, desired)));
-    if standings.values().any(|standing| matches!(standing, Standing::Missing(_))) {
+    tally.findings.extend(
+        context
+            .desired_roles()
+            .filter_map(|desired| expires_soon(context, desired)),
+    );
+    if standings
+        .values()
+        .any(|standing| matches!(standing, Standing::Missing(_)))
+    {
         say_rename(context, standings, tally);
     }
     let ours = |role: &&LiveRole| {
-        context.settings.selects(&role.name) && owner(&role.tags, &context.settings.name) == Owner::Us
+        context.settings.selects(&role.name)
+            && owner(&role.tags, &context.settings.name) == Owner::Us
     };
     tally.owned += context.live.roles.values().filter(ours).count();
     tally.desired += context.desired_roles().count();
@@ -162,34 +191,57 @@ pub(super) fn plan(
 
 /// The finding on a role that is planned for deletion within days.
 fn expires_soon(context: &Context<'_>, desired: &Role) -> Option<Finding> {
-    let expires = desired.expires.filter(|_| desired.ensure == Ensure::Present && !desired.external)?;
+    let expires = desired
+        .expires
+        .filter(|_| desired.ensure == Ensure::Present && !desired.external)?;
     let left = context.settings.today.until(expires).ok()?.get_days();
-    let days = if left == 1 { "day".to_owned() } else { format!("{left} days") };
+    let days = if left == 1 {
+        "day".to_owned()
+    } else {
+        format!("{left} days")
+    };
     let message = format!(
         "role `{}` in account {} expires on {expires}, in {days}: from then on it is planned for deletion; \
          write a later date to keep it",
         desired.name, context.account.id
     );
-    (1..=EXPIRES_SOON).contains(&left).then(|| Finding::warn("expires", &context.role_address(&desired.name), message))
+    (1..=EXPIRES_SOON)
+        .contains(&left)
+        .then(|| Finding::warn("expires", &context.role_address(&desired.name), message))
 }
 
 /// Says of each role that goes beside new ones that it may have been renamed, which IAM cannot do.
 fn say_rename(context: &Context<'_>, standings: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
     const RENAME: &str = "; IAM cannot rename: under a new name it is a new role";
     for standing in standings.values() {
-        let (Standing::Orphan(live) | Standing::Doomed(live, super::settings::LEFT)) = standing else { continue };
+        let (Standing::Orphan(live) | Standing::Doomed(live, super::settings::LEFT)) = standing
+        else {
+            continue;
+        };
         let address = context.role_address(&live.name);
-        let findings = tally.findings.iter_mut().filter(|finding| finding.code == "orphan");
+        let findings = tally
+            .findings
+            .iter_mut()
+            .filter(|finding| finding.code == "orphan");
         for finding in findings.filter(|finding| finding.address.as_ref() == Some(&address)) {
             finding.message += RENAME;
         }
-        for change in tally.changes.iter_mut().filter(|change| change.address == address) {
+        for change in tally
+            .changes
+            .iter_mut()
+            .filter(|change| change.address == address)
+        {
             change.reason += RENAME;
         }
     }
 }
 
-fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tally: &mut Tally) -> Option<Change> {
+fn one(
+    context: &Context<'_>,
+    standing: &Standing<'_>,
+    policies: &Policies,
+    tally: &mut Tally,
+) -> Option<Change> {
     match standing {
         Standing::Left(finding) => {
             tally.findings.extend(finding.clone());
@@ -197,7 +249,11 @@ fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tall
         }
         Standing::Orphan(live) => {
             tally.orphans += 1;
-            context.note_extra(&context.role_address(&live.name), Seen::Role(live, &context.ids), tally);
+            context.note_extra(
+                &context.role_address(&live.name),
+                Seen::Role(live, &context.ids),
+                tally,
+            );
             tally.findings.push(orphan(context, live));
             None
         }
@@ -210,15 +266,28 @@ fn one(context: &Context<'_>, standing: &Standing<'_>, policies: &Policies, tall
         Standing::Ours(desired, live) | Standing::Adopted(desired, live) => {
             dead_principals(context, live, tally);
             if let Some(message) = unmanaged_permissions(desired, live) {
-                let message = format!("role `{}` in account {} {message}", live.name, context.account.id);
+                let message = format!(
+                    "role `{}` in account {} {message}",
+                    live.name, context.account.id
+                );
                 let address = context.role_address(&live.name);
-                tally.findings.push(Finding::warn("unmanaged-permissions", &address, message));
+                tally
+                    .findings
+                    .push(Finding::warn("unmanaged-permissions", &address, message));
             }
-            let action = if matches!(standing, Standing::Ours(..)) { Action::Update } else { Action::Adopt };
+            let action = if matches!(standing, Standing::Ours(..)) {
+                Action::Update
+            } else {
+                Action::Adopt
+            };
             let change = update(context, desired, live, action, policies, tally);
             if change.is_none() {
                 tally.unchanged += 1;
-                context.note(&context.role_address(&live.name), Seen::Role(live, &context.ids), tally);
+                context.note(
+                    &context.role_address(&live.name),
+                    Seen::Role(live, &context.ids),
+                    tally,
+                );
             }
             change
         }
@@ -236,7 +305,10 @@ fn orphan(context: &Context<'_>, live: &LiveRole) -> Finding {
 fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tally: &mut Tally) {
     let address = context.role_address(&desired.name);
     let say = |what: String| {
-        let message = format!("role `{}` in account {} is external and {what}", desired.name, context.account.id);
+        let message = format!(
+            "role `{}` in account {} is external and {what}",
+            desired.name, context.account.id
+        );
         Finding::warn("external", &address, message)
     };
     match (live, desired.ensure) {
@@ -244,20 +316,30 @@ fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tall
         (None, Ensure::Present) => tally.findings.push(say("does not exist".to_owned())),
         (Some(_), Ensure::Absent) => tally.findings.push(say("is still there".to_owned())),
         (Some(live), Ensure::Present) => {
-            let Target { role: after, spelling: _ } = context.target(desired, Some(live));
-            let sides = Sides { before: Some(live), after: Some(&after) };
+            let Target {
+                role: after,
+                spelling: _,
+            } = context.target(desired, Some(live));
+            let sides = Sides {
+                before: Some(live),
+                after: Some(&after),
+            };
             let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
             if diffs.is_empty() {
                 tally.unchanged += 1;
             } else {
-                tally.findings.push(say(format!("differs: {}", show::attributes(&diffs))));
+                tally
+                    .findings
+                    .push(say(format!("differs: {}", show::attributes(&diffs))));
             }
         }
     }
 }
 
 fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
-    let resolved = live.trust.resolve_principals(&|id| context.ids.get(id).map(|arn| (*arn).to_owned()));
+    let resolved = live
+        .trust
+        .resolve_principals(&|id| context.ids.get(id).map(|arn| (*arn).to_owned()));
     for id in resolved.dead_principals() {
         let message = format!(
             "role `{}` in account {} trusts `{id}`, a role or user that was deleted: \
@@ -265,7 +347,11 @@ fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
             live.name, context.account.id
         );
         let message = context.settings.secrets.mask(&message);
-        tally.findings.push(Finding::warn("dead-principal", &context.role_address(&live.name), message));
+        tally.findings.push(Finding::warn(
+            "dead-principal",
+            &context.role_address(&live.name),
+            message,
+        ));
     }
 }
 
@@ -273,17 +359,38 @@ fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
 /// has none. An attribute that is expressly additive is meant to hold what others put there.
 pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> {
     let mut parts = Vec::new();
-    let names = |names: Vec<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let names = |names: Vec<String>| {
+        names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if desired.managed_policies.is_none() && desired.manage.managed_policies == Mode::Exclusive {
-        let attached: Vec<String> = live.managed_policies.iter().map(ToString::to_string).collect();
-        parts.extend((!attached.is_empty()).then(|| format!("the attached policies {}", names(attached))));
+        let attached: Vec<String> = live
+            .managed_policies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        parts.extend(
+            (!attached.is_empty()).then(|| format!("the attached policies {}", names(attached))),
+        );
     }
     if desired.inline_policies.is_none() && desired.manage.inline_policies == Mode::Exclusive {
-        let inline = live.inline_policies.keys().filter(|name| !name.is_of_grants()).map(ToString::to_string).collect();
+        let inline = live
+            .inline_policies
+            .keys()
+            .filter(|name| !name.is_of_grants())
+            .map(ToString::to_string)
+            .collect();
         let inline: Vec<String> = inline;
-        parts.extend((!inline.is_empty()).then(|| format!("the inline policies {}", names(inline))));
+        parts
+            .extend((!inline.is_empty()).then(|| format!("the inline policies {}", names(inline))));
     }
-    let keys = match (desired.managed_policies.is_none(), desired.inline_policies.is_none()) {
+    let keys = match (
+        desired.managed_policies.is_none(),
+        desired.inline_policies.is_none(),
+    ) {
         (true, true) => "`managed_policies` and `inline_policy` are",
         (true, false) => "`managed_policies` is",
         (false, _) => "`inline_policy` is",
@@ -298,9 +405,15 @@ pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> 
 }
 
 fn create(context: &Context<'_>, desired: &Role, tally: &mut Tally) -> Change {
-    let Target { role: after, spelling } = context.target(desired, None);
+    let Target {
+        role: after,
+        spelling,
+    } = context.target(desired, None);
     check(context, None, &after, tally);
-    let states = States { before: None, after: Some(&after) };
+    let states = States {
+        before: None,
+        after: Some(&after),
+    };
     let steps = steps::create_role(&after);
     change(
         context,
@@ -315,31 +428,54 @@ fn create(context: &Context<'_>, desired: &Role, tally: &mut Tally) -> Change {
     )
 }
 
-fn delete(context: &Context<'_>, live: &LiveRole, reason: &str, policies: &Policies, tally: &mut Tally) -> Change {
+fn delete(
+    context: &Context<'_>,
+    live: &LiveRole,
+    reason: &str,
+    policies: &Policies,
+    tally: &mut Tally,
+) -> Change {
     let address = context.role_address(&live.name);
     let desired = context.desired_role(&live.name.key());
     if desired.is_some_and(|desired| desired.prevent_destroy) {
-        tally.findings.push(prevent_destroy("role", live.name.as_str(), &address, "delete"));
+        tally.findings.push(prevent_destroy(
+            "role",
+            live.name.as_str(),
+            &address,
+            "delete",
+        ));
     }
     tally.findings.extend(stack_owned(&subject(live, &address)));
     // What the file names as absent is deleted by that name, whoever recorded it.
     if desired.is_none() {
         context.note_extra(&address, Seen::Role(live, &context.ids), tally);
-        tally.findings.extend(context.unrecorded(&format!("role `{}`", live.name), &address));
+        tally
+            .findings
+            .extend(context.unrecorded(&format!("role `{}`", live.name), &address));
     }
     let steps = steps::delete_role(&policies.once_moved(live));
-    let states = States { before: Some(live), after: None };
+    let states = States {
+        before: Some(live),
+        after: None,
+    };
     change(
         context,
         states,
         &Spelling::default(),
-        Draft { action: Action::Delete, reason: reason.to_owned(), details: false, steps },
+        Draft {
+            action: Action::Delete,
+            reason: reason.to_owned(),
+            details: false,
+            steps,
+        },
     )
 }
 
 /// The finding on the deletion or replacement of what shall never go.
 pub fn prevent_destroy(kind: &str, name: &str, address: &str, verb: &str) -> Finding {
-    let message = format!("the plan would {verb} {kind} `{name}`, and `prevent_destroy` is set; take that away first");
+    let message = format!(
+        "the plan would {verb} {kind} `{name}`, and `prevent_destroy` is set; take that away first"
+    );
     Finding::stop("prevent-destroy", address, message)
 }
 
@@ -353,25 +489,46 @@ fn update(
 ) -> Option<Change> {
     let address = context.role_address(&live.name);
     if needs_details(desired) && live.details.is_none() {
-        let message = format!("description and duration of role `{}` were not read; plan again", live.name);
-        tally.findings.push(Finding::stop("unread", &address, message));
+        let message = format!(
+            "description and duration of role `{}` were not read; plan again",
+            live.name
+        );
+        tally
+            .findings
+            .push(Finding::stop("unread", &address, message));
         return None;
     }
-    let Target { role: mut after, spelling } = context.target(desired, Some(live));
+    let Target {
+        role: mut after,
+        spelling,
+    } = context.target(desired, Some(live));
     policies.settle(&mut after);
     if after == *live && spelling == Spelling::default() {
         return None;
     }
     let before = policies.once_moved(live);
-    let states = States { before: Some(live), after: Some(&after) };
+    let states = States {
+        before: Some(live),
+        after: Some(&after),
+    };
     let details = needs_details(desired);
     let draft = if after.path == live.path {
         let steps = steps::update_role(&before, &after, &quotas(context));
-        Draft { action, reason: String::new(), details, steps }
+        Draft {
+            action,
+            reason: String::new(),
+            details,
+            steps,
+        }
     } else {
         let reason = replaced(context, desired, live, &after, tally);
         let steps = [steps::delete_role(&before), steps::create_role(&after)].concat();
-        Draft { action: Action::Replace, reason, details, steps }
+        Draft {
+            action: Action::Replace,
+            reason,
+            details,
+            steps,
+        }
     };
     if !draft.steps.is_empty() {
         check(context, Some(live), &after, tally);
@@ -380,10 +537,21 @@ fn update(
     Some(change(context, states, &spelling, draft))
 }
 
-fn replaced(context: &Context<'_>, desired: &Role, live: &LiveRole, after: &LiveRole, tally: &mut Tally) -> String {
+fn replaced(
+    context: &Context<'_>,
+    desired: &Role,
+    live: &LiveRole,
+    after: &LiveRole,
+    tally: &mut Tally,
+) -> String {
     let address = context.role_address(&live.name);
     if desired.prevent_destroy {
-        tally.findings.push(prevent_destroy("role", live.name.as_str(), &address, "replace"));
+        tally.findings.push(prevent_destroy(
+            "role",
+            live.name.as_str(),
+            &address,
+            "replace",
+        ));
     }
     let mut message = format!(
         "replacing role `{}` gives it another ARN and id: every policy elsewhere that names `{}` loses it \
@@ -391,24 +559,43 @@ fn replaced(context: &Context<'_>, desired: &Role, live: &LiveRole, after: &Live
         live.name, live.arn, after.arn
     );
     if !live.instance_profiles.is_empty() {
-        let profiles = live.instance_profiles.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let profiles = live
+            .instance_profiles
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         message.push_str("; it leaves the instance profiles ");
         message.push_str(&profiles);
         message.push_str(" and is not put back");
     }
-    tally.findings.push(Finding::warn("replace", &address, message));
-    format!("path is `{}`, `{}` is desired, and IAM cannot rename", live.path, after.path)
+    tally
+        .findings
+        .push(Finding::warn("replace", &address, message));
+    format!(
+        "path is `{}`, `{}` is desired, and IAM cannot rename",
+        live.path, after.path
+    )
 }
 
 /// What speaks against a role as it would be.
 fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally: &mut Tally) {
-    tally.findings.extend(quota::of_role(context, after, &quotas(context)));
-    for arn in newly_named(live, after).into_iter().filter(|arn| exists(context, arn) == Some(false)) {
+    tally
+        .findings
+        .extend(quota::of_role(context, after, &quotas(context)));
+    for arn in newly_named(live, after)
+        .into_iter()
+        .filter(|arn| exists(context, arn) == Some(false))
+    {
         let message = format!(
             "policy `{arn}` does not exist, and role `{}` in account {} would be given it; mend the name",
             after.name, context.account.id
         );
-        tally.findings.push(Finding::stop("missing-policy", &context.role_address(&after.name), message));
+        tally.findings.push(Finding::stop(
+            "missing-policy",
+            &context.role_address(&after.name),
+            message,
+        ));
     }
 }
 
@@ -417,12 +604,21 @@ fn quotas(context: &Context<'_>) -> Quotas {
 }
 
 /// The policies that `after` has, attached or as its boundary, and the live role has not.
-pub(super) fn newly_named<'b>(live: Option<&LiveRole>, after: &'b LiveRole) -> BTreeSet<&'b PolicyArn> {
-    let attached =
-        after.managed_policies.iter().filter(|arn| live.is_none_or(|live| !live.managed_policies.contains(*arn)));
+pub(super) fn newly_named<'b>(
+    live: Option<&LiveRole>,
+    after: &'b LiveRole,
+) -> BTreeSet<&'b PolicyArn> {
+    let attached = after
+        .managed_policies
+        .iter()
+        .filter(|arn| live.is_none_or(|live| !live.managed_policies.contains(*arn)));
     let boundary = after.permissions_boundary.iter();
     attached
-        .chain(boundary.filter(|arn| live.is_none_or(|live| live.permissions_boundary.as_ref() != Some(*arn))))
+        .chain(
+            boundary.filter(|arn| {
+                live.is_none_or(|live| live.permissions_boundary.as_ref() != Some(*arn))
+            }),
+        )
         .collect()
 }
 
@@ -430,11 +626,21 @@ pub(super) fn newly_named<'b>(live: Option<&LiveRole>, after: &'b LiveRole) -> B
 pub(super) fn exists(context: &Context<'_>, arn: &PolicyArn) -> Option<bool> {
     let key = arn.name().to_ascii_lowercase();
     let live = context.live.policies.get(&key);
-    let desired = context.desired_policy(&key).map(|desired| context.policy_arn(desired, live));
+    let desired = context
+        .desired_policy(&key)
+        .map(|desired| context.policy_arn(desired, live));
     let known = desired.as_ref() == Some(arn)
         || live.is_some_and(|live| live.arn == *arn)
-        || context.live.roles.values().any(|role| role.managed_policies.contains(arn));
-    if known { Some(true) } else { context.live.known_policies.get(arn).copied() }
+        || context
+            .live
+            .roles
+            .values()
+            .any(|role| role.managed_policies.contains(arn));
+    if known {
+        Some(true)
+    } else {
+        context.live.known_policies.get(arn).copied()
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -453,9 +659,17 @@ struct Draft {
 
 fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft: Draft) -> Change {
     let States { before, after } = states;
-    let Draft { action, reason, details, steps } = draft;
+    let Draft {
+        action,
+        reason,
+        details,
+        steps,
+    } = draft;
     let mut diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
-    let name = before.or(after).map(|role| role.name.to_string()).unwrap_or_default();
+    let name = before
+        .or(after)
+        .map(|role| role.name.to_string())
+        .unwrap_or_default();
     let expected = match after {
         Some(_) => of_role(after, &context.ids, details, Purpose::Expected),
         None => absent(),
@@ -466,7 +680,12 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.blame(&address, action, (before.map(seen), after.map(seen)), &mut diffs),
+        cause: context.blame(
+            &address,
+            action,
+            (before.map(seen), after.map(seen)),
+            &mut diffs,
+        ),
         address,
         fingerprint: of_role(before, &context.ids, details, Purpose::Seen),
         expected,

@@ -70,7 +70,11 @@ pub enum Intent {
 impl Settings {
     /// Whether `--role` leaves this role in scope.
     pub(super) fn selects(&self, role: &RoleName) -> bool {
-        self.roles.is_empty() || self.roles.iter().any(|pattern| glob(pattern, role.as_str()))
+        self.roles.is_empty()
+            || self
+                .roles
+                .iter()
+                .any(|pattern| glob(pattern, role.as_str()))
     }
 
     pub(super) fn allows(&self, code: &str) -> bool {

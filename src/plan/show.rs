@@ -35,7 +35,10 @@ impl<T> Copy for Sides<'_, T> {}
 
 impl<T> Sides<'_, T> {
     fn values(self, value: impl Fn(&T) -> Value) -> (Value, Value) {
-        (self.before.map_or(Value::Null, &value), self.after.map_or(Value::Null, &value))
+        (
+            self.before.map_or(Value::Null, &value),
+            self.after.map_or(Value::Null, &value),
+        )
     }
 
     /// Whether to show an attribute: it differs, or it is not IAM's default where there is no other side.
@@ -49,24 +52,43 @@ impl<T> Sides<'_, T> {
 }
 
 /// The differences of a role; `spelling` is what differs in spelling alone.
-pub(super) fn role(sides: Sides<'_, LiveRole>, spelling: &Spelling, secrets: &Secrets) -> Vec<AttributeDiff> {
+pub(super) fn role(
+    sides: Sides<'_, LiveRole>,
+    spelling: &Spelling,
+    secrets: &Secrets,
+) -> Vec<AttributeDiff> {
     let mut diffs = Vec::new();
-    let mut push =
-        |attribute: Attribute, value: &dyn Fn(&LiveRole) -> Value, is_default: &dyn Fn(&LiveRole) -> bool| {
-            if sides.shows(|before, after| value(before) != value(after), is_default) {
-                diffs.push(plain(attribute, sides.values(value), secrets));
-            }
-        };
-    push(Attribute::Path, &|role| json!(role.path), &|role| role.path == IamPath::default());
-    push(Attribute::ManagedPolicies, &|role| json!(role.managed_policies), &|role| role.managed_policies.is_empty());
-    push(Attribute::PermissionsBoundary, &|role| json!(role.permissions_boundary), &|role| {
-        role.permissions_boundary.is_none()
+    let mut push = |attribute: Attribute,
+                    value: &dyn Fn(&LiveRole) -> Value,
+                    is_default: &dyn Fn(&LiveRole) -> bool| {
+        if sides.shows(|before, after| value(before) != value(after), is_default) {
+            diffs.push(plain(attribute, sides.values(value), secrets));
+        }
+    };
+    push(Attribute::Path, &|role| json!(role.path), &|role| {
+        role.path == IamPath::default()
     });
+    push(
+        Attribute::ManagedPolicies,
+        &|role| json!(role.managed_policies),
+        &|role| role.managed_policies.is_empty(),
+    );
+    push(
+        Attribute::PermissionsBoundary,
+        &|role| json!(role.permissions_boundary),
+        &|role| role.permissions_boundary.is_none(),
+    );
     push(Attribute::MaxSessionDuration, &duration, &|role| {
-        role.details.as_ref().is_none_or(|details| details.max_session_duration == DEFAULT_MAX_SESSION)
+        role.details
+            .as_ref()
+            .is_none_or(|details| details.max_session_duration == DEFAULT_MAX_SESSION)
     });
-    push(Attribute::Description, &description, &|role| description(role).as_str().is_none_or(str::is_empty));
-    push(Attribute::Tags, &|role| own(&role.tags), &|role| role.tags.keys().all(|key| is_system_tag(key)));
+    push(Attribute::Description, &description, &|role| {
+        description(role).as_str().is_none_or(str::is_empty)
+    });
+    push(Attribute::Tags, &|role| own(&role.tags), &|role| {
+        role.tags.keys().all(|key| is_system_tag(key))
+    });
     diffs.extend(trust(sides, spelling.trust.as_ref(), secrets));
     diffs.extend(inline_policies(sides, &spelling.inline_policies, secrets));
     for diff in &mut diffs {
@@ -81,16 +103,26 @@ fn description(role: &LiveRole) -> Value {
 }
 
 fn duration(role: &LiveRole) -> Value {
-    json!(role.details.as_ref().map(|details| details.max_session_duration))
+    json!(
+        role.details
+            .as_ref()
+            .map(|details| details.max_session_duration)
+    )
 }
 
 fn own(tags: &Tags) -> Value {
-    json!(tags.iter().filter(|(key, _)| !is_system_tag(key)).collect::<BTreeMap<_, _>>())
+    json!(
+        tags.iter()
+            .filter(|(key, _)| !is_system_tag(key))
+            .collect::<BTreeMap<_, _>>()
+    )
 }
 
 /// Whether an existing role can do more by attributes other than documents.
 fn widens(attribute: Attribute, Sides { before, after }: Sides<'_, LiveRole>) -> bool {
-    let (Some(before), Some(after)) = (before, after) else { return false };
+    let (Some(before), Some(after)) = (before, after) else {
+        return false;
+    };
     match attribute {
         Attribute::ManagedPolicies => !after.managed_policies.is_subset(&before.managed_policies),
         Attribute::PermissionsBoundary => before.permissions_boundary.is_some(),
@@ -98,10 +130,20 @@ fn widens(attribute: Attribute, Sides { before, after }: Sides<'_, LiveRole>) ->
     }
 }
 
-fn trust(sides: Sides<'_, LiveRole>, spelling: Option<&PolicyDocument>, secrets: &Secrets) -> Option<AttributeDiff> {
+fn trust(
+    sides: Sides<'_, LiveRole>,
+    spelling: Option<&PolicyDocument>,
+    secrets: &Secrets,
+) -> Option<AttributeDiff> {
     let before = sides.before.map(|role| &role.trust);
     let after = sides.after.map(|role| &role.trust);
-    document(Attribute::Trust, before, spelling.or(after), spelling.is_some(), secrets)
+    document(
+        Attribute::Trust,
+        before,
+        spelling.or(after),
+        spelling.is_some(),
+        secrets,
+    )
 }
 
 fn document(
@@ -111,11 +153,15 @@ fn document(
     cosmetic: bool,
     secrets: &Secrets,
 ) -> Option<AttributeDiff> {
-    let value = |document: Option<&PolicyDocument>| document.map_or(Value::Null, PolicyDocument::to_value);
+    let value =
+        |document: Option<&PolicyDocument>| document.map_or(Value::Null, PolicyDocument::to_value);
     let values = (value(before), value(after));
     let documents = match (before, after) {
         (Some(before), Some(after)) if before == after && !cosmetic => return None,
-        (Some(before), Some(after)) => vec![DocumentDiff { policy: None, statements: before.statement_diffs(after) }],
+        (Some(before), Some(after)) => vec![DocumentDiff {
+            policy: None,
+            statements: before.statement_diffs(after),
+        }],
         _ => Vec::new(),
     };
     Some(masked(attribute, cosmetic, values, documents, secrets))
@@ -123,8 +169,13 @@ fn document(
 
 type Documents = BTreeMap<PolicyName, PolicyDocument>;
 
-fn inline_policies(sides: Sides<'_, LiveRole>, spelling: &Documents, secrets: &Secrets) -> Option<AttributeDiff> {
-    let differs = |before: &LiveRole, after: &LiveRole| before.inline_policies != after.inline_policies;
+fn inline_policies(
+    sides: Sides<'_, LiveRole>,
+    spelling: &Documents,
+    secrets: &Secrets,
+) -> Option<AttributeDiff> {
+    let differs =
+        |before: &LiveRole, after: &LiveRole| before.inline_policies != after.inline_policies;
     let semantic = sides.shows(differs, |role| role.inline_policies.is_empty());
     if !semantic && spelling.is_empty() {
         return None;
@@ -137,15 +188,27 @@ fn inline_policies(sides: Sides<'_, LiveRole>, spelling: &Documents, secrets: &S
         values.1 = inline_value(&shown);
         documents = inline_documents(&before.inline_policies, &shown);
     }
-    Some(masked(Attribute::InlinePolicies, !semantic, values, documents, secrets))
+    Some(masked(
+        Attribute::InlinePolicies,
+        !semantic,
+        values,
+        documents,
+        secrets,
+    ))
 }
 
 fn inline_value(documents: &Documents) -> Value {
-    json!(documents.iter().map(|(name, document)| (name.as_str(), document.to_value())).collect::<BTreeMap<_, _>>())
+    json!(
+        documents
+            .iter()
+            .map(|(name, document)| (name.as_str(), document.to_value()))
+            .collect::<BTreeMap<_, _>>()
+    )
 }
 
 fn inline_documents(before: &Documents, after: &Documents) -> Vec<DocumentDiff> {
-    let names: std::collections::BTreeSet<&PolicyName> = before.keys().chain(after.keys()).collect();
+    let names: std::collections::BTreeSet<&PolicyName> =
+        before.keys().chain(after.keys()).collect();
     let diff = |name: &PolicyName| {
         let statements = match (before.get(name), after.get(name)) {
             (Some(before), Some(after)) => before.statement_diffs(after),
@@ -153,9 +216,16 @@ fn inline_documents(before: &Documents, after: &Documents) -> Vec<DocumentDiff> 
             (Some(before), None) => statements(before, Presence::Removed),
             (None, None) => Vec::new(),
         };
-        DocumentDiff { policy: Some(name.to_string()), statements }
+        DocumentDiff {
+            policy: Some(name.to_string()),
+            statements,
+        }
     };
-    names.into_iter().map(diff).filter(|diff| !diff.statements.is_empty()).collect()
+    names
+        .into_iter()
+        .map(diff)
+        .filter(|diff| !diff.statements.is_empty())
+        .collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -172,7 +242,10 @@ fn statements(document: &PolicyDocument, presence: Presence) -> Vec<StatementDif
         None => vec![document.to_value()],
     };
     let diff = |(index, value): (usize, Value)| {
-        let effect = document.statements().get(index).map(|statement| statement.effect);
+        let effect = document
+            .statements()
+            .get(index)
+            .map(|statement| statement.effect);
         match presence {
             Presence::Added => StatementDiff {
                 before: None,
@@ -192,8 +265,20 @@ fn statements(document: &PolicyDocument, presence: Presence) -> Vec<StatementDif
 }
 
 /// The difference of a grant.
-pub(super) fn grant(sides: Sides<'_, PolicyDocument>, cosmetic: bool, secrets: &Secrets) -> Vec<AttributeDiff> {
-    document(Attribute::Document, sides.before, sides.after, cosmetic, secrets).into_iter().collect()
+pub(super) fn grant(
+    sides: Sides<'_, PolicyDocument>,
+    cosmetic: bool,
+    secrets: &Secrets,
+) -> Vec<AttributeDiff> {
+    document(
+        Attribute::Document,
+        sides.before,
+        sides.after,
+        cosmetic,
+        secrets,
+    )
+    .into_iter()
+    .collect()
 }
 
 /// The differences of a policy; what is desired in another spelling, and a description that cannot change, are cosmetic.
@@ -204,32 +289,60 @@ pub(super) fn policy(
     secrets: &Secrets,
 ) -> Vec<AttributeDiff> {
     let mut diffs = Vec::new();
-    let mut push =
-        |attribute: Attribute, value: &dyn Fn(&LivePolicy) -> Value, is_default: &dyn Fn(&LivePolicy) -> bool| {
-            if sides.shows(|before, after| value(before) != value(after), is_default) {
-                diffs.push(plain(attribute, sides.values(value), secrets));
-            }
-        };
-    push(Attribute::Path, &|policy| json!(policy.path), &|policy| policy.path == IamPath::default());
-    push(Attribute::Tags, &|policy| json!(policy.tags.as_ref().map(own)), &|policy| {
-        policy.tags.iter().flatten().all(|(key, _)| is_system_tag(key))
+    let mut push = |attribute: Attribute,
+                    value: &dyn Fn(&LivePolicy) -> Value,
+                    is_default: &dyn Fn(&LivePolicy) -> bool| {
+        if sides.shows(|before, after| value(before) != value(after), is_default) {
+            diffs.push(plain(attribute, sides.values(value), secrets));
+        }
+    };
+    push(Attribute::Path, &|policy| json!(policy.path), &|policy| {
+        policy.path == IamPath::default()
     });
+    push(
+        Attribute::Tags,
+        &|policy| json!(policy.tags.as_ref().map(own)),
+        &|policy| {
+            policy
+                .tags
+                .iter()
+                .flatten()
+                .all(|(key, _)| is_system_tag(key))
+        },
+    );
     match (sides.before, wanted_description) {
         (Some(before), Some(wanted)) => diffs.push(AttributeDiff {
             cosmetic: true,
-            ..plain(Attribute::Description, (json!(before.description), json!(wanted)), secrets)
+            ..plain(
+                Attribute::Description,
+                (json!(before.description), json!(wanted)),
+                secrets,
+            )
         }),
         _ => {
             if let (None, Some(after)) = (sides.before, sides.after)
-                && after.description.as_deref().is_some_and(|text| !text.is_empty())
+                && after
+                    .description
+                    .as_deref()
+                    .is_some_and(|text| !text.is_empty())
             {
-                diffs.push(plain(Attribute::Description, (Value::Null, json!(after.description)), secrets));
+                diffs.push(plain(
+                    Attribute::Description,
+                    (Value::Null, json!(after.description)),
+                    secrets,
+                ));
             }
         }
     }
     let before = sides.before.map(|policy| &policy.document);
     let after = sides.after.map(|policy| &policy.document);
-    diffs.extend(document(Attribute::Document, before, spelling.or(after), spelling.is_some(), secrets));
+    diffs.extend(document(
+        Attribute::Document,
+        before,
+        spelling.or(after),
+        spelling.is_some(),
+        secrets,
+    ));
     diffs.sort_by_key(|diff| diff.attribute);
     diffs
 }
@@ -246,11 +359,17 @@ fn masked(
     secrets: &Secrets,
 ) -> AttributeDiff {
     let masker = Masker::new(secrets, &after);
-    for statement in documents.iter_mut().flat_map(|document| &mut document.statements) {
+    for statement in documents
+        .iter_mut()
+        .flat_map(|document| &mut document.statements)
+    {
         statement.before = statement.before.as_ref().map(|value| masker.live(value));
         statement.after = statement.after.as_ref().map(|value| masker.desired(value));
     }
-    let widens = documents.iter().flat_map(|document| &document.statements).any(|statement| statement.widens);
+    let widens = documents
+        .iter()
+        .flat_map(|document| &document.statements)
+        .any(|statement| statement.widens);
     AttributeDiff {
         attribute,
         cosmetic,
@@ -287,24 +406,45 @@ fn words(attribute: Attribute) -> &'static str {
 }
 
 /// Why a change is made, where its maker has not said so already.
-pub(super) fn reason(action: Action, said: String, diffs: &[AttributeDiff], steps: &[Step]) -> String {
+pub(super) fn reason(
+    action: Action,
+    said: String,
+    diffs: &[AttributeDiff],
+    steps: &[Step],
+) -> String {
     if !said.is_empty() {
         return said;
     }
-    let semantic: Vec<AttributeDiff> = diffs.iter().filter(|diff| !diff.cosmetic).cloned().collect();
+    let semantic: Vec<AttributeDiff> = diffs
+        .iter()
+        .filter(|diff| !diff.cosmetic)
+        .cloned()
+        .collect();
     match action {
-        Action::Adopt => format!("exists without a mark and is taken over: {}", differ(&semantic)),
-        _ if steps.is_empty() => format!("{} only in spelling or in what IAM cannot change", differ(diffs)),
+        Action::Adopt => format!(
+            "exists without a mark and is taken over: {}",
+            differ(&semantic)
+        ),
+        _ if steps.is_empty() => format!(
+            "{} only in spelling or in what IAM cannot change",
+            differ(diffs)
+        ),
         _ => differ(&semantic),
     }
 }
 
 /// Says that these attributes differ.
 pub fn differ(diffs: &[AttributeDiff]) -> String {
-    let verb = if diffs.len() == 1 && !words_are_plural(diffs) { "differs" } else { "differ" };
+    let verb = if diffs.len() == 1 && !words_are_plural(diffs) {
+        "differs"
+    } else {
+        "differ"
+    };
     format!("{} {verb}", attributes(diffs))
 }
 
 fn words_are_plural(diffs: &[AttributeDiff]) -> bool {
-    diffs.iter().any(|diff| words(diff.attribute).ends_with('s'))
+    diffs
+        .iter()
+        .any(|diff| words(diff.attribute).ends_with('s'))
 }

@@ -30,46 +30,88 @@ pub(super) fn create_role(after: &LiveRole) -> Vec<Step> {
         role: after.name.clone(),
         path: after.path.clone(),
         trust: after.trust.text().to_owned(),
-        description: details.map(|details| details.description.clone()).filter(|text| !text.is_empty()),
-        max_session_duration: details.map(|d| d.max_session_duration).filter(|s| *s != DEFAULT_MAX_SESSION),
+        description: details
+            .map(|details| details.description.clone())
+            .filter(|text| !text.is_empty()),
+        max_session_duration: details
+            .map(|d| d.max_session_duration)
+            .filter(|s| *s != DEFAULT_MAX_SESSION),
         permissions_boundary: after.permissions_boundary.clone(),
-        tags: after.tags.iter().filter(|(key, _)| !is_system_tag(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        tags: after
+            .tags
+            .iter()
+            .filter(|(key, _)| !is_system_tag(key))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
     };
-    let attach =
-        after.managed_policies.iter().map(|arn| Step::AttachRolePolicy { role: after.name.clone(), arn: arn.clone() });
-    let put = after.inline_policies.keys().filter_map(|name| put(after, name));
+    let attach = after
+        .managed_policies
+        .iter()
+        .map(|arn| Step::AttachRolePolicy {
+            role: after.name.clone(),
+            arn: arn.clone(),
+        });
+    let put = after
+        .inline_policies
+        .keys()
+        .filter_map(|name| put(after, name));
     std::iter::once(create).chain(attach).chain(put).collect()
 }
 
 /// Deletes a role and what hangs on it.
 pub(super) fn delete_role(before: &LiveRole) -> Vec<Step> {
     let role = &before.name;
-    let profiles = before
-        .instance_profiles
+    let profiles =
+        before
+            .instance_profiles
+            .iter()
+            .map(|profile| Step::RemoveRoleFromInstanceProfile {
+                role: role.clone(),
+                profile: profile.clone(),
+            });
+    let attached = before
+        .managed_policies
         .iter()
-        .map(|profile| Step::RemoveRoleFromInstanceProfile { role: role.clone(), profile: profile.clone() });
-    let attached =
-        before.managed_policies.iter().map(|arn| Step::DetachRolePolicy { role: role.clone(), arn: arn.clone() });
+        .map(|arn| Step::DetachRolePolicy {
+            role: role.clone(),
+            arn: arn.clone(),
+        });
     let inline = before
         .inline_policies
         .keys()
-        .map(|policy| Step::DeleteRolePolicy { role: role.clone(), policy: policy.clone() });
-    profiles.chain(attached).chain(inline).chain([Step::DeleteRole { role: role.clone() }]).collect()
+        .map(|policy| Step::DeleteRolePolicy {
+            role: role.clone(),
+            policy: policy.clone(),
+        });
+    profiles
+        .chain(attached)
+        .chain(inline)
+        .chain([Step::DeleteRole { role: role.clone() }])
+        .collect()
 }
 
 /// Changes a role in place.
 pub(super) fn update_role(before: &LiveRole, after: &LiveRole, quotas: &Quotas) -> Vec<Step> {
     let role = || before.name.clone();
     let mut steps = tag_role(before, after);
-    if let Some(arn) =
-        after.permissions_boundary.clone().filter(|arn| Some(arn) != before.permissions_boundary.as_ref())
+    if let Some(arn) = after
+        .permissions_boundary
+        .clone()
+        .filter(|arn| Some(arn) != before.permissions_boundary.as_ref())
     {
         steps.push(Step::PutRolePermissionsBoundary { role: role(), arn });
     }
     if before.trust != after.trust {
-        steps.push(Step::UpdateAssumeRolePolicy { role: role(), document: after.trust.text().to_owned() });
+        steps.push(Step::UpdateAssumeRolePolicy {
+            role: role(),
+            document: after.trust.text().to_owned(),
+        });
     }
-    if let Some(details) = after.details.as_ref().filter(|details| Some(*details) != before.details.as_ref()) {
+    if let Some(details) = after
+        .details
+        .as_ref()
+        .filter(|details| Some(*details) != before.details.as_ref())
+    {
         steps.push(Step::UpdateRole {
             role: role(),
             description: details.description.clone(),
@@ -86,66 +128,117 @@ pub(super) fn update_role(before: &LiveRole, after: &LiveRole, quotas: &Quotas) 
 
 fn tag_role(before: &LiveRole, after: &LiveRole) -> Vec<Step> {
     let set = changed_tags(&before.tags, &after.tags);
-    let keys: BTreeSet<String> = before.tags.keys().filter(|key| !after.tags.contains_key(*key)).cloned().collect();
+    let keys: BTreeSet<String> = before
+        .tags
+        .keys()
+        .filter(|key| !after.tags.contains_key(*key))
+        .cloned()
+        .collect();
     let role = || before.name.clone();
     let own = before.tags.keys().filter(|key| !is_system_tag(key)).count();
-    let full = own + set.keys().filter(|key| !before.tags.contains_key(*key)).count() > MAX_TAGS;
-    let tag = (!set.is_empty()).then(|| Step::TagRole { role: role(), tags: set });
+    let full = own
+        + set
+            .keys()
+            .filter(|key| !before.tags.contains_key(*key))
+            .count()
+        > MAX_TAGS;
+    let tag = (!set.is_empty()).then(|| Step::TagRole {
+        role: role(),
+        tags: set,
+    });
     let untag = (!keys.is_empty()).then(|| Step::UntagRole { role: role(), keys });
     in_order(tag.into_iter().collect(), untag.into_iter().collect(), full)
 }
 
 /// The tags of `after` that `before` lacks or has with another value.
 pub(super) fn changed_tags(before: &Tags, after: &Tags) -> Tags {
-    let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(*value));
-    changed.map(|(key, value)| (key.clone(), value.clone())).collect()
+    let changed = after
+        .iter()
+        .filter(|(key, value)| before.get(*key) != Some(*value));
+    changed
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// First what adds, unless there is no room: then first what removes.
 fn in_order(adding: Vec<Step>, removing: Vec<Step>, full: bool) -> Vec<Step> {
-    if full { [removing, adding].concat() } else { [adding, removing].concat() }
+    if full {
+        [removing, adding].concat()
+    } else {
+        [adding, removing].concat()
+    }
 }
 
 fn attach_and_detach(before: &LiveRole, after: &LiveRole, quotas: &Quotas) -> Vec<Step> {
     let role = || before.name.clone();
     let attach: Vec<Step> = (after.managed_policies.difference(&before.managed_policies))
-        .map(|arn| Step::AttachRolePolicy { role: role(), arn: arn.clone() })
+        .map(|arn| Step::AttachRolePolicy {
+            role: role(),
+            arn: arn.clone(),
+        })
         .collect();
     let detach = (before.managed_policies.difference(&after.managed_policies))
-        .map(|arn| Step::DetachRolePolicy { role: role(), arn: arn.clone() })
+        .map(|arn| Step::DetachRolePolicy {
+            role: role(),
+            arn: arn.clone(),
+        })
         .collect();
     let full = before.managed_policies.len() + attach.len() > quotas.attached_policies_per_role;
     in_order(attach, detach, full)
 }
 
 fn put_and_delete(before: &LiveRole, after: &LiveRole, quotas: &Quotas) -> Vec<Step> {
-    let size = |role: &LiveRole, name: &PolicyName| role.inline_policies.get(name).map_or(0, PolicyDocument::size);
+    let size = |role: &LiveRole, name: &PolicyName| {
+        role.inline_policies
+            .get(name)
+            .map_or(0, PolicyDocument::size)
+    };
     let mut names: Vec<&PolicyName> = after
         .inline_policies
         .iter()
         .filter(|(name, doc)| before.inline_policies.get(*name) != Some(*doc))
         .map(|(name, _)| name)
         .collect();
-    let gone: Vec<&PolicyName> =
-        before.inline_policies.keys().filter(|name| !after.inline_policies.contains_key(*name)).collect();
-    let sum_before: usize = before.inline_policies.keys().map(|name| size(before, name)).sum();
-    let growth: usize = names.iter().map(|name| size(after, name).saturating_sub(size(before, name))).sum();
+    let gone: Vec<&PolicyName> = before
+        .inline_policies
+        .keys()
+        .filter(|name| !after.inline_policies.contains_key(*name))
+        .collect();
+    let sum_before: usize = before
+        .inline_policies
+        .keys()
+        .map(|name| size(before, name))
+        .sum();
+    let growth: usize = names
+        .iter()
+        .map(|name| size(after, name).saturating_sub(size(before, name)))
+        .sum();
     let full = sum_before + growth > quotas.inline_policies_size;
     if full {
         // What shrinks makes room for what grows.
         names.sort_by_key(|name| (size(after, name).saturating_sub(size(before, name)), *name));
     }
-    let put = names.into_iter().filter_map(|name| put(after, name)).collect();
+    let put = names
+        .into_iter()
+        .filter_map(|name| put(after, name))
+        .collect();
     let delete = gone
         .into_iter()
-        .map(|policy| Step::DeleteRolePolicy { role: before.name.clone(), policy: policy.clone() })
+        .map(|policy| Step::DeleteRolePolicy {
+            role: before.name.clone(),
+            policy: policy.clone(),
+        })
         .collect();
     in_order(put, delete, full)
 }
 
 fn put(after: &LiveRole, name: &PolicyName) -> Option<Step> {
     let document = after.inline_policies.get(name)?.text().to_owned();
-    Some(Step::PutRolePolicy { role: after.name.clone(), policy: name.clone(), document })
+    Some(Step::PutRolePolicy {
+        role: after.name.clone(),
+        policy: name.clone(),
+        document,
+    })
 }
 
 /// Creates a policy.
@@ -169,33 +262,56 @@ pub(super) fn create_policy(after: &LivePolicy) -> Vec<Step> {
 pub(super) fn update_policy(before: &LivePolicy, after: &LivePolicy) -> Vec<Step> {
     let mut steps = Vec::new();
     let none = Tags::new();
-    let tags = changed_tags(before.tags.as_ref().unwrap_or(&none), after.tags.as_ref().unwrap_or(&none));
+    let tags = changed_tags(
+        before.tags.as_ref().unwrap_or(&none),
+        after.tags.as_ref().unwrap_or(&none),
+    );
     if !tags.is_empty() {
-        steps.push(Step::TagPolicy { arn: before.arn.clone(), tags });
+        steps.push(Step::TagPolicy {
+            arn: before.arn.clone(),
+            tags,
+        });
     }
     if before.document != after.document {
         if before.versions.len() >= MAX_VERSIONS {
-            let oldest =
-                stored(before).into_iter().min_by_key(|version| (version.created, version.id.len(), &version.id));
+            let oldest = stored(before)
+                .into_iter()
+                .min_by_key(|version| (version.created, version.id.len(), &version.id));
             steps.extend(oldest.map(|version| delete_version(before, version)));
         }
         let document = after.document.text().to_owned();
-        steps.push(Step::CreatePolicyVersion { arn: before.arn.clone(), document });
+        steps.push(Step::CreatePolicyVersion {
+            arn: before.arn.clone(),
+            document,
+        });
     }
     steps
 }
 
 /// Deletes a policy that is attached to nothing any more.
 pub(super) fn delete_policy(before: &LivePolicy) -> Vec<Step> {
-    let versions = stored(before).into_iter().map(|version| delete_version(before, version));
-    versions.chain([Step::DeletePolicy { arn: before.arn.clone() }]).collect()
+    let versions = stored(before)
+        .into_iter()
+        .map(|version| delete_version(before, version));
+    versions
+        .chain([Step::DeletePolicy {
+            arn: before.arn.clone(),
+        }])
+        .collect()
 }
 
 /// The versions that are not in force; IAM deletes the other one with the policy.
 fn stored(policy: &LivePolicy) -> Vec<&PolicyVersion> {
-    policy.versions.iter().filter(|version| !version.is_default).collect()
+    policy
+        .versions
+        .iter()
+        .filter(|version| !version.is_default)
+        .collect()
 }
 
 fn delete_version(policy: &LivePolicy, version: &PolicyVersion) -> Step {
-    Step::DeletePolicyVersion { arn: policy.arn.clone(), version: version.id.clone() }
+    Step::DeletePolicyVersion {
+        arn: policy.arn.clone(),
+        version: version.id.clone(),
+    }
 }

@@ -78,12 +78,23 @@ pub enum Place {
 pub fn trusts(settings: &Settings, desired: &Desired, organization: &Organization) -> TrustMap {
     let mut found: BTreeMap<Entry, (BTreeSet<AccountId>, Conditions)> = BTreeMap::new();
     for (account, desired) in &desired.accounts {
-        let roles =
-            desired.roles.values().filter(|role| role.ensure == Ensure::Present && settings.selects(&role.name));
+        let roles = desired
+            .roles
+            .values()
+            .filter(|role| role.ensure == Ensure::Present && settings.selects(&role.name));
         for role in roles {
-            for (caller, Words { principals, conditions }) in callers(&role.trust) {
+            for (
+                caller,
+                Words {
+                    principals,
+                    conditions,
+                },
+            ) in callers(&role.trust)
+            {
                 let keys = conditions.keys().cloned().collect();
-                let (accounts, demands) = found.entry((caller, role.name.to_string(), principals, keys)).or_default();
+                let (accounts, demands) = found
+                    .entry((caller, role.name.to_string(), principals, keys))
+                    .or_default();
                 accounts.insert(*account);
                 merge(demands, conditions);
             }
@@ -91,27 +102,39 @@ pub fn trusts(settings: &Settings, desired: &Desired, organization: &Organizatio
     }
     let trusts: Vec<Trust> = found
         .into_iter()
-        .map(|((caller, role, principals, _), (accounts, conditions))| Trust {
-            caller,
-            principals,
-            conditions,
-            role,
-            accounts,
-        })
+        .map(
+            |((caller, role, principals, _), (accounts, conditions))| Trust {
+                caller,
+                principals,
+                conditions,
+                role,
+                accounts,
+            },
+        )
         .collect();
     let callers = trusts.iter().filter_map(|trust| match trust.caller {
         Caller::Account(id) => Some(id),
         Caller::Anyone | Caller::Provider(_) | Caller::Service(_) | Caller::Other(_) => None,
     });
-    let places = trusts.iter().flat_map(|trust| trust.accounts.iter().copied()).chain(callers);
-    let places = places.map(|id| (id, place(id, settings, organization))).collect();
+    let places = trusts
+        .iter()
+        .flat_map(|trust| trust.accounts.iter().copied())
+        .chain(callers);
+    let places = places
+        .map(|id| (id, place(id, settings, organization)))
+        .collect();
     TrustMap { trusts, places }
 }
 
 fn place(id: AccountId, settings: &Settings, organization: &Organization) -> Place {
     match organization.accounts.get(&id) {
-        Some(account) => Place::Member { name: account.name.clone(), ou: account.ou.0.clone() },
-        None => Place::Outsider { name: settings.lints.known_accounts.get(&id).cloned() },
+        Some(account) => Place::Member {
+            name: account.name.clone(),
+            ou: account.ou.0.clone(),
+        },
+        None => Place::Outsider {
+            name: settings.lints.known_accounts.get(&id).cloned(),
+        },
     }
 }
 
@@ -136,7 +159,10 @@ fn conditions(statement: &Statement) -> Conditions {
     let mut conditions = Conditions::new();
     for (operator, keys) in &statement.conditions {
         for (key, values) in keys {
-            let demand = Demand { operator: operator.clone(), values: values.clone() };
+            let demand = Demand {
+                operator: operator.clone(),
+                values: values.clone(),
+            };
             conditions.entry(key.clone()).or_default().insert(demand);
         }
     }
@@ -145,19 +171,30 @@ fn conditions(statement: &Statement) -> Conditions {
 
 fn callers(trust: &PolicyDocument) -> BTreeMap<Caller, Words> {
     let mut callers: BTreeMap<Caller, Words> = BTreeMap::new();
-    for statement in trust.statements().iter().filter(|statement| statement.effect == Effect::Allow) {
+    for statement in trust
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow)
+    {
         let conditions = conditions(statement);
         for (caller, names) in principals(statement) {
             let words = callers
                 .entry(caller)
                 .and_modify(|words| {
-                    words.conditions.retain(|key, _| conditions.contains_key(key));
+                    words
+                        .conditions
+                        .retain(|key, _| conditions.contains_key(key));
                     let keys = &words.conditions;
                     let common = conditions.iter().filter(|(key, _)| keys.contains_key(*key));
-                    let common = common.map(|(key, demands)| (key.clone(), demands.clone())).collect();
+                    let common = common
+                        .map(|(key, demands)| (key.clone(), demands.clone()))
+                        .collect();
                     merge(&mut words.conditions, common);
                 })
-                .or_insert_with(|| Words { principals: BTreeSet::new(), conditions: conditions.clone() });
+                .or_insert_with(|| Words {
+                    principals: BTreeSet::new(),
+                    conditions: conditions.clone(),
+                });
             words.principals.extend(names);
         }
     }
@@ -166,14 +203,19 @@ fn callers(trust: &PolicyDocument) -> BTreeMap<Caller, Words> {
 
 /// Who a statement names, by caller: a statement may name several roles of one account.
 fn principals(statement: &Statement) -> BTreeMap<Caller, BTreeSet<String>> {
-    let Some(principals) = &statement.principals else { return BTreeMap::new() };
+    let Some(principals) = &statement.principals else {
+        return BTreeMap::new();
+    };
     if principals.negated {
         return BTreeMap::from([(Caller::Anyone, BTreeSet::from(["NotPrincipal".to_owned()]))]);
     }
     let mut named: BTreeMap<Caller, BTreeSet<String>> = BTreeMap::new();
     for (kind, names) in &principals.kinds {
         for name in names {
-            named.entry(caller(kind, name)).or_default().insert(name.clone());
+            named
+                .entry(caller(kind, name))
+                .or_default()
+                .insert(name.clone());
         }
     }
     named
@@ -182,14 +224,16 @@ fn principals(statement: &Statement) -> BTreeMap<Caller, BTreeSet<String>> {
 fn caller(kind: &str, name: &str) -> Caller {
     match (kind, segments(name).as_slice()) {
         ("AWS", ["*"]) => Caller::Anyone,
-        ("AWS", ["arn", _, "iam" | "sts", _, account, _]) => {
-            AccountId::parse(account).map_or_else(|_| Caller::Other(name.to_owned()), Caller::Account)
-        }
+        ("AWS", ["arn", _, "iam" | "sts", _, account, _]) => AccountId::parse(account)
+            .map_or_else(|_| Caller::Other(name.to_owned()), Caller::Account),
         ("Service", _) => Caller::Service(name.to_owned()),
         // arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com
-        ("Federated", ["arn", _, _, _, _, resource]) => {
-            Caller::Provider(resource.split_once('/').map_or(*resource, |(_, name)| name).to_owned())
-        }
+        ("Federated", ["arn", _, _, _, _, resource]) => Caller::Provider(
+            resource
+                .split_once('/')
+                .map_or(*resource, |(_, name)| name)
+                .to_owned(),
+        ),
         ("Federated", _) => Caller::Provider(name.to_owned()),
         _ => Caller::Other(name.to_owned()),
     }
@@ -223,11 +267,17 @@ mod tests {
         ]);
         let callers = callers(&document(&statements));
         let demands = |words: &Words| {
-            let each = words.conditions.iter().flat_map(|(key, demands)| demands.iter().map(move |one| (key, one)));
-            each.map(|(key, Demand { operator, values })| format!("{operator} {key} {values:?}")).collect()
+            let each = words
+                .conditions
+                .iter()
+                .flat_map(|(key, demands)| demands.iter().map(move |one| (key, one)));
+            each.map(|(key, Demand { operator, values })| format!("{operator} {key} {values:?}"))
+                .collect()
         };
-        let said: Vec<(&Caller, usize, Vec<String>)> =
-            callers.iter().map(|(caller, words)| (caller, words.principals.len(), demands(words))).collect();
+        let said: Vec<(&Caller, usize, Vec<String>)> = callers
+            .iter()
+            .map(|(caller, words)| (caller, words.principals.len(), demands(words)))
+            .collect();
         let account = Caller::Account(AccountId::parse("111111111111").unwrap());
         assert_eq!(
             said,

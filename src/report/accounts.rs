@@ -46,7 +46,10 @@ pub struct Targeting {
 impl Accounts {
     /// The accounts with the version of their form.
     pub fn new(accounts: Vec<AccountRow>) -> Self {
-        Self { format: FORMAT, accounts }
+        Self {
+            format: FORMAT,
+            accounts,
+        }
     }
 }
 
@@ -63,32 +66,74 @@ pub fn table(accounts: &Accounts, style: &Style, out: &mut dyn Write) -> io::Res
         row(account, cells, widths, &mut page)?;
     }
     page.blank()?;
-    let targeted = accounts.accounts.iter().filter(|account| !account.roles.is_empty()).count();
-    page.line(0, &format!("{}, {targeted} targeted", count(accounts.accounts.len(), "account")))
+    let targeted = accounts
+        .accounts
+        .iter()
+        .filter(|account| !account.roles.is_empty())
+        .count();
+    page.line(
+        0,
+        &format!(
+            "{}, {targeted} targeted",
+            count(accounts.accounts.len(), "account")
+        ),
+    )
 }
 
 fn cells(account: &AccountRow) -> [String; 4] {
-    let AccountRow { id, name, ou, status, roles: _ } = account;
-    let ou = if ou.0.is_empty() { "(root)".to_owned() } else { ou.0.clone() };
+    let AccountRow {
+        id,
+        name,
+        ou,
+        status,
+        roles: _,
+    } = account;
+    let ou = if ou.0.is_empty() {
+        "(root)".to_owned()
+    } else {
+        ou.0.clone()
+    };
     [id.to_string(), name.clone(), ou, status.to_string()]
 }
 
 fn wider(widths: [usize; 4], cells: &[String; 4]) -> [usize; 4] {
     let [a, b, c, d] = widths;
     let [id, name, ou, status] = cells;
-    [a.max(columns(id)), b.max(columns(name)), c.max(columns(ou)), d.max(columns(status))]
+    [
+        a.max(columns(id)),
+        b.max(columns(name)),
+        c.max(columns(ou)),
+        d.max(columns(status)),
+    ]
 }
 
 fn line(cells: &[String; 4], widths: [usize; 4], last: &str) -> String {
     let [a, b, c, d] = widths;
     let [id, name, ou, status] = cells;
-    format!("{id:a$}  {name:b$}  {ou:c$}  {status:d$}  {last}").trim_end().to_owned()
+    format!("{id:a$}  {name:b$}  {ou:c$}  {status:d$}  {last}")
+        .trim_end()
+        .to_owned()
 }
 
-fn row(account: &AccountRow, cells: &[String; 4], widths: [usize; 4], page: &mut Page<'_>) -> io::Result<()> {
-    let tone = if account.status.is_active() { Tone::Plain } else { Tone::Faint };
-    let mut roles = account.roles.iter().map(|targeting| format!("{} ({})", targeting.role, targeting.why));
-    let first = page.paint(tone, &line(cells, widths, &roles.next().unwrap_or_default()));
+fn row(
+    account: &AccountRow,
+    cells: &[String; 4],
+    widths: [usize; 4],
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let tone = if account.status.is_active() {
+        Tone::Plain
+    } else {
+        Tone::Faint
+    };
+    let mut roles = account
+        .roles
+        .iter()
+        .map(|targeting| format!("{} ({})", targeting.role, targeting.why));
+    let first = page.paint(
+        tone,
+        &line(cells, widths, &roles.next().unwrap_or_default()),
+    );
     page.line(0, &first)?;
     for role in roles {
         let further = page.paint(tone, &line(&Default::default(), widths, &role));

@@ -23,7 +23,11 @@ const BODY: usize = 6;
 pub fn drift(drift: &Drift, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
     let name = page.paint(Tone::Title, &drift.plan.name);
-    let rest = format!(" in organization {}, {}", drift.plan.organization_id, count(drift.summary.accounts, "account"));
+    let rest = format!(
+        " in organization {}, {}",
+        drift.plan.organization_id,
+        count(drift.summary.accounts, "account")
+    );
     let rest = page.paint(Tone::Plain, &rest);
     page.line(0, &format!("Drift of {name}{rest}"))?;
     for (standing, part) in parts(drift) {
@@ -40,11 +44,20 @@ pub fn drift(drift: &Drift, style: &Style, out: &mut dyn io::Write) -> io::Resul
 
 fn title(standing: Standing) -> (Tone, &'static str) {
     match standing {
-        Standing::Hand => (Tone::Alarm, "Changed by hand (+ is live and not desired, - is desired and gone)"),
+        Standing::Hand => (
+            Tone::Alarm,
+            "Changed by hand (+ is live and not desired, - is desired and gone)",
+        ),
         Standing::Both => (Tone::Alarm, "Changed by hand, and the file changed too"),
-        Standing::Unknown => (Tone::Alarm, "Differs, and nobody knows who moved: nothing is on record"),
+        Standing::Unknown => (
+            Tone::Alarm,
+            "Differs, and nobody knows who moved: nothing is on record",
+        ),
         Standing::Accepted => (Tone::Changed, "Accepted"),
-        Standing::Pending => (Tone::Adopted, "Pending: the file changed, and an apply is due"),
+        Standing::Pending => (
+            Tone::Adopted,
+            "Pending: the file changed, and an apply is due",
+        ),
     }
 }
 
@@ -69,9 +82,17 @@ fn section(drift: &Drift, standing: Standing, part: &Plan, page: &mut Page<'_>) 
 /// What drifted by what became of it, in order.
 pub(super) fn parts(drift: &Drift) -> Vec<(Standing, Plan)> {
     let judged = drift.judgements.values();
-    let found = judged.flat_map(|one| one.diffs.iter().map(|diff| diff.standing).chain([one.standing]));
+    let found = judged.flat_map(|one| {
+        one.diffs
+            .iter()
+            .map(|diff| diff.standing)
+            .chain([one.standing])
+    });
     let found: BTreeSet<Standing> = found.collect();
-    found.into_iter().map(|standing| (standing, of_standing(drift, standing))).collect()
+    found
+        .into_iter()
+        .map(|standing| (standing, of_standing(drift, standing)))
+        .collect()
 }
 
 /// The plan's changes as far as their differences are of one standing.
@@ -79,7 +100,10 @@ fn of_standing(drift: &Drift, standing: Standing) -> Plan {
     let mut plan = drift.plan.clone();
     for part in &mut plan.accounts {
         let changes = std::mem::take(&mut part.changes);
-        part.changes = changes.into_iter().filter_map(|change| only(drift, change, standing)).collect();
+        part.changes = changes
+            .into_iter()
+            .filter_map(|change| only(drift, change, standing))
+            .collect();
     }
     plan
 }
@@ -93,27 +117,39 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     let mut judged = judgement.diffs.iter();
     let mut words = Vec::new();
     change.diffs.retain(|diff| {
-        let Some(judged) = judged.next().filter(|judged| judged.standing == standing) else { return false };
-        words.extend(
-            judged
-                .accept
-                .as_ref()
-                .map(|accept| format!("{} until {}: {}", diff.attribute.name(), accept.until, accept.reason)),
-        );
+        let Some(judged) = judged.next().filter(|judged| judged.standing == standing) else {
+            return false;
+        };
+        words.extend(judged.accept.as_ref().map(|accept| {
+            format!(
+                "{} until {}: {}",
+                diff.attribute.name(),
+                accept.until,
+                accept.reason
+            )
+        }));
         true
     });
     if change.diffs.is_empty() {
         return None;
     }
     // What was left out keeps nothing apart that is equal otherwise.
-    change.cause = change.diffs.first().and_then(|diff| diff.cause).unwrap_or(change.cause);
+    change.cause = change
+        .diffs
+        .first()
+        .and_then(|diff| diff.cause)
+        .unwrap_or(change.cause);
     change.diffs.iter_mut().for_each(|diff| diff.cause = None);
     if standing == Standing::Accepted {
         change.reason = words.join("; ");
     } else if is_about_all {
         change.reason = differ(&change.diffs);
     }
-    Some(if standing == Standing::Pending { change } else { reverse::reversed(change) })
+    Some(if standing == Standing::Pending {
+        change
+    } else {
+        reverse::reversed(change)
+    })
 }
 
 /// How what became of a resource looks and reads.
@@ -153,7 +189,11 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
     }
     page.line(2, &line)?;
     if group.accounts.len() > 1 {
-        page.list(BODY, Tone::Plain, &group::shortened(&group.accounts, page.style.is_verbose()))?;
+        page.list(
+            BODY,
+            Tone::Plain,
+            &group::shortened(&group.accounts, page.style.is_verbose()),
+        )?;
     }
     page.prose(BODY, Tone::Faint, &group.change.reason)?;
     attribute::attributes(&group.change, BODY, page)
@@ -161,7 +201,11 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
 
 /// Who did it.
 fn answers(drift: &Drift, group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
-    let extent = if page.style.is_verbose() { Extent::All } else { Extent::Some };
+    let extent = if page.style.is_verbose() {
+        Extent::All
+    } else {
+        Extent::Some
+    };
     for lines in who::answers(drift, group, extent) {
         let mut label = page.paint(Tone::Title, "who");
         for line in lines {
@@ -179,18 +223,37 @@ fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.blank()?;
     let title = page.paint(Tone::Title, "Findings");
     page.line(0, &title)?;
-    for Bundle { code, message, accounts, .. } in finding::bundles(plan) {
+    for Bundle {
+        code,
+        message,
+        accounts,
+        ..
+    } in finding::bundles(plan)
+    {
         let code = page.paint(Tone::Changed, code);
         page.line(2, &code)?;
         page.prose(BODY, Tone::Plain, &message)?;
-        page.list(BODY, Tone::Faint, &group::shortened(&accounts, page.style.is_verbose()))?;
+        page.list(
+            BODY,
+            Tone::Faint,
+            &group::shortened(&accounts, page.style.is_verbose()),
+        )?;
     }
     Ok(())
 }
 
 /// One line that sums a drift up, in its tone.
 pub fn summary(summary: &Summary) -> (Tone, String) {
-    let Summary { accounts, unreadable, drift, both, unknown, accepted, desired, .. } = *summary;
+    let Summary {
+        accounts,
+        unreadable,
+        drift,
+        both,
+        unknown,
+        accepted,
+        desired,
+        ..
+    } = *summary;
     let read = accounts.saturating_sub(unreadable);
     let mut parts = Vec::new();
     for (n, words) in [
@@ -204,8 +267,11 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
             parts.push(format!("{n} {words}"));
         }
     }
-    let unread =
-        if unreadable > 0 { format!("; {} could not be read", count(unreadable, "account")) } else { String::new() };
+    let unread = if unreadable > 0 {
+        format!("; {} could not be read", count(unreadable, "account"))
+    } else {
+        String::new()
+    };
     if read == 0 && unreadable > 0 {
         return (Tone::Alarm, "No account could be read.".to_owned());
     }

@@ -53,17 +53,28 @@ struct Located<'a> {
 impl<'a> Located<'a> {
     fn message(&self, sameness: Sameness) -> String {
         match (self.account, sameness) {
-            (Some(account), Sameness::Folded) => group::fold_text(&self.finding.message, account.id),
+            (Some(account), Sameness::Folded) => {
+                group::fold_text(&self.finding.message, account.id)
+            }
             _ => self.finding.message.clone(),
         }
     }
 
     fn resource(&self) -> Option<(&'a str, &'a str)> {
-        self.finding.address.as_deref().map(group::resource).filter(|(_, name)| !name.is_empty())
+        self.finding
+            .address
+            .as_deref()
+            .map(group::resource)
+            .filter(|(_, name)| !name.is_empty())
     }
 
     fn key(&self, sameness: Sameness) -> (Severity, &'a str, Option<(&'a str, &'a str)>, String) {
-        (self.finding.severity, self.finding.code.as_str(), self.resource(), self.message(sameness))
+        (
+            self.finding.severity,
+            self.finding.code.as_str(),
+            self.resource(),
+            self.message(sameness),
+        )
     }
 }
 
@@ -72,16 +83,31 @@ pub fn bundles(plan: &Plan) -> Vec<Bundle<'_>> {
     let names: BTreeMap<&str, AccountName<'_>> = plan
         .accounts
         .iter()
-        .map(|account| (account.id.as_str(), AccountName { id: account.id, name: &account.name }))
+        .map(|account| {
+            (
+                account.id.as_str(),
+                AccountName {
+                    id: account.id,
+                    name: &account.name,
+                },
+            )
+        })
         .collect();
     let refused = refused(plan);
-    let mut located: Vec<Located<'_>> =
-        plan.findings.iter().map(|finding| locate(finding, &names, weight(finding, &refused))).collect();
+    let mut located: Vec<Located<'_>> = plan
+        .findings
+        .iter()
+        .map(|finding| locate(finding, &names, weight(finding, &refused)))
+        .collect();
     located.sort_by_key(|located| located.weight);
-    group::fold(located.into_iter(), |one| one.key(Sameness::Exact), |one| one.key(Sameness::Folded))
-        .into_iter()
-        .filter_map(|(members, sameness)| bundle(&members, sameness))
-        .collect()
+    group::fold(
+        located.into_iter(),
+        |one| one.key(Sameness::Exact),
+        |one| one.key(Sameness::Folded),
+    )
+    .into_iter()
+    .filter_map(|(members, sameness)| bundle(&members, sameness))
+    .collect()
 }
 
 fn bundle<'a>(members: &[Located<'a>], sameness: Sameness) -> Option<Bundle<'a>> {
@@ -95,9 +121,20 @@ fn bundle<'a>(members: &[Located<'a>], sameness: Sameness) -> Option<Bundle<'a>>
     })
 }
 
-fn locate<'a>(finding: &'a Finding, names: &BTreeMap<&'a str, AccountName<'a>>, weight: Weight) -> Located<'a> {
-    let id = finding.address.as_deref().map(|address| address.split_once('/').map_or(address, |(id, _)| id));
-    Located { account: id.and_then(|id| names.get(id).copied()), weight, finding }
+fn locate<'a>(
+    finding: &'a Finding,
+    names: &BTreeMap<&'a str, AccountName<'a>>,
+    weight: Weight,
+) -> Located<'a> {
+    let id = finding
+        .address
+        .as_deref()
+        .map(|address| address.split_once('/').map_or(address, |(id, _)| id));
+    Located {
+        account: id.and_then(|id| names.get(id).copied()),
+        weight,
+        finding,
+    }
 }
 
 fn weight(finding: &Finding, refused: &BTreeSet<&str>) -> Weight {
@@ -110,7 +147,10 @@ fn weight(finding: &Finding, refused: &BTreeSet<&str>) -> Weight {
 
 /// The codes for which apply is refused.
 fn refused(plan: &Plan) -> BTreeSet<&str> {
-    plan.stops(&BTreeSet::new()).into_iter().map(|stop| stop.code.as_str()).collect()
+    plan.stops(&BTreeSet::new())
+        .into_iter()
+        .map(|stop| stop.code.as_str())
+        .collect()
 }
 
 /// Says how to go on where apply is refused.
@@ -120,10 +160,27 @@ pub fn refusal(plan: &Plan) -> Option<String> {
         return None;
     }
     let all: BTreeSet<String> = refused.iter().map(|code| (*code).to_owned()).collect();
-    let never: BTreeSet<&str> = plan.stops(&all).into_iter().map(|stop| stop.code.as_str()).collect();
-    let flags: Vec<String> = refused.difference(&never).map(|code| format!("--allow {code}")).collect();
-    let accept = if flags.is_empty() { String::new() } else { format!(", or accept them with {}", flags.join(" ")) };
+    let never: BTreeSet<&str> = plan
+        .stops(&all)
+        .into_iter()
+        .map(|stop| stop.code.as_str())
+        .collect();
+    let flags: Vec<String> = refused
+        .difference(&never)
+        .map(|code| format!("--allow {code}"))
+        .collect();
+    let accept = if flags.is_empty() {
+        String::new()
+    } else {
+        format!(", or accept them with {}", flags.join(" "))
+    };
     let never: Vec<&str> = never.into_iter().collect();
-    let firm = if never.is_empty() { String::new() } else { format!(" ({} cannot be allowed)", never.join(", ")) };
-    Some(format!("Apply is refused while stop findings stand: mend them{accept}{firm}"))
+    let firm = if never.is_empty() {
+        String::new()
+    } else {
+        format!(" ({} cannot be allowed)", never.join(", "))
+    };
+    Some(format!(
+        "Apply is refused while stop findings stand: mend them{accept}{firm}"
+    ))
 }

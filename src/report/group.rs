@@ -78,15 +78,23 @@ pub fn resource(address: &str) -> (&str, &str) {
 /// The changes of a plan, equal ones together, the gravest first.
 pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let changes = plan.accounts.iter().flat_map(|account| {
-        let name = AccountName { id: account.id, name: &account.name };
+        let name = AccountName {
+            id: account.id,
+            name: &account.name,
+        };
         account.changes.iter().map(move |change| (name, change))
     });
-    let mut groups: Vec<Group<'_>> =
-        fold(changes, |(_, change)| signature(change), |(name, change)| folded_signature(change, name.id))
-            .into_iter()
-            .filter_map(|(members, folded)| group(&members, folded))
-            .collect();
-    groups.sort_by(|a, b| (a.rank(), a.resource(), b.accounts.len()).cmp(&(b.rank(), b.resource(), a.accounts.len())));
+    let mut groups: Vec<Group<'_>> = fold(
+        changes,
+        |(_, change)| signature(change),
+        |(name, change)| folded_signature(change, name.id),
+    )
+    .into_iter()
+    .filter_map(|(members, folded)| group(&members, folded))
+    .collect();
+    groups.sort_by(|a, b| {
+        (a.rank(), a.resource(), b.accounts.len()).cmp(&(b.rank(), b.resource(), a.accounts.len()))
+    });
     groups
 }
 
@@ -116,11 +124,18 @@ pub fn fold<T: Copy, K: Ord>(
         }
     }
     for members in bundle(alone.into_iter(), |(_, item)| folded(item)) {
-        let sameness = if members.len() == 1 { Sameness::Exact } else { Sameness::Folded };
+        let sameness = if members.len() == 1 {
+            Sameness::Exact
+        } else {
+            Sameness::Folded
+        };
         bundles.extend(placed(members, sameness));
     }
     bundles.sort_by_key(|(first, ..)| *first);
-    bundles.into_iter().map(|(_, members, sameness)| (members, sameness)).collect()
+    bundles
+        .into_iter()
+        .map(|(_, members, sameness)| (members, sameness))
+        .collect()
 }
 
 fn bundle<T, K: Ord>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
@@ -131,10 +146,17 @@ fn bundle<T, K: Ord>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> V
     bundles.into_values().collect()
 }
 
-fn placed<T: Copy>(mut members: Vec<(usize, T)>, sameness: Sameness) -> Option<(usize, Vec<T>, Sameness)> {
+fn placed<T: Copy>(
+    mut members: Vec<(usize, T)>,
+    sameness: Sameness,
+) -> Option<(usize, Vec<T>, Sameness)> {
     members.sort_by_key(|(place, _)| *place);
     let first = members.first()?.0;
-    Some((first, members.into_iter().map(|(_, item)| item).collect(), sameness))
+    Some((
+        first,
+        members.into_iter().map(|(_, item)| item).collect(),
+        sameness,
+    ))
 }
 
 fn group<'a>(members: &[(AccountName<'a>, &'a Change)], sameness: Sameness) -> Option<Group<'a>> {
@@ -144,7 +166,11 @@ fn group<'a>(members: &[(AccountName<'a>, &'a Change)], sameness: Sameness) -> O
         Sameness::Folded => Cow::Owned(fold_change(change, account.id)),
     };
     let steps = members.iter().map(|(_, change)| change.steps.len()).sum();
-    Some(Group { change, accounts: members.iter().map(|(account, _)| *account).collect(), steps })
+    Some(Group {
+        change,
+        accounts: members.iter().map(|(account, _)| *account).collect(),
+        steps,
+    })
 }
 
 /// What a reader sees of a change, as text. The steps follow from the differences and count only where there are none.
@@ -163,9 +189,21 @@ fn words(change: &Change) -> String {
         diffs,
         steps,
     } = change;
-    let steps = if diffs.is_empty() { steps.as_slice() } else { &[] };
-    serde_json::to_string(&(resource(address), action, reason, cosmetic, cause, diffs, steps))
-        .unwrap_or_else(|_| address.clone())
+    let steps = if diffs.is_empty() {
+        steps.as_slice()
+    } else {
+        &[]
+    };
+    serde_json::to_string(&(
+        resource(address),
+        action,
+        reason,
+        cosmetic,
+        cause,
+        diffs,
+        steps,
+    ))
+    .unwrap_or_else(|_| address.clone())
 }
 
 fn signature(change: &Change) -> [u8; 32] {
@@ -186,7 +224,10 @@ fn fold_value(value: &Value, account: AccountId) -> Value {
         Value::String(text) => Value::String(fold_text(text, account)),
         Value::Array(items) => items.iter().map(|item| fold_value(item, account)).collect(),
         Value::Object(members) => Value::Object(
-            members.iter().map(|(key, value)| (fold_text(key, account), fold_value(value, account))).collect(),
+            members
+                .iter()
+                .map(|(key, value)| (fold_text(key, account), fold_value(value, account)))
+                .collect(),
         ),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
@@ -196,7 +237,10 @@ fn fold_change(change: &Change, account: AccountId) -> Change {
     let mut folded = change.clone();
     folded.address = fold_text(&change.address, account);
     folded.reason = fold_text(&change.reason, account);
-    folded.diffs.iter_mut().for_each(|diff| fold_diff(diff, account));
+    folded
+        .diffs
+        .iter_mut()
+        .for_each(|diff| fold_diff(diff, account));
     folded
 }
 
@@ -204,10 +248,19 @@ fn fold_diff(diff: &mut AttributeDiff, account: AccountId) {
     diff.before = fold_value(&diff.before, account);
     diff.after = fold_value(&diff.after, account);
     for document in &mut diff.documents {
-        document.policy = document.policy.as_ref().map(|name| fold_text(name, account));
+        document.policy = document
+            .policy
+            .as_ref()
+            .map(|name| fold_text(name, account));
         for statement in &mut document.statements {
-            statement.before = statement.before.as_ref().map(|value| fold_value(value, account));
-            statement.after = statement.after.as_ref().map(|value| fold_value(value, account));
+            statement.before = statement
+                .before
+                .as_ref()
+                .map(|value| fold_value(value, account));
+            statement.after = statement
+                .after
+                .as_ref()
+                .map(|value| fold_value(value, account));
         }
     }
 }
@@ -222,13 +275,29 @@ pub fn operations(change: &Change) -> Vec<String> {
             _ => runs.push((op, 1)),
         }
     }
-    runs.into_iter().map(|(op, times)| if times == 1 { op.to_owned() } else { format!("{op} ×{times}") }).collect()
+    runs.into_iter()
+        .map(|(op, times)| {
+            if times == 1 {
+                op.to_owned()
+            } else {
+                format!("{op} ×{times}")
+            }
+        })
+        .collect()
 }
 
 /// A list of accounts to print: all of them, or the first few and how many more.
 pub fn shortened(accounts: &[impl ToString], all: bool) -> Vec<String> {
-    let shown = if all || accounts.len() <= NAMED { accounts.len() } else { NAMED };
-    let mut items: Vec<String> = accounts.iter().take(shown).map(ToString::to_string).collect();
+    let shown = if all || accounts.len() <= NAMED {
+        accounts.len()
+    } else {
+        NAMED
+    };
+    let mut items: Vec<String> = accounts
+        .iter()
+        .take(shown)
+        .map(ToString::to_string)
+        .collect();
     if accounts.len() > shown {
         items.push(format!("+ {} more", accounts.len() - shown));
     }

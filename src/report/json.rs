@@ -74,8 +74,16 @@ mod tests {
             write(&value, &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
             assert!(!text.replace('\n', "").contains(is_unseen), "{text}");
-            assert!(text.contains("\\u202e") && text.contains("\\udb40\\udc41") && text.contains('\u{fc}'), "{text}");
-            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+            assert!(
+                text.contains("\\u202e")
+                    && text.contains("\\udb40\\udc41")
+                    && text.contains('\u{fc}'),
+                "{text}"
+            );
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+                value
+            );
             lines.push(text.lines().count());
         }
         assert_eq!(lines, [7, 1]);

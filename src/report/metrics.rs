@@ -25,11 +25,18 @@ pub fn text(name: &str, drift: Option<&Drift>, rounds: Rounds) -> String {
         // Writing to a string cannot fail.
         _ = writeln!(out, "# HELP {metric} {help}\n# TYPE {metric} {kind}");
         for (label, value, number) in values {
-            let label = if label.is_empty() { String::new() } else { format!(",{label}=\"{value}\"") };
+            let label = if label.is_empty() {
+                String::new()
+            } else {
+                format!(",{label}=\"{value}\"")
+            };
             _ = writeln!(out, "{metric}{{name=\"{name}\"{label}}} {number}");
         }
     };
-    #[expect(clippy::cast_precision_loss, reason = "counts of resources and seconds are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of resources and seconds are far below 2^52"
+    )]
     let count = |n: usize| n as f64;
     if let Some(Drift { summary, plan, .. }) = drift {
         let causes = [
@@ -46,24 +53,60 @@ pub fn text(name: &str, drift: Option<&Drift>, rounds: Rounds) -> String {
             "Resources that differ from the desired state, by who moved.",
             &causes,
         );
-        let skipped = plan.accounts.iter().filter(|part| part.status == Status::Skipped).count();
+        let skipped = plan
+            .accounts
+            .iter()
+            .filter(|part| part.status == Status::Skipped)
+            .count();
         let accounts = [
             ("read", summary.accounts.saturating_sub(summary.unreadable)),
             ("unreadable", summary.unreadable),
             ("skipped", skipped),
         ];
         let accounts = accounts.map(|(status, n)| ("status", status, count(n)));
-        metric("rolecall_drift_accounts", "gauge", "Accounts, by how reading them went.", &accounts);
+        metric(
+            "rolecall_drift_accounts",
+            "gauge",
+            "Accounts, by how reading them went.",
+            &accounts,
+        );
         let findings = [("", "", count(plan.findings.len()))];
-        metric("rolecall_drift_findings", "gauge", "Findings about live IAM.", &findings);
+        metric(
+            "rolecall_drift_findings",
+            "gauge",
+            "Findings about live IAM.",
+            &findings,
+        );
     }
-    #[expect(clippy::cast_precision_loss, reason = "counts of resources and seconds are far below 2^52")]
-    let (done, failed, at) = (rounds.done as f64, rounds.failed as f64, rounds.ended_at as f64);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of resources and seconds are far below 2^52"
+    )]
+    let (done, failed, at) = (
+        rounds.done as f64,
+        rounds.failed as f64,
+        rounds.ended_at as f64,
+    );
     let looks = [("outcome", "done", done), ("outcome", "failed", failed)];
-    metric("rolecall_drift_looks_total", "counter", "Looks at live IAM, by how they ended.", &looks);
+    metric(
+        "rolecall_drift_looks_total",
+        "counter",
+        "Looks at live IAM, by how they ended.",
+        &looks,
+    );
     if rounds.done > 0 {
-        metric("rolecall_drift_last_look_timestamp_seconds", "gauge", "When the last look ended.", &[("", "", at)]);
-        metric("rolecall_drift_last_look_duration_seconds", "gauge", "How long it took.", &[("", "", rounds.took)]);
+        metric(
+            "rolecall_drift_last_look_timestamp_seconds",
+            "gauge",
+            "When the last look ended.",
+            &[("", "", at)],
+        );
+        metric(
+            "rolecall_drift_last_look_duration_seconds",
+            "gauge",
+            "How long it took.",
+            &[("", "", rounds.took)],
+        );
     }
     out
 }

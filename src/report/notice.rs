@@ -14,7 +14,15 @@ use crate::resource::secret::Secrets;
 pub const FORMAT: &str = "rolecall-notice/1";
 
 /// What holds words of the program and never a value.
-const WORDS: [&str; 7] = ["action", "attributes", "cause", "command", "format", "outcome", "standing"];
+const WORDS: [&str; 7] = [
+    "action",
+    "attributes",
+    "cause",
+    "command",
+    "format",
+    "outcome",
+    "standing",
+];
 
 /// How many resources the text names before it counts the rest.
 const NAMED: usize = 10;
@@ -38,12 +46,19 @@ impl Run<'_> {
     /// The notice of a drift.
     pub fn drift(self, drift: &Drift) -> Value {
         let drifted = drift.plan.accounts.iter().flat_map(|part| &part.changes);
-        let drifted: Vec<&Change> =
-            drifted.filter(|one| drift.judgement(one).is_some_and(|found| found.standing.is_drift())).collect();
+        let drifted: Vec<&Change> = drifted
+            .filter(|one| {
+                drift
+                    .judgement(one)
+                    .is_some_and(|found| found.standing.is_drift())
+            })
+            .collect();
         let who = |change: &&Change| drift.who.get(&change.address);
         let lines = drifted.iter().map(|change| {
             let by = who(change).and_then(|who| who.events.first());
-            let by = by.map(|event| format!(" ({}, {})", event.user, event.operation)).unwrap_or_default();
+            let by = by
+                .map(|event| format!(" ({}, {})", event.user, event.operation))
+                .unwrap_or_default();
             format!("{}: {}{by}", change.address, attributes(change))
         });
         let mut told = changes(&drifted);
@@ -52,36 +67,78 @@ impl Run<'_> {
                 members.insert("who".to_owned(), who.shown());
             }
         }
-        self.notice(&summary(&drift.summary).1, lines, &json!(drift.summary), &told)
+        self.notice(
+            &summary(&drift.summary).1,
+            lines,
+            &json!(drift.summary),
+            &told,
+        )
     }
 
     /// The notice of a plan.
     pub fn plan(self, plan: &Plan) -> Value {
-        let all = plan.accounts.iter().flat_map(|part| &part.changes).filter(|change| !change.cosmetic);
+        let all = plan
+            .accounts
+            .iter()
+            .flat_map(|part| &part.changes)
+            .filter(|change| !change.cosmetic);
         let all: Vec<&Change> = all.collect();
         let sum = plan.summary;
         let said = format!(
             "{} to create, {} to update, {} to replace, {} to delete, {} to adopt; {} of {} accounts could not be read.",
-            sum.create, sum.update, sum.replace, sum.delete, sum.adopt, sum.unreadable, sum.accounts
+            sum.create,
+            sum.update,
+            sum.replace,
+            sum.delete,
+            sum.adopt,
+            sum.unreadable,
+            sum.accounts
         );
-        let lines = all
-            .iter()
-            .map(|change| format!("{} {}", json!(change.action).as_str().unwrap_or_default(), change.address));
+        let lines = all.iter().map(|change| {
+            format!(
+                "{} {}",
+                json!(change.action).as_str().unwrap_or_default(),
+                change.address
+            )
+        });
         self.notice(&said, lines, &json!(sum), &changes(&all))
     }
 
     /// The notice of a run that wrote.
     pub fn applied(self, run: &RunReport) -> Value {
         let sum = run.summary;
-        let said =
-            format!("{} done, {} failed, {} stale, {} not reached.", sum.done, sum.failed, sum.stale, sum.not_reached);
-        let undone = run.results.iter().filter(|result| result.outcome != Outcome::Done);
-        let lines = undone.map(|one| format!("{}: {}", one.address, one.error.as_deref().unwrap_or("not done")));
+        let said = format!(
+            "{} done, {} failed, {} stale, {} not reached.",
+            sum.done, sum.failed, sum.stale, sum.not_reached
+        );
+        let undone = run
+            .results
+            .iter()
+            .filter(|result| result.outcome != Outcome::Done);
+        let lines = undone.map(|one| {
+            format!(
+                "{}: {}",
+                one.address,
+                one.error.as_deref().unwrap_or("not done")
+            )
+        });
         self.notice(&said, lines, &json!(sum), &json!(run.results))
     }
 
-    fn notice(self, said: &str, lines: impl Iterator<Item = String>, summary: &Value, changes: &Value) -> Value {
-        let Self { command, name, organization_id, exit, secrets } = self;
+    fn notice(
+        self,
+        said: &str,
+        lines: impl Iterator<Item = String>,
+        summary: &Value,
+        changes: &Value,
+    ) -> Value {
+        let Self {
+            command,
+            name,
+            organization_id,
+            exit,
+            secrets,
+        } = self;
         let mut text = format!("rolecall {command}: {name} in {organization_id}: {said}");
         let lines: Vec<String> = lines.collect();
         for line in lines.iter().take(NAMED) {
@@ -108,23 +165,37 @@ pub fn stopped(command: &str, exit: u8, why: &str, secrets: &Secrets) -> Value {
 
 /// Slack's own three characters. Source: Slack API, Formatting text for app surfaces.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn attributes(change: &Change) -> String {
-    let names: Vec<&str> = change.diffs.iter().map(|diff| diff.attribute.name()).collect();
+    let names: Vec<&str> = change
+        .diffs
+        .iter()
+        .map(|diff| diff.attribute.name())
+        .collect();
     let by = match change.cause {
         Cause::Drift => "by hand",
         Cause::Both => "by hand and in the file",
         Cause::Unknown => "by nobody knows whom",
         Cause::Desired => "in the file",
     };
-    if names.is_empty() { change.reason.clone() } else { format!("{} {by}", names.join(", ")) }
+    if names.is_empty() {
+        change.reason.clone()
+    } else {
+        format!("{} {by}", names.join(", "))
+    }
 }
 
 fn changes(changes: &[&Change]) -> Value {
     let one = |change: &&Change| {
-        let attributes: Vec<&str> = change.diffs.iter().map(|diff| diff.attribute.name()).collect();
+        let attributes: Vec<&str> = change
+            .diffs
+            .iter()
+            .map(|diff| diff.attribute.name())
+            .collect();
         json!({ "address": change.address, "action": change.action, "cause": change.cause, "attributes": attributes })
     };
     changes.iter().map(one).collect()

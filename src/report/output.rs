@@ -65,14 +65,23 @@ pub enum ExternalIds {
 impl Handout {
     /// The roles with the version of their form.
     pub fn new(roles: Vec<RoleRow>, outsiders: Vec<Outsider>) -> Self {
-        Self { format: FORMAT, roles, outsiders }
+        Self {
+            format: FORMAT,
+            roles,
+            outsiders,
+        }
     }
 }
 
 /// Writes each role with what its user needs, and what an account outside must allow its own identities.
 pub fn text(handout: &Handout, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page::new(style, out);
-    let width = handout.roles.iter().map(|row| columns(&row.alias)).max().unwrap_or_default();
+    let width = handout
+        .roles
+        .iter()
+        .map(|row| columns(&row.alias))
+        .max()
+        .unwrap_or_default();
     let mut role = "";
     for row in &handout.roles {
         if row.role != role {
@@ -97,7 +106,11 @@ pub fn text(handout: &Handout, style: &Style, out: &mut dyn io::Write) -> io::Re
         let title = page.paint(Tone::Title, &title);
         page.line(0, &title)?;
         if outsider.roles > SHOWN {
-            page.prose(2, Tone::Faint, &format!("names {} roles; see --format json", outsider.roles))?;
+            page.prose(
+                2,
+                Tone::Faint,
+                &format!("names {} roles; see --format json", outsider.roles),
+            )?;
         } else {
             // Not wrapped: it is copied.
             for line in format!("{:#}", outsider.policy).lines() {
@@ -116,12 +129,33 @@ pub fn text(handout: &Handout, style: &Style, out: &mut dyn io::Write) -> io::Re
 /// spreadsheet would run as a formula.
 ///
 /// Source: RFC 4180; OWASP, CSV injection.
-pub fn csv(handout: &Handout, external_ids: ExternalIds, out: &mut dyn io::Write) -> io::Result<()> {
-    let more = if external_ids == ExternalIds::Column { ",external_id" } else { "" };
+pub fn csv(
+    handout: &Handout,
+    external_ids: ExternalIds,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let more = if external_ids == ExternalIds::Column {
+        ",external_id"
+    } else {
+        ""
+    };
     writeln!(out, "role,account_id,account_name,arn,alias{more}")?;
     for row in &handout.roles {
-        let RoleRow { role, account_id, account_name, arn, alias, external_ids: ids } = row;
-        let mut fields = vec![field(role), account_id.to_string(), field(account_name), field(arn), field(alias)];
+        let RoleRow {
+            role,
+            account_id,
+            account_name,
+            arn,
+            alias,
+            external_ids: ids,
+        } = row;
+        let mut fields = vec![
+            field(role),
+            account_id.to_string(),
+            field(account_name),
+            field(arn),
+            field(alias),
+        ];
         if external_ids == ExternalIds::Column {
             fields.push(field(&ids.join(" ")));
         }
@@ -133,13 +167,24 @@ pub fn csv(handout: &Handout, external_ids: ExternalIds, out: &mut dyn io::Write
 /// A field, in quotes where it holds what would end it.
 fn field(text: &str) -> String {
     let visible = clean(text);
-    let text = if is_formula(text) { format!("'{visible}") } else { visible.into_owned() };
-    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = if is_formula(text) {
+        format!("'{visible}")
+    } else {
+        visible.into_owned()
+    };
+    if text.contains([',', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 /// Whether a spreadsheet takes `text` for a formula. Some strip white space first, and some know the full-width signs.
 fn is_formula(text: &str) -> bool {
-    text.starts_with(['\t', '\r']) || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+    text.starts_with(['\t', '\r'])
+        || text
+            .trim_start()
+            .starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
 #[cfg(test)]
@@ -157,8 +202,18 @@ mod tests {
             external_ids: external_ids.iter().map(|id| (*id).to_owned()).collect(),
         };
         let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
-        let outsider = Outsider { account_id: AccountId::parse("999999999999").unwrap(), policy, roles: 1 };
-        Handout::new(vec![row("A,b", "prod \"x\"", &["(sensitive)"]), row("C", "dev", &[])], vec![outsider])
+        let outsider = Outsider {
+            account_id: AccountId::parse("999999999999").unwrap(),
+            policy,
+            roles: 1,
+        };
+        Handout::new(
+            vec![
+                row("A,b", "prod \"x\"", &["(sensitive)"]),
+                row("C", "dev", &[]),
+            ],
+            vec![outsider],
+        )
     }
 
     #[test]
@@ -172,7 +227,10 @@ mod tests {
         let mut out = Vec::new();
         csv(&handout(), ExternalIds::Column, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("role,account_id,account_name,arn,alias,external_id\n"), "{text}");
+        assert!(
+            text.starts_with("role,account_id,account_name,arn,alias,external_id\n"),
+            "{text}"
+        );
         assert!(text.contains(",(sensitive)\n"), "{text}");
     }
 
@@ -187,7 +245,10 @@ mod tests {
             ("\rx", r"'\rx"),
             (" \n=1", r"' \n=1"),
             ("＝1", "'＝1"),
-            ("a\u{1b}[31m\u{7}\u{9b}\u{202e}\u{61c}\u{2028}\nb", r"a\u{1b}[31m\u{7}\u{9b}\u{202e}\u{61c}\u{2028}\nb"),
+            (
+                "a\u{1b}[31m\u{7}\u{9b}\u{202e}\u{61c}\u{2028}\nb",
+                r"a\u{1b}[31m\u{7}\u{9b}\u{202e}\u{61c}\u{2028}\nb",
+            ),
             ("a=b+c-d@e", "a=b+c-d@e"),
             ("'quoted'", "'quoted'"),
             (" padded", " padded"),

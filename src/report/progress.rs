@@ -58,8 +58,16 @@ impl Progress {
     /// Progress in the given mode; plain lines go to `out`.
     pub fn new(mode: Mode, out: Box<dyn Write + Send>) -> Self {
         let view = match mode {
-            Mode::Terminal => View::Bar(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())),
-            Mode::Plain => View::Lines(Mutex::new(Lines { out, title: String::new(), done: 0, total: None })),
+            Mode::Terminal => View::Bar(ProgressBar::with_draw_target(
+                None,
+                ProgressDrawTarget::stderr(),
+            )),
+            Mode::Plain => View::Lines(Mutex::new(Lines {
+                out,
+                title: String::new(),
+                done: 0,
+                total: None,
+            })),
             Mode::Quiet => View::Nothing,
         };
         Self { view }
@@ -69,7 +77,10 @@ impl Progress {
     pub fn phase(&self, title: &str, total: Option<u64>) {
         match &self.view {
             View::Bar(bar) => begin(bar, title, total),
-            View::Lines(lines) => lines.lock().unwrap_or_else(PoisonError::into_inner).phase(title, total),
+            View::Lines(lines) => lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .phase(title, total),
             View::Nothing => {}
         }
     }
@@ -88,7 +99,10 @@ impl Progress {
         match &self.view {
             View::Bar(bar) => bar.inc(1),
             View::Lines(lines) => {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).account_done(name, id, note);
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .account_done(name, id, note);
             }
             View::Nothing => {}
         }
@@ -102,7 +116,10 @@ impl Progress {
     fn say(&self, text: &str) {
         match &self.view {
             View::Bar(bar) => bar.println(clean(text)),
-            View::Lines(lines) => lines.lock().unwrap_or_else(PoisonError::into_inner).line(text),
+            View::Lines(lines) => lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .line(text),
             View::Nothing => {}
         }
     }
@@ -111,15 +128,40 @@ impl Progress {
     pub fn event(&self, event: &Event) {
         match event {
             Event::AccountStarted { .. } => {}
-            Event::Wave { number, of, title, event } => self.wave(number + 1, *of, title, *event),
-            Event::ChangeFinished { address, outcome, error } => {
+            Event::Wave {
+                number,
+                of,
+                title,
+                event,
+            } => self.wave(number + 1, *of, title, *event),
+            Event::ChangeFinished {
+                address,
+                outcome,
+                error,
+            } => {
                 if *outcome == Outcome::Failed {
-                    self.failure(&format!("{address}: {}", error.as_deref().unwrap_or("no reason is known")));
+                    self.failure(&format!(
+                        "{address}: {}",
+                        error.as_deref().unwrap_or("no reason is known")
+                    ));
                 }
             }
-            Event::AccountFinished { account, name, done, not_done } => {
-                let not_done = if *not_done == 0 { String::new() } else { format!(", {not_done} not done") };
-                self.account_done(name, *account, &format!("{} done{not_done}", count(*done, "change")));
+            Event::AccountFinished {
+                account,
+                name,
+                done,
+                not_done,
+            } => {
+                let not_done = if *not_done == 0 {
+                    String::new()
+                } else {
+                    format!(", {not_done} not done")
+                };
+                self.account_done(
+                    name,
+                    *account,
+                    &format!("{} done{not_done}", count(*done, "change")),
+                );
             }
         }
     }
@@ -128,7 +170,10 @@ impl Progress {
         let text = match event {
             WaveEvent::Started => format!("Wave {number} of {of}: {title}"),
             WaveEvent::Baking(time) => {
-                format!("Wave {number} of {of}: written; waiting {} s before it is looked at again", time.as_secs())
+                format!(
+                    "Wave {number} of {of}: written; waiting {} s before it is looked at again",
+                    time.as_secs()
+                )
             }
             WaveEvent::Finished => return,
         };
@@ -187,9 +232,18 @@ impl Lines {
 
     fn account_done(&mut self, name: &str, id: AccountId, note: &str) {
         self.done += 1;
-        let total = self.total.map_or(String::new(), |total| format!("/{total}"));
-        let note = if note.is_empty() { String::new() } else { format!(": {note}") };
-        self.line(&format!("{} {}{total} {name} ({id}){note}", self.title, self.done));
+        let total = self
+            .total
+            .map_or(String::new(), |total| format!("/{total}"));
+        let note = if note.is_empty() {
+            String::new()
+        } else {
+            format!(": {note}")
+        };
+        self.line(&format!(
+            "{} {}{total} {name} ({id}){note}",
+            self.title, self.done
+        ));
     }
 
     fn line(&mut self, text: &str) {
@@ -232,13 +286,21 @@ mod tests {
         progress.phase("organization", None);
         progress.tick();
         progress.phase("applying", Some(2));
-        progress.event(&Event::AccountStarted { account, name: "prod".into() });
+        progress.event(&Event::AccountStarted {
+            account,
+            name: "prod".into(),
+        });
         progress.event(&Event::ChangeFinished {
             address: "222222222222/role/X".into(),
             outcome: Outcome::Failed,
             error: Some("AttachRolePolicy `X`: LimitExceeded: \u{1b}[2Jno".into()),
         });
-        progress.event(&Event::AccountFinished { account, name: "prod".into(), done: 1, not_done: 1 });
+        progress.event(&Event::AccountFinished {
+            account,
+            name: "prod".into(),
+            done: 1,
+            not_done: 1,
+        });
         progress.account_done("dev", AccountId::parse("333333333333").unwrap(), "");
         progress.finish();
     }
@@ -269,7 +331,11 @@ mod tests {
             (true, true, false, Mode::Quiet),
             (false, true, true, Mode::Quiet),
         ] {
-            assert_eq!(Mode::choose(is_terminal, quiet, ci), expect, "{is_terminal} {quiet} {ci}");
+            assert_eq!(
+                Mode::choose(is_terminal, quiet, ci),
+                expect,
+                "{is_terminal} {quiet} {ci}"
+            );
         }
     }
 }

@@ -71,7 +71,11 @@ impl Style {
             ColorChoice::Never => false,
         };
         let paint = if color { Paint::Ansi } else { Paint::Plain };
-        Self { paint, width: DEFAULT_WIDTH, verbosity: Verbosity::Normal }
+        Self {
+            paint,
+            width: DEFAULT_WIDTH,
+            verbosity: Verbosity::Normal,
+        }
     }
 
     /// Whether everything is to be shown.
@@ -166,7 +170,13 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
-    let visible = |c: char| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() };
+    let visible = |c: char| {
+        if is_unseen(c) {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
     Cow::Owned(text.chars().map(visible).collect())
 }
 
@@ -190,7 +200,13 @@ pub(super) fn clean_lines(text: &str) -> Cow<'_, str> {
     if !text.contains(hides) {
         return Cow::Borrowed(text);
     }
-    let visible = |c: char| if hides(c) { c.escape_default().to_string() } else { c.to_string() };
+    let visible = |c: char| {
+        if hides(c) {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
     Cow::Owned(text.chars().map(visible).collect())
 }
 
@@ -225,7 +241,10 @@ impl<'a> Page<'a> {
     /// Writes prose, wrapped; its own line ends stay.
     pub fn prose(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
         for paragraph in text.lines() {
-            for line in fill(paragraph.split(' '), self.style.width.saturating_sub(indent)) {
+            for line in fill(
+                paragraph.split(' '),
+                self.style.width.saturating_sub(indent),
+            ) {
                 let painted = self.paint(tone, &line);
                 self.line(indent, &painted)?;
             }
@@ -234,10 +253,19 @@ impl<'a> Page<'a> {
     }
 
     /// Writes a label of `width` columns and text beside it, wrapped in its own column.
-    pub fn entry(&mut self, indent: usize, label: &str, width: usize, text: &str) -> io::Result<()> {
+    pub fn entry(
+        &mut self,
+        indent: usize,
+        label: &str,
+        width: usize,
+        text: &str,
+    ) -> io::Result<()> {
         let mut label = label;
         let mut hang = 0;
-        for line in fill(text.split(' '), self.style.width.saturating_sub(indent + width + 4)) {
+        for line in fill(
+            text.split(' '),
+            self.style.width.saturating_sub(indent + width + 4),
+        ) {
             let line = self.paint(Tone::Plain, &line);
             self.line(indent, &format!("{label:width$}  {:hang$}{line}", ""))?;
             (label, hang) = ("", 2);
@@ -248,7 +276,13 @@ impl<'a> Page<'a> {
     /// Writes items separated by commas, wrapped between items only.
     pub fn list(&mut self, indent: usize, tone: Tone, items: &[String]) -> io::Result<()> {
         let last = items.len().saturating_sub(1);
-        let words = items.iter().enumerate().map(|(i, item)| if i == last { item.clone() } else { format!("{item},") });
+        let words = items.iter().enumerate().map(|(i, item)| {
+            if i == last {
+                item.clone()
+            } else {
+                format!("{item},")
+            }
+        });
         for line in fill(words, self.style.width.saturating_sub(indent)) {
             let painted = self.paint(tone, &line);
             self.line(indent, &painted)?;
@@ -308,14 +342,29 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_terminal() {
         let style = Style::new(ColorChoice::Never, false, false);
-        assert_eq!(style.paint(Tone::Plain, "a\u{1b}[2Jb\nc\u{9b}d"), "a\\u{1b}[2Jb\\nc\\u{9b}d");
-        assert_eq!(style.paint(Tone::Plain, "a\u{202e}b\u{2066}"), "a\\u{202e}b\\u{2066}");
-        assert_eq!(style.paint(Tone::Plain, "a\u{200b}b\u{2028}\u{9b}"), "a\\u{200b}b\\u{2028}\\u{9b}");
-        assert_eq!(clean_lines("{\n\t\u{202e}\u{1b}}"), "{\n\t\\u{202e}\\u{1b}}");
+        assert_eq!(
+            style.paint(Tone::Plain, "a\u{1b}[2Jb\nc\u{9b}d"),
+            "a\\u{1b}[2Jb\\nc\\u{9b}d"
+        );
+        assert_eq!(
+            style.paint(Tone::Plain, "a\u{202e}b\u{2066}"),
+            "a\\u{202e}b\\u{2066}"
+        );
+        assert_eq!(
+            style.paint(Tone::Plain, "a\u{200b}b\u{2028}\u{9b}"),
+            "a\\u{200b}b\\u{2028}\\u{9b}"
+        );
+        assert_eq!(
+            clean_lines("{\n\t\u{202e}\u{1b}}"),
+            "{\n\t\\u{202e}\\u{1b}}"
+        );
     }
 
     #[test]
     fn lines_break_between_words_only() {
-        assert_eq!(fill(["aa", "bb", "cc", "dddddddd", "e"], 5), ["aa bb", "cc", "dddddddd", "e"]);
+        assert_eq!(
+            fill(["aa", "bb", "cc", "dddddddd", "e"], 5),
+            ["aa bb", "cc", "dddddddd", "e"]
+        );
     }
 }

@@ -37,8 +37,7 @@ impl View {
 }
 
 /// What the signs of a drift say.
-pub const SIGNS: &str =
-    "Signs: + is live and not desired, - is desired and gone; what is pending keeps the signs of a plan.";
+pub const SIGNS: &str = "Signs: + is live and not desired, - is desired and gone; what is pending keeps the signs of a plan.";
 
 /// A plan or a drift, ready to be shown.
 #[derive(Debug)]
@@ -67,21 +66,45 @@ pub struct Listed<'a> {
 impl<'a> Subject<'a> {
     /// A plan.
     pub fn of_plan(plan: &'a Plan) -> Self {
-        let changes = group::groups(plan).into_iter().map(|group| Listed { group, standing: None, who: Vec::new() });
-        Self { view: View::Plan, plan, summary: human::summary_line(plan).1, changes: in_order(changes) }
+        let changes = group::groups(plan).into_iter().map(|group| Listed {
+            group,
+            standing: None,
+            who: Vec::new(),
+        });
+        Self {
+            view: View::Plan,
+            plan,
+            summary: human::summary_line(plan).1,
+            changes: in_order(changes),
+        }
     }
 
     /// A drift, given its parts by standing.
     pub fn of_drift(drift: &'a Drift, parts: &'a [(Standing, Plan)], extent: Extent) -> Self {
         let one = |standing: Standing, group: Group<'a>| {
-            let who = if standing.is_drift() { who::answers(drift, &group, extent) } else { Vec::new() };
-            Listed { group, standing: Some(standing), who }
+            let who = if standing.is_drift() {
+                who::answers(drift, &group, extent)
+            } else {
+                Vec::new()
+            };
+            Listed {
+                group,
+                standing: Some(standing),
+                who,
+            }
         };
         let listed = |(standing, part): &'a (Standing, Plan)| {
-            group::groups(part).into_iter().map(move |group| one(*standing, group))
+            group::groups(part)
+                .into_iter()
+                .map(move |group| one(*standing, group))
         };
         let changes = in_order(parts.iter().flat_map(listed));
-        Self { view: View::Drift, plan: &drift.plan, summary: standing::summary(&drift.summary).1, changes }
+        Self {
+            view: View::Drift,
+            plan: &drift.plan,
+            summary: standing::summary(&drift.summary).1,
+            changes,
+        }
     }
 }
 
@@ -89,7 +112,12 @@ fn in_order<'a>(changes: impl Iterator<Item = Listed<'a>>) -> Vec<Listed<'a>> {
     let mut changes: Vec<Listed<'a>> = changes.collect();
     changes.sort_by_key(|one| {
         let widens = one.group.widens();
-        (!one.is_grave(), one.is_grave() && !widens, one.standing, !widens)
+        (
+            !one.is_grave(),
+            one.is_grave() && !widens,
+            one.standing,
+            !widens,
+        )
     });
     changes
 }

@@ -13,8 +13,8 @@ use crate::drift::{Drift, Scope, judge};
 use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary};
 use crate::org::{AccountId, AccountStatus, AwsError, OuPath};
 use crate::plan::{
-    AccountPlan, Action, Attribute, AttributeDiff, Cause, Change, DocumentDiff, FORMAT, Finding, Plan, Reason,
-    Severity, Status, Summary,
+    AccountPlan, Action, Attribute, AttributeDiff, Cause, Change, DocumentDiff, FORMAT, Finding,
+    Plan, Reason, Severity, Status, Summary,
 };
 use crate::resource::Origin;
 use crate::resource::policy::StatementDiff;
@@ -61,22 +61,41 @@ pub(super) fn unreadable(id: &str, name: &str, request: &str) -> AccountPlan {
     let error = AwsError {
         account: Some(AccountId::parse(id).unwrap()),
         operation: "AssumeRole".into(),
-        resource: Some(format!("arn:aws:iam::{id}:role/OrganizationAccountAccessRole")),
+        resource: Some(format!(
+            "arn:aws:iam::{id}:role/OrganizationAccountAccessRole"
+        )),
         code: Some("AccessDenied".into()),
-        message: "User: arn:aws:iam::111111111111:user/ci is not authorized to perform: sts:AssumeRole".into(),
+        message:
+            "User: arn:aws:iam::111111111111:user/ci is not authorized to perform: sts:AssumeRole"
+                .into(),
         request_id: Some(request.into()),
     };
-    AccountPlan { status: Status::Unreadable, error: Some(Reason::Aws(error)), ..account(id, name, vec![]) }
+    AccountPlan {
+        status: Status::Unreadable,
+        error: Some(Reason::Aws(error)),
+        ..account(id, name, vec![])
+    }
 }
 
 pub(super) fn skipped(id: &str, name: &str, why: &str) -> AccountPlan {
-    AccountPlan { status: Status::Skipped, error: Some(Reason::Text(why.into())), ..account(id, name, vec![]) }
+    AccountPlan {
+        status: Status::Skipped,
+        error: Some(Reason::Text(why.into())),
+        ..account(id, name, vec![])
+    }
 }
 
-pub(super) fn change(address: &str, action: Action, reason: &str, diffs: Vec<AttributeDiff>) -> Change {
+pub(super) fn change(
+    address: &str,
+    action: Action,
+    reason: &str,
+    diffs: Vec<AttributeDiff>,
+) -> Change {
     let cosmetic = !diffs.is_empty() && diffs.iter().all(|diff| diff.cosmetic);
     let (_, name) = super::group::resource(address);
-    let step = Step::DeleteRole { role: name.to_owned().try_into().unwrap() };
+    let step = Step::DeleteRole {
+        role: name.to_owned().try_into().unwrap(),
+    };
     Change {
         address: address.into(),
         action,
@@ -94,23 +113,56 @@ pub(super) fn change(address: &str, action: Action, reason: &str, diffs: Vec<Att
 }
 
 pub(super) fn differ(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
-    AttributeDiff { attribute, cosmetic: false, widens: false, cause: None, before, after, documents: vec![] }
+    AttributeDiff {
+        attribute,
+        cosmetic: false,
+        widens: false,
+        cause: None,
+        before,
+        after,
+        documents: vec![],
+    }
 }
 
-pub(super) fn statement(before: Option<Value>, after: Option<Value>, widens: bool) -> StatementDiff {
-    StatementDiff { before, after, widens, cosmetic: false }
+pub(super) fn statement(
+    before: Option<Value>,
+    after: Option<Value>,
+    widens: bool,
+) -> StatementDiff {
+    StatementDiff {
+        before,
+        after,
+        widens,
+        cosmetic: false,
+    }
 }
 
 pub(super) fn document(policy: Option<&str>, statements: Vec<StatementDiff>) -> DocumentDiff {
-    DocumentDiff { policy: policy.map(Into::into), statements }
+    DocumentDiff {
+        policy: policy.map(Into::into),
+        statements,
+    }
 }
 
-pub(super) fn finding(code: &str, severity: Severity, address: Option<&str>, message: &str) -> Finding {
-    Finding { code: code.into(), severity, address: address.map(Into::into), message: message.into() }
+pub(super) fn finding(
+    code: &str,
+    severity: Severity,
+    address: Option<&str>,
+    message: &str,
+) -> Finding {
+    Finding {
+        code: code.into(),
+        severity,
+        address: address.map(Into::into),
+        message: message.into(),
+    }
 }
 
 pub(super) fn plan(accounts: Vec<AccountPlan>, findings: Vec<Finding>) -> Plan {
-    let mut summary = Summary { unchanged: 20, ..Summary::default() };
+    let mut summary = Summary {
+        unchanged: 20,
+        ..Summary::default()
+    };
     for account in &accounts {
         summary.accounts += usize::from(account.status != Status::Skipped);
         summary.unreadable += usize::from(account.status == Status::Unreadable);
@@ -156,19 +208,47 @@ fn logs() -> Value {
 
 pub(super) fn creation(id: &str) -> Change {
     let diffs = vec![
-        differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "(sensitive)")),
+        differ(
+            Attribute::Trust,
+            Value::Null,
+            trust("arn:aws:iam::111111111111:root", "(sensitive)"),
+        ),
         differ(
             Attribute::ManagedPolicies,
             Value::Null,
-            json!(["arn:aws:iam::aws:policy/SecurityAudit", format!("arn:aws:iam::{id}:policy/CadoPolicy")]),
+            json!([
+                "arn:aws:iam::aws:policy/SecurityAudit",
+                format!("arn:aws:iam::{id}:policy/CadoPolicy")
+            ]),
         ),
-        differ(Attribute::InlinePolicies, Value::Null, json!({"logs": logs()})),
-        differ(Attribute::PermissionsBoundary, Value::Null, json!(format!("arn:aws:iam::{id}:policy/Boundary"))),
+        differ(
+            Attribute::InlinePolicies,
+            Value::Null,
+            json!({"logs": logs()}),
+        ),
+        differ(
+            Attribute::PermissionsBoundary,
+            Value::Null,
+            json!(format!("arn:aws:iam::{id}:policy/Boundary")),
+        ),
         differ(Attribute::MaxSessionDuration, Value::Null, json!(7200)),
-        differ(Attribute::Description, Value::Null, json!("Cado \"Response\"")),
-        differ(Attribute::Tags, Value::Null, json!({"rolecall:managed-by": "vendor-roles", "team": "secops"})),
+        differ(
+            Attribute::Description,
+            Value::Null,
+            json!("Cado \"Response\""),
+        ),
+        differ(
+            Attribute::Tags,
+            Value::Null,
+            json!({"rolecall:managed-by": "vendor-roles", "team": "secops"}),
+        ),
     ];
-    change(&format!("{id}/role/CadoResponseRole"), Action::Create, "not in the account", diffs)
+    change(
+        &format!("{id}/role/CadoResponseRole"),
+        Action::Create,
+        "not in the account",
+        diffs,
+    )
 }
 
 pub(super) fn widened(id: &str) -> Change {
@@ -194,14 +274,30 @@ pub(super) fn widened(id: &str) -> Change {
     )];
     Change {
         cause: Cause::Desired,
-        ..change(&format!("{id}/role/Auditor"), Action::Update, "the trust policy differs", vec![diff])
+        ..change(
+            &format!("{id}/role/Auditor"),
+            Action::Update,
+            "the trust policy differs",
+            vec![diff],
+        )
     }
 }
 
 pub(super) fn update(id: &str) -> Change {
-    let mut inline = differ(Attribute::InlinePolicies, json!({"logs": {}, "old": {}}), json!({"logs": {}, "new": {}}));
+    let mut inline = differ(
+        Attribute::InlinePolicies,
+        json!({"logs": {}, "old": {}}),
+        json!({"logs": {}, "new": {}}),
+    );
     let actions = |last: &str| {
-        json!(["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation", "s3:ListAllMyBuckets", "kms:Decrypt", last])
+        json!([
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:GetBucketLocation",
+            "s3:ListAllMyBuckets",
+            "kms:Decrypt",
+            last
+        ])
     };
     inline.documents = vec![
         document(
@@ -218,26 +314,48 @@ pub(super) fn update(id: &str) -> Change {
         ),
         document(
             Some("new"),
-            vec![statement(None, Some(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})), true)],
+            vec![statement(
+                None,
+                Some(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})),
+                true,
+            )],
         ),
         document(
             Some("old"),
-            vec![statement(Some(json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*"})), None, false)],
+            vec![statement(
+                Some(json!({"Effect": "Allow", "Action": "ec2:*", "Resource": "*"})),
+                None,
+                false,
+            )],
         ),
     ];
     inline.widens = true;
     let mut managed = differ(
         Attribute::ManagedPolicies,
-        json!(["arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::aws:policy/SecurityAudit"]),
-        json!(["arn:aws:iam::aws:policy/SecurityAudit", "arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+        json!([
+            "arn:aws:iam::aws:policy/AdministratorAccess",
+            "arn:aws:iam::aws:policy/SecurityAudit"
+        ]),
+        json!([
+            "arn:aws:iam::aws:policy/SecurityAudit",
+            "arn:aws:iam::aws:policy/ReadOnlyAccess"
+        ]),
     );
     managed.widens = true;
     let diffs = vec![
         inline,
         managed,
         differ(Attribute::MaxSessionDuration, json!(3600), json!(7200)),
-        differ(Attribute::PermissionsBoundary, Value::Null, json!("arn:aws:iam::aws:policy/PowerUserAccess")),
-        differ(Attribute::Description, json!("x".repeat(60)), json!("two\nlines \u{1b}[2J")),
+        differ(
+            Attribute::PermissionsBoundary,
+            Value::Null,
+            json!("arn:aws:iam::aws:policy/PowerUserAccess"),
+        ),
+        differ(
+            Attribute::Description,
+            json!("x".repeat(60)),
+            json!("two\nlines \u{1b}[2J"),
+        ),
         differ(
             Attribute::Tags,
             json!({"env": "dev", "owner": "bob", "same": "1"}),
@@ -246,7 +364,12 @@ pub(super) fn update(id: &str) -> Change {
     ];
     Change {
         cause: Cause::Drift,
-        ..change(&format!("{id}/role/CloudTrailReader"), Action::Update, "attributes differ", diffs)
+        ..change(
+            &format!("{id}/role/CloudTrailReader"),
+            Action::Update,
+            "attributes differ",
+            diffs,
+        )
     }
 }
 
@@ -262,17 +385,35 @@ fn cosmetic(id: &str) -> Change {
             cosmetic: true,
         }],
     )];
-    change(&format!("{id}/policy/CadoPolicy"), Action::Update, "the document differs in spelling alone", vec![diff])
+    change(
+        &format!("{id}/policy/CadoPolicy"),
+        Action::Update,
+        "the document differs in spelling alone",
+        vec![diff],
+    )
 }
 
 pub(super) fn mixed() -> Plan {
     let (prod, dev, log) = ("222222222222", "333333333333", "444444444444");
     let deletion = |id: &str| {
         let diffs = vec![
-            differ(Attribute::Trust, trust("arn:aws:iam::999999999999:root", "x"), Value::Null),
-            differ(Attribute::ManagedPolicies, json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]), Value::Null),
+            differ(
+                Attribute::Trust,
+                trust("arn:aws:iam::999999999999:root", "x"),
+                Value::Null,
+            ),
+            differ(
+                Attribute::ManagedPolicies,
+                json!(["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+                Value::Null,
+            ),
         ];
-        change(&format!("{id}/role/OldAuditor"), Action::Delete, "left the desired state", diffs)
+        change(
+            &format!("{id}/role/OldAuditor"),
+            Action::Delete,
+            "left the desired state",
+            diffs,
+        )
     };
     let replacement = change(
         &format!("{log}/role/Moved"),
@@ -284,7 +425,11 @@ pub(super) fn mixed() -> Plan {
         &format!("{prod}/role/ByHand"),
         Action::Adopt,
         "exists and bears no mark",
-        vec![differ(Attribute::Tags, json!({}), json!({"rolecall:managed-by": "vendor-roles"}))],
+        vec![differ(
+            Attribute::Tags,
+            json!({}),
+            json!({"rolecall:managed-by": "vendor-roles"}),
+        )],
     );
     let findings = vec![
         finding(
@@ -314,7 +459,11 @@ pub(super) fn mixed() -> Plan {
     ];
     plan(
         vec![
-            account(prod, "prod", vec![creation(prod), widened(prod), adoption, deletion(prod)]),
+            account(
+                prod,
+                "prod",
+                vec![creation(prod), widened(prod), adoption, deletion(prod)],
+            ),
             account(dev, "dev", vec![creation(dev), update(dev), deletion(dev)]),
             account(log, "log-archive", vec![cosmetic(log), replacement]),
             skipped("555555555555", "closed", "SUSPENDED"),
@@ -326,39 +475,79 @@ pub(super) fn mixed() -> Plan {
 /// A drift with something of every standing; the trust of Auditor was opened by hand in two accounts.
 pub(super) fn drifted() -> Drift {
     let (prod, dev, log) = ("222222222222", "333333333333", "444444444444");
-    let by = |cause: Cause, diff: AttributeDiff| AttributeDiff { cause: Some(cause), ..diff };
+    let by = |cause: Cause, diff: AttributeDiff| AttributeDiff {
+        cause: Some(cause),
+        ..diff
+    };
     let caused = |cause: Cause, change: Change| Change { cause, ..change };
-    let update =
-        |id: &str, name: &str, diffs| change(&format!("{id}/role/{name}"), Action::Update, "attributes differ", diffs);
+    let update = |id: &str, name: &str, diffs| {
+        change(
+            &format!("{id}/role/{name}"),
+            Action::Update,
+            "attributes differ",
+            diffs,
+        )
+    };
     let opened = |id: &str| {
-        let open = json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"});
+        let open =
+            json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"});
         let live = json!({"Version": "2012-10-17", "Statement": [open]});
         let desired = trust("arn:aws:iam::999999999999:root", "x");
         let mut diff = differ(Attribute::Trust, live, desired);
         diff.documents = vec![document(None, vec![])];
         caused(Cause::Drift, update(id, "Auditor", vec![diff]))
     };
-    let policies = |names: &[&str]| names.iter().map(|name| format!("arn:aws:iam::aws:policy/{name}")).collect();
+    let policies = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| format!("arn:aws:iam::aws:policy/{name}"))
+            .collect()
+    };
     let attached = differ(
         Attribute::ManagedPolicies,
         policies(&["AdministratorAccess", "SecurityAudit"]),
         policies(&["SecurityAudit"]),
     );
-    let mut wanted = differ(Attribute::ManagedPolicies, policies(&[]), policies(&["ReadOnlyAccess"]));
+    let mut wanted = differ(
+        Attribute::ManagedPolicies,
+        policies(&[]),
+        policies(&["ReadOnlyAccess"]),
+    );
     wanted.widens = true;
     let several = vec![
-        by(Cause::Drift, differ(Attribute::Tags, json!({"team": "b"}), json!({"team": "a"}))),
-        by(Cause::Desired, differ(Attribute::MaxSessionDuration, json!(3600), json!(7200))),
+        by(
+            Cause::Drift,
+            differ(Attribute::Tags, json!({"team": "b"}), json!({"team": "a"})),
+        ),
+        by(
+            Cause::Desired,
+            differ(Attribute::MaxSessionDuration, json!(3600), json!(7200)),
+        ),
         by(Cause::Drift, attached),
     ];
-    let again = change(&format!("{dev}/role/Again"), Action::Update, "was deleted and made again", vec![]);
+    let again = change(
+        &format!("{dev}/role/Again"),
+        Action::Update,
+        "was deleted and made again",
+        vec![],
+    );
     let gone = change(
         &format!("{prod}/role/Gone"),
         Action::Create,
         "not in the account",
-        vec![differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "x"))],
+        vec![differ(
+            Attribute::Trust,
+            Value::Null,
+            trust("arn:aws:iam::111111111111:root", "x"),
+        )],
     );
-    let description = || vec![differ(Attribute::Description, json!("by hand"), json!("as written"))];
+    let description = || {
+        vec![differ(
+            Attribute::Description,
+            json!("by hand"),
+            json!("as written"),
+        )]
+    };
     let plan = plan(
         vec![
             account(
@@ -382,7 +571,10 @@ pub(super) fn drifted() -> Drift {
             account(
                 log,
                 "log-archive",
-                vec![update(log, "Several", several), update(log, "Unrecorded", description())],
+                vec![
+                    update(log, "Several", several),
+                    update(log, "Unrecorded", description()),
+                ],
             ),
             unreadable("666666666666", "locked", "1"),
         ],
@@ -398,7 +590,10 @@ pub(super) fn drifted() -> Drift {
         attribute: "managed_policies".into(),
         reason: "break glass, ticket 7".into(),
         until: jiff::civil::date(2026, 2, 1),
-        origin: Origin { file: "accept.toml".into(), line: 1 },
+        origin: Origin {
+            file: "accept.toml".into(),
+            line: 1,
+        },
     };
     judge(plan, &[accept], jiff::civil::date(2026, 1, 2), Scope::Whole)
 }
@@ -415,7 +610,13 @@ fn a_plan_in_colour() {
 
 #[test]
 fn verbose_shows_whole_documents_and_every_account() {
-    insta::assert_snapshot!(shown(&mixed(), &Style { verbosity: Verbosity::Verbose, ..text() }));
+    insta::assert_snapshot!(shown(
+        &mixed(),
+        &Style {
+            verbosity: Verbosity::Verbose,
+            ..text()
+        }
+    ));
 }
 
 #[test]
@@ -436,9 +637,24 @@ fn equal_changes_in_three_hundred_accounts_are_one() {
 
 #[test]
 fn an_account_that_is_named_in_a_change_is_folded_with_the_others() {
-    let diffs = || vec![differ(Attribute::Trust, Value::Null, trust("arn:aws:iam::111111111111:root", "x"))];
+    let diffs = || {
+        vec![differ(
+            Attribute::Trust,
+            Value::Null,
+            trust("arn:aws:iam::111111111111:root", "x"),
+        )]
+    };
     let accounts = ["111111111111", "222222222222", "333333333333"].map(|id| {
-        account(id, "a", vec![change(&format!("{id}/role/X"), Action::Create, "not in the account", diffs())])
+        account(
+            id,
+            "a",
+            vec![change(
+                &format!("{id}/role/X"),
+                Action::Create,
+                "not in the account",
+                diffs(),
+            )],
+        )
     });
     let plan = plan(accounts.into(), vec![]);
     let groups = super::group::groups(&plan);
@@ -449,7 +665,14 @@ fn an_account_that_is_named_in_a_change_is_folded_with_the_others() {
 #[test]
 fn a_widened_trust_is_marked_where_it_widens() {
     insta::assert_snapshot!(shown(
-        &plan(vec![account("222222222222", "prod", vec![widened("222222222222")])], vec![]),
+        &plan(
+            vec![account(
+                "222222222222",
+                "prod",
+                vec![widened("222222222222")]
+            )],
+            vec![]
+        ),
         &text()
     ));
 }
@@ -459,52 +682,105 @@ fn a_sensitive_change_says_what_changed_but_not_the_values() {
     let before = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"sts:ExternalId": "(sensitive)"}}});
     let mut after = before.clone();
-    after["Condition"] =
-        json!({"StringEquals": {"sts:ExternalId": "(sensitive)", "aws:PrincipalOrgID": "o-exampleorgid"}});
+    after["Condition"] = json!({"StringEquals": {"sts:ExternalId": "(sensitive)", "aws:PrincipalOrgID": "o-exampleorgid"}});
     let mut diff = differ(Attribute::Trust, json!({}), json!({}));
-    diff.documents = vec![document(None, vec![statement(Some(before), Some(after), false)])];
+    diff.documents = vec![document(
+        None,
+        vec![statement(Some(before), Some(after), false)],
+    )];
     let rotated = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole",
         "Condition": {"StringNotEquals": {"sts:ExternalId": "(sensitive)"}}});
     if let Some(document) = diff.documents.first_mut() {
-        document.statements.push(statement(Some(rotated.clone()), Some(rotated), false));
+        document
+            .statements
+            .push(statement(Some(rotated.clone()), Some(rotated), false));
     }
-    let description = differ(Attribute::Description, json!("(sensitive)"), json!("(sensitive)"));
-    let tags = differ(Attribute::Tags, json!({"token": "(sensitive)"}), json!({"token": "(sensitive)"}));
+    let description = differ(
+        Attribute::Description,
+        json!("(sensitive)"),
+        json!("(sensitive)"),
+    );
+    let tags = differ(
+        Attribute::Tags,
+        json!({"token": "(sensitive)"}),
+        json!({"token": "(sensitive)"}),
+    );
     let diffs = vec![diff, description, tags];
-    let changes = vec![change("222222222222/role/Cado", Action::Update, "the trust policy differs", diffs)];
-    insta::assert_snapshot!(shown(&plan(vec![account("222222222222", "prod", changes)], vec![]), &text()));
+    let changes = vec![change(
+        "222222222222/role/Cado",
+        Action::Update,
+        "the trust policy differs",
+        diffs,
+    )];
+    insta::assert_snapshot!(shown(
+        &plan(vec![account("222222222222", "prod", changes)], vec![]),
+        &text()
+    ));
 }
 
 #[test]
 fn a_change_deep_in_a_long_statement_shows_what_it_is_in() {
-    let actions =
-        |other: &str| (0..30).map(|n| format!("s3:Action{n:02}")).chain([other.to_owned()]).collect::<Vec<_>>();
-    let statement_of =
-        |other: &str| json!({"Sid": "Long", "Effect": "Allow", "Action": actions(other), "Resource": "*"});
+    let actions = |other: &str| {
+        (0..30)
+            .map(|n| format!("s3:Action{n:02}"))
+            .chain([other.to_owned()])
+            .collect::<Vec<_>>()
+    };
+    let statement_of = |other: &str| json!({"Sid": "Long", "Effect": "Allow", "Action": actions(other), "Resource": "*"});
     let mut diff = differ(Attribute::Document, json!({}), json!({}));
     diff.documents = vec![document(
         None,
-        vec![statement(Some(statement_of("s3:Action15a")), Some(statement_of("s3:Action15b")), true)],
+        vec![statement(
+            Some(statement_of("s3:Action15a")),
+            Some(statement_of("s3:Action15b")),
+            true,
+        )],
     )];
-    let changes = vec![change("222222222222/policy/Long", Action::Update, "the document differs", vec![diff])];
-    insta::assert_snapshot!(shown(&plan(vec![account("222222222222", "prod", changes)], vec![]), &text()));
+    let changes = vec![change(
+        "222222222222/policy/Long",
+        Action::Update,
+        "the document differs",
+        vec![diff],
+    )];
+    insta::assert_snapshot!(shown(
+        &plan(vec![account("222222222222", "prod", changes)], vec![]),
+        &text()
+    ));
 }
 
 #[test]
 fn what_cannot_be_read_is_never_called_as_desired() {
-    let many =
-        (0..7).map(|n| unreadable(&format!("22222222222{n}"), &format!("prod-{n}"), &format!("request-{n}"))).collect();
+    let many = (0..7)
+        .map(|n| {
+            unreadable(
+                &format!("22222222222{n}"),
+                &format!("prod-{n}"),
+                &format!("request-{n}"),
+            )
+        })
+        .collect();
     insta::assert_snapshot!(shown(&plan(many, vec![]), &text()));
-    let one = vec![account("111111111111", "main", vec![]), unreadable("222222222222", "prod", "request-1")];
+    let one = vec![
+        account("111111111111", "main", vec![]),
+        unreadable("222222222222", "prod", "request-1"),
+    ];
     let one = shown(&plan(one, vec![]), &text());
     assert!(one.contains("request-1)"), "{one}");
-    assert!(one.contains("No changes in the 1 account that could be read (1 account unreadable)."), "{one}");
+    assert!(
+        one.contains("No changes in the 1 account that could be read (1 account unreadable)."),
+        "{one}"
+    );
     assert!(!one.contains("as desired"), "{one}");
 }
 
 #[test]
 fn nothing_to_do_is_one_line() {
-    let quiet = || vec![account("222222222222", "prod", vec![]), account("333333333333", "dev", vec![])];
+    let quiet = || {
+        vec![
+            account("222222222222", "prod", vec![]),
+            account("333333333333", "dev", vec![]),
+        ]
+    };
     insta::assert_snapshot!(shown(&plan(quiet(), vec![]), &text()));
     let adopt = finding(
         "adopt",
@@ -518,23 +794,55 @@ fn nothing_to_do_is_one_line() {
 
 #[test]
 fn a_cosmetic_difference_is_no_change() {
-    let plan = plan(vec![account("222222222222", "prod", vec![cosmetic("222222222222")])], vec![]);
+    let plan = plan(
+        vec![account(
+            "222222222222",
+            "prod",
+            vec![cosmetic("222222222222")],
+        )],
+        vec![],
+    );
     insta::assert_snapshot!(shown(&plan, &text()));
-    assert!(shown(&plan, &Style { verbosity: Verbosity::Verbose, ..text() }).contains("+   \"Sid\": \"B\""));
+    assert!(
+        shown(
+            &plan,
+            &Style {
+                verbosity: Verbosity::Verbose,
+                ..text()
+            }
+        )
+        .contains("+   \"Sid\": \"B\"")
+    );
 }
 
 #[test]
 fn an_allowed_stop_no_longer_refuses_but_shows() {
-    let stops = [("deletes", None), ("foreign-owner", Some("222222222222/role/X"))];
+    let stops = [
+        ("deletes", None),
+        ("foreign-owner", Some("222222222222/role/X")),
+    ];
     let mut plan = plan(
-        vec![account("222222222222", "prod", vec![update("222222222222")])],
-        stops.iter().map(|(code, address)| finding(code, Severity::Stop, *address, "message")).collect(),
+        vec![account(
+            "222222222222",
+            "prod",
+            vec![update("222222222222")],
+        )],
+        stops
+            .iter()
+            .map(|(code, address)| finding(code, Severity::Stop, *address, "message"))
+            .collect(),
     );
     plan.allowed = stops.iter().map(|(code, _)| (*code).to_owned()).collect();
     let text = shown(&plan, &text());
     assert!(text.contains("allowed deletes"), "{text}");
-    assert!(text.contains("stop foreign-owner role X in prod (222222222222)"), "{text}");
-    assert!(text.contains("mend them (foreign-owner cannot be allowed)"), "{text}");
+    assert!(
+        text.contains("stop foreign-owner role X in prod (222222222222)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("mend them (foreign-owner cannot be allowed)"),
+        "{text}"
+    );
 }
 
 fn ran() -> RunReport {
@@ -555,18 +863,36 @@ fn ran() -> RunReport {
             ),
             request_id: Some(format!("request-{id}")),
         };
-        result(&format!("{id}/role/{role}"), Outcome::Failed, Some(error.to_string()))
+        result(
+            &format!("{id}/role/{role}"),
+            Outcome::Failed,
+            Some(error.to_string()),
+        )
     };
     let results = vec![
         result("111111111111/role/Fine", Outcome::Done, None),
         denied("222222222222", "Cado"),
         denied("333333333333", "Cado"),
         denied("333333333333", "Other"),
-        result("444444444444/role/Cado", Outcome::Stale, Some("the trust policy changed since it was planned".into())),
+        result(
+            "444444444444/role/Cado",
+            Outcome::Stale,
+            Some("the trust policy changed since it was planned".into()),
+        ),
         result("555555555555/role/Cado", Outcome::NotReached, None),
     ];
-    let summary = RunSummary { done: 1, failed: 3, stale: 1, not_reached: 1 };
-    RunReport { format: crate::execute::FORMAT.into(), run: "20260102T030405Z-1".into(), results, summary }
+    let summary = RunSummary {
+        done: 1,
+        failed: 3,
+        stale: 1,
+        not_reached: 1,
+    };
+    RunReport {
+        format: crate::execute::FORMAT.into(),
+        run: "20260102T030405Z-1".into(),
+        results,
+        summary,
+    }
 }
 
 fn run_shown(report: &RunReport, style: &Style) -> String {
@@ -579,13 +905,29 @@ fn run_shown(report: &RunReport, style: &Style) -> String {
 fn a_run_says_what_failed_and_why() {
     insta::assert_snapshot!(run_shown(&ran(), &text()));
     insta::assert_snapshot!(run_shown(&ran(), &coloured()).replace('\u{1b}', "␛"));
-    let verbose = run_shown(&ran(), &Style { verbosity: Verbosity::Verbose, ..text() });
-    assert!(verbose.contains("request-222222222222") && verbose.contains("111111111111/role/Fine"), "{verbose}");
+    let verbose = run_shown(
+        &ran(),
+        &Style {
+            verbosity: Verbosity::Verbose,
+            ..text()
+        },
+    );
+    assert!(
+        verbose.contains("request-222222222222") && verbose.contains("111111111111/role/Fine"),
+        "{verbose}"
+    );
 }
 
 #[test]
 fn a_run_without_failures_is_complete() {
-    let report = RunReport { results: vec![], summary: RunSummary { done: 14, ..RunSummary::default() }, ..ran() };
+    let report = RunReport {
+        results: vec![],
+        summary: RunSummary {
+            done: 14,
+            ..RunSummary::default()
+        },
+        ..ran()
+    };
     insta::assert_snapshot!(run_shown(&report, &text()));
 }
 
@@ -596,11 +938,23 @@ fn the_accounts_are_a_table_without_trailing_spaces() {
         name: name.into(),
         ou: OuPath(ou.into()),
         status: AccountStatus(status.into()),
-        roles: roles.iter().map(|(role, why)| Targeting { role: (*role).into(), why: (*why).into() }).collect(),
+        roles: roles
+            .iter()
+            .map(|(role, why)| Targeting {
+                role: (*role).into(),
+                why: (*why).into(),
+            })
+            .collect(),
     };
     let accounts = Accounts::new(vec![
         row("111111111111", "main", "", "ACTIVE", &[]),
-        row("222222222222", "prod", "Workloads/Prod", "ACTIVE", &[("Cado", "ou = \"Workloads\""), ("Auditor", "all")]),
+        row(
+            "222222222222",
+            "prod",
+            "Workloads/Prod",
+            "ACTIVE",
+            &[("Cado", "ou = \"Workloads\""), ("Auditor", "all")],
+        ),
         row("333333333333", "closed", "Workloads", "SUSPENDED", &[]),
     ]);
     let mut out = Vec::new();
@@ -610,7 +964,10 @@ fn the_accounts_are_a_table_without_trailing_spaces() {
     json_view::write(&accounts, &mut out).unwrap();
     assert!(out.ends_with(b"}\n"));
     let back: Value = serde_json::from_slice(&out).unwrap();
-    assert_eq!(back["accounts"][1]["roles"][0], json!({"role": "Cado", "why": "ou = \"Workloads\""}));
+    assert_eq!(
+        back["accounts"][1]["roles"][0],
+        json!({"role": "Cado", "why": "ou = \"Workloads\""})
+    );
 }
 
 #[test]

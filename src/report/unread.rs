@@ -28,10 +28,14 @@ pub enum Accounts {
 pub fn unreadable(plan: &Plan, together: Accounts) -> Vec<Unread<'_>> {
     let accounts = with_status(plan, Status::Unreadable);
     let bundles = match together {
-        Accounts::Alone => accounts.map(|account| (vec![account], Sameness::Exact)).collect(),
-        Accounts::Together => {
-            group::fold(accounts, |(_, account)| error_text(account), |(_, account)| folded_error_text(account))
-        }
+        Accounts::Alone => accounts
+            .map(|account| (vec![account], Sameness::Exact))
+            .collect(),
+        Accounts::Together => group::fold(
+            accounts,
+            |(_, account)| error_text(account),
+            |(_, account)| folded_error_text(account),
+        ),
     };
     bundles
         .into_iter()
@@ -40,7 +44,10 @@ pub fn unreadable(plan: &Plan, together: Accounts) -> Vec<Unread<'_>> {
                 Sameness::Exact => error_text(account),
                 Sameness::Folded => folded_error_text(account),
             });
-            Unread { accounts: members.iter().map(|(name, _)| *name).collect(), why: why.unwrap_or_default() }
+            Unread {
+                accounts: members.iter().map(|(name, _)| *name).collect(),
+                why: why.unwrap_or_default(),
+            }
         })
         .collect()
 }
@@ -51,20 +58,38 @@ pub fn skipped(plan: &Plan) -> Vec<Unread<'_>> {
     for (name, account) in with_status(plan, Status::Skipped) {
         by_reason.entry(error_text(account)).or_default().push(name);
     }
-    by_reason.into_iter().map(|(why, accounts)| Unread { accounts, why }).collect()
+    by_reason
+        .into_iter()
+        .map(|(why, accounts)| Unread { accounts, why })
+        .collect()
 }
 
-fn with_status(plan: &Plan, status: Status) -> impl Iterator<Item = (AccountName<'_>, &AccountPlan)> {
+fn with_status(
+    plan: &Plan,
+    status: Status,
+) -> impl Iterator<Item = (AccountName<'_>, &AccountPlan)> {
     plan.accounts
         .iter()
         .filter(move |account| account.status == status)
-        .map(|account| (AccountName { id: account.id, name: &account.name }, account))
+        .map(|account| {
+            (
+                AccountName {
+                    id: account.id,
+                    name: &account.name,
+                },
+                account,
+            )
+        })
 }
 
 /// The error of an account in words.
 fn error_text(account: &AccountPlan) -> String {
     match &account.error {
-        Some(Reason::Aws(error)) => AwsError { account: None, ..error.clone() }.to_string(),
+        Some(Reason::Aws(error)) => AwsError {
+            account: None,
+            ..error.clone()
+        }
+        .to_string(),
         Some(Reason::Text(text)) => text.clone(),
         None => "no reason is known".to_owned(),
     }
@@ -73,7 +98,12 @@ fn error_text(account: &AccountPlan) -> String {
 /// Like [`error_text`], without what differs between the same error in two accounts.
 fn folded_error_text(account: &AccountPlan) -> String {
     let text = match &account.error {
-        Some(Reason::Aws(error)) => AwsError { account: None, request_id: None, ..error.clone() }.to_string(),
+        Some(Reason::Aws(error)) => AwsError {
+            account: None,
+            request_id: None,
+            ..error.clone()
+        }
+        .to_string(),
         Some(Reason::Text(_)) | None => error_text(account),
     };
     group::fold_text(&text, account.id)

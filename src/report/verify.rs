@@ -9,7 +9,11 @@ use crate::org::AccountId;
 use crate::verify::{Outcome, RoleResult, Summary, Verification, Warning};
 
 /// Writes what was proven. Each probe that proved something is listed with `-v` only.
-pub fn verification(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn verification(
+    verification: &Verification,
+    style: &Style,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let mut page = Page::new(style, out);
     for (outcome, tone, title) in [
         (Outcome::Proven, Tone::Added, "Proven"),
@@ -33,15 +37,21 @@ fn section(
     title: &str,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
-    let results = verification.results.iter().filter(|result| result.outcome == outcome);
+    let results = verification
+        .results
+        .iter()
+        .filter(|result| result.outcome == outcome);
     let results: Vec<&RoleResult> = results.collect();
     if results.is_empty() {
         return Ok(());
     }
     let title = page.paint(tone, title);
     page.line(0, &title)?;
-    let bundles =
-        group::fold(results.into_iter(), |result| key(result, Sameness::Exact), |result| key(result, Sameness::Folded));
+    let bundles = group::fold(
+        results.into_iter(),
+        |result| key(result, Sameness::Exact),
+        |result| key(result, Sameness::Folded),
+    );
     for (members, sameness) in bundles {
         entry(&members, sameness, page)?;
     }
@@ -49,30 +59,50 @@ fn section(
 }
 
 fn entry(members: &[&RoleResult], sameness: Sameness, page: &mut Page<'_>) -> io::Result<()> {
-    let Some(first) = members.first() else { return Ok(()) };
+    let Some(first) = members.first() else {
+        return Ok(());
+    };
     let name = match members {
         [single] => single.address.clone(),
         _ => format!("role {}", group::resource(&first.address).1),
     };
-    let place = if members.len() == 1 { String::new() } else { format!(" in {}", count(members.len(), "account")) };
-    let line = format!("{}{}", page.paint(Tone::Title, &name), page.paint(Tone::Plain, &place));
+    let place = if members.len() == 1 {
+        String::new()
+    } else {
+        format!(" in {}", count(members.len(), "account"))
+    };
+    let line = format!(
+        "{}{}",
+        page.paint(Tone::Title, &name),
+        page.paint(Tone::Plain, &place)
+    );
     page.line(2, &line)?;
     if members.len() > 1 {
         let accounts: Vec<&str> = members.iter().map(|member| account(member)).collect();
-        page.list(6, Tone::Faint, &group::shortened(&accounts, page.style.is_verbose()))?;
+        page.list(
+            6,
+            Tone::Faint,
+            &group::shortened(&accounts, page.style.is_verbose()),
+        )?;
     }
     page.prose(6, Tone::Plain, &message(first, sameness))
 }
 
 fn key(result: &RoleResult, sameness: Sameness) -> (String, String) {
-    (group::resource(&result.address).1.to_owned(), message(result, sameness))
+    (
+        group::resource(&result.address).1.to_owned(),
+        message(result, sameness),
+    )
 }
 
 /// The message; without what differs between the same message in two accounts, if so asked.
 fn message(result: &RoleResult, sameness: Sameness) -> String {
     match (sameness, AccountId::parse(account(result))) {
         (Sameness::Folded, Ok(account)) => {
-            let text = result.message.rsplit_once(" (request id ").map_or(result.message.as_str(), |(text, _)| text);
+            let text = result
+                .message
+                .rsplit_once(" (request id ")
+                .map_or(result.message.as_str(), |(text, _)| text);
             group::fold_text(text, account)
         }
         _ => result.message.clone(),
@@ -89,7 +119,13 @@ fn findings(verification: &Verification, page: &mut Page<'_>) -> io::Result<()> 
     }
     let title = page.paint(Tone::Changed, "Findings");
     page.line(0, &title)?;
-    for Warning { code, address, message, .. } in &verification.findings {
+    for Warning {
+        code,
+        address,
+        message,
+        ..
+    } in &verification.findings
+    {
         let line = page.paint(Tone::Title, &format!("warn {code} {address}"));
         page.line(2, &line)?;
         page.prose(6, Tone::Plain, message)?;
@@ -132,27 +168,61 @@ fn roles(verification: &Verification, page: &mut Page<'_>) -> io::Result<()> {
             Outcome::NotProvable => _ = row.not_provable.insert(account),
         }
     }
-    for (name, Row { all, failed, not_provable }) in &rows {
+    for (
+        name,
+        Row {
+            all,
+            failed,
+            not_provable,
+        },
+    ) in &rows
+    {
         let open = not_provable.difference(failed).count();
         let tone = match (failed.len(), open) {
             (0, 0) => Tone::Added,
             (0, _) => Tone::Changed,
             _ => Tone::Removed,
         };
-        let mut parts =
-            vec![format!("proven in {} of {}", all.len() - failed.len() - open, count(all.len(), "account"))];
+        let mut parts = vec![format!(
+            "proven in {} of {}",
+            all.len() - failed.len() - open,
+            count(all.len(), "account")
+        )];
         parts.extend((!failed.is_empty()).then(|| format!("failed in {}", failed.len())));
         parts.extend((open > 0).then(|| format!("not provable in {open}")));
-        let line = format!("{} {}", page.paint(Tone::Title, name), page.paint(tone, &parts.join(", ")));
+        let line = format!(
+            "{} {}",
+            page.paint(Tone::Title, name),
+            page.paint(tone, &parts.join(", "))
+        );
         page.line(0, &line)?;
     }
-    if rows.is_empty() { Ok(()) } else { page.blank() }
+    if rows.is_empty() {
+        Ok(())
+    } else {
+        page.blank()
+    }
 }
 
 fn summary(summary: Summary, page: &mut Page<'_>) -> io::Result<()> {
-    let Summary { accounts, unreadable, roles, proven, failed, not_provable } = summary;
-    let tone = if failed + unreadable == 0 { Tone::Added } else { Tone::Alarm };
-    let unreadable = if unreadable == 0 { String::new() } else { format!(", {unreadable} of them could not be read") };
+    let Summary {
+        accounts,
+        unreadable,
+        roles,
+        proven,
+        failed,
+        not_provable,
+    } = summary;
+    let tone = if failed + unreadable == 0 {
+        Tone::Added
+    } else {
+        Tone::Alarm
+    };
+    let unreadable = if unreadable == 0 {
+        String::new()
+    } else {
+        format!(", {unreadable} of them could not be read")
+    };
     let text = format!(
         "Verify: {} in {}{unreadable}: {proven} proven, {failed} failed, {not_provable} not provable",
         count(roles, "role"),

@@ -21,25 +21,53 @@ pub enum Extent {
 pub fn answers(drift: &Drift, group: &Group<'_>, extent: Extent) -> Vec<Vec<String>> {
     let (kind, name) = group.resource();
     let told = group.accounts.iter().filter_map(|account| {
-        let address = format!("{}/{kind}/{}", account.id, name.replace(group::ACCOUNT, account.id.as_str()));
+        let address = format!(
+            "{}/{kind}/{}",
+            account.id,
+            name.replace(group::ACCOUNT, account.id.as_str())
+        );
         Some((*account, drift.who.get(&address)?))
     });
     let folded = |(account, who): &(AccountName<'_>, &Who)| {
-        who.lines().iter().map(|line| group::fold_text(line, account.id)).collect::<Vec<String>>()
+        who.lines()
+            .iter()
+            .map(|line| group::fold_text(line, account.id))
+            .collect::<Vec<String>>()
     };
     let bundles = group::fold(told, |(_, who)| who.lines(), folded);
     let alone = bundles.len() == 1;
     let answer = |(members, sameness): &(Vec<(AccountName<'_>, &Who)>, Sameness)| {
         let first = members.first()?;
-        let mut lines = if *sameness == Sameness::Folded { folded(first) } else { first.1.lines() };
+        let mut lines = if *sameness == Sameness::Folded {
+            folded(first)
+        } else {
+            first.1.lines()
+        };
         let accounts: Vec<AccountName<'_>> = members.iter().map(|(account, _)| *account).collect();
         if let Some(line) = lines.first_mut().filter(|_| !alone) {
-            *line = format!("{}: {line}", group::shortened(&accounts, extent == Extent::All).join(", "));
+            *line = format!(
+                "{}: {line}",
+                group::shortened(&accounts, extent == Extent::All).join(", ")
+            );
         }
         Some(lines)
     };
-    let shown = if extent == Extent::All { bundles.len() } else { ANSWERS };
+    let shown = if extent == Extent::All {
+        bundles.len()
+    } else {
+        ANSWERS
+    };
     let more = bundles.len().checked_sub(shown).filter(|more| *more > 0);
-    let more = more.map(|more| vec![format!("+ {} more; the JSON has all of them", count(more, "answer"))]);
-    bundles.iter().take(shown).filter_map(answer).chain(more).collect()
+    let more = more.map(|more| {
+        vec![format!(
+            "+ {} more; the JSON has all of them",
+            count(more, "answer")
+        )]
+    });
+    bundles
+        .iter()
+        .take(shown)
+        .filter_map(answer)
+        .chain(more)
+        .collect()
 }

@@ -53,17 +53,25 @@ impl Event {
     pub fn change_of(subject: &Subject, record: &str, username: Option<&str>) -> Option<Self> {
         let record: Value = serde_json::from_str(record).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
-        let done = text("errorCode").is_none() && record.get("readOnly") != Some(&Value::Bool(true));
+        let done =
+            text("errorCode").is_none() && record.get("readOnly") != Some(&Value::Bool(true));
         let operation = text("eventName")?;
         let parameters = record.get("requestParameters")?;
-        if text("eventSource") != Some("iam.amazonaws.com") || !done || !subject.is_changed(operation, parameters) {
+        if text("eventSource") != Some("iam.amazonaws.com")
+            || !done
+            || !subject.is_changed(operation, parameters)
+        {
             return None;
         }
         let user = record.get("userIdentity").and_then(user).or(username);
         Some(Self {
-            user: user.unwrap_or("somebody whom the event does not name").to_owned(),
+            user: user
+                .unwrap_or("somebody whom the event does not name")
+                .to_owned(),
             time: text("eventTime")?.to_owned(),
-            source: text("sourceIPAddress").unwrap_or("an unknown address").to_owned(),
+            source: text("sourceIPAddress")
+                .unwrap_or("an unknown address")
+                .to_owned(),
             operation: operation.to_owned(),
             event_id: text("eventID")?.to_owned(),
         })
@@ -72,24 +80,33 @@ impl Event {
 
 /// Who it was. A federated user has no ARN, nor has a service.
 fn user(identity: &Value) -> Option<&str> {
-    ["arn", "invokedBy", "userName", "principalId", "accountId"].iter().find_map(|name| identity.get(name)?.as_str())
+    ["arn", "invokedBy", "userName", "principalId", "accountId"]
+        .iter()
+        .find_map(|name| identity.get(name)?.as_str())
 }
 
 impl Subject {
     /// Whether a write with these parameters changes this.
     fn is_changed(&self, operation: &str, parameters: &Value) -> bool {
         let text = |name: &str| parameters.get(name).and_then(Value::as_str);
-        let is = |name: &str, value: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case(value));
+        let is = |name: &str, value: &str| {
+            text(name).is_some_and(|text| text.eq_ignore_ascii_case(value))
+        };
         match self {
             // Profiles are not part of a role.
-            Self::Role(role) => is("roleName", role.as_str()) && text("instanceProfileName").is_none(),
+            Self::Role(role) => {
+                is("roleName", role.as_str()) && text("instanceProfileName").is_none()
+            }
             Self::Policy(policy) => {
                 let name = match text("policyArn") {
                     Some(arn) => arn.rsplit('/').next(),
                     None => text("policyName").filter(|_| operation == "CreatePolicy"),
                 };
-                let holder = ["roleName", "userName", "groupName"].iter().find_map(|name| text(name));
-                holder.is_none() && name.is_some_and(|name| name.eq_ignore_ascii_case(policy.as_str()))
+                let holder = ["roleName", "userName", "groupName"]
+                    .iter()
+                    .find_map(|name| text(name));
+                holder.is_none()
+                    && name.is_some_and(|name| name.eq_ignore_ascii_case(policy.as_str()))
             }
             Self::Inline(principal, policy) => {
                 let (holder, delete) = match principal {
@@ -97,7 +114,8 @@ impl Subject {
                     Principal::Group(_) => ("groupName", "DeleteGroup"),
                     Principal::Role(_) => ("roleName", "DeleteRole"),
                 };
-                is(holder, principal.name()) && (is("policyName", policy.as_str()) || operation == delete)
+                is(holder, principal.name())
+                    && (is("policyName", policy.as_str()) || operation == delete)
             }
         }
     }
@@ -139,24 +157,83 @@ mod tests {
     fn a_change_is_what_its_request_names() {
         let arn = "arn:aws:iam::222222222222:policy/p/Data";
         for (subject, operation, parameters, expect) in [
-            (role(), "AttachRolePolicy", json!({ "roleName": "Vendor", "policyArn": arn }), true),
+            (
+                role(),
+                "AttachRolePolicy",
+                json!({ "roleName": "Vendor", "policyArn": arn }),
+                true,
+            ),
             (role(), "DeleteRole", json!({ "roleName": "vendor" }), true),
-            (role(), "DeleteRole", json!({ "roleName": "Vendor2" }), false),
+            (
+                role(),
+                "DeleteRole",
+                json!({ "roleName": "Vendor2" }),
+                false,
+            ),
             (role(), "DeleteUser", json!({ "userName": "Vendor" }), false),
-            (role(), "AddRoleToInstanceProfile", json!({ "roleName": "Vendor", "instanceProfileName": "x" }), false),
+            (
+                role(),
+                "AddRoleToInstanceProfile",
+                json!({ "roleName": "Vendor", "instanceProfileName": "x" }),
+                false,
+            ),
             (role(), "CreateRole", Value::Null, false),
-            (policy(), "CreatePolicyVersion", json!({ "policyArn": arn }), true),
-            (policy(), "CreatePolicy", json!({ "policyName": "Data", "path": "/p/" }), true),
-            (policy(), "AttachRolePolicy", json!({ "roleName": "Vendor", "policyArn": arn }), false),
-            (policy(), "PutRolePolicy", json!({ "roleName": "Vendor", "policyName": "Data" }), false),
-            (policy(), "DeletePolicy", json!({ "policyArn": "arn:aws:iam::222222222222:policy/Data2" }), false),
-            (grant(), "PutUserPolicy", json!({ "userName": "reader", "policyName": "rolecall-x" }), true),
-            (grant(), "PutUserPolicy", json!({ "userName": "reader", "policyName": "another" }), false),
-            (grant(), "PutGroupPolicy", json!({ "groupName": "reader", "policyName": "rolecall-x" }), false),
+            (
+                policy(),
+                "CreatePolicyVersion",
+                json!({ "policyArn": arn }),
+                true,
+            ),
+            (
+                policy(),
+                "CreatePolicy",
+                json!({ "policyName": "Data", "path": "/p/" }),
+                true,
+            ),
+            (
+                policy(),
+                "AttachRolePolicy",
+                json!({ "roleName": "Vendor", "policyArn": arn }),
+                false,
+            ),
+            (
+                policy(),
+                "PutRolePolicy",
+                json!({ "roleName": "Vendor", "policyName": "Data" }),
+                false,
+            ),
+            (
+                policy(),
+                "DeletePolicy",
+                json!({ "policyArn": "arn:aws:iam::222222222222:policy/Data2" }),
+                false,
+            ),
+            (
+                grant(),
+                "PutUserPolicy",
+                json!({ "userName": "reader", "policyName": "rolecall-x" }),
+                true,
+            ),
+            (
+                grant(),
+                "PutUserPolicy",
+                json!({ "userName": "reader", "policyName": "another" }),
+                false,
+            ),
+            (
+                grant(),
+                "PutGroupPolicy",
+                json!({ "groupName": "reader", "policyName": "rolecall-x" }),
+                false,
+            ),
             (grant(), "DeleteUser", json!({ "userName": "reader" }), true),
         ] {
             let found = read(&subject, &record(operation, &parameters));
-            assert_eq!(found.is_some(), expect, "{operation} {parameters} of {subject:?}");
+            assert_eq!(
+                found.is_some(),
+                expect,
+                "{operation} {parameters} of {subject:?}"
+            );
         }
     }
 
@@ -164,7 +241,10 @@ mod tests {
     fn what_was_refused_read_or_not_asked_of_iam_is_no_change() {
         let changed = |name: &str, value: Value| {
             let mut record = record("DeleteRole", &json!({ "roleName": "Vendor" }));
-            _ = record.as_object_mut().unwrap().insert(name.to_owned(), value);
+            _ = record
+                .as_object_mut()
+                .unwrap()
+                .insert(name.to_owned(), value);
             read(&role(), &record)
         };
         assert!(changed("readOnly", json!(false)).is_some());
@@ -177,19 +257,34 @@ mod tests {
     #[test]
     fn everybody_has_a_name() {
         for (identity, expect) in [
-            (json!({ "type": "Root", "arn": "arn:aws:iam::1:root" }), "arn:aws:iam::1:root"),
+            (
+                json!({ "type": "Root", "arn": "arn:aws:iam::1:root" }),
+                "arn:aws:iam::1:root",
+            ),
             (
                 json!({ "type": "AssumedRole", "principalId": "AROA:bo", "arn": "arn:aws:sts::1:assumed-role/r/bo" }),
                 "arn:aws:sts::1:assumed-role/r/bo",
             ),
-            (json!({ "type": "AWSService", "invokedBy": "sso.amazonaws.com" }), "sso.amazonaws.com"),
-            (json!({ "type": "WebIdentityUser", "principalId": "p", "userName": "repo:a/b" }), "repo:a/b"),
-            (json!({ "type": "AWSAccount", "principalId": "AIDA", "accountId": "1" }), "AIDA"),
+            (
+                json!({ "type": "AWSService", "invokedBy": "sso.amazonaws.com" }),
+                "sso.amazonaws.com",
+            ),
+            (
+                json!({ "type": "WebIdentityUser", "principalId": "p", "userName": "repo:a/b" }),
+                "repo:a/b",
+            ),
+            (
+                json!({ "type": "AWSAccount", "principalId": "AIDA", "accountId": "1" }),
+                "AIDA",
+            ),
             (json!({}), "username"),
             (Value::Null, "username"),
         ] {
             let mut record = record("DeleteRole", &json!({ "roleName": "Vendor" }));
-            _ = record.as_object_mut().unwrap().insert("userIdentity".to_owned(), identity);
+            _ = record
+                .as_object_mut()
+                .unwrap()
+                .insert("userIdentity".to_owned(), identity);
             assert_eq!(read(&role(), &record).unwrap().user, expect);
         }
     }

@@ -74,9 +74,21 @@ impl Principal {
     /// The write that gives it the inline policy.
     pub fn put(&self, policy: PolicyName, document: String) -> Step {
         match self.clone() {
-            Self::User(user) => Step::PutUserPolicy { user, policy, document },
-            Self::Group(group) => Step::PutGroupPolicy { group, policy, document },
-            Self::Role(role) => Step::PutRolePolicy { role, policy, document },
+            Self::User(user) => Step::PutUserPolicy {
+                user,
+                policy,
+                document,
+            },
+            Self::Group(group) => Step::PutGroupPolicy {
+                group,
+                policy,
+                document,
+            },
+            Self::Role(role) => Step::PutRolePolicy {
+                role,
+                policy,
+                document,
+            },
         }
     }
 
@@ -121,7 +133,11 @@ impl Grant {
 
     /// The policy.
     pub fn document(&self, partition: &Partition) -> PolicyDocument {
-        PolicyDocument::live(&self.to_value().to_string(), PolicyKind::Identity, partition)
+        PolicyDocument::live(
+            &self.to_value().to_string(),
+            PolicyKind::Identity,
+            partition,
+        )
     }
 }
 
@@ -173,7 +189,12 @@ mod tests {
     fn a_grant_allows_assuming_exactly_its_roles() {
         let grant = Grant {
             principal: Principal::User(UserName::parse("log-reader").unwrap()),
-            roles: ["arn:aws:iam::111111111111:role/b", "arn:aws:iam::111111111111:role/a"].map(str::to_owned).into(),
+            roles: [
+                "arn:aws:iam::111111111111:role/b",
+                "arn:aws:iam::111111111111:role/a",
+            ]
+            .map(str::to_owned)
+            .into(),
             unplaced: BTreeSet::new(),
             origin: Origin::default(),
         };
@@ -188,9 +209,20 @@ mod tests {
         for (text, longest) in [("user/a+b", 64), ("group/Ops", 128), ("role/R", 64)] {
             let (kind, name) = text.split_once('/').unwrap();
             let principal = Principal::parse(kind, name).unwrap().unwrap();
-            assert_eq!((principal.to_string(), principal.key()), (text.to_owned(), text.to_ascii_lowercase()));
-            assert!(Principal::parse(kind, &"x".repeat(longest)).unwrap().is_ok());
-            assert!(Principal::parse(kind, &"x".repeat(longest + 1)).unwrap().is_err());
+            assert_eq!(
+                (principal.to_string(), principal.key()),
+                (text.to_owned(), text.to_ascii_lowercase())
+            );
+            assert!(
+                Principal::parse(kind, &"x".repeat(longest))
+                    .unwrap()
+                    .is_ok()
+            );
+            assert!(
+                Principal::parse(kind, &"x".repeat(longest + 1))
+                    .unwrap()
+                    .is_err()
+            );
         }
         assert!(Principal::parse("policy", "p").is_none());
     }
@@ -200,7 +232,10 @@ mod tests {
         let longest = PolicyName::of_grants(&"x".repeat(64));
         assert_eq!(PolicyName::parse(longest.as_str()), Ok(longest.clone()));
         assert!(longest.is_of_grants());
-        assert_eq!(PolicyName::of_grants("vendor-roles").as_str(), "rolecall-vendor-roles-assume");
+        assert_eq!(
+            PolicyName::of_grants("vendor-roles").as_str(),
+            "rolecall-vendor-roles-assume"
+        );
         for other in ["rolecall-assumed", "assume", "Rolecall-x-assume"] {
             assert!(!PolicyName::parse(other).unwrap().is_of_grants(), "{other}");
         }

@@ -22,15 +22,29 @@ pub struct InvalidName {
 }
 
 fn check_name(what: &'static str, text: &str, longest: usize) -> Result<(), InvalidName> {
-    let fail = |rule: String| Err(InvalidName { what, text: text.to_owned(), rule });
+    let fail = |rule: String| {
+        Err(InvalidName {
+            what,
+            text: text.to_owned(),
+            rule,
+        })
+    };
     if text.is_empty() {
         return fail("must not be empty".into());
     }
-    if let Some(bad) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c))) {
-        return fail(format!("must not contain `{bad}`: letters, digits and _+=,.@- are allowed"));
+    if let Some(bad) = text
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)))
+    {
+        return fail(format!(
+            "must not contain `{bad}`: letters, digits and _+=,.@- are allowed"
+        ));
     }
     if text.len() > longest {
-        return fail(format!("has {} characters, {longest} are allowed", text.len()));
+        return fail(format!(
+            "has {} characters, {longest} are allowed",
+            text.len()
+        ));
     }
     Ok(())
 }
@@ -117,7 +131,9 @@ impl PolicyName {
     ///
     /// Inline policies carry no tag, so a grant is known by its name, and no directory removes another's.
     pub fn is_of_grants(&self) -> bool {
-        self.0.strip_prefix("rolecall-").is_some_and(|rest| rest.ends_with("-assume"))
+        self.0
+            .strip_prefix("rolecall-")
+            .is_some_and(|rest| rest.ends_with("-assume"))
     }
 }
 
@@ -131,7 +147,13 @@ pub struct IamPath(String);
 impl IamPath {
     /// Checks the slashes, the characters and the length.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        let fail = |rule: String| Err(InvalidName { what: "path", text: text.to_owned(), rule });
+        let fail = |rule: String| {
+            Err(InvalidName {
+                what: "path",
+                text: text.to_owned(),
+                rule,
+            })
+        };
         if !text.starts_with('/') || !text.ends_with('/') {
             return fail("must begin and end with `/`".into());
         }
@@ -186,7 +208,13 @@ pub struct PolicyArn(String);
 impl PolicyArn {
     /// Checks the shape `arn:<partition>:iam::<account or aws>:policy/<path and name>`.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        let fail = |rule: &str| Err(InvalidName { what: "policy ARN", text: text.to_owned(), rule: rule.to_owned() });
+        let fail = |rule: &str| {
+            Err(InvalidName {
+                what: "policy ARN",
+                text: text.to_owned(),
+                rule: rule.to_owned(),
+            })
+        };
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let &["arn", partition, "iam", "", owner, resource] = parts.as_slice() else {
             return fail("must look like `arn:aws:iam::<account>:policy/<name>`");
@@ -194,7 +222,10 @@ impl PolicyArn {
         if partition.is_empty() || !(owner == "aws" || AccountId::parse(owner).is_ok()) {
             return fail("must name a partition and a 12-digit account id or `aws`");
         }
-        let Some(name) = resource.strip_prefix("policy/").and_then(|rest| rest.rsplit('/').next()) else {
+        let Some(name) = resource
+            .strip_prefix("policy/")
+            .and_then(|rest| rest.rsplit('/').next())
+        else {
             return fail("must name a policy: `policy/<name>`");
         };
         PolicyName::parse(name)?;
@@ -207,7 +238,12 @@ impl PolicyArn {
     }
 
     /// The ARN of a customer managed policy.
-    pub fn customer(partition: &Partition, account: AccountId, path: &IamPath, name: &PolicyName) -> Self {
+    pub fn customer(
+        partition: &Partition,
+        account: AccountId,
+        path: &IamPath,
+        name: &PolicyName,
+    ) -> Self {
         Self(format!("arn:{partition}:iam::{account}:policy{path}{name}"))
     }
 
@@ -228,7 +264,10 @@ impl PolicyArn {
 
     /// The account that owns a customer managed policy.
     pub fn account(&self) -> Option<AccountId> {
-        self.0.split(':').nth(4).and_then(|id| AccountId::parse(id).ok())
+        self.0
+            .split(':')
+            .nth(4)
+            .and_then(|id| AccountId::parse(id).ok())
     }
 }
 
@@ -258,10 +297,23 @@ mod tests {
     #[test]
     fn names_say_which_character_is_wrong() {
         assert!(RoleName::parse("a+b=c,d.e@f-g_h").is_ok());
-        assert!(RoleName::parse("a b").unwrap_err().to_string().contains("must not contain ` `"));
-        assert!(RoleName::parse(&"x".repeat(65)).unwrap_err().to_string().contains("65 characters, 64"));
+        assert!(
+            RoleName::parse("a b")
+                .unwrap_err()
+                .to_string()
+                .contains("must not contain ` `")
+        );
+        assert!(
+            RoleName::parse(&"x".repeat(65))
+                .unwrap_err()
+                .to_string()
+                .contains("65 characters, 64")
+        );
         assert!(PolicyName::parse(&"x".repeat(128)).is_ok());
-        assert_eq!(RoleName::parse("Ab").unwrap().key(), RoleName::parse("aB").unwrap().key());
+        assert_eq!(
+            RoleName::parse("Ab").unwrap().key(),
+            RoleName::parse("aB").unwrap().key()
+        );
     }
 
     #[test]
@@ -276,8 +328,12 @@ mod tests {
     fn a_policy_arn_knows_its_owner() {
         let aws = PolicyArn::parse("arn:aws:iam::aws:policy/job-function/ViewOnlyAccess").unwrap();
         assert!(aws.is_aws_managed() && aws.name() == "ViewOnlyAccess");
-        for bad in ["arn:aws:iam::aws:role/x", "arn:aws:iam::123:policy/x", "SecurityAudit", "arn:aws:iam::aws:policy/"]
-        {
+        for bad in [
+            "arn:aws:iam::aws:role/x",
+            "arn:aws:iam::123:policy/x",
+            "SecurityAudit",
+            "arn:aws:iam::aws:policy/",
+        ] {
             assert!(PolicyArn::parse(bad).is_err(), "{bad}");
         }
     }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::cloudtrail::Trail;
 use super::world::{
-    AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState, UnitState, UserState, World,
+    AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState,
+    UnitState, UserState, World,
 };
 use crate::org::{AccountId, OuPath, Partition};
 
@@ -83,7 +84,13 @@ pub struct AccountSpec {
 pub struct InvalidOrganization(String);
 
 /// The states of an account, as `Account.State` of the Organizations API has them.
-const STATES: [&str; 5] = ["PENDING_ACTIVATION", "ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"];
+const STATES: [&str; 5] = [
+    "PENDING_ACTIVATION",
+    "ACTIVE",
+    "SUSPENDED",
+    "PENDING_CLOSURE",
+    "CLOSED",
+];
 
 impl OrgSpec {
     /// Reads an organization file.
@@ -97,29 +104,96 @@ impl OrgSpec {
             id: AccountId::parse(id).ok(),
             name: name.to_owned(),
             ou: ou.to_owned(),
-            tags: [("env", env), ("team", team)].map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            tags: [("env", env), ("team", team)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             ..AccountSpec::default()
         };
         let mut accounts = vec![
-            account("222222222221", "log-archive", "Security", "prod", "security"),
-            account("222222222222", "security-tooling", "Security", "prod", "security"),
-            account("333333333331", "network", "Infrastructure", "prod", "platform"),
-            account("333333333332", "shared-services", "Infrastructure", "prod", "platform"),
-            account("444444444441", "payments-prod", "Workloads/Prod", "prod", "payments"),
+            account(
+                "222222222221",
+                "log-archive",
+                "Security",
+                "prod",
+                "security",
+            ),
+            account(
+                "222222222222",
+                "security-tooling",
+                "Security",
+                "prod",
+                "security",
+            ),
+            account(
+                "333333333331",
+                "network",
+                "Infrastructure",
+                "prod",
+                "platform",
+            ),
+            account(
+                "333333333332",
+                "shared-services",
+                "Infrastructure",
+                "prod",
+                "platform",
+            ),
+            account(
+                "444444444441",
+                "payments-prod",
+                "Workloads/Prod",
+                "prod",
+                "payments",
+            ),
             account("444444444442", "web-prod", "Workloads/Prod", "prod", "web"),
-            account("444444444443", "data-prod", "Workloads/Prod", "prod", "data"),
-            account("555555555551", "payments-dev", "Workloads/Dev", "dev", "payments"),
+            account(
+                "444444444443",
+                "data-prod",
+                "Workloads/Prod",
+                "prod",
+                "data",
+            ),
+            account(
+                "555555555551",
+                "payments-dev",
+                "Workloads/Dev",
+                "dev",
+                "payments",
+            ),
             account("555555555552", "web-dev", "Workloads/Dev", "dev", "web"),
-            account("666666666661", "sandbox-ann", "Sandbox", "sandbox", "platform"),
-            account("666666666662", "sandbox-old", "Sandbox", "sandbox", "platform"),
+            account(
+                "666666666661",
+                "sandbox-ann",
+                "Sandbox",
+                "sandbox",
+                "platform",
+            ),
+            account(
+                "666666666662",
+                "sandbox-old",
+                "Sandbox",
+                "sandbox",
+                "platform",
+            ),
         ];
-        for gone in accounts.iter_mut().filter(|account| account.name == "sandbox-old") {
+        for gone in accounts
+            .iter_mut()
+            .filter(|account| account.name == "sandbox-old")
+        {
             gone.status = Some("SUSPENDED".to_owned());
         }
         Self {
             id: "o-rolecalldemo".to_owned(),
             partition: Partition::default(),
-            ous: ["Security", "Infrastructure", "Workloads/Prod", "Workloads/Dev", "Sandbox"].map(str::to_owned).into(),
+            ous: [
+                "Security",
+                "Infrastructure",
+                "Workloads/Prod",
+                "Workloads/Dev",
+                "Sandbox",
+            ]
+            .map(str::to_owned)
+            .into(),
             management: account("111111111111", "management", "", "prod", "platform"),
             accounts,
             seed: 1,
@@ -132,13 +206,20 @@ impl OrgSpec {
     pub fn generated(accounts: u32, ous: u32, seed: u32) -> Self {
         let mut paths: Vec<String> = Vec::new();
         for n in 0..ous {
-            let parent = paths.last().filter(|_| n % 3 == 2).map(|parent| format!("{parent}/")).unwrap_or_default();
+            let parent = paths
+                .last()
+                .filter(|_| n % 3 == 2)
+                .map(|parent| format!("{parent}/"))
+                .unwrap_or_default();
             paths.push(format!("{parent}Unit{n:03}"));
         }
         let member = |n: u32| AccountSpec {
             id: AccountId::parse(&format!("{:012}", 200_000_000_000_u64 + u64::from(n))).ok(),
             name: format!("account-{n:05}"),
-            ou: paths.get(n as usize % paths.len().max(1)).cloned().unwrap_or_default(),
+            ou: paths
+                .get(n as usize % paths.len().max(1))
+                .cloned()
+                .unwrap_or_default(),
             tags: BTreeMap::from([("env".to_owned(), environment(n).to_owned())]),
             ..AccountSpec::default()
         };
@@ -221,12 +302,18 @@ impl World {
             trail: Trail::default(),
         };
         let placed = |account: &AccountSpec| by_path.get(&account.ou).unwrap_or(&root).clone();
-        let management = AccountState::of(&spec.management, management_account, placed(&spec.management));
+        let management = AccountState::of(
+            &spec.management,
+            management_account,
+            placed(&spec.management),
+        );
         world.accounts.insert(management_account, management);
         world.add_admin();
         for account in &spec.accounts {
             let id = account.id.unwrap_or_else(|| world.unused_account_id());
-            world.accounts.insert(id, AccountState::of(account, id, placed(account)));
+            world
+                .accounts
+                .insert(id, AccountState::of(account, id, placed(account)));
             world.add_access_role(id, ACCESS_ROLE);
         }
         world.clock = Clock::Wall(tokio::time::Instant::now());
@@ -293,7 +380,10 @@ impl AccountState {
     fn of(spec: &AccountSpec, id: AccountId, parent: String) -> Self {
         Self {
             name: spec.name.clone(),
-            email: spec.email.clone().unwrap_or_else(|| format!("aws+{id}@example.com")),
+            email: spec
+                .email
+                .clone()
+                .unwrap_or_else(|| format!("aws+{id}@example.com")),
             status: spec.status.clone().unwrap_or_else(|| "ACTIVE".to_owned()),
             parent,
             tags: spec.tags.clone(),
@@ -316,7 +406,14 @@ fn add_units(
         at = at.child(name);
         if !by_path.contains_key(&at.0) {
             let id = format!("ou-{suffix}-{}", ids.lower(8));
-            units.insert(id.clone(), UnitState { name: name.to_owned(), parent, tags: BTreeMap::new() });
+            units.insert(
+                id.clone(),
+                UnitState {
+                    name: name.to_owned(),
+                    parent,
+                    tags: BTreeMap::new(),
+                },
+            );
             by_path.insert(at.0.clone(), id);
         }
     }
@@ -325,16 +422,30 @@ fn add_units(
 fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
     let refuse = |what: String| Err(InvalidOrganization(what));
     let id = spec.id.strip_prefix("o-").unwrap_or_default();
-    if !(10..=32).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
-        return refuse(format!("`{}` is not an organization id: it must be `o-` and 10 to 32 of a-z and 0-9", spec.id));
+    if !(10..=32).contains(&id.len())
+        || !id
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    {
+        return refuse(format!(
+            "`{}` is not an organization id: it must be `o-` and 10 to 32 of a-z and 0-9",
+            spec.id
+        ));
     }
     let mut paths = BTreeSet::from([String::new()]);
     for path in &spec.ous {
-        if path.split('/').any(|name| name.is_empty() || name.chars().count() > 128) {
-            return refuse(format!("`{path}` is not a path of organizational units: it must be names joined by `/`"));
+        if path
+            .split('/')
+            .any(|name| name.is_empty() || name.chars().count() > 128)
+        {
+            return refuse(format!(
+                "`{path}` is not a path of organizational units: it must be names joined by `/`"
+            ));
         }
         if path.split('/').count() > 5 {
-            return refuse(format!("ou `{path}` lies deeper than the five levels that Organizations allows"));
+            return refuse(format!(
+                "ou `{path}` lies deeper than the five levels that Organizations allows"
+            ));
         }
         let mut at = OuPath::default();
         for name in path.split('/') {
@@ -342,7 +453,12 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
             paths.insert(at.0.clone());
         }
     }
-    if spec.management.status.as_deref().is_some_and(|status| status != "ACTIVE") {
+    if spec
+        .management
+        .status
+        .as_deref()
+        .is_some_and(|status| status != "ACTIVE")
+    {
         return refuse("the management account must be ACTIVE".to_owned());
     }
     let (mut ids, mut emails) = (BTreeSet::new(), BTreeSet::new());
@@ -351,25 +467,44 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
         if let Some(id) = account.id.filter(|id| !ids.insert(*id)) {
             return refuse(format!("two accounts have the id `{id}`"));
         }
-        if let Some(email) = account.email.as_ref().filter(|email| !emails.insert(email.to_lowercase())) {
+        if let Some(email) = account
+            .email
+            .as_ref()
+            .filter(|email| !emails.insert(email.to_lowercase()))
+        {
             return refuse(format!("two accounts have the e-mail address `{email}`"));
         }
     }
     Ok(())
 }
 
-fn check_account(account: &AccountSpec, paths: &BTreeSet<String>) -> Result<(), InvalidOrganization> {
-    let AccountSpec { id: _, name, email: _, ou, tags: _, status } = account;
+fn check_account(
+    account: &AccountSpec,
+    paths: &BTreeSet<String>,
+) -> Result<(), InvalidOrganization> {
+    let AccountSpec {
+        id: _,
+        name,
+        email: _,
+        ou,
+        tags: _,
+        status,
+    } = account;
     if name.is_empty() || name.chars().count() > 50 {
-        return Err(InvalidOrganization(format!("`{name}` is not an account name: it must be 1 to 50 characters")));
+        return Err(InvalidOrganization(format!(
+            "`{name}` is not an account name: it must be 1 to 50 characters"
+        )));
     }
     if !paths.contains(ou) {
-        return Err(InvalidOrganization(format!("account `{name}`: there is no `{ou}` in `ous`")));
+        return Err(InvalidOrganization(format!(
+            "account `{name}`: there is no `{ou}` in `ous`"
+        )));
     }
     match status {
-        Some(status) if !STATES.contains(&status.as_str()) => {
-            Err(InvalidOrganization(format!("account `{name}`: `{status}` is not one of {}", STATES.join(", "))))
-        }
+        Some(status) if !STATES.contains(&status.as_str()) => Err(InvalidOrganization(format!(
+            "account `{name}`: `{status}` is not one of {}",
+            STATES.join(", ")
+        ))),
         _ => Ok(()),
     }
 }
@@ -383,9 +518,24 @@ mod tests {
     fn the_demo_has_twelve_accounts_in_six_units_and_one_is_suspended() {
         assert_eq!(check(&OrgSpec::demo()), Ok(()));
         let world = World::demo();
-        assert_eq!((world.accounts.len(), world.organization.units.len()), (12, 6));
-        assert_eq!(world.accounts.values().filter(|account| account.status == "SUSPENDED").count(), 1);
-        assert!(world.accounts.values().any(|account| account.name == "log-archive"));
+        assert_eq!(
+            (world.accounts.len(), world.organization.units.len()),
+            (12, 6)
+        );
+        assert_eq!(
+            world
+                .accounts
+                .values()
+                .filter(|account| account.status == "SUSPENDED")
+                .count(),
+            1
+        );
+        assert!(
+            world
+                .accounts
+                .values()
+                .any(|account| account.name == "log-archive")
+        );
     }
 
     #[test]
@@ -393,9 +543,18 @@ mod tests {
         for (accounts, ous) in [(1, 0), (2, 1), (500, 17)] {
             assert_eq!(check(&OrgSpec::generated(accounts, ous, 7)), Ok(()));
             let world = World::generated(accounts, ous, 7);
-            assert_eq!((world.accounts.len(), world.organization.units.len()), (accounts as usize, ous as usize));
+            assert_eq!(
+                (world.accounts.len(), world.organization.units.len()),
+                (accounts as usize, ous as usize)
+            );
         }
-        let ids = |seed| World::generated(20, 4, seed).organization.units.into_keys().collect::<Vec<_>>();
+        let ids = |seed| {
+            World::generated(20, 4, seed)
+                .organization
+                .units
+                .into_keys()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ids(1), ids(1));
         assert_ne!(ids(1), ids(2));
     }
@@ -405,7 +564,14 @@ mod tests {
         let world = World::demo();
         for (id, account) in &world.accounts {
             let member = *id != world.organization.management_account;
-            assert_eq!(account.iam.roles.contains_key("organizationaccountaccessrole"), member, "{id}");
+            assert_eq!(
+                account
+                    .iam
+                    .roles
+                    .contains_key("organizationaccountaccessrole"),
+                member,
+                "{id}"
+            );
         }
     }
 
@@ -430,33 +596,66 @@ mod tests {
         "#;
         let world = World::new(&OrgSpec::parse(text).unwrap()).unwrap();
         assert_eq!(world.organization.units.len(), 3);
-        let web = world.accounts.get(&AccountId::parse("006742885340").unwrap()).unwrap();
-        assert_eq!((web.email.as_str(), web.status.as_str()), ("web@example.com", "PENDING_CLOSURE"));
+        let web = world
+            .accounts
+            .get(&AccountId::parse("006742885340").unwrap())
+            .unwrap();
+        assert_eq!(
+            (web.email.as_str(), web.status.as_str()),
+            ("web@example.com", "PENDING_CLOSURE")
+        );
         let unit = world.organization.units.get(&web.parent).unwrap();
-        assert_eq!((unit.name.as_str(), &unit.parent), ("Workloads", &world.organization.root));
+        assert_eq!(
+            (unit.name.as_str(), &unit.parent),
+            ("Workloads", &world.organization.root)
+        );
     }
 
     #[test]
     fn what_organizations_would_not_allow_is_refused() {
-        let file =
-            |head: &str, accounts: &str| format!("{head}\n[management]\nid = '111111111111'\nname = 'm'\n{accounts}");
+        let file = |head: &str, accounts: &str| {
+            format!("{head}\n[management]\nid = '111111111111'\nname = 'm'\n{accounts}")
+        };
         let id = "id = 'o-exampleorgid'";
         for (text, says) in [
             (file("id = 'o-short'", ""), "is not an organization id"),
-            (file(id, "[[account]]\nname = 'a'\nou = 'Nope'"), "there is no `Nope`"),
-            (file(id, "[[account]]\nname = 'a'\nid = '111111111111'"), "two accounts have the id"),
+            (
+                file(id, "[[account]]\nname = 'a'\nou = 'Nope'"),
+                "there is no `Nope`",
+            ),
+            (
+                file(id, "[[account]]\nname = 'a'\nid = '111111111111'"),
+                "two accounts have the id",
+            ),
             (file(id, "[[account]]\nname = 'a'\nid = '11'"), "12 digits"),
             (file(id, "[[account]]\nname = ''"), "is not an account name"),
-            (file(id, "[[account]]\nname = 'a'\nstatus = 'GONE'"), "is not one of"),
-            (file(id, "[[account]]\nname = 'a'\nstatsu = 'ACTIVE'"), "unknown field"),
-            (file(&format!("{id}\nous = ['a//b']"), ""), "names joined by"),
-            (file(&format!("{id}\nous = ['a/b/c/d/e/f']"), ""), "five levels"),
             (
-                file(id, "[[account]]\nname = 'a'\nemail = 'x@y.z'\n[[account]]\nname = 'b'\nemail = 'X@y.z'"),
+                file(id, "[[account]]\nname = 'a'\nstatus = 'GONE'"),
+                "is not one of",
+            ),
+            (
+                file(id, "[[account]]\nname = 'a'\nstatsu = 'ACTIVE'"),
+                "unknown field",
+            ),
+            (
+                file(&format!("{id}\nous = ['a//b']"), ""),
+                "names joined by",
+            ),
+            (
+                file(&format!("{id}\nous = ['a/b/c/d/e/f']"), ""),
+                "five levels",
+            ),
+            (
+                file(
+                    id,
+                    "[[account]]\nname = 'a'\nemail = 'x@y.z'\n[[account]]\nname = 'b'\nemail = 'X@y.z'",
+                ),
                 "two accounts have the e-mail",
             ),
         ] {
-            let error = OrgSpec::parse(&text).and_then(|spec| World::new(&spec)).unwrap_err();
+            let error = OrgSpec::parse(&text)
+                .and_then(|spec| World::new(&spec))
+                .unwrap_err();
             assert!(error.to_string().contains(says), "{says}: {error}");
         }
     }

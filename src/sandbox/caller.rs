@@ -39,23 +39,44 @@ impl Caller {
     pub fn of(world: &World, session: &Session) -> Self {
         let principal_arn = session.role_arn.as_ref().unwrap_or(&session.arn);
         let unique_id = session.user_id.split(':').next().unwrap_or_default();
-        let iam = world.accounts.get(&session.account).map(|account| &account.iam);
+        let iam = world
+            .accounts
+            .get(&session.account)
+            .map(|account| &account.iam);
         let now = world.clock.now();
-        let found = iam.and_then(|iam| Held::at(iam, now, principal_arn).filter(|held| held.id == unique_id));
+        let found = iam
+            .and_then(|iam| Held::at(iam, now, principal_arn).filter(|held| held.id == unique_id));
         let held = found.unwrap_or_default();
         Self {
-            names: vec![session.arn.clone(), principal_arn.clone(), unique_id.to_owned()],
+            names: vec![
+                session.arn.clone(),
+                principal_arn.clone(),
+                unique_id.to_owned(),
+            ],
             root: world.root_arn(session.account),
             context: context(world, session, principal_arn, &held),
-            own: iam.map(|iam| held.identity(iam, now, &world.partition)).unwrap_or_default(),
+            own: iam
+                .map(|iam| held.identity(iam, now, &world.partition))
+                .unwrap_or_default(),
         }
     }
 
     /// The caller's wish to do `action` to `resource`, to be held against policies.
-    pub fn request(&self, action: &str, resource: &str, context: &BTreeMap<String, Vec<String>>) -> Request {
-        let names = self.names.iter().chain([&self.root]).map(|name| ("AWS".to_owned(), name.clone()));
+    pub fn request(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &BTreeMap<String, Vec<String>>,
+    ) -> Request {
+        let names = self
+            .names
+            .iter()
+            .chain([&self.root])
+            .map(|name| ("AWS".to_owned(), name.clone()));
         Request {
-            principal: Principal { names: names.collect() },
+            principal: Principal {
+                names: names.collect(),
+            },
             action: action.to_owned(),
             resource: resource.to_owned(),
             context: context.clone(),
@@ -67,7 +88,12 @@ impl Caller {
 impl Held {
     /// What the user, group or role at `arn` holds.
     pub fn at(iam: &IamState, now: Duration, arn: &str) -> Option<Self> {
-        let (kind, path) = arn.split_once(":iam::")?.1.split_once(':')?.1.split_once('/')?;
+        let (kind, path) = arn
+            .split_once(":iam::")?
+            .1
+            .split_once(':')?
+            .1
+            .split_once('/')?;
         let name = path.rsplit('/').next()?.to_lowercase();
         match kind {
             "role" => {
@@ -87,7 +113,12 @@ impl Held {
                 Some(Self {
                     id: user.id.clone(),
                     inline: named(&user.inline).into_iter().chain(inline).collect(),
-                    attached: user.attached.iter().chain(groups().flat_map(|group| &group.attached)).cloned().collect(),
+                    attached: user
+                        .attached
+                        .iter()
+                        .chain(groups().flat_map(|group| &group.attached))
+                        .cloned()
+                        .collect(),
                     boundary: user.boundary.clone(),
                     tags: user.tags.clone(),
                 })
@@ -95,7 +126,12 @@ impl Held {
             "group" => {
                 let group = iam.groups.get(&name)?;
                 let (inline, attached) = (named(&group.inline), group.attached.clone());
-                Some(Self { id: group.id.clone(), inline, attached, ..Self::default() })
+                Some(Self {
+                    id: group.id.clone(),
+                    inline,
+                    attached,
+                    ..Self::default()
+                })
             }
             _ => None,
         }
@@ -105,18 +141,30 @@ impl Held {
     pub fn identity(&self, iam: &IamState, now: Duration, partition: &Partition) -> Identity {
         let document = |text: &str| PolicyDocument::live(text, PolicyKind::Identity, partition);
         let managed = |arn: &String| managed_text(iam, now, arn).map(|text| document(&text));
-        let inline = self.inline.iter().map(|(name, text)| (name.clone(), document(text)));
-        let attached = self.attached.iter().filter_map(|arn| Some((arn.clone(), managed(arn)?)));
+        let inline = self
+            .inline
+            .iter()
+            .map(|(name, text)| (name.clone(), document(text)));
+        let attached = self
+            .attached
+            .iter()
+            .filter_map(|arn| Some((arn.clone(), managed(arn)?)));
         Identity {
             policies: inline.chain(attached).collect(),
             // A boundary that is gone allows nothing.
-            boundary: self.boundary.as_ref().map(|arn| managed(arn).unwrap_or_else(|| document("{}"))),
+            boundary: self
+                .boundary
+                .as_ref()
+                .map(|arn| managed(arn).unwrap_or_else(|| document("{}"))),
         }
     }
 }
 
 fn named(inline: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    inline.iter().map(|(name, text)| (name.clone(), text.clone())).collect()
+    inline
+        .iter()
+        .map(|(name, text)| (name.clone(), text.clone()))
+        .collect()
 }
 
 /// The document in force of the managed policy at `arn`.
@@ -126,11 +174,19 @@ fn managed_text(iam: &IamState, now: Duration, arn: &str) -> Option<String> {
     }
     let name = arn.rsplit('/').next()?.to_lowercase();
     let policy = iam.policies.get(&name)?.visible(now)?;
-    let version = policy.versions.iter().find(|version| version.id == policy.default_version)?;
+    let version = policy
+        .versions
+        .iter()
+        .find(|version| version.id == policy.default_version)?;
     Some(version.document.clone())
 }
 
-fn context(world: &World, session: &Session, principal_arn: &str, held: &Held) -> BTreeMap<String, Vec<String>> {
+fn context(
+    world: &World,
+    session: &Session,
+    principal_arn: &str,
+    held: &Held,
+) -> BTreeMap<String, Vec<String>> {
     let mut context = BTreeMap::new();
     let mut set = |key: &str, value: String| context.insert(key.to_owned(), vec![value]);
     set("aws:PrincipalArn", principal_arn.to_owned());
@@ -138,9 +194,17 @@ fn context(world: &World, session: &Session, principal_arn: &str, held: &Held) -
     set("aws:PrincipalOrgID", world.organization.id.clone());
     set("aws:userid", session.user_id.clone());
     set("aws:SecureTransport", "true".to_owned());
-    set("aws:CurrentTime", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    set(
+        "aws:CurrentTime",
+        jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
+    );
     if let Some(account) = world.accounts.get(&session.account) {
-        set("aws:PrincipalOrgPaths", format!("{}/", world.organization.id_path(&account.parent)));
+        set(
+            "aws:PrincipalOrgPaths",
+            format!("{}/", world.organization.id_path(&account.parent)),
+        );
     }
     for (key, value) in &held.tags {
         set(&format!("aws:PrincipalTag/{key}"), value.clone());
@@ -151,7 +215,10 @@ fn context(world: &World, session: &Session, principal_arn: &str, held: &Held) -
         set("aws:MultiFactorAuthPresent", "false".to_owned());
     } else if let Some((_, name)) = session.arn.split_once(":user/") {
         set("aws:PrincipalType", "User".to_owned());
-        set("aws:username", name.rsplit('/').next().unwrap_or_default().to_owned());
+        set(
+            "aws:username",
+            name.rsplit('/').next().unwrap_or_default().to_owned(),
+        );
     } else {
         set("aws:PrincipalType", "Account".to_owned());
     }

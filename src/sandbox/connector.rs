@@ -1,7 +1,8 @@
 //! The SDK's way in: an HTTP client whose other end is the sandbox.
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -23,7 +24,11 @@ impl Sandbox {
 struct Connector(Sandbox);
 
 impl HttpClient for Connector {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -35,16 +40,31 @@ impl HttpConnector for Connector {
             let header = |name| request.headers().get(name).map(str::to_owned);
             let (authorization, token) = (header("authorization"), header("x-amz-security-token"));
             let target = header("x-amz-target");
-            let body = request.into_body().collect().await.map_err(ConnectorError::user)?.to_bytes().to_vec();
-            let request = Request { authorization, token, target, body };
-            let answer = sandbox.answer(&request).await.map_err(|reset| ConnectorError::io(reset.into()))?;
+            let body = request
+                .into_body()
+                .collect()
+                .await
+                .map_err(ConnectorError::user)?
+                .to_bytes()
+                .to_vec();
+            let request = Request {
+                authorization,
+                token,
+                target,
+                body,
+            };
+            let answer = sandbox
+                .answer(&request)
+                .await
+                .map_err(|reset| ConnectorError::io(reset.into()))?;
             let answer = http::Response::builder()
                 .status(answer.status)
                 .header("content-type", answer.content_type)
                 .header("x-amzn-requestid", answer.request_id)
                 .body(SdkBody::from(answer.body))
                 .map_err(|error| ConnectorError::other(error.into(), None))?;
-            HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+            HttpResponse::try_from(answer)
+                .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
 }

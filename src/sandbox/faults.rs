@@ -35,7 +35,12 @@ pub struct Fault {
 impl Fault {
     /// A fault of every call of `operation`, in any account, that `when` hits.
     pub fn of(operation: &str, when: When, effect: Effect) -> Self {
-        Self { operation: operation.to_owned(), account: None, when, effect }
+        Self {
+            operation: operation.to_owned(),
+            account: None,
+            when,
+            effect,
+        }
     }
 }
 
@@ -114,21 +119,41 @@ impl Refusal {
     pub fn of(self, service: Service) -> ApiError {
         let json = service.is_json();
         let (status, code, message) = match self {
-            Self::Throttling if service == Service::CloudTrail => (400, "ThrottlingException", "Rate exceeded"),
-            Self::Throttling if json => (400, "TooManyRequestsException", "You have sent too many requests."),
+            Self::Throttling if service == Service::CloudTrail => {
+                (400, "ThrottlingException", "Rate exceeded")
+            }
+            Self::Throttling if json => (
+                400,
+                "TooManyRequestsException",
+                "You have sent too many requests.",
+            ),
             Self::Throttling => (400, "Throttling", "Rate exceeded"),
             Self::TooManyRequests => (429, "TooManyRequestsException", "Too Many Requests"),
             Self::InternalFailure if json => (500, "ServiceException", "Internal failure."),
             Self::InternalFailure => (500, "ServiceFailure", "Internal failure."),
-            Self::ServiceUnavailable => (503, "ServiceUnavailable", "Service is temporarily unavailable."),
-            Self::ConcurrentModification if json => {
-                (400, "ConcurrentModificationException", "The request failed because of another one. Try again.")
+            Self::ServiceUnavailable => (
+                503,
+                "ServiceUnavailable",
+                "Service is temporarily unavailable.",
+            ),
+            Self::ConcurrentModification if json => (
+                400,
+                "ConcurrentModificationException",
+                "The request failed because of another one. Try again.",
+            ),
+            Self::ConcurrentModification => (
+                409,
+                "ConcurrentModification",
+                "The request was rejected because of another change at the same time.",
+            ),
+            Self::AccessDenied if json => {
+                (400, "AccessDeniedException", "You don't have permissions.")
             }
-            Self::ConcurrentModification => {
-                (409, "ConcurrentModification", "The request was rejected because of another change at the same time.")
-            }
-            Self::AccessDenied if json => (400, "AccessDeniedException", "You don't have permissions."),
-            Self::AccessDenied => (403, "AccessDenied", "with an explicit deny in a service control policy"),
+            Self::AccessDenied => (
+                403,
+                "AccessDenied",
+                "with an explicit deny in a service control policy",
+            ),
         };
         ApiError::new(status, code, message)
     }
@@ -148,14 +173,21 @@ struct Rule {
 impl Faults {
     /// Adds a rule behind those there are.
     pub fn add(&mut self, fault: Fault) {
-        self.0.push(Rule { fault, met: 0, struck: 0 });
+        self.0.push(Rule {
+            fault,
+            met: 0,
+            struck: 0,
+        });
     }
 
     /// What happens to `call`: the first rule that hits it decides, and every rule that matches counts it.
     pub fn strike(&mut self, call: &Call) -> Option<Effect> {
         let mut effect = None;
         for Rule { fault, met, struck } in &mut self.0 {
-            let named = [call.operation.clone(), format!("{}:{}", call.service.prefix(), call.operation)];
+            let named = [
+                call.operation.clone(),
+                format!("{}:{}", call.service.prefix(), call.operation),
+            ];
             let matches = named.iter().any(|name| glob(&fault.operation, name))
                 && (fault.account.is_none() || fault.account == call.account);
             if matches {
@@ -181,7 +213,9 @@ impl When {
             Self::Always => true,
             Self::First(count) => number <= count,
             Self::Nth(nth) => number == nth,
-            Self::PerMille { rate, seed } => Ids((u64::from(seed) << 32) + number).roll() % 1000 < u64::from(rate),
+            Self::PerMille { rate, seed } => {
+                Ids((u64::from(seed) << 32) + number).roll() % 1000 < u64::from(rate)
+            }
         }
     }
 }
@@ -194,8 +228,14 @@ mod tests {
     fn hits(fault: &Fault, operation: &str, calls: usize) -> Vec<usize> {
         let mut faults = Faults::default();
         faults.add(fault.clone());
-        let call = Call { service: Service::Iam, operation: operation.to_owned(), account: None };
-        (1..=calls).filter(|_| faults.strike(&call).is_some()).collect()
+        let call = Call {
+            service: Service::Iam,
+            operation: operation.to_owned(),
+            account: None,
+        };
+        (1..=calls)
+            .filter(|_| faults.strike(&call).is_some())
+            .collect()
     }
 
     fn fault(operation: &str, when: When) -> Fault {
@@ -205,10 +245,16 @@ mod tests {
     #[test]
     fn a_fault_hits_the_calls_it_names_and_no_others() {
         assert_eq!(hits(&fault("GetRole", When::Always), "GetRole", 2), [1, 2]);
-        assert_eq!(hits(&fault("GetRole", When::Always), "GetRolePolicy", 2), [0; 0]);
+        assert_eq!(
+            hits(&fault("GetRole", When::Always), "GetRolePolicy", 2),
+            [0; 0]
+        );
         assert_eq!(hits(&fault("Get*", When::First(2)), "GetRole", 4), [1, 2]);
         assert_eq!(hits(&fault("*", When::Nth(3)), "GetRole", 4), [3]);
-        let other = Fault { account: AccountId::parse("111111111111").ok(), ..fault("*", When::Always) };
+        let other = Fault {
+            account: AccountId::parse("111111111111").ok(),
+            ..fault("*", When::Always)
+        };
         assert_eq!(hits(&other, "GetRole", 4), [0; 0]);
         assert_eq!(hits(&fault("iam:Get*", When::Always), "GetRole", 1), [1]);
         assert_eq!(hits(&fault("sts:*", When::Always), "GetRole", 4), [0; 0]);
@@ -219,14 +265,24 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(fault("GetRole", When::Nth(2)));
         faults.add(fault("Get*", When::First(2)));
-        let call = Call { service: Service::Iam, operation: "GetRole".to_owned(), account: None };
+        let call = Call {
+            service: Service::Iam,
+            operation: "GetRole".to_owned(),
+            account: None,
+        };
         let hits = (1..=3).filter(|_| faults.strike(&call).is_some()).count();
         assert_eq!((hits, faults.struck()), (2, vec![1, 1]));
     }
 
     #[test]
     fn chances_repeat_for_their_seed_and_come_about_as_often_as_asked() {
-        let of = |seed| hits(&fault("*", When::PerMille { rate: 100, seed }), "GetRole", 10_000);
+        let of = |seed| {
+            hits(
+                &fault("*", When::PerMille { rate: 100, seed }),
+                "GetRole",
+                10_000,
+            )
+        };
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
         assert!((800..1200).contains(&of(1).len()), "{}", of(1).len());

@@ -20,8 +20,12 @@ use crate::evaluate::{Decision, Principal, Request, evaluate};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 
 /// Issuers that IAM knows without a provider in the account.
-pub const BUILT_IN: &[&str] =
-    &["accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"];
+pub const BUILT_IN: &[&str] = &[
+    "accounts.google.com",
+    "cognito-identity.amazonaws.com",
+    "graph.facebook.com",
+    "www.amazon.com",
+];
 
 type Keys = BTreeMap<String, Vec<String>>;
 
@@ -37,17 +41,32 @@ pub fn with_web_identity(world: &mut World, params: &Params) -> Result<Xml, ApiE
     let seconds = duration(params)?;
     let claims = claims(params.require("WebIdentityToken")?)?;
     let claim = |name: &str| texts(claims.get(name)?).into_iter().next();
-    let demanded = |name: &str| claim(name).ok_or_else(|| invalid_token(format!("Missing a required claim: {name}")));
+    let demanded = |name: &str| {
+        claim(name).ok_or_else(|| invalid_token(format!("Missing a required claim: {name}")))
+    };
     let (issuer, subject, audience) = (demanded("iss")?, demanded("sub")?, demanded("aud")?);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    if claims.get("exp").and_then(Value::as_u64).is_some_and(|expires| expires <= now) {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    if claims
+        .get("exp")
+        .and_then(Value::as_u64)
+        .is_some_and(|expires| expires <= now)
+    {
         return Err(ApiError::new(400, "ExpiredTokenException", "Token expired"));
     }
     let issuer = issuer.trim_start_matches("https://").to_owned();
     let provider = provider(world, role_arn, &issuer, &claims)?;
     let mut keys = web_keys(&issuer, &claims);
     keys.insert("sts:RoleSessionName".to_owned(), vec![name.to_owned()]);
-    let role = enter(world, role_arn, "sts:AssumeRoleWithWebIdentity", &provider, keys)?;
+    let role = enter(
+        world,
+        role_arn,
+        "sts:AssumeRoleWithWebIdentity",
+        &provider,
+        keys,
+    )?;
     check_duration(&role, false, seconds)?;
     let opened = open_session(world, &role, role_arn, name, seconds.unwrap_or(3600), None);
     Ok(with(
@@ -64,31 +83,52 @@ pub fn with_web_identity(world: &mut World, params: &Params) -> Result<Xml, ApiE
 fn claims(token: &str) -> Result<Map<String, Value>, ApiError> {
     let invalid = || invalid_token("The ID Token provided is not a valid JWT");
     let payload = token.split('.').nth(1).ok_or_else(invalid)?;
-    let mut text = payload.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    let mut text = payload
+        .trim_end_matches('=')
+        .replace('-', "+")
+        .replace('_', "/");
     text.extend(std::iter::repeat_n('=', (4 - text.len() % 4) % 4));
     let bytes = base64::decode(text).map_err(|_| invalid())?;
     serde_json::from_slice(&bytes).map_err(|_| invalid())
 }
 
 /// The provider by which the trust policy knows the issuer.
-fn provider(world: &World, role_arn: &str, issuer: &str, claims: &Map<String, Value>) -> Result<String, ApiError> {
+fn provider(
+    world: &World,
+    role_arn: &str,
+    issuer: &str,
+    claims: &Map<String, Value>,
+) -> Result<String, ApiError> {
     if BUILT_IN.contains(&issuer) {
         return Ok(issuer.to_owned());
     }
-    let account = account_of(role_arn).ok_or_else(|| ApiError::validation(format!("{role_arn} is invalid")))?;
-    let arn = format!("arn:{}:iam::{account}:oidc-provider/{issuer}", world.partition);
-    let known = world.accounts.get(&account).and_then(|account| account.iam.providers.get(&arn));
+    let account = account_of(role_arn)
+        .ok_or_else(|| ApiError::validation(format!("{role_arn} is invalid")))?;
+    let arn = format!(
+        "arn:{}:iam::{account}:oidc-provider/{issuer}",
+        world.partition
+    );
+    let known = world
+        .accounts
+        .get(&account)
+        .and_then(|account| account.iam.providers.get(&arn));
     let message = format!("No OpenIDConnect provider found in your account for https://{issuer}");
     let client_ids = known.ok_or_else(|| invalid_token(message))?;
     let audiences = claims.get("aud").map(texts).unwrap_or_default();
-    if audiences.iter().any(|audience| client_ids.contains(audience)) {
+    if audiences
+        .iter()
+        .any(|audience| client_ids.contains(audience))
+    {
         return Ok(arn);
     }
     Err(invalid_token("Incorrect token audience"))
 }
 
 fn web_keys(issuer: &str, claims: &Map<String, Value>) -> Keys {
-    let mut keys: Keys = claims.iter().map(|(claim, value)| (format!("{issuer}:{claim}"), texts(value))).collect();
+    let mut keys: Keys = claims
+        .iter()
+        .map(|(claim, value)| (format!("{issuer}:{claim}"), texts(value)))
+        .collect();
     // Google's own audience is the party that the token was issued to, where it names one.
     if issuer == "accounts.google.com"
         && let (Some(party), Some(audience)) = (claims.get("azp"), claims.get("aud"))
@@ -115,16 +155,28 @@ pub fn with_saml(world: &mut World, params: &Params) -> Result<Xml, ApiError> {
     let assertion = Assertion::read(params.require("SAMLAssertion")?)?;
     let known = account_of(provider).and_then(|account| world.accounts.get(&account));
     if !known.is_some_and(|account| account.iam.providers.contains_key(provider)) {
-        return Err(ApiError::new(400, "InvalidIdentityToken", "Specified provider doesn't exist"));
+        return Err(ApiError::new(
+            400,
+            "InvalidIdentityToken",
+            "Specified provider doesn't exist",
+        ));
     }
     if !assertion.names(role_arn, provider) {
         let message = "Response does not contain the required role and provider";
         return Err(ApiError::new(400, "InvalidIdentityToken", message));
     }
-    let name =
-        assertion.session_name.clone().ok_or_else(|| invalid_token("RoleSessionName is required in AuthnResponse"))?;
+    let name = assertion
+        .session_name
+        .clone()
+        .ok_or_else(|| invalid_token("RoleSessionName is required in AuthnResponse"))?;
     check_session_name(&name)?;
-    let role = enter(world, role_arn, "sts:AssumeRoleWithSAML", provider, assertion.keys())?;
+    let role = enter(
+        world,
+        role_arn,
+        "sts:AssumeRoleWithSAML",
+        provider,
+        assertion.keys(),
+    )?;
     check_duration(&role, false, seconds)?;
     let opened = open_session(world, &role, role_arn, &name, seconds.unwrap_or(3600), None);
     Ok(with(
@@ -167,8 +219,12 @@ impl Assertion {
                         let value = part.value.clone().into_owned();
                         match (element.as_str(), part.key.as_ref()) {
                             ("Attribute", "Name") => attribute = value,
-                            ("SubjectConfirmationData", "Recipient") => found.recipient = Some(value),
-                            ("NameID", "Format") => found.subject_type = value.rsplit(':').next().map(str::to_owned),
+                            ("SubjectConfirmationData", "Recipient") => {
+                                found.recipient = Some(value)
+                            }
+                            ("NameID", "Format") => {
+                                found.subject_type = value.rsplit(':').next().map(str::to_owned)
+                            }
                             _ => {}
                         }
                     }
@@ -189,7 +245,9 @@ impl Assertion {
         match (element, attribute) {
             ("Issuer", _) => self.issuer = Some(text),
             ("NameID", _) => self.subject = Some(text),
-            ("AttributeValue", "https://aws.amazon.com/SAML/Attributes/Role") => self.roles.push(text),
+            ("AttributeValue", "https://aws.amazon.com/SAML/Attributes/Role") => {
+                self.roles.push(text)
+            }
             ("AttributeValue", "https://aws.amazon.com/SAML/Attributes/RoleSessionName") => {
                 self.session_name = Some(text);
             }
@@ -205,7 +263,14 @@ impl Assertion {
     }
 
     fn keys(&self) -> Keys {
-        let Self { issuer, subject, subject_type, recipient, session_name, roles: _ } = self;
+        let Self {
+            issuer,
+            subject,
+            subject_type,
+            recipient,
+            session_name,
+            roles: _,
+        } = self;
         let keys = [
             ("SAML:iss", issuer),
             ("SAML:sub", subject),
@@ -213,25 +278,48 @@ impl Assertion {
             ("SAML:aud", recipient),
             ("sts:RoleSessionName", session_name),
         ];
-        keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), vec![value.clone()?]))).collect()
+        keys.into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), vec![value.clone()?])))
+            .collect()
     }
 }
 
 /// The role, if its trust policy lets in who comes from `provider` with `keys`.
-fn enter(world: &World, role_arn: &str, action: &str, provider: &str, mut keys: Keys) -> Result<RoleState, ApiError> {
-    let refused = || ApiError::new(403, "AccessDenied", format!("Not authorized to perform {action}"));
+fn enter(
+    world: &World,
+    role_arn: &str,
+    action: &str,
+    provider: &str,
+    mut keys: Keys,
+) -> Result<RoleState, ApiError> {
+    let refused = || {
+        ApiError::new(
+            403,
+            "AccessDenied",
+            format!("Not authorized to perform {action}"),
+        )
+    };
     let role = role_at(world, role_arn).ok_or_else(refused)?;
     let trust = PolicyDocument::live(&role.trust, PolicyKind::Trust, &world.partition);
-    keys.insert("aws:FederatedProvider".to_owned(), vec![provider.to_owned()]);
+    keys.insert(
+        "aws:FederatedProvider".to_owned(),
+        vec![provider.to_owned()],
+    );
     keys.insert("aws:SecureTransport".to_owned(), vec!["true".to_owned()]);
     let request = Request {
-        principal: Principal { names: vec![("Federated".to_owned(), provider.to_owned())] },
+        principal: Principal {
+            names: vec![("Federated".to_owned(), provider.to_owned())],
+        },
         action: action.to_owned(),
         resource: role_arn.to_owned(),
         context: keys,
         unknown: Vec::new(),
     };
-    if evaluate(&[&trust], &request) == Decision::Allow { Ok(role) } else { Err(refused()) }
+    if evaluate(&[&trust], &request) == Decision::Allow {
+        Ok(role)
+    } else {
+        Err(refused())
+    }
 }
 
 fn with(answer: Xml, more: Vec<(&'static str, Option<Xml>)>) -> Xml {

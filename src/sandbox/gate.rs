@@ -50,21 +50,52 @@ pub fn read(world: &World, request: &Request) -> Incoming {
         (None, false) => Service::Sts,
     };
     let caller = identify(world, request);
-    let params = if service.is_json() { Params::default() } else { request.params() };
-    let operation = if service.is_json() { request.json_operation() } else { params.get("Action") };
-    let entered = (service == Service::Sts).then(|| params.get("RoleArn").and_then(sts::account_of)).flatten();
+    let params = if service.is_json() {
+        Params::default()
+    } else {
+        request.params()
+    };
+    let operation = if service.is_json() {
+        request.json_operation()
+    } else {
+        params.get("Action")
+    };
+    let entered = (service == Service::Sts)
+        .then(|| params.get("RoleArn").and_then(sts::account_of))
+        .flatten();
     let call = Call {
         service,
         operation: operation.unwrap_or_default().to_owned(),
         account: entered.or(caller.as_ref().ok().map(|session| session.account)),
     };
-    let key = request.credential().map(|(key, _)| key.to_owned()).unwrap_or_default();
-    Incoming { call, params, body: request.body.clone(), region: request.region().to_owned(), key, caller }
+    let key = request
+        .credential()
+        .map(|(key, _)| key.to_owned())
+        .unwrap_or_default();
+    Incoming {
+        call,
+        params,
+        body: request.body.clone(),
+        region: request.region().to_owned(),
+        key,
+        caller,
+    }
 }
 
 /// Performs the call of a request.
 pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Response {
-    let Incoming { call: Call { service, operation, account: _ }, params, body, region, key, caller } = incoming;
+    let Incoming {
+        call: Call {
+            service,
+            operation,
+            account: _,
+        },
+        params,
+        body,
+        region,
+        key,
+        caller,
+    } = incoming;
     match service {
         Service::Organizations => {
             let outcome = caller.map_err(Refusal::in_json).and_then(|session| {
@@ -86,18 +117,27 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
                 Err(Refusal::Missing) if operation == "AssumeRoleWithWebIdentity" => {
                     federated::with_web_identity(world, &params)
                 }
-                Err(Refusal::Missing) if operation == "AssumeRoleWithSAML" => federated::with_saml(world, &params),
+                Err(Refusal::Missing) if operation == "AssumeRoleWithSAML" => {
+                    federated::with_saml(world, &params)
+                }
                 Err(refusal) => Err(refusal.in_xml()),
                 Ok(session) => match service {
                     Service::Iam => {
                         let outcome = enforce::iam(world, &session, &operation, &params)
                             .and_then(|()| iam::call(world, session.account, &operation, &params));
-                        cloudtrail::note(world, (&session, &key), &operation, &params, outcome.as_ref().err());
+                        cloudtrail::note(
+                            world,
+                            (&session, &key),
+                            &operation,
+                            &params,
+                            outcome.as_ref().err(),
+                        );
                         outcome
                     }
                     Service::Sts => sts::call(world, &session, &operation, &params),
                     Service::Organizations | Service::CloudTrail | Service::Other => {
-                        let message = "the sandbox speaks IAM, STS, Organizations and CloudTrail only";
+                        let message =
+                            "the sandbox speaks IAM, STS, Organizations and CloudTrail only";
                         Err(ApiError::new(400, "InvalidAction", message))
                     }
                 },
@@ -109,7 +149,11 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
 
 /// An answer that refuses a call without performing it.
 pub fn refuse(incoming: &Incoming, error: ApiError, request_id: String) -> Response {
-    let Call { service, operation, account: _ } = &incoming.call;
+    let Call {
+        service,
+        operation,
+        account: _,
+    } = &incoming.call;
     if service.is_json() {
         json_answer(Err(error), request_id)
     } else {
@@ -121,7 +165,9 @@ pub fn refuse(incoming: &Incoming, error: ApiError, request_id: String) -> Respo
 /// ever are not touched.
 pub fn expire(world: &mut World, request: &Request, request_id: String) -> Response {
     let now = world.clock.now();
-    let session = request.credential().and_then(|(key, _)| world.keys.get_mut(key));
+    let session = request
+        .credential()
+        .and_then(|(key, _)| world.keys.get_mut(key));
     if let Some(expires) = session.and_then(|session| session.expires.as_mut()) {
         *expires = now;
     }
@@ -135,15 +181,31 @@ fn identify(world: &World, request: &Request) -> Result<Session, Refusal> {
     if session.expires.is_some() && request.token.as_deref() != Some(session_token(key).as_str()) {
         return Err(Refusal::Unknown);
     }
-    if session.expires.is_some_and(|expires| expires <= world.clock.now()) {
+    if session
+        .expires
+        .is_some_and(|expires| expires <= world.clock.now())
+    {
         return Err(Refusal::Expired);
     }
-    let account = world.accounts.get(&session.account).ok_or(Refusal::Unknown)?;
+    let account = world
+        .accounts
+        .get(&session.account)
+        .ok_or(Refusal::Unknown)?;
     // The keys of a user go with the user.
-    if session.arn.contains(":user/") && !account.iam.users.values().any(|user| user.id == session.user_id) {
+    if session.arn.contains(":user/")
+        && !account
+            .iam
+            .users
+            .values()
+            .any(|user| user.id == session.user_id)
+    {
         return Err(Refusal::Unknown);
     }
-    if account.status == "ACTIVE" { Ok(session.clone()) } else { Err(Refusal::Closed) }
+    if account.status == "ACTIVE" {
+        Ok(session.clone())
+    } else {
+        Err(Refusal::Closed)
+    }
 }
 
 /// The token that goes with a temporary access key.
@@ -154,15 +216,21 @@ pub fn session_token(key: &str) -> String {
 impl Refusal {
     fn in_xml(self) -> ApiError {
         match self {
-            Self::Missing => {
-                ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-            }
-            Self::Unknown => {
-                ApiError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-            }
-            Self::Expired => {
-                ApiError::new(403, "ExpiredToken", "The security token included in the request is expired")
-            }
+            Self::Missing => ApiError::new(
+                403,
+                "MissingAuthenticationToken",
+                "Request is missing Authentication Token",
+            ),
+            Self::Unknown => ApiError::new(
+                403,
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid.",
+            ),
+            Self::Expired => ApiError::new(
+                403,
+                "ExpiredToken",
+                "The security token included in the request is expired",
+            ),
             Self::Closed => ApiError::new(403, "AccessDenied", "Access Denied"),
         }
     }

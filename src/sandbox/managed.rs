@@ -28,7 +28,9 @@ impl Managed {
         let seed = self
             .name
             .bytes()
-            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+            });
         Ids(seed >> 1).unique("ANPA")
     }
 }
@@ -36,7 +38,8 @@ impl Managed {
 /// The AWS managed policy with this ARN, whatever the ARN's partition.
 pub fn aws_managed(arn: &str) -> Option<&'static Managed> {
     let (_, rest) = arn.strip_prefix("arn:")?.split_once(":iam::aws:policy")?;
-    ALL.iter().find(|policy| rest.strip_prefix(policy.path) == Some(policy.name))
+    ALL.iter()
+        .find(|policy| rest.strip_prefix(policy.path) == Some(policy.name))
 }
 
 /// Every AWS managed policy that the sandbox knows, by name.
@@ -139,7 +142,11 @@ pub const ALL: &[Managed] = &[
 ];
 
 const fn managed(name: &'static str, path: &'static str, document: &'static str) -> Managed {
-    Managed { name, path, document }
+    Managed {
+        name,
+        path,
+        document,
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +161,10 @@ mod tests {
             ("arn:aws:iam::aws:policy/job-function/ViewOnlyAccess", true),
             ("arn:aws:iam::aws:policy/ViewOnlyAccess", false),
             ("arn:aws:iam::aws:policy/administratoraccess", false),
-            ("arn:aws:iam::111122223333:policy/AdministratorAccess", false),
+            (
+                "arn:aws:iam::111122223333:policy/AdministratorAccess",
+                false,
+            ),
             ("AdministratorAccess", false),
         ] {
             assert_eq!(aws_managed(arn).is_some(), found, "{arn}");
@@ -165,7 +175,11 @@ mod tests {
     fn every_policy_has_a_document_and_an_id_of_its_own() {
         let mut ids = std::collections::BTreeSet::new();
         for policy in ALL {
-            assert!(serde_json::from_str::<serde_json::Value>(policy.document).is_ok(), "{}", policy.name);
+            assert!(
+                serde_json::from_str::<serde_json::Value>(policy.document).is_ok(),
+                "{}",
+                policy.name
+            );
             assert_eq!(aws_managed(&policy.arn("aws")), Some(policy));
             assert_eq!(policy.id().len(), 21);
             assert!(ids.insert(policy.id()), "{}", policy.name);

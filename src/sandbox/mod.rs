@@ -71,10 +71,20 @@ impl Sandbox {
     /// A sandbox around `world`.
     pub fn new(mut world: World) -> Self {
         let account = world.organization.management_account;
-        let arn = format!("arn:{}:iam::{account}:user/{}", world.partition, build::ADMIN_USER);
+        let arn = format!(
+            "arn:{}:iam::{account}:user/{}",
+            world.partition,
+            build::ADMIN_USER
+        );
         let session = session_of(&world, &arn);
-        let admin = session.map(|session| world.add_key("AKIA", session)).unwrap_or_default();
-        Self { world: Arc::new(Mutex::new(world)), traffic: Arc::default(), admin: admin.into() }
+        let admin = session
+            .map(|session| world.add_key("AKIA", session))
+            .unwrap_or_default();
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            traffic: Arc::default(),
+            admin: admin.into(),
+        }
     }
 
     /// The keys of the management account's user `admin`, who may do everything there; the same at every call.
@@ -90,8 +100,9 @@ impl Sandbox {
     /// `NoSuchEntity` where there is no such user, role or account.
     pub fn credentials_of(&self, arn: &str) -> Result<Credentials, ApiError> {
         let mut world = self.lock();
-        let session = session_of(&world, arn)
-            .ok_or_else(|| ApiError::no_such_entity(format!("there is no user, role or account {arn}")))?;
+        let session = session_of(&world, arn).ok_or_else(|| {
+            ApiError::no_such_entity(format!("there is no user, role or account {arn}"))
+        })?;
         let lifetime = session.expires.map(|_| SystemTime::now() + SESSION);
         let key = world.add_key(if lifetime.is_some() { "ASIA" } else { "AKIA" }, session);
         Ok(credentials(&key, lifetime))
@@ -99,11 +110,24 @@ impl Sandbox {
 
     /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts. CloudTrail knows that
     /// person as the user `by-hand`.
-    pub fn by_hand(&self, account: AccountId, operation: &str, params: &[(&str, &str)]) -> Result<Xml, ApiError> {
-        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    pub fn by_hand(
+        &self,
+        account: AccountId,
+        operation: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Xml, ApiError> {
+        let params = params
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let (params, mut world) = (Params(params.collect()), self.lock());
         let answer = iam::call(&mut world, account, operation, &params);
-        cloudtrail::note_hand(&mut world, account, operation, &params, answer.as_ref().err());
+        cloudtrail::note_hand(
+            &mut world,
+            account,
+            operation,
+            &params,
+            answer.as_ref().err(),
+        );
         answer
     }
 
@@ -155,7 +179,11 @@ impl Sandbox {
             traffic.requests += 1;
             *traffic.calls.entry(incoming.call.clone()).or_default() += 1;
             let number = traffic.requests;
-            (traffic.faults.strike(&incoming.call), traffic.delay(number), request_id(number))
+            (
+                traffic.faults.strike(&incoming.call),
+                traffic.delay(number),
+                request_id(number),
+            )
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -211,17 +239,30 @@ fn session_of(world: &World, arn: &str) -> Option<Session> {
     let id = sts::account_of(arn)?;
     let account = world.accounts.get(&id)?;
     let (_, entity) = arn.split_once(&format!(":{id}:"))?;
-    let lasting = |user_id| Session { account: id, arn: arn.to_owned(), user_id, role_arn: None, expires: None };
+    let lasting = |user_id| Session {
+        account: id,
+        arn: arn.to_owned(),
+        user_id,
+        role_arn: None,
+        expires: None,
+    };
     if entity == "root" {
         return Some(lasting(id.to_string()));
     }
     let (kind, path) = entity.split_once('/')?;
     let name = path.rsplit('/').next()?.to_lowercase();
     match kind {
-        "user" => account.iam.users.get(&name).map(|user| lasting(user.id.clone())),
+        "user" => account
+            .iam
+            .users
+            .get(&name)
+            .map(|user| lasting(user.id.clone())),
         "role" => account.iam.roles.get(&name)?.latest().map(|role| Session {
             account: id,
-            arn: format!("arn:{}:sts::{id}:assumed-role/{}/sandbox", world.partition, role.name),
+            arn: format!(
+                "arn:{}:sts::{id}:assumed-role/{}/sandbox",
+                world.partition, role.name
+            ),
             user_id: format!("{}:sandbox", role.id),
             role_arn: Some(arn.to_owned()),
             expires: Some(world.clock.now() + SESSION),

@@ -40,7 +40,9 @@ impl Response {
     #[must_use]
     pub fn cut(mut self) -> Self {
         let half = self.body.len() / 2;
-        let middle = (half..self.body.len()).find(|at| self.body.is_char_boundary(*at)).unwrap_or_default();
+        let middle = (half..self.body.len())
+            .find(|at| self.body.is_char_boundary(*at))
+            .unwrap_or_default();
         self.body.truncate(middle);
         self
     }
@@ -107,8 +109,13 @@ impl Request {
 
     /// The region of the credential scope; empty where there is none.
     pub fn region(&self) -> &str {
-        let scope = self.authorization.as_deref().and_then(|text| text.split_once("Credential="));
-        scope.and_then(|(_, scope)| scope.split('/').nth(2)).unwrap_or_default()
+        let scope = self
+            .authorization
+            .as_deref()
+            .and_then(|text| text.split_once("Credential="));
+        scope
+            .and_then(|(_, scope)| scope.split('/').nth(2))
+            .unwrap_or_default()
     }
 
     /// The parameters of a query-protocol call; `Action` and `Version` are among them.
@@ -120,13 +127,19 @@ impl Request {
     /// `com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents`, of which some clients leave out the first part.
     pub fn json_operation(&self) -> Option<&str> {
         let (service, operation) = self.target.as_deref()?.rsplit_once('.')?;
-        let known = service == "AWSOrganizationsV20161128" || service.ends_with("CloudTrail_20131101");
+        let known =
+            service == "AWSOrganizationsV20161128" || service.ends_with("CloudTrail_20131101");
         known.then_some(operation)
     }
 }
 
 /// An answer of the query protocol.
-pub fn xml_answer(service: Service, operation: &str, outcome: Result<Xml, ApiError>, request_id: String) -> Response {
+pub fn xml_answer(
+    service: Service,
+    operation: &str,
+    outcome: Result<Xml, ApiError>,
+    request_id: String,
+) -> Response {
     let namespace = service.namespace();
     let mut body = String::new();
     let status = match outcome {
@@ -140,7 +153,11 @@ pub fn xml_answer(service: Service, operation: &str, outcome: Result<Xml, ApiErr
             200
         }
         Err(error) => {
-            let fault = if error.status < 500 { "Sender" } else { "Receiver" };
+            let fault = if error.status < 500 {
+                "Sender"
+            } else {
+                "Receiver"
+            };
             let detail = Xml::Fields(vec![
                 ("Type", Some(Xml::text(fault))),
                 ("Code", Some(Xml::Text(error.code))),
@@ -152,16 +169,29 @@ pub fn xml_answer(service: Service, operation: &str, outcome: Result<Xml, ApiErr
             error.status
         }
     };
-    Response { status, content_type: "text/xml", request_id, body }
+    Response {
+        status,
+        content_type: "text/xml",
+        request_id,
+        body,
+    }
 }
 
 /// An answer of JSON 1.1.
 pub fn json_answer(outcome: Result<serde_json::Value, ApiError>, request_id: String) -> Response {
     let (status, body) = match outcome {
         Ok(value) => (200, value),
-        Err(error) => (error.status, serde_json::json!({ "__type": error.code, "Message": error.message })),
+        Err(error) => (
+            error.status,
+            serde_json::json!({ "__type": error.code, "Message": error.message }),
+        ),
     };
-    Response { status, content_type: "application/x-amz-json-1.1", request_id, body: body.to_string() }
+    Response {
+        status,
+        content_type: "application/x-amz-json-1.1",
+        request_id,
+        body: body.to_string(),
+    }
 }
 
 fn element(out: &mut String, name: &str, content: &Xml) {
@@ -175,7 +205,9 @@ fn element(out: &mut String, name: &str, content: &Xml) {
                 }
             }
         }
-        Xml::List(members) => members.iter().for_each(|member| element(out, "member", member)),
+        Xml::List(members) => members
+            .iter()
+            .for_each(|member| element(out, "member", member)),
     }
     let _ = write!(out, "</{name}>");
 }
@@ -187,20 +219,30 @@ mod tests {
 
     #[test]
     fn the_credential_scope_tells_key_and_service() {
-        let scope = |text: &str| Request { authorization: Some(text.to_owned()), ..Request::default() };
+        let scope = |text: &str| Request {
+            authorization: Some(text.to_owned()),
+            ..Request::default()
+        };
         let request = scope(
             "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
         );
         assert_eq!(request.credential(), Some(("AKIAX", Service::Sts)));
-        for bad in ["", "Bearer x", "AWS4-HMAC-SHA256 Credential=AKIAX", "Credential=AKIAX/2026"] {
+        for bad in [
+            "",
+            "Bearer x",
+            "AWS4-HMAC-SHA256 Credential=AKIAX",
+            "Credential=AKIAX/2026",
+        ] {
             assert_eq!(scope(bad).credential(), None, "{bad}");
         }
     }
 
     #[test]
     fn a_plus_in_a_form_is_a_space_and_an_encoded_plus_is_a_plus() {
-        let request =
-            Request { body: b"Action=CreateRole&RoleName=a%2Bb&Description=x+y".to_vec(), ..Request::default() };
+        let request = Request {
+            body: b"Action=CreateRole&RoleName=a%2Bb&Description=x+y".to_vec(),
+            ..Request::default()
+        };
         let params = request.params();
         assert_eq!(params.get("RoleName"), Some("a+b"));
         assert_eq!(params.get("Description"), Some("x y"));
@@ -224,15 +266,25 @@ mod tests {
 
     #[test]
     fn an_error_names_its_side_code_and_request() {
-        let answer =
-            xml_answer(Service::Sts, "AssumeRole", Err(ApiError::new(503, "SlowDown", "a & b")), "id".to_owned());
+        let answer = xml_answer(
+            Service::Sts,
+            "AssumeRole",
+            Err(ApiError::new(503, "SlowDown", "a & b")),
+            "id".to_owned(),
+        );
         assert_eq!(answer.status, 503);
         assert_eq!(
             answer.body,
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Receiver</Type>\
              <Code>SlowDown</Code><Message>a &amp; b</Message></Error><RequestId>id</RequestId></ErrorResponse>"
         );
-        let answer = json_answer(Err(ApiError::new(400, "ParentNotFoundException", "no")), "id".to_owned());
-        assert_eq!(answer.body, r#"{"__type":"ParentNotFoundException","Message":"no"}"#);
+        let answer = json_answer(
+            Err(ApiError::new(400, "ParentNotFoundException", "no")),
+            "id".to_owned(),
+        );
+        assert_eq!(
+            answer.body,
+            r#"{"__type":"ParentNotFoundException","Message":"no"}"#
+        );
     }
 }

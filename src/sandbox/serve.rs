@@ -23,7 +23,11 @@ const MAX_BODY: usize = 4 << 20;
 ///
 /// # Errors
 /// Where `listener` is not on loopback, or its address cannot be told.
-pub async fn serve(sandbox: Sandbox, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(
+    sandbox: Sandbox,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
         let message = format!("the sandbox listens on loopback only, not on `{address}`");
@@ -52,7 +56,9 @@ async fn converse(sandbox: Sandbox, stream: TcpStream) {
         async move { handle(&sandbox, request).await }
     });
     // A reset makes the service fail, and hyper closes the connection without an answer.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn handle(
@@ -60,7 +66,12 @@ async fn handle(
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, ConnectionReset> {
     let (head, body) = request.into_parts();
-    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| {
+        head.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         return Ok(plain(413, "the request body cannot be read or is too long"));
     };
@@ -70,11 +81,19 @@ async fn handle(
         target: header("x-amz-target"),
         body: body.to_bytes().to_vec(),
     };
-    sandbox.answer(&request).await.map(|answer| written(answer).unwrap_or_else(|_| plain(500, "no answer")))
+    sandbox
+        .answer(&request)
+        .await
+        .map(|answer| written(answer).unwrap_or_else(|_| plain(500, "no answer")))
 }
 
 fn written(answer: Response) -> http::Result<hyper::Response<Full<Bytes>>> {
-    let Response { status, content_type, request_id, body } = answer;
+    let Response {
+        status,
+        content_type,
+        request_id,
+        body,
+    } = answer;
     hyper::Response::builder()
         .status(status)
         .header("content-type", content_type)
@@ -84,7 +103,8 @@ fn written(answer: Response) -> http::Result<hyper::Response<Full<Bytes>>> {
 
 fn plain(status: u16, text: &'static str) -> hyper::Response<Full<Bytes>> {
     let mut answer = hyper::Response::new(Full::from(text));
-    *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() =
+        http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     answer
 }
 
@@ -97,14 +117,25 @@ mod tests {
     use crate::sandbox::faults::{Effect, Fault, Moment, When};
     use crate::sandbox::world::World;
 
-    async fn started() -> (Sandbox, TcpStream, tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<io::Result<()>>)
-    {
+    async fn started() -> (
+        Sandbox,
+        TcpStream,
+        tokio::sync::oneshot::Sender<()>,
+        tokio::task::JoinHandle<io::Result<()>>,
+    ) {
         let sandbox = Sandbox::new(World::demo());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(serve(sandbox.clone(), listener, async { drop(stopped.await) }));
-        (sandbox, TcpStream::connect(address).await.unwrap(), stop, server)
+        let server = tokio::spawn(serve(sandbox.clone(), listener, async {
+            drop(stopped.await)
+        }));
+        (
+            sandbox,
+            TcpStream::connect(address).await.unwrap(),
+            stop,
+            server,
+        )
     }
 
     /// Asks who calls, and reads the answer's head and body; nothing where the connection broke.
@@ -152,7 +183,13 @@ mod tests {
     #[tokio::test]
     async fn only_loopback_is_listened_on() {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-        let refused = serve(Sandbox::new(World::demo()), listener, std::future::ready(())).await.unwrap_err();
+        let refused = serve(
+            Sandbox::new(World::demo()),
+            listener,
+            std::future::ready(()),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -18,7 +18,12 @@ use crate::org::AccountId;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 
 /// Performs one STS operation, or answers with the error AWS documents for it.
-pub fn call(world: &mut World, caller: &Session, operation: &str, params: &Params) -> Result<Xml, ApiError> {
+pub fn call(
+    world: &mut World,
+    caller: &Session,
+    operation: &str,
+    params: &Params,
+) -> Result<Xml, ApiError> {
     match operation {
         "GetCallerIdentity" => Ok(Xml::Fields(vec![
             ("UserId", Some(Xml::text(&caller.user_id))),
@@ -28,9 +33,11 @@ pub fn call(world: &mut World, caller: &Session, operation: &str, params: &Param
         "AssumeRole" => assume_role(world, caller, params),
         "AssumeRoleWithWebIdentity" => federated::with_web_identity(world, params),
         "AssumeRoleWithSAML" => federated::with_saml(world, params),
-        "AssumeRoot" | "GetSessionToken" | "GetFederationToken" => {
-            Err(ApiError::new(501, "NotImplemented", format!("the sandbox does not perform {operation}")))
-        }
+        "AssumeRoot" | "GetSessionToken" | "GetFederationToken" => Err(ApiError::new(
+            501,
+            "NotImplemented",
+            format!("the sandbox does not perform {operation}"),
+        )),
         _ => Err(ApiError::new(
             400,
             "InvalidAction",
@@ -49,7 +56,13 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
     let session_name = params.require("RoleSessionName")?;
     check_session_name(session_name)?;
     if let Some(external_id) = params.get("ExternalId") {
-        check_text("externalId", external_id, 2..=1224, "[\\w+=,.@:\\/-]*", "+=,.@:/-")?;
+        check_text(
+            "externalId",
+            external_id,
+            2..=1224,
+            "[\\w+=,.@:\\/-]*",
+            "+=,.@:/-",
+        )?;
     }
     if let Some(identity) = params.get("SourceIdentity") {
         check_text("sourceIdentity", identity, 2..=64, "[\\w+=,.@-]*", "+=,.@-")?;
@@ -59,7 +72,11 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
         return Err(ApiError::validation(format!("{role_arn} is invalid")));
     }
     if caller.arn.ends_with(":root") {
-        return Err(ApiError::new(403, "AccessDenied", "Roles may not be assumed by root accounts."));
+        return Err(ApiError::new(
+            403,
+            "AccessDenied",
+            "Roles may not be assumed by root accounts.",
+        ));
     }
     if params.get("SerialNumber").is_some() || params.get("TokenCode").is_some() {
         // Nobody in the sandbox has an MFA device.
@@ -68,13 +85,28 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
     }
     let role = enter(world, caller, role_arn, params)?;
     check_duration(&role, caller.role_arn.is_some(), duration)?;
-    Ok(open_session(world, &role, role_arn, session_name, duration.unwrap_or(3600), params.get("SourceIdentity")))
+    Ok(open_session(
+        world,
+        &role,
+        role_arn,
+        session_name,
+        duration.unwrap_or(3600),
+        params.get("SourceIdentity"),
+    ))
 }
 
 /// The role at `role_arn`, if it lets `caller` in.
-fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Result<RoleState, ApiError> {
+fn enter(
+    world: &World,
+    caller: &Session,
+    role_arn: &str,
+    params: &Params,
+) -> Result<RoleState, ApiError> {
     let refused = |action: &str| {
-        let sentence = format!("User: {} is not authorized to perform: {action} on resource: {role_arn}", caller.arn);
+        let sentence = format!(
+            "User: {} is not authorized to perform: {action} on resource: {role_arn}",
+            caller.arn
+        );
         ApiError::new(403, "AccessDenied", sentence)
     };
     let role = role_at(world, role_arn).ok_or_else(|| refused("sts:AssumeRole"))?;
@@ -85,7 +117,11 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
     let context = request_context(world, &who, role_arn, params);
     let mut actions = vec!["sts:AssumeRole"];
     actions.extend((!params.structs("Tags").is_empty()).then_some("sts:TagSession"));
-    actions.extend(params.get("SourceIdentity").map(|_| "sts:SetSourceIdentity"));
+    actions.extend(
+        params
+            .get("SourceIdentity")
+            .map(|_| "sts:SetSourceIdentity"),
+    );
     for action in actions {
         let request = who.request(action, role_arn, &context);
         let reach = if account_of(role_arn) == Some(caller.account) {
@@ -93,7 +129,11 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
         } else {
             Reach::CrossAccount
         };
-        if who.own.may_assume(evaluate(&[&trust], &request), reach, &request) != Decision::Allow {
+        if who
+            .own
+            .may_assume(evaluate(&[&trust], &request), reach, &request)
+            != Decision::Allow
+        {
             return Err(refused(action));
         }
     }
@@ -102,16 +142,28 @@ fn enter(world: &World, caller: &Session, role_arn: &str, params: &Params) -> Re
 
 /// The role with exactly this ARN, in an account that is open, once its creation is visible.
 pub(super) fn role_at(world: &World, arn: &str) -> Option<RoleState> {
-    let account = world.accounts.get(&account_of(arn)?).filter(|account| account.status == "ACTIVE")?;
+    let account = world
+        .accounts
+        .get(&account_of(arn)?)
+        .filter(|account| account.status == "ACTIVE")?;
     let (head, path) = arn.split_once(":role")?;
     let name = path.rsplit('/').next()?;
-    let role = account.iam.roles.get(&name.to_lowercase())?.visible(world.clock.now().saturating_sub(world.sts_lag))?;
+    let role = account
+        .iam
+        .roles
+        .get(&name.to_lowercase())?
+        .visible(world.clock.now().saturating_sub(world.sts_lag))?;
     let partition = format!("arn:{}:iam::", world.partition);
     let exact = head.starts_with(&partition) && path == format!("{}{}", role.path, role.name);
     exact.then(|| RoleState::clone(role))
 }
 
-fn request_context(world: &World, who: &Caller, role_arn: &str, params: &Params) -> BTreeMap<String, Vec<String>> {
+fn request_context(
+    world: &World,
+    who: &Caller,
+    role_arn: &str,
+    params: &Params,
+) -> BTreeMap<String, Vec<String>> {
     let mut context = who.context.clone();
     let given = [
         ("sts:ExternalId", "ExternalId"),
@@ -126,7 +178,10 @@ fn request_context(world: &World, who: &Caller, role_arn: &str, params: &Params)
     context.extend(super::enforce::asked_tags(params));
     if let Some(account) = account_of(role_arn) {
         context.insert("aws:ResourceAccount".to_owned(), vec![account.to_string()]);
-        context.insert("aws:ResourceOrgID".to_owned(), vec![world.organization.id.clone()]);
+        context.insert(
+            "aws:ResourceOrgID".to_owned(),
+            vec![world.organization.id.clone()],
+        );
     }
     context
 }
@@ -143,13 +198,18 @@ pub(super) fn open_session(
     let account = account_of(role_arn).unwrap_or(world.organization.management_account);
     let session = Session {
         account,
-        arn: format!("arn:{}:sts::{account}:assumed-role/{}/{name}", world.partition, role.name),
+        arn: format!(
+            "arn:{}:sts::{account}:assumed-role/{}/{name}",
+            world.partition, role.name
+        ),
         user_id: format!("{}:{name}", role.id),
         role_arn: Some(role_arn.to_owned()),
         expires: Some(world.clock.now() + lifetime),
     };
-    let user =
-        Xml::Fields(vec![("AssumedRoleId", Some(Xml::text(&session.user_id))), ("Arn", Some(Xml::text(&session.arn)))]);
+    let user = Xml::Fields(vec![
+        ("AssumedRoleId", Some(Xml::text(&session.user_id))),
+        ("Arn", Some(Xml::text(&session.arn))),
+    ]);
     let key = world.add_key("ASIA", session);
     // Clients hold this against their own clock, so it is the wall's and not the world's.
     let expiration = jiff::Timestamp::try_from(SystemTime::now() + lifetime).unwrap_or_default();
@@ -157,7 +217,10 @@ pub(super) fn open_session(
         ("AccessKeyId", Some(Xml::text(&key))),
         ("SecretAccessKey", Some(Xml::Text(secret_key(&key)))),
         ("SessionToken", Some(Xml::Text(session_token(&key)))),
-        ("Expiration", Some(Xml::text(expiration.strftime("%Y-%m-%dT%H:%M:%SZ")))),
+        (
+            "Expiration",
+            Some(Xml::text(expiration.strftime("%Y-%m-%dT%H:%M:%SZ"))),
+        ),
     ]);
     Xml::Fields(vec![
         ("Credentials", Some(credentials)),
@@ -172,7 +235,9 @@ pub fn secret_key(key: &str) -> String {
 }
 
 pub(super) fn duration(params: &Params) -> Result<Option<u32>, ApiError> {
-    let Some(text) = params.get("DurationSeconds") else { return Ok(None) };
+    let Some(text) = params.get("DurationSeconds") else {
+        return Ok(None);
+    };
     let invalid = |rule: &str| {
         ApiError::validation(format!(
             "1 validation error detected: Value '{text}' at 'durationSeconds' failed to satisfy constraint: {rule}"
@@ -180,13 +245,23 @@ pub(super) fn duration(params: &Params) -> Result<Option<u32>, ApiError> {
     };
     match text.parse::<i64>() {
         Ok(seconds @ 900..=43200) => Ok(u32::try_from(seconds).ok()),
-        Ok(..900) => Err(invalid("Member must have value greater than or equal to 900")),
-        _ => Err(invalid("Member must have value less than or equal to 43200")),
+        Ok(..900) => Err(invalid(
+            "Member must have value greater than or equal to 900",
+        )),
+        _ => Err(invalid(
+            "Member must have value less than or equal to 43200",
+        )),
     }
 }
 
-pub(super) fn check_duration(role: &RoleState, chained: bool, duration: Option<u32>) -> Result<(), ApiError> {
-    let Some(seconds) = duration else { return Ok(()) };
+pub(super) fn check_duration(
+    role: &RoleState,
+    chained: bool,
+    duration: Option<u32>,
+) -> Result<(), ApiError> {
+    let Some(seconds) = duration else {
+        return Ok(());
+    };
     if chained && seconds > 3600 {
         return Err(ApiError::validation(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
@@ -214,10 +289,19 @@ fn check_text(
 ) -> Result<(), ApiError> {
     let count = value.chars().count();
     let rule = if count < *length.start() {
-        format!("Member must have length greater than or equal to {}", length.start())
+        format!(
+            "Member must have length greater than or equal to {}",
+            length.start()
+        )
     } else if count > *length.end() {
-        format!("Member must have length less than or equal to {}", length.end())
-    } else if !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || punctuation.contains(c)) {
+        format!(
+            "Member must have length less than or equal to {}",
+            length.end()
+        )
+    } else if !value
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '_' || punctuation.contains(c))
+    {
         format!("Member must satisfy regular expression pattern: {pattern}")
     } else {
         return Ok(());

@@ -23,7 +23,9 @@ impl Params {
 
     /// A list of scalars: `Filter.member.1=Role`.
     pub fn list(&self, name: &str) -> Vec<&str> {
-        (1..).map_while(|n| self.get(&format!("{name}.member.{n}"))).collect()
+        (1..)
+            .map_while(|n| self.get(&format!("{name}.member.{n}")))
+            .collect()
     }
 
     /// A list of structures: `Tags.member.1.Key=k&Tags.member.1.Value=v`.
@@ -35,7 +37,9 @@ impl Params {
                 .0
                 .range(prefix.clone()..)
                 .take_while(|(key, _)| key.starts_with(&prefix))
-                .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.clone())))
+                .filter_map(|(key, value)| {
+                    Some((key.strip_prefix(&prefix)?.to_owned(), value.clone()))
+                })
                 .collect();
             if item.is_empty() {
                 break;
@@ -83,7 +87,11 @@ pub struct ApiError {
 impl ApiError {
     /// An error with its status and code.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// `ValidationError` 400: a parameter breaks its pattern or length.

@@ -89,7 +89,9 @@ impl Ids {
         let mut id = prefix.to_owned();
         let mut value = u128::from(x) << 64 | u128::from(x ^ (x >> 31));
         while id.len() < 21 {
-            id.push(char::from(ALPHABET.get((value & 31) as usize).copied().unwrap_or(b'A')));
+            id.push(char::from(
+                ALPHABET.get((value & 31) as usize).copied().unwrap_or(b'A'),
+            ));
             value >>= 5;
         }
         id
@@ -106,13 +108,22 @@ impl Ids {
 
     /// `length` characters of a-z and 2-7, as the ids of Organizations are made of.
     pub fn lower(&mut self, length: usize) -> String {
-        self.unique("").to_lowercase().chars().take(length).collect()
+        self.unique("")
+            .to_lowercase()
+            .chars()
+            .take(length)
+            .collect()
     }
 
     /// An account id.
     pub fn account(&mut self) -> AccountId {
         loop {
-            let digits: String = self.unique("").bytes().map(|byte| char::from(b'0' + byte % 10)).take(12).collect();
+            let digits: String = self
+                .unique("")
+                .bytes()
+                .map(|byte| char::from(b'0' + byte % 10))
+                .take(12)
+                .collect();
             if let Ok(id) = AccountId::parse(&digits) {
                 return id;
             }
@@ -240,7 +251,9 @@ pub struct Lagged<T> {
 
 impl<T> Default for Lagged<T> {
     fn default() -> Self {
-        Self { history: Vec::new() }
+        Self {
+            history: Vec::new(),
+        }
     }
 }
 
@@ -252,7 +265,11 @@ impl<T> Lagged<T> {
 
     /// What a read at `now` sees.
     pub fn visible(&self, now: Duration) -> Option<&Arc<T>> {
-        self.history.iter().rev().find(|(from, _)| *from <= now).and_then(|(_, state)| state.as_ref())
+        self.history
+            .iter()
+            .rev()
+            .find(|(from, _)| *from <= now)
+            .and_then(|(_, state)| state.as_ref())
     }
 
     /// Sets the truth at `now`, to be seen after `lag`. States that no read can see any more are forgotten.

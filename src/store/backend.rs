@@ -21,15 +21,28 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Writes an object, whole or not at all, where `condition` holds. Returns its version.
     ///
     /// One that has these very bytes already may count as written: the answer to an earlier attempt may have been lost.
-    fn put<'a>(&'a self, key: &'a str, bytes: Vec<u8>, condition: Condition)
-    -> BoxFuture<'a, Result<Version, Failure>>;
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+        condition: Condition,
+    ) -> BoxFuture<'a, Result<Version, Failure>>;
 
     /// The names right below `prefix` (which ends with `/` or is empty) that sort after `after`, sorted; those that have
     /// names below themselves end with `/`. All of them where `after` is empty.
-    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>>;
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, Failure>>;
 
     /// Adds the `part`th piece, counted from 1, to the log `log` (a key without its ending). Returns once it is durable.
-    fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>>;
+    fn append<'a>(
+        &'a self,
+        log: &'a str,
+        part: u32,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
 
     /// The keys that hold the log `log`, in order; none where there is no such log.
     fn parts<'a>(&'a self, log: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>>;
@@ -104,15 +117,25 @@ impl Location {
     /// # Errors
     /// An address of another kind, or one without a bucket.
     pub fn parse(given: Option<&str>, directory: &Path) -> Result<Self, StoreError> {
-        let Some(given) = given else { return Ok(Self::Directory(directory.join("state"))) };
-        let refuse = |reason: &str| Err(StoreError::Location { given: given.to_owned(), reason: reason.to_owned() });
+        let Some(given) = given else {
+            return Ok(Self::Directory(directory.join("state")));
+        };
+        let refuse = |reason: &str| {
+            Err(StoreError::Location {
+                given: given.to_owned(),
+                reason: reason.to_owned(),
+            })
+        };
         if let Some(rest) = given.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             if bucket.is_empty() {
                 return refuse("it names no bucket");
             }
             let prefix = prefix.trim_matches('/');
-            return Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() });
+            return Ok(Self::S3 {
+                bucket: bucket.to_owned(),
+                prefix: prefix.to_owned(),
+            });
         }
         match given.split_once("://") {
             Some((scheme, _)) => refuse(&format!("`{scheme}` is no place for a state")),
@@ -128,10 +151,16 @@ mod tests {
 
     #[test]
     fn a_state_lies_in_a_directory_or_a_bucket() {
-        let s3 = |bucket: &str, prefix: &str| Location::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
+        let s3 = |bucket: &str, prefix: &str| Location::S3 {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+        };
         for (given, expect) in [
             (None, Ok(Location::Directory("conf/state".into()))),
-            (Some("elsewhere"), Ok(Location::Directory("elsewhere".into()))),
+            (
+                Some("elsewhere"),
+                Ok(Location::Directory("elsewhere".into())),
+            ),
             (Some("s3://b"), Ok(s3("b", ""))),
             (Some("s3://b/"), Ok(s3("b", ""))),
             (Some("s3://b/a/b/"), Ok(s3("b", "a/b"))),

@@ -73,18 +73,40 @@ impl Backend for Directory {
         self.run(key, move |path| replace(path, &bytes, &condition))
     }
 
-    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         let after = after.to_owned();
-        self.run(prefix, move |path| Ok(names(path)?.into_iter().filter(|name| *name > after).collect()))
+        self.run(prefix, move |path| {
+            Ok(names(path)?
+                .into_iter()
+                .filter(|name| *name > after)
+                .collect())
+        })
     }
 
-    fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {
-        self.run(&format!("{log}{LOG}"), move |path| append(path, part, &bytes))
+    fn append<'a>(
+        &'a self,
+        log: &'a str,
+        part: u32,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        self.run(&format!("{log}{LOG}"), move |path| {
+            append(path, part, &bytes)
+        })
     }
 
     fn parts<'a>(&'a self, log: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         let key = format!("{log}{LOG}");
-        self.run(&key.clone(), move |path| Ok(if path.try_exists()? { vec![key] } else { Vec::new() }))
+        self.run(&key.clone(), move |path| {
+            Ok(if path.try_exists()? {
+                vec![key]
+            } else {
+                Vec::new()
+            })
+        })
     }
 
     fn exclusion(&self) -> Exclusion {
@@ -100,7 +122,10 @@ fn check_links(root: &Path, key: &str) -> Result<(), Failure> {
         path.push(part);
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
-                return Err(Failure::Other(format!("`{}` is a symbolic link, which is not followed", path.display())));
+                return Err(Failure::Other(format!(
+                    "`{}` is a symbolic link, which is not followed",
+                    path.display()
+                )));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => break,
@@ -117,7 +142,10 @@ fn version(bytes: &[u8]) -> Version {
 /// The file, or `None` where it or its directory is not there.
 fn read(path: &Path) -> Result<Option<Object>, Failure> {
     match files::read(path, LIMIT) {
-        Ok(bytes) => Ok(Some(Object { version: version(&bytes), bytes })),
+        Ok(bytes) => Ok(Some(Object {
+            version: version(&bytes),
+            bytes,
+        })),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -132,15 +160,18 @@ fn replace(path: &Path, bytes: &[u8], condition: &Condition) -> Result<Version, 
     }
     let directory = parent(path)?;
     // A temporary file is 0600 from the start.
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     match condition {
         Condition::Absent => {
-            file.persist_noclobber(path).map_err(|error| match error.error.kind() {
-                ErrorKind::AlreadyExists => Failure::Conflict,
-                _ => error.error.into(),
-            })?;
+            file.persist_noclobber(path)
+                .map_err(|error| match error.error.kind() {
+                    ErrorKind::AlreadyExists => Failure::Conflict,
+                    _ => error.error.into(),
+                })?;
         }
         Condition::Version(_) => {
             file.persist(path).map_err(|error| error.error)?;
@@ -154,7 +185,14 @@ fn replace(path: &Path, bytes: &[u8], condition: &Condition) -> Result<Version, 
 fn append(path: &Path, part: u32, bytes: &[u8]) -> Result<(), Failure> {
     let directory = parent(path)?;
     let first = part == 1;
-    let opened = files::open(path, OpenOptions::new().append(true).create_new(first).mode(0o600), Links::Refused);
+    let opened = files::open(
+        path,
+        OpenOptions::new()
+            .append(true)
+            .create_new(first)
+            .mode(0o600),
+        Links::Refused,
+    );
     let mut file = opened.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::Conflict,
         _ => error.into(),
@@ -171,14 +209,19 @@ fn append(path: &Path, part: u32, bytes: &[u8]) -> Result<(), Failure> {
 pub(super) fn parent(path: &Path) -> io::Result<&Path> {
     let directory = above(path);
     if !directory.is_dir() {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
         sync(above(directory))?;
     }
     Ok(directory)
 }
 
 fn above(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Makes what was renamed or created in a directory survive a crash.
@@ -196,7 +239,9 @@ fn names(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         if !name.starts_with('.') {
             let ending = if entry.file_type()?.is_dir() { "/" } else { "" };
             names.push(name + ending);

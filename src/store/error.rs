@@ -81,15 +81,17 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),
-            Self::Write { .. } => {
-                Some("--state says where the state lies: a directory that can be written, or s3://bucket/prefix")
-            }
+            Self::Write { .. } => Some(
+                "--state says where the state lies: a directory that can be written, or s3://bucket/prefix",
+            ),
             Self::Conflict { .. } => Some("two runs write to one state; let one of them end first"),
             Self::Damaged { .. } => Some(
                 "restore the file, or move it away: the state holds history only, what is ours is told by the tags in AWS",
             ),
             Self::Newer { .. } => Some("use the rolecall that wrote it, or a newer one"),
-            Self::Foreign { .. } => Some("every directory has a state of its own: give another --state"),
+            Self::Foreign { .. } => {
+                Some("every directory has a state of its own: give another --state")
+            }
             Self::NoRun { .. } => Some("`rolecall state history` lists the runs"),
             Self::Read { .. } | Self::Closed => None,
         }

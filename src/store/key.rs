@@ -33,11 +33,14 @@ pub(super) fn log(run: &str) -> String {
 
 /// The run whose file or directory of segments has this name.
 pub(super) fn run_of(name: &str) -> Option<&str> {
-    name.strip_suffix(".jsonl").or_else(|| name.strip_suffix('/'))
+    name.strip_suffix(".jsonl")
+        .or_else(|| name.strip_suffix('/'))
 }
 
 /// What the id of every run sorts after that began less than so many days before `now`.
 pub(super) fn run_at(now: Timestamp, days: i64) -> String {
-    let time = now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
+    let time = now
+        .checked_sub(SignedDuration::from_hours(24 * days))
+        .unwrap_or(Timestamp::MIN);
     time.strftime("%Y%m%dT").to_string()
 }

@@ -67,8 +67,18 @@ pub struct Holder {
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { holder, host, pid, run, since, until } = self;
-        write!(f, "{holder} on {host} (process {pid}) for run {run} since {since}")?;
+        let Self {
+            holder,
+            host,
+            pid,
+            run,
+            since,
+            until,
+        } = self;
+        write!(
+            f,
+            "{holder} on {host} (process {pid}) for run {run} since {since}"
+        )?;
         match until {
             Some(until) => write!(f, ", until {until} unless renewed"),
             None => f.write_str(", until that process ends"),
@@ -110,12 +120,22 @@ impl std::fmt::Display for Wait {
         let seconds = |time: &Duration| time.as_millis().div_ceil(1000);
         match self {
             Self::Release(holder, time) => {
-                write!(f, "the state is held by {holder}; waiting {} s at most until it is given back", seconds(time))
+                write!(
+                    f,
+                    "the state is held by {holder}; waiting {} s at most until it is given back",
+                    seconds(time)
+                )
             }
             Self::Renewal(holder, time) => {
-                let Holder { holder, host, run, .. } = &**holder;
+                let Holder {
+                    holder, host, run, ..
+                } = &**holder;
                 let lease = format!("the lease of {holder} on {host} for run {run}");
-                write!(f, "waiting {} s to see whether {lease} is still renewed", seconds(time))
+                write!(
+                    f,
+                    "waiting {} s to see whether {lease} is still renewed",
+                    seconds(time)
+                )
             }
         }
     }
@@ -162,7 +182,10 @@ pub struct Lease {
 #[derive(Debug)]
 pub(super) enum Kept {
     Lock(Lock),
-    Renewed { stop: DropGuard, task: JoinHandle<Result<(), StoreError>> },
+    Renewed {
+        stop: DropGuard,
+        task: JoinHandle<Result<(), StoreError>>,
+    },
 }
 
 impl Lease {
@@ -215,13 +238,30 @@ pub(super) async fn take(
     settings: LeaseSettings,
     waiting: Waiting<'_>,
 ) -> Result<Lease, LeaseError> {
-    let LeaseSettings { holder, host, run, ttl, lock_timeout } = settings;
+    let LeaseSettings {
+        holder,
+        host,
+        run,
+        ttl,
+        lock_timeout,
+    } = settings;
     let since = written(clock.now());
-    let me = Holder { holder, host, pid: std::process::id(), run, since, until: None };
+    let me = Holder {
+        holder,
+        host,
+        pid: std::process::id(),
+        run,
+        since,
+        until: None,
+    };
     match backend.exclusion() {
         Exclusion::Lock(path) => {
             let lock = wait(&*clock, lock_timeout, waiting, || Lock::take(&path, &me)).await?;
-            Ok(Lease { lost: CancellationToken::new(), deadline: None, kept: Kept::Lock(lock) })
+            Ok(Lease {
+                lost: CancellationToken::new(),
+                deadline: None,
+                kept: Kept::Lock(lock),
+            })
         }
         Exclusion::Lease => {
             let deadline = {
@@ -230,12 +270,28 @@ pub(super) async fn take(
             };
             let mut watch = Watch::new(&*backend, &*clock, lock_timeout, waiting);
             let (backend, clock) = (Arc::clone(&backend), Arc::clone(&clock));
-            let keeper = Keeper { backend, clock, ttl, deadline: deadline.clone() };
-            let claim = Claim { holder: me, ttl_ms: millis(ttl), token: uuid::Uuid::new_v4().to_string() };
+            let keeper = Keeper {
+                backend,
+                clock,
+                ttl,
+                deadline: deadline.clone(),
+            };
+            let claim = Claim {
+                holder: me,
+                ttl_ms: millis(ttl),
+                token: uuid::Uuid::new_v4().to_string(),
+            };
             let held = keeper.take(&claim, &mut watch).await?;
             let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
             let task = tokio::spawn(keeper.keep(held, stop.clone(), lost.clone()));
-            Ok(Lease { lost, deadline: Some(deadline), kept: Kept::Renewed { stop: stop.drop_guard(), task } })
+            Ok(Lease {
+                lost,
+                deadline: Some(deadline),
+                kept: Kept::Renewed {
+                    stop: stop.drop_guard(),
+                    task,
+                },
+            })
         }
     }
 }
@@ -287,10 +343,19 @@ pub(super) async fn unlock(
             Unlock::Any => standing(backend).await.map_err(LeaseError::from),
         };
         let (version, holder) = match found {
-            Ok(Vacancy { left_by: None, .. } | Vacancy { condition: Condition::Absent, .. }) => {
+            Ok(
+                Vacancy { left_by: None, .. }
+                | Vacancy {
+                    condition: Condition::Absent,
+                    ..
+                },
+            ) => {
                 return Ok(Unlocked::Free);
             }
-            Ok(Vacancy { condition, left_by: Some(holder) }) => (condition, holder),
+            Ok(Vacancy {
+                condition,
+                left_by: Some(holder),
+            }) => (condition, holder),
             Err(LeaseError::Held { holder, .. }) => return Ok(Unlocked::Held(*holder)),
             Err(error) => return Err(error),
         };
@@ -306,21 +371,36 @@ pub(super) async fn unlock(
 /// The lease as it stands, whoever holds it and whether or not that can be read.
 async fn standing(backend: &dyn Backend) -> Result<Vacancy, StoreError> {
     let place = backend.place(LEASE);
-    let found = backend.get(LEASE).await.map_err(|failure| StoreError::read(place.clone(), failure))?;
-    let Some(Object { bytes, version }) = found else { return Ok(Vacancy::ABSENT) };
+    let found = backend
+        .get(LEASE)
+        .await
+        .map_err(|failure| StoreError::read(place.clone(), failure))?;
+    let Some(Object { bytes, version }) = found else {
+        return Ok(Vacancy::ABSENT);
+    };
     let left_by = match seal::unseal::<LeaseFile>(&place, &bytes) {
         Ok(file) => file.claim.map(|claim| claim.holder),
         // Whoever insists need not know whose it was.
         Err(StoreError::Damaged { .. }) => Some(unknown()),
         Err(error) => return Err(error),
     };
-    Ok(Vacancy { condition: Condition::Version(version), left_by })
+    Ok(Vacancy {
+        condition: Condition::Version(version),
+        left_by,
+    })
 }
 
 /// Somebody of whom nothing can be read.
 fn unknown() -> Holder {
     let text = || "unknown".to_owned();
-    Holder { holder: text(), host: text(), pid: 0, run: text(), since: text(), until: None }
+    Holder {
+        holder: text(),
+        host: text(),
+        pid: 0,
+        run: text(),
+        since: text(),
+        until: None,
+    }
 }
 
 /// An operating-system lock on a file that says whose it is. Closing the file ends the lock.
@@ -331,30 +411,49 @@ impl Lock {
     fn take(path: &Path, me: &Holder) -> Result<Self, LeaseError> {
         let place = path.display().to_string();
         let failed = |error: std::io::Error| {
-            LeaseError::Store(StoreError::Write { place: place.clone(), reason: error.to_string() })
+            LeaseError::Store(StoreError::Write {
+                place: place.clone(),
+                reason: error.to_string(),
+            })
         };
         parent(path).map_err(failed)?;
         let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let options = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
         let opened = files::open(path, options, Links::Refused);
         let mut file = opened.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(LeaseError::Held { place: place.clone(), holder: Box::new(read(&mut file)) });
+                return Err(LeaseError::Held {
+                    place: place.clone(),
+                    holder: Box::new(read(&mut file)),
+                });
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let text = serde_json::to_string(me).map_err(|error| failed(error.into()))?;
-        file.set_len(0).and_then(|()| writeln!(file, "{text}")).map_err(failed)?;
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{text}"))
+            .map_err(failed)?;
         Ok(Self(file))
     }
 
     /// Who holds the lock, if anybody does.
     fn look(path: &Path) -> Result<Unlocked, Failure> {
-        let mut file = match files::open(path, OpenOptions::new().read(true).write(true), Links::Refused) {
+        let mut file = match files::open(
+            path,
+            OpenOptions::new().read(true).write(true),
+            Links::Refused,
+        ) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Unlocked::Free),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Unlocked::Free);
+            }
             Err(error) => return Err(error.into()),
         };
         match file.try_lock() {
@@ -376,7 +475,9 @@ impl Drop for Lock {
 fn read(file: &mut File) -> Holder {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
-    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_else(unknown)
+    read.ok()
+        .and_then(|_| serde_json::from_str(&text).ok())
+        .unwrap_or_else(unknown)
 }
 
 /// `lease.json`.
@@ -403,7 +504,11 @@ impl Claim {
     /// Whether it should be alive by a clock that may differ from its holder's. One that lasts for much longer than a
     /// lease does was written by a clock that is ahead, so it says nothing.
     fn seems_alive(&self, now: Timestamp) -> bool {
-        let until = self.holder.until.as_deref().and_then(|until| until.parse::<Timestamp>().ok());
+        let until = self
+            .holder
+            .until
+            .as_deref()
+            .and_then(|until| until.parse::<Timestamp>().ok());
         until.is_some_and(|until| until >= now && until <= later(now, self.ttl().saturating_mul(2)))
     }
 }
@@ -417,7 +522,10 @@ struct Vacancy {
 }
 
 impl Vacancy {
-    const ABSENT: Self = Self { condition: Condition::Absent, left_by: None };
+    const ABSENT: Self = Self {
+        condition: Condition::Absent,
+        left_by: None,
+    };
 }
 
 /// Somebody who looks at a lease in a bucket until it may be taken, or it is known that it may not.
@@ -444,9 +552,23 @@ struct Seen {
 }
 
 impl<'a> Watch<'a> {
-    fn new(backend: &'a dyn Backend, clock: &'a dyn Clock, lock_timeout: Duration, waiting: Waiting<'a>) -> Self {
+    fn new(
+        backend: &'a dyn Backend,
+        clock: &'a dyn Clock,
+        lock_timeout: Duration,
+        waiting: Waiting<'a>,
+    ) -> Self {
         let (timeout, out_of_time) = (clock.sleep(lock_timeout), lock_timeout.is_zero());
-        Self { backend, clock, lock_timeout, timeout, out_of_time, seen: None, waiting, told: None }
+        Self {
+            backend,
+            clock,
+            lock_timeout,
+            timeout,
+            out_of_time,
+            seen: None,
+            waiting,
+            told: None,
+        }
     }
 
     /// Waits until the lease may be taken: it is free, or was not renewed for its whole life.
@@ -464,17 +586,25 @@ impl<'a> Watch<'a> {
 
     async fn look_on(&mut self) -> Result<Vacancy, LeaseError> {
         loop {
-            let Some((file, version)) = get(self.backend).await? else { return Ok(Vacancy::ABSENT) };
+            let Some((file, version)) = get(self.backend).await? else {
+                return Ok(Vacancy::ABSENT);
+            };
             let ttl = file.claim.as_ref().map(Claim::ttl).unwrap_or_default();
             let left_by = file.claim.as_ref().map(|claim| claim.holder.clone());
             let mut seen = self.seen(version.clone(), ttl);
             let Some(claim) = file.claim.filter(|_| !seen.is_over) else {
                 self.seen = Some(seen);
-                return Ok(Vacancy { condition: Condition::Version(version), left_by });
+                return Ok(Vacancy {
+                    condition: Condition::Version(version),
+                    left_by,
+                });
             };
             let is_alive = seen.is_renewed || claim.seems_alive(self.clock.now());
             if is_alive && self.out_of_time {
-                return Err(LeaseError::Held { place: self.backend.place(LEASE), holder: Box::new(claim.holder) });
+                return Err(LeaseError::Held {
+                    place: self.backend.place(LEASE),
+                    holder: Box::new(claim.holder),
+                });
             }
             self.tell(&claim, is_alive);
             tokio::select! {
@@ -491,18 +621,26 @@ impl<'a> Watch<'a> {
     fn seen(&mut self, version: Version, ttl: Duration) -> Seen {
         match self.seen.take() {
             Some(seen) if seen.version == version => seen,
-            earlier => Seen { version, end: self.clock.sleep(ttl), is_over: false, is_renewed: earlier.is_some() },
+            earlier => Seen {
+                version,
+                end: self.clock.sleep(ttl),
+                is_over: false,
+                is_renewed: earlier.is_some(),
+            },
         }
     }
 
     fn tell(&mut self, claim: &Claim, is_alive: bool) {
         let holder = Box::new(claim.holder.clone());
-        let wait = if is_alive { Wait::Release(holder, self.lock_timeout) } else { Wait::Renewal(holder, claim.ttl()) };
+        let wait = if is_alive {
+            Wait::Release(holder, self.lock_timeout)
+        } else {
+            Wait::Renewal(holder, claim.ttl())
+        };
         // Each renewal changes until when it is held, and is no news.
         let same = |told: &Wait| match (told, &wait) {
-            (Wait::Release(told, _), Wait::Release(now, _)) | (Wait::Renewal(told, _), Wait::Renewal(now, _)) => {
-                told.run == now.run
-            }
+            (Wait::Release(told, _), Wait::Release(now, _))
+            | (Wait::Renewal(told, _), Wait::Renewal(now, _)) => told.run == now.run,
             _ => false,
         };
         if !self.told.as_ref().is_some_and(same) {
@@ -541,7 +679,12 @@ impl Keeper {
     }
 
     /// Renews the lease until it is to be given back, or lost.
-    async fn keep(self, mut held: Held, stop: CancellationToken, lost: CancellationToken) -> Result<(), StoreError> {
+    async fn keep(
+        self,
+        mut held: Held,
+        stop: CancellationToken,
+        lost: CancellationToken,
+    ) -> Result<(), StoreError> {
         let mut pause = self.ttl / 3;
         loop {
             tokio::select! {
@@ -579,11 +722,19 @@ impl Keeper {
     async fn give_back(&self, held: &Held) -> Result<(), StoreError> {
         let give_back = async {
             // The last renewal may have been written without being answered, so the version is asked for.
-            let Some((file, version)) = self.get().await? else { return Ok(()) };
-            if file.claim.is_none_or(|claim| claim.token != held.claim.token) {
+            let Some((file, version)) = self.get().await? else {
+                return Ok(());
+            };
+            if file
+                .claim
+                .is_none_or(|claim| claim.token != held.claim.token)
+            {
                 return Ok(());
             }
-            match self.write(&LeaseFile { claim: None }, Condition::Version(version)).await {
+            match self
+                .write(&LeaseFile { claim: None }, Condition::Version(version))
+                .await
+            {
                 Ok(_) | Err(Failure::Conflict) => Ok(()),
                 Err(failure) => Err(StoreError::write(self.place(), failure)),
             }
@@ -597,10 +748,26 @@ impl Keeper {
     async fn put(&self, claim: &Claim, condition: Condition) -> Result<Held, Failure> {
         // Counted from before it is written: its life begins no later than anybody can see it. Its holder stops a sixth
         // of its life early, because a request needs time to arrive.
-        let (until, end) = (later(self.clock.now(), self.ttl), self.clock.uptime().saturating_add(self.ttl / 6 * 5));
-        let holder = Holder { until: Some(written(until)), ..claim.holder.clone() };
-        let claim = Claim { holder, ..claim.clone() };
-        let version = self.write(&LeaseFile { claim: Some(claim.clone()) }, condition).await?;
+        let (until, end) = (
+            later(self.clock.now(), self.ttl),
+            self.clock.uptime().saturating_add(self.ttl / 6 * 5),
+        );
+        let holder = Holder {
+            until: Some(written(until)),
+            ..claim.holder.clone()
+        };
+        let claim = Claim {
+            holder,
+            ..claim.clone()
+        };
+        let version = self
+            .write(
+                &LeaseFile {
+                    claim: Some(claim.clone()),
+                },
+                condition,
+            )
+            .await?;
         self.deadline.put_off(end);
         Ok(Held { claim, version })
     }
@@ -618,15 +785,24 @@ impl Keeper {
     }
 }
 
-async fn put(backend: &dyn Backend, file: &LeaseFile, condition: Condition) -> Result<Version, Failure> {
+async fn put(
+    backend: &dyn Backend,
+    file: &LeaseFile,
+    condition: Condition,
+) -> Result<Version, Failure> {
     let bytes = seal::seal(file).map_err(|error| Failure::Other(error.to_string()))?;
     backend.put(LEASE, bytes, condition).await
 }
 
 async fn get(backend: &dyn Backend) -> Result<Option<(LeaseFile, Version)>, StoreError> {
     let place = || backend.place(LEASE);
-    let got = backend.get(LEASE).await.map_err(|failure| StoreError::read(place(), failure))?;
-    let Some(Object { bytes, version }) = got else { return Ok(None) };
+    let got = backend
+        .get(LEASE)
+        .await
+        .map_err(|failure| StoreError::read(place(), failure))?;
+    let Some(Object { bytes, version }) = got else {
+        return Ok(None);
+    };
     Ok(Some((seal::unseal(&place(), &bytes)?, version)))
 }
 

@@ -46,13 +46,26 @@ impl RunLog {
         digests: Arc<Digests>,
         header: &RunHeader,
     ) -> Result<Self, StoreError> {
-        let mut file = File { log: key::log(&header.run), backend, chain: Chain::default(), parts: 0 };
-        let first = file.chain.open(header).map_err(|error| file.failed(error.to_string()))?;
+        let mut file = File {
+            log: key::log(&header.run),
+            backend,
+            chain: Chain::default(),
+            parts: 0,
+        };
+        let first = file
+            .chain
+            .open(header)
+            .map_err(|error| file.failed(error.to_string()))?;
         file.write(first).await?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let (tell, result) = watch::channel(Ok(()));
         tokio::spawn(file.write_all(receiver, tell));
-        Ok(Self { sender, result, clock, digests })
+        Ok(Self {
+            sender,
+            result,
+            clock,
+            digests,
+        })
     }
 
     /// Records an entry. Returns once it is durable.
@@ -67,7 +80,10 @@ impl RunLog {
     /// called next, and by [`close`](Self::close).
     pub fn note(&self, entry: Entry) {
         // The writer ends only with the runtime.
-        _ = self.sender.send(Message { line: Some(self.logged(entry)), done: None });
+        _ = self.sender.send(Message {
+            line: Some(self.logged(entry)),
+            done: None,
+        });
     }
 
     /// Waits until everything recorded so far is durable.
@@ -93,7 +109,12 @@ impl RunLog {
     async fn wait(&self, entry: Option<Entry>) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         let line = entry.map(|entry| self.logged(entry));
-        self.sender.send(Message { line, done: Some(done) }).map_err(|_| StoreError::Closed)?;
+        self.sender
+            .send(Message {
+                line,
+                done: Some(done),
+            })
+            .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -101,7 +122,10 @@ impl RunLog {
         if let Some(address) = entry.address_mut() {
             *address = self.digests.hide(address);
         }
-        Logged { at: written(self.clock.now()), entry }
+        Logged {
+            at: written(self.clock.now()),
+            entry,
+        }
     }
 }
 
@@ -140,18 +164,31 @@ impl File {
     async fn write_lines(&mut self, messages: &[Message]) -> Result<(), StoreError> {
         let mut text = String::new();
         for line in messages.iter().filter_map(|message| message.line.as_ref()) {
-            text += &self.chain.line(line).map_err(|error| self.failed(error.to_string()))?;
+            text += &self
+                .chain
+                .line(line)
+                .map_err(|error| self.failed(error.to_string()))?;
         }
-        if text.is_empty() { Ok(()) } else { self.write(text).await }
+        if text.is_empty() {
+            Ok(())
+        } else {
+            self.write(text).await
+        }
     }
 
     async fn write(&mut self, text: String) -> Result<(), StoreError> {
         self.parts += 1;
-        let written = self.backend.append(&self.log, self.parts, text.into_bytes()).await;
+        let written = self
+            .backend
+            .append(&self.log, self.parts, text.into_bytes())
+            .await;
         written.map_err(|failure| StoreError::write(self.backend.place(&self.log), failure))
     }
 
     fn failed(&self, reason: String) -> StoreError {
-        StoreError::Write { place: self.backend.place(&self.log), reason }
+        StoreError::Write {
+            place: self.backend.place(&self.log),
+            reason,
+        }
     }
 }

@@ -102,8 +102,17 @@ impl Store {
     ///
     /// # Errors
     /// It is somebody else's, cannot be read, or with [`Access::Write`] cannot be written.
-    pub async fn open(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
-        let found = Self::find(Arc::clone(&backend), &identity.name, Some(&identity.organization)).await?;
+    pub async fn open(
+        backend: Arc<dyn Backend>,
+        identity: Identity,
+        access: Access,
+    ) -> Result<Self, StoreError> {
+        let found = Self::find(
+            Arc::clone(&backend),
+            &identity.name,
+            Some(&identity.organization),
+        )
+        .await?;
         match (found, access) {
             (Some((store, version)), Access::Write) => {
                 store.claim(Condition::Version(version)).await?;
@@ -124,13 +133,18 @@ impl Store {
         name: &str,
         organization: Option<&str>,
     ) -> Result<Option<Self>, StoreError> {
-        Ok(Self::find(backend, name, organization).await?.map(|(store, _)| store))
+        Ok(Self::find(backend, name, organization)
+            .await?
+            .map(|(store, _)| store))
     }
 
     /// The same, in which these values are kept as digests where they stand in an address or an ARN.
     #[must_use]
     pub fn hiding(self, secrets: &Secrets) -> Self {
-        Self { digests: Arc::new(Digests::new(secrets.clone(), &self.owner.salt)), ..self }
+        Self {
+            digests: Arc::new(Digests::new(secrets.clone(), &self.owner.salt)),
+            ..self
+        }
     }
 
     /// What sensitive values are digested with: the same for the life of a state, and another for each. Where there is
@@ -161,7 +175,10 @@ impl Store {
         };
         if record.account != account {
             let reason = format!("it is the record of account {}", record.account);
-            return Err(StoreError::Damaged { place: self.backend.place(&key), reason });
+            return Err(StoreError::Damaged {
+                place: self.backend.place(&key),
+                reason,
+            });
         }
         self.remember(account, Condition::Version(version));
         Ok(record.with_texts(&|text| self.digests.reveal(text)))
@@ -172,7 +189,12 @@ impl Store {
     /// # Errors
     /// They cannot be listed.
     pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
-        Ok(self.list(key::ACCOUNTS).await?.iter().filter_map(|name| key::account_of(name)).collect())
+        Ok(self
+            .list(key::ACCOUNTS)
+            .await?
+            .iter()
+            .filter_map(|name| key::account_of(name))
+            .collect())
     }
 
     /// Writes what was converged in an account, in place of what this state last read or wrote there.
@@ -196,15 +218,29 @@ impl Store {
     /// # Errors
     /// Somebody else holds it, and still did after `lock_timeout`; the run was halted before; or the state cannot be read
     /// or written.
-    pub async fn lease(&self, settings: LeaseSettings, waiting: Waiting<'_>) -> Result<Lease, LeaseError> {
-        lease::take(Arc::clone(&self.backend), Arc::clone(&self.clock), settings, waiting).await
+    pub async fn lease(
+        &self,
+        settings: LeaseSettings,
+        waiting: Waiting<'_>,
+    ) -> Result<Lease, LeaseError> {
+        lease::take(
+            Arc::clone(&self.backend),
+            Arc::clone(&self.clock),
+            settings,
+            waiting,
+        )
+        .await
     }
 
     /// Takes a lease from whoever left it behind.
     ///
     /// # Errors
     /// It cannot be read or written, or the run was halted before it was known whether the lease is still renewed.
-    pub async fn unlock(&self, unlock: Unlock, waiting: Waiting<'_>) -> Result<Unlocked, LeaseError> {
+    pub async fn unlock(
+        &self,
+        unlock: Unlock,
+        waiting: Waiting<'_>,
+    ) -> Result<Unlocked, LeaseError> {
         lease::unlock(&*self.backend, &*self.clock, unlock, waiting).await
     }
 
@@ -215,7 +251,10 @@ impl Store {
     pub async fn begin(&self, header: &RunHeader) -> Result<RunLog, StoreError> {
         if !run::is_id(&header.run) {
             let reason = "a run's id is letters, digits, `-`, `_` and `.`".to_owned();
-            return Err(StoreError::Write { place: self.backend.place(&key::log(&header.run)), reason });
+            return Err(StoreError::Write {
+                place: self.backend.place(&key::log(&header.run)),
+                reason,
+            });
         }
         let (backend, clock) = (Arc::clone(&self.backend), Arc::clone(&self.clock));
         RunLog::open(backend, clock, Arc::clone(&self.digests), header).await
@@ -228,12 +267,17 @@ impl Store {
     pub async fn runs(&self, limit: usize) -> Result<Runs, StoreError> {
         let ids = self.run_ids("").await?;
         let more = ids.len().saturating_sub(limit);
-        let outlines = futures_util::stream::iter(ids.into_iter().take(limit)).map(|run| async move {
-            let outline = self.outline(&run).await;
-            (run, outline)
-        });
+        let outlines =
+            futures_util::stream::iter(ids.into_iter().take(limit)).map(|run| async move {
+                let outline = self.outline(&run).await;
+                (run, outline)
+            });
         let outlines: Vec<_> = outlines.buffered(AT_ONCE).collect().await;
-        let mut runs = Runs { outlines: Vec::new(), unusable: Vec::new(), more };
+        let mut runs = Runs {
+            outlines: Vec::new(),
+            unusable: Vec::new(),
+            more,
+        };
         for (run, outline) in outlines {
             match outline {
                 Ok(outline) => runs.outlines.extend(outline),
@@ -268,7 +312,11 @@ impl Store {
     /// The ids of the runs that sort after `after`, the newest first.
     async fn run_ids(&self, after: &str) -> Result<Vec<String>, StoreError> {
         let names = self.list_after(key::RUNS, after).await?;
-        let mut ids: Vec<String> = names.iter().filter_map(|name| key::run_of(name)).map(str::to_owned).collect();
+        let mut ids: Vec<String> = names
+            .iter()
+            .filter_map(|name| key::run_of(name))
+            .map(str::to_owned)
+            .collect();
         ids.sort_by(|one, other| other.cmp(one));
         Ok(ids)
     }
@@ -278,18 +326,29 @@ impl Store {
     /// # Errors
     /// There is none, it cannot be read, or it is damaged.
     pub async fn run(&self, run: &str) -> Result<RunRecord, StoreError> {
-        let none = || StoreError::NoRun { run: run.to_owned(), place: self.place() };
+        let none = || StoreError::NoRun {
+            run: run.to_owned(),
+            place: self.place(),
+        };
         if !run::is_id(run) {
             return Err(none());
         }
         let keys = self.parts(run).await?;
         let parts = futures_util::stream::iter(keys).map(|key| async move {
-            let bytes = self.get(&key).await?.map(|object| object.bytes).unwrap_or_default();
+            let bytes = self
+                .get(&key)
+                .await?
+                .map(|object| object.bytes)
+                .unwrap_or_default();
             Ok::<_, StoreError>((self.backend.place(&key), bytes))
         });
         let parts: Vec<(String, Vec<u8>)> = parts.buffered(AT_ONCE).try_collect().await?;
         let mut record = run::decode(&parts)?.ok_or_else(none)?;
-        for address in record.entries.iter_mut().filter_map(|logged| logged.entry.address_mut()) {
+        for address in record
+            .entries
+            .iter_mut()
+            .filter_map(|logged| logged.entry.address_mut())
+        {
             *address = self.digests.reveal(address);
         }
         Ok(record)
@@ -298,11 +357,24 @@ impl Store {
     /// A run in one line, from the ends of its record. `None` where it was killed before it began.
     async fn outline(&self, run: &str) -> Result<Option<RunOutline>, StoreError> {
         let keys = self.parts(run).await?;
-        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(None) };
-        let Some(head) = self.get(first).await? else { return Ok(None) };
-        let Some(header) = run::header(&self.backend.place(first), &head.bytes)? else { return Ok(None) };
-        let tail = if first == last { Some(head) } else { self.get(last).await? };
-        Ok(Some(RunOutline { header, finished: tail.and_then(|tail| run::ending(&tail.bytes)) }))
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
+            return Ok(None);
+        };
+        let Some(head) = self.get(first).await? else {
+            return Ok(None);
+        };
+        let Some(header) = run::header(&self.backend.place(first), &head.bytes)? else {
+            return Ok(None);
+        };
+        let tail = if first == last {
+            Some(head)
+        } else {
+            self.get(last).await?
+        };
+        Ok(Some(RunOutline {
+            header,
+            finished: tail.and_then(|tail| run::ending(&tail.bytes)),
+        }))
     }
 
     async fn find(
@@ -310,7 +382,13 @@ impl Store {
         name: &str,
         organization: Option<&str>,
     ) -> Result<Option<(Self, Version)>, StoreError> {
-        let owner = Owner { identity: Identity { organization: String::new(), name: name.to_owned() }, salt: salt() };
+        let owner = Owner {
+            identity: Identity {
+                organization: String::new(),
+                name: name.to_owned(),
+            },
+            salt: salt(),
+        };
         let mut store = Self {
             backend,
             clock: Arc::new(System),
@@ -325,22 +403,38 @@ impl Store {
                 return Ok(None);
             }
             let reason = "it is missing, but there are records of accounts beside it".to_owned();
-            return Err(StoreError::Damaged { place: store.backend.place(key::IDENTITY), reason });
+            return Err(StoreError::Damaged {
+                place: store.backend.place(key::IDENTITY),
+                reason,
+            });
         };
         let expected = Identity {
-            organization: organization.unwrap_or(&owner.identity.organization).to_owned(),
+            organization: organization
+                .unwrap_or(&owner.identity.organization)
+                .to_owned(),
             name: name.to_owned(),
         };
         if owner.identity != expected {
-            return Err(StoreError::Foreign { place: store.place(), found: owner.identity, expected });
+            return Err(StoreError::Foreign {
+                place: store.place(),
+                found: owner.identity,
+                expected,
+            });
         }
         store.owner = owner;
         Ok(Some((store, version)))
     }
 
     /// A state where there is none yet.
-    async fn fresh(backend: Arc<dyn Backend>, identity: Identity, access: Access) -> Result<Self, StoreError> {
-        let owner = Owner { identity: identity.clone(), salt: salt() };
+    async fn fresh(
+        backend: Arc<dyn Backend>,
+        identity: Identity,
+        access: Access,
+    ) -> Result<Self, StoreError> {
+        let owner = Owner {
+            identity: identity.clone(),
+            salt: salt(),
+        };
         let store = Self {
             backend: Arc::clone(&backend),
             clock: Arc::new(System),
@@ -355,14 +449,18 @@ impl Store {
         match store.claim(Condition::Absent).await {
             Ok(()) => Ok(store),
             // Another run was first.
-            Err(StoreError::Conflict { .. }) => Box::pin(Self::open(backend, identity, access)).await,
+            Err(StoreError::Conflict { .. }) => {
+                Box::pin(Self::open(backend, identity, access)).await
+            }
             Err(error) => Err(error),
         }
     }
 
     /// Writes whose state it is. Where that stands already, this says whether anything can be written at all.
     async fn claim(&self, condition: Condition) -> Result<(), StoreError> {
-        self.write(key::IDENTITY, &self.owner, condition).await.map(drop)
+        self.write(key::IDENTITY, &self.owner, condition)
+            .await
+            .map(drop)
     }
 
     async fn get(&self, key: &str) -> Result<Option<Object>, StoreError> {
@@ -385,25 +483,47 @@ impl Store {
         parts.map_err(|failure| StoreError::read(self.backend.place(&log), failure))
     }
 
-    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, Version)>, StoreError> {
-        let Some(Object { bytes, version }) = self.get(key).await? else { return Ok(None) };
-        Ok(Some((seal::unseal(&self.backend.place(key), &bytes)?, version)))
+    async fn read<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, Version)>, StoreError> {
+        let Some(Object { bytes, version }) = self.get(key).await? else {
+            return Ok(None);
+        };
+        Ok(Some((
+            seal::unseal(&self.backend.place(key), &bytes)?,
+            version,
+        )))
     }
 
-    async fn write(&self, key: &str, content: &impl Serialize, condition: Condition) -> Result<Version, StoreError> {
+    async fn write(
+        &self,
+        key: &str,
+        content: &impl Serialize,
+        condition: Condition,
+    ) -> Result<Version, StoreError> {
         let place = || self.backend.place(key);
-        let bytes =
-            seal::seal(content).map_err(|error| StoreError::Write { place: place(), reason: error.to_string() })?;
+        let bytes = seal::seal(content).map_err(|error| StoreError::Write {
+            place: place(),
+            reason: error.to_string(),
+        })?;
         let put = self.backend.put(key, bytes, condition).await;
         put.map_err(|failure| StoreError::write(place(), failure))
     }
 
     fn known(&self, account: AccountId) -> Option<Condition> {
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(&account).cloned()
+        self.versions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&account)
+            .cloned()
     }
 
     fn remember(&self, account: AccountId, condition: Condition) {
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(account, condition);
+        self.versions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(account, condition);
     }
 }
 

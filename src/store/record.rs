@@ -19,7 +19,10 @@ pub struct AccountRecord {
 impl AccountRecord {
     /// The record of an account in which nothing was converged yet.
     pub fn new(account: AccountId) -> Self {
-        Self { account, resources: BTreeMap::new() }
+        Self {
+            account,
+            resources: BTreeMap::new(),
+        }
     }
 }
 

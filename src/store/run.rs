@@ -204,7 +204,10 @@ const SUM: usize = 64;
 impl Chain {
     /// The first line of a log.
     pub fn open(&mut self, header: &RunHeader) -> Result<String, serde_json::Error> {
-        self.line(&Opening { format: FORMAT.to_owned(), header: header.clone() })
+        self.line(&Opening {
+            format: FORMAT.to_owned(),
+            header: header.clone(),
+        })
     }
 
     /// The next line.
@@ -228,7 +231,10 @@ impl Chain {
 
 /// A line's sum and the rest of it.
 fn split(line: &[u8]) -> Option<(&str, &str)> {
-    let (sum, rest) = std::str::from_utf8(line).ok()?.strip_prefix(HEAD)?.split_at_checked(SUM)?;
+    let (sum, rest) = std::str::from_utf8(line)
+        .ok()?
+        .strip_prefix(HEAD)?
+        .split_at_checked(SUM)?;
     Some((sum, rest.strip_prefix("\",")?))
 }
 
@@ -251,38 +257,66 @@ pub(super) fn decode(parts: &[(String, Vec<u8>)]) -> Result<Option<RunRecord>, S
     let mut chain = Chain::default();
     let (mut header, mut entries) = (None, Vec::new());
     for (n, (place, line)) in lines.iter().enumerate() {
-        let damaged = |reason: &str| StoreError::Damaged { place: place.clone(), reason: reason.to_owned() };
+        let damaged = |reason: &str| StoreError::Damaged {
+            place: place.clone(),
+            reason: reason.to_owned(),
+        };
         let Some(text) = line.strip_suffix(b"\n").and_then(|line| chain.check(line)) else {
             if n + 1 == lines.len() {
                 break;
             }
-            return Err(damaged("its checksum is not that of the line and of those before it"));
+            return Err(damaged(
+                "its checksum is not that of the line and of those before it",
+            ));
         };
         if header.is_none() {
             header = Some(opening(place, text)?);
         } else {
-            entries.push(serde_json::from_str::<Logged>(text).map_err(|error| damaged(&error.to_string()))?);
+            entries.push(
+                serde_json::from_str::<Logged>(text)
+                    .map_err(|error| damaged(&error.to_string()))?,
+            );
         }
     }
-    let finished = matches!(entries.last(), Some(Logged { entry: Entry::RunFinished { .. }, .. }));
-    Ok(header.map(|header| RunRecord { header, entries, finished }))
+    let finished = matches!(
+        entries.last(),
+        Some(Logged {
+            entry: Entry::RunFinished { .. },
+            ..
+        })
+    );
+    Ok(header.map(|header| RunRecord {
+        header,
+        entries,
+        finished,
+    }))
 }
 
 /// The header of a log, from its first line alone.
 pub(super) fn header(place: &str, part: &[u8]) -> Result<Option<RunHeader>, StoreError> {
-    let Some(line) = part.split(|byte| *byte == b'\n').next().filter(|line| line.len() < part.len()) else {
+    let Some(line) = part
+        .split(|byte| *byte == b'\n')
+        .next()
+        .filter(|line| line.len() < part.len())
+    else {
         return Ok(None);
     };
     let place = format!("{place}:1");
     match Chain::default().check(line) {
         Some(text) => opening(&place, text).map(Some),
-        None => Err(StoreError::Damaged { place, reason: "its checksum is not that of the line".to_owned() }),
+        None => Err(StoreError::Damaged {
+            place,
+            reason: "its checksum is not that of the line".to_owned(),
+        }),
     }
 }
 
 /// The counts that a log ends with, from its last line alone.
 pub(super) fn ending(part: &[u8]) -> Option<RunSummary> {
-    let line = part.strip_suffix(b"\n")?.rsplit(|byte| *byte == b'\n').next()?;
+    let line = part
+        .strip_suffix(b"\n")?
+        .rsplit(|byte| *byte == b'\n')
+        .next()?;
     match serde_json::from_slice::<Logged>(line).ok()?.entry {
         Entry::RunFinished { summary } => Some(summary),
         _ => None,
@@ -290,7 +324,10 @@ pub(super) fn ending(part: &[u8]) -> Option<RunSummary> {
 }
 
 fn opening(place: &str, text: &str) -> Result<RunHeader, StoreError> {
-    let damaged = |error: serde_json::Error| StoreError::Damaged { place: place.to_owned(), reason: error.to_string() };
+    let damaged = |error: serde_json::Error| StoreError::Damaged {
+        place: place.to_owned(),
+        reason: error.to_string(),
+    };
     let Format { format } = serde_json::from_str(text).map_err(damaged)?;
     check_format(place, &format)?;
     let Opening { header, .. } = serde_json::from_str(text).map_err(damaged)?;

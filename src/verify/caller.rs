@@ -40,10 +40,16 @@ pub struct Holder {
 
 /// The users and roles that the desired trust names by themselves and that are in the organization.
 pub fn named(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<Caller> {
-    let arns = principals(&subject.desired.trust).filter(|(_, kind, _)| *kind == "AWS").map(|(_, _, name)| name);
+    let arns = principals(&subject.desired.trust)
+        .filter(|(_, kind, _)| *kind == "AWS")
+        .map(|(_, _, name)| name);
     let accounts = &setting.organization.accounts;
     arns.filter_map(caller_at)
-        .filter(|caller| accounts.get(&caller.account).is_some_and(|account| account.status.is_active()))
+        .filter(|caller| {
+            accounts
+                .get(&caller.account)
+                .is_some_and(|account| account.status.is_active())
+        })
         .collect()
 }
 
@@ -51,7 +57,10 @@ pub fn named(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<Caller> {
 fn caller_at(arn: &str) -> Option<Caller> {
     let (kind, path) = arn.splitn(6, ':').nth(5)?.split_once('/')?;
     let principal = Principal::parse(kind, path.rsplit('/').next()?)?.ok()?;
-    Some(Caller { account: account_of(arn)?, principal })
+    Some(Caller {
+        account: account_of(arn)?,
+        principal,
+    })
 }
 
 /// Judges whether `caller`, as it was found, may assume the role.
@@ -62,13 +71,28 @@ pub fn check(
     found: Result<Option<&Holder>, &AwsError>,
 ) -> Check {
     let Caller { account, principal } = caller;
-    let whom = format!("{} `{}` of account {account}", principal.kind(), principal.name());
+    let whom = format!(
+        "{} `{}` of account {account}",
+        principal.kind(),
+        principal.name()
+    );
     let (outcome, message) = match found {
-        Err(error) => (Outcome::NotProvable, format!("it cannot be told whether {whom} may assume it: {error}")),
-        Ok(None) => (Outcome::Failed, format!("{whom} cannot assume it: there is no such {}", principal.kind())),
+        Err(error) => (
+            Outcome::NotProvable,
+            format!("it cannot be told whether {whom} may assume it: {error}"),
+        ),
+        Ok(None) => (
+            Outcome::Failed,
+            format!(
+                "{whom} cannot assume it: there is no such {}",
+                principal.kind()
+            ),
+        ),
         Ok(Some(holder)) => match principal {
             Principal::Group(_) => Judge::new(setting, subject, caller, holder).group(&whom),
-            Principal::User(_) | Principal::Role(_) => Judge::new(setting, subject, caller, holder).both_sides(),
+            Principal::User(_) | Principal::Role(_) => {
+                Judge::new(setting, subject, caller, holder).both_sides()
+            }
         },
     };
     Check::new(Probe::Caller, outcome, message)
@@ -84,66 +108,117 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(setting: Setting<'_>, subject: Subject<'a>, caller: &Caller, holder: &'a Holder) -> Self {
-        let root = format!("arn:{}:iam::{}:root", setting.organization.partition, caller.account);
+    fn new(
+        setting: Setting<'_>,
+        subject: Subject<'a>,
+        caller: &Caller,
+        holder: &'a Holder,
+    ) -> Self {
+        let root = format!(
+            "arn:{}:iam::{}:root",
+            setting.organization.partition, caller.account
+        );
         let goes_by = |name: &str| name == "*" || name == root || name == holder.arn;
-        let statements = principals(&subject.desired.trust).filter(|(_, kind, name)| *kind == "AWS" && goes_by(name));
+        let statements = principals(&subject.desired.trust)
+            .filter(|(_, kind, name)| *kind == "AWS" && goes_by(name));
         let mut attempts = statements.map(|(statement, _, _)| {
             let mut attempt = Attempt::meeting(setting, subject, "AWS", &holder.arn, statement);
             attempt.names.push(("AWS".to_owned(), root.clone()));
-            attempt.context.extend(own_keys(&caller.principal, &holder.tags));
+            attempt
+                .context
+                .extend(own_keys(&caller.principal, &holder.tags));
             attempt
         });
         let attempt = attempts.find_map(|attempt| in_the_right_way(subject, &attempt));
-        let reach = if caller.account == subject.account.id { Reach::SameAccount } else { |_| Reach::CrossAccount };
-        Self { subject, holder, reach, root, attempt }
+        let reach = if caller.account == subject.account.id {
+            Reach::SameAccount
+        } else {
+            |_| Reach::CrossAccount
+        };
+        Self {
+            subject,
+            holder,
+            reach,
+            root,
+            attempt,
+        }
     }
 
     fn both_sides(&self) -> (Outcome, String) {
         let (arn, live) = (&self.holder.arn, &self.subject.live.trust);
         let Some(attempt) = &self.attempt else {
-            let message = format!("`{arn}` cannot assume it: no statement of the desired trust is known to let it in");
+            let message = format!(
+                "`{arn}` cannot assume it: no statement of the desired trust is known to let it in"
+            );
             return (Outcome::Failed, message);
         };
         let request = self.request(attempt, live);
         let (trust, why) = crate::evaluate::explain(&[live], &request);
-        let naming = live.resolve_principals(&|name| (name == self.root).then(|| "nobody".to_owned()));
+        let naming =
+            live.resolve_principals(&|name| (name == self.root).then(|| "nobody".to_owned()));
         let reach = (self.reach)(crate::evaluate::evaluate(&[&naming], &request));
         let (own, voice) = self.holder.identity.decide(&request);
         match self.holder.identity.may_assume(trust, reach, &request) {
-            Decision::Allow if own == Decision::Allow => {
-                (Outcome::Proven, format!("`{arn}` may assume it: {} allows it{}", self.spoken(&voice), let_in(why)))
-            }
-            Decision::Allow => {
-                (Outcome::Proven, format!("`{arn}` may assume it{}", let_in(why).replacen(", and", ":", 1)))
-            }
+            Decision::Allow if own == Decision::Allow => (
+                Outcome::Proven,
+                format!(
+                    "`{arn}` may assume it: {} allows it{}",
+                    self.spoken(&voice),
+                    let_in(why)
+                ),
+            ),
+            Decision::Allow => (
+                Outcome::Proven,
+                format!(
+                    "`{arn}` may assume it{}",
+                    let_in(why).replacen(", and", ":", 1)
+                ),
+            ),
             Decision::Undecided => {
                 let open = self.open(attempt, live);
-                (Outcome::NotProvable, format!("it cannot be told whether `{arn}` may assume it{open}"))
+                (
+                    Outcome::NotProvable,
+                    format!("it cannot be told whether `{arn}` may assume it{open}"),
+                )
             }
-            Decision::ExplicitDeny | Decision::ImplicitDeny => {
-                (Outcome::Failed, format!("`{arn}` cannot assume it: {}", self.refusal(trust, own, &voice, why)))
-            }
+            Decision::ExplicitDeny | Decision::ImplicitDeny => (
+                Outcome::Failed,
+                format!(
+                    "`{arn}` cannot assume it: {}",
+                    self.refusal(trust, own, &voice, why)
+                ),
+            ),
         }
     }
 
     /// Whether whoever is in a group may come; nobody is let in as a group.
     fn group(&self, whom: &str) -> (Outcome, String) {
         let Some(attempt) = &self.attempt else {
-            let message = format!("users of {whom} cannot assume it: the desired trust does not let their account in");
+            let message = format!(
+                "users of {whom} cannot assume it: the desired trust does not let their account in"
+            );
             return (Outcome::Failed, message);
         };
         let live = &self.subject.live.trust;
         let (own, voice) = self.holder.identity.decide(&self.request(attempt, live));
         match own {
-            Decision::Allow => (Outcome::Proven, format!("{whom} may assume it: {} allows it", self.spoken(&voice))),
+            Decision::Allow => (
+                Outcome::Proven,
+                format!("{whom} may assume it: {} allows it", self.spoken(&voice)),
+            ),
             Decision::Undecided => {
                 let open = self.open(attempt, live);
-                (Outcome::NotProvable, format!("it cannot be told whether {whom} may assume it{open}"))
+                (
+                    Outcome::NotProvable,
+                    format!("it cannot be told whether {whom} may assume it{open}"),
+                )
             }
             Decision::ExplicitDeny | Decision::ImplicitDeny => (
                 Outcome::Failed,
-                format!("{whom} cannot assume it: {}", self.refusal(Decision::Allow, own, &voice, None)),
+                format!(
+                    "{whom} cannot assume it: {}",
+                    self.refusal(Decision::Allow, own, &voice, None)
+                ),
             ),
         }
     }
@@ -154,18 +229,32 @@ impl<'a> Judge<'a> {
             (Decision::ExplicitDeny, _) => format!("the live trust denies it{}", by(why)),
             (_, Decision::ExplicitDeny) => format!("{} denies it", self.spoken(voice)),
             (Decision::ImplicitDeny, _) => {
-                format!("no statement of the live trust lets it in{}", dead(&self.subject.live.trust))
+                format!(
+                    "no statement of the live trust lets it in{}",
+                    dead(&self.subject.live.trust)
+                )
             }
-            _ if *voice == Voice::Boundary => "its permissions boundary does not allow it".to_owned(),
-            _ => format!("no policy of its own allows `sts:AssumeRole` on `{role}`; a `[[grant]]` gives it one"),
+            _ if *voice == Voice::Boundary => {
+                "its permissions boundary does not allow it".to_owned()
+            }
+            _ => format!(
+                "no policy of its own allows `sts:AssumeRole` on `{role}`; a `[[grant]]` gives it one"
+            ),
         }
     }
 
     /// `its policy `P`, statement 1,`
     fn spoken(&self, voice: &Voice) -> String {
         match voice {
-            Voice::Policy(Why { policy, statement, .. }) => {
-                let name = self.holder.identity.policies.get(*policy).map_or("", |(name, _)| name);
+            Voice::Policy(Why {
+                policy, statement, ..
+            }) => {
+                let name = self
+                    .holder
+                    .identity
+                    .policies
+                    .get(*policy)
+                    .map_or("", |(name, _)| name);
                 match statement {
                     Some(place) => format!("statement {} of its policy `{name}`", place + 1),
                     None => format!("its policy `{name}`"),
@@ -176,15 +265,25 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn documents<'b>(&'b self, live: &'b PolicyDocument) -> impl Iterator<Item = &'b PolicyDocument> {
+    fn documents<'b>(
+        &'b self,
+        live: &'b PolicyDocument,
+    ) -> impl Iterator<Item = &'b PolicyDocument> {
         let Identity { policies, boundary } = &self.holder.identity;
-        policies.iter().map(|(_, policy)| policy).chain(boundary).chain([live])
+        policies
+            .iter()
+            .map(|(_, policy)| policy)
+            .chain(boundary)
+            .chain([live])
     }
 
     /// The keys of which nothing is known. The tags of a principal were read with it, so it has no others.
     fn open_keys(&self, attempt: &Attempt, live: &PolicyDocument) -> BTreeSet<String> {
-        let keys = self.documents(live).flat_map(|document| attempt.open_keys(document));
-        keys.filter(|key| !key.starts_with("aws:principaltag/")).collect()
+        let keys = self
+            .documents(live)
+            .flat_map(|document| attempt.open_keys(document));
+        keys.filter(|key| !key.starts_with("aws:principaltag/"))
+            .collect()
     }
 
     fn request(&self, attempt: &Attempt, live: &PolicyDocument) -> Request {
@@ -193,7 +292,11 @@ impl<'a> Judge<'a> {
 
     fn open(&self, attempt: &Attempt, live: &PolicyDocument) -> String {
         let asked: BTreeSet<String> = self.documents(live).flat_map(keys).collect();
-        let open: Vec<String> = self.open_keys(attempt, live).iter().map(|key| format!("`{}`", spelled(key))).collect();
+        let open: Vec<String> = self
+            .open_keys(attempt, live)
+            .iter()
+            .map(|key| format!("`{}`", spelled(key)))
+            .collect();
         if asked.is_empty() || open.is_empty() {
             ": a policy is not understood".to_owned()
         } else {
@@ -206,7 +309,12 @@ impl<'a> Judge<'a> {
 fn own_keys(principal: &Principal, tags: &Tags) -> BTreeMap<String, Vec<String>> {
     let mut keys: BTreeMap<String, Vec<String>> = tags
         .iter()
-        .map(|(key, value)| (format!("aws:principaltag/{}", key.to_ascii_lowercase()), vec![value.clone()]))
+        .map(|(key, value)| {
+            (
+                format!("aws:principaltag/{}", key.to_ascii_lowercase()),
+                vec![value.clone()],
+            )
+        })
         .collect();
     let mut set = |key: &str, value: &str| _ = keys.insert(key.to_owned(), vec![value.to_owned()]);
     match principal {
@@ -243,8 +351,15 @@ mod tests {
         PolicyDocument::live(&text, PolicyKind::Identity, &Partition::default())
     }
 
-    fn holder(arn: &str, policies: Vec<PolicyDocument>, boundary: Option<PolicyDocument>) -> Holder {
-        let policies = policies.into_iter().map(|policy| ("own".to_owned(), policy)).collect();
+    fn holder(
+        arn: &str,
+        policies: Vec<PolicyDocument>,
+        boundary: Option<PolicyDocument>,
+    ) -> Holder {
+        let policies = policies
+            .into_iter()
+            .map(|policy| ("own".to_owned(), policy))
+            .collect();
         Holder {
             arn: arn.to_owned(),
             identity: Identity { policies, boundary },
@@ -257,7 +372,12 @@ mod tests {
         let bench = Bench::new(document, document);
         let caller = caller_at(&holder.arn).unwrap();
         let check = check(bench.setting(), bench.subject(), &caller, Ok(Some(holder)));
-        assert_eq!((check.probe, check.outcome), (Probe::Caller, expect), "{}", check.message);
+        assert_eq!(
+            (check.probe, check.outcome),
+            (Probe::Caller, expect),
+            "{}",
+            check.message
+        );
         assert!(check.message.contains(words), "{}", check.message);
     }
 
@@ -271,15 +391,34 @@ mod tests {
             Proven,
             "statement 1 of its policy `own` allows it",
         );
-        assert_judged(&account, &holder(READER, vec![], None), Failed, "no policy of its own allows `sts:AssumeRole`");
         assert_judged(
             &account,
-            &holder(READER, vec![policy("Allow", &ROLE.replace("/X", "/Y"), "")], None),
+            &holder(READER, vec![], None),
+            Failed,
+            "no policy of its own allows `sts:AssumeRole`",
+        );
+        assert_judged(
+            &account,
+            &holder(
+                READER,
+                vec![policy("Allow", &ROLE.replace("/X", "/Y"), "")],
+                None,
+            ),
             Failed,
             "no policy",
         );
-        assert_judged(&account, &holder(READER, vec![allow(), policy("Deny", "*", "")], None), Failed, "denies it");
-        assert_judged(&account, &holder(READER, vec![allow()], Some(policy("Allow", "arn:x", ""))), Failed, "boundary");
+        assert_judged(
+            &account,
+            &holder(READER, vec![allow(), policy("Deny", "*", "")], None),
+            Failed,
+            "denies it",
+        );
+        assert_judged(
+            &account,
+            &holder(READER, vec![allow()], Some(policy("Allow", "arn:x", ""))),
+            Failed,
+            "boundary",
+        );
         let vpc = r#""StringEquals":{"aws:SourceVpc":"vpc-1"}"#;
         assert_judged(
             &account,
@@ -288,7 +427,12 @@ mod tests {
             "`aws:SourceVpc`",
         );
         let other = trust(r#""AWS":"333333333333""#, "");
-        assert_judged(&other, &holder(READER, vec![allow()], None), Failed, "desired trust");
+        assert_judged(
+            &other,
+            &holder(READER, vec![allow()], None),
+            Failed,
+            "desired trust",
+        );
     }
 
     #[test]
@@ -298,9 +442,19 @@ mod tests {
             r#""StringEquals":{"sts:ExternalId":"id-1"},"Bool":{"aws:MultiFactorAuthPresent":"true"}"#,
         );
         let team = r#""StringEquals":{"aws:PrincipalTag/team":"sec","aws:username":"reader"}"#;
-        assert_judged(&id, &holder(READER, vec![policy("Allow", "*", team)], None), Proven, "may assume it");
+        assert_judged(
+            &id,
+            &holder(READER, vec![policy("Allow", "*", team)], None),
+            Proven,
+            "may assume it",
+        );
         let other = r#""StringEquals":{"aws:PrincipalTag/other":"sec"}"#;
-        assert_judged(&id, &holder(READER, vec![policy("Allow", "*", other)], None), Failed, "no policy");
+        assert_judged(
+            &id,
+            &holder(READER, vec![policy("Allow", "*", other)], None),
+            Failed,
+            "no policy",
+        );
     }
 
     #[test]
@@ -313,7 +467,12 @@ mod tests {
             Proven,
             "may assume it: the trust lets it in",
         );
-        assert_judged(&trust(r#""AWS":"111111111111""#, ""), &nothing(), Failed, "no policy of its own");
+        assert_judged(
+            &trust(r#""AWS":"111111111111""#, ""),
+            &nothing(),
+            Failed,
+            "no policy of its own",
+        );
     }
 
     #[test]
@@ -332,7 +491,10 @@ mod tests {
             message: String::new(),
             request_id: None,
         };
-        assert_eq!(check(bench.setting(), bench.subject(), &caller, Err(&error)).outcome, NotProvable);
+        assert_eq!(
+            check(bench.setting(), bench.subject(), &caller, Err(&error)).outcome,
+            NotProvable
+        );
     }
 
     #[test]
@@ -340,8 +502,10 @@ mod tests {
         let names = r#""AWS":["222222222222","arn:aws:iam::222222222222:role/a/b/R","arn:aws:iam::333333333333:user/u","arn:aws:iam::999999999999:role/far","arn:aws:sts::222222222222:assumed-role/R/s"]"#;
         let document = trust(names, "");
         let bench = Bench::new(&document, &document);
-        let asked: Vec<String> =
-            named(bench.setting(), bench.subject()).into_iter().map(|caller| caller.principal.to_string()).collect();
+        let asked: Vec<String> = named(bench.setting(), bench.subject())
+            .into_iter()
+            .map(|caller| caller.principal.to_string())
+            .collect();
         assert_eq!(asked, ["role/R", "user/u"]);
     }
 }

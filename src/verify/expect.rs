@@ -21,9 +21,18 @@ pub fn check(setting: Setting<'_>, subject: Subject<'_>, policies: &Identity) ->
     let mut met = 0;
     let mut all = 0;
     for expectation in &subject.desired.expect {
-        let judge = Judge { context: context(setting, subject, expectation), policies };
-        let allow = expectation.allow.iter().map(|(action, resource)| judge.allowed(action, resource));
-        let deny = expectation.deny.iter().map(|(action, resource)| judge.denied(action, resource));
+        let judge = Judge {
+            context: context(setting, subject, expectation),
+            policies,
+        };
+        let allow = expectation
+            .allow
+            .iter()
+            .map(|(action, resource)| judge.allowed(action, resource));
+        let deny = expectation
+            .deny
+            .iter()
+            .map(|(action, resource)| judge.denied(action, resource));
         for found in allow.chain(deny) {
             all += 1;
             match found {
@@ -33,7 +42,10 @@ pub fn check(setting: Setting<'_>, subject: Subject<'_>, policies: &Identity) ->
             }
         }
     }
-    let place = format!("role `{}` of account {}", subject.desired.name, subject.account.id);
+    let place = format!(
+        "role `{}` of account {}",
+        subject.desired.name, subject.account.id
+    );
     let mut checks: Vec<Check> = checks
         .into_iter()
         .map(|(outcome, message)| Check::new(Probe::Expect, outcome, format!("{message}: {place}")))
@@ -46,7 +58,11 @@ pub fn check(setting: Setting<'_>, subject: Subject<'_>, policies: &Identity) ->
 }
 
 /// The condition keys of a request: facts about the role's sessions, and what the expectation says.
-pub fn context(setting: Setting<'_>, subject: Subject<'_>, expectation: &Expectation) -> BTreeMap<String, Vec<String>> {
+pub fn context(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    expectation: &Expectation,
+) -> BTreeMap<String, Vec<String>> {
     let facts = [
         ("aws:PrincipalArn", subject.live.arn.as_str()),
         ("aws:PrincipalAccount", subject.account.id.as_str()),
@@ -54,9 +70,16 @@ pub fn context(setting: Setting<'_>, subject: Subject<'_>, expectation: &Expecta
         ("aws:SecureTransport", "true"),
         ("aws:CurrentTime", setting.now),
     ];
-    let mut context: BTreeMap<String, Vec<String>> =
-        facts.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), vec![value.to_owned()])).collect();
-    context.extend(expectation.context.iter().map(|(key, values)| (key.to_ascii_lowercase(), values.clone())));
+    let mut context: BTreeMap<String, Vec<String>> = facts
+        .into_iter()
+        .map(|(key, value)| (key.to_ascii_lowercase(), vec![value.to_owned()]))
+        .collect();
+    context.extend(
+        expectation
+            .context
+            .iter()
+            .map(|(key, values)| (key.to_ascii_lowercase(), values.clone())),
+    );
     context
 }
 
@@ -76,13 +99,18 @@ impl Judge<'_> {
         let what = format!("`{action}` on `{resource}`");
         let (decision, why) = self.decide(action, resource);
         match decision {
-            Decision::Allow if self.is_touched(Effect::Deny, action, resource) && is_wild(action, resource) => {
-                Found::Unknown(format!("{what} is allowed, but a Deny may take part of it away"))
+            Decision::Allow
+                if self.is_touched(Effect::Deny, action, resource) && is_wild(action, resource) =>
+            {
+                Found::Unknown(format!(
+                    "{what} is allowed, but a Deny may take part of it away"
+                ))
             }
             Decision::Allow => Found::AsExpected,
-            Decision::Undecided => {
-                Found::Unknown(format!("it cannot be told whether {what} is allowed{}", self.open()))
-            }
+            Decision::Undecided => Found::Unknown(format!(
+                "it cannot be told whether {what} is allowed{}",
+                self.open()
+            )),
             Decision::ExplicitDeny => Found::Not(format!("{what} is denied by {why}")),
             Decision::ImplicitDeny => Found::Not(format!("{what} is not allowed by {why}")),
         }
@@ -93,12 +121,16 @@ impl Judge<'_> {
         let (decision, why) = self.decide(action, resource);
         match decision {
             Decision::Allow => Found::Not(format!("{what} is allowed by {why}")),
-            Decision::ImplicitDeny if is_wild(action, resource) && self.is_touched(Effect::Allow, action, resource) => {
+            Decision::ImplicitDeny
+                if is_wild(action, resource)
+                    && self.is_touched(Effect::Allow, action, resource) =>
+            {
                 Found::Unknown(format!("part of {what} may be allowed"))
             }
-            Decision::Undecided => {
-                Found::Unknown(format!("it cannot be told whether {what} is refused{}", self.open()))
-            }
+            Decision::Undecided => Found::Unknown(format!(
+                "it cannot be told whether {what} is refused{}",
+                self.open()
+            )),
             Decision::ExplicitDeny | Decision::ImplicitDeny => Found::AsExpected,
         }
     }
@@ -107,9 +139,11 @@ impl Judge<'_> {
     fn decide(&self, action: &str, resource: &str) -> (Decision, String) {
         let (decision, voice) = self.policies.decide(&self.request(action, resource));
         let words = match voice {
-            Voice::Policy(Why { policy, .. }) => {
-                self.policies.policies.get(policy).map_or_else(String::new, |(name, _)| format!("policy `{name}`"))
-            }
+            Voice::Policy(Why { policy, .. }) => self
+                .policies
+                .policies
+                .get(policy)
+                .map_or_else(String::new, |(name, _)| format!("policy `{name}`")),
             Voice::Boundary => "the permissions boundary".to_owned(),
             Voice::Nobody => "any policy".to_owned(),
         };
@@ -127,37 +161,64 @@ impl Judge<'_> {
     }
 
     fn documents(&self) -> impl Iterator<Item = &PolicyDocument> {
-        self.policies.policies.iter().map(|(_, document)| document).chain(&self.policies.boundary)
+        self.policies
+            .policies
+            .iter()
+            .map(|(_, document)| document)
+            .chain(&self.policies.boundary)
     }
 
     fn open_keys(&self) -> BTreeSet<String> {
-        self.documents().flat_map(keys).filter(|key| !self.context.contains_key(key)).collect()
+        self.documents()
+            .flat_map(keys)
+            .filter(|key| !self.context.contains_key(key))
+            .collect()
     }
 
     fn open(&self) -> String {
-        let keys: Vec<String> = self.open_keys().iter().map(|key| format!("`{}`", spelled(key))).collect();
+        let keys: Vec<String> = self
+            .open_keys()
+            .iter()
+            .map(|key| format!("`{}`", spelled(key)))
+            .collect();
         if keys.is_empty() {
             ": a policy is not understood".to_owned()
         } else {
-            format!(": it may depend on {}; say what they are in `context`", keys.join(", "))
+            format!(
+                ": it may depend on {}; say what they are in `context`",
+                keys.join(", ")
+            )
         }
     }
 
     /// Whether a statement of this effect may speak of part of what `action` and `resource` match.
     fn is_touched(&self, effect: Effect, action: &str, resource: &str) -> bool {
-        self.documents().flat_map(PolicyDocument::statements).any(|statement| {
-            let Statement { effect: own, actions, resources, .. } = statement;
-            *own == effect
-                && touches(actions, &action.to_ascii_lowercase())
-                && resources.as_ref().is_none_or(|resources| touches(resources, resource))
-        })
+        self.documents()
+            .flat_map(PolicyDocument::statements)
+            .any(|statement| {
+                let Statement {
+                    effect: own,
+                    actions,
+                    resources,
+                    ..
+                } = statement;
+                *own == effect
+                    && touches(actions, &action.to_ascii_lowercase())
+                    && resources
+                        .as_ref()
+                        .is_none_or(|resources| touches(resources, resource))
+            })
     }
 }
 
 /// Whether the patterns and `text` may have something in common; sure where it says no.
 fn touches(patterns: &Patterns, text: &str) -> bool {
     let text = tokens(text, Variables::Read);
-    patterns.negated || patterns.patterns.iter().any(|pattern| may_overlap(&tokens(pattern, Variables::Read), &text))
+    patterns.negated
+        || patterns
+            .patterns
+            .iter()
+            .any(|pattern| may_overlap(&tokens(pattern, Variables::Read), &text))
 }
 
 /// Whether more than one request is meant.
@@ -179,26 +240,42 @@ mod tests {
     }
 
     fn pairs(texts: &[&str]) -> Vec<(String, String)> {
-        texts.iter().map(|text| text.split_once(" on ").unwrap()).map(|(a, r)| (a.to_owned(), r.to_owned())).collect()
+        texts
+            .iter()
+            .map(|text| text.split_once(" on ").unwrap())
+            .map(|(a, r)| (a.to_owned(), r.to_owned()))
+            .collect()
     }
 
     #[track_caller]
     fn outcomes(policies: &Identity, allow: &[&str], deny: &[&str]) -> Vec<(Outcome, String)> {
         let mut bench = Bench::new("{}", "{}");
-        bench.desired.expect = vec![Expectation { allow: pairs(allow), deny: pairs(deny), context: BTreeMap::new() }];
+        bench.desired.expect = vec![Expectation {
+            allow: pairs(allow),
+            deny: pairs(deny),
+            context: BTreeMap::new(),
+        }];
         let checks = check(bench.setting(), bench.subject(), policies);
-        checks.into_iter().map(|check| (check.outcome, check.message)).collect()
+        checks
+            .into_iter()
+            .map(|check| (check.outcome, check.message))
+            .collect()
     }
 
-    const READ: &str = r#"{"Effect":"Allow","Action":["s3:Get*","s3:ListBucket"],"Resource":"arn:aws:s3:::b/*"}"#;
+    const READ: &str =
+        r#"{"Effect":"Allow","Action":["s3:Get*","s3:ListBucket"],"Resource":"arn:aws:s3:::b/*"}"#;
     const ANY: &str = r#"{"Effect":"Allow","Action":"ec2:*","Resource":"*"}"#;
-    const NO_KEYS: &str = r#"{"Effect":"Deny","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/keys/*"}"#;
+    const NO_KEYS: &str =
+        r#"{"Effect":"Deny","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/keys/*"}"#;
     const TAGGED: &str = r#"{"Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/team":"x"}}}"#;
 
     #[test]
     fn each_expectation_is_held_against_the_policies() {
         let policies = Identity {
-            policies: vec![("P".to_owned(), document(&[READ, ANY, NO_KEYS, TAGGED].join(",")))],
+            policies: vec![(
+                "P".to_owned(),
+                document(&[READ, ANY, NO_KEYS, TAGGED].join(",")),
+            )],
             boundary: None,
         };
         for (allow, deny, expect) in [
@@ -209,14 +286,24 @@ mod tests {
             ("s3:GetObject on *", "", Failed),
             ("s3:Get* on arn:aws:s3:::b/*", "", NotProvable),
             ("ec2:CreateSnapshot on *", "", Proven),
-            ("sqs:SendMessage on arn:aws:sqs:us-east-1:1:q", "", NotProvable),
+            (
+                "sqs:SendMessage on arn:aws:sqs:us-east-1:1:q",
+                "",
+                NotProvable,
+            ),
             ("", "s3:PutObject on arn:aws:s3:::b/x", Proven),
             ("", "s3:GetObject on arn:aws:s3:::b/x", Failed),
             ("", "iam:* on *", Proven),
             ("", "s3:* on *", NotProvable),
             ("", "ec2:RunInstances on *", Failed),
         ] {
-            let one = |text| if str::is_empty(text) { Vec::new() } else { vec![text] };
+            let one = |text| {
+                if str::is_empty(text) {
+                    Vec::new()
+                } else {
+                    vec![text]
+                }
+            };
             let found = outcomes(&policies, &one(allow), &one(deny));
             assert_eq!(found.len(), 1, "{allow}{deny}: {found:?}");
             assert_eq!(found[0].0, expect, "{allow}{deny}: {found:?}");
@@ -240,10 +327,26 @@ mod tests {
 
     #[test]
     fn a_failure_names_action_role_and_account_and_the_rest_is_counted() {
-        let policies = Identity { policies: vec![("P".to_owned(), document(ANY))], boundary: None };
-        let found =
-            outcomes(&policies, &["ec2:CreateSnapshot on *", "s3:GetObject on *", "ec2:RunInstances on *"], &[]);
-        assert_eq!(found[0], (Proven, "2 of 3 expected permissions are as expected".to_owned()));
+        let policies = Identity {
+            policies: vec![("P".to_owned(), document(ANY))],
+            boundary: None,
+        };
+        let found = outcomes(
+            &policies,
+            &[
+                "ec2:CreateSnapshot on *",
+                "s3:GetObject on *",
+                "ec2:RunInstances on *",
+            ],
+            &[],
+        );
+        assert_eq!(
+            found[0],
+            (
+                Proven,
+                "2 of 3 expected permissions are as expected".to_owned()
+            )
+        );
         assert_eq!(found[1].0, Failed);
         for part in ["s3:GetObject", "role `X`", "account 111111111111"] {
             assert!(found[1].1.contains(part), "{found:?}");

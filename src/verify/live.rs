@@ -38,38 +38,73 @@ pub struct Tries {
 ///
 /// Source: STS API Reference, `AssumeRole`: "You cannot use AWS account root user credentials to call `AssumeRole`".
 pub fn cannot_assume(caller: &Caller) -> Option<String> {
-    caller.arn.ends_with(":root").then(|| format!("`{}` is a root user, and root cannot assume roles", caller.arn))
+    caller.arn.ends_with(":root").then(|| {
+        format!(
+            "`{}` is a root user, and root cannot assume roles",
+            caller.arn
+        )
+    })
 }
 
 /// What to try as the caller of the run; the check that says why nothing can be.
 ///
 /// Without `session` the name is the one that the trust demands, if it demands one.
-pub fn tries(setting: Setting<'_>, subject: Subject<'_>, session: Option<&SessionName>) -> Result<Tries, Check> {
+pub fn tries(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    session: Option<&SessionName>,
+) -> Result<Tries, Check> {
     let attempts: Vec<Attempt> = ways_in(setting, subject, session);
     let decided = |wanted| {
         let arn = &subject.live.arn;
-        attempts.iter().find(|attempt| attempt.decide(&subject.desired.trust, arn).0 == wanted)
+        attempts
+            .iter()
+            .find(|attempt| attempt.decide(&subject.desired.trust, arn).0 == wanted)
     };
     let Some(attempt) = decided(Decision::Allow).or_else(|| decided(Decision::Undecided)) else {
-        return Err(Check::new(Probe::LiveAllowed, Outcome::NotProvable, nobody_at_hand(setting, subject)));
+        return Err(Check::new(
+            Probe::LiveAllowed,
+            Outcome::NotProvable,
+            nobody_at_hand(setting, subject),
+        ));
     };
     let external_id = attempt.get(EXTERNAL_ID).map(str::to_owned);
     let session_name = attempt.get(SESSION_NAME).unwrap_or_default().to_owned();
-    let right = Try { probe: Probe::LiveAllowed, external_id: external_id.clone(), session_name };
+    let right = Try {
+        probe: Probe::LiveAllowed,
+        external_id: external_id.clone(),
+        session_name,
+    };
     let mut wrong = Vec::new();
     if external_id.is_some() {
-        wrong.push(Try { probe: Probe::LiveNoExternalId, external_id: None, ..right.clone() });
+        wrong.push(Try {
+            probe: Probe::LiveNoExternalId,
+            external_id: None,
+            ..right.clone()
+        });
         let external_id = Some(WRONG_EXTERNAL_ID.to_owned());
-        wrong.push(Try { probe: Probe::LiveWrongExternalId, external_id, ..right.clone() });
+        wrong.push(Try {
+            probe: Probe::LiveWrongExternalId,
+            external_id,
+            ..right.clone()
+        });
     }
     let other = attempt.with(SESSION_NAME, Some(OTHER_SESSION.to_owned()));
     let refused = other.decide(&subject.desired.trust, &subject.live.arn).0;
     if refused == Decision::ImplicitDeny || refused == Decision::ExplicitDeny {
         let session_name = OTHER_SESSION.to_owned();
-        wrong.push(Try { probe: Probe::LiveSessionName, session_name, ..right.clone() });
+        wrong.push(Try {
+            probe: Probe::LiveSessionName,
+            session_name,
+            ..right.clone()
+        });
     }
     let let_in = attempt.decide(&subject.live.trust, &subject.live.arn).0 == Decision::Allow;
-    Ok(Tries { right, wrong, let_in })
+    Ok(Tries {
+        right,
+        wrong,
+        let_in,
+    })
 }
 
 const OTHER_SESSION: &str = "rolecall-verify-other";
@@ -78,9 +113,17 @@ const OTHER_SESSION: &str = "rolecall-verify-other";
 pub fn judge_right(subject: Subject<'_>, answer: &Result<String, AwsError>) -> Check {
     let account = format!(":{}:assumed-role/", subject.account.id);
     let (outcome, message) = match answer {
-        Ok(arn) if arn.contains(&account) => (Outcome::Proven, format!("STS let the caller in as `{arn}`")),
-        Ok(arn) => (Outcome::Failed, format!("STS let the caller in, but as `{arn}`: is this AWS?")),
-        Err(error) => (Outcome::Failed, format!("the caller was not let in: {error}")),
+        Ok(arn) if arn.contains(&account) => {
+            (Outcome::Proven, format!("STS let the caller in as `{arn}`"))
+        }
+        Ok(arn) => (
+            Outcome::Failed,
+            format!("STS let the caller in, but as `{arn}`: is this AWS?"),
+        ),
+        Err(error) => (
+            Outcome::Failed,
+            format!("the caller was not let in: {error}"),
+        ),
     };
     Check::new(Probe::LiveAllowed, outcome, message)
 }
@@ -94,10 +137,13 @@ pub fn judge_wrong(probe: Probe, answer: &Result<(), AwsError>) -> Check {
     };
     let (outcome, message) = match answer {
         Ok(()) => (Outcome::Failed, format!("STS let the caller in {how}")),
-        Err(error) if error.is("AccessDenied") => (Outcome::Proven, format!("STS refused the caller {how}")),
-        Err(error) => {
-            (Outcome::NotProvable, format!("it cannot be told whether STS refuses the caller {how}: {error}"))
+        Err(error) if error.is("AccessDenied") => {
+            (Outcome::Proven, format!("STS refused the caller {how}"))
         }
+        Err(error) => (
+            Outcome::NotProvable,
+            format!("it cannot be told whether STS refuses the caller {how}: {error}"),
+        ),
     };
     Check::new(probe, outcome, message)
 }
@@ -109,10 +155,17 @@ pub fn moot(wrong: &Try) -> Check {
 }
 
 /// The ways that the desired trust leaves to the caller, one for each principal that it goes by.
-fn ways_in(setting: Setting<'_>, subject: Subject<'_>, session: Option<&SessionName>) -> Vec<Attempt> {
+fn ways_in(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    session: Option<&SessionName>,
+) -> Vec<Attempt> {
     let caller = &setting.organization.caller;
-    let by_kind = principals(&subject.desired.trust).filter(|(_, kind, name)| *kind == "AWS" && goes_by(caller, name));
-    by_kind.map(|(statement, _, name)| way_in(setting, subject, session, statement, name)).collect()
+    let by_kind = principals(&subject.desired.trust)
+        .filter(|(_, kind, name)| *kind == "AWS" && goes_by(caller, name));
+    by_kind
+        .map(|(statement, _, name)| way_in(setting, subject, session, statement, name))
+        .collect()
 }
 
 fn way_in(
@@ -128,15 +181,29 @@ fn way_in(
     if name.contains(":role/") {
         context.insert("aws:principalarn".to_owned(), vec![name.to_owned()]);
     }
-    let root = format!("arn:{}:iam::{}:root", setting.organization.partition, caller.account);
-    let names = [caller.arn.as_str(), name, &root].into_iter().filter(|name| *name != "*").map(own).collect();
-    let mut attempt = Attempt { names, action: "sts:AssumeRole", context };
+    let root = format!(
+        "arn:{}:iam::{}:root",
+        setting.organization.partition, caller.account
+    );
+    let names = [caller.arn.as_str(), name, &root]
+        .into_iter()
+        .filter(|name| *name != "*")
+        .map(own)
+        .collect();
+    let mut attempt = Attempt {
+        names,
+        action: "sts:AssumeRole",
+        context,
+    };
     if let Some(session) = session {
         attempt = attempt.with(SESSION_NAME, Some(session.as_str().to_owned()));
     }
     attempt.meet(statement, |key| key == EXTERNAL_ID || key == SESSION_NAME);
     let default = || vec![SessionName::default().as_str().to_owned()];
-    attempt.context.entry(SESSION_NAME.to_owned()).or_insert_with(default);
+    attempt
+        .context
+        .entry(SESSION_NAME.to_owned())
+        .or_insert_with(default);
     attempt
 }
 
@@ -147,20 +214,40 @@ fn goes_by(caller: &Caller, name: &str) -> bool {
         return true;
     }
     let parts = segments(name);
-    let (Some(account), Some(entity)) = (parts.get(4), parts.get(5)) else { return false };
-    let role = caller.arn.split_once(":assumed-role/").and_then(|(_, session)| session.split('/').next());
+    let (Some(account), Some(entity)) = (parts.get(4), parts.get(5)) else {
+        return false;
+    };
+    let role = caller
+        .arn
+        .split_once(":assumed-role/")
+        .and_then(|(_, session)| session.split('/').next());
     *account == caller.account.as_str()
         && (*entity == "root"
-            || entity.strip_prefix("role/").is_some_and(|path| path.rsplit('/').next() == role && role.is_some()))
+            || entity
+                .strip_prefix("role/")
+                .is_some_and(|path| path.rsplit('/').next() == role && role.is_some()))
 }
 
 fn nobody_at_hand(setting: Setting<'_>, subject: Subject<'_>) -> String {
-    let mut names: Vec<&str> = principals(&subject.desired.trust).map(|(_, _, name)| name).collect();
+    let mut names: Vec<&str> = principals(&subject.desired.trust)
+        .map(|(_, _, name)| name)
+        .collect();
     names.dedup();
-    let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
-    let more = if names.len() > shown.len() { " and others" } else { "" };
+    let shown: Vec<String> = names
+        .iter()
+        .take(3)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if names.len() > shown.len() {
+        " and others"
+    } else {
+        ""
+    };
     let caller = &setting.organization.caller.arn;
-    format!("nobody at hand may assume it: it trusts {}{more}, and the caller is `{caller}`", shown.join(", "))
+    format!(
+        "nobody at hand may assume it: it trusts {}{more}, and the caller is `{caller}`",
+        shown.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -168,7 +255,11 @@ mod tests {
     use super::super::testing::{Bench, trust};
     use super::*;
 
-    fn probes(desired: &str, caller: &str, session: Option<&str>) -> Vec<(Probe, Option<String>, String)> {
+    fn probes(
+        desired: &str,
+        caller: &str,
+        session: Option<&str>,
+    ) -> Vec<(Probe, Option<String>, String)> {
         let mut bench = Bench::new(desired, desired);
         bench.organization.caller.arn = caller.to_owned();
         let session = session.map(|name| SessionName::parse(name).unwrap());
@@ -197,7 +288,8 @@ mod tests {
             ("222222222222", user, false),
             ("*", user, true),
         ] {
-            let tried = !probes(&trust(&format!(r#""AWS":"{principal}""#), ""), caller, None).is_empty();
+            let tried =
+                !probes(&trust(&format!(r#""AWS":"{principal}""#), ""), caller, None).is_empty();
             assert_eq!(tried, expect, "{principal} {caller}");
         }
     }
@@ -205,9 +297,13 @@ mod tests {
     #[test]
     fn each_thing_the_trust_pins_is_tried_otherwise() {
         let caller = "arn:aws:iam::111111111111:user/ops";
-        let pinned = r#""StringEquals":{"sts:ExternalId":"right-id","sts:RoleSessionName":"log-reader"}"#;
+        let pinned =
+            r#""StringEquals":{"sts:ExternalId":"right-id","sts:RoleSessionName":"log-reader"}"#;
         let document = trust(r#""AWS":"111111111111""#, pinned);
-        let (right, wrong) = (Some("right-id".to_owned()), Some(WRONG_EXTERNAL_ID.to_owned()));
+        let (right, wrong) = (
+            Some("right-id".to_owned()),
+            Some(WRONG_EXTERNAL_ID.to_owned()),
+        );
         assert_eq!(
             probes(&document, caller, None),
             [
@@ -219,7 +315,10 @@ mod tests {
         );
         assert_eq!(probes(&document, caller, Some("somebody")), []);
         let free = trust(r#""AWS":"111111111111""#, "");
-        assert_eq!(probes(&free, caller, Some("me")), [(Probe::LiveAllowed, None, "me".to_owned())]);
+        assert_eq!(
+            probes(&free, caller, Some("me")),
+            [(Probe::LiveAllowed, None, "me".to_owned())]
+        );
     }
 
     #[test]
@@ -228,7 +327,10 @@ mod tests {
         assert_eq!(cannot_assume(&caller), None);
         caller.arn = "arn:aws:iam::111111111111:root".to_owned();
         let why = cannot_assume(&caller).unwrap();
-        assert!(why.contains("root") && why.contains("cannot assume"), "{why}");
+        assert!(
+            why.contains("root") && why.contains("cannot assume"),
+            "{why}"
+        );
     }
 
     #[test]
@@ -242,20 +344,32 @@ mod tests {
             message: String::new(),
             request_id: None,
         };
-        let session = |account: &str| Ok(format!("arn:aws:sts::{account}:assumed-role/X/rolecall-verify"));
+        let session = |account: &str| {
+            Ok(format!(
+                "arn:aws:sts::{account}:assumed-role/X/rolecall-verify"
+            ))
+        };
         for (answer, expect) in [
             (session("111111111111"), Outcome::Proven),
             (session("222222222222"), Outcome::Failed),
             (Err(error("AccessDenied")), Outcome::Failed),
         ] {
-            assert_eq!(judge_right(bench.subject(), &answer).outcome, expect, "{answer:?}");
+            assert_eq!(
+                judge_right(bench.subject(), &answer).outcome,
+                expect,
+                "{answer:?}"
+            );
         }
         for (answer, expect) in [
             (Ok(()), Outcome::Failed),
             (Err(error("AccessDenied")), Outcome::Proven),
             (Err(error("Throttling")), Outcome::NotProvable),
         ] {
-            assert_eq!(judge_wrong(Probe::LiveNoExternalId, &answer).outcome, expect, "{answer:?}");
+            assert_eq!(
+                judge_wrong(Probe::LiveNoExternalId, &answer).outcome,
+                expect,
+                "{answer:?}"
+            );
         }
     }
 }

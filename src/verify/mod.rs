@@ -111,7 +111,11 @@ pub struct Check {
 impl Check {
     /// A check, its message first letter lower case and without full stop.
     pub fn new(probe: Probe, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self { probe, outcome, message: message.into() }
+        Self {
+            probe,
+            outcome,
+            message: message.into(),
+        }
     }
 }
 
@@ -186,11 +190,25 @@ pub struct Summary {
 
 impl Verification {
     /// Counts `results` and the accounts they are about.
-    pub fn new(results: Vec<RoleResult>, findings: Vec<Warning>, unreadable: Vec<Unreadable>) -> Self {
-        let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
-        let roles: BTreeSet<&str> = results.iter().map(|result| result.address.as_str()).collect();
-        let accounts: BTreeSet<&str> =
-            roles.iter().map(|address| address.split('/').next().unwrap_or_default()).collect();
+    pub fn new(
+        results: Vec<RoleResult>,
+        findings: Vec<Warning>,
+        unreadable: Vec<Unreadable>,
+    ) -> Self {
+        let count = |outcome| {
+            results
+                .iter()
+                .filter(|result| result.outcome == outcome)
+                .count()
+        };
+        let roles: BTreeSet<&str> = results
+            .iter()
+            .map(|result| result.address.as_str())
+            .collect();
+        let accounts: BTreeSet<&str> = roles
+            .iter()
+            .map(|address| address.split('/').next().unwrap_or_default())
+            .collect();
         let summary = Summary {
             accounts: accounts.len(),
             unreadable: unreadable.len(),
@@ -199,6 +217,12 @@ impl Verification {
             failed: count(Outcome::Failed),
             not_provable: count(Outcome::NotProvable),
         };
-        Self { format: FORMAT, results, findings, unreadable, summary }
+        Self {
+            format: FORMAT,
+            results,
+            findings,
+            unreadable,
+            summary,
+        }
     }
 }

@@ -55,12 +55,19 @@ pub(super) struct Attempt {
 
 /// The principals that Allow statements of `trust` name, each with its statement.
 pub(super) fn principals(trust: &PolicyDocument) -> impl Iterator<Item = (&Statement, &str, &str)> {
-    let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    let allows = trust
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow);
     let whom = allows.filter_map(|statement| Some((statement, statement.principals.as_ref()?)));
-    whom.filter(|(_, principals)| !principals.negated).flat_map(|(statement, principals)| {
-        let names = principals.kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
-        names.map(move |(kind, name)| (statement, kind.as_str(), name.as_str()))
-    })
+    whom.filter(|(_, principals)| !principals.negated)
+        .flat_map(|(statement, principals)| {
+            let names = principals
+                .kinds
+                .iter()
+                .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
+            names.map(move |(kind, name)| (statement, kind.as_str(), name.as_str()))
+        })
 }
 
 /// The action by which a principal enters a role; `None` for a kind that enters none.
@@ -87,15 +94,28 @@ pub(super) fn account_of(name: &str) -> Option<AccountId> {
 
 impl Attempt {
     /// A principal that meets what `statement` demands, as far as that is in anybody's hand.
-    pub fn meeting(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, statement: &Statement) -> Self {
-        let name = if name == "*" { somebody(setting.organization, statement) } else { name.to_owned() };
+    pub fn meeting(
+        setting: Setting<'_>,
+        subject: Subject<'_>,
+        kind: &str,
+        name: &str,
+        statement: &Statement,
+    ) -> Self {
+        let name = if name == "*" {
+            somebody(setting.organization, statement)
+        } else {
+            name.to_owned()
+        };
         let mut attempt = Self {
             action: action(kind, &name).unwrap_or("sts:AssumeRole"),
             context: facts(setting, subject.account, kind, &name),
             names: vec![(kind.to_owned(), name)],
         };
         attempt.meet(statement, |_| true);
-        attempt.context.entry(SESSION_NAME.to_owned()).or_insert_with(|| vec!["rolecall-verify".to_owned()]);
+        attempt
+            .context
+            .entry(SESSION_NAME.to_owned())
+            .or_insert_with(|| vec!["rolecall-verify".to_owned()]);
         attempt
     }
 
@@ -104,7 +124,9 @@ impl Attempt {
         for (operator, keys) in &statement.conditions {
             for (key, values) in keys.iter().filter(|(key, _)| may_choose(key)) {
                 if let Some(value) = value_for(operator, values) {
-                    self.context.entry(key.clone()).or_insert_with(|| vec![value]);
+                    self.context
+                        .entry(key.clone())
+                        .or_insert_with(|| vec![value]);
                 }
             }
         }
@@ -134,7 +156,9 @@ impl Attempt {
     /// It as policies see it, where nothing is known of the keys `open`.
     pub fn request(&self, role_arn: &str, open: BTreeSet<String>) -> Request {
         Request {
-            principal: Principal { names: self.names.clone() },
+            principal: Principal {
+                names: self.names.clone(),
+            },
             action: self.action.to_owned(),
             resource: role_arn.to_owned(),
             context: self.context.clone(),
@@ -158,21 +182,40 @@ fn is_chosen(key: &str) -> bool {
 pub(super) fn keys(document: &PolicyDocument) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for statement in document.statements() {
-        let values = statement.conditions.values().flat_map(BTreeMap::values).flatten();
-        let texts = statement.resources.iter().flat_map(|resources| &resources.patterns).chain(values);
+        let values = statement
+            .conditions
+            .values()
+            .flat_map(BTreeMap::values)
+            .flatten();
+        let texts = statement
+            .resources
+            .iter()
+            .flat_map(|resources| &resources.patterns)
+            .chain(values);
         for token in texts.flat_map(|text| tokens(text, Variables::Read)) {
             if let Token::Variable(variable) = token {
                 let key = variable.split_once(',').map_or(variable, |(key, _)| key);
                 found.insert(key.trim().to_ascii_lowercase());
             }
         }
-        found.extend(statement.conditions.values().flat_map(BTreeMap::keys).cloned());
+        found.extend(
+            statement
+                .conditions
+                .values()
+                .flat_map(BTreeMap::keys)
+                .cloned(),
+        );
     }
     found
 }
 
 /// What is so, whatever the caller wants.
-pub(super) fn facts(setting: Setting<'_>, role_in: &Account, kind: &str, name: &str) -> BTreeMap<String, Vec<String>> {
+pub(super) fn facts(
+    setting: Setting<'_>,
+    role_in: &Account,
+    kind: &str,
+    name: &str,
+) -> BTreeMap<String, Vec<String>> {
     let organization = setting.organization;
     let mut facts = BTreeMap::new();
     let mut set = |key: &str, value: &str| _ = facts.insert(key.to_owned(), vec![value.to_owned()]);
@@ -190,7 +233,10 @@ pub(super) fn facts(setting: Setting<'_>, role_in: &Account, kind: &str, name: &
                 set(PRINCIPAL_ACCOUNT, id.as_str());
                 if let Some(account) = organization.accounts.get(&id) {
                     set("aws:principalorgid", &organization.id);
-                    set("aws:principalorgpaths", &format!("{}/{}/", organization.id, account.parents.join("/")));
+                    set(
+                        "aws:principalorgpaths",
+                        &format!("{}/{}/", organization.id, account.parents.join("/")),
+                    );
                 }
             }
         }
@@ -205,8 +251,12 @@ pub(super) fn facts(setting: Setting<'_>, role_in: &Account, kind: &str, name: &
 
 /// Somebody whom a statement for everybody may mean: by its conditions, else the management account.
 fn somebody(organization: &Organization, statement: &Statement) -> String {
-    let demanded =
-        |key: &str| statement.conditions.iter().find_map(|(operator, keys)| value_for(operator, keys.get(key)?));
+    let demanded = |key: &str| {
+        statement
+            .conditions
+            .iter()
+            .find_map(|(operator, keys)| value_for(operator, keys.get(key)?))
+    };
     let root = |account: &str| format!("arn:{}:iam::{account}:root", organization.partition);
     demanded(PRINCIPAL_ARN)
         .or_else(|| demanded(PRINCIPAL_ACCOUNT).map(|account| root(&account)))
@@ -222,11 +272,15 @@ fn value_for(operator: &str, wanted: &BTreeSet<String>) -> Option<String> {
         Test::IpAddress => first.split('/').next().map(str::to_owned),
         Test::Numeric(Comparison::LessThan) => Some("0".to_owned()),
         Test::Numeric(Comparison::GreaterThan) => Some("999999999".to_owned()),
-        Test::Numeric(_) | Test::StringEquals | Test::StringEqualsIgnoreCase | Test::Bool | Test::Binary => {
-            Some(first.clone())
-        }
+        Test::Numeric(_)
+        | Test::StringEquals
+        | Test::StringEqualsIgnoreCase
+        | Test::Bool
+        | Test::Binary => Some(first.clone()),
         Test::Date(_) => None,
-        Test::Null => first.eq_ignore_ascii_case("false").then(|| "rolecall-verify".to_owned()),
+        Test::Null => first
+            .eq_ignore_ascii_case("false")
+            .then(|| "rolecall-verify".to_owned()),
     }
 }
 
@@ -235,7 +289,9 @@ pub(super) fn other_than(right: &str) -> String {
     match right {
         right if right.eq_ignore_ascii_case("true") => "false".to_owned(),
         right if right.eq_ignore_ascii_case("false") => "true".to_owned(),
-        right if right.starts_with("arn:") => "arn:aws:iam::000000000000:role/rolecall-verify-other".to_owned(),
+        right if right.starts_with("arn:") => {
+            "arn:aws:iam::000000000000:role/rolecall-verify-other".to_owned()
+        }
         _ => "rolecall-verify-other".to_owned(),
     }
 }
@@ -261,7 +317,11 @@ pub(super) fn spelled(key: &str) -> &str {
         "aws:userid",
         "aws:username",
     ];
-    KNOWN.iter().find(|known| known.eq_ignore_ascii_case(key)).copied().unwrap_or(key)
+    KNOWN
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(key))
+        .copied()
+        .unwrap_or(key)
 }
 
 #[cfg(test)]
@@ -274,7 +334,11 @@ mod tests {
             ("StringEquals", "a-1", Some("a-1")),
             ("StringEqualsIfExists", "a-1", Some("a-1")),
             ("ForAnyValue:StringLike", "repo:*/x?", Some("repo:x/xx")),
-            ("ArnLike", "arn:aws:iam::1:role/cado-*", Some("arn:aws:iam::1:role/cado-x")),
+            (
+                "ArnLike",
+                "arn:aws:iam::1:role/cado-*",
+                Some("arn:aws:iam::1:role/cado-x"),
+            ),
             ("Bool", "true", Some("true")),
             ("IpAddress", "10.0.0.0/8", Some("10.0.0.0")),
             ("NumericLessThan", "3600", Some("0")),
@@ -286,17 +350,33 @@ mod tests {
             ("Bogus", "a", None),
         ] {
             let wanted = BTreeSet::from([wanted.to_owned()]);
-            assert_eq!(value_for(operator, &wanted).as_deref(), expect, "{operator}");
+            assert_eq!(
+                value_for(operator, &wanted).as_deref(),
+                expect,
+                "{operator}"
+            );
         }
     }
 
     #[test]
     fn a_principal_enters_by_the_action_of_its_kind() {
         for (kind, name, expect) in [
-            ("AWS", "arn:aws:iam::111111111111:root", Some("sts:AssumeRole")),
+            (
+                "AWS",
+                "arn:aws:iam::111111111111:root",
+                Some("sts:AssumeRole"),
+            ),
             ("Service", "ec2.amazonaws.com", Some("sts:AssumeRole")),
-            ("Federated", "arn:aws:iam::111111111111:saml-provider/x", Some("sts:AssumeRoleWithSAML")),
-            ("Federated", "arn:aws:iam::111111111111:oidc-provider/x", Some("sts:AssumeRoleWithWebIdentity")),
+            (
+                "Federated",
+                "arn:aws:iam::111111111111:saml-provider/x",
+                Some("sts:AssumeRoleWithSAML"),
+            ),
+            (
+                "Federated",
+                "arn:aws:iam::111111111111:oidc-provider/x",
+                Some("sts:AssumeRoleWithWebIdentity"),
+            ),
             ("CanonicalUser", "79a5", None),
         ] {
             assert_eq!(action(kind, name), expect, "{name}");

@@ -17,12 +17,23 @@ pub struct InvalidSessionName {
 impl SessionName {
     /// Checks the characters and the length.
     pub fn parse(text: &str) -> Result<Self, InvalidSessionName> {
-        let fail = |rule: String| Err(InvalidSessionName { text: text.to_owned(), rule });
+        let fail = |rule: String| {
+            Err(InvalidSessionName {
+                text: text.to_owned(),
+                rule,
+            })
+        };
         let allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
         let bad: std::collections::BTreeSet<char> = text.chars().filter(|c| !allowed(c)).collect();
         if !bad.is_empty() {
-            let bad: Vec<String> = bad.into_iter().map(|c| format!("`{}`", c.escape_debug())).collect();
-            return fail(format!("must not contain {}; letters, digits and _+=,.@- are allowed", bad.join(" or ")));
+            let bad: Vec<String> = bad
+                .into_iter()
+                .map(|c| format!("`{}`", c.escape_debug()))
+                .collect();
+            return fail(format!(
+                "must not contain {}; letters, digits and _+=,.@- are allowed",
+                bad.join(" or ")
+            ));
         }
         match text.len() {
             2..=64 => Ok(Self(text.to_owned())),
@@ -61,9 +72,15 @@ mod tests {
         ] {
             match SessionName::parse(text) {
                 Ok(name) => assert_eq!((name.as_str(), problem), (text, "")),
-                Err(error) => assert!(!problem.is_empty() && error.to_string().contains(problem), "{error}"),
+                Err(error) => assert!(
+                    !problem.is_empty() && error.to_string().contains(problem),
+                    "{error}"
+                ),
             }
         }
-        assert_eq!(SessionName::parse(SessionName::default().as_str()), Ok(SessionName::default()));
+        assert_eq!(
+            SessionName::parse(SessionName::default().as_str()),
+            Ok(SessionName::default())
+        );
     }
 }

@@ -40,17 +40,30 @@ fn account(id: &str) -> Account {
 
 impl Bench {
     pub fn new(desired: &str, live: &str) -> Self {
-        let accounts = ["111111111111", "222222222222", "333333333333", "444444444444"].map(account);
-        let document = |text: &str| PolicyDocument::live(text, PolicyKind::Trust, &Partition::default());
+        let accounts = [
+            "111111111111",
+            "222222222222",
+            "333333333333",
+            "444444444444",
+        ]
+        .map(account);
+        let document =
+            |text: &str| PolicyDocument::live(text, PolicyKind::Trust, &Partition::default());
         let name = RoleName::parse("X").unwrap();
         Self {
             organization: Organization {
                 id: "o-test".to_owned(),
                 management_account: accounts[0].id,
                 partition: Partition::default(),
-                caller: Caller { account: accounts[0].id, arn: "arn:aws:iam::111111111111:user/ops".to_owned() },
+                caller: Caller {
+                    account: accounts[0].id,
+                    arn: "arn:aws:iam::111111111111:user/ops".to_owned(),
+                },
                 units: BTreeMap::new(),
-                accounts: accounts.iter().map(|account| (account.id, account.clone())).collect(),
+                accounts: accounts
+                    .iter()
+                    .map(|account| (account.id, account.clone()))
+                    .collect(),
             },
             principals: BTreeSet::new(),
             account: accounts[0].clone(),
@@ -90,10 +103,18 @@ impl Bench {
     }
 
     pub fn setting(&self) -> Setting<'_> {
-        Setting { organization: &self.organization, principals: &self.principals, now: "2026-06-01T00:00:00Z" }
+        Setting {
+            organization: &self.organization,
+            principals: &self.principals,
+            now: "2026-06-01T00:00:00Z",
+        }
     }
 
     pub fn subject(&self) -> Subject<'_> {
-        Subject { account: &self.account, desired: &self.desired, live: &self.live }
+        Subject {
+            account: &self.account,
+            desired: &self.desired,
+            live: &self.live,
+        }
     }
 }

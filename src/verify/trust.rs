@@ -10,7 +10,8 @@
 use std::collections::BTreeSet;
 
 use super::request::{
-    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of, action, covers,
+    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of,
+    action, covers,
 };
 use super::request::{keys, other_than, principals, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
@@ -43,11 +44,21 @@ pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
 fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> {
     let Some(right) = in_the_right_way(subject, attempt) else {
         let message = format!("no request of `{name}` is known that the desired trust allows");
-        return vec![Check::new(Probe::Allowed, Outcome::NotProvable, open(message, attempt, &subject.desired.trust))];
+        return vec![Check::new(
+            Probe::Allowed,
+            Outcome::NotProvable,
+            open(message, attempt, &subject.desired.trust),
+        )];
     };
     let mut checks = vec![allowed(subject, name, &right)];
     for (probe, key, value, how) in variations(subject, &right) {
-        checks.extend(refused(subject, name, probe, &right.with(&key, value), &how));
+        checks.extend(refused(
+            subject,
+            name,
+            probe,
+            &right.with(&key, value),
+            &how,
+        ));
     }
     checks
 }
@@ -68,14 +79,23 @@ fn allowed(subject: Subject<'_>, name: &str, right: &Attempt) -> Check {
     };
     let live = &subject.live.trust;
     let (outcome, message) = match right.decide(live, &subject.live.arn) {
-        (Decision::Allow, why) => (Outcome::Proven, format!("`{name}` is let in{with}{}", by(why))),
+        (Decision::Allow, why) => (
+            Outcome::Proven,
+            format!("`{name}` is let in{with}{}", by(why)),
+        ),
         (Decision::Undecided, _) => {
             let message = format!("it cannot be told whether `{name}` is let in{with}");
             (Outcome::NotProvable, open(message, right, live))
         }
-        (Decision::ExplicitDeny, why) => (Outcome::Failed, format!("`{name}` is denied{with}{}", by(why))),
+        (Decision::ExplicitDeny, why) => (
+            Outcome::Failed,
+            format!("`{name}` is denied{with}{}", by(why)),
+        ),
         (Decision::ImplicitDeny, _) => {
-            let message = format!("`{name}` is refused{with}: no statement of the live trust allows it{}", dead(live));
+            let message = format!(
+                "`{name}` is refused{with}: no statement of the live trust allows it{}",
+                dead(live)
+            );
             (Outcome::Failed, message)
         }
     };
@@ -83,12 +103,25 @@ fn allowed(subject: Subject<'_>, name: &str, right: &Attempt) -> Check {
 }
 
 /// What to try otherwise: what that proves, the key, its value, and in words.
-fn variations(subject: Subject<'_>, right: &Attempt) -> Vec<(Probe, String, Option<String>, String)> {
+fn variations(
+    subject: Subject<'_>,
+    right: &Attempt,
+) -> Vec<(Probe, String, Option<String>, String)> {
     let mut variations = Vec::new();
     if right.get(EXTERNAL_ID).is_some() {
         let wrong = Some(WRONG_EXTERNAL_ID.to_owned());
-        variations.push((Probe::NoExternalId, EXTERNAL_ID.to_owned(), None, "without the external id".to_owned()));
-        variations.push((Probe::WrongExternalId, EXTERNAL_ID.to_owned(), wrong, "with a wrong external id".to_owned()));
+        variations.push((
+            Probe::NoExternalId,
+            EXTERNAL_ID.to_owned(),
+            None,
+            "without the external id".to_owned(),
+        ));
+        variations.push((
+            Probe::WrongExternalId,
+            EXTERNAL_ID.to_owned(),
+            wrong,
+            "with a wrong external id".to_owned(),
+        ));
     }
     let desired = &subject.desired.trust;
     let keys: BTreeSet<&String> = desired
@@ -98,10 +131,25 @@ fn variations(subject: Subject<'_>, right: &Attempt) -> Vec<(Probe, String, Opti
         .flat_map(|keys| keys.keys())
         .collect();
     for key in keys {
-        let Some(value) = right.get(key).filter(|_| key != EXTERNAL_ID && key != CURRENT_TIME) else { continue };
+        let Some(value) = right
+            .get(key)
+            .filter(|_| key != EXTERNAL_ID && key != CURRENT_TIME)
+        else {
+            continue;
+        };
         if key == MFA {
-            variations.push((Probe::NoMfa, key.clone(), Some(other_than(value)), "without MFA".to_owned()));
-            variations.push((Probe::NoMfa, key.clone(), None, "with keys that know no MFA".to_owned()));
+            variations.push((
+                Probe::NoMfa,
+                key.clone(),
+                Some(other_than(value)),
+                "without MFA".to_owned(),
+            ));
+            variations.push((
+                Probe::NoMfa,
+                key.clone(),
+                None,
+                "with keys that know no MFA".to_owned(),
+            ));
         } else {
             let how = format!("with another `{}`", spelled(key));
             variations.push((Probe::Condition, key.clone(), Some(other_than(value)), how));
@@ -111,25 +159,39 @@ fn variations(subject: Subject<'_>, right: &Attempt) -> Vec<(Probe, String, Opti
 }
 
 /// The check that `wrong` is refused; `None` where the desired trust does not refuse it.
-fn refused(subject: Subject<'_>, name: &str, probe: Probe, wrong: &Attempt, how: &str) -> Option<Check> {
+fn refused(
+    subject: Subject<'_>,
+    name: &str,
+    probe: Probe,
+    wrong: &Attempt,
+    how: &str,
+) -> Option<Check> {
     let always = matches!(probe, Probe::NoExternalId | Probe::WrongExternalId);
     if !always && !is_refused(wrong, &subject.desired.trust, &subject.live.arn) {
         return None;
     }
     let live = &subject.live.trust;
     let (outcome, message) = match wrong.decide(live, &subject.live.arn) {
-        (Decision::Allow, why) => (Outcome::Failed, format!("`{name}` is let in {how}{}", by(why))),
+        (Decision::Allow, why) => (
+            Outcome::Failed,
+            format!("`{name}` is let in {how}{}", by(why)),
+        ),
         (Decision::Undecided, _) => {
             let message = format!("it cannot be told whether `{name}` is refused {how}");
             (Outcome::NotProvable, open(message, wrong, live))
         }
-        (Decision::ExplicitDeny | Decision::ImplicitDeny, _) => (Outcome::Proven, format!("`{name}` is refused {how}")),
+        (Decision::ExplicitDeny | Decision::ImplicitDeny, _) => {
+            (Outcome::Proven, format!("`{name}` is refused {how}"))
+        }
     };
     Some(Check::new(probe, outcome, message))
 }
 
 fn is_refused(attempt: &Attempt, trust: &PolicyDocument, arn: &str) -> bool {
-    matches!(attempt.decide(trust, arn).0, Decision::ImplicitDeny | Decision::ExplicitDeny)
+    matches!(
+        attempt.decide(trust, arn).0,
+        Decision::ImplicitDeny | Decision::ExplicitDeny
+    )
 }
 
 /// Those whom the desired trust refuses and the live one does not.
@@ -154,8 +216,10 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
                 Check::new(Probe::NobodyElse, Outcome::Failed, message)
             }
             Mode::Additive => {
-                let message =
-                    format!("{} let in by statements that are not ours; `manage.trust` leaves them", listed(&let_in));
+                let message = format!(
+                    "{} let in by statements that are not ours; `manage.trust` leaves them",
+                    listed(&let_in)
+                );
                 Check::new(Probe::NobodyElse, Outcome::NotProvable, message)
             }
         };
@@ -164,7 +228,11 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
         let message = format!("it cannot be told whether {} refused", listed(&undecided));
         return Check::new(Probe::NobodyElse, Outcome::NotProvable, message);
     }
-    Check::new(Probe::NobodyElse, Outcome::Proven, everybody(setting, subject))
+    Check::new(
+        Probe::NobodyElse,
+        Outcome::Proven,
+        everybody(setting, subject),
+    )
 }
 
 /// Who is refused, counted.
@@ -173,7 +241,11 @@ fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
     let (named, within) = (principals_of(desired), accounts_of(desired));
     let others = setting.principals.difference(&named).count();
     let organization = &setting.organization.accounts;
-    let accounts = organization.len() - within.iter().filter(|account| organization.contains_key(account)).count();
+    let accounts = organization.len()
+        - within
+            .iter()
+            .filter(|account| organization.contains_key(account))
+            .count();
     let accounts = match accounts {
         // Whom a condition lets in cannot be counted.
         _ if is_wild(desired) => "each account that its conditions do not mean".to_owned(),
@@ -213,46 +285,81 @@ fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, St
     );
     let mut roots = vec![OUTSIDE];
     if wild {
-        let each = [desired, live].iter().any(|trust| keys(trust).contains(PRINCIPAL_ACCOUNT));
-        let is_mentioned = |id: &AccountId| [desired, live].iter().any(|trust| trust.text().contains(id.as_str()));
+        let each = [desired, live]
+            .iter()
+            .any(|trust| keys(trust).contains(PRINCIPAL_ACCOUNT));
+        let is_mentioned = |id: &AccountId| {
+            [desired, live]
+                .iter()
+                .any(|trust| trust.text().contains(id.as_str()))
+        };
         let mut places: BTreeSet<&[String]> = BTreeSet::new();
-        let differ =
-            accounts.values().filter(|account| each || is_mentioned(&account.id) || places.insert(&account.parents));
+        let differ = accounts
+            .values()
+            .filter(|account| each || is_mentioned(&account.id) || places.insert(&account.parents));
         roots.extend(differ.map(|account| account.id.as_str()));
     }
     let root = |account| format!("arn:{}:iam::{account}:root", setting.organization.partition);
-    strangers.extend(roots.into_iter().map(|account| ("AWS".to_owned(), root(account))));
+    strangers.extend(
+        roots
+            .into_iter()
+            .map(|account| ("AWS".to_owned(), root(account))),
+    );
     // A unique id shows where its principal is gone, and nobody can be that any more.
     let gone = live.dead_principals();
-    strangers.retain(|stranger| stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1));
+    strangers.retain(|stranger| {
+        stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1)
+    });
     strangers
 }
 
 /// Whether the trust lets in somebody whom it does not name.
 fn is_wild(trust: &PolicyDocument) -> bool {
-    let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    let allows = trust
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow);
     allows
         .filter_map(|statement| statement.principals.as_ref())
-        .any(|principals| principals.negated || principals.kinds.get("AWS").is_some_and(|names| names.contains("*")))
+        .any(|principals| {
+            principals.negated
+                || principals
+                    .kinds
+                    .get("AWS")
+                    .is_some_and(|names| names.contains("*"))
+        })
 }
 
 /// The external ids that a trust demands, as written.
 pub fn external_ids(trust: &PolicyDocument) -> BTreeSet<String> {
-    let allows = trust.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    let allows = trust
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow);
     let conditions = allows.flat_map(|statement| &statement.conditions);
-    let demanded =
-        conditions.filter(|(operator, _)| Operator::parse(operator).is_some_and(|operator| !operator.negated));
-    demanded.filter_map(|(_, keys)| keys.get(EXTERNAL_ID)).flatten().cloned().collect()
+    let demanded = conditions.filter(|(operator, _)| {
+        Operator::parse(operator).is_some_and(|operator| !operator.negated)
+    });
+    demanded
+        .filter_map(|(_, keys)| keys.get(EXTERNAL_ID))
+        .flatten()
+        .cloned()
+        .collect()
 }
 
 /// The accounts whose identities a trust lets in.
 pub fn accounts_of(trust: &PolicyDocument) -> BTreeSet<AccountId> {
-    principals(trust).filter(|(_, kind, _)| *kind == "AWS").filter_map(|(_, _, name)| account_of(name)).collect()
+    principals(trust)
+        .filter(|(_, kind, _)| *kind == "AWS")
+        .filter_map(|(_, _, name)| account_of(name))
+        .collect()
 }
 
 /// The principals that a trust lets in, with their kinds.
 pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
-    principals(trust).map(|(_, kind, name)| (kind.to_owned(), name.to_owned())).collect()
+    principals(trust)
+        .map(|(_, kind, name)| (kind.to_owned(), name.to_owned()))
+        .collect()
 }
 
 /// Tries a stranger with what each statement of either trust demands.
@@ -267,7 +374,9 @@ fn meet(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, met:
             }
             match attempt.decide(live, &subject.live.arn).0 {
                 Decision::Allow => decision = Decision::Allow,
-                Decision::Undecided if decision != Decision::Allow => decision = Decision::Undecided,
+                Decision::Undecided if decision != Decision::Allow => {
+                    decision = Decision::Undecided
+                }
                 _ => {}
             }
         }
@@ -281,7 +390,11 @@ fn meet(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, met:
 
 /// `a`, `b` and 3 more are
 fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> = names
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
     match (names.len(), names.len().saturating_sub(NAMED)) {
         (1, _) => format!("{} is", shown.join("")),
         (_, 0) => format!("{} are", shown.join(", ")),
@@ -292,20 +405,35 @@ fn listed(names: &[String]) -> String {
 /// Which statement decided.
 pub(super) fn by(why: Option<Why>) -> String {
     match why {
-        Some(Why { statement: Some(place), sid: Some(sid), .. }) => format!(" by statement {} (`{sid}`)", place + 1),
-        Some(Why { statement: Some(place), .. }) => format!(" by statement {}", place + 1),
+        Some(Why {
+            statement: Some(place),
+            sid: Some(sid),
+            ..
+        }) => format!(" by statement {} (`{sid}`)", place + 1),
+        Some(Why {
+            statement: Some(place),
+            ..
+        }) => format!(" by statement {}", place + 1),
         _ => String::new(),
     }
 }
 
 pub(super) fn dead(live: &PolicyDocument) -> String {
     let dead: Vec<String> = live.dead_principals().into_iter().collect();
-    if dead.is_empty() { String::new() } else { format!("; it names {}, whose principal is gone", dead.join(", ")) }
+    if dead.is_empty() {
+        String::new()
+    } else {
+        format!("; it names {}, whose principal is gone", dead.join(", "))
+    }
 }
 
 /// `message`, and the condition keys that it hangs on.
 fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
-    let keys: Vec<String> = attempt.open_keys(trust).iter().map(|key| format!("`{}`", spelled(key))).collect();
+    let keys: Vec<String> = attempt
+        .open_keys(trust)
+        .iter()
+        .map(|key| format!("`{}`", spelled(key)))
+        .collect();
     match (trust.is_understood(), keys.is_empty()) {
         (false, _) => format!("{message}: the live trust policy is not understood"),
         (true, true) => message,
@@ -322,13 +450,17 @@ mod tests {
     const B: &str = r#""AWS":"222222222222""#;
     const OUTPOST: &str = r#""AWS":"arn:aws:iam::650000000001:role/outpost_role""#;
     const ID: &str = r#""StringEquals":{"sts:ExternalId":"right-id"}"#;
-    const FEDERATED: &str = r#""Federated":"arn:aws:iam::111111111111:oidc-provider/token.example.com""#;
+    const FEDERATED: &str =
+        r#""Federated":"arn:aws:iam::111111111111:oidc-provider/token.example.com""#;
 
     /// The outcomes of all probes of a role whose trust is as desired, in order.
     #[track_caller]
     fn outcomes(desired: &str, live: &str) -> Vec<(Probe, Outcome)> {
         let bench = Bench::new(desired, live);
-        check(bench.setting(), bench.subject()).into_iter().map(|check| (check.probe, check.outcome)).collect()
+        check(bench.setting(), bench.subject())
+            .into_iter()
+            .map(|check| (check.probe, check.outcome))
+            .collect()
     }
 
     #[test]
@@ -346,10 +478,15 @@ mod tests {
             (B, session, vec![Allowed, Condition]),
             (FEDERATED, audience, vec![Allowed, Condition]),
             (r#""AWS":"*""#, org, vec![Allowed, Condition]),
-            (r#""Service":"ec2.amazonaws.com""#, source, vec![Allowed, Condition]),
+            (
+                r#""Service":"ec2.amazonaws.com""#,
+                source,
+                vec![Allowed, Condition],
+            ),
         ] {
             let document = trust(principal, condition);
-            let mut expect: Vec<(Probe, Outcome)> = expect.into_iter().map(|probe| (probe, Proven)).collect();
+            let mut expect: Vec<(Probe, Outcome)> =
+                expect.into_iter().map(|probe| (probe, Proven)).collect();
             expect.push((NobodyElse, Proven));
             assert_eq!(outcomes(&document, &document), expect, "{document}");
         }
@@ -360,14 +497,46 @@ mod tests {
         let two = |a: &str, b: &str| trust(&format!(r#""AWS":[{a},{b}]"#), "");
         let like = |value: &str| format!(r#""StringLike":{{"sts:ExternalId":"{value}"}}"#);
         for (desired, live, expect) in [
-            (trust(OUTPOST, ID), trust(OUTPOST, ""), vec![Probe::NoExternalId, Probe::WrongExternalId]),
-            (trust(OUTPOST, ID), trust(OUTPOST, &ID.replace("right", "drifted")), vec![Probe::Allowed]),
-            (trust(OUTPOST, ID), trust(OUTPOST, &like("*")), vec![Probe::WrongExternalId]),
-            (trust(OUTPOST, &like("*")), trust(OUTPOST, &like("*")), vec![Probe::WrongExternalId]),
-            (trust(B, ""), two("\"222222222222\"", "\"333333333333\""), vec![Probe::NobodyElse]),
-            (trust(B, ""), trust(r#""AWS":"*""#, ""), vec![Probe::NobodyElse]),
-            (trust(B, ""), trust(r#""AWS":"333333333333""#, ""), vec![Probe::Allowed, Probe::NobodyElse]),
-            (trust(B, ""), trust(r#""AWS":"AROAABCDEFGHIJKLMNOPQ""#, ""), vec![Probe::Allowed]),
+            (
+                trust(OUTPOST, ID),
+                trust(OUTPOST, ""),
+                vec![Probe::NoExternalId, Probe::WrongExternalId],
+            ),
+            (
+                trust(OUTPOST, ID),
+                trust(OUTPOST, &ID.replace("right", "drifted")),
+                vec![Probe::Allowed],
+            ),
+            (
+                trust(OUTPOST, ID),
+                trust(OUTPOST, &like("*")),
+                vec![Probe::WrongExternalId],
+            ),
+            (
+                trust(OUTPOST, &like("*")),
+                trust(OUTPOST, &like("*")),
+                vec![Probe::WrongExternalId],
+            ),
+            (
+                trust(B, ""),
+                two("\"222222222222\"", "\"333333333333\""),
+                vec![Probe::NobodyElse],
+            ),
+            (
+                trust(B, ""),
+                trust(r#""AWS":"*""#, ""),
+                vec![Probe::NobodyElse],
+            ),
+            (
+                trust(B, ""),
+                trust(r#""AWS":"333333333333""#, ""),
+                vec![Probe::Allowed, Probe::NobodyElse],
+            ),
+            (
+                trust(B, ""),
+                trust(r#""AWS":"AROAABCDEFGHIJKLMNOPQ""#, ""),
+                vec![Probe::Allowed],
+            ),
         ] {
             let failed: Vec<Probe> = outcomes(&desired, &live)
                 .into_iter()
@@ -384,13 +553,23 @@ mod tests {
         let bench = Bench::new(&document, &document);
         let checks = check(bench.setting(), bench.subject());
         assert_eq!(checks[0].outcome, NotProvable);
-        assert!(checks[0].message.contains("depends on `aws:SourceIp`"), "{}", checks[0].message);
-        assert_eq!(outcomes(&trust(B, ""), "not json")[0], (Probe::Allowed, NotProvable));
+        assert!(
+            checks[0].message.contains("depends on `aws:SourceIp`"),
+            "{}",
+            checks[0].message
+        );
+        assert_eq!(
+            outcomes(&trust(B, ""), "not json")[0],
+            (Probe::Allowed, NotProvable)
+        );
     }
 
     #[test]
     fn strangers_of_an_additive_trust_are_told_and_fail_nothing() {
-        let (desired, live) = (trust(B, ""), trust(r#""AWS":["222222222222","333333333333"]"#, ""));
+        let (desired, live) = (
+            trust(B, ""),
+            trust(r#""AWS":["222222222222","333333333333"]"#, ""),
+        );
         let mut bench = Bench::new(&desired, &live);
         bench.desired.manage.trust = Mode::Additive;
         let last = check(bench.setting(), bench.subject()).pop().unwrap();
@@ -405,12 +584,20 @@ mod tests {
         let account = r#""StringEquals":{"aws:PrincipalAccount":"222222222222"}"#;
         for (desired, live, expect) in [
             (trust(B, ""), trust(B, ""), 1),
-            (trust(everybody, &org("o-test")), trust(everybody, &org("o-test")), 2),
+            (
+                trust(everybody, &org("o-test")),
+                trust(everybody, &org("o-test")),
+                2,
+            ),
             (trust(B, ""), trust(everybody, &org("o-test")), 2),
             (trust(everybody, account), trust(everybody, account), 5),
         ] {
             let bench = Bench::new(&desired, &live);
-            assert_eq!(strangers(bench.setting(), bench.subject()).len(), expect, "{live}");
+            assert_eq!(
+                strangers(bench.setting(), bench.subject()).len(),
+                expect,
+                "{live}"
+            );
         }
         assert_eq!(
             outcomes(&trust(everybody, account), &trust(everybody, "")).pop(),
@@ -418,23 +605,41 @@ mod tests {
         );
         let paths = r#""ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-test/r-root/ou-a/*"}"#;
         let mut bench = Bench::new(&trust(everybody, paths), &trust(everybody, &org("o-test")));
-        let inside =
-            bench.organization.accounts.values_mut().skip(2).map(|account| account.parents.push("ou-a".to_owned()));
+        let inside = bench
+            .organization
+            .accounts
+            .values_mut()
+            .skip(2)
+            .map(|account| account.parents.push("ou-a".to_owned()));
         assert_eq!(inside.count(), 2);
         let last = check(bench.setting(), bench.subject()).pop().unwrap();
         assert_eq!(last.outcome, Failed);
-        assert!(last.message.contains("111111111111") && !last.message.contains("444444444444"), "{}", last.message);
+        assert!(
+            last.message.contains("111111111111") && !last.message.contains("444444444444"),
+            "{}",
+            last.message
+        );
     }
 
     #[test]
     fn whom_other_roles_trust_is_a_stranger_here() {
         let mut bench = Bench::new(
             &trust(B, ""),
-            &trust(r#""AWS":["222222222222","arn:aws:iam::650000000001:role/outpost_role"]"#, ""),
+            &trust(
+                r#""AWS":["222222222222","arn:aws:iam::650000000001:role/outpost_role"]"#,
+                "",
+            ),
         );
-        bench.principals.insert(("AWS".to_owned(), "arn:aws:iam::650000000001:role/outpost_role".to_owned()));
+        bench.principals.insert((
+            "AWS".to_owned(),
+            "arn:aws:iam::650000000001:role/outpost_role".to_owned(),
+        ));
         let last = check(bench.setting(), bench.subject()).pop().unwrap();
         assert_eq!(last.outcome, Failed);
-        assert!(last.message.contains("outpost_role` is let in"), "{}", last.message);
+        assert!(
+            last.message.contains("outpost_role` is let in"),
+            "{}",
+            last.message
+        );
     }
 }

@@ -51,15 +51,26 @@ resources = ["arn:aws:sqs:*:{{{{ account.id }}}}:q{n}"]
 "#
         )
     });
-    format!("name = \"storm\"\n[limits]\nmax_change_percent = 100\n{}", roles.collect::<String>())
+    format!(
+        "name = \"storm\"\n[limits]\nmax_change_percent = 100\n{}",
+        roles.collect::<String>()
+    )
 }
 
 fn throttled(rate: u16) -> Fault {
-    Fault::of("*", When::PerMille { rate, seed: 1 }, Effect::Refuse(Refusal::Throttling))
+    Fault::of(
+        "*",
+        When::PerMille { rate, seed: 1 },
+        Effect::Refuse(Refusal::Throttling),
+    )
 }
 
 fn reset_after(operation: &str, rate: u16) -> Fault {
-    Fault::of(operation, When::PerMille { rate, seed: 2 }, Effect::Reset(Moment::After))
+    Fault::of(
+        operation,
+        When::PerMille { rate, seed: 2 },
+        Effect::Reset(Moment::After),
+    )
 }
 
 /// Asserts that every member account holds five roles and policies of ours, each policy at version `version`.
@@ -67,11 +78,26 @@ fn holds_each_once(served: &Served, version: u32) {
     served.sandbox.with(|world| {
         let management = world.organization.management_account;
         for (id, account) in world.accounts.iter().filter(|(id, _)| **id != management) {
-            let roles = account.iam.roles.values().filter(|role| role.latest().is_some()).count();
+            let roles = account
+                .iam
+                .roles
+                .values()
+                .filter(|role| role.latest().is_some())
+                .count();
             assert_eq!((roles, account.iam.policies.len()), (6, 5), "{id}");
-            for policy in account.iam.policies.values().filter_map(|policy| policy.latest()) {
+            for policy in account
+                .iam
+                .policies
+                .values()
+                .filter_map(|policy| policy.latest())
+            {
                 let burnt = policy.next_version - 1;
-                assert_eq!((burnt, policy.versions.len()), (version, version as usize), "{id} {}", policy.name);
+                assert_eq!(
+                    (burnt, policy.versions.len()),
+                    (version, version as usize),
+                    "{id} {}",
+                    policy.name
+                );
             }
         }
     });
@@ -89,7 +115,12 @@ async fn an_apply_in_a_storm_ends_well_and_does_nothing_twice() {
     let desired = Directory::new(&five_roles("s3:GetObject"));
     for (version, action) in [(1, "s3:GetObject"), (2, "s3:PutObject")] {
         desired.write("rolecall.toml", &five_roles(action));
-        on(&served, &desired, &["apply", "--auto-approve", "--parallelism", at_once]).exits(0);
+        on(
+            &served,
+            &desired,
+            &["apply", "--auto-approve", "--parallelism", at_once],
+        )
+        .exits(0);
         on(&served, &desired, &["plan", "--detailed-exitcode"]).exits(0);
         holds_each_once(&served, version);
     }
@@ -145,9 +176,20 @@ async fn what_goes_wrong_once_is_not_even_noticed() {
     ];
     for_each(effects, |effect| async move {
         let served = Served::demo().await;
-        let operations = ["GetCallerIdentity", "ListRoots", "AssumeRole", "GetAccountAuthorizationDetails"];
-        for operation in operations.into_iter().chain(["CreatePolicy", "CreateRole", "AttachRolePolicy"]) {
-            served.sandbox.fail(Fault::of(operation, When::First(1), effect.clone()));
+        let operations = [
+            "GetCallerIdentity",
+            "ListRoots",
+            "AssumeRole",
+            "GetAccountAuthorizationDetails",
+        ];
+        for operation in
+            operations
+                .into_iter()
+                .chain(["CreatePolicy", "CreateRole", "AttachRolePolicy"])
+        {
+            served
+                .sandbox
+                .fail(Fault::of(operation, When::First(1), effect.clone()));
         }
         let desired = Directory::new(ONE_ROLE);
         let plan = on(&served, &desired, &["plan", "--detailed-exitcode"]);
@@ -163,21 +205,62 @@ async fn what_goes_wrong_once_is_not_even_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_goes_wrong_always_is_told_with_its_reason() {
     for (effect, read, written) in [
-        (Effect::Refuse(Refusal::Throttling), "Throttling: Rate exceeded", "Throttling: Rate exceeded"),
-        (Effect::Refuse(Refusal::TooManyRequests), "TooManyRequestsException", "TooManyRequestsException"),
-        (Effect::Refuse(Refusal::InternalFailure), "ServiceFailure", "ServiceFailure"),
-        (Effect::Refuse(Refusal::ServiceUnavailable), "ServiceUnavailable", "ServiceUnavailable"),
-        (Effect::Refuse(Refusal::ConcurrentModification), "ConcurrentModification", "ConcurrentModification"),
-        (Effect::Refuse(Refusal::AccessDenied), "AccessDenied: with an explicit", "AccessDenied: with an explicit"),
-        (Effect::Reset(Moment::Before), "cannot reach AWS", "cannot reach AWS"),
-        (Effect::Truncate, "the answer is incomplete", "the answer is incomplete"),
+        (
+            Effect::Refuse(Refusal::Throttling),
+            "Throttling: Rate exceeded",
+            "Throttling: Rate exceeded",
+        ),
+        (
+            Effect::Refuse(Refusal::TooManyRequests),
+            "TooManyRequestsException",
+            "TooManyRequestsException",
+        ),
+        (
+            Effect::Refuse(Refusal::InternalFailure),
+            "ServiceFailure",
+            "ServiceFailure",
+        ),
+        (
+            Effect::Refuse(Refusal::ServiceUnavailable),
+            "ServiceUnavailable",
+            "ServiceUnavailable",
+        ),
+        (
+            Effect::Refuse(Refusal::ConcurrentModification),
+            "ConcurrentModification",
+            "ConcurrentModification",
+        ),
+        (
+            Effect::Refuse(Refusal::AccessDenied),
+            "AccessDenied: with an explicit",
+            "AccessDenied: with an explicit",
+        ),
+        (
+            Effect::Reset(Moment::Before),
+            "cannot reach AWS",
+            "cannot reach AWS",
+        ),
+        (
+            Effect::Truncate,
+            "the answer is incomplete",
+            "the answer is incomplete",
+        ),
         (Effect::Expire, "ExpiredToken", "ExpiredToken"),
     ] {
         let (served, desired) = (Served::demo().await, Directory::new(ONE_ROLE));
         let account = AccountId::parse("333333333331").ok();
-        let always = |operation| Fault { account, ..Fault::of(operation, When::Always, effect.clone()) };
-        served.sandbox.fail(always("GetAccountAuthorizationDetails"));
-        impatient(&served, &desired, &["plan"]).exits(3).says(&[read, "333333333331", "GetAccountAuthorization"]);
+        let always = |operation| Fault {
+            account,
+            ..Fault::of(operation, When::Always, effect.clone())
+        };
+        served
+            .sandbox
+            .fail(always("GetAccountAuthorizationDetails"));
+        impatient(&served, &desired, &["plan"]).exits(3).says(&[
+            read,
+            "333333333331",
+            "GetAccountAuthorization",
+        ]);
         let served = Served::demo().await;
         // A step that may be sent again as often as one likes, so that its own error is what is told.
         served.sandbox.fail(always("AttachRolePolicy"));
@@ -188,11 +271,20 @@ async fn what_goes_wrong_always_is_told_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sessions_that_end_in_the_middle_are_entered_again() {
-    let (served, desired) = (Served::new(World::generated(6, 2, 7)).await, Directory::new(&five_roles("s3:GetObject")));
-    for operation in
-        ["GetAccountAuthorizationDetails", "CreatePolicy", "CreateRole", "AttachRolePolicy", "PutRolePolicy"]
-    {
-        served.sandbox.fail(Fault::of(operation, When::Nth(3), Effect::Expire));
+    let (served, desired) = (
+        Served::new(World::generated(6, 2, 7)).await,
+        Directory::new(&five_roles("s3:GetObject")),
+    );
+    for operation in [
+        "GetAccountAuthorizationDetails",
+        "CreatePolicy",
+        "CreateRole",
+        "AttachRolePolicy",
+        "PutRolePolicy",
+    ] {
+        served
+            .sandbox
+            .fail(Fault::of(operation, When::Nth(3), Effect::Expire));
     }
     on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
     assert_eq!(served.sandbox.struck(), [1; 5]);
@@ -204,20 +296,42 @@ async fn sessions_that_end_in_the_middle_are_entered_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_account_that_refuses_stops_none_of_the_others() {
-    let (served, desired) =
-        (Served::new(World::generated(21, 4, 7)).await, Directory::new(&five_roles("s3:GetObject")));
+    let (served, desired) = (
+        Served::new(World::generated(21, 4, 7)).await,
+        Directory::new(&five_roles("s3:GetObject")),
+    );
     served.sandbox.fail(Fault {
         account: AccountId::parse("200000000007").ok(),
-        ..Fault::of("iam:Create*", When::Always, Effect::Refuse(Refusal::AccessDenied))
+        ..Fault::of(
+            "iam:Create*",
+            When::Always,
+            Effect::Refuse(Refusal::AccessDenied),
+        )
     });
-    let many = ["apply", "--auto-approve", "--format", "json", "--parallelism", "4"];
+    let many = [
+        "apply",
+        "--auto-approve",
+        "--format",
+        "json",
+        "--parallelism",
+        "4",
+    ];
     let report = on(&served, &desired, &many).exits(3).json();
     let mut outcomes = BTreeMap::<(bool, &str), usize>::new();
     for result in report["results"].as_array().unwrap() {
-        let refused = result["address"].as_str().unwrap().starts_with("200000000007");
-        *outcomes.entry((refused, result["outcome"].as_str().unwrap())).or_default() += 1;
+        let refused = result["address"]
+            .as_str()
+            .unwrap()
+            .starts_with("200000000007");
+        *outcomes
+            .entry((refused, result["outcome"].as_str().unwrap()))
+            .or_default() += 1;
     }
-    let expected = [((false, "done"), 190), ((true, "failed"), 5), ((true, "not_reached"), 5)];
+    let expected = [
+        ((false, "done"), 190),
+        ((true, "failed"), 5),
+        ((true, "not_reached"), 5),
+    ];
     assert_eq!(outcomes, BTreeMap::from(expected));
     let denied: u64 = served.sandbox.struck().iter().sum();
     assert_eq!(denied, 5, "what is refused is not asked for again");
@@ -231,7 +345,11 @@ async fn throttled_accounts_cost_healthy_ones_no_call() {
         for account in faults {
             served.sandbox.fail(Fault {
                 account: AccountId::parse(account).ok(),
-                ..Fault::of("iam:*", When::PerMille { rate: 300, seed: 7 }, Effect::Refuse(Refusal::Throttling))
+                ..Fault::of(
+                    "iam:*",
+                    When::PerMille { rate: 300, seed: 7 },
+                    Effect::Refuse(Refusal::Throttling),
+                )
             });
         }
         on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
@@ -239,16 +357,22 @@ async fn throttled_accounts_cost_healthy_ones_no_call() {
         // Whether AWS's own policies exist is asked once, in whichever account comes first.
         let calls = served.sandbox.calls().into_iter().filter(|(call, _)| {
             call.operation != "GetPolicy"
-                && call
-                    .account
-                    .as_ref()
-                    .is_some_and(|account| ["200000000007", "200000000008"].contains(&account.as_str()))
+                && call.account.as_ref().is_some_and(|account| {
+                    ["200000000007", "200000000008"].contains(&account.as_str())
+                })
         });
-        calls.map(|(call, count)| (call.operation, count)).collect::<Vec<_>>()
+        calls
+            .map(|(call, count)| (call.operation, count))
+            .collect::<Vec<_>>()
     };
-    let throttled: Vec<String> = (1..=6).map(|n| format!("{:012}", 200_000_000_000_u64 + n)).collect();
+    let throttled: Vec<String> = (1..=6)
+        .map(|n| format!("{:012}", 200_000_000_000_u64 + n))
+        .collect();
     let throttled: Vec<&str> = throttled.iter().map(String::as_str).collect();
-    assert_eq!(calls_of_healthy(&throttled).await, calls_of_healthy(&[]).await);
+    assert_eq!(
+        calls_of_healthy(&throttled).await,
+        calls_of_healthy(&[]).await
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -259,8 +383,15 @@ async fn principals_that_are_too_young_are_waited_for_and_misspelt_ones_are_not(
         )
     };
     let served = Served::demo().await;
-    served.sandbox.with(|world| world.youth = Duration::from_millis(1500));
-    on(&served, &Directory::new(&trusting("Only")), &["apply", "--auto-approve"]).exits(0);
+    served
+        .sandbox
+        .with(|world| world.youth = Duration::from_millis(1500));
+    on(
+        &served,
+        &Directory::new(&trusting("Only")),
+        &["apply", "--auto-approve"],
+    )
+    .exits(0);
     assert!(served.count("CreateRole") > 3, "it was refused at first");
     let served = Served::demo().await;
     let refused = on(
@@ -284,24 +415,44 @@ async fn over_real_sockets_before_moto_an_apply_converges_too() {
         let env = crate::support::aws_env(&proxy.endpoint, "testing", "testing");
         let (name, rest) = arguments.split_first().unwrap();
         let mut command = rolecall();
-        command.envs(env).arg(name).arg("-c").arg(desired.path()).args(rest);
+        command
+            .envs(env)
+            .arg(name)
+            .arg("-c")
+            .arg(desired.path())
+            .args(rest);
         tokio::task::block_in_place(|| run(&mut command))
     };
     proxy.fail(throttled(100));
     proxy.fail(reset_after("iam:*", 60));
-    proxy.fail(Fault::of("*", When::PerMille { rate: 20, seed: 3 }, Effect::Truncate));
+    proxy.fail(Fault::of(
+        "*",
+        When::PerMille { rate: 20, seed: 3 },
+        Effect::Truncate,
+    ));
     let desired = Directory::new(&five_roles("s3:GetObject"));
     for action in ["s3:GetObject", "s3:PutObject"] {
         desired.write("rolecall.toml", &five_roles(action));
         through(&desired, &["apply", "--auto-approve"]).exits(0);
         through(&desired, &["plan", "--detailed-exitcode"]).exits(0);
     }
-    assert!(proxy.struck().iter().all(|struck| *struck > 5), "{:?}", proxy.struck());
+    assert!(
+        proxy.struck().iter().all(|struck| *struck > 5),
+        "{:?}",
+        proxy.struck()
+    );
     for account in built.accounts.values() {
         let iam = cloud.iam(account).await;
         for n in 1..=5 {
             let arn = format!("arn:aws:iam::{account}:policy/Policy{n}");
-            let versions = iam.list_policy_versions().policy_arn(arn).send().await.unwrap().versions.unwrap();
+            let versions = iam
+                .list_policy_versions()
+                .policy_arn(arn)
+                .send()
+                .await
+                .unwrap()
+                .versions
+                .unwrap();
             assert_eq!(versions.len(), 2, "{account} Policy{n}");
         }
     }
@@ -316,10 +467,21 @@ async fn the_sandbox_is_served_with_the_faults_of_a_file() {
         command.args(["sandbox", "serve", "--faults"]).arg(path);
         command
     };
-    run(&mut serve(&path)).exits(1).says(&["cannot use the faults", "`explode` is no effect", "reset-after"]);
-    file.write("denied.toml", "[[fault]]\noperation = \"sts:Get*\"\neffect = \"access-denied\"\n");
-    let mut child = serve(&file.file("denied.toml")).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let printed = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap())).take(5);
+    run(&mut serve(&path)).exits(1).says(&[
+        "cannot use the faults",
+        "`explode` is no effect",
+        "reset-after",
+    ]);
+    file.write(
+        "denied.toml",
+        "[[fault]]\noperation = \"sts:Get*\"\neffect = \"access-denied\"\n",
+    );
+    let mut child = serve(&file.file("denied.toml"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let printed =
+        std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap())).take(5);
     let env: Vec<(String, String)> = printed
         .map(|line| {
             let line = line.unwrap();
@@ -328,7 +490,11 @@ async fn the_sandbox_is_served_with_the_faults_of_a_file() {
         })
         .collect();
     let desired = Directory::new(ONE_ROLE);
-    let told = run(rolecall().envs(env).arg("plan").arg("-c").arg(desired.path()));
+    let told = run(rolecall()
+        .envs(env)
+        .arg("plan")
+        .arg("-c")
+        .arg(desired.path()));
     child.kill().unwrap();
     child.wait().unwrap();
     told.exits(1).says(&["GetCallerIdentity", "AccessDenied"]);

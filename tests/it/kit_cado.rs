@@ -10,7 +10,12 @@ use crate::support::{Directory, Run};
 
 const ROLE: &str = "CadoResponseCrossAccountRole";
 const POLICY: &str = "CadoResponseCrossAccountPolicy";
-const FEW: &[(&str, &str)] = &[("forensics", ""), ("member-01", ""), ("member-02", ""), ("member-03", "")];
+const FEW: &[(&str, &str)] = &[
+    ("forensics", ""),
+    ("member-01", ""),
+    ("member-02", ""),
+    ("member-03", ""),
+];
 
 /// Each scenario, in the sandbox and on moto, with three targets.
 macro_rules! scenarios {
@@ -53,7 +58,11 @@ fn answers(world: &World, more: &str) -> String {
 
 fn trust(world: &World, account: &str, role: &str) -> Value {
     let iam = world.iam(account);
-    let role = world.wait(iam.get_role().role_name(role).send()).unwrap().role.unwrap();
+    let role = world
+        .wait(iam.get_role().role_name(role).send())
+        .unwrap()
+        .role
+        .unwrap();
     document(role.assume_role_policy_document().unwrap())
 }
 
@@ -64,22 +73,47 @@ fn policy_arn(world: &World, account: &str) -> String {
 /// The default version of the policy, and its document.
 fn policy(world: &World, account: &str) -> (String, Value) {
     let (iam, arn) = (world.iam(account), policy_arn(world, account));
-    let found = world.wait(iam.get_policy().policy_arn(&arn).send()).unwrap().policy.unwrap();
+    let found = world
+        .wait(iam.get_policy().policy_arn(&arn).send())
+        .unwrap()
+        .policy
+        .unwrap();
     let version = found.default_version_id.unwrap();
-    let answer = world.wait(iam.get_policy_version().policy_arn(&arn).version_id(&version).send()).unwrap();
-    (version, document(answer.policy_version.unwrap().document().unwrap()))
+    let answer = world
+        .wait(
+            iam.get_policy_version()
+                .policy_arn(&arn)
+                .version_id(&version)
+                .send(),
+        )
+        .unwrap();
+    (
+        version,
+        document(answer.policy_version.unwrap().document().unwrap()),
+    )
 }
 
 /// How many statements a document has, and how many action entries.
 fn counts(document: &Value) -> (usize, usize) {
     let statements = document["Statement"].as_array().unwrap();
-    (statements.len(), statements.iter().map(|statement| actions(statement).len()).sum())
+    (
+        statements.len(),
+        statements
+            .iter()
+            .map(|statement| actions(statement).len())
+            .sum(),
+    )
 }
 
 fn actions(statement: &Value) -> Vec<&str> {
     match &statement["Action"] {
         Value::String(one) => vec![one],
-        several => several.as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect(),
+        several => several
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|action| action.as_str().unwrap())
+            .collect(),
     }
 }
 
@@ -89,7 +123,10 @@ fn assert_trusts_primary(world: &World, account: &str) {
     let statements = trust["Statement"].as_array().unwrap();
     assert_eq!(statements.len(), 1);
     let principal = statements[0]["Principal"]["AWS"].as_str().unwrap();
-    assert!([primary, &format!("arn:aws:iam::{primary}:root")].contains(&principal), "{trust:#}");
+    assert!(
+        [primary, &format!("arn:aws:iam::{primary}:root")].contains(&principal),
+        "{trust:#}"
+    );
     assert!(statements[0].get("Condition").is_none(), "{trust:#}");
 }
 
@@ -98,19 +135,35 @@ fn everywhere(world: &World) {
     let plan = kit.plan(world, &[]);
     assert_eq!(plan["summary"]["steps"], 297, "{}", plan["summary"]);
     let steps = steps(&plan);
-    assert!(!steps.contains_key(world.id("forensics")) && !steps.contains_key(world.id("management")));
+    assert!(
+        !steps.contains_key(world.id("forensics")) && !steps.contains_key(world.id("management"))
+    );
     assert_eq!(steps.len(), 99);
-    let each = [("AttachRolePolicy", 1), ("CreatePolicy", 1), ("CreateRole", 1)].into();
+    let each = [
+        ("AttachRolePolicy", 1),
+        ("CreatePolicy", 1),
+        ("CreateRole", 1),
+    ]
+    .into();
     assert!(steps.values().all(|steps| operations(steps) == each));
     kit.apply(world, &[]);
 
     for account in ["member-01", "member-50", "member-99"] {
         assert_trusts_primary(world, account);
-        let role = world.wait(world.iam(account).get_role().role_name(ROLE).send()).unwrap().role.unwrap();
+        let role = world
+            .wait(world.iam(account).get_role().role_name(ROLE).send())
+            .unwrap()
+            .role
+            .unwrap();
         assert_eq!(role.max_session_duration, Some(3600));
         let (version, document) = policy(world, account);
         assert_eq!((version.as_str(), counts(&document)), ("v1", (12, 79)));
-        let all: BTreeSet<&str> = document["Statement"].as_array().unwrap().iter().flat_map(actions).collect();
+        let all: BTreeSet<&str> = document["Statement"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(actions)
+            .collect();
         assert_eq!(all.len(), 76);
     }
 
@@ -123,9 +176,17 @@ fn everywhere(world: &World) {
         "{}",
         plan["summary"]
     );
-    let refused = |finding: &Value| finding["code"] == "change-percent" && finding["severity"] == "stop";
-    assert!(plan["findings"].as_array().unwrap().iter().any(refused), "{}", plan["findings"]);
-    kit.apply(world, &[&fewer[..], &["--allow", "change-percent"]].concat());
+    let refused =
+        |finding: &Value| finding["code"] == "change-percent" && finding["severity"] == "stop";
+    assert!(
+        plan["findings"].as_array().unwrap().iter().any(refused),
+        "{}",
+        plan["findings"]
+    );
+    kit.apply(
+        world,
+        &[&fewer[..], &["--allow", "change-percent"]].concat(),
+    );
     let (version, document) = policy(world, "member-42");
     assert_eq!((version.as_str(), counts(&document)), ("v2", (10, 67)));
 }
@@ -158,7 +219,10 @@ fn cloudtrail_goes_out_of_a_statement_that_stays(world: &World) {
 
 /// CADO-5.
 fn the_platforms_own_role_is_trusted_and_created_first(world: &World) {
-    let arn = format!("arn:aws:iam::{}:role/CadoResponseRole", world.id("forensics"));
+    let arn = format!(
+        "arn:aws:iam::{}:role/CadoResponseRole",
+        world.id("forensics")
+    );
     let kit = kit(world);
     kit.answer(&answers(world, &format!("cado_role_arn = \"{arn}\"")));
     kit.write(
@@ -168,7 +232,10 @@ fn the_platforms_own_role_is_trusted_and_created_first(world: &World) {
     let plan = kit.plan(world, &[]);
     assert_eq!(plan["summary"]["steps"], 3 * 3 + 1, "{}", plan["summary"]);
     kit.apply(world, &[]);
-    assert_eq!(trust(world, "member-01", ROLE)["Statement"][0]["Principal"]["AWS"], json!(arn));
+    assert_eq!(
+        trust(world, "member-01", ROLE)["Statement"][0]["Principal"]["AWS"],
+        json!(arn)
+    );
 }
 
 /// CADO-6.
@@ -177,23 +244,51 @@ fn a_role_made_by_hand_is_taken_over(world: &World) {
         "Principal": {"Service": "ec2.amazonaws.com"}}]});
     let iam = world.iam("member-01");
     let name = "CadoResponse-Forensics";
-    let made = iam.create_role().role_name(name).assume_role_policy_document(ec2.to_string());
+    let made = iam
+        .create_role()
+        .role_name(name)
+        .assume_role_policy_document(ec2.to_string());
     world.wait(made.max_session_duration(7200).send()).unwrap();
     let kit = kit(world);
-    kit.answer(&answers(world, &format!("existing_role = true\nrole_name = \"{name}\"")));
+    kit.answer(&answers(
+        world,
+        &format!("existing_role = true\nrole_name = \"{name}\""),
+    ));
     let one = ["--account", "member-01"];
     let plan = kit.plan(world, &one);
-    assert_eq!((&plan["summary"]["adopt"], &plan["summary"]["create"]), (&json!(1), &json!(0)), "{plan:#}");
-    assert_eq!(operations(&steps(&plan)[world.id("member-01")])["UpdateAssumeRolePolicy"], 1);
+    assert_eq!(
+        (&plan["summary"]["adopt"], &plan["summary"]["create"]),
+        (&json!(1), &json!(0)),
+        "{plan:#}"
+    );
+    assert_eq!(
+        operations(&steps(&plan)[world.id("member-01")])["UpdateAssumeRolePolicy"],
+        1
+    );
     kit.apply(world, &one);
     let trust = trust(world, "member-01", name);
     let statements = trust["Statement"].as_array().unwrap();
     assert_eq!(statements.len(), 2, "{trust:#}");
     let service = |statement: &Value| statement["Principal"]["Service"] == "ec2.amazonaws.com";
-    let primary = |statement: &Value| statement["Principal"]["AWS"].to_string().contains(world.id("forensics"));
-    assert!(statements.iter().any(service) && statements.iter().any(primary), "{trust:#}");
-    let role = world.wait(iam.get_role().role_name(name).send()).unwrap().role.unwrap();
-    assert_eq!(role.max_session_duration, Some(7200), "what nobody asked for stays");
+    let primary = |statement: &Value| {
+        statement["Principal"]["AWS"]
+            .to_string()
+            .contains(world.id("forensics"))
+    };
+    assert!(
+        statements.iter().any(service) && statements.iter().any(primary),
+        "{trust:#}"
+    );
+    let role = world
+        .wait(iam.get_role().role_name(name).send())
+        .unwrap()
+        .role
+        .unwrap();
+    assert_eq!(
+        role.max_session_duration,
+        Some(7200),
+        "what nobody asked for stays"
+    );
 }
 
 fn the_sixth_change_of_the_policy_makes_room_for_itself(world: &World) {
@@ -206,7 +301,10 @@ fn the_sixth_change_of_the_policy_makes_room_for_itself(world: &World) {
     }
     let (version, _) = policy(world, "member-01");
     assert_eq!(version, "v7");
-    let listed = world.iam("member-01").list_policy_versions().policy_arn(policy_arn(world, "member-01"));
+    let listed = world
+        .iam("member-01")
+        .list_policy_versions()
+        .policy_arn(policy_arn(world, "member-01"));
     let mut left: Vec<String> = world
         .wait(listed.send())
         .unwrap()
@@ -225,15 +323,27 @@ fn what_means_the_same_is_no_drift(world: &World) {
     let iam = world.iam("member-01");
     let bare = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": world.id("forensics")}, "Condition": {}}]});
-    world.wait(iam.update_assume_role_policy().role_name(ROLE).policy_document(bare.to_string()).send()).unwrap();
+    world
+        .wait(
+            iam.update_assume_role_policy()
+                .role_name(ROLE)
+                .policy_document(bare.to_string())
+                .send(),
+        )
+        .unwrap();
     let (_, mut document) = policy(world, "member-01");
     for statement in document["Statement"].as_array_mut().unwrap() {
         if let Some(actions) = statement["Action"].as_array_mut() {
             actions.reverse();
         }
     }
-    let text = document.to_string().replace("GetDownloadURLForLayer", "GetDownloadUrlForLayer");
-    let edited = iam.create_policy_version().policy_arn(policy_arn(world, "member-01")).policy_document(text);
+    let text = document
+        .to_string()
+        .replace("GetDownloadURLForLayer", "GetDownloadUrlForLayer");
+    let edited = iam
+        .create_policy_version()
+        .policy_arn(policy_arn(world, "member-01"))
+        .policy_document(text);
     world.wait(edited.set_as_default(true).send()).unwrap();
     let plan = kit.plan(world, &["--detailed-exitcode"]);
     assert_eq!(plan["summary"]["steps"], 0, "{plan:#}");
@@ -247,15 +357,32 @@ fn the_account_check_names_what_is_missing(world: &World) {
     let (_, document) = policy(world, "member-02");
     let text = document.to_string().replace("\"s3:GetObject\",", "");
     let iam = world.iam("member-02");
-    let edited = iam.create_policy_version().policy_arn(policy_arn(world, "member-02")).policy_document(text);
+    let edited = iam
+        .create_policy_version()
+        .policy_arn(policy_arn(world, "member-02"))
+        .policy_document(text);
     world.wait(edited.set_as_default(true).send()).unwrap();
-    kit.run(world, "verify", &["--offline", "--skip-account-check"]).exits(0);
-    let report = kit.run(world, "verify", &["--offline", "--format", "json"]).exits(2).json();
-    let failed: Vec<&Value> =
-        report["results"].as_array().unwrap().iter().filter(|result| result["outcome"] == "failed").collect();
+    kit.run(world, "verify", &["--offline", "--skip-account-check"])
+        .exits(0);
+    let report = kit
+        .run(world, "verify", &["--offline", "--format", "json"])
+        .exits(2)
+        .json();
+    let failed: Vec<&Value> = report["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|result| result["outcome"] == "failed")
+        .collect();
     assert_eq!(failed.len(), 1, "{failed:#?}");
-    assert_eq!(failed[0]["address"], format!("{}/role/{ROLE}", world.id("member-02")));
-    assert!(failed[0].to_string().contains("s3:GetObject"), "{failed:#?}");
+    assert_eq!(
+        failed[0]["address"],
+        format!("{}/role/{ROLE}", world.id("member-02"))
+    );
+    assert!(
+        failed[0].to_string().contains("s3:GetObject"),
+        "{failed:#?}"
+    );
 }
 
 /// CADO-12.
@@ -268,7 +395,13 @@ fn the_platform_is_told_an_arn_and_an_alias_per_account(world: &World) {
         let id = world.id(account);
         let alias = format!("{account} ({id})");
         let arn = format!("arn:aws:iam::{id}:role/{ROLE}");
-        assert!(csv.stdout.lines().any(|line| line.contains(&arn) && line.contains(&alias)), "{}", csv.stdout);
+        assert!(
+            csv.stdout
+                .lines()
+                .any(|line| line.contains(&arn) && line.contains(&alias)),
+            "{}",
+            csv.stdout
+        );
     }
 }
 
@@ -276,27 +409,44 @@ fn the_platform_is_told_an_arn_and_an_alias_per_account(world: &World) {
 #[test]
 fn the_platform_enters_every_role() {
     let world = World::sandbox(&[], FEW);
-    let kit = Kit::new("cado", &format!("primary_account = \"{}\"\n", world.id("management")));
+    let kit = Kit::new(
+        "cado",
+        &format!("primary_account = \"{}\"\n", world.id("management")),
+    );
     kit.apply(&world, &[]);
     kit.run(&world, "verify", &[]).exits(0);
     let nobody = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ec2.amazonaws.com"}}]});
     let iam = world.iam("member-03");
-    world.wait(iam.update_assume_role_policy().role_name(ROLE).policy_document(nobody.to_string()).send()).unwrap();
-    kit.run(&world, "verify", &[]).exits(2).says(&[world.id("member-03")]);
+    world
+        .wait(
+            iam.update_assume_role_policy()
+                .role_name(ROLE)
+                .policy_document(nobody.to_string())
+                .send(),
+        )
+        .unwrap();
+    kit.run(&world, "verify", &[])
+        .exits(2)
+        .says(&[world.id("member-03")]);
 }
 
 /// CADO-5: the platform's role must also be let go by its own account.
 #[test]
 fn the_platforms_role_needs_a_policy_of_its_own() {
     let world = World::sandbox(&[], FEW);
-    let arn = format!("arn:aws:iam::{}:role/CadoResponseRole", world.id("forensics"));
+    let arn = format!(
+        "arn:aws:iam::{}:role/CadoResponseRole",
+        world.id("forensics")
+    );
     let kit = kit(&world);
     kit.answer(&answers(&world, &format!("cado_role_arn = \"{arn}\"")));
     let platform = "[[role]]\nname = \"CadoResponseRole\"\ntargets = [{ account = \"forensics\" }]\n[[role.trust]]\nservice = \"ec2.amazonaws.com\"\n";
     kit.write("platform.toml", platform);
     kit.apply(&world, &[]);
-    kit.run(&world, "verify", &["--offline"]).exits(2).says(&[&arn, "no policy of its own allows `sts:AssumeRole`"]);
+    kit.run(&world, "verify", &["--offline"])
+        .exits(2)
+        .says(&[&arn, "no policy of its own allows `sts:AssumeRole`"]);
     let go = "[[role.inline_policy]]\nname = \"go\"\n[[role.inline_policy.statement]]\nactions = [\"sts:AssumeRole\"]\nresources = [\"arn:aws:iam::*:role/*CadoResponse*\"]\n";
     kit.write("platform.toml", &format!("{platform}{go}"));
     kit.apply(&world, &[]);
@@ -306,7 +456,9 @@ fn the_platforms_role_needs_a_policy_of_its_own() {
 /// The probes of a verification that ended so.
 fn ended<'a>(verified: &'a Value, probe: &str, outcome: &str) -> Vec<&'a Value> {
     let results = verified["results"].as_array().unwrap().iter();
-    results.filter(|result| result["probe"] == probe && result["outcome"] == outcome).collect()
+    results
+        .filter(|result| result["probe"] == probe && result["outcome"] == outcome)
+        .collect()
 }
 
 /// CADO-10 and CADO-11, from the platform's own account.
@@ -316,39 +468,98 @@ fn from_forensics_99_of_99_are_assumable_and_76_of_76_actions_are_there() {
     let kit = kit(&world);
     kit.run(&world, "apply", &["--auto-approve"]).exits(0);
     let forensics = world.iam("forensics");
-    world.wait(forensics.create_user().user_name("platform").send()).unwrap();
+    world
+        .wait(forensics.create_user().user_name("platform").send())
+        .unwrap();
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-    world.wait(forensics.attach_user_policy().user_name("platform").policy_arn(admin).send()).unwrap();
+    world
+        .wait(
+            forensics
+                .attach_user_policy()
+                .user_name("platform")
+                .policy_arn(admin)
+                .send(),
+        )
+        .unwrap();
     // Whoever verifies reads the members, too.
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": [world.id("forensics"), world.id("management")]}}]});
     let sandbox = world.sandbox.clone().unwrap();
-    for (name, id) in world.built.accounts.iter().filter(|(name, _)| name.as_str() != "forensics") {
-        let edit = [("RoleName", "OrganizationAccountAccessRole"), ("PolicyDocument", &trust.to_string())];
+    for (name, id) in world
+        .built
+        .accounts
+        .iter()
+        .filter(|(name, _)| name.as_str() != "forensics")
+    {
+        let edit = [
+            ("RoleName", "OrganizationAccountAccessRole"),
+            ("PolicyDocument", &trust.to_string()),
+        ];
         sandbox
             .by_hand(id.parse().unwrap(), "UpdateAssumeRolePolicy", &edit)
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
     let platform = format!("arn:aws:iam::{}:user/platform", world.id("forensics"));
     world.call_as("forensics", &platform);
-    let verified = kit.run(&world, "verify", &["--format", "json"]).exits(0).json();
-    assert_eq!(ended(&verified, "live-allowed", "proven").len(), 99, "{}", verified["summary"]);
+    let verified = kit
+        .run(&world, "verify", &["--format", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        ended(&verified, "live-allowed", "proven").len(),
+        99,
+        "{}",
+        verified["summary"]
+    );
     let checked = ended(&verified, "expect", "proven");
     assert_eq!(checked.len(), 99);
-    assert!(checked.iter().all(|result| result["message"].as_str().unwrap().starts_with("76 of 76 ")), "{checked:#?}");
+    assert!(
+        checked
+            .iter()
+            .all(|result| result["message"].as_str().unwrap().starts_with("76 of 76 ")),
+        "{checked:#?}"
+    );
 
     let (_, document) = policy(&world, "member-42");
     let less = document.to_string().replace("\"s3:GetObject\",", "");
     let arn = policy_arn(&world, "member-42");
-    let edit = [("PolicyArn", arn.as_str()), ("PolicyDocument", &less), ("SetAsDefault", "true")];
-    sandbox.by_hand(world.id("member-42").parse().unwrap(), "CreatePolicyVersion", &edit).unwrap();
-    let verified = kit.run(&world, "verify", &["--offline", "--format", "json"]).exits(2).json();
+    let edit = [
+        ("PolicyArn", arn.as_str()),
+        ("PolicyDocument", &less),
+        ("SetAsDefault", "true"),
+    ];
+    sandbox
+        .by_hand(
+            world.id("member-42").parse().unwrap(),
+            "CreatePolicyVersion",
+            &edit,
+        )
+        .unwrap();
+    let verified = kit
+        .run(&world, "verify", &["--offline", "--format", "json"])
+        .exits(2)
+        .json();
     let failed = ended(&verified, "expect", "failed");
     assert_eq!(failed.len(), 1, "{failed:#?}");
-    assert_eq!(failed[0]["address"], format!("{}/role/{ROLE}", world.id("member-42")));
-    assert!(failed[0]["message"].as_str().unwrap().contains("s3:GetObject"), "{failed:#?}");
+    assert_eq!(
+        failed[0]["address"],
+        format!("{}/role/{ROLE}", world.id("member-42"))
+    );
+    assert!(
+        failed[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("s3:GetObject"),
+        "{failed:#?}"
+    );
     let whole = |result: &&&Value| result["message"].as_str().unwrap().starts_with("76 of 76 ");
-    assert_eq!(ended(&verified, "expect", "proven").iter().filter(whole).count(), 98);
+    assert_eq!(
+        ended(&verified, "expect", "proven")
+            .iter()
+            .filter(whole)
+            .count(),
+        98
+    );
 }
 
 /// CADO-14.
@@ -360,28 +571,57 @@ fn a_role_that_a_stack_made_is_recognised_and_not_fought_over() {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ec2.amazonaws.com"}}]})
     .to_string();
-    sandbox.by_hand(id, "CreateRole", &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust)]).unwrap();
+    sandbox
+        .by_hand(
+            id,
+            "CreateRole",
+            &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust)],
+        )
+        .unwrap();
     // Nobody but CloudFormation can set its tags.
     sandbox.with(|world| {
-        let role = world.accounts.get_mut(&id).unwrap().iam.roles.get_mut(&ROLE.to_lowercase()).unwrap();
+        let role = world
+            .accounts
+            .get_mut(&id)
+            .unwrap()
+            .iam
+            .roles
+            .get_mut(&ROLE.to_lowercase())
+            .unwrap();
         let mut made = role.latest().unwrap().as_ref().clone();
-        made.tags.insert("aws:cloudformation:stack-name".to_owned(), "StackSet-Cado".to_owned());
+        made.tags.insert(
+            "aws:cloudformation:stack-name".to_owned(),
+            "StackSet-Cado".to_owned(),
+        );
         role.set(world.clock.now(), world.lag, Some(made.into()));
     });
     let kit = kit(&world);
     for (existing, code) in [("false", "adopt"), ("true", "stack-owned")] {
         kit.answer(&answers(&world, &format!("existing_role = {existing}")));
-        kit.run(&world, "apply", &["--auto-approve"]).exits(4).says(&[ROLE, world.id("member-01"), code]);
+        kit.run(&world, "apply", &["--auto-approve"])
+            .exits(4)
+            .says(&[ROLE, world.id("member-01"), code]);
     }
-    let live = sandbox.by_hand(id, "GetRole", &[("RoleName", ROLE)]).unwrap();
-    assert!(format!("{live:?}").contains("ec2.amazonaws.com"), "it is as the stack made it");
-    kit.answer(&answers(&world, "exclude_accounts = [\"management\", \"member-01\"]"));
+    let live = sandbox
+        .by_hand(id, "GetRole", &[("RoleName", ROLE)])
+        .unwrap();
+    assert!(
+        format!("{live:?}").contains("ec2.amazonaws.com"),
+        "it is as the stack made it"
+    );
+    kit.answer(&answers(
+        &world,
+        "exclude_accounts = [\"management\", \"member-01\"]",
+    ));
     kit.apply(&world, &[]);
 }
 
 /// The kit as it is filled in without an AWS, with these answers besides.
 fn filled(more: &str) -> Kit {
-    Kit::new("cado", &format!("primary_account = \"111111111111\"\n{more}\n"))
+    Kit::new(
+        "cado",
+        &format!("primary_account = \"111111111111\"\n{more}\n"),
+    )
 }
 
 #[track_caller]
@@ -393,7 +633,11 @@ fn refused(more: &str, code: i32, words: &[&str]) -> Run {
 fn the_kit_is_valid_once_it_is_filled_in() {
     filled("").validate(&[]).exits(0);
     filled("existing_role = true").validate(&[]).exits(0);
-    Kit::new("cado", "").validate(&[]).exits(1).says(&["primary_account", "required", "--var primary_account"]);
+    Kit::new("cado", "").validate(&[]).exits(1).says(&[
+        "primary_account",
+        "required",
+        "--var primary_account",
+    ]);
 }
 
 #[test]
@@ -414,10 +658,17 @@ fn every_switch_takes_out_its_own_actions_and_leaves_a_valid_policy() {
         let kit = kit(&world);
         let off = format!("{switch}=false");
         let plan = kit.plan(&world, &["--account", "member-01", "--var", &off]);
-        let changes =
-            plan["accounts"].as_array().unwrap().iter().flat_map(|account| account["changes"].as_array().unwrap());
+        let changes = plan["accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|account| account["changes"].as_array().unwrap());
         let diffs = changes.flat_map(|change| change["diffs"].as_array().unwrap());
-        let document = diffs.filter(|diff| diff["attribute"] == "document").map(|diff| &diff["after"]).next().unwrap();
+        let document = diffs
+            .filter(|diff| diff["attribute"] == "document")
+            .map(|diff| &diff["after"])
+            .next()
+            .unwrap();
         assert_eq!(counts(document), (statements, entries), "{switch}");
     }
 }
@@ -425,7 +676,10 @@ fn every_switch_takes_out_its_own_actions_and_leaves_a_valid_policy() {
 /// CADO-9.
 #[test]
 fn a_use_case_that_another_needs_is_warned_about() {
-    for (off, words) in [("kms = false", ["without kms", "encrypted"]), ("ami = false", ["without ami", "images"])] {
+    for (off, words) in [
+        ("kms = false", ["without kms", "encrypted"]),
+        ("ami = false", ["without ami", "images"]),
+    ] {
         refused(off, 0, &words);
     }
 }
@@ -448,27 +702,50 @@ fn the_kit_is_a_module_of_a_larger_directory() {
     let directory = Directory::of(&[
         ("rolecall.toml", &root),
         ("kits/cado/rolecall.toml", &read("rolecall.toml")),
-        ("kits/cado/policies/cross-account.yaml", &read("policies/cross-account.yaml")),
+        (
+            "kits/cado/policies/cross-account.yaml",
+            &read("policies/cross-account.yaml"),
+        ),
     ]);
     let path = directory.path().to_str().unwrap();
-    let plan = world.rolecall(&["plan", "-c", path, "--format", "json"]).exits(0).json();
-    assert_eq!((&plan["name"], &plan["summary"]["steps"]), (&json!("vendors"), &json!(6)), "{}", plan["summary"]);
+    let plan = world
+        .rolecall(&["plan", "-c", path, "--format", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (&plan["name"], &plan["summary"]["steps"]),
+        (&json!("vendors"), &json!(6)),
+        "{}",
+        plan["summary"]
+    );
 }
 
 #[test]
 fn n2_1_a_role_name_in_the_wrong_case() {
     let name = "cadoresponse-cross";
-    refused(&format!("role_name = \"{name}\""), 4, &["CadoResponse", "case", name]);
+    refused(
+        &format!("role_name = \"{name}\""),
+        4,
+        &["CadoResponse", "case", name],
+    );
 }
 
 #[test]
 fn n2_2_a_role_name_without_what_the_platform_asks_for() {
-    refused("role_name = \"CrossAccountForensics\"", 4, &["must contain", "CadoResponse"]);
+    refused(
+        "role_name = \"CrossAccountForensics\"",
+        4,
+        &["must contain", "CadoResponse"],
+    );
 }
 
 #[test]
 fn n2_3_a_session_that_is_too_short() {
-    refused("max_session_duration = \"1800\"", 1, &["1800", "3600", "1 hour"]);
+    refused(
+        "max_session_duration = \"1800\"",
+        1,
+        &["1800", "3600", "1 hour"],
+    );
 }
 
 #[test]
@@ -479,38 +756,76 @@ fn n2_4_a_session_that_is_too_long() {
 #[test]
 fn n2_5_the_platforms_role_does_not_exist() {
     let world = World::sandbox(&[], FEW);
-    let arn = format!("arn:aws:iam::{}:role/CadoResponseRole", world.id("forensics"));
+    let arn = format!(
+        "arn:aws:iam::{}:role/CadoResponseRole",
+        world.id("forensics")
+    );
     let kit = kit(&world);
     kit.answer(&answers(&world, &format!("cado_role_arn = \"{arn}\"")));
     let plan = kit.plan(&world, &[]);
     let address = format!("{}/role/{ROLE}", world.id("member-01"));
-    let found =
-        plan["findings"].as_array().unwrap().iter().find(|finding| finding["address"] == address.as_str()).unwrap();
+    let found = plan["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["address"] == address.as_str())
+        .unwrap();
     let message = found["message"].as_str().unwrap();
-    assert!(message.contains(&arn) && message.contains("does not exist"), "{message}");
-    kit.run(&world, "apply", &["--auto-approve"]).exits(4).says(&[&arn, world.id("member-01")]);
+    assert!(
+        message.contains(&arn) && message.contains("does not exist"),
+        "{message}"
+    );
+    kit.run(&world, "apply", &["--auto-approve"])
+        .exits(4)
+        .says(&[&arn, world.id("member-01")]);
 }
 
 #[test]
 fn n2_6_every_use_case_is_taken_out() {
-    let switches = ["account_check", "ec2", "ami", "kms", "ssm", "s3", "cloudtrail", "lambda", "ecs", "eks"];
-    let off: String = switches.iter().map(|switch| format!("{switch} = false\n")).collect();
+    let switches = [
+        "account_check",
+        "ec2",
+        "ami",
+        "kms",
+        "ssm",
+        "s3",
+        "cloudtrail",
+        "lambda",
+        "ecs",
+        "eks",
+    ];
+    let off: String = switches
+        .iter()
+        .map(|switch| format!("{switch} = false\n"))
+        .collect();
     refused(&off, 1, &["no statement", POLICY]);
 }
 
 /// moto tells the older `Status` of a closed account, the sandbox its `State`.
 fn an_account_is_suspended(world: &World, state: &str) {
-    let closed = world.cloud.organizations.close_account().account_id(world.id("member-13"));
+    let closed = world
+        .cloud
+        .organizations
+        .close_account()
+        .account_id(world.id("member-13"));
     world.wait(closed.send()).unwrap();
     let kit = kit(world);
     let plan = kit.plan(world, &[]);
     assert_eq!(plan["summary"]["create"], 98 * 2, "{}", plan["summary"]);
-    let skipped: Vec<&Value> =
-        plan["accounts"].as_array().unwrap().iter().filter(|account| account["status"] == "skipped").collect();
+    let skipped: Vec<&Value> = plan["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|account| account["status"] == "skipped")
+        .collect();
     assert_eq!(skipped.len(), 1, "{skipped:#?}");
     assert_eq!(skipped[0]["id"], world.id("member-13"));
     assert!(skipped[0].to_string().contains(state), "{skipped:#?}");
-    kit.run(world, "plan", &["--account", "member-13"]).says(&[state, "skipped", world.id("member-13")]);
+    kit.run(world, "plan", &["--account", "member-13"]).says(&[
+        state,
+        "skipped",
+        world.id("member-13"),
+    ]);
 }
 
 #[test]
@@ -533,8 +848,17 @@ fn n2_8_one_account_cannot_be_entered() {
     let access = "OrganizationAccountAccessRole";
     let nobody = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sts:AssumeRole",
         "Principal": {"AWS": "*"}}]});
-    world.wait(iam.update_assume_role_policy().role_name(access).policy_document(nobody.to_string()).send()).unwrap();
-    let applied = kit(&world).run(&world, "apply", &["--auto-approve", "--format", "json"]).exits(3);
+    world
+        .wait(
+            iam.update_assume_role_policy()
+                .role_name(access)
+                .policy_document(nobody.to_string())
+                .send(),
+        )
+        .unwrap();
+    let applied = kit(&world)
+        .run(&world, "apply", &["--auto-approve", "--format", "json"])
+        .exits(3);
     assert_eq!(applied.json()["summary"]["done"], 98 * 2);
     applied.says(&[world.id("member-07"), "AccessDenied"]);
 }

@@ -62,7 +62,11 @@ fn kit_with(name: &str, line: &str) -> Kit {
 
 fn trust(world: &World) -> Value {
     let iam = world.iam("log-archive");
-    let role = world.wait(iam.get_role().role_name(ROLE).send()).unwrap().role.unwrap();
+    let role = world
+        .wait(iam.get_role().role_name(ROLE).send())
+        .unwrap()
+        .role
+        .unwrap();
     assert_eq!(role.max_session_duration, Some(3600));
     document(role.assume_role_policy_document().unwrap())
 }
@@ -79,16 +83,31 @@ fn assert_trusts(world: &World, account: &str) {
     let statement = &trust["Statement"][0];
     assert_eq!(trust["Statement"].as_array().unwrap().len(), 1);
     let principal = statement["Principal"]["AWS"].as_str().unwrap();
-    assert!([account, &format!("arn:aws:iam::{account}:root")].contains(&principal), "{trust:#}");
-    assert_eq!((&statement["Effect"], &statement["Action"]), (&json!("Allow"), &json!("sts:AssumeRole")));
-    assert_eq!(statement["Condition"], json!({"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}));
+    assert!(
+        [account, &format!("arn:aws:iam::{account}:root")].contains(&principal),
+        "{trust:#}"
+    );
+    assert_eq!(
+        (&statement["Effect"], &statement["Action"]),
+        (&json!("Allow"), &json!("sts:AssumeRole"))
+    );
+    assert_eq!(
+        statement["Condition"],
+        json!({"StringEquals": {"sts:ExternalId": EXTERNAL_ID}})
+    );
 }
 
 fn attached(world: &World) -> Vec<String> {
     let iam = world.iam("log-archive");
-    let answer = world.wait(iam.list_attached_role_policies().role_name(ROLE).send()).unwrap();
-    let mut arns: Vec<String> =
-        answer.attached_policies.unwrap_or_default().into_iter().map(|policy| policy.policy_arn.unwrap()).collect();
+    let answer = world
+        .wait(iam.list_attached_role_policies().role_name(ROLE).send())
+        .unwrap();
+    let mut arns: Vec<String> = answer
+        .attached_policies
+        .unwrap_or_default()
+        .into_iter()
+        .map(|policy| policy.policy_arn.unwrap())
+        .collect();
     arns.sort();
     arns
 }
@@ -97,10 +116,19 @@ fn one_role_with_two_policies_in_the_account_of_the_logs(world: &World) {
     let id = world.id("log-archive");
     let kit = kit(id);
     let plan = kit.plan(world, &[]);
-    assert_eq!((&plan["summary"]["steps"], &plan["summary"]["create"]), (&json!(4), &json!(2)), "{plan:#}");
+    assert_eq!(
+        (&plan["summary"]["steps"], &plan["summary"]["create"]),
+        (&json!(4), &json!(2)),
+        "{plan:#}"
+    );
     let steps = steps(&plan);
     assert_eq!(steps.keys().collect::<Vec<_>>(), [id]);
-    let expected = [("AttachRolePolicy", 2), ("CreatePolicy", 1), ("CreateRole", 1)].into();
+    let expected = [
+        ("AttachRolePolicy", 2),
+        ("CreatePolicy", 1),
+        ("CreateRole", 1),
+    ]
+    .into();
     assert_eq!(operations(&steps[id]), expected);
     kit.apply(world, &[]);
 
@@ -108,15 +136,40 @@ fn one_role_with_two_policies_in_the_account_of_the_logs(world: &World) {
     let policy = format!("arn:aws:iam::{id}:policy/{POLICY}");
     assert_eq!(attached(world), [policy.as_str(), SECURITY_AUDIT]);
     let iam = world.iam("log-archive");
-    assert_eq!(world.wait(iam.list_role_policies().role_name(ROLE).send()).unwrap().policy_names, [""; 0]);
-    let version = world.wait(iam.get_policy_version().policy_arn(&policy).version_id("v1").send()).unwrap();
+    assert_eq!(
+        world
+            .wait(iam.list_role_policies().role_name(ROLE).send())
+            .unwrap()
+            .policy_names,
+        [""; 0]
+    );
+    let version = world
+        .wait(
+            iam.get_policy_version()
+                .policy_arn(&policy)
+                .version_id("v1")
+                .send(),
+        )
+        .unwrap();
     let document = document(version.policy_version.unwrap().document().unwrap());
     assert_eq!(document["Version"], "2012-10-17");
     let (files, queue) = (&document["Statement"][0], &document["Statement"][1]);
-    assert_eq!((&files["Effect"], &files["Action"]), (&json!("Allow"), &json!("s3:GetObject")));
-    assert!(files["Resource"].to_string().contains("\"arn:aws:s3:::acme-flow-logs/*\""), "{files:#}");
+    assert_eq!(
+        (&files["Effect"], &files["Action"]),
+        (&json!("Allow"), &json!("s3:GetObject"))
+    );
+    assert!(
+        files["Resource"]
+            .to_string()
+            .contains("\"arn:aws:s3:::acme-flow-logs/*\""),
+        "{files:#}"
+    );
     assert_eq!(queue["Action"].as_array().unwrap().len(), 4);
-    assert!(queue["Resource"].to_string().contains(&format!("\"arn:aws:sqs:us-east-1:{id}:cortex-xdr\"")));
+    assert!(
+        queue["Resource"]
+            .to_string()
+            .contains(&format!("\"arn:aws:sqs:us-east-1:{id}:cortex-xdr\""))
+    );
 }
 
 /// XDR-10.
@@ -124,11 +177,17 @@ fn the_policy_comes_later_and_leaves_the_role_alone(world: &World) {
     let id = world.id("log-archive");
     let kit = kit(id);
     let first = kit.plan(world, &["--var", "log_access=false"]);
-    assert_eq!(operations(&steps(&first)[id]), [("AttachRolePolicy", 1), ("CreateRole", 1)].into());
+    assert_eq!(
+        operations(&steps(&first)[id]),
+        [("AttachRolePolicy", 1), ("CreateRole", 1)].into()
+    );
     kit.apply(world, &["--var", "log_access=false"]);
     assert_eq!(attached(world), [SECURITY_AUDIT]);
     let second = kit.plan(world, &[]);
-    assert_eq!(operations(&steps(&second)[id]), [("AttachRolePolicy", 1), ("CreatePolicy", 1)].into());
+    assert_eq!(
+        operations(&steps(&second)[id]),
+        [("AttachRolePolicy", 1), ("CreatePolicy", 1)].into()
+    );
     kit.apply(world, &[]);
     assert_eq!(attached(world).len(), 2);
 }
@@ -140,7 +199,10 @@ fn a_fedramp_tenant_changes_the_trust_alone(world: &World) {
     kit.apply(world, &[]);
     let fedramp = ["--var", "environment=fedramp"];
     let plan = kit.plan(world, &fedramp);
-    assert_eq!(operations(&steps(&plan)[id]), [("UpdateAssumeRolePolicy", 1)].into());
+    assert_eq!(
+        operations(&steps(&plan)[id]),
+        [("UpdateAssumeRolePolicy", 1)].into()
+    );
     kit.apply(world, &fedramp);
     assert_trusts(world, FEDRAMP);
 }
@@ -152,29 +214,80 @@ fn what_is_changed_by_hand_is_put_right(world: &World) {
     let iam = world.iam("log-archive");
     let other = "00000000-0000-4000-8000-000000000000";
     let edited = trust_of(COMMERCIAL, other);
-    world.wait(iam.update_assume_role_policy().role_name(ROLE).policy_document(edited).send()).unwrap();
-    let shown = kit.run(world, "plan", &["--detailed-exitcode"]).exits(2).says(&[ROLE, "(sensitive)"]);
-    assert!(!shown.text().contains(EXTERNAL_ID) && !shown.text().contains(other), "{}", shown.text());
-    assert_eq!(operations(&steps(&kit.plan(world, &[]))[id]), [("UpdateAssumeRolePolicy", 1)].into());
+    world
+        .wait(
+            iam.update_assume_role_policy()
+                .role_name(ROLE)
+                .policy_document(edited)
+                .send(),
+        )
+        .unwrap();
+    let shown = kit
+        .run(world, "plan", &["--detailed-exitcode"])
+        .exits(2)
+        .says(&[ROLE, "(sensitive)"]);
+    assert!(
+        !shown.text().contains(EXTERNAL_ID) && !shown.text().contains(other),
+        "{}",
+        shown.text()
+    );
+    assert_eq!(
+        operations(&steps(&kit.plan(world, &[]))[id]),
+        [("UpdateAssumeRolePolicy", 1)].into()
+    );
     kit.apply(world, &[]);
     assert_trusts(world, COMMERCIAL);
 
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-    world.wait(iam.attach_role_policy().role_name(ROLE).policy_arn(admin).send()).unwrap();
-    world.wait(iam.detach_role_policy().role_name(ROLE).policy_arn(SECURITY_AUDIT).send()).unwrap();
+    world
+        .wait(
+            iam.attach_role_policy()
+                .role_name(ROLE)
+                .policy_arn(admin)
+                .send(),
+        )
+        .unwrap();
+    world
+        .wait(
+            iam.detach_role_policy()
+                .role_name(ROLE)
+                .policy_arn(SECURITY_AUDIT)
+                .send(),
+        )
+        .unwrap();
     let plan = kit.plan(world, &[]);
-    assert_eq!(operations(&steps(&plan)[id]), [("AttachRolePolicy", 1), ("DetachRolePolicy", 1)].into());
+    assert_eq!(
+        operations(&steps(&plan)[id]),
+        [("AttachRolePolicy", 1), ("DetachRolePolicy", 1)].into()
+    );
     kit.apply(world, &[]);
-    assert_eq!(attached(world), [format!("arn:aws:iam::{id}:policy/{POLICY}").as_str(), SECURITY_AUDIT]);
+    assert_eq!(
+        attached(world),
+        [
+            format!("arn:aws:iam::{id}:policy/{POLICY}").as_str(),
+            SECURITY_AUDIT
+        ]
+    );
 }
 
 fn what_others_attach_stays_where_attachments_are_additive(world: &World) {
     let kit = kit(world.id("log-archive"));
-    kit.edit("rolecall.toml", "inline_policy = []", "inline_policy = []\nmanage = { managed_policies = \"additive\" }");
+    kit.edit(
+        "rolecall.toml",
+        "inline_policy = []",
+        "inline_policy = []\nmanage = { managed_policies = \"additive\" }",
+    );
     kit.apply(world, &[]);
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
     let iam = world.iam("log-archive");
-    world.wait(iam.attach_role_policy().role_name(ROLE).policy_arn(admin).send()).unwrap();
+    world
+        .wait(
+            iam.attach_role_policy()
+                .role_name(ROLE)
+                .policy_arn(admin)
+                .send(),
+        )
+        .unwrap();
     assert_eq!(kit.plan(world, &[])["summary"]["steps"], 0);
 }
 
@@ -186,18 +299,31 @@ fn what_the_collector_is_given_is_printed(world: &World) {
     let arn = format!("arn:aws:iam::{id}:role/{ROLE}");
     let hidden = kit.run(world, "output", &[]).exits(0).says(&[&arn]);
     assert!(!hidden.text().contains(EXTERNAL_ID), "{}", hidden.text());
-    kit.run(world, "output", &["--show-sensitive"]).exits(0).says(&[&arn, EXTERNAL_ID]);
+    kit.run(world, "output", &["--show-sensitive"])
+        .exits(0)
+        .says(&[&arn, EXTERNAL_ID]);
 }
 
 fn the_vendor_is_let_in_with_its_external_id_alone(world: &World) {
     let kit = kit(world.id("log-archive"));
     kit.apply(world, &[]);
-    kit.run(world, "verify", &["--offline"]).exits(0).says(&[ROLE]);
+    kit.run(world, "verify", &["--offline"])
+        .exits(0)
+        .says(&[ROLE]);
     let iam = world.iam("log-archive");
     let open = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": format!("arn:aws:iam::{COMMERCIAL}:root")}}]});
-    world.wait(iam.update_assume_role_policy().role_name(ROLE).policy_document(open.to_string()).send()).unwrap();
-    kit.run(world, "verify", &["--offline"]).exits(2).says(&[ROLE]);
+    world
+        .wait(
+            iam.update_assume_role_policy()
+                .role_name(ROLE)
+                .policy_document(open.to_string())
+                .send(),
+        )
+        .unwrap();
+    kit.run(world, "verify", &["--offline"])
+        .exits(2)
+        .says(&[ROLE]);
 }
 
 #[track_caller]
@@ -218,19 +344,34 @@ fn several_buckets_and_queues_stand_in_one_policy() {
     let buckets = "s3_arn=arn:aws:s3:::acme-flow-logs,arn:aws:s3:::acme-audit-logs/AWSLogs";
     kit.run(&world, "plan", &["--var", buckets, "-v"])
         .exits(0)
-        .says(&["arn:aws:s3:::acme-flow-logs/*", "arn:aws:s3:::acme-audit-logs/AWSLogs/*"]);
+        .says(&[
+            "arn:aws:s3:::acme-flow-logs/*",
+            "arn:aws:s3:::acme-audit-logs/AWSLogs/*",
+        ]);
 }
 
 #[test]
 fn n1_1_an_external_id_that_is_no_uuid() {
-    let shown = refused(&kit_with("external_id", "external_id = \"abc123\""), 1, &["external_id", "UUIDv4", "6 char"]);
-    assert!(!shown.text().contains("abc123"), "it is sensitive: {}", shown.text());
+    let shown = refused(
+        &kit_with("external_id", "external_id = \"abc123\""),
+        1,
+        &["external_id", "UUIDv4", "6 char"],
+    );
+    assert!(
+        !shown.text().contains("abc123"),
+        "it is sensitive: {}",
+        shown.text()
+    );
 }
 
 #[test]
 fn n1_2_a_uuid_of_version_1() {
     let answer = "external_id = \"3f2b8c1e-9d47-1a6b-8e21-5c0d7f9a1b23\"";
-    refused(&kit_with("external_id", answer), 1, &["version 1", "UUIDv4"]);
+    refused(
+        &kit_with("external_id", answer),
+        1,
+        &["version 1", "UUIDv4"],
+    );
 }
 
 #[test]
@@ -241,9 +382,17 @@ fn n1_3_a_uuid_of_another_variant() {
 
 #[test]
 fn n1_4_no_external_id() {
-    refused(&kit_with("external_id", ""), 1, &["external_id", "required", "Cortex XDR"]);
+    refused(
+        &kit_with("external_id", ""),
+        1,
+        &["external_id", "required", "Cortex XDR"],
+    );
     let kit = kit("222222222222");
-    kit.edit("rolecall.toml", "external_id = \"{{ var.external_id }}\"", "");
+    kit.edit(
+        "rolecall.toml",
+        "external_id = \"{{ var.external_id }}\"",
+        "",
+    );
     refused(&kit, 4, &["external_id", "required", "Cortex XDR", ROLE]);
 }
 
@@ -251,14 +400,23 @@ fn n1_4_no_external_id() {
 fn n1_5_an_account_id_written_as_a_number() {
     for number in ["6742885340", "006742885340"] {
         let kit = kit("222222222222");
-        let written = "aws = \"{{ '685269782068' if var.environment == 'fedramp' else '006742885340' }}\"";
+        let written =
+            "aws = \"{{ '685269782068' if var.environment == 'fedramp' else '006742885340' }}\"";
         let line = std::fs::read_to_string(example("cortex-xdr/rolecall.toml"))
             .unwrap()
             .lines()
             .position(|line| line == written)
             .unwrap();
         kit.edit("rolecall.toml", written, &format!("aws = {number}"));
-        refused(&kit, 1, &["12 digits", "string", &format!("rolecall.toml:{}", line + 1)]);
+        refused(
+            &kit,
+            1,
+            &[
+                "12 digits",
+                "string",
+                &format!("rolecall.toml:{}", line + 1),
+            ],
+        );
     }
 }
 
@@ -280,7 +438,10 @@ fn n1_6_mfa_is_required() {
 #[test]
 fn n1_7_no_queue() {
     let world = World::sandbox(&[], ACCOUNTS);
-    kit_with("sqs_arn", "").run(&world, "plan", &[]).exits(1).says(&["sqs_arn", "no value", POLICY]);
+    kit_with("sqs_arn", "")
+        .run(&world, "plan", &[])
+        .exits(1)
+        .says(&["sqs_arn", "no value", POLICY]);
 }
 
 #[test]
@@ -290,7 +451,10 @@ fn n1_8_a_placeholder_left_in_a_document() {
         "literal.json",
         r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "<s3-arn>/*"}]}"#,
     );
-    kit.write("more.toml", "[[policy]]\nname = \"Literal\"\ndocument = \"literal.json\"\ntargets = \"all\"\n");
+    kit.write(
+        "more.toml",
+        "[[policy]]\nname = \"Literal\"\ndocument = \"literal.json\"\ntargets = \"all\"\n",
+    );
     let shown = refused(&kit, 1, &["<s3-arn>", "placeholder", "literal.json"]);
     assert!(!shown.text().contains("MalformedPolicyDocument"));
 }
@@ -321,10 +485,12 @@ fn n1_10_two_roles_with_one_external_id() {
     );
     let text = std::fs::read_to_string(example("cortex-xdr/rolecall.toml")).unwrap();
     let directory = Directory::of(&[("rolecall.toml", &root), ("kit/rolecall.toml", &text)]);
-    let shown = run(rolecall().arg("validate").arg("-c").arg(directory.path())).exits(0).says(&[
-        "XDR-Flow",
-        "XDR-Audit",
-        "unique",
-    ]);
-    assert!(!shown.text().contains(EXTERNAL_ID), "it is sensitive: {}", shown.text());
+    let shown = run(rolecall().arg("validate").arg("-c").arg(directory.path()))
+        .exits(0)
+        .says(&["XDR-Flow", "XDR-Audit", "unique"]);
+    assert!(
+        !shown.text().contains(EXTERNAL_ID),
+        "it is sensitive: {}",
+        shown.text()
+    );
 }

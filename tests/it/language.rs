@@ -30,50 +30,112 @@ severity = \"warn\"
 ";
 
 fn validate(directory: &Directory, more: &[&str]) -> crate::support::Run {
-    run(rolecall().arg("validate").arg("-c").arg(directory.path()).args(more))
+    run(rolecall()
+        .arg("validate")
+        .arg("-c")
+        .arg(directory.path())
+        .args(more))
 }
 
 #[test]
 fn a_failed_check_refuses_validate() {
     let directory = Directory::of(&[("rolecall.toml", ROLE), ("checks.toml", CHECKS)]);
-    validate(&directory, &[]).exits(4).says(&["stop", "house-name", "`Reader` must begin with X", "rolecall.toml:3"]);
+    validate(&directory, &[]).exits(4).says(&[
+        "stop",
+        "house-name",
+        "`Reader` must begin with X",
+        "rolecall.toml:3",
+    ]);
     let json = validate(&directory, &["--format", "json"]).exits(4).json();
     assert_eq!(json["valid"], false);
     assert_eq!(json["findings"][0]["code"], "house-name");
-    assert_eq!((&json["findings"][0]["severity"], &json["findings"][0]["address"]), (&"stop".into(), &Value::Null));
+    assert_eq!(
+        (
+            &json["findings"][0]["severity"],
+            &json["findings"][0]["address"]
+        ),
+        (&"stop".into(), &Value::Null)
+    );
     directory.write("lints.toml", "[lints]\nhouse-name = \"warn\"\n");
     let json = validate(&directory, &["--format", "json"]).exits(0).json();
-    assert_eq!((&json["valid"], &json["findings"][0]["severity"]), (&true.into(), &"warn".into()));
-    validate(&directory, &[]).exits(0).says(&["valid language", "warn house-name"]);
+    assert_eq!(
+        (&json["valid"], &json["findings"][0]["severity"]),
+        (&true.into(), &"warn".into())
+    );
+    validate(&directory, &[])
+        .exits(0)
+        .says(&["valid language", "warn house-name"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_are_findings_of_the_plan_and_stop_apply() {
     let served = Served::demo().await;
     let directory = Directory::of(&[("rolecall.toml", ROLE), ("checks.toml", CHECKS)]);
-    let plan = served.rolecall(&directory, &["plan", "--format", "json"]).exits(0).json();
+    let plan = served
+        .rolecall(&directory, &["plan", "--format", "json"])
+        .exits(0)
+        .json();
     let findings: Vec<&Value> = plan["findings"].as_array().unwrap().iter().collect();
-    let roles: Vec<&&Value> = findings.iter().filter(|finding| finding["code"] == "house-name").collect();
+    let roles: Vec<&&Value> = findings
+        .iter()
+        .filter(|finding| finding["code"] == "house-name")
+        .collect();
     let created = plan["summary"]["create"].as_u64().unwrap();
     assert!(created > 1 && roles.len() as u64 == created, "{plan:#}");
-    assert!(roles[0]["address"].as_str().unwrap().ends_with("/role/Reader"));
-    let whole = findings.iter().find(|finding| finding["code"] == "check").unwrap();
+    assert!(
+        roles[0]["address"]
+            .as_str()
+            .unwrap()
+            .ends_with("/role/Reader")
+    );
+    let whole = findings
+        .iter()
+        .find(|finding| finding["code"] == "check")
+        .unwrap();
     assert_eq!(whole["message"], format!("{created} new roles"));
-    served.rolecall(&directory, &["apply", "--auto-approve"]).exits(4).says(&["house-name"]);
-    served.rolecall(&directory, &["apply", "--auto-approve", "--allow", "house-name"]).exits(0);
-    let again = served.rolecall(&directory, &["plan", "--format", "json"]).exits(0).json();
+    served
+        .rolecall(&directory, &["apply", "--auto-approve"])
+        .exits(4)
+        .says(&["house-name"]);
+    served
+        .rolecall(
+            &directory,
+            &["apply", "--auto-approve", "--allow", "house-name"],
+        )
+        .exits(0);
+    let again = served
+        .rolecall(&directory, &["plan", "--format", "json"])
+        .exits(0)
+        .json();
     assert_eq!(again["summary"]["steps"], 0);
 }
 
 #[test]
 fn a_directory_is_begun_and_never_written_over() {
     let directory = Directory::of(&[]);
-    let init =
-        |name: &[&str]| run(rolecall().current_dir(directory.path()).arg("init").args(name).args(["--out", "new"]));
-    init(&[]).exits(0).says(&["new/rolecall.toml", "rolecall validate -c new"]);
-    run(rolecall().current_dir(directory.path()).args(["validate", "-c", "new"])).exits(0);
+    let init = |name: &[&str]| {
+        run(rolecall()
+            .current_dir(directory.path())
+            .arg("init")
+            .args(name)
+            .args(["--out", "new"]))
+    };
+    init(&[])
+        .exits(0)
+        .says(&["new/rolecall.toml", "rolecall validate -c new"]);
+    run(rolecall()
+        .current_dir(directory.path())
+        .args(["validate", "-c", "new"]))
+    .exits(0);
     directory.write("new/rolecall.toml", "mine");
-    init(&[]).exits(1).says(&["`new/rolecall.toml`", "would be overwritten", "--out"]);
-    assert_eq!(std::fs::read_to_string(directory.file("new/rolecall.toml")).unwrap(), "mine");
-    init(&["quickstrat"]).exits(1).says(&["there is no kit `quickstrat`", "did you mean `quickstart`?"]);
+    init(&[])
+        .exits(1)
+        .says(&["`new/rolecall.toml`", "would be overwritten", "--out"]);
+    assert_eq!(
+        std::fs::read_to_string(directory.file("new/rolecall.toml")).unwrap(),
+        "mine"
+    );
+    init(&["quickstrat"])
+        .exits(1)
+        .says(&["there is no kit `quickstrat`", "did you mean `quickstart`?"]);
 }

@@ -112,7 +112,8 @@ service = "ec2.amazonaws.com"
 "#;
 
 const LOGS: &str = r#"{"Version": "2012-10-17", "Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}"#;
-const OLD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+const OLD: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
 const EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 fn everything() -> Directory {
@@ -124,22 +125,48 @@ async fn lived_in() -> Served {
     let served = Served::demo().await;
     let mark = ("Tags.member.1.Value", "laws");
     let role = |name: &str, extra: &[(&str, &str)]| {
-        let params = [&[("RoleName", name), ("AssumeRolePolicyDocument", EC2)], extra].concat();
+        let params = [
+            &[("RoleName", name), ("AssumeRolePolicyDocument", EC2)],
+            extra,
+        ]
+        .concat();
         served.by_hand(DATA, "CreateRole", &params);
     };
     let owned = [("Tags.member.1.Key", "rolecall:managed-by"), mark];
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
-    role("Adopted", &[("PermissionsBoundary", admin), ("Tags.member.1.Key", "stray"), mark]);
+    role(
+        "Adopted",
+        &[
+            ("PermissionsBoundary", admin),
+            ("Tags.member.1.Key", "stray"),
+            mark,
+        ],
+    );
     role("Theirs", &[]);
     for name in ["Moved", "Gone", "Old"] {
         role(name, &owned);
-        served.by_hand(DATA, "AttachRolePolicy", &[("RoleName", name), ("PolicyArn", admin)]);
-        let inline = [("RoleName", name), ("PolicyName", "by-hand"), ("PolicyDocument", OLD)];
+        served.by_hand(
+            DATA,
+            "AttachRolePolicy",
+            &[("RoleName", name), ("PolicyArn", admin)],
+        );
+        let inline = [
+            ("RoleName", name),
+            ("PolicyName", "by-hand"),
+            ("PolicyDocument", OLD),
+        ];
         served.by_hand(DATA, "PutRolePolicy", &inline);
     }
-    let logs = [[("PolicyName", "Logs"), ("Path", "/audit/")], [("PolicyDocument", OLD), ("Description", "x")], owned];
+    let logs = [
+        [("PolicyName", "Logs"), ("Path", "/audit/")],
+        [("PolicyDocument", OLD), ("Description", "x")],
+        owned,
+    ];
     served.by_hand(NETWORK, "CreatePolicy", &logs.concat());
-    let version = [("PolicyArn", "arn:aws:iam::333333333331:policy/audit/Logs"), ("PolicyDocument", OLD)];
+    let version = [
+        ("PolicyArn", "arn:aws:iam::333333333331:policy/audit/Logs"),
+        ("PolicyDocument", OLD),
+    ];
     (0..4).for_each(|_| served.by_hand(NETWORK, "CreatePolicyVersion", &version));
     served
 }
@@ -167,14 +194,32 @@ fn holdings(served: &Served) -> String {
             let iam = &world.accounts[&AccountId::parse(id).unwrap()].iam;
             for role in iam.roles.values().filter_map(|role| role.latest()) {
                 let attached: std::collections::BTreeSet<_> = role.attached.iter().collect();
-                let details = (&role.description, role.max_session_duration, &role.boundary, &role.tags);
-                writeln!(text, "{id} {}{} {details:?} {attached:?} {:?}", role.path, role.name, role.inline).unwrap();
+                let details = (
+                    &role.description,
+                    role.max_session_duration,
+                    &role.boundary,
+                    &role.tags,
+                );
+                writeln!(
+                    text,
+                    "{id} {}{} {details:?} {attached:?} {:?}",
+                    role.path, role.name, role.inline
+                )
+                .unwrap();
             }
             for policy in iam.policies.values().filter_map(|policy| policy.latest()) {
-                let default = policy.versions.iter().find(|version| version.id == policy.default_version).unwrap();
-                let versions = policy.versions.len();
-                writeln!(text, "{id} {}{} {versions} {} {:?}", policy.path, policy.name, default.document, policy.tags)
+                let default = policy
+                    .versions
+                    .iter()
+                    .find(|version| version.id == policy.default_version)
                     .unwrap();
+                let versions = policy.versions.len();
+                writeln!(
+                    text,
+                    "{id} {}{} {versions} {} {:?}",
+                    policy.path, policy.name, default.document, policy.tags
+                )
+                .unwrap();
             }
         }
     });
@@ -184,13 +229,24 @@ fn holdings(served: &Served) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_plan_applied_leaves_nothing_to_plan_whatever_the_feature() {
     let (served, desired) = (lived_in().await, everything());
-    let plan = rolecall_on(&served, &desired, &["plan", "--prune", "--format", "json"]).exits(0).json();
+    let plan = rolecall_on(&served, &desired, &["plan", "--prune", "--format", "json"])
+        .exits(0)
+        .json();
     for kind in ["create", "update", "replace", "delete", "adopt"] {
-        assert!(plan["summary"][kind].as_u64().unwrap() > 0, "nothing to {kind}: {:#}", plan["summary"]);
+        assert!(
+            plan["summary"][kind].as_u64().unwrap() > 0,
+            "nothing to {kind}: {:#}",
+            plan["summary"]
+        );
     }
     converges(&served, &desired, "nothing");
     let steps = usize::try_from(plan["summary"]["steps"].as_u64().unwrap()).unwrap();
-    assert_eq!(served.writes().len(), steps, "what is written is what was planned: {:?}", served.writes());
+    assert_eq!(
+        served.writes().len(),
+        steps,
+        "what is written is what was planned: {:?}",
+        served.writes()
+    );
 }
 
 /// Each of `operations` with its number among those of its name.
@@ -231,12 +287,22 @@ async fn an_apply_that_fails_at_any_write_is_finished_by_the_next() {
 }
 
 /// Kills the process when the call that `fault` waits for has come, and asserts that the next apply finishes its work.
-async fn killed_at(fault: impl FnOnce(Arc<Notify>) -> Fault, moment: String, expected: Arc<String>) {
+async fn killed_at(
+    fault: impl FnOnce(Arc<Notify>) -> Fault,
+    moment: String,
+    expected: Arc<String>,
+) {
     let (served, desired, now) = (lived_in().await, everything(), Arc::new(Notify::new()));
     served.sandbox.fail(fault(Arc::clone(&now)));
     let mut command = served.command(&desired, &APPLY);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    tokio::time::timeout(Duration::from_mins(1), now.notified()).await.expect("the call comes");
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    tokio::time::timeout(Duration::from_mins(1), now.notified())
+        .await
+        .expect("the call comes");
     // On unix this is SIGKILL.
     child.kill().unwrap();
     block_in_place(|| child.wait()).unwrap();
@@ -253,7 +319,13 @@ async fn an_apply_that_is_killed_after_any_write_is_finished_by_the_next() {
     let expected = Arc::new(holdings(&clean));
     for_each(numbered(clean.writes()), |(operation, number)| {
         let moment = format!("after {operation} number {number}, before its answer");
-        let fault = move |now| Fault::of(&operation, When::Nth(number), Effect::Stop(Moment::After, now));
+        let fault = move |now| {
+            Fault::of(
+                &operation,
+                When::Nth(number),
+                Effect::Stop(Moment::After, now),
+            )
+        };
         killed_at(fault, moment, Arc::clone(&expected))
     })
     .await;
@@ -265,11 +337,18 @@ async fn an_apply_that_is_killed_between_writes_is_finished_by_the_next() {
     let moments = if soak() { 50 } else { 8 };
     let clean = lived_in().await;
     rolecall_on(&clean, &everything(), &APPLY).exits(0);
-    let (calls, expected) = (clean.sandbox.calls().values().sum::<u64>(), Arc::new(holdings(&clean)));
+    let (calls, expected) = (
+        clean.sandbox.calls().values().sum::<u64>(),
+        Arc::new(holdings(&clean)),
+    );
     for_each((1..=moments).collect(), |moment: u64| {
         let nth = Ids(moment).roll() % calls + 1;
         let fault = move |now| Fault::of("*", When::Nth(nth), Effect::Stop(Moment::Before, now));
-        killed_at(fault, format!("at call {nth} of {calls}"), Arc::clone(&expected))
+        killed_at(
+            fault,
+            format!("at call {nth} of {calls}"),
+            Arc::clone(&expected),
+        )
     })
     .await;
 }
@@ -302,9 +381,17 @@ async fn killed_and_ended(moments: &[u64], end: &[&str]) -> (Served, Directory, 
     let (served, desired) = (Served::demo().await, Directory::new(PLAIN));
     for moment in moments {
         let now = Arc::new(Notify::new());
-        served.sandbox.fail(Fault::of("iam:*", When::Nth(*moment), Effect::Stop(Moment::Before, Arc::clone(&now))));
+        served.sandbox.fail(Fault::of(
+            "iam:*",
+            When::Nth(*moment),
+            Effect::Stop(Moment::Before, Arc::clone(&now)),
+        ));
         let mut command = served.command(&desired, &["apply", "--auto-approve"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         // One that comes to its end before that is as good.
         _ = tokio::time::timeout(Duration::from_secs(20), now.notified()).await;
         child.kill().unwrap();
@@ -323,14 +410,22 @@ async fn under_default_limits_one_plain_apply_finishes_what_was_killed() {
     for_each((1..=kills).collect(), |kill: u64| async move {
         let nth = Ids(kill).roll() % (calls * 2 / 3) + 12;
         // Every third of them is killed twice in a row.
-        let moments = if kill.is_multiple_of(3) { vec![nth, 15] } else { vec![nth] };
+        let moments = if kill.is_multiple_of(3) {
+            vec![nth, 15]
+        } else {
+            vec![nth]
+        };
         let end: &[&str] = match kill % 4 {
             0 => &["apply", "--auto-approve", "--resume"],
             _ => &["apply", "--auto-approve"],
         };
         let (served, desired, run) = killed_and_ended(&moments, end).await;
         let nothing = run.text().contains("there is no run to resume");
-        assert!(run.code == 0 || nothing, "killed at {moments:?} of {calls}: {}", run.text());
+        assert!(
+            run.code == 0 || nothing,
+            "killed at {moments:?} of {calls}: {}",
+            run.text()
+        );
         if nothing {
             rolecall_on(&served, &desired, &["apply", "--auto-approve"]).exits(0);
         }
@@ -354,16 +449,41 @@ async fn the_limits_count_what_no_unfinished_run_began() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_plan_is_the_same_bytes_whatever_the_order_of_answers() {
     let (served, desired) = (lived_in().await, everything());
-    desired.write("more.toml", "[[role]]\nname = \"Everywhere\"\ntargets = \"all\"\ntrust = \"everywhere.json\"\n");
+    desired.write(
+        "more.toml",
+        "[[role]]\nname = \"Everywhere\"\ntargets = \"all\"\ntrust = \"everywhere.json\"\n",
+    );
     desired.write("everywhere.json", EC2);
-    served.by_hand("555555555551", "CreateRole", &[("RoleName", "Everywhere"), ("AssumeRolePolicyDocument", EC2)]);
+    served.by_hand(
+        "555555555551",
+        "CreateRole",
+        &[
+            ("RoleName", "Everywhere"),
+            ("AssumeRolePolicyDocument", EC2),
+        ],
+    );
     let plan = |arguments: &[&str]| {
-        let run = rolecall_on(&served, &desired, &[&["plan", "--prune"], arguments].concat());
-        let order: String = run.stderr.lines().filter(|line| line.starts_with("Reading")).collect();
-        let bytes: String = run.stdout.lines().filter(|line| !line.contains("\"created_at\"")).collect();
+        let run = rolecall_on(
+            &served,
+            &desired,
+            &[&["plan", "--prune"], arguments].concat(),
+        );
+        let order: String = run
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("Reading"))
+            .collect();
+        let bytes: String = run
+            .stdout
+            .lines()
+            .filter(|line| !line.contains("\"created_at\""))
+            .collect();
         (bytes, order)
     };
-    let (json, text) = (plan(&["--format", "json", "--parallelism", "1"]).0, plan(&["--parallelism", "1"]).0);
+    let (json, text) = (
+        plan(&["--format", "json", "--parallelism", "1"]).0,
+        plan(&["--parallelism", "1"]).0,
+    );
     assert!(json.contains("Everywhere") && text.contains("Everywhere"));
     served.sandbox.set_jitter(Duration::from_millis(80));
     let mut orders = std::collections::BTreeSet::new();
@@ -373,18 +493,36 @@ async fn a_plan_is_the_same_bytes_whatever_the_order_of_answers() {
         assert_eq!(plan(&[]).0, text);
         orders.insert(order);
     }
-    assert!(orders.len() > 1, "accounts always came in the same order: {orders:?}");
+    assert!(
+        orders.len() > 1,
+        "accounts always came in the same order: {orders:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_only_looks_writes_nothing() {
     let (served, desired) = (lived_in().await, everything());
-    let validated = block_in_place(|| run(rolecall().envs(served.env()).arg("validate").arg("-c").arg(desired.path())));
+    let validated = block_in_place(|| {
+        run(rolecall()
+            .envs(served.env())
+            .arg("validate")
+            .arg("-c")
+            .arg(desired.path()))
+    });
     validated.exits(0);
     assert_eq!(served.sandbox.calls().len(), 0, "validate calls nobody");
     let before = holdings(&served);
     rolecall_on(&served, &desired, &["plan", "--prune"]).exits(0);
-    rolecall_on(&served, &desired, &["plan", "--out", desired.file("saved.plan").to_str().unwrap()]).exits(0);
+    rolecall_on(
+        &served,
+        &desired,
+        &[
+            "plan",
+            "--out",
+            desired.file("saved.plan").to_str().unwrap(),
+        ],
+    )
+    .exits(0);
     rolecall_on(&served, &desired, &["accounts"]).exits(0);
     rolecall_on(&served, &desired, &["apply", "--prune", "--no-input"]).exits(1);
     rolecall_on(&served, &desired, &["apply", "--no-input"]).exits(1);
@@ -398,8 +536,16 @@ fn walk(world: &World) -> usize {
     let pages = |entries: usize| entries.div_ceil(organization.page_size).max(1);
     let parents = organization.units.keys().chain([&organization.root]);
     let below = parents.map(|parent| {
-        let units = organization.units.values().filter(|unit| unit.parent == *parent).count();
-        let accounts = world.accounts.values().filter(|account| account.parent == *parent).count();
+        let units = organization
+            .units
+            .values()
+            .filter(|unit| unit.parent == *parent)
+            .count();
+        let accounts = world
+            .accounts
+            .values()
+            .filter(|account| account.parent == *parent)
+            .count();
         pages(units) + pages(accounts)
     });
     // Who is calling, which organization, which root.
@@ -414,19 +560,30 @@ async fn a_large_organization_costs_two_calls_an_account_and_the_walk() {
     let desired = Directory::new(
         "name = \"large\"\n[[role]]\nname = \"Everywhere\"\ntargets = \"all\"\nexclude = [{ account = \"management\" }]\n[[role.trust]]\nservice = \"ec2.amazonaws.com\"\n",
     );
-    let plan = rolecall_on(&served, &desired, &["plan", "--quiet", "--format", "json"]).exits(0).json();
+    let plan = rolecall_on(&served, &desired, &["plan", "--quiet", "--format", "json"])
+        .exits(0)
+        .json();
     assert_eq!(plan["summary"]["create"], ACCOUNTS - 1);
-    assert_eq!(plan["accounts"].as_array().map(Vec::len), Some(ACCOUNTS - 1));
+    assert_eq!(
+        plan["accounts"].as_array().map(Vec::len),
+        Some(ACCOUNTS - 1)
+    );
     assert_eq!(plan["findings"], Value::Array(Vec::new()));
     let calls: u64 = served.sandbox.calls().values().sum();
     let floor = 2 * (ACCOUNTS - 1) + served.sandbox.with(|world| walk(world));
-    assert!(usize::try_from(calls).unwrap() * 10 <= floor * 11, "{calls} calls, {floor} would do");
+    assert!(
+        usize::try_from(calls).unwrap() * 10 <= floor * 11,
+        "{calls} calls, {floor} would do"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn roles_that_trust_each_other_in_a_ring_of_accounts_take_one_apply() {
     let trusting = |name: &str, account: &str, trusted: &str| {
-        let trusted: String = trusted.split(' ').map(|role| format!("\"arn:aws:iam::{role}\", ")).collect();
+        let trusted: String = trusted
+            .split(' ')
+            .map(|role| format!("\"arn:aws:iam::{role}\", "))
+            .collect();
         format!(
             "[[role]]\nname = \"{name}\"\ntargets = [{{ account = \"{account}\" }}]\n[[role.trust]]\naws = [{trusted}]\n"
         )
@@ -439,10 +596,21 @@ async fn roles_that_trust_each_other_in_a_ring_of_accounts_take_one_apply() {
         trusting("D", DATA, "333333333331:role/A 444444444443:role/B"),
     ];
     for parallelism in ["1", "8"] {
-        let (served, desired) = (Served::demo().await, Directory::new(&format!("name = \"ring\"\n{}", ring.concat())));
+        let (served, desired) = (
+            Served::demo().await,
+            Directory::new(&format!("name = \"ring\"\n{}", ring.concat())),
+        );
         let start = Instant::now();
-        rolecall_on(&served, &desired, &["apply", "--auto-approve", "--parallelism", parallelism]).exits(0);
-        assert!(start.elapsed() < Duration::from_secs(30), "nobody waits for what waits for it");
+        rolecall_on(
+            &served,
+            &desired,
+            &["apply", "--auto-approve", "--parallelism", parallelism],
+        )
+        .exits(0);
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "nobody waits for what waits for it"
+        );
         rolecall_on(&served, &desired, &["plan", "--detailed-exitcode"]).exits(0);
     }
 }

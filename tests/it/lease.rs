@@ -27,16 +27,29 @@ aws = ["111111111111"]
 
 fn signal(child: &Child, signal: &str) {
     let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 async fn stopped_after(writes: usize) {
     let (served, bucket) = (Arc::new(Served::demo().await), Bucket::start().await);
-    let (wide, narrow) =
-        (desired(r#""aws:AdministratorAccess", "aws:PowerUserAccess", "aws:ReadOnlyAccess""#), desired(""));
+    let (wide, narrow) = (
+        desired(r#""aws:AdministratorAccess", "aws:PowerUserAccess", "aws:ReadOnlyAccess""#),
+        desired(""),
+    );
     served.sandbox.set_latency(Duration::from_millis(400));
     let mut command = served.command(&wide, &["apply", "--auto-approve", "--lease", "2s"]);
-    let child = bucket.hold(&mut command).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = bucket
+        .hold(&mut command)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     while served.writes().len() < writes {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
@@ -45,14 +58,28 @@ async fn stopped_after(writes: usize) {
     tokio::time::sleep(Duration::from_millis(150)).await;
     signal(&child, "-STOP");
     served.sandbox.set_latency(Duration::ZERO);
-    let lease = ["--lease", "2s", "--lock-timeout", "60s", "--allow", "change-percent"];
-    let mut command = served.command(&narrow, &[&["apply", "--auto-approve"], &lease[..]].concat());
+    let lease = [
+        "--lease",
+        "2s",
+        "--lock-timeout",
+        "60s",
+        "--allow",
+        "change-percent",
+    ];
+    let mut command = served.command(
+        &narrow,
+        &[&["apply", "--auto-approve"], &lease[..]].concat(),
+    );
     block_in_place(|| run(bucket.hold(&mut command)).exits(0));
     let before = served.writes();
     signal(&child, "-CONT");
     let output = block_in_place(|| child.wait_with_output()).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(served.writes(), before, "after {writes} writes: written by a run whose lease was over: {said}");
+    assert_eq!(
+        served.writes(),
+        before,
+        "after {writes} writes: written by a run whose lease was over: {said}"
+    );
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("lease"), "{said}");
     let mut command = served.command(&narrow, &["plan", "--detailed-exitcode"]);

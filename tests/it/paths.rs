@@ -11,8 +11,7 @@ use crate::support::{Directory, Run, rolecall, run};
 
 const SECRET: &str = "TOPSECRET-b7d1";
 
-const DESIRED: &str =
-    "name = \"paths\"\n[[role]]\nname = \"R\"\ntargets = [{ account = \"log-archive\" }]\ntrust = \"trust.json\"\n";
+const DESIRED: &str = "name = \"paths\"\n[[role]]\nname = \"R\"\ntargets = [{ account = \"log-archive\" }]\ntrust = \"trust.json\"\n";
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"sts:AssumeRole"}}"#;
 
@@ -25,7 +24,10 @@ fn mkfifo(path: &Path) {
 }
 
 fn is_fifo(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).unwrap().file_type().is_fifo()
+    std::fs::symlink_metadata(path)
+        .unwrap()
+        .file_type()
+        .is_fifo()
 }
 
 /// Reads a FIFO to its end while something writes to it.
@@ -35,7 +37,8 @@ fn reader(path: &Path) -> std::thread::JoinHandle<String> {
 }
 
 fn is_a_plan(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(text).is_ok_and(|plan| plan["format"] == "rolecall-plan/1")
+    serde_json::from_str::<serde_json::Value>(text)
+        .is_ok_and(|plan| plan["format"] == "rolecall-plan/1")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,31 +55,61 @@ async fn what_is_there_and_is_not_a_regular_file_is_written_to_and_never_replace
         assert!(is_a_plan(&read.join().unwrap()) && is_fifo(&path("fifo")));
     }
     let read = reader(&path("fifo"));
-    served.rolecall(&desired, &["drift", "--metrics-file", path("fifo").to_str().unwrap()]).exits(2);
+    served
+        .rolecall(
+            &desired,
+            &["drift", "--metrics-file", path("fifo").to_str().unwrap()],
+        )
+        .exits(2);
     assert!(read.join().unwrap().contains("rolecall_drift_looks_total") && is_fifo(&path("fifo")));
 
     // As root these would have become regular files, as a user their directory cannot be written to.
     out("/dev/null").exits(0);
-    served.rolecall(&desired, &["drift", "--metrics-file", "/dev/null"]).exits(2);
-    out("/dev/full").exits(1).says(&["cannot save the plan to `/dev/full`", "No space left"]);
+    served
+        .rolecall(&desired, &["drift", "--metrics-file", "/dev/null"])
+        .exits(2);
+    out("/dev/full")
+        .exits(1)
+        .says(&["cannot save the plan to `/dev/full`", "No space left"]);
     for device in ["/dev/null", "/dev/full"] {
-        assert!(std::fs::metadata(device).unwrap().file_type().is_char_device());
+        assert!(
+            std::fs::metadata(device)
+                .unwrap()
+                .file_type()
+                .is_char_device()
+        );
     }
 
     let piped = out("/dev/stdout").exits(0).stdout;
-    let (text, plan) = piped.split_at(piped.find("{\"format\"").or_else(|| piped.find("{\n")).unwrap());
-    assert!(text.contains("Plan for paths") && is_a_plan(plan), "{piped}");
+    let (text, plan) = piped.split_at(
+        piped
+            .find("{\"format\"")
+            .or_else(|| piped.find("{\n"))
+            .unwrap(),
+    );
+    assert!(
+        text.contains("Plan for paths") && is_a_plan(plan),
+        "{piped}"
+    );
 
     let script = |script: &str| {
         let mut command = Command::new("bash");
-        command.envs(served.env()).args(["-c", script, env!("CARGO_BIN_EXE_rolecall")]).arg(desired.path());
+        command
+            .envs(served.env())
+            .args(["-c", script, env!("CARGO_BIN_EXE_rolecall")])
+            .arg(desired.path());
         run(command.current_dir(desired.path())).exits(0)
     };
     script(r#""$0" plan -c "$1" --quiet --out >(cat > substituted); wait $!"#);
-    assert!(is_a_plan(&std::fs::read_to_string(path("substituted")).unwrap()));
+    assert!(is_a_plan(
+        &std::fs::read_to_string(path("substituted")).unwrap()
+    ));
     script(r#""$0" plan -c "$1" --quiet --out /dev/stdout > redirected"#);
     let redirected = std::fs::read_to_string(path("redirected")).unwrap();
-    assert!(redirected.starts_with("Plan for paths") && redirected.contains("rolecall-plan/1"), "{redirected}");
+    assert!(
+        redirected.starts_with("Plan for paths") && redirected.contains("rolecall-plan/1"),
+        "{redirected}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,12 +123,17 @@ async fn standard_output_and_error_are_written_to_where_they_are_sockets() {
         // The command holds ends of its own.
         drop((command, there));
         let told = std::io::read_to_string(here).unwrap();
-        assert!(child.wait().unwrap().success() && told.contains("rolecall-plan/1"), "{name}: {told}");
+        assert!(
+            child.wait().unwrap().success() && told.contains("rolecall-plan/1"),
+            "{name}: {told}"
+        );
     }
     // What belongs to nobody here is an error, and nothing is put in its place.
     let (_here, there) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut command = served.command(&desired, &["plan", "--out", "/dev/fd/0"]);
-    run(command.stdin(OwnedFd::from(there))).exits(1).says(&["cannot save the plan to `/dev/fd/0`"]);
+    run(command.stdin(OwnedFd::from(there)))
+        .exits(1)
+        .says(&["cannot save the plan to `/dev/fd/0`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,11 +151,20 @@ async fn a_regular_file_is_replaced_where_it_is_and_what_cannot_be_written_is_sa
         assert!(std::fs::symlink_metadata(path(link)).unwrap().is_symlink());
         assert!(is_a_plan(&std::fs::read_to_string(path(target)).unwrap()));
     }
-    out(&path("elsewhere")).exits(1).says(&["cannot save the plan to", "it is a directory"]);
-    out(&path("none/plan")).exits(1).says(&["cannot save the plan to", "No such file"]);
+    out(&path("elsewhere"))
+        .exits(1)
+        .says(&["cannot save the plan to", "it is a directory"]);
+    out(&path("none/plan"))
+        .exits(1)
+        .says(&["cannot save the plan to", "No such file"]);
     // Nobody may create a file there, not even root.
-    out(Path::new("/sys/plan")).exits(1).says(&["no file can be created in `/sys`"]);
-    served.rolecall(&desired, &["drift", "--metrics-file", "/sys/x"]).exits(1).says(&["cannot write the metrics"]);
+    out(Path::new("/sys/plan"))
+        .exits(1)
+        .says(&["no file can be created in `/sys`"]);
+    served
+        .rolecall(&desired, &["drift", "--metrics-file", "/sys/x"])
+        .exits(1)
+        .says(&["cannot write the metrics"]);
 
     let pages = path("pages");
     run(rolecall().args(["man", "--out"]).arg(&pages)).exits(0);
@@ -125,8 +172,16 @@ async fn a_regular_file_is_replaced_where_it_is_and_what_cannot_be_written_is_sa
     symlink("../page", pages.join("rolecall.1")).unwrap();
     std::fs::write(path("page"), "").unwrap();
     run(rolecall().args(["man", "--out"]).arg(&pages)).exits(0);
-    assert!(std::fs::symlink_metadata(pages.join("rolecall.1")).unwrap().is_symlink());
-    assert!(std::fs::read_to_string(path("page")).unwrap().contains("rolecall"));
+    assert!(
+        std::fs::symlink_metadata(pages.join("rolecall.1"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert!(
+        std::fs::read_to_string(path("page"))
+            .unwrap()
+            .contains("rolecall")
+    );
 }
 
 #[track_caller]
@@ -161,7 +216,10 @@ fn a_document_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
     };
     let check = |document: &str, words: &[&str]| {
         desired.write("rolecall.toml", &DESIRED.replace("trust.json", document));
-        validate(&desired).exits(1).says(&["rolecall.toml:5:9"]).says(words);
+        validate(&desired)
+            .exits(1)
+            .says(&["rolecall.toml:5:9"])
+            .says(words);
     };
     let lies_outside = ["lies outside the directory", "[documents] allow"];
     for target in ["token.json", "shadow"] {
@@ -177,7 +235,13 @@ fn a_document_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
         check("p.json", &lies_outside);
     }
     check(outside("token.json").to_str().unwrap(), &lies_outside);
-    let name = foreign.path().file_name().unwrap().to_str().unwrap().to_owned();
+    let name = foreign
+        .path()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     check(&format!("../{name}/token.json"), &lies_outside);
     link(foreign.path(), "linked");
     check("linked/token.json", &lies_outside);
@@ -193,7 +257,10 @@ fn a_document_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
     // Links that stay inside lead where they lead.
     link(Path::new("inner/trust.json"), "inside.json");
     desired.write("inner/trust.json", TRUST);
-    desired.write("rolecall.toml", &DESIRED.replace("trust.json", "inside.json"));
+    desired.write(
+        "rolecall.toml",
+        &DESIRED.replace("trust.json", "inside.json"),
+    );
     validate(&desired).exits(0);
 }
 
@@ -204,16 +271,24 @@ fn a_toml_file_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
         let desired = desired();
         _ = std::fs::remove_file(desired.file(name));
         symlink(foreign.file("secret.toml"), desired.file(name)).unwrap();
-        validate(&desired).exits(1).says(&[name, "lies outside the directory", "module"]);
-        run(rolecall().args(["validate", "-c"]).arg(desired.file(name))).exits(1).says(&["lies outside"]);
+        validate(&desired)
+            .exits(1)
+            .says(&[name, "lies outside the directory", "module"]);
+        run(rolecall().args(["validate", "-c"]).arg(desired.file(name)))
+            .exits(1)
+            .says(&["lies outside"]);
 
         std::fs::remove_file(desired.file(name)).unwrap();
         mkfifo(&desired.file(name));
-        validate(&desired).exits(1).says(&[name, "it is a FIFO, not a regular file"]);
+        validate(&desired)
+            .exits(1)
+            .says(&[name, "it is a FIFO, not a regular file"]);
 
         std::fs::remove_file(desired.file(name)).unwrap();
         desired.write(name, &"#".repeat(20 << 20));
-        validate(&desired).exits(1).says(&[name, "it is larger than 8 MiB"]);
+        validate(&desired)
+            .exits(1)
+            .says(&[name, "it is larger than 8 MiB"]);
     }
     let files = Directory::of(&[("a/rolecall.toml", DESIRED), ("a/trust.json", TRUST)]);
     // As Kubernetes mounts a ConfigMap.
@@ -226,54 +301,104 @@ fn a_toml_file_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
 #[test]
 fn a_module_may_lie_elsewhere_only_where_its_source_says_so() {
     let foreign = foreign();
-    let name = foreign.path().file_name().unwrap().to_str().unwrap().to_owned();
-    let using = |source: &str| Directory::new(&format!("name = \"paths\"\n[[module]]\nsource = \"{source}\"\n"));
+    let name = foreign
+        .path()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let using = |source: &str| {
+        Directory::new(&format!(
+            "name = \"paths\"\n[[module]]\nsource = \"{source}\"\n"
+        ))
+    };
 
     // Named, it is read; what is wrong in it is said with its place and without its text.
     let told = validate(&using(&format!("../{name}/kit"))).exits(1);
-    told.says(&["kit/rolecall.toml:2:1", "unknown key `password`", "kit/more.toml:1:5"]);
+    told.says(&[
+        "kit/rolecall.toml:2:1",
+        "unknown key `password`",
+        "kit/more.toml:1:5",
+    ]);
 
     let linked = using("kit");
     symlink(foreign.file("kit"), linked.file("kit")).unwrap();
-    let leaves = ["`kit` is a link that leads outside the directory", "rolecall.toml:3:10"];
+    let leaves = [
+        "`kit` is a link that leads outside the directory",
+        "rolecall.toml:3:10",
+    ];
     validate(&linked).exits(1).says(&leaves);
     let hidden = using("inner/../kit");
     std::fs::create_dir(hidden.file("inner")).unwrap();
     symlink(foreign.file("kit"), hidden.file("kit")).unwrap();
-    validate(&hidden).exits(1).says(&["leads outside the directory"]);
+    validate(&hidden)
+        .exits(1)
+        .says(&["leads outside the directory"]);
 
     // A module that lies elsewhere reads its own documents, and no others.
     let kit = Directory::of(&[("kit/rolecall.toml", DESIRED), ("kit/trust.json", TRUST)]);
     let kit_name = kit.path().file_name().unwrap().to_str().unwrap().to_owned();
     validate(&using(&format!("../{kit_name}/kit"))).exits(0);
-    kit.write("kit/rolecall.toml", &DESIRED.replace("trust.json", "../trust.json"));
+    kit.write(
+        "kit/rolecall.toml",
+        &DESIRED.replace("trust.json", "../trust.json"),
+    );
     kit.write("trust.json", TRUST);
-    validate(&using(&format!("../{kit_name}/kit"))).exits(1).says(&["lies outside the directory"]);
+    validate(&using(&format!("../{kit_name}/kit")))
+        .exits(1)
+        .says(&["lies outside the directory"]);
     // One below the root reads those of the root.
     let inside = using("kits/a");
-    inside.write("kits/a/rolecall.toml", &DESIRED.replace("trust.json", "../../trust.json"));
+    inside.write(
+        "kits/a/rolecall.toml",
+        &DESIRED.replace("trust.json", "../../trust.json"),
+    );
     inside.write("trust.json", TRUST);
     validate(&inside).exits(0);
 }
 
 #[test]
 fn directories_that_documents_may_lie_in_are_named_by_the_root() {
-    let shared = Directory::of(&[("trust.json", TRUST), ("broken.json", &format!("{{\"Version\": {SECRET}\n"))]);
-    let name = shared.path().file_name().unwrap().to_str().unwrap().to_owned();
+    let shared = Directory::of(&[
+        ("trust.json", TRUST),
+        ("broken.json", &format!("{{\"Version\": {SECRET}\n")),
+    ]);
+    let name = shared
+        .path()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     let text = |allow: &str, document: &str| {
         let role = DESIRED.replace("trust.json", &format!("../{name}/{document}"));
         format!("{role}[documents]\nallow = [{allow}]\n")
     };
     let allowed = format!("\"../{name}\"");
     validate(&Directory::new(&text(&allowed, "trust.json"))).exits(0);
-    validate(&Directory::new(&text("", "trust.json"))).exits(1).says(&["lies outside the directory"]);
-    validate(&Directory::new(&text(&allowed, "broken.json"))).exits(1).says(&["broken.json:1:13", "is not JSON"]);
-    validate(&Directory::new(&text("\"../none\"", "trust.json"))).exits(1).says(&["cannot read `../none`", "7:10"]);
+    validate(&Directory::new(&text("", "trust.json")))
+        .exits(1)
+        .says(&["lies outside the directory"]);
+    validate(&Directory::new(&text(&allowed, "broken.json")))
+        .exits(1)
+        .says(&["broken.json:1:13", "is not JSON"]);
+    validate(&Directory::new(&text("\"../none\"", "trust.json")))
+        .exits(1)
+        .says(&["cannot read `../none`", "7:10"]);
     let module = Directory::of(&[
-        ("rolecall.toml", "name = \"paths\"\n[[module]]\nsource = \"kit\"\n"),
-        ("kit/rolecall.toml", &text(&format!("\"../../{name}\""), "trust.json")),
+        (
+            "rolecall.toml",
+            "name = \"paths\"\n[[module]]\nsource = \"kit\"\n",
+        ),
+        (
+            "kit/rolecall.toml",
+            &text(&format!("\"../../{name}\""), "trust.json"),
+        ),
     ]);
-    validate(&module).exits(1).says(&["`[documents]` cannot stand in a module"]);
+    validate(&module)
+        .exits(1)
+        .says(&["`[documents]` cannot stand in a module"]);
 }
 
 #[test]
@@ -282,15 +407,21 @@ fn values_may_come_through_a_pipe_and_are_not_shown_then() {
     let validate = |file: &str| {
         let script = format!("\"$0\" validate -c \"$1\" --var-file {file}");
         let mut command = Command::new("bash");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_rolecall")]).arg(desired.path());
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_rolecall")])
+            .arg(desired.path());
         run(command.current_dir(desired.path()))
     };
     validate("<(echo n = 1)").exits(0);
     let piped = validate(&format!("<(echo 'n = {SECRET}')")).exits(1);
     assert!(!piped.text().contains("TOPSECRET"), "{}", piped.text());
-    validate("/dev/zero").exits(1).says(&["cannot read `/dev/zero`", "it is larger than 1 MiB"]);
+    validate("/dev/zero")
+        .exits(1)
+        .says(&["cannot read `/dev/zero`", "it is larger than 1 MiB"]);
     desired.write("values.vars", "n = oops\n");
-    validate("values.vars").exits(1).says(&["values.vars:1:5", "n = oops"]);
+    validate("values.vars")
+        .exits(1)
+        .says(&["values.vars:1:5", "n = oops"]);
 }
 
 #[test]
@@ -300,11 +431,15 @@ fn modules_that_are_nested_too_deep_are_told_so() {
         let text = format!("name = \"m\"\n[[module]]\nsource = \"../m{}\"\n", n + 1);
         deep.write(&format!("m{n}/rolecall.toml"), &text);
     }
-    validate(&deep).exits(1).says(&["modules are nested more than 64 deep", "fewer levels"]);
+    validate(&deep)
+        .exits(1)
+        .says(&["modules are nested more than 64 deep", "fewer levels"]);
     // A path may be too long before that.
     let mut long = String::new();
     (0..400).for_each(|_| _ = write!(long, "{}/", "x".repeat(200)));
-    let long = Directory::new(&format!("name = \"paths\"\n[[module]]\nsource = \"{long}\"\n"));
+    let long = Directory::new(&format!(
+        "name = \"paths\"\n[[module]]\nsource = \"{long}\"\n"
+    ));
     validate(&long).exits(1).says(&["File name too long"]);
 }
 
@@ -331,18 +466,25 @@ async fn a_state_is_never_followed_through_links_and_no_fifo_holds_it_up() {
             .says(&["state/state.json", "symbolic link"]);
     }
     for part in ["state/accounts", "state/runs"] {
-        let refused = served.rolecall(&link(foreign.path(), part), &apply).exits(1);
+        let refused = served
+            .rolecall(&link(foreign.path(), part), &apply)
+            .exits(1);
         refused.says(&[part, "is a symbolic link, which is not followed"]);
     }
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), SECRET);
     assert_eq!(std::fs::read_dir(foreign.path()).unwrap().count(), 1);
     assert_eq!(served.writes(), Vec::<String>::new());
 
-    for (file, arguments) in
-        [("state/state.json", &["plan"][..]), ("state/state.json", &apply), ("state/lock.json", &apply)]
-    {
+    for (file, arguments) in [
+        ("state/state.json", &["plan"][..]),
+        ("state/state.json", &apply),
+        ("state/lock.json", &apply),
+    ] {
         let desired = with(file, &|path| mkfifo(path));
-        served.rolecall(&desired, arguments).exits(1).says(&[file, "it is a FIFO, not a regular file"]);
+        served
+            .rolecall(&desired, arguments)
+            .exits(1)
+            .says(&[file, "it is a FIFO, not a regular file"]);
     }
 
     // That the state as a whole lies elsewhere is the user's choice.
@@ -350,6 +492,9 @@ async fn a_state_is_never_followed_through_links_and_no_fifo_holds_it_up() {
     served.rolecall(&elsewhere, &apply).exits(0);
     std::fs::remove_file(foreign.file("lock.json")).unwrap();
     symlink(&victim, foreign.file("lock.json")).unwrap();
-    served.rolecall(&elsewhere, &["state", "unlock"]).exits(1).says(&["lock.json", "symbolic link"]);
+    served
+        .rolecall(&elsewhere, &["state", "unlock"])
+        .exits(1)
+        .says(&["lock.json", "symbolic link"]);
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), SECRET);
 }

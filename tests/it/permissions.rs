@@ -113,7 +113,8 @@ to = [
 ]
 "#;
 
-const ANYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
+const ANYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
 
 /// What the sandbox has no service for: the state is in a directory here.
@@ -135,62 +136,156 @@ impl Stage {
         world.permissions = Permissions::Enforced;
         let served = Served::new(world).await;
         served.by_hand("111111111111", "CreateUser", &[("UserName", "runner")]);
-        let keys = served.sandbox.credentials_of("arn:aws:iam::111111111111:user/runner").unwrap();
-        let env = aws_env(&served.endpoint, keys.access_key_id(), keys.secret_access_key());
-        let stage = Self { served, desired: Directory::new(desired), env };
+        let keys = served
+            .sandbox
+            .credentials_of("arn:aws:iam::111111111111:user/runner")
+            .unwrap();
+        let env = aws_env(
+            &served.endpoint,
+            keys.access_key_id(),
+            keys.secret_access_key(),
+        );
+        let stage = Self {
+            served,
+            desired: Directory::new(desired),
+            env,
+        };
         stage.in_tools();
         stage.in_prod();
         stage
     }
 
     fn in_tools(&self) {
-        let tools = |operation, params: &[(&str, &str)]| self.served.by_hand("333333333333", operation, params);
+        let tools = |operation, params: &[(&str, &str)]| {
+            self.served.by_hand("333333333333", operation, params)
+        };
         tools("CreateUser", &[("UserName", "reader")]);
         tools("CreateGroup", &[("GroupName", "readers")]);
-        tools("CreateRole", &[("RoleName", "Caller"), ("AssumeRolePolicyDocument", TRUST)]);
-        tools("PutRolePolicy", &[("RoleName", "Caller"), ("PolicyName", "own"), ("PolicyDocument", ANYTHING)]);
+        tools(
+            "CreateRole",
+            &[("RoleName", "Caller"), ("AssumeRolePolicyDocument", TRUST)],
+        );
+        tools(
+            "PutRolePolicy",
+            &[
+                ("RoleName", "Caller"),
+                ("PolicyName", "own"),
+                ("PolicyDocument", ANYTHING),
+            ],
+        );
         let readonly = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-        tools("AttachRolePolicy", &[("RoleName", "Caller"), ("PolicyArn", readonly)]);
+        tools(
+            "AttachRolePolicy",
+            &[("RoleName", "Caller"), ("PolicyArn", readonly)],
+        );
     }
 
     fn in_prod(&self) {
-        let prod = |operation, params: &[(&str, &str)]| self.served.by_hand("222222222222", operation, params);
-        let mark = [("Tags.member.1.Key", "rolecall:managed-by"), ("Tags.member.1.Value", "perms")];
+        let prod = |operation, params: &[(&str, &str)]| {
+            self.served.by_hand("222222222222", operation, params)
+        };
+        let mark = [
+            ("Tags.member.1.Key", "rolecall:managed-by"),
+            ("Tags.member.1.Value", "perms"),
+        ];
         for name in ["Data", "Moved"] {
-            prod("CreatePolicy", &[&[("PolicyName", name), ("PolicyDocument", ANYTHING)], &mark[..]].concat());
+            prod(
+                "CreatePolicy",
+                &[
+                    &[("PolicyName", name), ("PolicyDocument", ANYTHING)],
+                    &mark[..],
+                ]
+                .concat(),
+            );
         }
         let arn = |name: &str| format!("arn:aws:iam::222222222222:policy/{name}");
         for _ in 0..4 {
-            prod("CreatePolicyVersion", &[("PolicyArn", &arn("Data")), ("PolicyDocument", ANYTHING)]);
+            prod(
+                "CreatePolicyVersion",
+                &[("PolicyArn", &arn("Data")), ("PolicyDocument", ANYTHING)],
+            );
         }
-        prod("CreatePolicy", &[("PolicyName", "Taken"), ("PolicyDocument", ANYTHING)]);
-        prod("CreateRole", &[("RoleName", "Adopted"), ("AssumeRolePolicyDocument", TRUST)]);
-        prod("AttachRolePolicy", &[("RoleName", "Adopted"), ("PolicyArn", &arn("Data"))]);
+        prod(
+            "CreatePolicy",
+            &[("PolicyName", "Taken"), ("PolicyDocument", ANYTHING)],
+        );
+        prod(
+            "CreateRole",
+            &[("RoleName", "Adopted"), ("AssumeRolePolicyDocument", TRUST)],
+        );
+        prod(
+            "AttachRolePolicy",
+            &[("RoleName", "Adopted"), ("PolicyArn", &arn("Data"))],
+        );
         for n in 1..=11 {
-            prod("CreatePolicy", &[("PolicyName", &format!("L{n}")), ("PolicyDocument", ANYTHING)]);
+            prod(
+                "CreatePolicy",
+                &[
+                    ("PolicyName", &format!("L{n}")),
+                    ("PolicyDocument", ANYTHING),
+                ],
+            );
         }
         for name in ["Changed", "Unbound", "Away", "Gone"] {
-            prod("CreateRole", &[&[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)], &mark[..]].concat());
-            prod("PutRolePolicy", &[("RoleName", name), ("PolicyName", "old"), ("PolicyDocument", ANYTHING)]);
+            prod(
+                "CreateRole",
+                &[
+                    &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)],
+                    &mark[..],
+                ]
+                .concat(),
+            );
+            prod(
+                "PutRolePolicy",
+                &[
+                    ("RoleName", name),
+                    ("PolicyName", "old"),
+                    ("PolicyDocument", ANYTHING),
+                ],
+            );
             let readonly = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-            prod("AttachRolePolicy", &[("RoleName", name), ("PolicyArn", readonly)]);
+            prod(
+                "AttachRolePolicy",
+                &[("RoleName", name), ("PolicyArn", readonly)],
+            );
             prod("CreateInstanceProfile", &[("InstanceProfileName", name)]);
-            prod("AddRoleToInstanceProfile", &[("InstanceProfileName", name), ("RoleName", name)]);
+            prod(
+                "AddRoleToInstanceProfile",
+                &[("InstanceProfileName", name), ("RoleName", name)],
+            );
         }
-        let old = [("RoleName", "Changed"), ("Tags.member.1.Key", "old"), ("Tags.member.1.Value", "x")];
+        let old = [
+            ("RoleName", "Changed"),
+            ("Tags.member.1.Key", "old"),
+            ("Tags.member.1.Value", "x"),
+        ];
         prod("TagRole", &old);
-        prod("AttachRolePolicy", &[("RoleName", "Changed"), ("PolicyArn", &arn("Moved"))]);
-        prod("PutRolePermissionsBoundary", &[("RoleName", "Unbound"), ("PermissionsBoundary", &arn("L1"))]);
+        prod(
+            "AttachRolePolicy",
+            &[("RoleName", "Changed"), ("PolicyArn", &arn("Moved"))],
+        );
+        prod(
+            "PutRolePermissionsBoundary",
+            &[("RoleName", "Unbound"), ("PermissionsBoundary", &arn("L1"))],
+        );
         self.served.sandbox.with(|world| {
-            let prod = world.accounts.get_mut(&AccountId::parse("222222222222").unwrap()).unwrap();
-            prod.iam.quotas.insert("AttachedPoliciesPerRoleQuota".to_owned(), 20);
+            let prod = world
+                .accounts
+                .get_mut(&AccountId::parse("222222222222").unwrap())
+                .unwrap();
+            prod.iam
+                .quotas
+                .insert("AttachedPoliciesPerRoleQuota".to_owned(), 20);
         });
     }
 
     /// What the binary prints for this directory.
     fn printed(&self, more: &[&str]) -> Value {
         let mut command = rolecall();
-        command.args(["permissions", "--format", "json", "-c"]).arg(self.desired.path()).args(more);
+        command
+            .args(["permissions", "--format", "json", "-c"])
+            .arg(self.desired.path())
+            .args(more);
         let printed = run(&mut command).exits(0).json();
         assert_eq!(printed["format"], "rolecall-permissions/1");
         printed
@@ -199,7 +294,10 @@ impl Stage {
     /// Gives the caller and the access roles exactly these policies.
     fn allow(&self, printed: &Value) {
         self.served.sandbox.with(|world| {
-            let management = world.accounts.get_mut(&AccountId::parse("111111111111").unwrap()).unwrap();
+            let management = world
+                .accounts
+                .get_mut(&AccountId::parse("111111111111").unwrap())
+                .unwrap();
             let runner = management.iam.users.get_mut("runner").unwrap();
             runner.inline = [("printed".to_owned(), printed["caller"].to_string())].into();
         });
@@ -215,26 +313,38 @@ impl Stage {
             self.served.by_hand(
                 account,
                 "PutRolePolicy",
-                &[role, ("PolicyName", "printed"), ("PolicyDocument", &document)],
+                &[
+                    role,
+                    ("PolicyName", "printed"),
+                    ("PolicyDocument", &document),
+                ],
             );
         }
     }
 
     fn rolecall(&self, args: &[&str]) -> Run {
         let mut command = rolecall();
-        command.envs(self.env.iter().map(|(name, value)| (name, value))).env("AWS_MAX_ATTEMPTS", "1");
+        command
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .env("AWS_MAX_ATTEMPTS", "1");
         run(command.args(args).arg("-c").arg(self.desired.path()))
     }
 
     /// Applies, plans and verifies; why it did not go well, where it did not.
     fn story(&self) -> Result<Value, String> {
-        for (args, code) in [(&["apply", "--auto-approve"][..], 0), (&["plan", "--detailed-exitcode"], 0)] {
+        for (args, code) in [
+            (&["apply", "--auto-approve"][..], 0),
+            (&["plan", "--detailed-exitcode"], 0),
+        ] {
             let ended = self.rolecall(args);
             if ended.code != code {
                 return Err(format!("{args:?} exits {}: {}", ended.code, ended.text()));
             }
         }
-        Ok(self.rolecall(&["verify", "--simulate", "--format", "json"]).json()["results"].clone())
+        Ok(self
+            .rolecall(&["verify", "--simulate", "--format", "json"])
+            .json()["results"]
+            .clone())
     }
 }
 
@@ -253,7 +363,10 @@ fn without(printed: &Value, who: &str, action: &str) -> Value {
     let mut printed = printed.clone();
     let statements = printed[who]["Statement"].as_array_mut().unwrap();
     for statement in &mut *statements {
-        statement["Action"].as_array_mut().unwrap().retain(|one| one != action);
+        statement["Action"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|one| one != action);
     }
     statements.retain(|statement| statement["Action"] != json!([]));
     printed
@@ -266,11 +379,16 @@ async fn what_is_printed_is_enough_and_without_any_one_action_something_fails() 
     stage.allow(&printed);
     let well = stage.story().unwrap();
     let results = well.as_array().unwrap();
-    assert!(results.iter().any(|result| result["outcome"] == "proven"), "{well:#}");
+    assert!(
+        results.iter().any(|result| result["outcome"] == "proven"),
+        "{well:#}"
+    );
     let mut cases = Vec::new();
     for who in ["caller", "access_role"] {
         for action in actions(&printed[who]) {
-            if !ELSEWHERE.contains(&action.as_str()) && !OF_LARGE_ACCOUNTS.contains(&action.as_str()) {
+            if !ELSEWHERE.contains(&action.as_str())
+                && !OF_LARGE_ACCOUNTS.contains(&action.as_str())
+            {
                 cases.push((who, action));
             }
         }
@@ -281,8 +399,14 @@ async fn what_is_printed_is_enough_and_without_any_one_action_something_fails() 
         async move {
             let stage = Stage::new(DESIRED).await;
             stage.allow(&without(&printed, who, &action));
-            let story = tokio::task::spawn_blocking(move || stage.story()).await.unwrap();
-            assert_ne!(story, Ok(well), "everything works without {action} of {who}");
+            let story = tokio::task::spawn_blocking(move || stage.story())
+                .await
+                .unwrap();
+            assert_ne!(
+                story,
+                Ok(well),
+                "everything works without {action} of {who}"
+            );
         }
     })
     .await;
@@ -292,9 +416,19 @@ async fn what_is_printed_is_enough_and_without_any_one_action_something_fails() 
 async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it_was_read() {
     // The answer to this call comes late: what it is about has been read or written, and nothing after it has.
     for (role, adopt, (operation, nth), refused) in [
-        ("Changed", false, ("UpdateAssumeRolePolicy", 1), "iam:UpdateRole"),
+        (
+            "Changed",
+            false,
+            ("UpdateAssumeRolePolicy", 1),
+            "iam:UpdateRole",
+        ),
         // The plan reads first, then apply what it is about to write.
-        ("Adopted", true, ("GetAccountAuthorizationDetails", 2), "iam:TagRole"),
+        (
+            "Adopted",
+            true,
+            ("GetAccountAuthorizationDetails", 2),
+            "iam:TagRole",
+        ),
     ] {
         let stage = Stage::new(&format!(
             "name = \"perms\"\n[limits]\nmax_change_percent = 100\n[[role]]\nname = \"{role}\"\nadopt = {adopt}\n\
@@ -304,29 +438,52 @@ async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it
         .await;
         stage.allow(&stage.printed(&[]));
         let late = Effect::Delay(Duration::from_secs(3));
-        let fault = Fault { operation: operation.to_owned(), account: None, when: When::Nth(nth), effect: late };
+        let fault = Fault {
+            operation: operation.to_owned(),
+            account: None,
+            when: When::Nth(nth),
+            effect: late,
+        };
         stage.served.sandbox.fail(fault);
-        let prod = |operation, params: &[(&str, &str)]| stage.served.by_hand("222222222222", operation, params);
+        let prod = |operation, params: &[(&str, &str)]| {
+            stage.served.by_hand("222222222222", operation, params)
+        };
         let ended = std::thread::scope(|scope| {
             let run = scope.spawn(|| stage.rolecall(&["apply", "--auto-approve"]));
             while stage.served.count(operation) < nth {
                 std::thread::sleep(Duration::from_millis(5));
             }
             if adopt {
-                let others = [("Tags.member.1.Key", "rolecall:managed-by"), ("Tags.member.1.Value", "others")];
+                let others = [
+                    ("Tags.member.1.Key", "rolecall:managed-by"),
+                    ("Tags.member.1.Value", "others"),
+                ];
                 prod("TagRole", &[&[("RoleName", role)][..], &others].concat());
             } else {
-                prod("UntagRole", &[("RoleName", role), ("TagKeys.member.1", "rolecall:managed-by")]);
+                prod(
+                    "UntagRole",
+                    &[
+                        ("RoleName", role),
+                        ("TagKeys.member.1", "rolecall:managed-by"),
+                    ],
+                );
             }
             run.join().unwrap()
         });
-        ended.exits(3).says(&[&format!("is not authorized to perform: {refused} on")]);
+        ended
+            .exits(3)
+            .says(&[&format!("is not authorized to perform: {refused} on")]);
         stage.served.sandbox.with(|world| {
             let now = world.clock.now();
             let account = &world.accounts[&AccountId::parse("222222222222").unwrap()];
-            let role = account.iam.roles[&role.to_lowercase()].visible(now).unwrap();
+            let role = account.iam.roles[&role.to_lowercase()]
+                .visible(now)
+                .unwrap();
             let mark = role.tags.get("rolecall:managed-by").map(String::as_str);
-            assert_eq!((mark, role.description.as_deref()), (adopt.then_some("others"), None));
+            assert_eq!(
+                (mark, role.description.as_deref()),
+                (adopt.then_some("others"), None)
+            );
         });
     }
 }
@@ -354,7 +511,10 @@ fn what_is_printed_for_a_kit_fits_into_one_role() {
     let desired = Directory::new(&text);
     for more in [&[][..], &["--prune", "--who"]] {
         let mut command = rolecall();
-        command.args(["permissions", "--format", "json", "-c"]).arg(desired.path()).args(more);
+        command
+            .args(["permissions", "--format", "json", "-c"])
+            .arg(desired.path())
+            .args(more);
         let printed = run(&mut command).exits(0).json();
         for who in ["caller", "access_role"] {
             let size = printed[who].to_string().len();
@@ -371,38 +531,68 @@ async fn the_read_only_policies_are_enough_for_plan_and_verify_and_not_for_apply
     for action in actions(&printed["access_role"]).union(&actions(&printed["caller"])) {
         let name = action.split(':').nth(1).unwrap();
         let reads = ["Get", "List", "Describe", "Assume", "Simulate"];
-        assert!(reads.iter().any(|read| name.starts_with(read)), "{action} writes");
+        assert!(
+            reads.iter().any(|read| name.starts_with(read)),
+            "{action} writes"
+        );
     }
     stage.allow(&printed);
     stage.rolecall(&["plan", "--detailed-exitcode"]).exits(2);
     stage.rolecall(&["accounts"]).exits(0);
     stage.rolecall(&["output"]).exits(0);
-    stage.rolecall(&["verify", "--format", "json"]).says(&["rolecall-verify"]);
-    stage.rolecall(&["apply", "--auto-approve"]).exits(3).says(&["AccessDenied", "not authorized to perform"]);
+    stage
+        .rolecall(&["verify", "--format", "json"])
+        .says(&["rolecall-verify"]);
+    stage
+        .rolecall(&["apply", "--auto-approve"])
+        .exits(3)
+        .says(&["AccessDenied", "not authorized to perform"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_who_did_it_needs_what_who_adds_and_nothing_else() {
     let stage = Stage::new(DESIRED).await;
     for more in [&[][..], &["--read-only"]] {
-        let (without, with) = (stage.printed(more), stage.printed(&[more, &["--who"]].concat()));
-        let added: Vec<String> =
-            actions(&with["access_role"]).difference(&actions(&without["access_role"])).cloned().collect();
-        assert_eq!((added, &with["caller"]), (vec!["cloudtrail:LookupEvents".to_owned()], &without["caller"]));
+        let (without, with) = (
+            stage.printed(more),
+            stage.printed(&[more, &["--who"]].concat()),
+        );
+        let added: Vec<String> = actions(&with["access_role"])
+            .difference(&actions(&without["access_role"]))
+            .cloned()
+            .collect();
+        assert_eq!(
+            (added, &with["caller"]),
+            (
+                vec!["cloudtrail:LookupEvents".to_owned()],
+                &without["caller"]
+            )
+        );
     }
     stage.allow(&stage.printed(&["--who"]));
     stage.story().unwrap();
     stage.served.by_hand(
         "222222222222",
         "TagRole",
-        &[("RoleName", "Changed"), ("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "x")],
+        &[
+            ("RoleName", "Changed"),
+            ("Tags.member.1.Key", "team"),
+            ("Tags.member.1.Value", "x"),
+        ],
     );
     let hand = "arn:aws:iam::222222222222:user/by-hand";
-    for (printed, told) in [(&["--read-only", "--who"][..], true), (&["--read-only"], false)] {
+    for (printed, told) in [
+        (&["--read-only", "--who"][..], true),
+        (&["--read-only"], false),
+    ] {
         stage.allow(&stage.printed(printed));
         let drift = stage.rolecall(&["drift", "--who"]).exits(2);
         assert_eq!(drift.stdout.contains(hand), told, "{drift:?}");
-        assert_eq!(drift.stdout.contains("AccessDeniedException"), !told, "{drift:?}");
+        assert_eq!(
+            drift.stdout.contains("AccessDeniedException"),
+            !told,
+            "{drift:?}"
+        );
     }
 }
 
@@ -413,12 +603,23 @@ async fn pruning_and_destroying_need_what_prune_adds() {
         let stage = Stage::new(DESIRED).await;
         stage.allow(&stage.printed(&[]));
         stage.story().unwrap();
-        stage.desired.write("rolecall.toml", &format!("{left}[limits]\nmax_deletes = 100\nmax_change_percent = 100\n"));
+        stage.desired.write(
+            "rolecall.toml",
+            &format!("{left}[limits]\nmax_deletes = 100\nmax_change_percent = 100\n"),
+        );
         stage.allow(&stage.printed(more));
-        let prune = ["apply", "--prune", "--auto-approve", "--allow", "empty-desired"];
+        let prune = [
+            "apply",
+            "--prune",
+            "--auto-approve",
+            "--allow",
+            "empty-desired",
+        ];
         stage.rolecall(&prune).exits(code);
         if code == 0 {
-            let left = stage.rolecall(&["plan", "--prune", "--detailed-exitcode"]).exits(0);
+            let left = stage
+                .rolecall(&["plan", "--prune", "--detailed-exitcode"])
+                .exits(0);
             assert!(!left.text().contains("Changed"), "{left:?}");
         }
     }
@@ -429,29 +630,62 @@ fn a_directory_is_given_what_it_needs_and_as_narrow_as_can_be() {
     let printed = |text: &str, more: &[&str]| {
         let desired = Directory::new(text);
         let mut command = rolecall();
-        command.args(["permissions", "--format", "json", "-c"]).arg(desired.path()).args(more);
+        command
+            .args(["permissions", "--format", "json", "-c"])
+            .arg(desired.path())
+            .args(more);
         run(&mut command).exits(0).json()
     };
     let resources = |policy: &Value, action: &str| -> Vec<String> {
         let statements = policy["Statement"].as_array().unwrap();
-        let about = statements.iter().filter(|one| one["Action"].as_array().unwrap().iter().any(|a| a == action));
-        about.flat_map(|one| one["Resource"].as_array().unwrap()).map(|arn| arn.as_str().unwrap().to_owned()).collect()
+        let about = statements.iter().filter(|one| {
+            one["Action"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|a| a == action)
+        });
+        about
+            .flat_map(|one| one["Resource"].as_array().unwrap())
+            .map(|arn| arn.as_str().unwrap().to_owned())
+            .collect()
     };
     let audit = "name = \"x\"\n[organization]\nid = \"o-exampleorgid\"\naccess_role = \"Audit\"\n\
                  [account.\"222222222222\"]\naccess_role = \"path/Own\"\n\
                  [[role]]\nname = \"Reader\"\npath = \"/vendor/\"\ntargets = [{ ou = \"Prod\" }]\ntrust = [{ aws = [\"999999999999\"] }]\n";
-    let policies = printed(audit, &["--state", "s3://bucket/a/b", "--partition", "aws-cn"]);
+    let policies = printed(
+        audit,
+        &["--state", "s3://bucket/a/b", "--partition", "aws-cn"],
+    );
     let (caller, access) = (&policies["caller"], &policies["access_role"]);
     for (policy, action, expect) in [
-        (caller, "sts:AssumeRole", &["arn:aws-cn:iam::*:role/Audit", "arn:aws-cn:iam::222222222222:role/path/Own"][..]),
+        (
+            caller,
+            "sts:AssumeRole",
+            &[
+                "arn:aws-cn:iam::*:role/Audit",
+                "arn:aws-cn:iam::222222222222:role/path/Own",
+            ][..],
+        ),
         (caller, "s3:PutObject", &["arn:aws-cn:s3:::bucket/a/b/*"]),
         (caller, "s3:GetObject", &["arn:aws-cn:s3:::bucket/a/b/*"]),
         (caller, "s3:ListBucket", &["arn:aws-cn:s3:::bucket"]),
         (caller, "organizations:ListTagsForResource", &[]),
         (caller, "organizations:DescribeOrganization", &["*"]),
         (caller, "iam:CreateRole", &[]),
-        (access, "iam:CreateRole", &["arn:aws-cn:iam::*:role/vendor/Reader"]),
-        (access, "iam:DeleteRole", &["arn:aws-cn:iam::*:role/*/Reader", "arn:aws-cn:iam::*:role/Reader"]),
+        (
+            access,
+            "iam:CreateRole",
+            &["arn:aws-cn:iam::*:role/vendor/Reader"],
+        ),
+        (
+            access,
+            "iam:DeleteRole",
+            &[
+                "arn:aws-cn:iam::*:role/*/Reader",
+                "arn:aws-cn:iam::*:role/Reader",
+            ],
+        ),
         (access, "iam:UpdateRole", &[]),
         (access, "iam:PutRolePermissionsBoundary", &[]),
         (access, "iam:CreatePolicy", &[]),
@@ -465,11 +699,25 @@ fn a_directory_is_given_what_it_needs_and_as_narrow_as_can_be() {
         .replace("name = \"Reader\"", "name = \"R-{{ account.name }}\"")
         .replace("{ ou = \"Prod\" }", "{ account = \"management\" }");
     let policies = printed(&own, &[]);
-    assert_eq!(resources(&policies["access_role"], "iam:CreateRole"), ["arn:aws:iam::*:role/vendor/R-*"]);
-    assert_eq!(resources(&policies["caller"], "iam:CreateRole"), ["arn:aws:iam::*:role/vendor/R-*"]);
+    assert_eq!(
+        resources(&policies["access_role"], "iam:CreateRole"),
+        ["arn:aws:iam::*:role/vendor/R-*"]
+    );
+    assert_eq!(
+        resources(&policies["caller"], "iam:CreateRole"),
+        ["arn:aws:iam::*:role/vendor/R-*"]
+    );
     let read = printed(audit, &["--read-only", "--state", "s3://bucket"]);
-    assert_eq!(resources(&read["caller"], "s3:GetObject"), ["arn:aws:s3:::bucket/*"]);
+    assert_eq!(
+        resources(&read["caller"], "s3:GetObject"),
+        ["arn:aws:s3:::bucket/*"]
+    );
     assert!(resources(&read["caller"], "s3:PutObject").is_empty());
     let prune = printed(audit, &["--prune"]);
-    assert!(prune.to_string().contains("\"aws:ResourceTag/rolecall:managed-by\":\"x\""), "{prune:#}");
+    assert!(
+        prune
+            .to_string()
+            .contains("\"aws:ResourceTag/rolecall:managed-by\":\"x\""),
+        "{prune:#}"
+    );
 }

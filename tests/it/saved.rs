@@ -29,11 +29,21 @@ aws = "111111111111"
 /// desired.
 async fn stage() -> (Served, Directory) {
     let (served, desired) = (Served::demo().await, Directory::new(ROLES));
-    let own = [("Tags.member.1.Key", "rolecall:managed-by"), ("Tags.member.1.Value", "saved")];
+    let own = [
+        ("Tags.member.1.Key", "rolecall:managed-by"),
+        ("Tags.member.1.Value", "saved"),
+    ];
     let role = |name: &str, tags: &[(&str, &str)]| {
         let trust = FOREIGN.replace("666666666661", "111111111111");
-        let params =
-            [&[("RoleName", name), ("AssumeRolePolicyDocument", &trust), ("Description", "old")], tags].concat();
+        let params = [
+            &[
+                ("RoleName", name),
+                ("AssumeRolePolicyDocument", &trust),
+                ("Description", "old"),
+            ],
+            tags,
+        ]
+        .concat();
         served.by_hand(PAYMENTS, "CreateRole", &params);
     };
     role("Second", &own);
@@ -44,7 +54,12 @@ async fn stage() -> (Served, Directory) {
 
 fn saved(served: &Served, desired: &Directory, arguments: &[&str]) -> Value {
     let out = desired.file("p.plan");
-    served.rolecall(desired, &[&["plan", "--out", out.to_str().unwrap()], arguments].concat()).exits(0);
+    served
+        .rolecall(
+            desired,
+            &[&["plan", "--out", out.to_str().unwrap()], arguments].concat(),
+        )
+        .exits(0);
     serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap()
 }
 
@@ -55,8 +70,13 @@ fn put(desired: &Directory, plan: &Value) -> String {
 
 fn change<'a>(plan: &'a mut Value, name: &str) -> &'a mut Value {
     let accounts = plan["accounts"].as_array_mut().unwrap();
-    let changes = accounts.iter_mut().flat_map(|account| account["changes"].as_array_mut().unwrap());
-    changes.into_iter().find(|change| change["address"].as_str().unwrap().ends_with(name)).unwrap()
+    let changes = accounts
+        .iter_mut()
+        .flat_map(|account| account["changes"].as_array_mut().unwrap());
+    changes
+        .into_iter()
+        .find(|change| change["address"].as_str().unwrap().ends_with(name))
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +88,7 @@ async fn a_plan_that_was_changed_is_refused_and_nothing_is_written() {
             steps.push(json!({"op": "DeleteRole", "role": "Foreign"}));
         }),
         ("a step on a protected role", |plan| {
-            let step =
-                json!({"op": "UpdateAssumeRolePolicy", "role": "OrganizationAccountAccessRole", "document": FOREIGN});
+            let step = json!({"op": "UpdateAssumeRolePolicy", "role": "OrganizationAccountAccessRole", "document": FOREIGN});
             change(plan, "/Second")["steps"] = json!([step]);
         }),
         ("the whole plan moved to the management account", |plan| {
@@ -78,7 +97,10 @@ async fn a_plan_that_was_changed_is_refused_and_nothing_is_written() {
         }),
         ("an account's id alone", |plan| {
             let accounts = plan["accounts"].as_array_mut().unwrap();
-            accounts.iter_mut().find(|account| account["id"] == PAYMENTS).unwrap()["id"] = json!("111111111111");
+            accounts
+                .iter_mut()
+                .find(|account| account["id"] == PAYMENTS)
+                .unwrap()["id"] = json!("111111111111");
         }),
         ("a trust that lets anybody in", |plan| {
             let steps = change(plan, "/First")["steps"].as_array_mut().unwrap();
@@ -88,14 +110,22 @@ async fn a_plan_that_was_changed_is_refused_and_nothing_is_written() {
             change(plan, "/First")["steps"][0]["tags"] = json!({});
         }),
         ("another policy", |plan| {
-            let text = plan.to_string().replace("policy/SecurityAudit", "policy/AdministratorAccess");
+            let text = plan
+                .to_string()
+                .replace("policy/SecurityAudit", "policy/AdministratorAccess");
             *plan = serde_json::from_str(&text).unwrap();
         }),
         ("a step less", |plan| {
-            change(plan, "/First")["steps"].as_array_mut().unwrap().pop();
+            change(plan, "/First")["steps"]
+                .as_array_mut()
+                .unwrap()
+                .pop();
         }),
         ("steps in another order", |plan| {
-            change(plan, "/First")["steps"].as_array_mut().unwrap().reverse();
+            change(plan, "/First")["steps"]
+                .as_array_mut()
+                .unwrap()
+                .reverse();
         }),
         ("a deletion that nobody asked for", |plan| {
             let mut other = change(plan, "/Second").clone();
@@ -103,7 +133,10 @@ async fn a_plan_that_was_changed_is_refused_and_nothing_is_written() {
             other["action"] = json!("delete");
             other["steps"] = json!([{"op": "DeleteRole", "role": "Old"}]);
             let accounts = plan["accounts"].as_array_mut().unwrap();
-            accounts.iter_mut().find(|account| account["id"] == PAYMENTS).unwrap()["changes"]
+            accounts
+                .iter_mut()
+                .find(|account| account["id"] == PAYMENTS)
+                .unwrap()["changes"]
                 .as_array_mut()
                 .unwrap()
                 .push(other);
@@ -128,13 +161,27 @@ async fn a_plan_that_was_changed_is_refused_and_nothing_is_written() {
         assert_ne!(plan, honest, "{what}");
         let path = put(&desired, &plan);
         let run = served.rolecall(&desired, &["apply", &path]);
-        assert_eq!((run.code, served.writes()), (4, before.clone()), "{what}: {}", run.text());
-        assert!(run.text().contains("nothing was written"), "{what}: {}", run.text());
+        assert_eq!(
+            (run.code, served.writes()),
+            (4, before.clone()),
+            "{what}: {}",
+            run.text()
+        );
+        assert!(
+            run.text().contains("nothing was written"),
+            "{what}: {}",
+            run.text()
+        );
     }
     let path = put(&desired, &honest);
     served.rolecall(&desired, &["apply", &path]).exits(0);
-    served.rolecall(&desired, &["apply", &path]).exits(4).says(&["stale"]);
-    served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
+    served
+        .rolecall(&desired, &["apply", &path])
+        .exits(4)
+        .says(&["stale"]);
+    served
+        .rolecall(&desired, &["plan", "--detailed-exitcode"])
+        .exits(0);
 }
 
 /// A change that is claimed of another resource is as stale as any that does not find what it saw.
@@ -144,8 +191,14 @@ async fn a_change_that_was_moved_to_another_resource_touches_neither() {
     let mut plan = saved(&served, &desired, &[]);
     change(&mut plan, "/Second")["address"] = json!(format!("{PAYMENTS}/role/Foreign"));
     let path = put(&desired, &plan);
-    served.rolecall(&desired, &["apply", &path]).exits(3).says(&["role/Foreign", "1 stale"]);
-    assert_eq!((served.count("CreateRole"), served.count("UpdateRole")), (3, 0));
+    served
+        .rolecall(&desired, &["apply", &path])
+        .exits(3)
+        .says(&["role/Foreign", "1 stale"]);
+    assert_eq!(
+        (served.count("CreateRole"), served.count("UpdateRole")),
+        (3, 0)
+    );
 }
 
 /// Every value of a plan in turn, each replaced by another one of its kind.
@@ -169,7 +222,11 @@ fn mutations(value: &Value, at: &mut Vec<String>, found: &mut Vec<(String, Value
             }
         }
         Value::String(text) => {
-            let other = if text.contains("First") { text.replace("First", "Foreign") } else { format!("{text}x") };
+            let other = if text.contains("First") {
+                text.replace("First", "Foreign")
+            } else {
+                format!("{text}x")
+            };
             found.push((format!("/{}", at.join("/")), json!(other)));
         }
         Value::Bool(flag) => found.push((format!("/{}", at.join("/")), json!(!flag))),
@@ -182,11 +239,22 @@ fn roles(served: &Served) -> Vec<String> {
     served.sandbox.with(|world| {
         let accounts = world.accounts.iter();
         let roles = accounts.flat_map(|(id, account)| {
-            account.iam.roles.values().filter_map(|role| role.latest()).map(move |role| (id, role))
+            account
+                .iam
+                .roles
+                .values()
+                .filter_map(|role| role.latest())
+                .map(move |role| (id, role))
         });
         roles
             .map(|(id, role)| {
-                let parts = (&role.attached, &role.inline, &role.description, &role.boundary, &role.tags);
+                let parts = (
+                    &role.attached,
+                    &role.inline,
+                    &role.description,
+                    &role.boundary,
+                    &role.tags,
+                );
                 format!("{id} {}{} {} {parts:?}", role.path, role.name, role.trust)
             })
             .collect()
@@ -206,7 +274,11 @@ async fn whatever_is_changed_in_a_plan_nothing_is_written_that_a_fresh_plan_woul
     mutations(&honest, &mut Vec::new(), &mut found);
     assert!(found.len() > 100, "{}", found.len());
     // Every fifth of them; a soak tries all.
-    let step = if std::env::var_os("SOAK").is_some() { 1 } else { 5 };
+    let step = if std::env::var_os("SOAK").is_some() {
+        1
+    } else {
+        5
+    };
     let chosen: Vec<(String, Value)> = found.into_iter().step_by(step).collect();
     crate::support::for_each(chosen, |(at, value)| {
         let (honest, before, after) = (honest.clone(), before.clone(), after.clone());
@@ -218,7 +290,10 @@ async fn whatever_is_changed_in_a_plan_nothing_is_written_that_a_fresh_plan_woul
             let run = tokio::task::block_in_place(|| served.rolecall(&desired, &["apply", &path]));
             assert!((0..=4).contains(&run.code), "{at}: {}", run.text());
             for role in roles(&served) {
-                assert!(before.contains(&role) || after.contains(&role), "{at} = {value}: {role}");
+                assert!(
+                    before.contains(&role) || after.contains(&role),
+                    "{at} = {value}: {role}"
+                );
             }
         }
     })
@@ -228,18 +303,35 @@ async fn whatever_is_changed_in_a_plan_nothing_is_written_that_a_fresh_plan_woul
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_that_widen_a_plan_count_only_where_its_signature_holds() {
     let (served, desired) = stage().await;
-    desired.write("rolecall.toml", &format!("{ROLES}\n[limits]\nmax_deletes = 0\n"));
+    desired.write(
+        "rolecall.toml",
+        &format!("{ROLES}\n[limits]\nmax_deletes = 0\n"),
+    );
     let honest = saved(&served, &desired, &["--prune", "--allow", "deletes"]);
-    assert_eq!((&honest["scope"]["prune"], &honest["allowed"]), (&json!(true), &json!(["deletes"])));
+    assert_eq!(
+        (&honest["scope"]["prune"], &honest["allowed"]),
+        (&json!(true), &json!(["deletes"]))
+    );
     let mut unsigned = honest.clone();
     unsigned.as_object_mut().unwrap().remove("signature");
     let mut changed = honest.clone();
     changed["created_at"] = json!("2026-01-01T00:00:00Z");
     for plan in [&unsigned, &changed] {
         let path = put(&desired, plan);
-        let words = ["nothing was written", "--prune", "--allow deletes", "ROLECALL_PLAN_KEY"];
-        served.rolecall(&desired, &["apply", &path]).exits(4).says(&words);
-        served.rolecall(&desired, &["apply", &path, "--prune"]).exits(4).says(&["deletes", "--allow deletes"]);
+        let words = [
+            "nothing was written",
+            "--prune",
+            "--allow deletes",
+            "ROLECALL_PLAN_KEY",
+        ];
+        served
+            .rolecall(&desired, &["apply", &path])
+            .exits(4)
+            .says(&words);
+        served
+            .rolecall(&desired, &["apply", &path, "--prune"])
+            .exits(4)
+            .says(&["deletes", "--allow deletes"]);
     }
     assert_eq!(served.count("DeleteRole"), 0);
     // A shared key is demanded where there is one.
@@ -248,19 +340,46 @@ async fn flags_that_widen_a_plan_count_only_where_its_signature_holds() {
         let mut command = served.command(&desired, arguments);
         crate::support::run(command.env("ROLECALL_PLAN_KEY", key))
     };
-    shared("one", &["apply", &path]).exits(4).says(&["not signed with the key", "ROLECALL_PLAN_KEY"]);
-    shared("one", &["plan", "--prune", "--allow", "deletes", "--out", &path]).exits(0);
-    shared("another", &["apply", &path]).exits(4).says(&["not signed with the key"]);
-    shared("one", &["apply", &path]).exits(0).says(&["Apply complete"]);
+    shared("one", &["apply", &path])
+        .exits(4)
+        .says(&["not signed with the key", "ROLECALL_PLAN_KEY"]);
+    shared(
+        "one",
+        &["plan", "--prune", "--allow", "deletes", "--out", &path],
+    )
+    .exits(0);
+    shared("another", &["apply", &path])
+        .exits(4)
+        .says(&["not signed with the key"]);
+    shared("one", &["apply", &path])
+        .exits(0)
+        .says(&["Apply complete"]);
     assert_eq!(served.count("DeleteRole"), 1);
-    served.rolecall(&desired, &["apply", &path, "--role", "First"]).exits(1).says(&["cannot narrow a saved plan"]);
+    served
+        .rolecall(&desired, &["apply", &path, "--role", "First"])
+        .exits(1)
+        .says(&["cannot narrow a saved plan"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_narrowed_plan_is_applied_as_narrow_as_it_was_made() {
     let (served, desired) = stage().await;
-    let plan = saved(&served, &desired, &["--role", "First", "--account", "payments-prod"]);
+    let plan = saved(
+        &served,
+        &desired,
+        &["--role", "First", "--account", "payments-prod"],
+    );
     let path = put(&desired, &plan);
-    served.rolecall(&desired, &["apply", &path]).exits(0).says(&["1 done"]);
-    assert_eq!(served.writes().iter().filter(|operation| *operation == "CreateRole").count(), 1);
+    served
+        .rolecall(&desired, &["apply", &path])
+        .exits(0)
+        .says(&["1 done"]);
+    assert_eq!(
+        served
+            .writes()
+            .iter()
+            .filter(|operation| *operation == "CreateRole")
+            .count(),
+        1
+    );
 }

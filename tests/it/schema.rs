@@ -15,13 +15,17 @@ fn schema() -> Validator {
 
 /// TOML as editors hand it to a schema: dates are text.
 fn json(text: &str) -> Value {
-    let table: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    let table: toml::Table =
+        toml::from_str(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
     as_json(toml::Value::Table(table))
 }
 
 fn as_json(value: toml::Value) -> Value {
     match value {
-        toml::Value::Table(members) => members.into_iter().map(|(key, value)| (key, as_json(value))).collect(),
+        toml::Value::Table(members) => members
+            .into_iter()
+            .map(|(key, value)| (key, as_json(value)))
+            .collect(),
         toml::Value::Array(items) => items.into_iter().map(as_json).collect(),
         toml::Value::Datetime(date) => Value::from(date.to_string()),
         other => serde_json::to_value(other).unwrap(),
@@ -29,15 +33,25 @@ fn as_json(value: toml::Value) -> Value {
 }
 
 fn complaints(schema: &Validator, text: &str) -> Vec<String> {
-    schema.iter_errors(&json(text)).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    schema
+        .iter_errors(&json(text))
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
 }
 
 fn toml_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     entries
         .flat_map(|path| match () {
             () if path.is_dir() => toml_files(&path),
-            () if path.extension().is_some_and(|extension| extension == "toml") => vec![path],
+            () if path
+                .extension()
+                .is_some_and(|extension| extension == "toml") =>
+            {
+                vec![path]
+            }
             () => vec![],
         })
         .collect()
@@ -47,8 +61,13 @@ fn toml_files(directory: &Path) -> Vec<PathBuf> {
 fn every_example_and_every_case_is_as_the_schema_says() {
     let (schema, root) = (schema(), Path::new(env!("CARGO_MANIFEST_DIR")));
     let cases = std::fs::read_dir(root.join("tests/cases")).unwrap();
-    let cases = cases.map(|entry| entry.unwrap().path().join("desired.toml")).filter(|file| file.is_file());
-    let files: Vec<PathBuf> = toml_files(&root.join("examples")).into_iter().chain(cases).collect();
+    let cases = cases
+        .map(|entry| entry.unwrap().path().join("desired.toml"))
+        .filter(|file| file.is_file());
+    let files: Vec<PathBuf> = toml_files(&root.join("examples"))
+        .into_iter()
+        .chain(cases)
+        .collect();
     assert!(files.len() > 70, "{}", files.len());
     for file in files {
         let complaints = complaints(&schema, &std::fs::read_to_string(&file).unwrap());
@@ -59,29 +78,57 @@ fn every_example_and_every_case_is_as_the_schema_says() {
 #[test]
 fn each_rolecall_toml_names_the_schema_that_stands_in_examples() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    for file in toml_files(&examples).iter().filter(|file| file.ends_with("rolecall.toml")) {
+    for file in toml_files(&examples)
+        .iter()
+        .filter(|file| file.ends_with("rolecall.toml"))
+    {
         let text = std::fs::read_to_string(file).unwrap();
-        let named = text.lines().next().unwrap().strip_prefix("#:schema ").unwrap_or_else(|| panic!("{file:?}"));
-        let named =
-            file.parent().unwrap().join(named).canonicalize().unwrap_or_else(|error| panic!("{file:?}: {error}"));
-        assert_eq!(named, examples.join("rolecall.schema.json").canonicalize().unwrap());
+        let named = text
+            .lines()
+            .next()
+            .unwrap()
+            .strip_prefix("#:schema ")
+            .unwrap_or_else(|| panic!("{file:?}"));
+        let named = file
+            .parent()
+            .unwrap()
+            .join(named)
+            .canonicalize()
+            .unwrap_or_else(|error| panic!("{file:?}: {error}"));
+        assert_eq!(
+            named,
+            examples
+                .join("rolecall.schema.json")
+                .canonicalize()
+                .unwrap()
+        );
     }
-    let (file, now) = (examples.join("rolecall.schema.json"), run(rolecall().arg("schema")).exits(0).stdout);
+    let (file, now) = (
+        examples.join("rolecall.schema.json"),
+        run(rolecall().arg("schema")).exits(0).stdout,
+    );
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&file, &now).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), now, "BLESS=1 writes it anew");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        now,
+        "BLESS=1 writes it anew"
+    );
 }
 
 #[test]
 fn what_init_writes_names_the_schema_beside_it() {
     let directory = Directory::of(&[]);
-    run(rolecall().args(["init", "cloudtrail", "--out"]).arg(directory.path()))
-        .exits(0)
-        .says(&["rolecall.schema.json"]);
-    for (file, schema) in
-        [("rolecall.toml", "rolecall.schema.json"), ("reader/rolecall.toml", "../rolecall.schema.json")]
-    {
+    run(rolecall()
+        .args(["init", "cloudtrail", "--out"])
+        .arg(directory.path()))
+    .exits(0)
+    .says(&["rolecall.schema.json"]);
+    for (file, schema) in [
+        ("rolecall.toml", "rolecall.schema.json"),
+        ("reader/rolecall.toml", "../rolecall.schema.json"),
+    ] {
         let text = std::fs::read_to_string(directory.file(file)).unwrap();
         assert!(text.starts_with(&format!("#:schema {schema}\n")), "{text}");
     }
@@ -149,10 +196,19 @@ fn a_value_of_the_wrong_type_is_refused_and_an_expression_never() {
         "max_session_duration = 3600",
         "expires = 2027-06-30",
     ] {
-        assert_eq!(complaints(&schema, &role(fine)), Vec::<String>::new(), "{fine}");
+        assert_eq!(
+            complaints(&schema, &role(fine)),
+            Vec::<String>::new(),
+            "{fine}"
+        );
     }
     let missing = "name = \"x\"\n[[role]]\nname = \"R\"\n";
-    assert!(complaints(&schema, missing).iter().any(|said| said.contains("targets")), "what is required is");
+    assert!(
+        complaints(&schema, missing)
+            .iter()
+            .any(|said| said.contains("targets")),
+        "what is required is"
+    );
 }
 
 #[test]
@@ -167,17 +223,28 @@ fn completions_and_man_pages_know_every_command() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|command| *command != "help")
         .collect();
-    assert!(commands.contains(&"plan") && commands.contains(&"schema"), "{commands:?}");
+    assert!(
+        commands.contains(&"plan") && commands.contains(&"schema"),
+        "{commands:?}"
+    );
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        run(rolecall().args(["completions", shell])).exits(0).says(&commands).says(&["detailed-exitcode"]);
+        run(rolecall().args(["completions", shell]))
+            .exits(0)
+            .says(&commands)
+            .says(&["detailed-exitcode"]);
     }
     let page = run(rolecall().arg("man")).exits(0);
     assert!(page.stdout.contains(".TH rolecall 1"), "{}", page.stdout);
     let directory = Directory::of(&[]);
-    run(rolecall().args(["man", "--out"]).arg(directory.file("man"))).exits(0).says(&["rolecall.1", "rolecall-plan.1"]);
+    run(rolecall().args(["man", "--out"]).arg(directory.file("man")))
+        .exits(0)
+        .says(&["rolecall.1", "rolecall-plan.1"]);
     for command in commands {
-        let page = std::fs::read_to_string(directory.file(&format!("man/rolecall-{command}.1"))).unwrap();
+        let page =
+            std::fs::read_to_string(directory.file(&format!("man/rolecall-{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }
-    run(rolecall().args(["completions", "tcsh"])).exits(1).says(&["tcsh", "possible values"]);
+    run(rolecall().args(["completions", "tcsh"]))
+        .exits(1)
+        .says(&["tcsh", "possible values"]);
 }

@@ -59,11 +59,23 @@ fn texts(secret: &str) -> BTreeSet<String> {
         slice(2, 7),
     ];
     let mut all = BTreeSet::new();
-    for text in made.iter().map(|text| text.trim()).filter(|text| text.len() >= 5) {
+    for text in made
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| text.len() >= 5)
+    {
         let json = serde_json::json!(text).to_string();
         all.extend([text.to_lowercase(), json.trim_matches('"').to_lowercase()]);
-        all.insert(utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().to_lowercase());
-        all.insert(base64::engine::general_purpose::STANDARD.encode(text).to_lowercase());
+        all.insert(
+            utf8_percent_encode(text, NON_ALPHANUMERIC)
+                .to_string()
+                .to_lowercase(),
+        );
+        all.insert(
+            base64::engine::general_purpose::STANDARD
+                .encode(text)
+                .to_lowercase(),
+        );
     }
     all
 }
@@ -133,8 +145,15 @@ struct Search {
 
 impl Search {
     fn new(texts: BTreeSet<String>) -> Self {
-        let texts = AhoCorasick::builder().ascii_case_insensitive(true).build(texts).unwrap();
-        Self { texts, found: Vec::new(), looked: 0 }
+        let texts = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(texts)
+            .unwrap();
+        Self {
+            texts,
+            found: Vec::new(),
+            looked: 0,
+        }
     }
 
     fn look(&mut self, place: &str, text: &str) {
@@ -142,7 +161,10 @@ impl Search {
         for found in self.texts.find_iter(text).take(5) {
             let around: String = text[..found.start()].chars().rev().take(60).collect();
             let around: String = around.chars().rev().collect();
-            self.found.push(format!("{place}: `{}` after `{around}`", &text[found.range()]));
+            self.found.push(format!(
+                "{place}: `{}` after `{around}`",
+                &text[found.range()]
+            ));
         }
     }
 
@@ -159,14 +181,21 @@ impl Search {
             if path.is_dir() {
                 self.look_into(&path);
             } else if !path.ends_with("rolecall.toml") {
-                self.look(&path.display().to_string(), &String::from_utf8_lossy(&std::fs::read(&path).unwrap()));
+                self.look(
+                    &path.display().to_string(),
+                    &String::from_utf8_lossy(&std::fs::read(&path).unwrap()),
+                );
             }
         }
     }
 }
 
 fn given() -> Vec<(String, String)> {
-    SECRETS.iter().enumerate().map(|(n, secret)| (format!("ROLECALL_VAR_s{n}"), (*secret).to_owned())).collect()
+    SECRETS
+        .iter()
+        .enumerate()
+        .map(|(n, secret)| (format!("ROLECALL_VAR_s{n}"), (*secret).to_owned()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,25 +233,63 @@ async fn no_value_and_nothing_made_of_one_leaves_the_program() {
         search.look_at(&arguments.join(" "), command(arguments).exits(0));
     }
     // A refusal by AWS says what it refuses.
-    served.sandbox.fail(Fault::of("PutRolePolicy", When::First(2), Effect::Refuse(Refusal::AccessDenied)));
-    let mut traced = served.command(&desired, &["apply", "--auto-approve", "-v", "--notify", &url, "--allow", "check"]);
-    traced.envs(given()).env("ROLECALL_LOG", "trace").env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
-    search.look_at("apply with a trace log", run(&mut traced)).exits(3);
+    served.sandbox.fail(Fault::of(
+        "PutRolePolicy",
+        When::First(2),
+        Effect::Refuse(Refusal::AccessDenied),
+    ));
+    let mut traced = served.command(
+        &desired,
+        &[
+            "apply",
+            "--auto-approve",
+            "-v",
+            "--notify",
+            &url,
+            "--allow",
+            "check",
+        ],
+    );
+    traced
+        .envs(given())
+        .env("ROLECALL_LOG", "trace")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
+    search
+        .look_at("apply with a trace log", run(&mut traced))
+        .exits(3);
     search.look_at("plan -vvv", command(&["plan", "-vvv"]).exits(0));
-    search.look_at("apply --format json", command(&["apply", "--auto-approve", "--format", "json"]).exits(0));
+    search.look_at(
+        "apply --format json",
+        command(&["apply", "--auto-approve", "--format", "json"]).exits(0),
+    );
     let stale = command(&["apply", saved]);
     assert_ne!(stale.code, 0);
     search.look_at("apply of a stale plan", stale);
     let account = "333333333331";
-    let listed = command(&["state", "list", "--format", "json"]).exits(0).json();
+    let listed = command(&["state", "list", "--format", "json"])
+        .exits(0)
+        .json();
     assert_eq!(listed["resources"].as_array().unwrap().len(), 40);
-    let mut addresses = listed["resources"].as_array().unwrap().iter().map(|one| one["address"].as_str().unwrap());
-    let role = addresses.find(|address| address.starts_with(&format!("{account}/role/"))).unwrap();
-    let run_id = command(&["state", "history", "--format", "json"]).exits(0).json()["runs"][0]["header"]["run"].clone();
+    let mut addresses = listed["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["address"].as_str().unwrap());
+    let role = addresses
+        .find(|address| address.starts_with(&format!("{account}/role/")))
+        .unwrap();
+    let run_id = command(&["state", "history", "--format", "json"])
+        .exits(0)
+        .json()["runs"][0]["header"]["run"]
+        .clone();
     served.by_hand(
         account,
         "TagRole",
-        &[("RoleName", &format!("R0-{}", SECRETS[0])), ("Tags.member.1.Key", "t0"), ("Tags.member.1.Value", "by-hand")],
+        &[
+            ("RoleName", &format!("R0-{}", SECRETS[0])),
+            ("Tags.member.1.Key", "t0"),
+            ("Tags.member.1.Value", "by-hand"),
+        ],
     );
     for arguments in [
         &["state", "list"][..],
@@ -231,7 +298,13 @@ async fn no_value_and_nothing_made_of_one_leaves_the_program() {
         &["state", "show", role, "--format", "json"],
         &["state", "history"],
         &["state", "history", run_id.as_str().unwrap()],
-        &["state", "history", run_id.as_str().unwrap(), "--format", "json"],
+        &[
+            "state",
+            "history",
+            run_id.as_str().unwrap(),
+            "--format",
+            "json",
+        ],
         &["output"],
         &["output", "--format", "json"],
         &["output", "--format", "csv"],
@@ -241,26 +314,55 @@ async fn no_value_and_nothing_made_of_one_leaves_the_program() {
         search.look_at(&arguments.join(" "), command(arguments));
     }
     for format in ["text", "json", "html", "markdown"] {
-        let arguments =
-            ["drift", "--format", format, "--who", "--notify", &url, "--metrics-file", metrics, "--unmanaged"];
+        let arguments = [
+            "drift",
+            "--format",
+            format,
+            "--who",
+            "--notify",
+            &url,
+            "--metrics-file",
+            metrics,
+            "--unmanaged",
+        ];
         search.look_at(&arguments.join(" "), command(&arguments).exits(2));
     }
-    search.look_at("rollback", command(&["rollback", run_id.as_str().unwrap(), "--auto-approve"]));
+    search.look_at(
+        "rollback",
+        command(&["rollback", run_id.as_str().unwrap(), "--auto-approve"]),
+    );
     search.look_into(desired.path());
     for posted in told.try_iter().chain(spans.try_iter()) {
-        search.look("a webhook or a collector", &String::from_utf8_lossy(&posted.body));
+        search.look(
+            "a webhook or a collector",
+            &String::from_utf8_lossy(&posted.body),
+        );
     }
     assert!(search.looked > 80, "{} places", search.looked);
     let found: BTreeSet<&String> = search.found.iter().collect();
-    assert!(found.is_empty(), "{} of {}:\n{found:#?}", found.len(), search.looked);
+    assert!(
+        found.is_empty(),
+        "{} of {}:\n{found:#?}",
+        found.len(),
+        search.looked
+    );
     // They are shown to whoever asks for them.
     let shown = command(&["output", "--show-sensitive"]).exits(0).stdout;
-    assert!(shown.contains(OUTSIDER) && shown.contains(SECRETS[0]), "{shown}");
+    assert!(
+        shown.contains(OUTSIDER) && shown.contains(SECRETS[0]),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saved_plan_is_applied_whatever_the_secrets_are() {
-    for secrets in [["1", "2"], ["a", "true"], ["sha256", "sensitive"], ["role", "op"], ["CreateRole", "format"]] {
+    for secrets in [
+        ["1", "2"],
+        ["a", "true"],
+        ["sha256", "sensitive"],
+        ["role", "op"],
+        ["CreateRole", "format"],
+    ] {
         let served = Served::demo().await;
         let desired = Directory::new(
             r#"
@@ -282,19 +384,52 @@ external_id = "{{ var.a }}{{ var.b }}"
         let vars = [format!("a={}", secrets[0]), format!("b={}", secrets[1])];
         let saved = desired.file("plan.json");
         let vars = ["--var", &vars[0], "--var", &vars[1]];
-        let plan = [&["plan", "--format", "json", "--out", saved.to_str().unwrap()], &vars[..]].concat();
+        let plan = [
+            &["plan", "--format", "json", "--out", saved.to_str().unwrap()],
+            &vars[..],
+        ]
+        .concat();
         let shown = served.rolecall(&desired, &plan).exits(0).json();
-        let plan: serde_json::Value = serde_json::from_slice(&std::fs::read(&saved).unwrap()).unwrap();
+        let plan: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&saved).unwrap()).unwrap();
         for plan in [&plan, &shown] {
-            let change = &plan["accounts"].as_array().unwrap().iter().find(|one| one["name"] == "network").unwrap();
+            let change = &plan["accounts"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|one| one["name"] == "network")
+                .unwrap();
             let change = &change["changes"][0];
-            assert_eq!((&change["action"], &change["steps"][0]["op"]), (&"create".into(), &"CreateRole".into()));
-            assert!(!change.to_string().contains(&format!("Vendor{}", secrets[0])), "{change:#}");
+            assert_eq!(
+                (&change["action"], &change["steps"][0]["op"]),
+                (&"create".into(), &"CreateRole".into())
+            );
+            assert!(
+                !change
+                    .to_string()
+                    .contains(&format!("Vendor{}", secrets[0])),
+                "{change:#}"
+            );
         }
-        served.rolecall(&desired, &[&["apply", saved.to_str().unwrap()], &vars[..]].concat()).exits(0);
-        served.rolecall(&desired, &[&["plan", "--detailed-exitcode"], &vars[..]].concat()).exits(0);
+        served
+            .rolecall(
+                &desired,
+                &[&["apply", saved.to_str().unwrap()], &vars[..]].concat(),
+            )
+            .exits(0);
+        served
+            .rolecall(
+                &desired,
+                &[&["plan", "--detailed-exitcode"], &vars[..]].concat(),
+            )
+            .exits(0);
         let other = ["--var", "a=Zq9Xw", "--var", "b=Kp4Lm"];
-        let refused = served.rolecall(&desired, &[&["apply", saved.to_str().unwrap()], &other[..]].concat());
-        refused.exits(1).says(&["another value of a sensitive variable"]);
+        let refused = served.rolecall(
+            &desired,
+            &[&["apply", saved.to_str().unwrap()], &other[..]].concat(),
+        );
+        refused
+            .exits(1)
+            .says(&["another value of a sensitive variable"]);
     }
 }

@@ -25,7 +25,13 @@ service = "ec2.amazonaws.com"
 const LONG: Duration = Duration::from_mins(1);
 
 fn signal(process: u32, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([&format!("-{name}"), &process.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// The end of a process, and what it said. One that does not end is killed, and fails the test.
@@ -43,33 +49,60 @@ fn ended(mut child: Child) -> Run {
         std::thread::sleep(Duration::from_millis(10));
     };
     let (mut stdout, mut stderr) = (String::new(), String::new());
-    child.stdout.take().map(|mut out| out.read_to_string(&mut stdout));
-    child.stderr.take().map(|mut err| err.read_to_string(&mut stderr));
-    Run { code: status.code().unwrap_or(-1), stdout, stderr }
+    child
+        .stdout
+        .take()
+        .map(|mut out| out.read_to_string(&mut stdout));
+    child
+        .stderr
+        .take()
+        .map(|mut err| err.read_to_string(&mut stderr));
+    Run {
+        code: status.code().unwrap_or(-1),
+        stdout,
+        stderr,
+    }
 }
 
 fn piped(command: &mut Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// A command as process 1 of a PID namespace of its own, where signals without a handler are ignored; `None` where that
 /// may not be made.
 fn as_process_one(command: &Command) -> Option<Command> {
-    let possible = Command::new("unshare").args(["--pid", "--fork", "true"]).output();
+    let possible = Command::new("unshare")
+        .args(["--pid", "--fork", "true"])
+        .output();
     if !possible.is_ok_and(|output| output.status.success()) {
         eprintln!("NOT TESTED: `unshare --pid` is not allowed here");
         return None;
     }
     let mut unshare = Command::new("unshare");
-    unshare.args(["--pid", "--fork", "--kill-child"]).arg(command.get_program()).args(command.get_args()).env_clear();
-    unshare.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+    unshare
+        .args(["--pid", "--fork", "--kill-child"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    unshare
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null());
     Some(unshare)
 }
 
 /// The process that `unshare` forked.
 fn forked(parent: u32) -> u32 {
     loop {
-        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        let children =
+            std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
         if let Some(child) = children.split_whitespace().next() {
             return child.parse().unwrap();
         }
@@ -96,24 +129,47 @@ async fn every_command_that_waits_for_aws_ends_on_every_signal_as_process_one_to
         &["destroy", "--auto-approve"],
         &["state", "list", "--state", "s3://bucket/prefix"],
     ];
-    let cases = commands.iter().flat_map(|command| ["INT", "TERM", "HUP"].map(|name| (*command, name)));
-    let cases = cases.flat_map(|(command, name)| [(command, name, false), (command, name, true)]).collect();
-    for_each(cases, |(arguments, name, process_one): (&[&str], &str, bool)| async move {
-        let (served, desired) = (Served::demo().await, Directory::new(DESIRED));
-        served.sandbox.fail(Fault::of("*", When::Always, Effect::Hang));
-        let mut command = served.command(&desired, arguments);
-        if process_one {
-            let Some(unshared) = as_process_one(&command) else { return };
-            command = unshared;
-        }
-        let child = piped(&mut command);
-        until(|| !served.sandbox.calls().is_empty()).await;
-        signal(if process_one { forked(child.id()) } else { child.id() }, name);
-        let run = tokio::task::spawn_blocking(move || ended(child)).await.unwrap();
-        let case = format!("{arguments:?} {name} {process_one}: {}", run.stderr);
-        assert_eq!(run.code, 130, "{case}");
-        assert!(run.stderr.contains("interrupted; nothing was written"), "{case}");
-    })
+    let cases = commands
+        .iter()
+        .flat_map(|command| ["INT", "TERM", "HUP"].map(|name| (*command, name)));
+    let cases = cases
+        .flat_map(|(command, name)| [(command, name, false), (command, name, true)])
+        .collect();
+    for_each(
+        cases,
+        |(arguments, name, process_one): (&[&str], &str, bool)| async move {
+            let (served, desired) = (Served::demo().await, Directory::new(DESIRED));
+            served
+                .sandbox
+                .fail(Fault::of("*", When::Always, Effect::Hang));
+            let mut command = served.command(&desired, arguments);
+            if process_one {
+                let Some(unshared) = as_process_one(&command) else {
+                    return;
+                };
+                command = unshared;
+            }
+            let child = piped(&mut command);
+            until(|| !served.sandbox.calls().is_empty()).await;
+            signal(
+                if process_one {
+                    forked(child.id())
+                } else {
+                    child.id()
+                },
+                name,
+            );
+            let run = tokio::task::spawn_blocking(move || ended(child))
+                .await
+                .unwrap();
+            let case = format!("{arguments:?} {name} {process_one}: {}", run.stderr);
+            assert_eq!(run.code, 130, "{case}");
+            assert!(
+                run.stderr.contains("interrupted; nothing was written"),
+                "{case}"
+            );
+        },
+    )
     .await;
 }
 
@@ -127,7 +183,9 @@ async fn a_sandbox_that_is_served_ends_on_every_signal_but_not_by_a_hangup_that_
         ended(child).exits(130);
     }
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' HUP; exec \"$0\" sandbox serve"]).arg(rolecall().get_program());
+    shell
+        .args(["-c", "trap '' HUP; exec \"$0\" sandbox serve"])
+        .arg(rolecall().get_program());
     let mut child = piped(shell.env_clear());
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -143,8 +201,11 @@ async fn a_sandbox_that_is_served_ends_on_every_signal_but_not_by_a_hangup_that_
 
 /// An apply of which one step is never answered, interrupted there.
 async fn stuck(served: &Served, desired: &Directory, extra: &[&str]) -> Child {
-    served.sandbox.fail(Fault::of("AttachRolePolicy", When::First(1), Effect::Hang));
-    let child = piped(&mut served.command(desired, &[&["apply", "--auto-approve"], extra].concat()));
+    served
+        .sandbox
+        .fail(Fault::of("AttachRolePolicy", When::First(1), Effect::Hang));
+    let child =
+        piped(&mut served.command(desired, &[&["apply", "--auto-approve"], extra].concat()));
     until(|| served.count("AttachRolePolicy") > 0).await;
     child
 }
@@ -156,21 +217,50 @@ async fn an_apply_whose_step_is_never_answered_ends_in_time_and_the_next_one_fin
     let child = stuck(&served, &desired, &["--format", "json", "--notify", &url]).await;
     signal(child.id(), "TERM");
     let start = Instant::now();
-    let run = tokio::task::spawn_blocking(move || ended(child)).await.unwrap().exits(130);
-    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
+    let run = tokio::task::spawn_blocking(move || ended(child))
+        .await
+        .unwrap()
+        .exits(130);
+    assert!(
+        start.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        start.elapsed()
+    );
     let report = run.json();
-    assert_eq!(report["summary"], json!({"done": 0, "failed": 0, "stale": 0, "not_reached": 1}));
+    assert_eq!(
+        report["summary"],
+        json!({"done": 0, "failed": 0, "stale": 0, "not_reached": 1})
+    );
     let why = report["results"][0]["error"].as_str().unwrap();
-    assert!(why.contains("while step 2 of") && why.contains("(AttachRolePolicy) was not answered"), "{why}");
-    run.says(&["AttachRolePolicy of 333333333331/role/Audit was not answered", "apply again"]);
+    assert!(
+        why.contains("while step 2 of") && why.contains("(AttachRolePolicy) was not answered"),
+        "{why}"
+    );
+    run.says(&[
+        "AttachRolePolicy of 333333333331/role/Audit was not answered",
+        "apply again",
+    ]);
     let notice: serde_json::Value = serde_json::from_slice(&told.recv().unwrap().body).unwrap();
-    assert_eq!((&notice["exit_code"], &notice["summary"]["not_reached"]), (&json!(130), &json!(1)));
-    let history = served.rolecall(&desired, &["state", "history", "--format", "json"]).exits(0).json();
+    assert_eq!(
+        (&notice["exit_code"], &notice["summary"]["not_reached"]),
+        (&json!(130), &json!(1))
+    );
+    let history = served
+        .rolecall(&desired, &["state", "history", "--format", "json"])
+        .exits(0)
+        .json();
     assert_eq!(history["runs"][0]["finished"], json!(null));
     let id = history["runs"][0]["header"]["run"].as_str().unwrap();
-    served.rolecall(&desired, &["state", "history", id]).exits(0).says(&["step 2: AttachRolePolicy", "cut off"]);
-    served.rolecall(&desired, &["apply", "--auto-approve", "--resume"]).exits(0);
-    served.rolecall(&desired, &["plan", "--detailed-exitcode"]).exits(0);
+    served
+        .rolecall(&desired, &["state", "history", id])
+        .exits(0)
+        .says(&["step 2: AttachRolePolicy", "cut off"]);
+    served
+        .rolecall(&desired, &["apply", "--auto-approve", "--resume"])
+        .exits(0);
+    served
+        .rolecall(&desired, &["plan", "--detailed-exitcode"])
+        .exits(0);
 }
 
 /// Reads what is said up to the line that a signal was noticed.
@@ -205,24 +295,37 @@ async fn a_signal_that_is_sent_twice_is_one_and_whoever_insists_ends_it_at_once(
         });
         let (code, rest) = ended.await.unwrap();
         // Whoever is given the time says what was in flight.
-        assert_eq!((code, rest.contains("was not answered")), (130, !insists), "{rest}");
+        assert_eq!(
+            (code, rest.contains("was not answered")),
+            (130, !insists),
+            "{rest}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_is_told_of_a_run_that_is_interrupted_before_it_begins() {
     let (served, desired) = (Served::demo().await, Directory::new(DESIRED));
-    served.sandbox.fail(Fault::of("*", When::Always, Effect::Hang));
+    served
+        .sandbox
+        .fail(Fault::of("*", When::Always, Effect::Hang));
     for arguments in [&["plan"][..], &["apply", "--auto-approve"]] {
         let (url, told) = listen([200]);
         let before = served.sandbox.calls().values().sum::<u64>();
-        let child = piped(&mut served.command(&desired, &[arguments, &["--notify", &url]].concat()));
+        let child =
+            piped(&mut served.command(&desired, &[arguments, &["--notify", &url]].concat()));
         until(|| served.sandbox.calls().values().sum::<u64>() > before).await;
         signal(child.id(), "TERM");
-        tokio::task::spawn_blocking(move || ended(child)).await.unwrap().exits(130);
+        tokio::task::spawn_blocking(move || ended(child))
+            .await
+            .unwrap()
+            .exits(130);
         let notice: serde_json::Value = serde_json::from_slice(&told.recv().unwrap().body).unwrap();
         let error = "interrupted; nothing was written";
-        assert_eq!((&notice["command"], &notice["exit_code"]), (&json!(arguments[0]), &json!(130)));
+        assert_eq!(
+            (&notice["command"], &notice["exit_code"]),
+            (&json!(arguments[0]), &json!(130))
+        );
         assert_eq!(notice["error"], error);
     }
 }

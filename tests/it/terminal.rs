@@ -19,8 +19,18 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open(served: &Served, desired: &Directory, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: 40, cols: 100, pixel_width: 0, pixel_height: 0 };
+    fn open(
+        served: &Served,
+        desired: &Directory,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
+        let size = PtySize {
+            rows: 40,
+            cols: 100,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_rolecall"));
         command.env_clear();
@@ -48,13 +58,22 @@ impl Terminal {
                 }
             }
         });
-        Self { writer, screen, said: String::new(), child }
+        Self {
+            writer,
+            screen,
+            said: String::new(),
+            child,
+        }
     }
 
     fn wait_for(&mut self, words: &str) {
         let end = Instant::now() + Duration::from_mins(1);
         while !self.said.contains(words) {
-            assert!(Instant::now() < end, "`{words}` is not said:\n{}", self.said);
+            assert!(
+                Instant::now() < end,
+                "`{words}` is not said:\n{}",
+                self.said
+            );
             if let Ok(bytes) = self.screen.recv_timeout(Duration::from_millis(100)) {
                 self.said += &String::from_utf8_lossy(&bytes);
             }

@@ -12,15 +12,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("live", &["resource", "org"]),
     ("diff", &["desired", "live", "resource", "org"]),
     ("lint", &["evaluate", "desired", "live", "resource", "org"]),
-    ("plan", &["diff", "lint", "desired", "live", "resource", "org"]),
+    (
+        "plan",
+        &["diff", "lint", "desired", "live", "resource", "org"],
+    ),
     ("drift", &["config", "plan", "resource", "org"]),
     ("permissions", &["desired", "resource", "org"]),
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["files", "desired", "resource", "org"]),
     ("store", &["files", "execute", "plan", "resource", "org"]),
-    ("aws", &["read", "execute", "store", "live", "resource", "org"]),
-    ("report", &["drift", "plan", "execute", "store", "verify", "resource", "org"]),
+    (
+        "aws",
+        &["read", "execute", "store", "live", "resource", "org"],
+    ),
+    (
+        "report",
+        &[
+            "drift", "plan", "execute", "store", "verify", "resource", "org",
+        ],
+    ),
     ("sandbox", &["evaluate", "resource", "org"]),
     ("verify", &["evaluate", "resource", "org"]),
     ("notify", &["web"]),
@@ -32,8 +43,19 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without a clock, a disk, a network or a terminal.
-const PURE: &[&str] =
-    &["org", "resource", "evaluate", "desired", "live", "diff", "lint", "plan", "drift", "permissions", "verify"];
+const PURE: &[&str] = &[
+    "org",
+    "resource",
+    "evaluate",
+    "desired",
+    "live",
+    "diff",
+    "lint",
+    "plan",
+    "drift",
+    "permissions",
+    "verify",
+];
 
 const IMPURE: &[&str] = &[
     "tokio",
@@ -77,7 +99,12 @@ fn sources() -> Vec<(String, String, String)> {
                 && !path.components().any(|part| part.as_os_str() == "tests")
         })
         .map(|path| {
-            let within = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+            let within = path
+                .strip_prefix(&src)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             let room = within.split(['/', '.']).next().unwrap().to_owned();
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
@@ -104,7 +131,11 @@ fn crate_names(code: &str) -> Vec<String> {
                     .map(|item| item.trim().split("::").next().unwrap().to_owned()),
             );
         } else {
-            names.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            names.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     names
@@ -115,7 +146,9 @@ fn arrows_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
     let mut wrong = Vec::new();
     for (room, file, code) in sources() {
-        let Some(allowed) = allowed.get(room.as_str()) else { continue };
+        let Some(allowed) = allowed.get(room.as_str()) else {
+            continue;
+        };
         for name in crate_names(&code) {
             if name != room && !allowed.contains(&name.as_str()) {
                 wrong.push(format!("{file} names crate::{name}"));
@@ -130,7 +163,12 @@ fn pure_rooms_stay_pure() {
     let mut wrong = Vec::new();
     for (room, file, code) in sources() {
         if PURE.contains(&room.as_str()) {
-            wrong.extend(IMPURE.iter().filter(|word| code.contains(**word)).map(|word| format!("{file} names {word}")));
+            wrong.extend(
+                IMPURE
+                    .iter()
+                    .filter(|word| code.contains(**word))
+                    .map(|word| format!("{file} names {word}")),
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -159,7 +197,10 @@ fn every_room_stands_in_the_map_and_every_file_says_its_purpose() {
         if room != "lib" && !map.contains(&format!("[`{room}`]")) && room != "main" {
             wrong.push(format!("src/lib.rs does not describe `{room}`"));
         }
-        if !std::fs::read_to_string(root().join("src").join(&file)).unwrap().starts_with("//!") {
+        if !std::fs::read_to_string(root().join("src").join(&file))
+            .unwrap()
+            .starts_with("//!")
+        {
             wrong.push(format!("{file} has no header"));
         }
         if ["util", "utils", "common", "helpers", "manager", "misc"]
@@ -213,11 +254,17 @@ fn the_top_level_holds_what_it_should() {
         "state",
         "tests",
     ];
-    let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    let listed = std::process::Command::new("git")
+        .args(["ls-files"])
+        .current_dir(root())
+        .output();
     let Ok(listed) = listed else { return };
     let listed = String::from_utf8(listed.stdout).unwrap();
-    let mut top: Vec<&str> =
-        listed.lines().filter_map(|line| line.split('/').next()).filter(|name| !name.starts_with('.')).collect();
+    let mut top: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split('/').next())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
     top.dedup();
     for name in top {
         assert!(expected.contains(&name), "`{name}` stands at the top level");

@@ -27,8 +27,10 @@ pub(super) async fn read(iam: &Iam, wanted: &Wanted) -> Result<LiveAccount, AwsE
     if !wanted.details {
         return authorization_details(iam, &filter, grants).await;
     }
-    let (mut live, details) =
-        tokio::try_join!(authorization_details(iam, &filter, grants), role_details(iam, &filter))?;
+    let (mut live, details) = tokio::try_join!(
+        authorization_details(iam, &filter, grants),
+        role_details(iam, &filter)
+    )?;
     let mut alone: Vec<RoleName> = Vec::new();
     for (key, (name, details)) in details {
         match live.roles.get_mut(&key) {
@@ -36,7 +38,12 @@ pub(super) async fn read(iam: &Iam, wanted: &Wanted) -> Result<LiveAccount, AwsE
             None => alone.push(name),
         }
     }
-    alone.extend(live.roles.values().filter(|role| role.details.is_none()).map(|role| role.name.clone()));
+    alone.extend(
+        live.roles
+            .values()
+            .filter(|role| role.details.is_none())
+            .map(|role| role.name.clone()),
+    );
     for name in alone {
         match single::role(iam, &name).await? {
             Some(role) => live.roles.insert(name.key(), role),
@@ -49,7 +56,10 @@ pub(super) async fn read(iam: &Iam, wanted: &Wanted) -> Result<LiveAccount, AwsE
 /// Which entities to keep, by key.
 enum Filter {
     All,
-    Only { roles: BTreeSet<String>, policies: BTreeSet<String> },
+    Only {
+        roles: BTreeSet<String>,
+        policies: BTreeSet<String>,
+    },
 }
 
 impl Filter {
@@ -74,7 +84,9 @@ impl Filter {
         match self {
             // Some emulators ignore the filter of the request and answer with AWS's own policies as well.
             Self::All => !arn.is_aws_managed(),
-            Self::Only { policies, .. } => !arn.is_aws_managed() && policies.contains(&arn.name().to_ascii_lowercase()),
+            Self::Only { policies, .. } => {
+                !arn.is_aws_managed() && policies.contains(&arn.name().to_ascii_lowercase())
+            }
         }
     }
 }
@@ -90,19 +102,30 @@ async fn authorization_details(
     let mut seen = 0;
     let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
-        let request = iam.client.get_account_authorization_details().max_items(PAGE).set_marker(marker);
-        let request = request.filter(EntityType::Role).filter(EntityType::LocalManagedPolicy);
+        let request = iam
+            .client
+            .get_account_authorization_details()
+            .max_items(PAGE)
+            .set_marker(marker);
+        let request = request
+            .filter(EntityType::Role)
+            .filter(EntityType::LocalManagedPolicy);
         let request = match grants {
             Some(_) => request.filter(EntityType::User).filter(EntityType::Group),
             None => request,
         };
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         if let Some(grants) = grants {
-            let (users, groups) =
-                (page.user_detail_list.unwrap_or_default(), page.group_detail_list.unwrap_or_default());
+            let (users, groups) = (
+                page.user_detail_list.unwrap_or_default(),
+                page.group_detail_list.unwrap_or_default(),
+            );
             principals(iam, grants, users, groups, &mut live.grants)?;
         }
-        let (roles, policies) = (page.role_detail_list.unwrap_or_default(), page.policies.unwrap_or_default());
+        let (roles, policies) = (
+            page.role_detail_list.unwrap_or_default(),
+            page.policies.unwrap_or_default(),
+        );
         seen += roles.len() + policies.len();
         for role in roles {
             if filter.keeps_role(call.required("RoleName", role.role_name.as_deref())?) {
@@ -134,28 +157,47 @@ fn principals(
 ) -> Result<(), AwsError> {
     let call = iam.call(Operation::GetAccountAuthorizationDetails, None);
     for user in users {
-        let name = entity::name(call, UserName::parse(&call.required("UserName", user.user_name)?))?;
+        let name = entity::name(
+            call,
+            UserName::parse(&call.required("UserName", user.user_name)?),
+        )?;
         let state = grant::state(iam, &grants.policy, user.user_policy_list)?;
         grant::keep(grants, Principal::User(name), state, found);
     }
     for group in groups {
-        let name = entity::name(call, GroupName::parse(&call.required("GroupName", group.group_name)?))?;
+        let name = entity::name(
+            call,
+            GroupName::parse(&call.required("GroupName", group.group_name)?),
+        )?;
         let state = grant::state(iam, &grants.policy, group.group_policy_list)?;
         grant::keep(grants, Principal::Group(name), state, found);
     }
     Ok(())
 }
 
-async fn role_details(iam: &Iam, filter: &Filter) -> Result<BTreeMap<String, (RoleName, RoleDetails)>, AwsError> {
+async fn role_details(
+    iam: &Iam,
+    filter: &Filter,
+) -> Result<BTreeMap<String, (RoleName, RoleDetails)>, AwsError> {
     let call = iam.call(Operation::ListRoles, None);
     let mut found = BTreeMap::new();
     let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
         let request = iam.client.list_roles().max_items(PAGE).set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
-        for role in page.roles.into_iter().filter(|role| filter.keeps_role(&role.role_name)) {
+        for role in page
+            .roles
+            .into_iter()
+            .filter(|role| filter.keeps_role(&role.role_name))
+        {
             let name = entity::name(call, RoleName::parse(&role.role_name))?;
-            found.insert(name.key(), (name, entity::details(role.description, role.max_session_duration)));
+            found.insert(
+                name.key(),
+                (
+                    name,
+                    entity::details(role.description, role.max_session_duration),
+                ),
+            );
         }
         marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {

@@ -22,21 +22,39 @@ use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole, RoleDetails};
 ///
 /// Text with a brace is not encoded: RFC 3986 leaves none. Some emulators answer so, and decoding it would change the
 /// values in it.
-pub(in crate::aws) fn document(text: &str, kind: PolicyKind, partition: &Partition) -> PolicyDocument {
+pub(in crate::aws) fn document(
+    text: &str,
+    kind: PolicyKind,
+    partition: &Partition,
+) -> PolicyDocument {
     if text.contains('{') {
         return PolicyDocument::live(text, kind, partition);
     }
-    PolicyDocument::live(&percent_decode_str(text).decode_utf8_lossy(), kind, partition)
+    PolicyDocument::live(
+        &percent_decode_str(text).decode_utf8_lossy(),
+        kind,
+        partition,
+    )
 }
 
 /// Tags by key.
 pub(in crate::aws) fn tags(tags: Option<Vec<api::Tag>>) -> Tags {
-    tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
+    tags.unwrap_or_default()
+        .into_iter()
+        .map(|tag| (tag.key, tag.value))
+        .collect()
 }
 
 /// A name of the answer, which must be one.
-pub(in crate::aws) fn name<T>(call: Call<'_>, parsed: Result<T, InvalidName>) -> Result<T, AwsError> {
-    parsed.map_err(|error| call.because(format!("the answer holds a name that IAM does not allow: {error}")))
+pub(in crate::aws) fn name<T>(
+    call: Call<'_>,
+    parsed: Result<T, InvalidName>,
+) -> Result<T, AwsError> {
+    parsed.map_err(|error| {
+        call.because(format!(
+            "the answer holds a name that IAM does not allow: {error}"
+        ))
+    })
 }
 
 /// The pages of one listing.
@@ -64,13 +82,16 @@ impl Pages {
         if self.asked.insert(marker.clone()) {
             Ok(Some(marker))
         } else {
-            Err(call.because("the listing does not end: its next page is one that was read already"))
+            Err(call
+                .because("the listing does not end: its next page is one that was read already"))
         }
     }
 }
 
 /// `NoSuchEntity` is no failure of a read: it tells that nothing is there.
-pub(in crate::aws) fn absent_is_none<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+pub(in crate::aws) fn absent_is_none<T>(
+    answer: Result<T, AwsError>,
+) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is("NoSuchEntity") => Ok(None),
@@ -79,7 +100,10 @@ pub(in crate::aws) fn absent_is_none<T>(answer: Result<T, AwsError>) -> Result<O
 }
 
 /// Description and duration of a role, whichever call told them.
-pub(super) fn details(description: Option<String>, max_session_duration: Option<i32>) -> RoleDetails {
+pub(super) fn details(
+    description: Option<String>,
+    max_session_duration: Option<i32>,
+) -> RoleDetails {
     RoleDetails {
         description: description.unwrap_or_default(),
         max_session_duration: max_session_duration
@@ -90,8 +114,14 @@ pub(super) fn details(description: Option<String>, max_session_duration: Option<
 
 /// A role of the bulk read. Its details come from elsewhere.
 pub(super) fn role(iam: &Iam, given: api::RoleDetail) -> Result<LiveRole, AwsError> {
-    let call = iam.call(Operation::GetAccountAuthorizationDetails, given.role_name.as_deref());
-    let trust = call.required("AssumeRolePolicyDocument", given.assume_role_policy_document.as_deref())?;
+    let call = iam.call(
+        Operation::GetAccountAuthorizationDetails,
+        given.role_name.as_deref(),
+    );
+    let trust = call.required(
+        "AssumeRolePolicyDocument",
+        given.assume_role_policy_document.as_deref(),
+    )?;
     let mut inline_policies = BTreeMap::new();
     for policy in given.role_policy_list.unwrap_or_default() {
         let policy_name = call.required("PolicyName", policy.policy_name)?;
@@ -100,10 +130,16 @@ pub(super) fn role(iam: &Iam, given: api::RoleDetail) -> Result<LiveRole, AwsErr
         inline_policies.insert(name(call, PolicyName::parse(&policy_name))?, document);
     }
     Ok(LiveRole {
-        name: name(call, RoleName::parse(&call.required("RoleName", given.role_name.clone())?))?,
+        name: name(
+            call,
+            RoleName::parse(&call.required("RoleName", given.role_name.clone())?),
+        )?,
         id: call.required("RoleId", given.role_id.clone())?,
         arn: call.required("Arn", given.arn.clone())?,
-        path: name(call, IamPath::parse(&call.required("Path", given.path.clone())?))?,
+        path: name(
+            call,
+            IamPath::parse(&call.required("Path", given.path.clone())?),
+        )?,
         details: None,
         trust: document(trust, PolicyKind::Trust, &iam.partition),
         managed_policies: attached(call, given.attached_managed_policies)?,
@@ -120,7 +156,14 @@ pub(super) fn attached(
     policies: Option<Vec<api::AttachedPolicy>>,
 ) -> Result<BTreeSet<PolicyArn>, AwsError> {
     let policies = policies.unwrap_or_default().into_iter();
-    policies.map(|policy| name(call, PolicyArn::parse(&call.required("PolicyArn", policy.policy_arn)?))).collect()
+    policies
+        .map(|policy| {
+            name(
+                call,
+                PolicyArn::parse(&call.required("PolicyArn", policy.policy_arn)?),
+            )
+        })
+        .collect()
 }
 
 /// The ARN of a boundary. Its documented type field is not what AWS sends, so it is not looked at.
@@ -129,27 +172,45 @@ pub(in crate::aws) fn boundary(
     boundary: Option<api::AttachedPermissionsBoundary>,
 ) -> Result<Option<PolicyArn>, AwsError> {
     let arn = boundary.and_then(|boundary| boundary.permissions_boundary_arn);
-    arn.map(|arn| name(call, PolicyArn::parse(&arn))).transpose()
+    arn.map(|arn| name(call, PolicyArn::parse(&arn)))
+        .transpose()
 }
 
 /// The names of instance profiles.
 pub(super) fn profiles(profiles: Option<Vec<api::InstanceProfile>>) -> BTreeSet<String> {
-    profiles.unwrap_or_default().into_iter().map(|profile| profile.instance_profile_name).collect()
+    profiles
+        .unwrap_or_default()
+        .into_iter()
+        .map(|profile| profile.instance_profile_name)
+        .collect()
 }
 
 /// A customer managed policy of the bulk read. Its name is taken from its ARN, which every answer has.
 pub(super) fn policy(iam: &Iam, given: api::ManagedPolicyDetail) -> Result<LivePolicy, AwsError> {
-    let call = iam.call(Operation::GetAccountAuthorizationDetails, given.arn.as_deref());
+    let call = iam.call(
+        Operation::GetAccountAuthorizationDetails,
+        given.arn.as_deref(),
+    );
     let stored = given.policy_version_list.unwrap_or_default();
     let default = stored.iter().find(|version| version.is_default_version);
-    let text = call.required("PolicyVersionList", default)?.document.as_deref();
-    let arn = name(call, PolicyArn::parse(&call.required("Arn", given.arn.clone())?))?;
+    let text = call
+        .required("PolicyVersionList", default)?
+        .document
+        .as_deref();
+    let arn = name(
+        call,
+        PolicyArn::parse(&call.required("Arn", given.arn.clone())?),
+    )?;
     Ok(LivePolicy {
         name: name(call, PolicyName::parse(arn.name()))?,
         arn,
         path: name(call, IamPath::parse(&call.required("Path", given.path)?))?,
         description: given.description,
-        document: document(call.required("Document", text)?, PolicyKind::Identity, &iam.partition),
+        document: document(
+            call.required("Document", text)?,
+            PolicyKind::Identity,
+            &iam.partition,
+        ),
         versions: versions(call, &stored)?,
         attachments: count(given.attachment_count),
         boundaries: count(given.permissions_boundary_usage_count),
@@ -158,7 +219,10 @@ pub(super) fn policy(iam: &Iam, given: api::ManagedPolicyDetail) -> Result<LiveP
 }
 
 /// All versions of a policy.
-pub(super) fn versions(call: Call<'_>, stored: &[api::PolicyVersion]) -> Result<Vec<PolicyVersion>, AwsError> {
+pub(super) fn versions(
+    call: Call<'_>,
+    stored: &[api::PolicyVersion],
+) -> Result<Vec<PolicyVersion>, AwsError> {
     let version = |version: &api::PolicyVersion| {
         Ok(PolicyVersion {
             id: call.required("VersionId", version.version_id.clone())?,
@@ -171,5 +235,7 @@ pub(super) fn versions(call: Call<'_>, stored: &[api::PolicyVersion]) -> Result<
 
 /// A count of the API, which is never negative.
 pub(super) fn count(given: Option<i32>) -> u32 {
-    given.and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
+    given
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or_default()
 }

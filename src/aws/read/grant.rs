@@ -23,13 +23,21 @@ use crate::resource::policy::PolicyKind;
 impl Wanted {
     /// The grants to look for in users and groups while all of the account is read.
     pub(super) fn grants_in_bulk(&self) -> Option<&WantedGrants> {
-        self.grants.as_ref().filter(|grants| self.scope == Scope::All && grants.others == Others::All)
+        self.grants
+            .as_ref()
+            .filter(|grants| self.scope == Scope::All && grants.others == Others::All)
     }
 }
 
 /// Adds to `live` the wanted grants that reading roles and policies has not told.
-pub(super) async fn complete(iam: &Iam, wanted: &Wanted, mut live: LiveAccount) -> Result<LiveAccount, AwsError> {
-    let Some(grants) = &wanted.grants else { return Ok(live) };
+pub(super) async fn complete(
+    iam: &Iam,
+    wanted: &Wanted,
+    mut live: LiveAccount,
+) -> Result<LiveAccount, AwsError> {
+    let Some(grants) = &wanted.grants else {
+        return Ok(live);
+    };
     if wanted.scope == Scope::All {
         of_roles(grants, &mut live);
     }
@@ -37,11 +45,21 @@ pub(super) async fn complete(iam: &Iam, wanted: &Wanted, mut live: LiveAccount) 
         Principal::Role(_) => wanted.scope == Scope::All,
         Principal::User(_) | Principal::Group(_) => wanted.grants_in_bulk().is_some(),
     };
-    let unknown = grants.principals.iter().filter(|(key, _)| !live.grants.contains_key(*key));
-    let (told, open): (Vec<&Principal>, Vec<&Principal>) =
-        unknown.map(|(_, principal)| principal).partition(|principal| is_told(principal));
-    let gone = told.into_iter().map(|principal| found(principal.clone(), GrantState::NoPrincipal));
-    let read = single::a_few_at_a_time(open.into_iter().map(|principal| one(iam, &grants.policy, principal)).collect());
+    let unknown = grants
+        .principals
+        .iter()
+        .filter(|(key, _)| !live.grants.contains_key(*key));
+    let (told, open): (Vec<&Principal>, Vec<&Principal>) = unknown
+        .map(|(_, principal)| principal)
+        .partition(|principal| is_told(principal));
+    let gone = told
+        .into_iter()
+        .map(|principal| found(principal.clone(), GrantState::NoPrincipal));
+    let read = single::a_few_at_a_time(
+        open.into_iter()
+            .map(|principal| one(iam, &grants.policy, principal))
+            .collect(),
+    );
     let read = read.await?.into_iter();
     live.grants.extend(gone.chain(read).collect::<Vec<_>>());
     Ok(live)
@@ -59,7 +77,12 @@ fn of_roles(grants: &WantedGrants, live: &mut LiveAccount) {
             Some(document) => GrantState::Granted(document.clone()),
             None => GrantState::NoPolicy,
         };
-        keep(grants, Principal::Role(role.name.clone()), state, &mut found);
+        keep(
+            grants,
+            Principal::Role(role.name.clone()),
+            state,
+            &mut found,
+        );
     }
     live.grants = found;
 }
@@ -83,11 +106,17 @@ pub(super) fn state(
     policy: &PolicyName,
     inline: Option<Vec<api::PolicyDetail>>,
 ) -> Result<GrantState, AwsError> {
-    let call = iam.call(Operation::GetAccountAuthorizationDetails, Some(policy.as_str()));
+    let call = iam.call(
+        Operation::GetAccountAuthorizationDetails,
+        Some(policy.as_str()),
+    );
     let mut inline = inline.unwrap_or_default().into_iter();
     match inline.find(|detail| detail.policy_name.as_deref() == Some(policy.as_str())) {
         None => Ok(GrantState::NoPolicy),
-        Some(detail) => Ok(granted(iam, &call.required("PolicyDocument", detail.policy_document)?)),
+        Some(detail) => Ok(granted(
+            iam,
+            &call.required("PolicyDocument", detail.policy_document)?,
+        )),
     }
 }
 
@@ -95,7 +124,11 @@ fn granted(iam: &Iam, text: &str) -> GrantState {
     GrantState::Granted(entity::document(text, PolicyKind::Identity, &iam.partition))
 }
 
-async fn one(iam: &Iam, policy: &PolicyName, principal: &Principal) -> Result<Option<(String, LiveGrant)>, AwsError> {
+async fn one(
+    iam: &Iam,
+    policy: &PolicyName,
+    principal: &Principal,
+) -> Result<Option<(String, LiveGrant)>, AwsError> {
     let state = match entity::absent_is_none(document(iam, policy, principal).await)? {
         Some(text) => granted(iam, &text),
         None => match entity::absent_is_none(look(iam, principal).await)? {
@@ -106,21 +139,46 @@ async fn one(iam: &Iam, policy: &PolicyName, principal: &Principal) -> Result<Op
     Ok(Some(found(principal.clone(), state)))
 }
 
-async fn document(iam: &Iam, policy: &PolicyName, principal: &Principal) -> Result<String, AwsError> {
+async fn document(
+    iam: &Iam,
+    policy: &PolicyName,
+    principal: &Principal,
+) -> Result<String, AwsError> {
     let (aws, name) = (&iam.client, principal.name());
     let call = |operation| iam.call(operation, Some(name));
     match principal {
         Principal::User(_) => {
-            let answer = aws.get_user_policy().user_name(name).policy_name(policy.as_str()).send().await;
-            Ok(answer.map_err(|error| call(Operation::GetUserPolicy).failed(&error))?.policy_document)
+            let answer = aws
+                .get_user_policy()
+                .user_name(name)
+                .policy_name(policy.as_str())
+                .send()
+                .await;
+            Ok(answer
+                .map_err(|error| call(Operation::GetUserPolicy).failed(&error))?
+                .policy_document)
         }
         Principal::Group(_) => {
-            let answer = aws.get_group_policy().group_name(name).policy_name(policy.as_str()).send().await;
-            Ok(answer.map_err(|error| call(Operation::GetGroupPolicy).failed(&error))?.policy_document)
+            let answer = aws
+                .get_group_policy()
+                .group_name(name)
+                .policy_name(policy.as_str())
+                .send()
+                .await;
+            Ok(answer
+                .map_err(|error| call(Operation::GetGroupPolicy).failed(&error))?
+                .policy_document)
         }
         Principal::Role(_) => {
-            let answer = aws.get_role_policy().role_name(name).policy_name(policy.as_str()).send().await;
-            Ok(answer.map_err(|error| call(Operation::GetRolePolicy).failed(&error))?.policy_document)
+            let answer = aws
+                .get_role_policy()
+                .role_name(name)
+                .policy_name(policy.as_str())
+                .send()
+                .await;
+            Ok(answer
+                .map_err(|error| call(Operation::GetRolePolicy).failed(&error))?
+                .policy_document)
         }
     }
 }
@@ -132,16 +190,22 @@ async fn look(iam: &Iam, principal: &Principal) -> Result<(), AwsError> {
     match principal {
         Principal::User(_) => {
             let answer = aws.get_user().user_name(name).send().await;
-            answer.map(drop).map_err(|error| call(Operation::GetUser).failed(&error))
+            answer
+                .map(drop)
+                .map_err(|error| call(Operation::GetUser).failed(&error))
         }
         Principal::Group(_) => {
             // Its members are not asked about: one is the least that a page may hold.
             let answer = aws.get_group().group_name(name).max_items(1).send().await;
-            answer.map(drop).map_err(|error| call(Operation::GetGroup).failed(&error))
+            answer
+                .map(drop)
+                .map_err(|error| call(Operation::GetGroup).failed(&error))
         }
         Principal::Role(_) => {
             let answer = aws.get_role().role_name(name).send().await;
-            answer.map(drop).map_err(|error| call(Operation::GetRole).failed(&error))
+            answer
+                .map(drop)
+                .map_err(|error| call(Operation::GetRole).failed(&error))
         }
     }
 }

@@ -26,7 +26,9 @@ pub struct Reading(pub(super) Accounts);
 
 impl Reader for Reading {
     async fn read(&self, account: &Account, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
-        self.0.within(account, |iam| Box::pin(choose(iam, wanted))).await
+        self.0
+            .within(account, |iam| Box::pin(choose(iam, wanted)))
+            .await
     }
 
     async fn policy_tags(&self, account: &Account, arn: &PolicyArn) -> Result<Tags, AwsError> {
@@ -55,7 +57,11 @@ async fn tags_of(iam: Iam, arn: &PolicyArn) -> Result<Tags, AwsError> {
     let mut tags = Tags::new();
     let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
-        let request = iam.client.list_policy_tags().policy_arn(arn.as_str()).set_marker(marker);
+        let request = iam
+            .client
+            .list_policy_tags()
+            .policy_arn(arn.as_str())
+            .set_marker(marker);
         let page = request.send().await.map_err(|error| call.failed(&error))?;
         tags.extend(entity::tags(Some(page.tags)));
         marker = pages.next(call, page.is_truncated, page.marker)?;
@@ -67,21 +73,38 @@ async fn tags_of(iam: Iam, arn: &PolicyArn) -> Result<Tags, AwsError> {
 
 async fn exists(iam: Iam, arn: &PolicyArn) -> Result<bool, AwsError> {
     let call = iam.call(Operation::GetPolicy, Some(arn.as_str()));
-    let answer = iam.client.get_policy().policy_arn(arn.as_str()).send().await;
+    let answer = iam
+        .client
+        .get_policy()
+        .policy_arn(arn.as_str())
+        .send()
+        .await;
     Ok(entity::absent_is_none(answer.map_err(|error| call.failed(&error)))?.is_some())
 }
 
 /// The quotas of the account; what the summary does not tell is taken from the documented defaults.
 async fn quotas(iam: Iam) -> Result<Quotas, AwsError> {
     let call = iam.call(Operation::GetAccountSummary, None);
-    let answer = iam.client.get_account_summary().send().await.map_err(|error| call.failed(&error))?;
+    let answer = iam
+        .client
+        .get_account_summary()
+        .send()
+        .await
+        .map_err(|error| call.failed(&error))?;
     let summary = answer.summary_map.unwrap_or_default();
     let quota = |key: Key, default: usize| {
-        summary.get(&key).and_then(|value| usize::try_from(*value).ok()).filter(|value| *value > 0).unwrap_or(default)
+        summary
+            .get(&key)
+            .and_then(|value| usize::try_from(*value).ok())
+            .filter(|value| *value > 0)
+            .unwrap_or(default)
     };
     let default = Quotas::default();
     Ok(Quotas {
-        attached_policies_per_role: quota(Key::AttachedPoliciesPerRoleQuota, default.attached_policies_per_role),
+        attached_policies_per_role: quota(
+            Key::AttachedPoliciesPerRoleQuota,
+            default.attached_policies_per_role,
+        ),
         trust_policy_size: quota(Key::AssumeRolePolicySizeQuota, default.trust_policy_size),
         managed_policy_size: quota(Key::PolicySizeQuota, default.managed_policy_size),
         inline_policies_size: quota(Key::RolePolicySizeQuota, default.inline_policies_size),

@@ -130,24 +130,49 @@ fn iam(asked: &Asked) -> (u16, String) {
 }
 
 fn all(details: bool) -> Wanted {
-    Wanted { scope: Scope::All, details, grants: None }
+    Wanted {
+        scope: Scope::All,
+        details,
+        grants: None,
+    }
 }
 
 fn only(roles: &[&str], policies: &[&str], details: bool) -> Wanted {
-    let roles: BTreeSet<_> = roles.iter().map(|name| RoleName::parse(name).unwrap()).collect();
-    let policies: BTreeSet<_> = policies.iter().map(|name| PolicyName::parse(name).unwrap()).collect();
-    Wanted { scope: Scope::Only { roles, policies }, details, grants: None }
+    let roles: BTreeSet<_> = roles
+        .iter()
+        .map(|name| RoleName::parse(name).unwrap())
+        .collect();
+    let policies: BTreeSet<_> = policies
+        .iter()
+        .map(|name| PolicyName::parse(name).unwrap())
+        .collect();
+    Wanted {
+        scope: Scope::Only { roles, policies },
+        details,
+        grants: None,
+    }
 }
 
 async fn read(fake: &Fake, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
-    fake.accounts().await.reading().read(&account("222222222222"), wanted).await
+    fake.accounts()
+        .await
+        .reading()
+        .read(&account("222222222222"), wanted)
+        .await
 }
 
 #[tokio::test]
 async fn both_ways_of_reading_see_the_same() {
     let fake = Fake::new(iam);
     let mut bulk = read(&fake, &all(true)).await.unwrap();
-    assert_eq!((fake.count("GetAccountAuthorizationDetails"), fake.count("ListRoles"), fake.log().len()), (3, 2, 7));
+    assert_eq!(
+        (
+            fake.count("GetAccountAuthorizationDetails"),
+            fake.count("ListRoles"),
+            fake.log().len()
+        ),
+        (3, 2, 7)
+    );
     let wanted = only(&["ONE", "Two", "none"], &["p1", "absent"], true);
     let accounts = fake.accounts().await;
     let single = accounts
@@ -159,16 +184,30 @@ async fn both_ways_of_reading_see_the_same() {
     let mut single = single.unwrap();
     // GetRole answers with the name it was asked for here, IAM with the one it stores.
     let one = single.roles.get_mut("one").unwrap();
-    (one.name, one.id, one.arn) = (RoleName::parse("One").unwrap(), "AROAOne".into(), one.arn.replace("ONE", "One"));
+    (one.name, one.id, one.arn) = (
+        RoleName::parse("One").unwrap(),
+        "AROAOne".into(),
+        one.arn.replace("ONE", "One"),
+    );
     // The bulk read tells neither of these.
     let policy = bulk.policies.get_mut("p1").unwrap();
-    assert_eq!((policy.description.take(), policy.tags.take()), (None, None));
+    assert_eq!(
+        (policy.description.take(), policy.tags.take()),
+        (None, None)
+    );
     let alone = single.policies.get_mut("p1").unwrap();
     assert_eq!(alone.description.take().as_deref(), Some("d"));
-    assert_eq!(alone.tags.take(), Some(Tags::from([("k".to_owned(), "v".to_owned())])));
+    assert_eq!(
+        alone.tags.take(),
+        Some(Tags::from([("k".to_owned(), "v".to_owned())]))
+    );
     assert_eq!(bulk, single);
     assert_eq!(bulk.roles.len(), 2);
-    let versions: Vec<_> = bulk.policies["p1"].versions.iter().map(|v| (v.id.as_str(), v.is_default)).collect();
+    let versions: Vec<_> = bulk.policies["p1"]
+        .versions
+        .iter()
+        .map(|v| (v.id.as_str(), v.is_default))
+        .collect();
     assert_eq!(versions, [("v10", true), ("v9", false)]);
     assert!(bulk.policies["p1"].versions[0].created > bulk.policies["p1"].versions[1].created);
 }
@@ -177,13 +216,20 @@ async fn both_ways_of_reading_see_the_same() {
 async fn documents_are_decoded_once_and_not_as_forms() {
     let live = read(&Fake::new(iam), &all(false)).await.unwrap();
     let trust = live.roles["one"].trust.text();
-    assert!(trust.contains("user/a+b") && trust.contains("x%3Ay"), "{trust}");
+    assert!(
+        trust.contains("user/a+b") && trust.contains("x%3Ay"),
+        "{trust}"
+    );
 }
 
 #[test]
 fn a_document_that_is_not_encoded_is_left_alone() {
     let text = r#"{"Version":"2012-10-17","Statement":[],"Id":"x%3Ay"}"#;
-    assert!(entity::document(text, PolicyKind::Identity, &Partition::default()).text().contains("x%3Ay"));
+    assert!(
+        entity::document(text, PolicyKind::Identity, &Partition::default())
+            .text()
+            .contains("x%3Ay")
+    );
 }
 
 #[tokio::test]
@@ -200,7 +246,10 @@ async fn a_role_that_only_one_listing_shows_is_read_by_itself() {
     let fake = Fake::new(|asked| match asked.operation.as_str() {
         "ListRoles" => xml(
             "ListRoles",
-            &format!("<Roles><member>{}</member></Roles><IsTruncated>false</IsTruncated>", role("New")),
+            &format!(
+                "<Roles><member>{}</member></Roles><IsTruncated>false</IsTruncated>",
+                role("New")
+            ),
         ),
         "GetRole" if asked.get("RoleName") == "Two" => refusal(404, "NoSuchEntity", "gone"),
         _ => iam(asked),
@@ -213,7 +262,9 @@ async fn a_role_that_only_one_listing_shows_is_read_by_itself() {
 #[tokio::test]
 async fn a_truncated_page_without_a_marker_is_no_listing() {
     let fake = Fake::new(|asked| match asked.operation.as_str() {
-        "GetAccountAuthorizationDetails" => xml(&asked.operation, "<IsTruncated>true</IsTruncated>"),
+        "GetAccountAuthorizationDetails" => {
+            xml(&asked.operation, "<IsTruncated>true</IsTruncated>")
+        }
         _ => iam(asked),
     });
     let error = read(&fake, &all(false)).await.unwrap_err();
@@ -233,11 +284,23 @@ async fn a_listing_that_comes_back_to_a_page_is_an_error_that_names_it() {
         ("ListPolicyVersions", only(&[], &["P1"], true)),
     ];
     for (listing, wanted) in listings {
-        for next in
-            [|_: &str| "1".to_owned(), |marker: &str| if marker == "1" { "2".to_owned() } else { "1".to_owned() }]
-        {
+        for next in [
+            |_: &str| "1".to_owned(),
+            |marker: &str| {
+                if marker == "1" {
+                    "2".to_owned()
+                } else {
+                    "1".to_owned()
+                }
+            },
+        ] {
             let fake = Fake::new(move |asked| {
-                let page = || format!("<IsTruncated>true</IsTruncated><Marker>{}</Marker>", next(asked.get("Marker")));
+                let page = || {
+                    format!(
+                        "<IsTruncated>true</IsTruncated><Marker>{}</Marker>",
+                        next(asked.get("Marker"))
+                    )
+                };
                 let empty = |members: &str| format!("<{members}></{members}>{}", page());
                 let result = match asked.operation.as_str() {
                     operation if operation != listing => return iam(asked),
@@ -248,43 +311,81 @@ async fn a_listing_that_comes_back_to_a_page_is_an_error_that_names_it() {
                 };
                 xml(&asked.operation, &result)
             });
-            let (accounts, account, wanted) = (fake.accounts().await, account("222222222222"), &wanted);
+            let (accounts, account, wanted) =
+                (fake.accounts().await, account("222222222222"), &wanted);
             let read = match wanted.scope {
                 Scope::All => {
-                    accounts.within(&account, |iam| async move { Box::pin(bulk::read(&iam, wanted)).await }).await
+                    accounts
+                        .within(&account, |iam| async move {
+                            Box::pin(bulk::read(&iam, wanted)).await
+                        })
+                        .await
                 }
                 Scope::Only { .. } => {
-                    accounts.within(&account, |iam| async move { Box::pin(single::read(&iam, wanted)).await }).await
+                    accounts
+                        .within(&account, |iam| async move {
+                            Box::pin(single::read(&iam, wanted)).await
+                        })
+                        .await
                 }
             };
             let error = read.unwrap_err().to_string();
             let told = format!("account 222222222222: {listing}");
-            assert!(error.starts_with(&told) && error.contains("the listing does not end"), "{error}");
+            assert!(
+                error.starts_with(&told) && error.contains("the listing does not end"),
+                "{error}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_large_account_read_again_is_read_entity_by_entity() {
-    let fake = Fake::new(|asked| match (asked.operation.as_str(), asked.get("Marker")) {
-        ("GetAccountAuthorizationDetails", marker) => {
-            let page: usize = marker.parse().unwrap_or(0);
-            let roles: String = (0..1000).map(|i| role_detail(&format!("r{}", page * 1000 + i))).collect();
-            let more = if page < 5 {
-                format!("<IsTruncated>true</IsTruncated><Marker>{}</Marker>", page + 1)
-            } else {
-                "<IsTruncated>false</IsTruncated>".to_owned()
-            };
-            xml(&asked.operation, &format!("<RoleDetailList>{roles}</RoleDetailList>{more}"))
-        }
-        _ => iam(asked),
-    });
+    let fake = Fake::new(
+        |asked| match (asked.operation.as_str(), asked.get("Marker")) {
+            ("GetAccountAuthorizationDetails", marker) => {
+                let page: usize = marker.parse().unwrap_or(0);
+                let roles: String = (0..1000)
+                    .map(|i| role_detail(&format!("r{}", page * 1000 + i)))
+                    .collect();
+                let more = if page < 5 {
+                    format!(
+                        "<IsTruncated>true</IsTruncated><Marker>{}</Marker>",
+                        page + 1
+                    )
+                } else {
+                    "<IsTruncated>false</IsTruncated>".to_owned()
+                };
+                xml(
+                    &asked.operation,
+                    &format!("<RoleDetailList>{roles}</RoleDetailList>{more}"),
+                )
+            }
+            _ => iam(asked),
+        },
+    );
     let reading = fake.accounts().await.reading();
     let account = account("222222222222");
     let live = reading.read(&account, &all(false)).await.unwrap();
-    assert_eq!((live.roles.len(), fake.count("GetAccountAuthorizationDetails")), (6000, 6));
-    let live = reading.read(&account, &only(&["r5999"], &[], false)).await.unwrap();
-    assert_eq!((live.roles.len(), fake.count("GetAccountAuthorizationDetails"), fake.count("GetRole")), (1, 6, 1));
+    assert_eq!(
+        (
+            live.roles.len(),
+            fake.count("GetAccountAuthorizationDetails")
+        ),
+        (6000, 6)
+    );
+    let live = reading
+        .read(&account, &only(&["r5999"], &[], false))
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            live.roles.len(),
+            fake.count("GetAccountAuthorizationDetails"),
+            fake.count("GetRole")
+        ),
+        (1, 6, 1)
+    );
     assert_eq!(fake.count("AssumeRole"), 1);
 }
 
@@ -295,11 +396,24 @@ async fn policies_and_quotas_are_told() {
         PolicyArn::parse(&format!("arn:aws:iam::222222222222:policy/{name}")).unwrap()
     });
     assert_eq!(reading.policy_exists(&account, &arn("P1")).await, Ok(true));
-    assert_eq!(reading.policy_exists(&account, &arn("none")).await, Ok(false));
+    assert_eq!(
+        reading.policy_exists(&account, &arn("none")).await,
+        Ok(false)
+    );
     let tags = reading.policy_tags(&account, &arn("P1")).await.unwrap();
-    assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("a".into(), "1".into()), ("b".into(), "2".into())]);
+    assert_eq!(
+        tags.into_iter().collect::<Vec<_>>(),
+        [("a".into(), "1".into()), ("b".into(), "2".into())]
+    );
     let quotas = reading.quotas(&account).await.unwrap();
-    assert_eq!(quotas, Quotas { attached_policies_per_role: 20, roles: 5000, ..Quotas::default() });
+    assert_eq!(
+        quotas,
+        Quotas {
+            attached_policies_per_role: 20,
+            roles: 5000,
+            ..Quotas::default()
+        }
+    );
 }
 
 /// An account with the user `Ann` and the group `ops`, who hold the policy `g`, the user `bob`, who holds another, and the
@@ -317,15 +431,23 @@ fn principals(asked: &Asked) -> (u16, String) {
     let missing = || refusal(404, "NoSuchEntity", "not there");
     let user = "<Path>/</Path><UserName>bob</UserName><UserId>AIDA</UserId><Arn>a</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>";
     let inline = |name: &str| {
-        format!("<member><PolicyName>{name}</PolicyName><PolicyDocument>{IDENTITY}</PolicyDocument></member>")
+        format!(
+            "<member><PolicyName>{name}</PolicyName><PolicyDocument>{IDENTITY}</PolicyDocument></member>"
+        )
     };
     match (operation, asked.get("UserName"), asked.get("GroupName")) {
         ("GetUserPolicy", "ann", _) => policy("User", "Ann"),
         ("GetGroupPolicy", _, "ops") => policy("Group", "ops"),
         ("GetUser", "bob", _) => xml(operation, &format!("<User>{user}</User>")),
-        ("GetUserPolicy" | "GetGroupPolicy" | "GetRolePolicy" | "GetUser" | "GetGroup" | "GetRole", _, _) => missing(),
+        (
+            "GetUserPolicy" | "GetGroupPolicy" | "GetRolePolicy" | "GetUser" | "GetGroup"
+            | "GetRole",
+            _,
+            _,
+        ) => missing(),
         ("GetAccountAuthorizationDetails", _, _) => {
-            let all = asked.get("Filter.member.3") == "User" && asked.get("Filter.member.4") == "Group";
+            let all =
+                asked.get("Filter.member.3") == "User" && asked.get("Filter.member.4") == "Group";
             let users = format!(
                 "<UserDetailList><member><UserName>Ann</UserName><UserPolicyList>{}{}</UserPolicyList></member>\
                  <member><UserName>bob</UserName><UserPolicyList>{}</UserPolicyList></member></UserDetailList>\
@@ -359,14 +481,28 @@ async fn grants_are_read_with_as_few_calls_as_tell_them() {
                 .iter()
                 .map(|text| {
                     let (kind, name) = text.split_once('/').unwrap();
-                    ((*text).to_owned(), Principal::parse(kind, name).unwrap().unwrap())
+                    (
+                        (*text).to_owned(),
+                        Principal::parse(kind, name).unwrap().unwrap(),
+                    )
                 })
                 .collect(),
             others,
         }),
     };
-    let nothing = || Scope::Only { roles: BTreeSet::new(), policies: BTreeSet::new() };
-    let named = ["user/ann", "user/bob", "user/gone", "group/ops", "group/gone", "role/one", "role/gone"];
+    let nothing = || Scope::Only {
+        roles: BTreeSet::new(),
+        policies: BTreeSet::new(),
+    };
+    let named = [
+        "user/ann",
+        "user/bob",
+        "user/gone",
+        "group/ops",
+        "group/gone",
+        "role/one",
+        "role/gone",
+    ];
     let all = [
         "group/gone -",
         "group/ops granted",
@@ -381,8 +517,16 @@ async fn grants_are_read_with_as_few_calls_as_tell_them() {
         (wanted(Scope::All, &named, Others::All), &all, 1),
         // Users and groups one by one, and who holds no policy is looked for.
         (wanted(Scope::All, &named, Others::Unseen), &all, 1 + 5 + 3),
-        (wanted(Scope::All, &[], Others::All), &["group/ops granted", "user/ann granted"], 1),
-        (wanted(nothing(), &["user/ann", "role/gone"], Others::All), &["role/gone -", "user/ann granted"], 1 + 2),
+        (
+            wanted(Scope::All, &[], Others::All),
+            &["group/ops granted", "user/ann granted"],
+            1,
+        ),
+        (
+            wanted(nothing(), &["user/ann", "role/gone"], Others::All),
+            &["role/gone -", "user/ann granted"],
+            1 + 2,
+        ),
         (wanted(nothing(), &[], Others::Unseen), &[], 0),
     ] {
         let fake = Fake::new(principals);

@@ -54,11 +54,20 @@ mod tests {
     use super::*;
 
     fn files(directory: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let entries = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         // Whoever tried an example has a state in it.
         let entries = entries.filter(|path| path.file_name().is_some_and(|name| name != "state"));
-        let mut found: Vec<PathBuf> =
-            entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect();
+        let mut found: Vec<PathBuf> = entries
+            .flat_map(|path| {
+                if path.is_dir() {
+                    files(&path)
+                } else {
+                    vec![path]
+                }
+            })
+            .collect();
         found.sort();
         found
     }
@@ -74,7 +83,13 @@ mod tests {
             let name = directory.file_name().unwrap().to_str().unwrap();
             let mut there: Vec<String> = files(&directory)
                 .iter()
-                .map(|file| file.strip_prefix(&directory).unwrap().to_str().unwrap().replace('\\', "/"))
+                .map(|file| {
+                    file.strip_prefix(&directory)
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .replace('\\', "/")
+                })
                 .collect();
             there.sort();
             let mut built_in: Vec<&str> = KITS
@@ -84,7 +99,12 @@ mod tests {
                 .unwrap_or_default();
             built_in.sort_unstable();
             let quoted: Vec<String> = there.iter().map(|file| format!("\"{file}\"")).collect();
-            assert_eq!(built_in, there, "the row of this kit is: kit!(\"{name}\": {}),", quoted.join(", "));
+            assert_eq!(
+                built_in,
+                there,
+                "the row of this kit is: kit!(\"{name}\": {}),",
+                quoted.join(", ")
+            );
         }
     }
 }

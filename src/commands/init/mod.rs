@@ -24,7 +24,11 @@ pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Ex
     }
     out.flush()?;
     let here = directory == Path::new(".");
-    let config = if here { String::new() } else { format!(" -c {}", directory.display()) };
+    let config = if here {
+        String::new()
+    } else {
+        format!(" -c {}", directory.display())
+    };
     console.say(&format!(
         "\nNext: rolecall validate{config}\nIt names every input that has no value yet, and where to give it."
     ));
@@ -35,14 +39,22 @@ fn find(name: &str) -> Result<&'static Kit, Stop> {
     let names = || KITS.iter().map(|kit| kit.name);
     KITS.iter().find(|kit| kit.name == name).ok_or_else(|| {
         let known = || format!("there are: {}", names().collect::<Vec<_>>().join(", "));
-        Stop::with_hint(format!("there is no kit `{name}`"), did_you_mean(name, names()).unwrap_or_else(known))
+        Stop::with_hint(
+            format!("there is no kit `{name}`"),
+            did_you_mean(name, names()).unwrap_or_else(known),
+        )
     })
 }
 
 /// What is written: the kit, and the schema beside it. In `examples/` the kits share one, a directory higher.
 fn files(kit: &Kit) -> Vec<(&'static str, String)> {
-    let own = |(file, text): &(&'static str, &str)| (*file, text.replacen("#:schema ../", "#:schema ", 1));
-    let schema = (json_schema::FILE, format!("{:#}\n", json_schema::json_schema()));
+    let own = |(file, text): &(&'static str, &str)| {
+        (*file, text.replacen("#:schema ../", "#:schema ", 1))
+    };
+    let schema = (
+        json_schema::FILE,
+        format!("{:#}\n", json_schema::json_schema()),
+    );
     kit.files.iter().map(own).chain([schema]).collect()
 }
 
@@ -55,13 +67,20 @@ fn write(files: &[(&str, String)], directory: &Path) -> Result<(), Stop> {
         .map(|path| format!("`{}`", path.display()))
         .collect();
     if !there.is_empty() {
-        let message = format!("nothing is written: {} would be overwritten", there.join(", "));
-        return Err(Stop::with_hint(message, "--out DIR writes into another directory"));
+        let message = format!(
+            "nothing is written: {} would be overwritten",
+            there.join(", ")
+        );
+        return Err(Stop::with_hint(
+            message,
+            "--out DIR writes into another directory",
+        ));
     }
     for (file, text) in files {
         let path = directory.join(file);
-        write_file(&path, text)
-            .map_err(|error| Stop::because(format!("cannot write `{}`: {error}", path.display())))?;
+        write_file(&path, text).map_err(|error| {
+            Stop::because(format!("cannot write `{}`: {error}", path.display()))
+        })?;
     }
     Ok(())
 }
@@ -70,7 +89,11 @@ fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)?
+        .write_all(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -85,11 +108,17 @@ mod tests {
             let inside = directory.path().join("new");
             let files = files(kit);
             write(&files, &inside).unwrap();
-            let loaded = load(&Inputs { path: inside.clone(), ..Inputs::default() });
+            let loaded = load(&Inputs {
+                path: inside.clone(),
+                ..Inputs::default()
+            });
             // Nothing but inputs may be missing, and where they are given is said.
             for problem in loaded.err().into_iter().flatten() {
                 let hint = problem.hint.clone().unwrap_or_default();
-                assert!(problem.code == "variable" && problem.message.contains("has no value"), "{problem:?}");
+                assert!(
+                    problem.code == "variable" && problem.message.contains("has no value"),
+                    "{problem:?}"
+                );
                 // An input of a module is given by the directory that names it, which is said instead.
                 let words: &[&str] = if hint.starts_with("it is given at ") {
                     &["readers.toml:", "{{ var."]
@@ -106,18 +135,28 @@ mod tests {
             let Err(Stop::Other { message, .. }) = write(&files, &inside) else {
                 panic!("{} was written over", kit.name)
             };
-            assert!(message.contains(&format!("{}` would be overwritten", last.0)), "{message}");
+            assert!(
+                message.contains(&format!("{}` would be overwritten", last.0)),
+                "{message}"
+            );
             assert_eq!(fs::read_to_string(inside.join(last.0)).unwrap(), "mine");
-            assert!(others.iter().all(|(file, _)| !inside.join(file).exists()), "all or nothing");
+            assert!(
+                others.iter().all(|(file, _)| !inside.join(file).exists()),
+                "all or nothing"
+            );
         }
     }
 
     #[test]
     fn an_unknown_kit_is_named_with_the_one_that_was_meant() {
         assert_eq!(find("quickstart").unwrap().name, START);
-        let Err(Stop::Other { message, hint }) = find("quickstrat") else { panic!("it was found") };
+        let Err(Stop::Other { message, hint }) = find("quickstrat") else {
+            panic!("it was found")
+        };
         assert!(message.contains("`quickstrat`") && hint.unwrap().contains("`quickstart`"));
-        let Err(Stop::Other { hint, .. }) = find("nothing") else { panic!("it was found") };
+        let Err(Stop::Other { hint, .. }) = find("nothing") else {
+            panic!("it was found")
+        };
         assert!(hint.unwrap().contains("there are: "));
     }
 }

@@ -27,16 +27,25 @@ resources = [\"arn:aws:s3:::acme-cloudtrail-logs\", \"arn:aws:s3:::acme-cloudtra
         )
     };
     let z = role("Z", "999999999999", "external_id = \"ext-issued-by-Z\"");
-    format!("name = \"cloudtrail\"\n{}{}{z}{grants}", role("B", B, ""), role("C", C, ""))
+    format!(
+        "name = \"cloudtrail\"\n{}{}{z}{grants}",
+        role("B", B, ""),
+        role("C", C, "")
+    )
 }
 
 fn grant(role: &str, to: &str) -> String {
-    format!("[[grant]]\nrole = \"CloudTrailLogs-{role}\"\nin = {{ account = \"log-archive\" }}\nto = [{to}]\n")
+    format!(
+        "[[grant]]\nrole = \"CloudTrailLogs-{role}\"\nin = {{ account = \"log-archive\" }}\nto = [{to}]\n"
+    )
 }
 
 fn users() -> String {
     [
-        grant("B", "{ account = \"payments-prod\", user = \"log-reader\" }"),
+        grant(
+            "B",
+            "{ account = \"payments-prod\", user = \"log-reader\" }",
+        ),
         grant("C", "{ account = \"444444444442\", user = \"log-reader\" }"),
         grant("Z", "{ account = \"999999999999\", user = \"log-reader\" }"),
     ]
@@ -57,20 +66,45 @@ const POLICY: &str = "rolecall-cloudtrail-assume";
 async fn both_halves_of_cross_account_access_are_planned_written_and_left_alone() {
     let stage = stage();
     let plan = stage.plan().await;
-    assert_eq!((plan.summary.steps, plan.summary.create), (8, 5), "3 roles, 3 inline policies, 2 user policies");
-    let handed: Vec<_> = plan.findings.iter().filter(|finding| finding.code == "grant-outside").collect();
+    assert_eq!(
+        (plan.summary.steps, plan.summary.create),
+        (8, 5),
+        "3 roles, 3 inline policies, 2 user policies"
+    );
+    let handed: Vec<_> = plan
+        .findings
+        .iter()
+        .filter(|finding| finding.code == "grant-outside")
+        .collect();
     assert_eq!((handed.len(), handed[0].severity), (1, Severity::Warn));
     let role = format!("arn:aws:iam::{OWNER}:role/CloudTrailLogs-Z");
-    assert!(handed[0].message.contains(&format!(r#""Resource":["{role}"]"#)), "{}", handed[0].message);
+    assert!(
+        handed[0]
+            .message
+            .contains(&format!(r#""Resource":["{role}"]"#)),
+        "{}",
+        handed[0].message
+    );
 
     stage.converges().await;
-    let there = stage.by_hand(B, "GetUserPolicy", &[("UserName", "log-reader"), ("PolicyName", POLICY)]);
-    assert!(there.contains("CloudTrailLogs-B") && !there.contains("CloudTrailLogs-C"), "{there}");
+    let there = stage.by_hand(
+        B,
+        "GetUserPolicy",
+        &[("UserName", "log-reader"), ("PolicyName", POLICY)],
+    );
+    assert!(
+        there.contains("CloudTrailLogs-B") && !there.contains("CloudTrailLogs-C"),
+        "{there}"
+    );
 
     let before = ["GetUserPolicy", "GetUser"].map(|operation| stage.count(operation));
     stage.plan().await;
     let after = ["GetUserPolicy", "GetUser"].map(|operation| stage.count(operation));
-    assert_eq!([after[0] - before[0], after[1] - before[1]], [2, 0], "one call for each user that is granted to");
+    assert_eq!(
+        [after[0] - before[0], after[1] - before[1]],
+        [2, 0],
+        "one call for each user that is granted to"
+    );
 }
 
 #[tokio::test]
@@ -78,13 +112,38 @@ async fn what_is_changed_by_hand_is_put_right() {
     let stage = stage();
     stage.converges().await;
     let wide = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#;
-    stage.by_hand(B, "PutUserPolicy", &[("UserName", "log-reader"), ("PolicyName", POLICY), ("PolicyDocument", wide)]);
-    stage.by_hand(C, "DeleteUserPolicy", &[("UserName", "log-reader"), ("PolicyName", POLICY)]);
+    stage.by_hand(
+        B,
+        "PutUserPolicy",
+        &[
+            ("UserName", "log-reader"),
+            ("PolicyName", POLICY),
+            ("PolicyDocument", wide),
+        ],
+    );
+    stage.by_hand(
+        C,
+        "DeleteUserPolicy",
+        &[("UserName", "log-reader"), ("PolicyName", POLICY)],
+    );
     let plan = stage.converges().await;
-    let changes: Vec<_> = plan.accounts.iter().flat_map(|account| &account.changes).collect();
-    let told: Vec<_> = changes.iter().map(|change| (change.address.as_str(), change.action)).collect();
-    let (b, c) = (format!("{B}/grant/user/log-reader"), format!("{C}/grant/user/log-reader"));
-    assert_eq!(told, [(b.as_str(), Action::Update), (c.as_str(), Action::Create)]);
+    let changes: Vec<_> = plan
+        .accounts
+        .iter()
+        .flat_map(|account| &account.changes)
+        .collect();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (change.address.as_str(), change.action))
+        .collect();
+    let (b, c) = (
+        format!("{B}/grant/user/log-reader"),
+        format!("{C}/grant/user/log-reader"),
+    );
+    assert_eq!(
+        told,
+        [(b.as_str(), Action::Update), (c.as_str(), Action::Create)]
+    );
 }
 
 #[tokio::test]
@@ -97,7 +156,11 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
     );
     stage.write(&desired(&[grant("B", &to), grant("C", &to)].concat()));
     let plan = stage.converges().await;
-    assert_eq!((plan.summary.create, plan.summary.steps), (2, 2), "two roles, one policy for each principal");
+    assert_eq!(
+        (plan.summary.create, plan.summary.steps),
+        (2, 2),
+        "two roles, one policy for each principal"
+    );
 
     // Neither user is granted anything, and without prune their accounts are not searched.
     stage.scope.prune = true;
@@ -112,17 +175,27 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
     stage.scope.prune = false;
     stage.write(&desired(""));
     let kept = stage.plan().await;
-    assert_eq!((kept.summary.orphans, kept.summary.steps), (1, 0), "the bulk read shows the role's");
+    assert_eq!(
+        (kept.summary.orphans, kept.summary.steps),
+        (1, 0),
+        "the bulk read shows the role's"
+    );
     stage.scope.prune = true;
     assert_eq!(stage.converges().await.summary.delete, 2);
 }
 
 #[tokio::test]
 async fn a_user_that_does_not_exist_stops_the_plan() {
-    let stage = Stage::new(&desired(&grant("B", "{ account = \"payments-prod\", user = \"log-raeder\" }")));
+    let stage = Stage::new(&desired(&grant(
+        "B",
+        "{ account = \"payments-prod\", user = \"log-raeder\" }",
+    )));
     let plan = stage.plan().await;
     let stops = plan.stops(&std::collections::BTreeSet::new());
-    assert_eq!((stops.len(), stops[0].code.as_str()), (1, "missing-principal"));
+    assert_eq!(
+        (stops.len(), stops[0].code.as_str()),
+        (1, "missing-principal")
+    );
     for part in ["log-raeder", B, "does not exist"] {
         assert!(stops[0].message.contains(part), "{}", stops[0].message);
     }
@@ -148,22 +221,47 @@ const BY_HAND: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
 async fn a_role_whose_path_is_not_written_is_granted_where_it_is() {
     let stage = Stage::new(THERE);
     stage.by_hand(B, "CreateUser", &[("UserName", "log-reader")]);
-    let made = [("RoleName", "Reader"), ("Path", "/legacy/teams/"), ("AssumeRolePolicyDocument", BY_HAND)];
+    let made = [
+        ("RoleName", "Reader"),
+        ("Path", "/legacy/teams/"),
+        ("AssumeRolePolicyDocument", BY_HAND),
+    ];
     stage.by_hand(OWNER, "CreateRole", &made);
     let live = "arn:aws:iam::222222222221:role/legacy/teams/Reader";
     let plan = stage.plan().await;
-    let outside = plan.findings.iter().find(|finding| finding.code == "grant-outside").unwrap();
+    let outside = plan
+        .findings
+        .iter()
+        .find(|finding| finding.code == "grant-outside")
+        .unwrap();
     assert!(outside.message.contains(live), "{}", outside.message);
     let report = stage.apply(&plan).await;
-    assert_eq!((report.summary.done, report.summary.failed), (2, 0), "{report:?}");
-    let get = [("UserName", "log-reader"), ("PolicyName", "rolecall-there-assume")];
+    assert_eq!(
+        (report.summary.done, report.summary.failed),
+        (2, 0),
+        "{report:?}"
+    );
+    let get = [
+        ("UserName", "log-reader"),
+        ("PolicyName", "rolecall-there-assume"),
+    ];
     let granted = stage.by_hand(B, "GetUserPolicy", &get);
-    assert!(granted.contains("legacy%2Fteams%2FReader") || granted.contains(live), "{granted}");
+    assert!(
+        granted.contains("legacy%2Fteams%2FReader") || granted.contains(live),
+        "{granted}"
+    );
     assert_eq!(stage.plan().await.summary.steps, 0);
     // It is the whole ARN that counts, so a written path goes first even where the role is elsewhere.
-    stage.write(&THERE.replace("adopt = true", "path = \"/new/\"").replace("\"reader\"", "\"Reader\""));
+    stage.write(
+        &THERE
+            .replace("adopt = true", "path = \"/new/\"")
+            .replace("\"reader\"", "\"Reader\""),
+    );
     let plan = serde_json::to_string(&stage.plan().await).unwrap();
-    assert!(plan.contains("arn:aws:iam::222222222221:role/new/Reader"), "{plan}");
+    assert!(
+        plan.contains("arn:aws:iam::222222222221:role/new/Reader"),
+        "{plan}"
+    );
 }
 
 #[tokio::test]
@@ -173,14 +271,25 @@ async fn a_grant_of_a_role_that_cannot_be_looked_at_is_left_as_it_is() {
     stage.by_hand(
         OWNER,
         "UpdateAssumeRolePolicy",
-        &[("RoleName", "OrganizationAccountAccessRole"), ("PolicyDocument", BY_HAND)],
+        &[
+            ("RoleName", "OrganizationAccountAccessRole"),
+            ("PolicyDocument", BY_HAND),
+        ],
     );
     let plan = stage.plan().await;
     assert_eq!((plan.summary.unreadable, plan.summary.steps), (1, 0));
-    let finding = plan.findings.iter().find(|finding| finding.code == "unread").unwrap();
+    let finding = plan
+        .findings
+        .iter()
+        .find(|finding| finding.code == "unread")
+        .unwrap();
     assert_eq!(
         (finding.severity, finding.address.as_deref()),
         (Severity::Warn, Some("444444444441/grant/user/log-reader"))
     );
-    assert!(finding.message.contains("role/reader"), "{}", finding.message);
+    assert!(
+        finding.message.contains("role/reader"),
+        "{}",
+        finding.message
+    );
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -72,26 +73,44 @@ impl Backend for Witness {
         self.reach(self.bucket.get(key))
     }
 
-    fn put<'a>(&'a self, key: &'a str, bytes: Vec<u8>, on: Condition) -> BoxFuture<'a, Result<Version, Failure>> {
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+        on: Condition,
+    ) -> BoxFuture<'a, Result<Version, Failure>> {
         let file: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
         self.reach(Box::pin(async move {
             // Nothing comes between a write of the lease and what is known of it.
             let mut truth = self.truth.lock().unwrap();
-            let written = futures_util::FutureExt::now_or_never(self.bucket.put(key, bytes, on)).unwrap()?;
+            let written =
+                futures_util::FutureExt::now_or_never(self.bucket.put(key, bytes, on)).unwrap()?;
             if key == "lease.json" {
                 let text = file.to_string();
-                let run = text.split(r#""run":""#).nth(1).and_then(|rest| rest.split('"').next());
+                let run = text
+                    .split(r#""run":""#)
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next());
                 (truth.holder, truth.until) = (run.map(str::to_owned), uptime() + self.ttl);
             }
             Ok(written)
         }))
     }
 
-    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         self.reach(self.bucket.list(prefix, after))
     }
 
-    fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {
+    fn append<'a>(
+        &'a self,
+        log: &'a str,
+        part: u32,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
         self.reach(self.bucket.append(log, part, bytes))
     }
 
@@ -124,24 +143,43 @@ impl fmt::Debug for Wire {
 impl Wire {
     fn arrived(&self, body: &[u8]) {
         let mut params = form_urlencoded::parse(body);
-        let action = params.find(|(key, _)| key == "Action").map(|(_, action)| action.into_owned()).unwrap_or_default();
-        if action.is_empty() || ["Get", "List", "Assume"].iter().any(|start| action.starts_with(start)) {
+        let action = params
+            .find(|(key, _)| key == "Action")
+            .map(|(_, action)| action.into_owned())
+            .unwrap_or_default();
+        if action.is_empty()
+            || ["Get", "List", "Assume"]
+                .iter()
+                .any(|start| action.starts_with(start))
+        {
             return;
         }
         let mut truth = self.truth.lock().unwrap();
         truth.writes += 1;
-        let late = uptime().checked_sub(truth.until).filter(|late| !late.is_zero());
+        let late = uptime()
+            .checked_sub(truth.until)
+            .filter(|late| !late.is_zero());
         if truth.holder.as_deref() != Some(&self.run) || late.is_some() {
-            let found = format!("{action} of {} while {:?} holds the lease, late by {late:?}", self.run, truth.holder);
+            let found = format!(
+                "{action} of {} while {:?} holds the lease, late by {late:?}",
+                self.run, truth.holder
+            );
             truth.violations.push(found);
         }
     }
 }
 
 impl HttpClient for Wire {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(WireConnector { wire: self.clone(), inner })
+        SharedHttpConnector::new(WireConnector {
+            wire: self.clone(),
+            inner,
+        })
     }
 }
 
@@ -158,16 +196,25 @@ impl HttpConnector for WireConnector {
             let chance = Ids(wire.chance.fetch_add(1, Ordering::Relaxed)).roll();
             tokio::time::sleep(Duration::from_millis(chance % 12)).await;
             let die = (chance >> 20) % 1000;
-            let body = std::mem::replace(request.body_mut(), SdkBody::empty()).collect().await;
+            let body = std::mem::replace(request.body_mut(), SdkBody::empty())
+                .collect()
+                .await;
             let body = body.map_err(ConnectorError::user)?.to_bytes();
             wire.arrived(&body);
             if die < wire.faults {
                 let body = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
-                return Ok(HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body)));
+                return Ok(HttpResponse::new(
+                    400.try_into().unwrap(),
+                    SdkBody::from(body),
+                ));
             }
             *request.body_mut() = SdkBody::from(body);
             let answer = inner.call(request).await;
-            if die < wire.faults * 3 / 2 { Err(ConnectorError::io("connection reset by peer".into())) } else { answer }
+            if die < wire.faults * 3 / 2 {
+                Err(ConnectorError::io("connection reset by peer".into()))
+            } else {
+                answer
+            }
         })
     }
 }
@@ -236,15 +283,31 @@ struct Case {
 impl Case {
     /// Runs as `apply` does, and gives the report where it came to write.
     fn run(&self, stage: &Stage, name: &str, ttl: Duration, fate: Fate) -> Option<RunReport> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (skew, away) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
-        let Fate { begins, frozen, cut_off, clock } = fate;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (skew, away) = (
+            Arc::new(AtomicI64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let Fate {
+            begins,
+            frozen,
+            cut_off,
+            clock,
+        } = fate;
         let millis = Duration::from_millis;
         let (set, gone) = (Arc::clone(&skew), Arc::clone(&away));
         runtime.block_on(async move {
             tokio::time::sleep(millis(begins)).await;
             let (bucket, truth) = (Arc::clone(&self.bucket), Arc::clone(&self.truth));
-            let witness = Witness { bucket, truth, away: Arc::new(AtomicBool::new(false)), ttl };
+            let witness = Witness {
+                bucket,
+                truth,
+                away: Arc::new(AtomicBool::new(false)),
+                ttl,
+            };
             // Whose state it is was written before.
             let store = open_skewed(Arc::new(Witness { away, ..witness }), Skewed(skew)).await;
             // Planned beforehand, so that what happens falls into the writing: what is planned is read again anyway.
@@ -257,7 +320,16 @@ impl Case {
                 lock_timeout: ttl * 6,
             };
             let halt = Halt::default();
-            let lease = store.lease(wants, Waiting { tell: &|_| {}, halt: &halt }).await.ok()?;
+            let lease = store
+                .lease(
+                    wants,
+                    Waiting {
+                        tell: &|_| {},
+                        halt: &halt,
+                    },
+                )
+                .await
+                .ok()?;
             halt.bind(lease.deadline().unwrap());
             if let Some((at, length)) = frozen {
                 tokio::spawn(async move {
@@ -284,7 +356,9 @@ impl Case {
                 lost.cancelled().await;
                 told.stop(Why::Lease);
             });
-            let report = stage.roll_out(&plan, |settings| settings.halt = halt.clone(), |_| {}).await;
+            let report = stage
+                .roll_out(&plan, |settings| settings.halt = halt.clone(), |_| {})
+                .await;
             _ = lease.release().await;
             Some(report)
         })
@@ -299,7 +373,11 @@ impl Case {
             faults,
         };
         let http = SharedHttpClient::new(wire);
-        Stage { sandbox: like.sandbox.clone(), http, ..Stage::new(&desired(policies)) }
+        Stage {
+            sandbox: like.sandbox.clone(),
+            http,
+            ..Stage::new(&desired(policies))
+        }
     }
 }
 
@@ -307,25 +385,51 @@ impl Case {
 fn try_case(seed: u64) -> usize {
     let mut dice = Dice(Ids(seed << 32));
     let ttl = Duration::from_millis(180 + dice.below(200));
-    let case = Case { bucket: Arc::default(), truth: Arc::default(), seed };
+    let case = Case {
+        bucket: Arc::default(),
+        truth: Arc::default(),
+        seed,
+    };
     let world = Stage::new(&desired(""));
-    world.sandbox.set_latency(Duration::from_millis(dice.below(12)));
+    world
+        .sandbox
+        .set_latency(Duration::from_millis(dice.below(12)));
     let (fates, faults) = ([dice.fate(1), dice.fate(500)], dice.below(150));
     std::thread::scope(|scope| {
-        let one = case.stage(&world, "one", r#""aws:SecurityAudit", "aws:ReadOnlyAccess""#, faults);
+        let one = case.stage(
+            &world,
+            "one",
+            r#""aws:SecurityAudit", "aws:ReadOnlyAccess""#,
+            faults,
+        );
         let other = case.stage(&world, "other", "", faults);
         let (case, [first, second]) = (&case, fates);
         scope.spawn(move || case.run(&one, "one", ttl, first));
         scope.spawn(move || case.run(&other, "other", ttl, second));
     });
     if seed.is_multiple_of(10) {
-        let calm = Fate { begins: 0, frozen: None, cut_off: None, clock: None };
+        let calm = Fate {
+            begins: 0,
+            frozen: None,
+            cut_off: None,
+            clock: None,
+        };
         let last = case.stage(&world, "last", "", 0);
-        let report = case.run(&last, "last", Duration::from_secs(20), calm).expect("the lease is free or left behind");
-        assert_eq!(report.summary.done, report.results.len(), "seed {seed}: {report:#?}");
+        let report = case
+            .run(&last, "last", Duration::from_secs(20), calm)
+            .expect("the lease is free or left behind");
+        assert_eq!(
+            report.summary.done,
+            report.results.len(),
+            "seed {seed}: {report:#?}"
+        );
     }
     let truth = case.truth.lock().unwrap();
-    assert!(truth.violations.is_empty(), "seed {seed}, {ttl:?}, {fates:?}: {:#?}", truth.violations);
+    assert!(
+        truth.violations.is_empty(),
+        "seed {seed}, {ttl:?}, {fates:?}: {:#?}",
+        truth.violations
+    );
     truth.writes
 }
 

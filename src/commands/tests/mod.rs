@@ -17,7 +17,9 @@ use super::survey::Survey;
 use super::{Console, Stop, planning};
 use crate::aws;
 use crate::cli::{self, DesiredArgs, ScopeArgs};
-use crate::execute::{self, ChangeResult, Doers, Event, Halt, Journal, Patience, RunReport, Wave, WaveEvent};
+use crate::execute::{
+    self, ChangeResult, Doers, Event, Halt, Journal, Patience, RunReport, Wave, WaveEvent,
+};
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
 use crate::plan::{Change, Plan};
@@ -36,7 +38,12 @@ impl Journal for Nobody {
 
     fn step(&self, _: &str, _: usize, _: &Step, _: Option<Result<(), &AwsError>>) {}
 
-    async fn ended(&self, _: AccountId, _: &[&ChangeResult], _: Option<&LiveAccount>) -> Result<(), String> {
+    async fn ended(
+        &self,
+        _: AccountId,
+        _: &[&ChangeResult],
+        _: Option<&LiveAccount>,
+    ) -> Result<(), String> {
         Ok(())
     }
 
@@ -56,7 +63,11 @@ struct Stage {
 impl Stage {
     fn new(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = DesiredArgs { config: PathBuf::from(directory.path()), var: Vec::new(), var_file: Vec::new() };
+        let config = DesiredArgs {
+            config: PathBuf::from(directory.path()),
+            var: Vec::new(),
+            var_file: Vec::new(),
+        };
         let scope = ScopeArgs {
             desired: config,
             account: Vec::new(),
@@ -65,10 +76,18 @@ impl Stage {
             parallelism: None,
             allow: Vec::new(),
         };
-        let output = cli::parse(["rolecall", "--quiet", "accounts"].map(Into::into)).unwrap().output;
+        let output = cli::parse(["rolecall", "--quiet", "accounts"].map(Into::into))
+            .unwrap()
+            .output;
         let sandbox = Sandbox::new(World::demo());
         let http = sandbox.http_client();
-        let stage = Self { directory, sandbox, http, scope, console: Console::new(&output, Discretion::default()) };
+        let stage = Self {
+            directory,
+            sandbox,
+            http,
+            scope,
+            console: Console::new(&output, Discretion::default()),
+        };
         stage.write(text);
         stage
     }
@@ -80,13 +99,20 @@ impl Stage {
 
     /// Does something behind rolecall's back.
     fn by_hand(&self, account: &str, operation: &str, params: &[(&str, &str)]) -> String {
-        let answer = self.sandbox.by_hand(AccountId::parse(account).unwrap(), operation, params);
+        let answer = self
+            .sandbox
+            .by_hand(AccountId::parse(account).unwrap(), operation, params);
         format!("{:?}", answer.unwrap())
     }
 
     /// How often an operation was called so far.
     fn count(&self, operation: &str) -> u64 {
-        self.sandbox.calls().iter().filter(|(call, _)| call.operation == operation).map(|(_, count)| count).sum()
+        self.sandbox
+            .calls()
+            .iter()
+            .filter(|(call, _)| call.operation == operation)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     async fn survey(&self) -> Result<Survey, Stop> {
@@ -100,7 +126,9 @@ impl Stage {
     }
 
     async fn plan(&self) -> Plan {
-        planning::plan(&self.survey().await.unwrap(), None, None, &self.console).await.unwrap()
+        planning::plan(&self.survey().await.unwrap(), None, None, &self.console)
+            .await
+            .unwrap()
     }
 
     async fn apply(&self, plan: &Plan) -> RunReport {
@@ -132,7 +160,14 @@ impl Stage {
             reader: Arc::new(survey.accounts.reading()),
             journal: Arc::new(Nobody),
         };
-        execute::execute(plan, &survey.organization.accounts, doers, &settings, Arc::new(on_event)).await
+        execute::execute(
+            plan,
+            &survey.organization.accounts,
+            doers,
+            &settings,
+            Arc::new(on_event),
+        )
+        .await
     }
 
     /// Plans, applies, and plans again, which must find nothing; gives the first plan.

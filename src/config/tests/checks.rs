@@ -6,7 +6,11 @@ use super::*;
 use crate::config::{CheckFinding, Weight};
 
 fn check(what: &str, when: &str, assert: &str, message: &str) -> String {
-    let when = if when.is_empty() { String::new() } else { format!("when = \"{when}\"\n") };
+    let when = if when.is_empty() {
+        String::new()
+    } else {
+        format!("when = \"{when}\"\n")
+    };
     format!("[[check]]\nfor = \"{what}\"\n{when}assert = \"{assert}\"\nmessage = \"{message}\"\n")
 }
 
@@ -15,7 +19,9 @@ fn named(name: &str, more: &str) -> String {
 }
 
 fn policy(name: &str, statements: &[&str]) -> String {
-    let statements = statements.iter().fold(String::new(), |all, text| all + "[[policy.statement]]\n" + text + "\n");
+    let statements = statements.iter().fold(String::new(), |all, text| {
+        all + "[[policy.statement]]\n" + text + "\n"
+    });
     format!("[[policy]]\nname = \"{name}\"\ntargets = \"all\"\n{statements}")
 }
 
@@ -28,9 +34,14 @@ fn found(body: &str) -> Vec<CheckFinding> {
 #[track_caller]
 fn says(body: &str, expect: &[&str]) -> CheckFinding {
     let findings = found(body);
-    let [finding] = findings.as_slice() else { panic!("{findings:?}\nof\n{body}") };
+    let [finding] = findings.as_slice() else {
+        panic!("{findings:?}\nof\n{body}")
+    };
     for text in expect {
-        assert!(finding.message.contains(text), "`{text}` is missing in {finding:?}");
+        assert!(
+            finding.message.contains(text),
+            "`{text}` is missing in {finding:?}"
+        );
     }
     finding.clone()
 }
@@ -52,8 +63,14 @@ fn mfa_is_refused_where_a_machine_comes_in() {
     let role = |more: &str| house.clone() + &named("CortexXDRRole", more);
     silent(&role(""));
     silent(&role("require_mfa = false"));
-    says(&role("require_mfa = true"), &["MFA", "must not be required", "CortexXDRRole"]);
-    says(&role("conditions.BoolIfExists.\"aws:multifactorauthpresent\" = true"), &["MFA must not be required"]);
+    says(
+        &role("require_mfa = true"),
+        &["MFA", "must not be required", "CortexXDRRole"],
+    );
+    says(
+        &role("conditions.BoolIfExists.\"aws:multifactorauthpresent\" = true"),
+        &["MFA must not be required"],
+    );
     silent(&(house.clone() + &named("Other", "require_mfa = true")));
 }
 
@@ -69,7 +86,13 @@ fn one_of_two_accounts_is_trusted_not_both() {
     silent(&role("[\"006742885340\", \"111111111111\"]"));
     says(
         &role("[\"006742885340\", \"arn:aws:iam::685269782068:root\"]"),
-        &["006742885340", "685269782068", "one", "role `R` at", "rolecall.toml:"],
+        &[
+            "006742885340",
+            "685269782068",
+            "one",
+            "role `R` at",
+            "rolecall.toml:",
+        ],
     );
 }
 
@@ -82,9 +105,20 @@ fn a_name_must_contain_a_word_in_its_case() {
         "the name `{{ role.name }}` must contain `CadoResponse` (case sensitive)",
     );
     silent(&(house.clone() + &named("CadoResponse-Forensics", "")));
-    says(&(house.clone() + &named("cadoresponse-cross", "")), &["cadoresponse-cross", "CadoResponse", "case"]);
-    says(&(house.clone() + &named("CrossAccountForensics", "")), &["must contain", "CadoResponse"]);
-    let by_test = check("role", "", "role.name is startingwith 'Cado' and role.name is matches('^[A-Z].*Role$')", "no");
+    says(
+        &(house.clone() + &named("cadoresponse-cross", "")),
+        &["cadoresponse-cross", "CadoResponse", "case"],
+    );
+    says(
+        &(house.clone() + &named("CrossAccountForensics", "")),
+        &["must contain", "CadoResponse"],
+    );
+    let by_test = check(
+        "role",
+        "",
+        "role.name is startingwith 'Cado' and role.name is matches('^[A-Z].*Role$')",
+        "no",
+    );
     silent(&(by_test.clone() + &named("CadoRole", "")));
     says(&(by_test + &named("CadoRoles", "")), &["no"]);
 }
@@ -93,7 +127,12 @@ fn a_name_must_contain_a_word_in_its_case() {
 fn an_input_may_require_another() {
     let body = |dspm: bool, discovery: bool| {
         format!("[vars]\ndspm = {dspm}\ndiscovery = {discovery}\n")
-            + &check("role", "role.name == 'R'", "var.discovery or not var.dspm", "`dspm` requires `discovery`")
+            + &check(
+                "role",
+                "role.name == 'R'",
+                "var.discovery or not var.dspm",
+                "`dspm` requires `discovery`",
+            )
             + ROLE
     };
     silent(&body(true, true));
@@ -111,9 +150,13 @@ fn writes_need_a_condition_on_a_tag() {
          must be limited by the tag managed_by",
     );
     let statement = "actions = \"ec2:DeleteSnapshot\"\nresources = \"*\"\n";
-    let tagged = format!("{statement}conditions.StringEquals.\"aws:ResourceTag/managed_by\" = \"x\"");
+    let tagged =
+        format!("{statement}conditions.StringEquals.\"aws:ResourceTag/managed_by\" = \"x\"");
     silent(&(house.clone() + &policy("P-ADS", &[&tagged])));
-    says(&(house.clone() + &policy("P-ADS", &[&tagged, statement])), &["managed_by", "ec2:DeleteSnapshot"]);
+    says(
+        &(house.clone() + &policy("P-ADS", &[&tagged, statement])),
+        &["managed_by", "ec2:DeleteSnapshot"],
+    );
     silent(&(house + &policy("P", &[statement])));
 }
 
@@ -128,12 +171,20 @@ fn two_policies_are_compared() {
     ) + "severity = \"warn\"\ncode = \"ads-star\"\n";
     let ads = policy(
         "ADS",
-        &["actions = [\"ec2:A\", \"ec2:B\", \"ec2:C\"]\nresources = \"arn:aws:ec2:*:{{ account.id }}:x/*\""],
+        &[
+            "actions = [\"ec2:A\", \"ec2:B\", \"ec2:C\"]\nresources = \"arn:aws:ec2:*:{{ account.id }}:x/*\"",
+        ],
     );
-    let automation = policy("Automation", &["actions = [\"ec2:B\", \"ec2:C\", \"ec2:D\"]\nresources = \"*\""]);
+    let automation = policy(
+        "Automation",
+        &["actions = [\"ec2:B\", \"ec2:C\", \"ec2:D\"]\nresources = \"*\""],
+    );
     silent(&(house.clone() + &ads));
     let finding = says(&(house + &ads + &automation), &["2 actions", "`*`"]);
-    assert_eq!((finding.code.as_str(), finding.severity), ("ads-star", Weight::Warn));
+    assert_eq!(
+        (finding.code.as_str(), finding.severity),
+        ("ads-star", Weight::Warn)
+    );
 }
 
 #[test]
@@ -144,10 +195,14 @@ fn all_roles_are_seen_at_once() {
         "roles | map(attribute='description') | select('eq', role.description) | list | length == 1",
         "the description of {{ role.name }} must be unique",
     );
-    let role =
-        |name: &str, text: &str| named(name, "").replace("targets", &format!("description = \"{text}\"\ntargets"));
+    let role = |name: &str, text: &str| {
+        named(name, "").replace("targets", &format!("description = \"{text}\"\ntargets"))
+    };
     silent(&format!("{house}{}{}", role("A", "x"), role("B", "y")));
-    assert_eq!(found(&format!("{house}{}{}", role("A", "x"), role("B", "x"))).len(), 2);
+    assert_eq!(
+        found(&format!("{house}{}{}", role("A", "x"), role("B", "x"))).len(),
+        2
+    );
     // What hangs on the account is judged account by account.
     let both = role("A", "{{ account.name }}") + &role("B", "{{ account.email }}");
     silent(&format!("{house}{both}"));
@@ -202,7 +257,11 @@ service = \"ec2.amazonaws.com\"
         let house = check("role", "", assert, "-");
         silent(&(format!("{role}{house}")));
         assert_eq!(
-            found(&format!("{role}{}", check("role", "", &format!("not ({assert})"), "-"))).len(),
+            found(&format!(
+                "{role}{}",
+                check("role", "", &format!("not ({assert})"), "-")
+            ))
+            .len(),
             1,
             "{assert}"
         );
@@ -212,45 +271,105 @@ service = \"ec2.amazonaws.com\"
         "policy.document.Statement[0].Action == 's3:Get*' and policy.path == '/' and policy.tags == {}",
     ] {
         silent(&(format!("{role}{}", check("policy", "", assert, "-"))));
-        assert_eq!(found(&format!("{role}{}", check("policy", "", &format!("not ({assert})"), "-"))).len(), 1);
+        assert_eq!(
+            found(&format!(
+                "{role}{}",
+                check("policy", "", &format!("not ({assert})"), "-")
+            ))
+            .len(),
+            1
+        );
     }
 }
 
 #[test]
 fn checks_name_the_account_once_there_is_one() {
-    let body =
-        check("role", "account.name != 'dev'", "role.name == 'X'", "{{ role.name }} in {{ account.name }}") + ROLE;
+    let body = check(
+        "role",
+        "account.name != 'dev'",
+        "role.name == 'X'",
+        "{{ role.name }} in {{ account.name }}",
+    ) + ROLE;
     silent(&body);
     let findings = expanded(&body).findings;
-    let seen: Vec<(&str, &str)> =
-        findings.iter().map(|found| (found.address.as_deref().unwrap(), found.message.as_str())).collect();
-    assert_eq!(seen, [("000000000001/role/R", "R in management"), ("000000000002/role/R", "R in prod")]);
-    assert!(findings.iter().all(|found| found.severity == Weight::Stop && found.code == "check"));
-    let absent = check("role", "", "false", "no") + &ROLE.replace("targets", "ensure = \"absent\"\ntargets");
+    let seen: Vec<(&str, &str)> = findings
+        .iter()
+        .map(|found| (found.address.as_deref().unwrap(), found.message.as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("000000000001/role/R", "R in management"),
+            ("000000000002/role/R", "R in prod")
+        ]
+    );
+    assert!(
+        findings
+            .iter()
+            .all(|found| found.severity == Weight::Stop && found.code == "check")
+    );
+    let absent =
+        check("role", "", "false", "no") + &ROLE.replace("targets", "ensure = \"absent\"\ntargets");
     silent(&absent);
     let hangs = check("role", "", "role.description == 'x'", "no")
-        + &ROLE.replace("targets", "description = \"{{ account.tags.env | default('x') }}\"\ntargets");
+        + &ROLE.replace(
+            "targets",
+            "description = \"{{ account.tags.env | default('x') }}\"\ntargets",
+        );
     silent(&hangs);
     assert_eq!(expanded(&hangs).findings.len(), 2);
     let tags = accepted(&(check("role", "", "account.tags.env is defined", "-") + ROLE));
-    assert_eq!(tags.tag_candidates(&organization(), &NarrowScope::default()).len(), 4);
+    assert_eq!(
+        tags.tag_candidates(&organization(), &NarrowScope::default())
+            .len(),
+        4
+    );
 }
 
 #[test]
 fn wrong_checks_are_refused() {
     let house = |assert: &str| check("role", "", assert, "no") + ROLE;
     for (body, expect) in [
-        ("[[check]]\n".to_owned(), &["check has no `for`", "check has no `assert`", "check has no `message`"][..]),
-        (check("rôle", "", "true", "x"), &["`for` cannot be `rôle`", "did you mean `role`?"]),
-        (house("role.nme == 'x'"), &["`role.nme` is unknown", "did you mean `name`?", "rolecall.toml:4:"]),
+        (
+            "[[check]]\n".to_owned(),
+            &[
+                "check has no `for`",
+                "check has no `assert`",
+                "check has no `message`",
+            ][..],
+        ),
+        (
+            check("rôle", "", "true", "x"),
+            &["`for` cannot be `rôle`", "did you mean `role`?"],
+        ),
+        (
+            house("role.nme == 'x'"),
+            &[
+                "`role.nme` is unknown",
+                "did you mean `name`?",
+                "rolecall.toml:4:",
+            ],
+        ),
         (house("policy.name == 'x'"), &["`policy` is unknown"]),
         (house("plan.summary.create == 0"), &["`plan` is unknown"]),
-        (house("role.name"), &["must give true or false", "the check at rolecall.toml:2"]),
-        (house("role.name is matches('(')"), &["`(` is not a regular expression"]),
+        (
+            house("role.name"),
+            &["must give true or false", "the check at rolecall.toml:2"],
+        ),
+        (
+            house("role.name is matches('(')"),
+            &["`(` is not a regular expression"],
+        ),
         (house("1 +"), &["is not an expression"]),
         (house("var.x"), &["`x` is not a variable"]),
-        (check("plan", "", "account.id == 'x'", "no"), &["`account` is unknown"]),
-        (format!("{}severity = \"error\"\n", check("role", "", "true", "x")), &["`severity` cannot be `error`"]),
+        (
+            check("plan", "", "account.id == 'x'", "no"),
+            &["`account` is unknown"],
+        ),
+        (
+            format!("{}severity = \"error\"\n", check("role", "", "true", "x")),
+            &["`severity` cannot be `error`"],
+        ),
     ] {
         refused(&body, expect);
     }
@@ -264,33 +383,63 @@ fn a_module_checks_what_is_its_own() {
         named("Kit-1", "")
     );
     let main = |more: &str| {
-        let main = format!("name = \"root\"\n[[module]]\nsource = \"k\"\nvars.word = \"Kit\"\n{ROLE}{more}");
+        let main = format!(
+            "name = \"root\"\n[[module]]\nsource = \"k\"\nvars.word = \"Kit\"\n{ROLE}{more}"
+        );
         world(&[("rolecall.toml", &main), ("k/rolecall.toml", &kit)])
     };
-    assert!(main("").load().unwrap().findings().is_empty(), "role `R` is the root's");
+    assert!(
+        main("").load().unwrap().findings().is_empty(),
+        "role `R` is the root's"
+    );
     let own = main(&check("role", "", "'Kit' not in role.name", "root"));
     let findings = own.load().unwrap().findings().to_vec();
-    assert!(findings.len() == 1 && findings[0].message.contains("role `Kit-1`"), "{findings:?}");
+    assert!(
+        findings.len() == 1 && findings[0].message.contains("role `Kit-1`"),
+        "{findings:?}"
+    );
     let wrong = main("");
-    std::fs::write(wrong.directory.path().join("k/rolecall.toml"), kit.replace("Kit-1", "Other")).unwrap();
+    std::fs::write(
+        wrong.directory.path().join("k/rolecall.toml"),
+        kit.replace("Kit-1", "Other"),
+    )
+    .unwrap();
     let findings = wrong.load().unwrap().findings().to_vec();
-    assert!(findings.len() == 1 && findings[0].message.starts_with("no Kit (role `Other` at "), "{findings:?}");
+    assert!(
+        findings.len() == 1 && findings[0].message.starts_with("no Kit (role `Other` at "),
+        "{findings:?}"
+    );
 }
 
 #[test]
 fn the_plan_is_checked() {
-    let rules = check("plan", "var.strict", "plan.summary.delete == 0", "{{ plan.summary.delete }} deletions")
-        + &check("plan", "", "plan.accounts | length < 2", "too many accounts")
-        + &check("plan", "", "plan.nope.x == 1", "-");
+    let rules = check(
+        "plan",
+        "var.strict",
+        "plan.summary.delete == 0",
+        "{{ plan.summary.delete }} deletions",
+    ) + &check(
+        "plan",
+        "",
+        "plan.accounts | length < 2",
+        "too many accounts",
+    ) + &check("plan", "", "plan.nope.x == 1", "-");
     let config = accepted(&format!("[vars]\nstrict = true\n{rules}{ROLE}"));
     assert!(config.findings().is_empty());
     let plan = json!({"summary": {"delete": 2}, "accounts": [{}, {}]});
     let findings = config.plan_checks(|| plan, &organization());
-    let texts: Vec<&str> = findings.iter().map(|found| found.message.as_str()).collect();
+    let texts: Vec<&str> = findings
+        .iter()
+        .map(|found| found.message.as_str())
+        .collect();
     assert_eq!(texts[0], "2 deletions");
     assert!(texts[1].starts_with("cannot be judged: "), "{texts:?}");
     assert_eq!(texts[2], "too many accounts");
-    assert!(accepted(ROLE).plan_checks(|| panic!("nobody asks"), &organization()).is_empty());
+    assert!(
+        accepted(ROLE)
+            .plan_checks(|| panic!("nobody asks"), &organization())
+            .is_empty()
+    );
 }
 
 #[test]
@@ -300,17 +449,37 @@ fn lints_are_weighed() {
     assert!(weight("off").is_empty());
     assert_eq!(weight("warn")[0].severity, Weight::Warn);
     assert_eq!(weight("stop")[0].severity, Weight::Stop);
-    let config = accepted("[lints]\nescalation = \"stop\"\nknown_accounts = { \"006742885340\" = \"Cortex\" }\n");
+    let config = accepted(
+        "[lints]\nescalation = \"stop\"\nknown_accounts = { \"006742885340\" = \"Cortex\" }\n",
+    );
     assert_eq!(config.lints().severities["escalation"], "stop");
-    assert_eq!(config.lints().known_accounts[&AccountId::parse("006742885340").unwrap()], "Cortex");
+    assert_eq!(
+        config.lints().known_accounts[&AccountId::parse("006742885340").unwrap()],
+        "Cortex"
+    );
     for (body, expect) in [
-        ("public-trusts = \"off\"", &["`public-trusts` is no code", "did you mean `public-trust`?"][..]),
+        (
+            "public-trusts = \"off\"",
+            &["`public-trusts` is no code", "did you mean `public-trust`?"][..],
+        ),
         ("deletes = \"off\"", &["`deletes` is no code", "--allow"]),
-        ("escalation = \"of\"", &["must be \"off\", \"warn\" or \"stop\"", "did you mean `off`?"]),
+        (
+            "escalation = \"of\"",
+            &[
+                "must be \"off\", \"warn\" or \"stop\"",
+                "did you mean `off`?",
+            ],
+        ),
         ("escalation = true", &["must be \"off\""]),
-        ("known_accounts = [\"x\"]", &["`known_accounts` must be a table"]),
+        (
+            "known_accounts = [\"x\"]",
+            &["`known_accounts` must be a table"],
+        ),
         ("known_accounts = { 6742885340 = \"x\" }", &["12 digits"]),
-        ("known_accounts = { \"006742885340\" = 1 }", &["must be a string"]),
+        (
+            "known_accounts = { \"006742885340\" = 1 }",
+            &["must be a string"],
+        ),
     ] {
         refused(&format!("[lints]\n{body}\n"), expect);
     }
@@ -321,17 +490,29 @@ fn without_takes_actions_away() {
     let body = |without: &str, statements: &[&str]| {
         policy("P", statements).replace("targets", &format!("without = {without}\ntargets"))
     };
-    let (mixed, only) =
-        ("actions = [\"s3:GetObject\", \"ec2:Run*\"]\nresources = \"*\"", "actions = \"S3:List*\"\nresources = \"*\"");
+    let (mixed, only) = (
+        "actions = [\"s3:GetObject\", \"ec2:Run*\"]\nresources = \"*\"",
+        "actions = \"S3:List*\"\nresources = \"*\"",
+    );
     let deny = "effect = \"Deny\"\nactions = \"s3:Put*\"\nresources = \"*\"";
     let left = |without: &str, statements: &[&str]| {
         let config = accepted(&body(without, statements));
         let policy = config.stand_in().policies["p"].document.text().to_owned();
-        (policy, config.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>())
+        (
+            policy,
+            config
+                .warnings()
+                .iter()
+                .map(|warning| warning.message.clone())
+                .collect::<Vec<_>>(),
+        )
     };
     let (text, warnings) = left("[\"s3:*\"]", &[mixed, only, deny]);
     assert!(
-        text.contains("ec2:Run*") && !text.contains("Get") && !text.contains("List") && text.contains("s3:Put*"),
+        text.contains("ec2:Run*")
+            && !text.contains("Get")
+            && !text.contains("List")
+            && text.contains("s3:Put*"),
         "{text}"
     );
     assert!(warnings.is_empty(), "{warnings:?}");
@@ -339,11 +520,23 @@ fn without_takes_actions_away() {
     assert!(text.contains("\"Action\":[\"ec2:Run*\"]"), "{text}");
     let (text, warnings) = left("[\"sqs:*\", \"ec2:RunInstances\"]", &[mixed]);
     assert!(text.contains("ec2:Run*"), "{text}");
-    assert!(warnings[0].contains("`sqs:*`, which matches no action") && warnings.len() == 2, "{warnings:?}");
-    let (_, warnings) = left("[\"s3:*\"]", &[mixed, "not_actions = \"iam:*\"\nresources = \"*\""]);
+    assert!(
+        warnings[0].contains("`sqs:*`, which matches no action") && warnings.len() == 2,
+        "{warnings:?}"
+    );
+    let (_, warnings) = left(
+        "[\"s3:*\"]",
+        &[mixed, "not_actions = \"iam:*\"\nresources = \"*\""],
+    );
     assert!(warnings[0].contains("NotAction"), "{warnings:?}");
-    refused(&body("[\"s3:*\", \"EC2:*\"]", &[mixed, only]), &["policy `P`", "no statement", "rolecall.toml:4:"]);
-    let switched = format!("[vars]\ns3 = true\n{}", body("[\"{{ [] if var.s3 else ['s3:*'] }}\"]", &[mixed, only]));
+    refused(
+        &body("[\"s3:*\", \"EC2:*\"]", &[mixed, only]),
+        &["policy `P`", "no statement", "rolecall.toml:4:"],
+    );
+    let switched = format!(
+        "[vars]\ns3 = true\n{}",
+        body("[\"{{ [] if var.s3 else ['s3:*'] }}\"]", &[mixed, only])
+    );
     accepted(&switched);
     accepted(&body("[]", &[mixed]));
 }
@@ -351,18 +544,44 @@ fn without_takes_actions_away() {
 #[test]
 fn a_policy_that_is_left_out_cannot_be_attached() {
     let body = |when: &str, attached: &str| {
-        let role = ROLE.replace("targets", &format!("managed_policies = [{attached}]\ntargets"));
+        let role = ROLE.replace(
+            "targets",
+            &format!("managed_policies = [{attached}]\ntargets"),
+        );
         let policy = policy("P", &["actions = \"s3:*\"\nresources = \"*\""])
             .replace("targets = \"all\"", &format!("when = \"{when}\""));
         format!("[vars]\non = false\n{role}{policy}")
     };
-    refused(&body("var.on", "\"local:p\""), &["policy `P`", "its `when` is false", "role `R` at rolecall.toml:5"]);
+    refused(
+        &body("var.on", "\"local:p\""),
+        &[
+            "policy `P`",
+            "its `when` is false",
+            "role `R` at rolecall.toml:5",
+        ],
+    );
     accepted(&body("not var.on", "\"local:P\""));
-    accepted(&body("var.on", "{ policy = \"local:P\", when = \"var.on\" }"));
+    accepted(&body(
+        "var.on",
+        "{ policy = \"local:P\", when = \"var.on\" }",
+    ));
     let per_account = body("account.name == 'prod'", "\"local:P\"");
-    not_expanded(&per_account, &["policy `P`", "role `R`", "(in accounts 000000000001, 000000000003)"]);
-    expanded(&body("account.name == 'prod'", "{ policy = \"local:P\", when = \"account.name == 'prod'\" }"));
-    let boundary = body("var.on", "").replace("managed_policies = []", "permissions_boundary = \"local:P\"");
+    not_expanded(
+        &per_account,
+        &[
+            "policy `P`",
+            "role `R`",
+            "(in accounts 000000000001, 000000000003)",
+        ],
+    );
+    expanded(&body(
+        "account.name == 'prod'",
+        "{ policy = \"local:P\", when = \"account.name == 'prod'\" }",
+    ));
+    let boundary = body("var.on", "").replace(
+        "managed_policies = []",
+        "permissions_boundary = \"local:P\"",
+    );
     refused(&boundary, &["policy `P`", "role `R`"]);
 }
 
@@ -411,8 +630,16 @@ allow = \"ec2:X on *\"
     assert!(!config.stand_in().roles.contains_key("off"));
     assert_eq!(role.managed_policies.as_ref().unwrap().len(), 1);
     assert!(!role.trust.text().contains("222222222222") && role.expect.is_empty());
-    let inline: Vec<&str> = role.inline_policies.iter().flatten().map(|(_, document)| document.text()).collect();
-    assert!(inline.len() == 1 && !inline[0].contains("ec2"), "{inline:?}");
+    let inline: Vec<&str> = role
+        .inline_policies
+        .iter()
+        .flatten()
+        .map(|(_, document)| document.text())
+        .collect();
+    assert!(
+        inline.len() == 1 && !inline[0].contains("ec2"),
+        "{inline:?}"
+    );
 }
 
 #[test]
@@ -425,15 +652,27 @@ fn what_is_missing_under_a_condition_of_the_account_is_asked_for_there() {
                 "when = \"account.name == 'prod'\"\nactions = \"s3:*\"\nresources = \"arn:aws:s3:::{{ var.bucket }}\"",
             ],
         );
-    not_expanded(&body, &["variable `bucket` is required and has no value", "(in account 000000000002)"]);
+    not_expanded(
+        &body,
+        &[
+            "variable `bucket` is required and has no value",
+            "(in account 000000000002)",
+        ],
+    );
 }
 
 #[test]
 fn a_condition_without_a_value_is_the_only_news() {
     let body = format!("[vars]\non = {{ type = \"bool\" }}\n{ROLE}when = \"var.on\"\n");
     let problems = main_file(&body).load().unwrap_err();
-    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    assert!(said.len() == 1 && said[0].contains("variable `on` is required and has no value"), "{said:?}");
+    let said: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert!(
+        said.len() == 1 && said[0].contains("variable `on` is required and has no value"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -446,16 +685,32 @@ fn expectations_are_read() {
         )
     ));
     let expect = &config.stand_in().roles["r"].expect[0];
-    assert_eq!(expect.allow, [("s3:GetObject".to_owned(), "arn:aws:s3:::b/*".to_owned())]);
+    assert_eq!(
+        expect.allow,
+        [("s3:GetObject".to_owned(), "arn:aws:s3:::b/*".to_owned())]
+    );
     assert_eq!(expect.deny, [("s3:PutObject".to_owned(), "*".to_owned())]);
     assert_eq!(expect.context["aws:SecureTransport"], ["true"]);
     assert_eq!(expect.context["aws:TagKeys"], ["a", "b"]);
     accepted(&role("allow = \"kms:ReEncrypt* on *\""));
-    refused(&role("deny = \"kms:ReEncrypt* on *\""), &["role `R` cannot expect `kms:ReEncrypt* on *`", "one action"]);
-    for text in ["s3:GetObject", "s*:Get on *", "GetObject on *", "s3:GetObject on bucket", "s3: on *"] {
+    refused(
+        &role("deny = \"kms:ReEncrypt* on *\""),
+        &["role `R` cannot expect `kms:ReEncrypt* on *`", "one action"],
+    );
+    for text in [
+        "s3:GetObject",
+        "s*:Get on *",
+        "GetObject on *",
+        "s3:GetObject on bucket",
+        "s3: on *",
+    ] {
         refused(
             &role(&format!("allow = \"{text}\"")),
-            &["role `R` cannot expect", text, "s3:GetObject on arn:aws:s3:::"],
+            &[
+                "role `R` cannot expect",
+                text,
+                "s3:GetObject on arn:aws:s3:::",
+            ],
         );
     }
     refused(&role(""), &["neither `allow` nor `deny`"]);

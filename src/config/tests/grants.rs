@@ -42,8 +42,18 @@ fn granted(expansion: &Expansion) -> Vec<String> {
         format!("{account} {}: {}", grant.principal, roles.join(" "))
     };
     let desired = &expansion.desired;
-    let inside = desired.accounts.iter().flat_map(|(id, holds)| holds.grants.values().map(|grant| of(id, grant)));
-    inside.chain(desired.outside.iter().map(|one| format!("outside {}", of(&one.account, &one.grant)))).collect()
+    let inside = desired
+        .accounts
+        .iter()
+        .flat_map(|(id, holds)| holds.grants.values().map(|grant| of(id, grant)));
+    inside
+        .chain(
+            desired
+                .outside
+                .iter()
+                .map(|one| format!("outside {}", of(&one.account, &one.grant))),
+        )
+        .collect()
 }
 
 const PROD: &str = "{ account = \"prod\" }";
@@ -73,9 +83,18 @@ fn grants_are_one_policy_for_each_principal() {
 fn the_partition_is_the_callers() {
     let mut organization = organization();
     organization.partition = Partition("aws-cn".to_owned());
-    let text = with_roles(&grant("Reader", PROD, "{ account = \"dev\", user = \"u\" }"));
-    let expansion = accepted(&text).expand(&organization, &NarrowScope::default()).unwrap();
-    assert_eq!(granted(&expansion), ["000000000003 user/u: arn:aws-cn:iam::000000000002:role/logs/Reader"]);
+    let text = with_roles(&grant(
+        "Reader",
+        PROD,
+        "{ account = \"dev\", user = \"u\" }",
+    ));
+    let expansion = accepted(&text)
+        .expand(&organization, &NarrowScope::default())
+        .unwrap();
+    assert_eq!(
+        granted(&expansion),
+        ["000000000003 user/u: arn:aws-cn:iam::000000000002:role/logs/Reader"]
+    );
 }
 
 #[test]
@@ -90,26 +109,45 @@ aws = \"111111111111\"
     let to = "{ account = \"dev\", user = \"u\" }, { account = \"old\", user = \"u\" }";
     let expansion = expanded(&(roles.to_owned() + &grant("Reader", PROD, to)));
     assert_eq!(ids(&expansion), ["000000000002", "000000000003"]);
-    assert_eq!(expansion.desired.skipped.values().collect::<Vec<_>>(), ["SUSPENDED"]);
+    assert_eq!(
+        expansion.desired.skipped.values().collect::<Vec<_>>(),
+        ["SUSPENDED"]
+    );
 }
 
 #[test]
 fn a_narrowed_run_keeps_a_principals_policy_whole() {
     let text = with_roles(
         &[
-            grant("Reader", PROD, "{ account = \"dev\", user = \"u\" }, { account = \"management\", user = \"u\" }"),
-            grant("Everywhere", PROD, "{ account = \"dev\", user = \"u\" }, { account = \"dev\", user = \"other\" }"),
-            grant("Reader", PROD, "{ account = \"999999999999\", user = \"z\" }"),
+            grant(
+                "Reader",
+                PROD,
+                "{ account = \"dev\", user = \"u\" }, { account = \"management\", user = \"u\" }",
+            ),
+            grant(
+                "Everywhere",
+                PROD,
+                "{ account = \"dev\", user = \"u\" }, { account = \"dev\", user = \"other\" }",
+            ),
+            grant(
+                "Reader",
+                PROD,
+                "{ account = \"999999999999\", user = \"z\" }",
+            ),
         ]
         .concat(),
     );
     let narrowed = |accounts: &[&str], roles: &[&str]| {
-        let strings = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let strings = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        };
         let scope = NarrowScope::parse(&strings(accounts), &strings(roles));
         granted(&accepted(&text).expand(&organization(), &scope).unwrap())
     };
-    let both =
-        "000000000003 user/u: arn:aws:iam::000000000002:role/Everywhere arn:aws:iam::000000000002:role/logs/Reader";
+    let both = "000000000003 user/u: arn:aws:iam::000000000002:role/Everywhere arn:aws:iam::000000000002:role/logs/Reader";
     let other = "000000000003 user/other: arn:aws:iam::000000000002:role/Everywhere";
     assert_eq!(narrowed(&["dev"], &[]), [other, both]);
     assert_eq!(narrowed(&["prod"], &[]), Vec::<String>::new());
@@ -119,13 +157,31 @@ fn a_narrowed_run_keeps_a_principals_policy_whole() {
 #[test]
 fn what_no_grant_can_be_is_refused_without_aws() {
     for (to, expect) in [
-        ("{ account = \"prod\", user = \"root\" }", &["`Reader`", "root", "cannot assume roles"][..]),
-        ("{ account = \"prod\" }", &["nobody in it", "one of user, group or role"]),
-        ("{ account = \"prod\", user = \"a\", role = \"b\" }", &["several principals"]),
+        (
+            "{ account = \"prod\", user = \"root\" }",
+            &["`Reader`", "root", "cannot assume roles"][..],
+        ),
+        (
+            "{ account = \"prod\" }",
+            &["nobody in it", "one of user, group or role"],
+        ),
+        (
+            "{ account = \"prod\", user = \"a\", role = \"b\" }",
+            &["several principals"],
+        ),
         ("{ user = \"a\" }", &["has no `account`"]),
-        ("{ account = \"prod\", user = \"a b\" }", &["user name `a b`"]),
-        ("{ account = \"1234567890\", user = \"a\" }", &["no account id", "12 digits"]),
-        ("{ account = \"prod\", users = \"a\" }", &["unknown key `users`", "did you mean `user`?"]),
+        (
+            "{ account = \"prod\", user = \"a b\" }",
+            &["user name `a b`"],
+        ),
+        (
+            "{ account = \"1234567890\", user = \"a\" }",
+            &["no account id", "12 digits"],
+        ),
+        (
+            "{ account = \"prod\", users = \"a\" }",
+            &["unknown key `users`", "did you mean `user`?"],
+        ),
         ("", &["is to nobody"]),
     ] {
         refused(&with_roles(&grant("Reader", PROD, to)), expect);
@@ -133,21 +189,55 @@ fn what_no_grant_can_be_is_refused_without_aws() {
     let to = "{ account = \"prod\", user = \"a\" }";
     refused(
         &with_roles(&grant("Raeder", PROD, to)),
-        &["`Raeder` is no role of this directory", "did you mean `Reader`?"],
+        &[
+            "`Raeder` is no role of this directory",
+            "did you mean `Reader`?",
+        ],
     );
-    refused(&with_roles(&format!("[[grant]]\nrole = \"Reader\"\nto = [{to}]\n")), &["has no `in`"]);
-    refused(&with_roles(&grant("Reader", "{ acount = \"prod\" }", to)), &["unknown key `acount`"]);
+    refused(
+        &with_roles(&format!("[[grant]]\nrole = \"Reader\"\nto = [{to}]\n")),
+        &["has no `in`"],
+    );
+    refused(
+        &with_roles(&grant("Reader", "{ acount = \"prod\" }", to)),
+        &["unknown key `acount`"],
+    );
 }
 
 #[test]
 fn a_grant_of_what_is_not_there_is_refused() {
     let to = "{ account = \"prod\", user = \"a\" }";
     for (role, selector, to, expect) in [
-        ("Reader", "{ account = \"dev\" }", to, &["role `Reader`", "in account 000000000003"][..]),
-        ("Everywhere", "{ account = \"management\" }", to, &["role `Everywhere`", "in account 000000000001"]),
-        ("Gone", PROD, to, &["role `Gone`", "in account 000000000002"]),
-        ("{{ 'Raeder' if account.id else '' }}", PROD, to, &["`Raeder` is no role", "did you mean `Reader`?"]),
-        ("Reader", "{ account = \"000000000009\" }", to, &["account 000000000009 does not exist"]),
+        (
+            "Reader",
+            "{ account = \"dev\" }",
+            to,
+            &["role `Reader`", "in account 000000000003"][..],
+        ),
+        (
+            "Everywhere",
+            "{ account = \"management\" }",
+            to,
+            &["role `Everywhere`", "in account 000000000001"],
+        ),
+        (
+            "Gone",
+            PROD,
+            to,
+            &["role `Gone`", "in account 000000000002"],
+        ),
+        (
+            "{{ 'Raeder' if account.id else '' }}",
+            PROD,
+            to,
+            &["`Raeder` is no role", "did you mean `Reader`?"],
+        ),
+        (
+            "Reader",
+            "{ account = \"000000000009\" }",
+            to,
+            &["account 000000000009 does not exist"],
+        ),
         (
             "Reader",
             PROD,
@@ -161,30 +251,52 @@ fn a_grant_of_what_is_not_there_is_refused() {
 
 #[test]
 fn accounts_are_asked_for_their_tags_where_a_grant_needs_them() {
-    let text = with_roles(&grant("Everywhere", "{ tags = { env = \"prod\" } }", "{ account = \"dev\", user = \"u\" }"));
+    let text = with_roles(&grant(
+        "Everywhere",
+        "{ tags = { env = \"prod\" } }",
+        "{ account = \"dev\", user = \"u\" }",
+    ));
     let scope = NarrowScope::parse(&["dev".to_owned()], &[]);
     let config = accepted(&text);
-    assert!(config.tag_candidates(&organization(), &scope).contains(&AccountId::parse("000000000002").unwrap()));
-    assert_eq!(granted(&config.expand(&organization(), &scope).unwrap()).len(), 1);
+    assert!(
+        config
+            .tag_candidates(&organization(), &scope)
+            .contains(&AccountId::parse("000000000002").unwrap())
+    );
+    assert_eq!(
+        granted(&config.expand(&organization(), &scope).unwrap()).len(),
+        1
+    );
 }
 
 #[test]
 fn a_module_grants_its_roles_and_is_named_where_it_cannot() {
     let role = "[vars]\nreader = { type = \"string\" }\n[[role]]\nname = \"Reader\"\ntargets = [{ account = \"prod\" }]\n[[role.trust]]\naws = \"111111111111\"\n";
     let to = "{ account = \"dev\", user = \"{{ var.reader }}\" }";
-    let root = "name = \"test\"\n[[module]]\nsource = \"kit\"\nvars = { reader = \"log-reader\" }\n";
+    let root =
+        "name = \"test\"\n[[module]]\nsource = \"kit\"\nvars = { reader = \"log-reader\" }\n";
     for (selector, expect) in [
-        (PROD, Ok("000000000003 user/log-reader: arn:aws:iam::000000000002:role/Reader")),
+        (
+            PROD,
+            Ok("000000000003 user/log-reader: arn:aws:iam::000000000002:role/Reader"),
+        ),
         ("{ account = \"dev\" }", Err("kit")),
     ] {
         let kit = format!("name = \"kit\"\n{role}{}", grant("Reader", selector, to));
-        let config = world(&[("rolecall.toml", root), ("kit/rolecall.toml", &kit)]).load().unwrap();
-        match (config.expand(&organization(), &NarrowScope::default()), expect) {
+        let config = world(&[("rolecall.toml", root), ("kit/rolecall.toml", &kit)])
+            .load()
+            .unwrap();
+        match (
+            config.expand(&organization(), &NarrowScope::default()),
+            expect,
+        ) {
             (Ok(expansion), Ok(expect)) => assert_eq!(granted(&expansion), [expect]),
             (Err(problems), Err(module)) => {
                 let shown = problems.to_string();
                 assert!(
-                    shown.contains("role `Reader`") && shown.contains("module") && shown.contains(module),
+                    shown.contains("role `Reader`")
+                        && shown.contains("module")
+                        && shown.contains(module),
                     "{shown}"
                 );
             }

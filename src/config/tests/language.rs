@@ -19,7 +19,9 @@ fn names_are_those_that_minijinja_finds_and_what_is_sliced() {
         "f(x == y, z=1)",
         "(var.a)[0]",
     ] {
-        let expression = ENVIRONMENT.compile_expression_owned(source.to_owned()).unwrap();
+        let expression = ENVIRONMENT
+            .compile_expression_owned(source.to_owned())
+            .unwrap();
         let expect: BTreeSet<String> = expression.undeclared_variables(true).into_iter().collect();
         assert_eq!(names(source), expect, "{source}");
     }

@@ -23,7 +23,10 @@ external_id = \"{{ var.external_id }}\"
 ";
 
 fn kit(body: &str) -> World {
-    world(&[("rolecall.toml", &format!("name = \"root\"\n{body}")), ("kits/a/rolecall.toml", KIT)])
+    world(&[
+        ("rolecall.toml", &format!("name = \"root\"\n{body}")),
+        ("kits/a/rolecall.toml", KIT),
+    ])
 }
 
 #[track_caller]
@@ -37,13 +40,19 @@ fn shows(world: &World, expect: &[&str]) {
 #[track_caller]
 fn expand(world: &World) -> Expansion {
     let config = world.load().unwrap_or_else(|problems| panic!("{problems}"));
-    config.expand(&organization(), &NarrowScope::default()).unwrap_or_else(|problems| panic!("{problems}"))
+    config
+        .expand(&organization(), &NarrowScope::default())
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn roles(expansion: &Expansion) -> Vec<String> {
     let held = expansion.desired.accounts.iter();
-    held.flat_map(|(id, held)| held.roles.values().map(move |role| format!("{} {}", &id.as_str()[11..], role.name)))
-        .collect()
+    held.flat_map(|(id, held)| {
+        held.roles
+            .values()
+            .map(move |role| format!("{} {}", &id.as_str()[11..], role.name))
+    })
+    .collect()
 }
 
 #[test]
@@ -65,10 +74,18 @@ vars = { suffix = \"two\", trusted = \"222222222222\" }
     let with_var = kit("[vars]\nbase = \"b\"\n[[module]]\nsource = \"kits/a\"\nvars = { suffix = \"{{ var.base }}\", trusted = \"111111111111\" }").var("base=c");
     assert_eq!(roles(&expand(&with_var)), ["2 Kit-c"]);
     // Values from outside are for the root alone.
-    let shown = kit("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"111111111111\"").var("suffix=c").rendered();
-    assert!(shown.contains("`suffix` is not a variable of this directory"), "{shown}");
+    let shown = kit("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"111111111111\"")
+        .var("suffix=c")
+        .rendered();
+    assert!(
+        shown.contains("`suffix` is not a variable of this directory"),
+        "{shown}"
+    );
     let mut from_env = kit("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"111111111111\"");
-    from_env.inputs.env.insert("ROLECALL_VAR_suffix".to_owned(), "env".to_owned());
+    from_env
+        .inputs
+        .env
+        .insert("ROLECALL_VAR_suffix".to_owned(), "env".to_owned());
     assert_eq!(roles(&expand(&from_env)), ["2 Kit-x"]);
 }
 
@@ -87,15 +104,28 @@ vars = { suffix = \"{{ var.own }}-{{ account.tags.env }}\", trusted = \"{{ accou
     let world = world(&[("rolecall.toml", main), ("kit/rolecall.toml", &both)]);
     let expansion = expand(&world);
     assert_eq!(roles(&expansion), ["2 Kit-p-prod", "3 Kit-d-dev"]);
-    let trust = expansion.desired.accounts.values().flat_map(|held| held.roles.values()).next().unwrap();
+    let trust = expansion
+        .desired
+        .accounts
+        .values()
+        .flat_map(|held| held.roles.values())
+        .next()
+        .unwrap();
     assert!(trust.trust.text().contains("000000000002"));
-    let candidates = world.load().unwrap().tag_candidates(&organization(), &NarrowScope::default());
+    let candidates = world
+        .load()
+        .unwrap()
+        .tag_candidates(&organization(), &NarrowScope::default());
     assert_eq!(candidates.len(), 2);
 }
 
 #[test]
 fn an_error_in_a_module_says_which_use_of_it() {
-    let given = |vars: &str| kit(&format!("[[module]]\nsource = \"kits/a\"\nvars = {{ {vars} }}"));
+    let given = |vars: &str| {
+        kit(&format!(
+            "[[module]]\nsource = \"kits/a\"\nvars = {{ {vars} }}"
+        ))
+    };
     shows(
         &given(""),
         &[
@@ -105,37 +135,78 @@ fn an_error_in_a_module_says_which_use_of_it() {
             "give it in the `vars` of the module at rolecall.toml:2",
         ],
     );
-    shows(&given("trusted = \"1\""), &["rolecall.toml:4:20", "`trusted`", "12 digits"]);
+    shows(
+        &given("trusted = \"1\""),
+        &["rolecall.toml:4:20", "`trusted`", "12 digits"],
+    );
     shows(
         &given("trusted = \"111111111111\", external_id = \"hunter2\""),
         &["rolecall.toml:4:", "`external_id`", "UUIDv4"],
     );
-    assert!(!given("trusted = \"111111111111\", external_id = \"hunter2\"").rendered().contains("hunter2"));
-    shows(&given("trused = \"1\""), &["`trused` is not a variable of this module", "did you mean `trusted`?"]);
-    shows(&given("trusted = \"{{ var.nope }}\""), &["`nope` is not a variable of this directory", "rolecall.toml:4:"]);
-    shows(&given("trusted = \"111111111111\", suffix = true"), &["`suffix`", "must be a string, not a boolean"]);
+    assert!(
+        !given("trusted = \"111111111111\", external_id = \"hunter2\"")
+            .rendered()
+            .contains("hunter2")
+    );
+    shows(
+        &given("trused = \"1\""),
+        &[
+            "`trused` is not a variable of this module",
+            "did you mean `trusted`?",
+        ],
+    );
+    shows(
+        &given("trusted = \"{{ var.nope }}\""),
+        &[
+            "`nope` is not a variable of this directory",
+            "rolecall.toml:4:",
+        ],
+    );
+    shows(
+        &given("trusted = \"111111111111\", suffix = true"),
+        &["`suffix`", "must be a string, not a boolean"],
+    );
     shows(
         &given("trusted = \"111111111111\", suffix = \"a b\""),
-        &["role name `Kit-a b`", "in module kits/a, from rolecall.toml:2"],
+        &[
+            "role name `Kit-a b`",
+            "in module kits/a, from rolecall.toml:2",
+        ],
     );
     // What the outside does not give is missing inside, and both places are named.
     let outer = kit(
         "[vars]\nouter = { type = \"account_id\" }\n[[module]]\nsource = \"kits/a\"\nvars.trusted = \"{{ var.outer }}\"",
     );
-    shows(&outer, &["`trusted`", "has no value", "it is given at rolecall.toml:6 as \"{{ var.outer }}\""]);
+    shows(
+        &outer,
+        &[
+            "`trusted`",
+            "has no value",
+            "it is given at rolecall.toml:6 as \"{{ var.outer }}\"",
+        ],
+    );
     let json = serde_json::to_value(given("").load().unwrap_err().shown().0).unwrap();
-    assert!(json[0]["modules"][0].as_str().unwrap().starts_with("in module kits/a, from "), "{json}");
+    assert!(
+        json[0]["modules"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("in module kits/a, from "),
+        "{json}"
+    );
 }
 
 #[test]
 fn a_module_sees_nothing_of_the_outside() {
-    let inner =
-        "[vars]\n[[role]]\nname = \"R-{{ var.secret }}\"\ntargets = \"all\"\n[[role.trust]]\naws = \"111111111111\"";
+    let inner = "[vars]\n[[role]]\nname = \"R-{{ var.secret }}\"\ntargets = \"all\"\n[[role.trust]]\naws = \"111111111111\"";
     let main = "name = \"root\"\n[vars]\nsecret = \"x\"\n[[module]]\nsource = \"m\"\n";
     let world = world(&[("rolecall.toml", main), ("m/rolecall.toml", inner)]);
     shows(
         &world,
-        &["`secret` is not a variable of this directory", "m/rolecall.toml:3:", "in module m, from rolecall.toml:4"],
+        &[
+            "`secret` is not a variable of this directory",
+            "m/rolecall.toml:3:",
+            "in module m, from rolecall.toml:4",
+        ],
     );
 }
 
@@ -143,20 +214,40 @@ fn a_module_sees_nothing_of_the_outside() {
 fn modules_nest_and_do_not_go_round() {
     let main = "name = \"root\"\n[[module]]\nsource = \"m\"\nvars.id = \"111111111111\"";
     let middle = "[vars]\nid = { type = \"account_id\" }\n[[module]]\nsource = \"../kits/a\"\nvars = { suffix = \"deep\", trusted = \"{{ var.id }}\" }";
-    let files =
-        |middle: &str| world(&[("rolecall.toml", main), ("m/rolecall.toml", middle), ("kits/a/rolecall.toml", KIT)]);
+    let files = |middle: &str| {
+        world(&[
+            ("rolecall.toml", main),
+            ("m/rolecall.toml", middle),
+            ("kits/a/rolecall.toml", KIT),
+        ])
+    };
     assert_eq!(roles(&expand(&files(middle))), ["2 Kit-deep"]);
     shows(
         &files(&middle.replace("deep", "a b")),
-        &["in module ../kits/a, from m/rolecall.toml:3", "in module m, from rolecall.toml:2"],
+        &[
+            "in module ../kits/a, from m/rolecall.toml:3",
+            "in module m, from rolecall.toml:2",
+        ],
     );
-    shows(&files(&middle.replace("../kits/a", "..")), &["`..` is already being read", "m/rolecall.toml:4:10"]);
-    shows(&files(&middle.replace("../kits/a", "../m")), &["would hold itself", "in module m, from rolecall.toml:2"]);
+    shows(
+        &files(&middle.replace("../kits/a", "..")),
+        &["`..` is already being read", "m/rolecall.toml:4:10"],
+    );
+    shows(
+        &files(&middle.replace("../kits/a", "../m")),
+        &["would hold itself", "in module m, from rolecall.toml:2"],
+    );
     shows(
         &files(&middle.replace("../kits/a", "../n")),
-        &["there is no `rolecall.toml` in `../n`", "m/rolecall.toml:4:10"],
+        &[
+            "there is no `rolecall.toml` in `../n`",
+            "m/rolecall.toml:4:10",
+        ],
     );
-    shows(&files(&middle.replace("../kits/a", "{{ var.id }}")), &["cannot hold an expression"]);
+    shows(
+        &files(&middle.replace("../kits/a", "{{ var.id }}")),
+        &["cannot hold an expression"],
+    );
 }
 
 #[test]
@@ -164,9 +255,18 @@ fn the_root_decides() {
     let main = "name = \"root\"\n[[module]]\nsource = \"m\"\n[[module]]\nsource = \"m\"";
     for table in ["[rollout]", "[limits]", "[account.prod]", "[lints]"] {
         let name = table.trim_matches(['[', ']']).split('.').next().unwrap();
-        let world = world(&[("rolecall.toml", main), ("m/rolecall.toml", ROLE), ("m/x.toml", table)]);
+        let world = world(&[
+            ("rolecall.toml", main),
+            ("m/rolecall.toml", ROLE),
+            ("m/x.toml", table),
+        ]);
         let shown = world.rendered();
-        assert!(shown.contains(&format!("`[{name}]` cannot stand in a module: the root decides")), "{shown}");
+        assert!(
+            shown.contains(&format!(
+                "`[{name}]` cannot stand in a module: the root decides"
+            )),
+            "{shown}"
+        );
         assert!(shown.contains("m/x.toml:1:"), "{shown}");
         assert_eq!(shown.matches("the root decides").count(), 1, "{shown}");
     }
@@ -174,7 +274,11 @@ fn the_root_decides() {
 
 #[test]
 fn the_same_resource_from_two_places_names_both() {
-    let module = |body: &str| kit(&format!("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"111111111111\"\n{body}"));
+    let module = |body: &str| {
+        kit(&format!(
+            "[[module]]\nsource = \"kits/a\"\nvars.trusted = \"111111111111\"\n{body}"
+        ))
+    };
     shows(
         &module("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"222222222222\""),
         &[
@@ -185,7 +289,10 @@ fn the_same_resource_from_two_places_names_both() {
     let own = ROLE.replace("\"R\"", "\"kit-x\"");
     shows(
         &module(&own),
-        &["role `Kit-x` and role `kit-x` at rolecall.toml:7", "in module kits/a, from rolecall.toml:2"],
+        &[
+            "role `Kit-x` and role `kit-x` at rolecall.toml:7",
+            "in module kits/a, from rolecall.toml:2",
+        ],
     );
 }
 
@@ -200,10 +307,20 @@ vars = { suffix = \"{{ var.id | upper }}\", trusted = \"111111111111\", external
 ";
     let expansion = expand(&kit(main));
     for secret in ["hunter2", "HUNTER2", "3f2b8c1e-9d47-4a6b-8e21-5c0d7f9a1b23"] {
-        assert!(expansion.desired.secrets.iter().any(|known| known == secret), "{secret}");
+        assert!(
+            expansion
+                .desired
+                .secrets
+                .iter()
+                .any(|known| known == secret),
+            "{secret}"
+        );
     }
     let shown = kit(&main.replace("hunter2", "hunter 2")).rendered();
-    assert!(shown.contains("role name") && !shown.contains("HUNTER 2"), "{shown}");
+    assert!(
+        shown.contains("role name") && !shown.contains("HUNTER 2"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -213,6 +330,10 @@ fn a_module_is_part_of_the_digest() {
     let before = first.load().unwrap();
     assert_eq!(before.resources().files, 2);
     assert_eq!(before.digest(), kit(body).load().unwrap().digest());
-    std::fs::write(first.directory.path().join("kits/a/rolecall.toml"), format!("{KIT}# more")).unwrap();
+    std::fs::write(
+        first.directory.path().join("kits/a/rolecall.toml"),
+        format!("{KIT}# more"),
+    )
+    .unwrap();
     assert_ne!(before.digest(), first.load().unwrap().digest());
 }

@@ -61,15 +61,25 @@ n = { type = \"integer\", sensitive = true, default = 730419 }
 #[test]
 fn under_every_filter() {
     for (filter, _) in FILTERS.iter() {
-        let expression = expression(filter).unwrap_or_else(|| panic!("no expression tries the filter `{filter}`"));
-        let role = ROLE.replace("targets", &format!("tags = {{ t = \"=={{{{ {expression} }}}}\" }}\ntargets"));
-        let alone = ROLE.replace("[[role.trust]]", &format!("[[role.trust]]\nactions = [\"{{{{ {expression} }}}}\"]"));
+        let expression = expression(filter)
+            .unwrap_or_else(|| panic!("no expression tries the filter `{filter}`"));
+        let role = ROLE.replace(
+            "targets",
+            &format!("tags = {{ t = \"=={{{{ {expression} }}}}\" }}\ntargets"),
+        );
+        let alone = ROLE.replace(
+            "[[role.trust]]",
+            &format!("[[role.trust]]\nactions = [\"{{{{ {expression} }}}}\"]"),
+        );
         let (role, alone) = (format!("{VARS}{role}"), format!("{VARS}{alone}"));
         let expansion = expanded(&role);
         let held = expansion.desired.accounts.values().next().unwrap();
         let text = &held.roles["r"].tags.as_ref().unwrap()["t"];
         let masked = expansion.desired.secrets.mask(text);
-        assert!(masked == "==(sensitive)" || masked == "(sensitive)", "{filter}: {text} is shown as {masked}");
+        assert!(
+            masked == "==(sensitive)" || masked == "(sensitive)",
+            "{filter}: {text} is shown as {masked}"
+        );
         // Alone it keeps its type, and may be refused in the end: never with its value in the message.
         match main_file(&alone).load() {
             Ok(config) => assert!(config.secrets().iter().count() > 4, "{filter}"),
@@ -84,10 +94,24 @@ fn under_every_filter() {
 #[test]
 fn every_filter_of_minijinja_is_offered_or_left_out_on_purpose() {
     let all = format!("{:?}", minijinja::Environment::new());
-    let all = all.split("filters: [").nth(1).unwrap().split(']').next().unwrap();
-    for name in all.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()) {
+    let all = all
+        .split("filters: [")
+        .nth(1)
+        .unwrap()
+        .split(']')
+        .next()
+        .unwrap();
+    for name in all
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+    {
         let offered = FILTERS.iter().any(|(known, _)| *known == name);
-        assert_ne!(offered, NOT_OFFERED.contains(&name), "`{name}` is new in minijinja: offer it with a limit, or not");
+        assert_ne!(
+            offered,
+            NOT_OFFERED.contains(&name),
+            "`{name}` is new in minijinja: offer it with a limit, or not"
+        );
     }
 }
 
@@ -103,11 +127,21 @@ fn by_operators_slices_conditions_and_whatever_reaches_it_by_another_way() {
         ("(var.l + ['and-more'])[1]", "Rt5-Wq1"),
         ("((var | items | list)[0])[1][0][1:6]", "b3-Nm"),
     ] {
-        let role = ROLE.replace("targets", &format!("tags = {{ t = \"{{{{ ({expression}) | string }}}}\" }}\ntargets"));
+        let role = ROLE.replace(
+            "targets",
+            &format!("tags = {{ t = \"{{{{ ({expression}) | string }}}}\" }}\ntargets"),
+        );
         let expansion = expanded(&format!("{VARS}{role}"));
-        let text = &expansion.desired.accounts.values().next().unwrap().roles["r"].tags.as_ref().unwrap()["t"];
+        let text = &expansion.desired.accounts.values().next().unwrap().roles["r"]
+            .tags
+            .as_ref()
+            .unwrap()["t"];
         assert!(text.contains(made), "{expression} is {text}");
-        assert_eq!(expansion.desired.secrets.mask(text), "(sensitive)", "{expression} is {text}");
+        assert_eq!(
+            expansion.desired.secrets.mask(text),
+            "(sensitive)",
+            "{expression} is {text}"
+        );
     }
 }
 
@@ -116,18 +150,33 @@ fn a_short_piece_is_told_by_the_text_it_is_part_of() {
     let role = ROLE.replace("\"R\"", "\"Team{{ var.l[0][0:2] }}Role\"");
     let expansion = expanded(&format!("{VARS}{role}"));
     let secrets = &expansion.desired.secrets;
-    assert_eq!(secrets.mask("arn:aws:iam::000000000002:role/TeamVbRole"), "arn:aws:iam::000000000002:role/(sensitive)");
-    assert_eq!(secrets.mask("Verb vb-x overboard"), "Verb (sensitive)-x overboard");
+    assert_eq!(
+        secrets.mask("arn:aws:iam::000000000002:role/TeamVbRole"),
+        "arn:aws:iam::000000000002:role/(sensitive)"
+    );
+    assert_eq!(
+        secrets.mask("Verb vb-x overboard"),
+        "Verb (sensitive)-x overboard"
+    );
 }
 
 #[test]
 fn what_a_failure_says_of_the_value_is_not_shown() {
-    let role = ROLE.replace("targets", "max_session_duration = \"{{ var.s | reverse | int }}\"\ntargets");
+    let role = ROLE.replace(
+        "targets",
+        "max_session_duration = \"{{ var.s | reverse | int }}\"\ntargets",
+    );
     let shown = main_file(&format!("{VARS}{role}")).rendered();
-    assert!(shown.contains("as sensitive as the value") && !shown.contains("9dK"), "{shown}");
+    assert!(
+        shown.contains("as sensitive as the value") && !shown.contains("9dK"),
+        "{shown}"
+    );
     let role = ROLE.replace("\"R\"", "\"{{ var.s | reverse }}\"");
     let shown = main_file(&format!("{VARS}{role}")).rendered();
-    assert!(shown.contains("(sensitive)") && !shown.contains("9dK"), "{shown}");
+    assert!(
+        shown.contains("(sensitive)") && !shown.contains("9dK"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -141,7 +190,12 @@ severity = \"warn\"
 message = \"{{ role.name }} has {{ role.trust[0].external_id | reverse }}\"
 ";
     let findings = expanded(&format!("{VARS}{role}{check}")).findings;
-    assert!(findings.iter().all(|one| one.message == "R has (sensitive)"), "{findings:?}");
+    assert!(
+        findings
+            .iter()
+            .all(|one| one.message == "R has (sensitive)"),
+        "{findings:?}"
+    );
     let findings = accepted(&format!("{VARS}{role}{check}"));
     assert!(!format!("{:?}", findings.findings()).contains("8mN"));
 }
@@ -149,5 +203,8 @@ message = \"{{ role.name }} has {{ role.trust[0].external_id | reverse }}\"
 #[test]
 fn the_value_is_known_without_the_white_space_of_a_file() {
     let config = accepted(&format!("{VARS}{ROLE}"));
-    assert_eq!(config.secrets().mask(&format!("<{}>", SECRET.trim())), "<(sensitive)>");
+    assert_eq!(
+        config.secrets().mask(&format!("<{}>", SECRET.trim())),
+        "<(sensitive)>"
+    );
 }

@@ -29,8 +29,10 @@ fn a_path() -> impl Strategy<Value = IamPath> {
 
 fn a_trust() -> impl Strategy<Value = PolicyDocument> {
     let arns = ROLES.map(|name| format!("arn:aws:iam::{A}:role/{name}"));
-    let principals: Vec<String> =
-        ["111111111111".to_owned(), "333333333333".to_owned()].into_iter().chain(arns).collect();
+    let principals: Vec<String> = ["111111111111".to_owned(), "333333333333".to_owned()]
+        .into_iter()
+        .chain(arns)
+        .collect();
     prop::sample::subsequence(principals, 1..3)
         .prop_map(|names| trust(&names.iter().map(String::as_str).collect::<Vec<_>>()))
 }
@@ -39,7 +41,9 @@ fn an_identity() -> impl Strategy<Value = PolicyDocument> {
     prop::sample::select(vec!["s3:GetObject", "s3:*", "ec2:Describe*"]).prop_map(allow)
 }
 
-fn inline() -> impl Strategy<Value = std::collections::BTreeMap<crate::resource::name::PolicyName, PolicyDocument>> {
+fn inline()
+-> impl Strategy<Value = std::collections::BTreeMap<crate::resource::name::PolicyName, PolicyDocument>>
+{
     let name = prop::sample::select(vec!["one", "two", "rolecall-x-assume"]).prop_map(policy_name);
     prop::collection::btree_map(name, an_identity(), 0..3)
 }
@@ -54,22 +58,33 @@ fn some_tags() -> impl Strategy<Value = Tags> {
 }
 
 fn references() -> impl Strategy<Value = BTreeSet<PolicyRef>> {
-    let all: Vec<PolicyRef> =
-        POLICIES.iter().map(|name| local(name)).chain([aws_ref("SecurityAudit"), aws_ref("ReadOnlyAccess")]).collect();
+    let all: Vec<PolicyRef> = POLICIES
+        .iter()
+        .map(|name| local(name))
+        .chain([aws_ref("SecurityAudit"), aws_ref("ReadOnlyAccess")])
+        .collect();
     prop::sample::subsequence(all, 0..4).prop_map(BTreeSet::from_iter)
 }
 
 fn a_desired_role(name: &'static str) -> impl Strategy<Value = Role> {
-    let flags = (any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let flags = (
+        any::<bool>(),
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.1),
+    );
     let manage = (a_mode(), a_mode(), a_mode(), a_mode());
     let some = (
         prop::option::of(a_path()),
         prop::option::of("[ab]{0,1}"),
         prop::option::of(prop::sample::select(vec![3600_u32, 7200])),
     );
-    let parts = (prop::option::of(references()), prop::option::of(inline()), prop::option::of(some_tags()));
-    (a_trust(), some, parts, manage, flags).prop_map(move |(trust, some, parts, manage, (adopt, absent, external))| {
-        Role {
+    let parts = (
+        prop::option::of(references()),
+        prop::option::of(inline()),
+        prop::option::of(some_tags()),
+    );
+    (a_trust(), some, parts, manage, flags).prop_map(
+        move |(trust, some, parts, manage, (adopt, absent, external))| Role {
             trust,
             path: some.0,
             description: some.1,
@@ -77,18 +92,38 @@ fn a_desired_role(name: &'static str) -> impl Strategy<Value = Role> {
             managed_policies: parts.0,
             inline_policies: parts.1,
             tags: parts.2,
-            manage: Manage { trust: manage.0, managed_policies: manage.1, inline_policies: manage.2, tags: manage.3 },
+            manage: Manage {
+                trust: manage.0,
+                managed_policies: manage.1,
+                inline_policies: manage.2,
+                tags: manage.3,
+            },
             adopt,
-            ensure: if absent { Ensure::Absent } else { Ensure::Present },
+            ensure: if absent {
+                Ensure::Absent
+            } else {
+                Ensure::Present
+            },
             external,
             ..role(name)
-        }
-    })
+        },
+    )
 }
 
 fn a_desired_policy(name: &'static str) -> impl Strategy<Value = ManagedPolicy> {
-    (an_identity(), prop::option::of(a_path()), prop::option::of(some_tags()), any::<bool>())
-        .prop_map(move |(document, path, tags, adopt)| ManagedPolicy { path, document, tags, adopt, ..policy(name) })
+    (
+        an_identity(),
+        prop::option::of(a_path()),
+        prop::option::of(some_tags()),
+        any::<bool>(),
+    )
+        .prop_map(move |(document, path, tags, adopt)| ManagedPolicy {
+            path,
+            document,
+            tags,
+            adopt,
+            ..policy(name)
+        })
 }
 
 fn an_owner() -> impl Strategy<Value = Tags> {
@@ -102,28 +137,41 @@ fn an_owner() -> impl Strategy<Value = Tags> {
 
 fn a_live_role(name: &'static str) -> impl Strategy<Value = LiveRole> {
     let attached = prop::sample::subsequence(
-        POLICIES.iter().map(|name| local_arn("/", name)).chain([aws("SecurityAudit")]).collect::<Vec<_>>(),
+        POLICIES
+            .iter()
+            .map(|name| local_arn("/", name))
+            .chain([aws("SecurityAudit")])
+            .collect::<Vec<_>>(),
         0..4,
     );
     let trusted = a_trust();
-    (trusted, a_path(), attached, inline(), some_tags(), an_owner(), any::<bool>()).prop_map(
-        move |(trust, path, attached, inline_policies, mut tags, owner, long)| {
-            tags.extend(owner);
-            LiveRole {
-                arn: format!("arn:aws:iam::{A}:role{path}{name}"),
-                trust,
-                path,
-                managed_policies: attached.into_iter().collect(),
-                inline_policies,
-                tags,
-                details: Some(RoleDetails {
-                    description: String::new(),
-                    max_session_duration: if long { 7200 } else { 3600 },
-                }),
-                ..live_role(name)
-            }
-        },
+    (
+        trusted,
+        a_path(),
+        attached,
+        inline(),
+        some_tags(),
+        an_owner(),
+        any::<bool>(),
     )
+        .prop_map(
+            move |(trust, path, attached, inline_policies, mut tags, owner, long)| {
+                tags.extend(owner);
+                LiveRole {
+                    arn: format!("arn:aws:iam::{A}:role{path}{name}"),
+                    trust,
+                    path,
+                    managed_policies: attached.into_iter().collect(),
+                    inline_policies,
+                    tags,
+                    details: Some(RoleDetails {
+                        description: String::new(),
+                        max_session_duration: if long { 7200 } else { 3600 },
+                    }),
+                    ..live_role(name)
+                }
+            },
+        )
 }
 
 fn a_live_policy(name: &'static str) -> impl Strategy<Value = LivePolicy> {
@@ -160,13 +208,23 @@ fn an_extras() -> impl Strategy<Value = Extras> {
 /// Whether a trust policy that stays names a role that the plan takes away for good: then the next plan has to say so.
 fn cuts_a_trust(desired: &AccountDesired, live: &LiveAccount, plan: &AccountPlan) -> bool {
     let mut gone: BTreeSet<&str> = BTreeSet::new();
-    for change in plan.changes.iter().filter(|change| matches!(change.action, Action::Delete | Action::Replace)) {
+    for change in plan
+        .changes
+        .iter()
+        .filter(|change| matches!(change.action, Action::Delete | Action::Replace))
+    {
         if let Some(ResourceKind::Role(name)) = change.resource() {
             gone.insert(&live.roles[&name.key()].arn);
         }
     }
-    let trusts = desired.roles.values().map(|role| &role.trust).chain(live.roles.values().map(|role| &role.trust));
-    trusts.flat_map(PolicyDocument::aws_principals).any(|arn| gone.contains(arn.as_str()))
+    let trusts = desired
+        .roles
+        .values()
+        .map(|role| &role.trust)
+        .chain(live.roles.values().map(|role| &role.trust));
+    trusts
+        .flat_map(PolicyDocument::aws_principals)
+        .any(|arn| gone.contains(arn.as_str()))
 }
 
 /// What `permissions` prints for the access role.
@@ -177,10 +235,18 @@ fn permitted(desired: &AccountDesired, extras: Extras) -> PolicyDocument {
         desired,
         stand_ins: &[],
         commands: permissions::Commands::All,
-        extras: if extras == Extras::Remove { permissions::Extras::Remove } else { permissions::Extras::Keep },
+        extras: if extras == Extras::Remove {
+            permissions::Extras::Remove
+        } else {
+            permissions::Extras::Keep
+        },
         history: permissions::History::Left,
     });
-    PolicyDocument::live(&printed.to_value().to_string(), PolicyKind::Identity, &partition())
+    PolicyDocument::live(
+        &printed.to_value().to_string(),
+        PolicyKind::Identity,
+        &partition(),
+    )
 }
 
 proptest! {
@@ -327,18 +393,41 @@ proptest! {
 
 #[test]
 fn a_role_that_is_adopted_may_be_taken_off_a_policy_that_is_pruned() {
-    let attached = LiveRole { managed_policies: [local_arn("/", "Q")].into(), ..live_role("R") };
+    let attached = LiveRole {
+        managed_policies: [local_arn("/", "Q")].into(),
+        ..live_role("R")
+    };
     let live = live(&[attached], &[marked_policy(live_policy("Q"))]);
-    let desired = desire(&[Role { adopt: true, ..role("R") }], &[]);
-    let settings = Settings { allow: ["adopt".to_owned()].into(), ..pruning() };
+    let desired = desire(
+        &[Role {
+            adopt: true,
+            ..role("R")
+        }],
+        &[],
+    );
+    let settings = Settings {
+        allow: ["adopt".to_owned()].into(),
+        ..pruning()
+    };
     let plan = plan_account(&settings, &account(A), Some(&desired), &live, None);
     let steps = plan.changes.iter().flat_map(|change| &change.steps);
-    assert!(steps.map(Step::operation).any(|one| one == Operation::DetachRolePolicy), "{:#?}", plan.changes);
+    assert!(
+        steps
+            .map(Step::operation)
+            .any(|one| one == Operation::DetachRolePolicy),
+        "{:#?}",
+        plan.changes
+    );
     let printed = permitted(&desired, Extras::Remove);
     let request = Request {
         action: Operation::DetachRolePolicy.action().to_owned(),
         resource: format!("arn:aws:iam::{A}:role/R"),
         ..Request::default()
     };
-    assert_eq!(evaluate(&[&printed], &request), Decision::Allow, "{}", printed.text());
+    assert_eq!(
+        evaluate(&[&printed], &request),
+        Decision::Allow,
+        "{}",
+        printed.text()
+    );
 }

@@ -10,14 +10,31 @@ const SALT: &str = "salt";
 
 /// What one update found, and IAM as it left it.
 fn ran() -> (LiveAccount, Found, LiveAccount) {
-    let before = live(&[LiveRole { details: None, ..marked(live_role("R")) }], &[]);
-    let desired = Role { managed_policies: Some([aws_ref("SecurityAudit")].into()), ..role("R") };
-    let part = plan_account(&settings(), &account(A), Some(&desire(&[desired], &[])), &before, None);
+    let before = live(
+        &[LiveRole {
+            details: None,
+            ..marked(live_role("R"))
+        }],
+        &[],
+    );
+    let desired = Role {
+        managed_policies: Some([aws_ref("SecurityAudit")].into()),
+        ..role("R")
+    };
+    let part = plan_account(
+        &settings(),
+        &account(A),
+        Some(&desire(&[desired], &[])),
+        &before,
+        None,
+    );
     let after = run(&before, &part).unwrap();
     let change = &part.changes[0];
     let found = Found {
         address: change.address.clone(),
-        before: remember(&change.address, &before, SALT, &Secrets::default()).unwrap().values,
+        before: remember(&change.address, &before, SALT, &Secrets::default())
+            .unwrap()
+            .values,
         expected: change.expected.clone(),
         details: change.details,
     };
@@ -33,23 +50,54 @@ fn only_what_is_as_the_run_left_it_is_taken_back_and_what_is_as_it_found_it_need
         live
     };
     let read = |role: &mut LiveRole| {
-        role.details = Some(RoleDetails { description: "read this time".to_owned(), max_session_duration: 3600 });
+        role.details = Some(RoleDetails {
+            description: "read this time".to_owned(),
+            max_session_duration: 3600,
+        });
     };
     let bound = |role: &mut LiveRole| role.permissions_boundary = Some(aws("ReadOnlyAccess"));
     let cases = [
         ("as it left it", after.clone(), (1, 0)),
         ("as it found it", before.clone(), (0, 0)),
-        ("as it found it, and more of it is read now", changed(&before, &read), (0, 0)),
-        ("as it found it but for a boundary", changed(&before, &bound), (0, 1)),
-        ("as it left it but for a boundary", changed(&after, &bound), (0, 1)),
+        (
+            "as it found it, and more of it is read now",
+            changed(&before, &read),
+            (0, 0),
+        ),
+        (
+            "as it found it but for a boundary",
+            changed(&before, &bound),
+            (0, 1),
+        ),
+        (
+            "as it left it but for a boundary",
+            changed(&after, &bound),
+            (0, 1),
+        ),
         ("gone", LiveAccount::default(), (0, 1)),
     ];
     for (what, live, expect) in cases {
         let back = way_back(&settings(), std::slice::from_ref(&found), &live, SALT);
-        assert_eq!((back.desired.roles.len(), back.left.len()), expect, "{what}");
+        assert_eq!(
+            (back.desired.roles.len(), back.left.len()),
+            expect,
+            "{what}"
+        );
     }
-    let created = Found { before: serde_json::Value::Null, ..found };
-    for (what, live, left) in [("never created", LiveAccount::default(), 0), ("somebody else's", before, 1)] {
-        assert_eq!(way_back(&settings(), std::slice::from_ref(&created), &live, SALT).left.len(), left, "{what}");
+    let created = Found {
+        before: serde_json::Value::Null,
+        ..found
+    };
+    for (what, live, left) in [
+        ("never created", LiveAccount::default(), 0),
+        ("somebody else's", before, 1),
+    ] {
+        assert_eq!(
+            way_back(&settings(), std::slice::from_ref(&created), &live, SALT)
+                .left
+                .len(),
+            left,
+            "{what}"
+        );
     }
 }

@@ -12,8 +12,17 @@ fn plan(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> Ac
 }
 
 fn ops(plan: &AccountPlan) -> Vec<String> {
-    let name = |step: &_| serde_json::to_value(step).unwrap()["op"].as_str().unwrap().to_owned();
-    plan.changes.iter().flat_map(|change| &change.steps).map(name).collect()
+    let name = |step: &_| {
+        serde_json::to_value(step).unwrap()["op"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    plan.changes
+        .iter()
+        .flat_map(|change| &change.steps)
+        .map(name)
+        .collect()
 }
 
 fn actions(plan: &AccountPlan) -> Vec<Action> {
@@ -21,7 +30,10 @@ fn actions(plan: &AccountPlan) -> Vec<Action> {
 }
 
 fn codes(plan: &AccountPlan) -> Vec<&str> {
-    plan.findings.iter().map(|finding| finding.code.as_str()).collect()
+    plan.findings
+        .iter()
+        .map(|finding| finding.code.as_str())
+        .collect()
 }
 
 /// Plans one desired role against one live role.
@@ -30,7 +42,11 @@ fn one(desired: Role, live_role: LiveRole) -> AccountPlan {
     let (desired, live) = (desire(&[desired], &[]), live(&[live_role], &[]));
     let first = plan(&settings(), &desired, &live);
     let after = run(&live, &first).unwrap();
-    if first.findings.iter().all(|finding| finding.severity == Severity::Warn) {
+    if first
+        .findings
+        .iter()
+        .all(|finding| finding.severity == Severity::Warn)
+    {
         let again = plan(&settings(), &desired, &after);
         assert_eq!(ops(&again), Vec::<String>::new(), "a second plan writes");
     }
@@ -38,7 +54,12 @@ fn one(desired: Role, live_role: LiveRole) -> AccountPlan {
 }
 
 /// What, how the desired and the live role depart from the plain ones, and the steps that follow.
-type Case = (&'static str, fn(&mut Role), fn(&mut LiveRole), &'static [&'static str]);
+type Case = (
+    &'static str,
+    fn(&mut Role),
+    fn(&mut LiveRole),
+    &'static [&'static str],
+);
 
 /// What, how the live role is touched, and whether that is told.
 type Touch = (&'static str, fn(&mut LiveRole), bool);
@@ -50,33 +71,81 @@ fn a_first_plan_counts_every_object_as_one_step() {
     wanted.inline_policies = Some([(policy_name("logs"), allow("s3:GetObject"))].into());
     wanted.tags = Some(tags(&[("team", "secops")]));
     wanted.description = Some("d".to_owned());
-    let plan = plan(&settings(), &desire(&[wanted], &[]), &LiveAccount::default());
-    assert_eq!(ops(&plan), ["CreateRole", "AttachRolePolicy", "AttachRolePolicy", "PutRolePolicy"]);
+    let plan = plan(
+        &settings(),
+        &desire(&[wanted], &[]),
+        &LiveAccount::default(),
+    );
+    assert_eq!(
+        ops(&plan),
+        [
+            "CreateRole",
+            "AttachRolePolicy",
+            "AttachRolePolicy",
+            "PutRolePolicy"
+        ]
+    );
     assert_eq!(actions(&plan), [Action::Create]);
     assert_eq!(plan.changes[0].address, "222222222222/role/X");
     let step = serde_json::to_value(&plan.changes[0].steps[0]).unwrap();
-    assert_eq!(step["tags"], serde_json::json!({"team": "secops", OWNER_TAG: OURS}));
+    assert_eq!(
+        step["tags"],
+        serde_json::json!({"team": "secops", OWNER_TAG: OURS})
+    );
     assert_eq!(step["description"], "d");
 }
 
 #[test]
 fn one_changed_attribute_is_one_step() {
     let base = || marked(live_role("X"));
-    let described = |role: Role| Role { description: Some(String::new()), ..role };
+    let described = |role: Role| Role {
+        description: Some(String::new()),
+        ..role
+    };
     let cases: &[Case] = &[
         ("nothing", |_| {}, |_| {}, &[]),
-        ("trust", |role| role.trust = trust(&["333333333333"]), |_| {}, &["UpdateAssumeRolePolicy"]),
-        ("trust spelled as IAM does", |_| {}, |live| live.trust = trust(&["arn:aws:iam::111111111111:root"]), &[]),
-        ("tags added", |role| role.tags = Some(tags(&[("a", "1")])), |_| {}, &["TagRole"]),
-        ("others' tags stay", |_| {}, |live| _ = live.tags.insert("b".into(), "2".into()), &[]),
+        (
+            "trust",
+            |role| role.trust = trust(&["333333333333"]),
+            |_| {},
+            &["UpdateAssumeRolePolicy"],
+        ),
+        (
+            "trust spelled as IAM does",
+            |_| {},
+            |live| live.trust = trust(&["arn:aws:iam::111111111111:root"]),
+            &[],
+        ),
+        (
+            "tags added",
+            |role| role.tags = Some(tags(&[("a", "1")])),
+            |_| {},
+            &["TagRole"],
+        ),
+        (
+            "others' tags stay",
+            |_| {},
+            |live| _ = live.tags.insert("b".into(), "2".into()),
+            &[],
+        ),
         (
             "a tag in another case",
             |role| role.tags = Some(tags(&[("TEAM", "1")])),
             |live| _ = live.tags.insert("team".into(), "1".into()),
             &[],
         ),
-        ("duration", |role| role.max_session_duration = Some(7200), |_| {}, &["UpdateRole"]),
-        ("description", |role| role.description = Some("new".into()), |_| {}, &["UpdateRole"]),
+        (
+            "duration",
+            |role| role.max_session_duration = Some(7200),
+            |_| {},
+            &["UpdateRole"],
+        ),
+        (
+            "description",
+            |role| role.description = Some("new".into()),
+            |_| {},
+            &["UpdateRole"],
+        ),
         (
             "an unwritten description",
             |role| role.description = None,
@@ -110,7 +179,12 @@ fn one_changed_attribute_is_one_step() {
         (
             "a grant stays",
             |role| role.inline_policies = Some([].into()),
-            |live| _ = live.inline_policies.insert(policy_name("rolecall-other-assume"), allow("sts:AssumeRole")),
+            |live| {
+                _ = live.inline_policies.insert(
+                    policy_name("rolecall-other-assume"),
+                    allow("sts:AssumeRole"),
+                )
+            },
             &[],
         ),
         (
@@ -125,8 +199,18 @@ fn one_changed_attribute_is_one_step() {
             |live| live.permissions_boundary = Some(aws("PowerUserAccess")),
             &["DeleteRolePermissionsBoundary"],
         ),
-        ("an unwritten boundary", |_| {}, |live| live.permissions_boundary = Some(aws("PowerUserAccess")), &[]),
-        ("an unwritten path", |_| {}, |live| live.path = crate::resource::name::IamPath::parse("/x/").unwrap(), &[]),
+        (
+            "an unwritten boundary",
+            |_| {},
+            |live| live.permissions_boundary = Some(aws("PowerUserAccess")),
+            &[],
+        ),
+        (
+            "an unwritten path",
+            |_| {},
+            |live| live.path = crate::resource::name::IamPath::parse("/x/").unwrap(),
+            &[],
+        ),
     ];
     for (what, desired, live, expect) in cases {
         let (mut wanted, mut there) = (described(role("X")), base());
@@ -139,16 +223,40 @@ fn one_changed_attribute_is_one_step() {
 #[test]
 fn update_role_carries_both_fields() {
     let mut there = marked(live_role("X"));
-    there.details = Some(RoleDetails { description: "kept".into(), max_session_duration: 7200 });
-    let plan = one(Role { max_session_duration: Some(3600), ..role("X") }, there);
+    there.details = Some(RoleDetails {
+        description: "kept".into(),
+        max_session_duration: 7200,
+    });
+    let plan = one(
+        Role {
+            max_session_duration: Some(3600),
+            ..role("X")
+        },
+        there,
+    );
     let step = serde_json::to_value(&plan.changes[0].steps[0]).unwrap();
-    assert_eq!((step["description"].as_str(), step["max_session_duration"].as_u64()), (Some("kept"), Some(3600)));
+    assert_eq!(
+        (
+            step["description"].as_str(),
+            step["max_session_duration"].as_u64()
+        ),
+        (Some("kept"), Some(3600))
+    );
 }
 
 #[test]
 fn details_that_were_not_read_stop_the_change() {
-    let there = LiveRole { details: None, ..marked(live_role("X")) };
-    let plan = one(Role { description: Some("d".into()), ..role("X") }, there);
+    let there = LiveRole {
+        details: None,
+        ..marked(live_role("X"))
+    };
+    let plan = one(
+        Role {
+            description: Some("d".into()),
+            ..role("X")
+        },
+        there,
+    );
     assert_eq!((codes(&plan), plan.changes.len()), (vec!["unread"], 0));
 }
 
@@ -164,10 +272,16 @@ fn additive_management_leaves_what_others_added() {
     there.trust = trust(&["111111111111", "444444444444"]);
     there.managed_policies = [aws("ReadOnlyAccess")].into();
     there.inline_policies = [(policy_name("x"), allow("s3:*"))].into();
-    let mut wanted = Role { manage: all, ..role("X") };
+    let mut wanted = Role {
+        manage: all,
+        ..role("X")
+    };
     wanted.managed_policies = Some([].into());
     wanted.inline_policies = Some([].into());
-    assert_eq!(ops(&one(wanted.clone(), there.clone())), Vec::<String>::new());
+    assert_eq!(
+        ops(&one(wanted.clone(), there.clone())),
+        Vec::<String>::new()
+    );
     wanted.trust = trust(&["333333333333"]);
     let plan = one(wanted, there.clone());
     assert_eq!(ops(&plan), ["UpdateAssumeRolePolicy"]);
@@ -180,23 +294,50 @@ fn additive_trust_is_not_written_with_dead_principals() {
     let dead = "AROA00000000000000GONE";
     let mut there = marked(live_role("X"));
     there.trust = trust(&["444444444444", dead]);
-    let manage = Manage { trust: Mode::Additive, ..Manage::default() };
-    let plan = one(Role { manage, ..role("X") }, there);
+    let manage = Manage {
+        trust: Mode::Additive,
+        ..Manage::default()
+    };
+    let plan = one(
+        Role {
+            manage,
+            ..role("X")
+        },
+        there,
+    );
     assert_eq!(
         (ops(&plan), codes(&plan)),
-        (vec!["UpdateAssumeRolePolicy".to_owned()], vec!["dead-principal", "trust-widened"])
+        (
+            vec!["UpdateAssumeRolePolicy".to_owned()],
+            vec!["dead-principal", "trust-widened"]
+        )
     );
 }
 
 #[test]
 fn exclusive_tags_remove_others_but_never_aws_own() {
     let mut there = marked(live_role("X"));
-    there.tags.extend(tags(&[("aws:x", "1"), ("other", "1"), ("Team", "old")]));
-    let manage = Manage { tags: Mode::Exclusive, ..Manage::default() };
-    let plan = one(Role { manage, tags: Some(tags(&[("team", "new")])), ..role("X") }, there.clone());
+    there
+        .tags
+        .extend(tags(&[("aws:x", "1"), ("other", "1"), ("Team", "old")]));
+    let manage = Manage {
+        tags: Mode::Exclusive,
+        ..Manage::default()
+    };
+    let plan = one(
+        Role {
+            manage,
+            tags: Some(tags(&[("team", "new")])),
+            ..role("X")
+        },
+        there.clone(),
+    );
     assert_eq!(ops(&plan), ["TagRole", "UntagRole"]);
     let after = run(&live(&[there], &[]), &plan).unwrap();
-    assert_eq!(after.roles["x"].tags, tags(&[("aws:x", "1"), ("Team", "new"), (OWNER_TAG, OURS)]));
+    assert_eq!(
+        after.roles["x"].tags,
+        tags(&[("aws:x", "1"), ("Team", "new"), (OWNER_TAG, OURS)])
+    );
 }
 
 #[test]
@@ -205,19 +346,29 @@ fn attach_comes_before_detach_unless_the_quota_has_no_room() {
     for (there, first) in [(9, "AttachRolePolicy"), (10, "DetachRolePolicy")] {
         let mut live = marked(live_role("X"));
         live.managed_policies = names(0, there).iter().map(|name| aws(name)).collect();
-        let wanted =
-            Role { managed_policies: Some(names(1, there + 1).iter().map(|n| aws_ref(n)).collect()), ..role("X") };
+        let wanted = Role {
+            managed_policies: Some(names(1, there + 1).iter().map(|n| aws_ref(n)).collect()),
+            ..role("X")
+        };
         assert_eq!(ops(&one(wanted, live))[0], first, "{there}");
     }
 }
 
 #[test]
 fn put_comes_before_delete_unless_the_quota_has_no_room() {
-    let long = |size: usize| allow_on("s3:GetObject", &format!("arn:aws:s3:::{}", "x".repeat(size)));
+    let long = |size: usize| {
+        allow_on(
+            "s3:GetObject",
+            &format!("arn:aws:s3:::{}", "x".repeat(size)),
+        )
+    };
     for (size, first) in [(100, "PutRolePolicy"), (9000, "DeleteRolePolicy")] {
         let mut live = marked(live_role("X"));
         live.inline_policies = [(policy_name("old"), long(size))].into();
-        let wanted = Role { inline_policies: Some([(policy_name("new"), long(size))].into()), ..role("X") };
+        let wanted = Role {
+            inline_policies: Some([(policy_name("new"), long(size))].into()),
+            ..role("X")
+        };
         assert_eq!(ops(&one(wanted, live))[0], first, "{size}");
     }
 }
@@ -228,8 +379,17 @@ fn an_eleventh_policy_is_a_quota_finding_with_the_numbers() {
         managed_policies: Some((0..11).map(|n| aws_ref(&format!("P{n}"))).collect()),
         ..role("CortexPlatformRole")
     };
-    let plan = plan(&settings(), &desire(&[wanted], &[]), &LiveAccount::default());
-    let message = &plan.findings.iter().find(|finding| finding.code == "quota").unwrap().message;
+    let plan = plan(
+        &settings(),
+        &desire(&[wanted], &[]),
+        &LiveAccount::default(),
+    );
+    let message = &plan
+        .findings
+        .iter()
+        .find(|finding| finding.code == "quota")
+        .unwrap()
+        .message;
     for part in ["11", "10", "managed policies", "CortexPlatformRole"] {
         assert!(message.contains(part), "{message}");
     }
@@ -237,23 +397,52 @@ fn an_eleventh_policy_is_a_quota_finding_with_the_numbers() {
 
 #[test]
 fn a_quota_that_was_raised_is_no_finding() {
-    let wanted = Role { managed_policies: Some((0..11).map(|n| aws_ref(&format!("P{n}"))).collect()), ..role("X") };
+    let wanted = Role {
+        managed_policies: Some((0..11).map(|n| aws_ref(&format!("P{n}"))).collect()),
+        ..role("X")
+    };
     let desired = desire(&[wanted], &[]);
     let mut live = LiveAccount::default();
     assert!(needs(&settings(), &account(A), Some(&desired), &live).quotas);
-    live.quotas = Some(crate::live::Quotas { attached_policies_per_role: 20, ..Default::default() });
+    live.quotas = Some(crate::live::Quotas {
+        attached_policies_per_role: 20,
+        ..Default::default()
+    });
     assert!(codes(&plan(&settings(), &desired, &live)).is_empty());
     assert!(!needs(&settings(), &account(A), Some(&desired), &live).quotas);
 }
 
 #[test]
 fn ownership_decides_what_is_planned() {
-    let owned_by = |name: &str| LiveRole { tags: tags(&[(OWNER_TAG, name)]), ..live_role("X") };
-    let wanted = || Role { trust: trust(&["333333333333"]), ..role("X") };
-    let stack = LiveRole { tags: tags(&[(OWNER_TAG, OURS), ("aws:cloudformation:stack-name", "s")]), ..live_role("X") };
+    let owned_by = |name: &str| LiveRole {
+        tags: tags(&[(OWNER_TAG, name)]),
+        ..live_role("X")
+    };
+    let wanted = || Role {
+        trust: trust(&["333333333333"]),
+        ..role("X")
+    };
+    let stack = LiveRole {
+        tags: tags(&[(OWNER_TAG, OURS), ("aws:cloudformation:stack-name", "s")]),
+        ..live_role("X")
+    };
     for (what, settings, desired, there, expect_actions, expect_codes) in [
-        ("ours", settings(), wanted(), owned_by(OURS), vec![Action::Update], vec!["trust-widened"]),
-        ("unmarked", settings(), wanted(), live_role("X"), vec![], vec!["adopt"]),
+        (
+            "ours",
+            settings(),
+            wanted(),
+            owned_by(OURS),
+            vec![Action::Update],
+            vec!["trust-widened"],
+        ),
+        (
+            "unmarked",
+            settings(),
+            wanted(),
+            live_role("X"),
+            vec![],
+            vec!["adopt"],
+        ),
         (
             "unmarked, allowed",
             allowing(&["adopt"]),
@@ -265,7 +454,10 @@ fn ownership_decides_what_is_planned() {
         (
             "unmarked, adopt",
             settings(),
-            Role { adopt: true, ..wanted() },
+            Role {
+                adopt: true,
+                ..wanted()
+            },
             live_role("X"),
             vec![Action::Adopt],
             vec!["trust-widened"],
@@ -273,23 +465,47 @@ fn ownership_decides_what_is_planned() {
         (
             "foreign",
             allowing(&["foreign-owner"]),
-            Role { adopt: true, ..wanted() },
+            Role {
+                adopt: true,
+                ..wanted()
+            },
             owned_by("other"),
             vec![],
             vec!["foreign-owner"],
         ),
-        ("stack", settings(), wanted(), stack, vec![Action::Update], vec!["stack-owned", "trust-widened"]),
+        (
+            "stack",
+            settings(),
+            wanted(),
+            stack,
+            vec![Action::Update],
+            vec!["stack-owned", "trust-widened"],
+        ),
     ] {
         let plan = plan(&settings, &desire(&[desired], &[]), &live(&[there], &[]));
-        assert_eq!((actions(&plan), codes(&plan)), (expect_actions, expect_codes), "{what}");
+        assert_eq!(
+            (actions(&plan), codes(&plan)),
+            (expect_actions, expect_codes),
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn adoption_marks_first_and_never_replaces() {
-    let wanted = Role { adopt: true, trust: trust(&["333333333333"]), ..role("X") };
-    assert_eq!(ops(&one(wanted.clone(), live_role("X"))), ["TagRole", "UpdateAssumeRolePolicy"]);
-    let moved = Role { path: Some(crate::resource::name::IamPath::parse("/x/").unwrap()), ..wanted };
+    let wanted = Role {
+        adopt: true,
+        trust: trust(&["333333333333"]),
+        ..role("X")
+    };
+    assert_eq!(
+        ops(&one(wanted.clone(), live_role("X"))),
+        ["TagRole", "UpdateAssumeRolePolicy"]
+    );
+    let moved = Role {
+        path: Some(crate::resource::name::IamPath::parse("/x/").unwrap()),
+        ..wanted
+    };
     let plan = one(moved, live_role("X"));
     assert_eq!((plan.changes.len(), codes(&plan)), (0, vec!["adopt-path"]));
 }
@@ -298,16 +514,38 @@ fn adoption_marks_first_and_never_replaces() {
 fn protected_roles_are_never_written() {
     let mut settings = allowing(&["protected-role"]);
     settings.protected = [(id(A), "auditaccess".to_owned())].into();
-    for name in ["AuditAccess", "OrganizationAccountAccessRole", "AWSServiceRoleForSupport", "stacksets-exec-1"] {
+    for name in [
+        "AuditAccess",
+        "OrganizationAccountAccessRole",
+        "AWSServiceRoleForSupport",
+        "stacksets-exec-1",
+    ] {
         for there in [vec![], vec![marked(live_role(name))]] {
-            let wanted = Role { trust: trust(&["333333333333"]), ..role(name) };
+            let wanted = Role {
+                trust: trust(&["333333333333"]),
+                ..role(name)
+            };
             let plan = plan(&settings, &desire(&[wanted], &[]), &live(&there, &[]));
-            assert_eq!((plan.changes.len(), codes(&plan)), (0, vec!["protected-role"]), "{name}");
+            assert_eq!(
+                (plan.changes.len(), codes(&plan)),
+                (0, vec!["protected-role"]),
+                "{name}"
+            );
         }
     }
-    let pruning = Settings { extras: Extras::Remove, ..settings };
-    let plan = plan(&pruning, &desire(&[], &[]), &live(&[marked(live_role("AuditAccess"))], &[]));
-    assert_eq!((plan.changes.len(), codes(&plan)), (0, vec!["protected-role"]));
+    let pruning = Settings {
+        extras: Extras::Remove,
+        ..settings
+    };
+    let plan = plan(
+        &pruning,
+        &desire(&[], &[]),
+        &live(&[marked(live_role("AuditAccess"))], &[]),
+    );
+    assert_eq!(
+        (plan.changes.len(), codes(&plan)),
+        (0, vec!["protected-role"])
+    );
 }
 
 #[test]
@@ -318,10 +556,28 @@ fn what_left_the_desired_state_stays_until_it_is_pruned() {
     there.instance_profiles = ["x".to_owned()].into();
     let world = live(&[there, live_role("Y")], &[]);
     let kept = plan_account(&settings(), &account(A), None, &world, None);
-    assert_eq!((kept.changes.len(), codes(&kept), kept.orphans), (0, vec!["orphan"], 1));
+    assert_eq!(
+        (kept.changes.len(), codes(&kept), kept.orphans),
+        (0, vec!["orphan"], 1)
+    );
     let pruned = plan_account(&pruning(), &account(A), None, &world, None);
-    assert_eq!(ops(&pruned), ["RemoveRoleFromInstanceProfile", "DetachRolePolicy", "DeleteRolePolicy", "DeleteRole"]);
-    assert_eq!(run(&world, &pruned).unwrap().roles.keys().collect::<Vec<_>>(), ["y"]);
+    assert_eq!(
+        ops(&pruned),
+        [
+            "RemoveRoleFromInstanceProfile",
+            "DetachRolePolicy",
+            "DeleteRolePolicy",
+            "DeleteRole"
+        ]
+    );
+    assert_eq!(
+        run(&world, &pruned)
+            .unwrap()
+            .roles
+            .keys()
+            .collect::<Vec<_>>(),
+        ["y"]
+    );
 }
 
 #[test]
@@ -331,28 +587,57 @@ fn a_role_that_goes_where_another_comes_may_have_been_renamed() {
         let kept = plan(&settings(), &desired, &world);
         assert_eq!(kept.findings[0].message.contains("cannot rename"), said);
         let pruned = plan(&pruning(), &desired, &world);
-        let gone = pruned.changes.iter().find(|change| change.address.ends_with("/X")).unwrap();
+        let gone = pruned
+            .changes
+            .iter()
+            .find(|change| change.address.ends_with("/X"))
+            .unwrap();
         assert_eq!(gone.reason.contains("cannot rename"), said);
     }
 }
 
 #[test]
 fn what_is_out_of_scope_is_no_orphan() {
-    let settings = Settings { roles: vec!["Y*".to_owned()], ..pruning() };
-    let plan = plan(&settings, &desire(&[role("X"), role("Y1")], &[]), &live(&[marked(live_role("Z"))], &[]));
-    assert_eq!(plan.changes.iter().map(|change| change.address.as_str()).collect::<Vec<_>>(), ["222222222222/role/Y1"]);
+    let settings = Settings {
+        roles: vec!["Y*".to_owned()],
+        ..pruning()
+    };
+    let plan = plan(
+        &settings,
+        &desire(&[role("X"), role("Y1")], &[]),
+        &live(&[marked(live_role("Z"))], &[]),
+    );
+    assert_eq!(
+        plan.changes
+            .iter()
+            .map(|change| change.address.as_str())
+            .collect::<Vec<_>>(),
+        ["222222222222/role/Y1"]
+    );
     assert_eq!((plan.owned, plan.orphans, plan.desired), (0, 0, 1));
 }
 
 #[test]
 fn absent_deletes_only_what_is_ours() {
-    let gone = || Role { ensure: Ensure::Absent, adopt: true, ..role("X") };
+    let gone = || Role {
+        ensure: Ensure::Absent,
+        adopt: true,
+        ..role("X")
+    };
     for (what, there, expect_ops, expect_codes) in [
-        ("ours", Some(marked(live_role("X"))), vec!["DeleteRole"], vec![]),
+        (
+            "ours",
+            Some(marked(live_role("X"))),
+            vec!["DeleteRole"],
+            vec![],
+        ),
         ("nobody's", Some(live_role("X")), vec![], vec!["adopt"]),
         (
             "another's",
-            Some(LiveRole { tags: tags(&[(OWNER_TAG, "other")]), ..live_role("X") }),
+            Some(LiveRole {
+                tags: tags(&[(OWNER_TAG, "other")]),
+                ..live_role("X")
+            }),
             vec![],
             vec!["foreign-owner"],
         ),
@@ -362,7 +647,10 @@ fn absent_deletes_only_what_is_ours() {
         let plan = plan(&settings(), &desire(&[gone()], &[]), &live(&there, &[]));
         assert_eq!(
             (ops(&plan), codes(&plan)),
-            (expect_ops.iter().map(ToString::to_string).collect(), expect_codes),
+            (
+                expect_ops.iter().map(ToString::to_string).collect(),
+                expect_codes
+            ),
             "{what}"
         );
     }
@@ -370,11 +658,28 @@ fn absent_deletes_only_what_is_ours() {
 
 #[test]
 fn an_external_role_is_compared_and_never_written() {
-    let wanted = Role { external: true, trust: trust(&["333333333333"]), ..role("X") };
+    let wanted = Role {
+        external: true,
+        trust: trust(&["333333333333"]),
+        ..role("X")
+    };
     let differs = one(wanted.clone(), live_role("X"));
-    assert_eq!((differs.changes.len(), codes(&differs)), (0, vec!["external"]));
-    assert!(differs.findings[0].message.contains("trust policy"), "{}", differs.findings[0].message);
-    let same = one(Role { trust: trust(&["111111111111"]), ..wanted }, live_role("X"));
+    assert_eq!(
+        (differs.changes.len(), codes(&differs)),
+        (0, vec!["external"])
+    );
+    assert!(
+        differs.findings[0].message.contains("trust policy"),
+        "{}",
+        differs.findings[0].message
+    );
+    let same = one(
+        Role {
+            trust: trust(&["111111111111"]),
+            ..wanted
+        },
+        live_role("X"),
+    );
     assert_eq!((codes(&same), same.unchanged), (vec![], 1));
 }
 
@@ -384,16 +689,29 @@ fn a_path_that_differs_replaces_and_rebuilds_the_whole_role() {
     there.managed_policies = [aws("SecurityAudit")].into();
     there.inline_policies = [(policy_name("p"), allow("s3:*"))].into();
     there.tags.insert("other".into(), "1".into());
-    let wanted =
-        Role { path: Some(crate::resource::name::IamPath::parse("/x/").unwrap()), prevent_destroy: true, ..role("X") };
+    let wanted = Role {
+        path: Some(crate::resource::name::IamPath::parse("/x/").unwrap()),
+        prevent_destroy: true,
+        ..role("X")
+    };
     let world = live(&[there], &[]);
     let plan = plan(&settings(), &desire(&[wanted], &[]), &world);
     assert_eq!(actions(&plan), [Action::Replace]);
     assert_eq!(
         ops(&plan),
-        ["DetachRolePolicy", "DeleteRolePolicy", "DeleteRole", "CreateRole", "AttachRolePolicy", "PutRolePolicy"]
+        [
+            "DetachRolePolicy",
+            "DeleteRolePolicy",
+            "DeleteRole",
+            "CreateRole",
+            "AttachRolePolicy",
+            "PutRolePolicy"
+        ]
     );
-    assert_eq!(codes(&plan), ["unmanaged-permissions", "prevent-destroy", "replace"]);
+    assert_eq!(
+        codes(&plan),
+        ["unmanaged-permissions", "prevent-destroy", "replace"]
+    );
     let after = run(&world, &plan).unwrap();
     assert_eq!(after.roles["x"].arn, "arn:aws:iam::222222222222:role/x/X");
     assert_eq!(after.roles["x"].tags["other"], "1");
@@ -403,25 +721,49 @@ fn a_path_that_differs_replaces_and_rebuilds_the_whole_role() {
 #[test]
 fn cosmetic_differences_have_no_steps_and_are_no_update() {
     let statement = |sid: &str, operator: &str| {
-        trust_of(&serde_json::json!({"Version": "2012-10-17", "Statement": [{"Sid": sid, "Effect": "Allow",
+        trust_of(
+            &serde_json::json!({"Version": "2012-10-17", "Statement": [{"Sid": sid, "Effect": "Allow",
             "Principal": {"AWS": "111111111111"}, "Action": "sts:AssumeRole",
-            "Condition": {operator: {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/x"}}}]}))
+            "Condition": {operator: {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/x"}}}]}),
+        )
     };
-    let there = LiveRole { trust: statement("Old", "ArnLike"), ..marked(live_role("X")) };
-    let plan = one(Role { trust: statement("New", "ArnEquals"), ..role("X") }, there);
+    let there = LiveRole {
+        trust: statement("Old", "ArnLike"),
+        ..marked(live_role("X"))
+    };
+    let plan = one(
+        Role {
+            trust: statement("New", "ArnEquals"),
+            ..role("X")
+        },
+        there,
+    );
     assert!(plan.changes[0].cosmetic && plan.changes[0].diffs.iter().all(|diff| diff.cosmetic));
     let plan = build(header(), &settings(), vec![plan]);
-    assert_eq!((plan.summary.cosmetic, plan.summary.update, plan.summary.steps), (1, 0, 0));
+    assert_eq!(
+        (
+            plan.summary.cosmetic,
+            plan.summary.update,
+            plan.summary.steps
+        ),
+        (1, 0, 0)
+    );
 }
 
 #[test]
 fn a_dead_principal_is_bound_again() {
     let dead = "AROA00000000000000GONE";
-    let there = LiveRole { trust: trust(&[dead]), ..marked(live_role("X")) };
+    let there = LiveRole {
+        trust: trust(&[dead]),
+        ..marked(live_role("X"))
+    };
     let plan = one(role("X"), there);
     assert_eq!(
         (ops(&plan), codes(&plan)),
-        (vec!["UpdateAssumeRolePolicy".to_owned()], vec!["dead-principal", "trust-widened"])
+        (
+            vec!["UpdateAssumeRolePolicy".to_owned()],
+            vec!["dead-principal", "trust-widened"]
+        )
     );
 }
 
@@ -429,9 +771,24 @@ fn a_dead_principal_is_bound_again() {
 fn a_unique_id_of_a_live_role_is_its_arn() {
     let other = marked(live_role("Other"));
     let arn = other.arn.clone();
-    for (wanted, there) in [(arn.as_str(), other.id.as_str()), (other.id.as_str(), arn.as_str())] {
-        let there = LiveRole { trust: trust(&[there]), ..marked(live_role("X")) };
-        let desired = desire(&[Role { trust: trust(&[wanted]), ..role("X") }, role("Other")], &[]);
+    for (wanted, there) in [
+        (arn.as_str(), other.id.as_str()),
+        (other.id.as_str(), arn.as_str()),
+    ] {
+        let there = LiveRole {
+            trust: trust(&[there]),
+            ..marked(live_role("X"))
+        };
+        let desired = desire(
+            &[
+                Role {
+                    trust: trust(&[wanted]),
+                    ..role("X")
+                },
+                role("Other"),
+            ],
+            &[],
+        );
         let plan = plan(&settings(), &desired, &live(&[there, other.clone()], &[]));
         assert_eq!((plan.changes.len(), codes(&plan)), (0, vec![]));
     }
@@ -439,16 +796,26 @@ fn a_unique_id_of_a_live_role_is_its_arn() {
 
 #[test]
 fn a_policy_that_does_not_exist_is_named() {
-    let wanted = Role { managed_policies: Some([aws_ref("SecurityAudits"), local("Missing")].into()), ..role("X") };
+    let wanted = Role {
+        managed_policies: Some([aws_ref("SecurityAudits"), local("Missing")].into()),
+        ..role("X")
+    };
     let desired = desire(&[wanted], &[]);
     let mut live = LiveAccount::default();
     let arns = [aws("SecurityAudits"), local_arn("/", "Missing")];
-    assert_eq!(needs(&settings(), &account(A), Some(&desired), &live).managed_policies, arns.clone().into());
+    assert_eq!(
+        needs(&settings(), &account(A), Some(&desired), &live).managed_policies,
+        arns.clone().into()
+    );
     live.known_policies = arns.clone().into_iter().map(|arn| (arn, false)).collect();
     let plan = plan(&settings(), &desired, &live);
     assert_eq!(codes(&plan), ["missing-policy", "missing-policy"]);
     for arn in &arns {
-        let finding = plan.findings.iter().find(|finding| finding.message.contains(arn.as_str())).unwrap();
+        let finding = plan
+            .findings
+            .iter()
+            .find(|finding| finding.message.contains(arn.as_str()))
+            .unwrap();
         for part in [arn.as_str(), "does not exist", "`X`", A] {
             assert!(finding.message.contains(part), "{}", finding.message);
         }
@@ -459,12 +826,22 @@ fn a_policy_that_does_not_exist_is_named() {
 fn a_role_comes_after_the_role_it_trusts() {
     let names = |name: &str| format!("arn:aws:iam::{A}:role/{name}");
     let wanted = [
-        Role { trust: trust(&[&names("B")]), ..role("A") },
-        Role { trust: trust(&[&names("C")]), ..role("B") },
+        Role {
+            trust: trust(&[&names("B")]),
+            ..role("A")
+        },
+        Role {
+            trust: trust(&[&names("C")]),
+            ..role("B")
+        },
         role("C"),
     ];
     let plan = plan(&settings(), &desire(&wanted, &[]), &LiveAccount::default());
-    let order: Vec<&str> = plan.changes.iter().map(|change| change.address.rsplit('/').next().unwrap()).collect();
+    let order: Vec<&str> = plan
+        .changes
+        .iter()
+        .map(|change| change.address.rsplit('/').next().unwrap())
+        .collect();
     assert_eq!(order, ["C", "B", "A"]);
     assert_eq!(plan.changes[2].after, [format!("{A}/role/B")].into());
 }
@@ -473,24 +850,61 @@ fn a_role_comes_after_the_role_it_trusts() {
 fn roles_that_trust_each_other_or_themselves_are_created_in_two_passes() {
     let names = |name: &str| format!("arn:aws:iam::{A}:role/{name}");
     for wanted in [
-        vec![Role { trust: trust(&[&names("A")]), ..role("A") }],
-        vec![Role { trust: trust(&[&names("B")]), ..role("A") }, Role { trust: trust(&[&names("A")]), ..role("B") }],
+        vec![Role {
+            trust: trust(&[&names("A")]),
+            ..role("A")
+        }],
         vec![
-            Role { trust: trust(&[&names("B"), &names("C")]), ..role("A") },
-            Role { trust: trust(&[&names("C")]), ..role("B") },
-            Role { trust: trust(&[&names("A")]), ..role("C") },
-            Role { trust: trust(&[&names("A")]), ..role("D") },
+            Role {
+                trust: trust(&[&names("B")]),
+                ..role("A")
+            },
+            Role {
+                trust: trust(&[&names("A")]),
+                ..role("B")
+            },
+        ],
+        vec![
+            Role {
+                trust: trust(&[&names("B"), &names("C")]),
+                ..role("A")
+            },
+            Role {
+                trust: trust(&[&names("C")]),
+                ..role("B")
+            },
+            Role {
+                trust: trust(&[&names("A")]),
+                ..role("C")
+            },
+            Role {
+                trust: trust(&[&names("A")]),
+                ..role("D")
+            },
         ],
     ] {
         let desired = desire(&wanted, &[]);
         let first = plan(&settings(), &desired, &LiveAccount::default());
         let after = run(&LiveAccount::default(), &first).unwrap();
-        assert_eq!(ops(&plan(&settings(), &desired, &after)), Vec::<String>::new());
+        assert_eq!(
+            ops(&plan(&settings(), &desired, &after)),
+            Vec::<String>::new()
+        );
         assert_eq!(ops(&first).len(), wanted.len() + 1);
         for (index, change) in first.changes.iter().enumerate() {
             assert_eq!(converged(change, &after), Convergence::Converged);
-            let earlier: Vec<&String> = first.changes[..index].iter().map(|change| &change.address).collect();
-            assert!(change.after.iter().all(|address| earlier.contains(&address)), "{:?}", change.after);
+            let earlier: Vec<&String> = first.changes[..index]
+                .iter()
+                .map(|change| &change.address)
+                .collect();
+            assert!(
+                change
+                    .after
+                    .iter()
+                    .all(|address| earlier.contains(&address)),
+                "{:?}",
+                change.after
+            );
         }
     }
 }
@@ -499,28 +913,71 @@ fn roles_that_trust_each_other_or_themselves_are_created_in_two_passes() {
 fn a_stale_resource_is_told_by_what_it_holds_and_not_by_its_spelling() {
     let there = marked(live_role("X"));
     let world = live(std::slice::from_ref(&there), &[]);
-    let wanted = Role { trust: trust(&["333333333333"]), description: Some("d".into()), ..role("X") };
+    let wanted = Role {
+        trust: trust(&["333333333333"]),
+        description: Some("d".into()),
+        ..role("X")
+    };
     let plan = plan(&settings(), &desire(&[wanted], &[]), &world);
     assert!(recheck(&plan, &world, &Deleted::new()).is_empty());
     let touches: &[Touch] = &[
         ("id", |role| role.id = "AROA1".into(), false),
-        ("spelling", |role| role.trust = trust(&["arn:aws:iam::111111111111:root"]), false),
-        ("system tags", |role| _ = role.tags.insert("aws:x".into(), "1".into()), false),
+        (
+            "spelling",
+            |role| role.trust = trust(&["arn:aws:iam::111111111111:root"]),
+            false,
+        ),
+        (
+            "system tags",
+            |role| _ = role.tags.insert("aws:x".into(), "1".into()),
+            false,
+        ),
         ("trust", |role| role.trust = trust(&["444444444444"]), true),
         ("mark", |role| role.tags = Tags::new(), true),
-        ("attachments", |role| _ = role.managed_policies.insert(aws("X")), true),
-        ("inline policies", |role| _ = role.inline_policies.insert(policy_name("p"), allow("s3:*")), true),
-        ("boundary", |role| role.permissions_boundary = Some(aws("X")), true),
-        ("description", |role| role.details.as_mut().unwrap().description = "x".into(), true),
-        ("duration", |role| role.details.as_mut().unwrap().max_session_duration = 7200, true),
-        ("instance profiles", |role| _ = role.instance_profiles.insert("x".into()), true),
+        (
+            "attachments",
+            |role| _ = role.managed_policies.insert(aws("X")),
+            true,
+        ),
+        (
+            "inline policies",
+            |role| _ = role.inline_policies.insert(policy_name("p"), allow("s3:*")),
+            true,
+        ),
+        (
+            "boundary",
+            |role| role.permissions_boundary = Some(aws("X")),
+            true,
+        ),
+        (
+            "description",
+            |role| role.details.as_mut().unwrap().description = "x".into(),
+            true,
+        ),
+        (
+            "duration",
+            |role| role.details.as_mut().unwrap().max_session_duration = 7200,
+            true,
+        ),
+        (
+            "instance profiles",
+            |role| _ = role.instance_profiles.insert("x".into()),
+            true,
+        ),
     ];
     for (what, touch, expect) in touches {
         let mut now = there.clone();
         touch(&mut now);
-        assert_eq!(!recheck(&plan, &live(&[now], &[]), &Deleted::new()).is_empty(), *expect, "{what}");
+        assert_eq!(
+            !recheck(&plan, &live(&[now], &[]), &Deleted::new()).is_empty(),
+            *expect,
+            "{what}"
+        );
     }
-    assert!(!recheck(&plan, &LiveAccount::default(), &Deleted::new()).is_empty(), "gone");
+    assert!(
+        !recheck(&plan, &LiveAccount::default(), &Deleted::new()).is_empty(),
+        "gone"
+    );
 }
 
 #[test]
@@ -533,16 +990,39 @@ fn sensitive_values_show_nowhere_and_neither_does_what_stood_in_their_place() {
     };
     let mut settings = settings();
     settings.secrets.insert("new\"secret");
-    let there = LiveRole { trust: with("old-secret"), ..marked(live_role("X")) };
-    let wanted = Role { trust: with("new\"secret"), ..role("X") };
-    let plan = build(header(), &settings, vec![plan(&settings, &desire(&[wanted], &[]), &live(&[there], &[]))]);
+    let there = LiveRole {
+        trust: with("old-secret"),
+        ..marked(live_role("X"))
+    };
+    let wanted = Role {
+        trust: with("new\"secret"),
+        ..role("X")
+    };
+    let plan = build(
+        header(),
+        &settings,
+        vec![plan(
+            &settings,
+            &desire(&[wanted], &[]),
+            &live(&[there], &[]),
+        )],
+    );
     let shown = plan.shown(&settings.secrets).to_string();
     assert!(shown.contains("(sensitive)"));
-    for secret in ["old-secret", "new\"secret", "new\\\"secret", "new\\\\\\\"secret"] {
+    for secret in [
+        "old-secret",
+        "new\"secret",
+        "new\\\"secret",
+        "new\\\\\\\"secret",
+    ] {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }
     let saved = save(&plan, &settings.secrets, "salt", None).unwrap();
-    assert!(!String::from_utf8(saved.clone()).unwrap().contains("secret\\"));
+    assert!(
+        !String::from_utf8(saved.clone())
+            .unwrap()
+            .contains("secret\\")
+    );
     assert_eq!(load(&saved, &settings.secrets).unwrap(), plan);
     let mut other = crate::resource::secret::Secrets::default();
     other.insert("wrong");

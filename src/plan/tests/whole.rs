@@ -10,13 +10,25 @@ use crate::resource::role::{LiveRole, Role};
 use crate::resource::step::Step;
 
 fn part(account_id: &str, owned: usize, changes: &[Action]) -> AccountPlan {
-    let mut part = plan_account(&settings(), &account(account_id), None, &LiveAccount::default(), None);
+    let mut part = plan_account(
+        &settings(),
+        &account(account_id),
+        None,
+        &LiveAccount::default(),
+        None,
+    );
     part.owned = owned;
     part.desired = 1;
     let desired = desire(&[role("X")], &[]);
-    let change = plan_account(&settings(), &account(account_id), Some(&desired), &LiveAccount::default(), None)
-        .changes
-        .remove(0);
+    let change = plan_account(
+        &settings(),
+        &account(account_id),
+        Some(&desired),
+        &LiveAccount::default(),
+        None,
+    )
+    .changes
+    .remove(0);
     let numbered = |(index, action): (usize, &Action)| Change {
         address: format!("{account_id}/role/R{index}"),
         action: *action,
@@ -27,45 +39,109 @@ fn part(account_id: &str, owned: usize, changes: &[Action]) -> AccountPlan {
 }
 
 fn codes(plan: &Plan) -> Vec<&str> {
-    plan.findings.iter().map(|finding| finding.code.as_str()).collect()
+    plan.findings
+        .iter()
+        .map(|finding| finding.code.as_str())
+        .collect()
 }
 
 #[test]
 fn guards_stop_what_is_more_than_was_meant() {
     use Action::{Adopt, Create, Delete, Replace, Update};
     let cases: [(&str, Vec<AccountPlan>, &[&str]); 10] = [
-        ("as many deletions as allowed", vec![part(A, 100, &[Delete; 10])], &[]),
+        (
+            "as many deletions as allowed",
+            vec![part(A, 100, &[Delete; 10])],
+            &[],
+        ),
         ("one more", vec![part(A, 100, &[Delete; 11])], &["deletes"]),
-        ("a replacement counts", vec![part(A, 100, &[[Delete; 10].as_slice(), &[Replace]].concat())], &["deletes"]),
+        (
+            "a replacement counts",
+            vec![part(
+                A,
+                100,
+                &[[Delete; 10].as_slice(), &[Replace]].concat(),
+            )],
+            &["deletes"],
+        ),
         ("30 percent", vec![part(A, 20, &[Update; 6])], &[]),
-        ("more than 30 percent", vec![part(A, 20, &[Update; 7])], &["change-percent"]),
+        (
+            "more than 30 percent",
+            vec![part(A, 20, &[Update; 7])],
+            &["change-percent"],
+        ),
         ("half of few", vec![part(A, 10, &[Update; 5])], &[]),
-        ("creations and adoptions", vec![part(A, 20, &[[Create; 20].as_slice(), &[Adopt; 20]].concat())], &[]),
-        ("nothing desired", vec![AccountPlan { desired: 0, ..part(A, 1, &[]) }], &["empty-desired"]),
+        (
+            "creations and adoptions",
+            vec![part(
+                A,
+                20,
+                &[[Create; 20].as_slice(), &[Adopt; 20]].concat(),
+            )],
+            &[],
+        ),
+        (
+            "nothing desired",
+            vec![AccountPlan {
+                desired: 0,
+                ..part(A, 1, &[])
+            }],
+            &["empty-desired"],
+        ),
         ("no account", vec![], &["empty-organization"]),
-        ("the management account", vec![part(MANAGEMENT, 0, &[])], &["management-account"]),
+        (
+            "the management account",
+            vec![part(MANAGEMENT, 0, &[])],
+            &["management-account"],
+        ),
     ];
     for (what, parts, expect) in cases {
-        assert_eq!(codes(&build(header(), &settings(), parts)), expect, "{what}");
+        assert_eq!(
+            codes(&build(header(), &settings(), parts)),
+            expect,
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn what_is_allowed_no_longer_stops_except_what_never_is() {
-    let there = [live_role("X"), foreign("Y"), marked(live_role("OrganizationAccountAccessRole"))];
-    let desired = desire(&[role("X"), role("Y"), role("OrganizationAccountAccessRole")], &[]);
-    let part = plan_account(&settings(), &account(A), Some(&desired), &live(&there, &[]), None);
+    let there = [
+        live_role("X"),
+        foreign("Y"),
+        marked(live_role("OrganizationAccountAccessRole")),
+    ];
+    let desired = desire(
+        &[role("X"), role("Y"), role("OrganizationAccountAccessRole")],
+        &[],
+    );
+    let part = plan_account(
+        &settings(),
+        &account(A),
+        Some(&desired),
+        &live(&there, &[]),
+        None,
+    );
     let plan = build(header(), &settings(), vec![part]);
     let stops = |codes: &[&str]| {
         let extra = codes.iter().map(|code| (*code).to_owned()).collect();
-        plan.stops(&extra).into_iter().map(|finding| finding.code.clone()).collect::<Vec<_>>()
+        plan.stops(&extra)
+            .into_iter()
+            .map(|finding| finding.code.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(stops(&[]), ["adopt", "foreign-owner", "protected-role"]);
-    assert_eq!(stops(&["adopt", "foreign-owner", "protected-role"]), ["foreign-owner", "protected-role"]);
+    assert_eq!(
+        stops(&["adopt", "foreign-owner", "protected-role"]),
+        ["foreign-owner", "protected-role"]
+    );
 }
 
 fn foreign(name: &str) -> LiveRole {
-    LiveRole { tags: tags(&[(OWNER_TAG, "other")]), ..live_role(name) }
+    LiveRole {
+        tags: tags(&[(OWNER_TAG, "other")]),
+        ..live_role(name)
+    }
 }
 
 #[test]
@@ -85,10 +161,21 @@ fn accounts_are_counted_and_sorted() {
     ];
     let plan = build(header(), &settings(), parts);
     assert_eq!(
-        plan.accounts.iter().map(|one| one.id.as_str().to_owned()).collect::<Vec<_>>(),
+        plan.accounts
+            .iter()
+            .map(|one| one.id.as_str().to_owned())
+            .collect::<Vec<_>>(),
         [A, "444444444444", "555555555555"]
     );
-    assert_eq!((plan.summary.accounts, plan.summary.unreadable, plan.summary.create, plan.summary.steps), (2, 1, 1, 1));
+    assert_eq!(
+        (
+            plan.summary.accounts,
+            plan.summary.unreadable,
+            plan.summary.create,
+            plan.summary.steps
+        ),
+        (2, 1, 1, 1)
+    );
 }
 
 fn named(account_id: &str, name: &str) -> String {
@@ -111,8 +198,20 @@ fn first_plans(roles: &[(&str, Role)]) -> Plan {
 #[test]
 fn a_role_waits_for_the_role_of_another_account_that_it_trusts() {
     let hub = "777777777777";
-    let plan = first_plans(&[(A, Role { trust: trust(&[&named(hub, "Hub")]), ..role("X") }), (hub, role("Hub"))]);
-    assert_eq!(plan.accounts[0].changes[0].after, [format!("{hub}/role/Hub")].into());
+    let plan = first_plans(&[
+        (
+            A,
+            Role {
+                trust: trust(&[&named(hub, "Hub")]),
+                ..role("X")
+            },
+        ),
+        (hub, role("Hub")),
+    ]);
+    assert_eq!(
+        plan.accounts[0].changes[0].after,
+        [format!("{hub}/role/Hub")].into()
+    );
     assert!(plan.accounts[1].changes[0].after.is_empty());
 }
 
@@ -120,19 +219,45 @@ fn a_role_waits_for_the_role_of_another_account_that_it_trusts() {
 fn accounts_that_wait_for_each_other_are_written_in_two_passes() {
     let other = "777777777777";
     let plan = first_plans(&[
-        (A, Role { trust: trust(&[&named(other, "Y")]), ..role("X") }),
-        (other, Role { trust: trust(&[&named(A, "X")]), ..role("Y") }),
+        (
+            A,
+            Role {
+                trust: trust(&[&named(other, "Y")]),
+                ..role("X")
+            },
+        ),
+        (
+            other,
+            Role {
+                trust: trust(&[&named(A, "X")]),
+                ..role("Y")
+            },
+        ),
     ]);
-    let steps: Vec<&Step> =
-        plan.accounts.iter().flat_map(|account| &account.changes).flat_map(|change| &change.steps).collect();
+    let steps: Vec<&Step> = plan
+        .accounts
+        .iter()
+        .flat_map(|account| &account.changes)
+        .flat_map(|change| &change.steps)
+        .collect();
     assert!(matches!(
         steps.as_slice(),
-        [Step::CreateRole { .. }, Step::CreateRole { .. }, Step::UpdateAssumeRolePolicy { .. }]
+        [
+            Step::CreateRole { .. },
+            Step::CreateRole { .. },
+            Step::UpdateAssumeRolePolicy { .. }
+        ]
     ));
     assert_eq!(plan.summary.steps, 3);
-    assert_eq!(plan.accounts[0].changes[0].after, [format!("{other}/role/Y")].into());
+    assert_eq!(
+        plan.accounts[0].changes[0].after,
+        [format!("{other}/role/Y")].into()
+    );
     assert!(plan.accounts[1].changes[0].after.is_empty());
-    assert_eq!(plan.accounts[1].changes[0].finish_after, [format!("{A}/role/X")].into());
+    assert_eq!(
+        plan.accounts[1].changes[0].finish_after,
+        [format!("{A}/role/X")].into()
+    );
 }
 
 #[test]
@@ -141,7 +266,9 @@ fn a_plan_of_another_version_or_a_broken_one_is_refused_clearly() {
     let plan = build(header(), &settings(), vec![part(A, 0, &[Action::Create])]);
     let saved = String::from_utf8(save(&plan, &secrets, "s", None).unwrap()).unwrap();
     let message = |text: &str| load(text.as_bytes(), &secrets).unwrap_err().to_string();
-    assert!(message(&saved.replace("rolecall-plan/1", "rolecall-plan/2")).contains("`rolecall-plan/2`"));
+    assert!(
+        message(&saved.replace("rolecall-plan/1", "rolecall-plan/2")).contains("`rolecall-plan/2`")
+    );
     assert!(message("{").contains("damaged"));
     assert!(message("{}").contains("`none`"));
     assert!(message(&saved.replace("\"steps\"", "\"stops\"")).contains("damaged"));
@@ -151,15 +278,45 @@ fn a_plan_of_another_version_or_a_broken_one_is_refused_clearly() {
 fn the_json_holds_what_the_contract_names() {
     let plan = build(header(), &settings(), vec![part(A, 0, &[Action::Create])]);
     let shown = plan.shown(&settings().secrets);
-    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    for key in ["format", "name", "organization_id", "created_at", "desired_digest", "accounts", "findings", "summary"]
-    {
+    let keys = |value: &serde_json::Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    for key in [
+        "format",
+        "name",
+        "organization_id",
+        "created_at",
+        "desired_digest",
+        "accounts",
+        "findings",
+        "summary",
+    ] {
         assert!(keys(&shown).contains(&key.to_owned()), "{key}");
     }
     for key in ["id", "name", "ou", "status", "error", "changes"] {
-        assert!(keys(&shown["accounts"][0]).contains(&key.to_owned()), "{key}");
+        assert!(
+            keys(&shown["accounts"][0]).contains(&key.to_owned()),
+            "{key}"
+        );
     }
-    for key in ["address", "action", "reason", "cosmetic", "cause", "fingerprint", "diffs", "steps"] {
-        assert!(keys(&shown["accounts"][0]["changes"][0]).contains(&key.to_owned()), "{key}");
+    for key in [
+        "address",
+        "action",
+        "reason",
+        "cosmetic",
+        "cause",
+        "fingerprint",
+        "diffs",
+        "steps",
+    ] {
+        assert!(
+            keys(&shown["accounts"][0]["changes"][0]).contains(&key.to_owned()),
+            "{key}"
+        );
     }
 }

@@ -18,22 +18,48 @@ pub fn reversed(mut change: Change) -> Change {
 }
 
 fn reversed_diff(diff: AttributeDiff) -> AttributeDiff {
-    let AttributeDiff { attribute, cosmetic, widens: _, cause, before: live, after: desired, documents } = diff;
+    let AttributeDiff {
+        attribute,
+        cosmetic,
+        widens: _,
+        cause,
+        before: live,
+        after: desired,
+        documents,
+    } = diff;
     let documents: Vec<DocumentDiff> = documents
         .into_iter()
         .map(|document| {
-            let (desired, live) = (part(&desired, document.policy.as_deref()), part(&live, document.policy.as_deref()));
-            let statements = statements(attribute, desired, live).unwrap_or_else(|| turned(document.statements));
-            DocumentDiff { policy: document.policy, statements }
+            let (desired, live) = (
+                part(&desired, document.policy.as_deref()),
+                part(&live, document.policy.as_deref()),
+            );
+            let statements =
+                statements(attribute, desired, live).unwrap_or_else(|| turned(document.statements));
+            DocumentDiff {
+                policy: document.policy,
+                statements,
+            }
         })
         .collect();
-    let widens = documents.iter().flat_map(|document| &document.statements).any(|statement| statement.widens)
+    let widens = documents
+        .iter()
+        .flat_map(|document| &document.statements)
+        .any(|statement| statement.widens)
         || match attribute {
             Attribute::ManagedPolicies => has_more(&live, &desired),
             Attribute::PermissionsBoundary => !desired.is_null(),
             _ => false,
         };
-    AttributeDiff { attribute, cosmetic, widens, cause, before: desired, after: live, documents }
+    AttributeDiff {
+        attribute,
+        cosmetic,
+        widens,
+        cause,
+        before: desired,
+        after: live,
+        documents,
+    }
 }
 
 fn part<'a>(value: &'a Value, policy: Option<&str>) -> Option<&'a Value> {
@@ -45,12 +71,23 @@ fn part<'a>(value: &'a Value, policy: Option<&str>) -> Option<&'a Value> {
 
 fn has_more(live: &Value, desired: &Value) -> bool {
     let desired = desired.as_array().map(Vec::as_slice).unwrap_or_default();
-    live.as_array().into_iter().flatten().any(|item| !desired.contains(item))
+    live.as_array()
+        .into_iter()
+        .flatten()
+        .any(|item| !desired.contains(item))
 }
 
 /// The differences between two documents that are there and understood.
-fn statements(attribute: Attribute, desired: Option<&Value>, live: Option<&Value>) -> Option<Vec<StatementDiff>> {
-    let kind = if attribute == Attribute::Trust { PolicyKind::Trust } else { PolicyKind::Identity };
+fn statements(
+    attribute: Attribute,
+    desired: Option<&Value>,
+    live: Option<&Value>,
+) -> Option<Vec<StatementDiff>> {
+    let kind = if attribute == Attribute::Trust {
+        PolicyKind::Trust
+    } else {
+        PolicyKind::Identity
+    };
     let read = |value: &Value| PolicyDocument::from_value(value, kind, &Partition::default()).ok();
     let found = read(desired?)?.statement_diffs(&read(live?)?);
     // Where sensitive values are masked on both sides nothing may be left to see.
@@ -62,11 +99,19 @@ fn turned(statements: Vec<StatementDiff>) -> Vec<StatementDiff> {
     let denies = |value: &Value| value.get("Effect").and_then(Value::as_str) == Some("Deny");
     statements
         .into_iter()
-        .map(|StatementDiff { before: live, after: desired, widens: _, cosmetic }| StatementDiff {
-            widens: live.as_ref().is_some_and(|live| !denies(live)) || desired.as_ref().is_some_and(denies),
-            before: desired,
-            after: live,
-            cosmetic,
-        })
+        .map(
+            |StatementDiff {
+                 before: live,
+                 after: desired,
+                 widens: _,
+                 cosmetic,
+             }| StatementDiff {
+                widens: live.as_ref().is_some_and(|live| !denies(live))
+                    || desired.as_ref().is_some_and(denies),
+                before: desired,
+                after: live,
+                cosmetic,
+            },
+        )
         .collect()
 }

@@ -16,19 +16,43 @@ use crate::report::unread::{self, Accounts, Unread};
 use crate::resource::secret::Secrets;
 
 /// What holds words of the page's own and never a value.
-pub const WORDS: [&str; 8] = ["action", "code", "kind", "operations", "standing", "status", "view", "weight"];
+pub const WORDS: [&str; 8] = [
+    "action",
+    "code",
+    "kind",
+    "operations",
+    "standing",
+    "status",
+    "view",
+    "weight",
+];
 
 /// The place of each account in the list of accounts.
 type Places = BTreeMap<AccountId, usize>;
 
 /// Everything the page shows.
 pub fn data(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets) -> Value {
-    let Subject { view, plan, summary: _, changes } = subject;
-    let places: Places = plan.accounts.iter().enumerate().map(|(place, account)| (account.id, place)).collect();
+    let Subject {
+        view,
+        plan,
+        summary: _,
+        changes,
+    } = subject;
+    let places: Places = plan
+        .accounts
+        .iter()
+        .enumerate()
+        .map(|(place, account)| (account.id, place))
+        .collect();
     let mut texts = Texts::default();
-    let changes: Vec<Value> = changes.iter().map(|one| change(one, &places, &mut texts)).collect();
+    let changes: Vec<Value> = changes
+        .iter()
+        .map(|one| change(one, &places, &mut texts))
+        .collect();
     let unread = |all: Vec<Unread<'_>>| -> Vec<Value> {
-        all.into_iter().map(|one| json!({"why": one.why, "accounts": indices(&one.accounts, &places)})).collect()
+        all.into_iter()
+            .map(|one| json!({"why": one.why, "accounts": indices(&one.accounts, &places)}))
+            .collect()
     };
     let (refusal, standings) = match view {
         View::Plan => (finding::refusal(plan), None),
@@ -50,7 +74,11 @@ pub fn data(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets) -> Valu
 
 /// What the page calls them, in order.
 fn standings() -> Value {
-    Standing::ALL.into_iter().map(words).map(|(key, words)| (key.to_owned(), Value::from(words))).collect()
+    Standing::ALL
+        .into_iter()
+        .map(words)
+        .map(|(key, words)| (key.to_owned(), Value::from(words)))
+        .collect()
 }
 
 fn accounts(plan: &Plan) -> Vec<Value> {
@@ -84,7 +112,11 @@ fn change(listed: &Listed<'_>, places: &Places, texts: &mut Texts) -> Value {
 }
 
 fn differences(change: &Change) -> String {
-    let style = Style { paint: Paint::Tagged, width: 110, verbosity: Verbosity::Verbose };
+    let style = Style {
+        paint: Paint::Tagged,
+        width: 110,
+        verbosity: Verbosity::Verbose,
+    };
     human::differences(change, &style)
 }
 
@@ -106,7 +138,11 @@ impl Texts {
 
 fn finding(bundle: &Bundle<'_>, view: View, places: &Places) -> Value {
     // A drift is looked at and not applied: nothing stops it.
-    let weight = if view == View::Drift { "note" } else { bundle.weight.word() };
+    let weight = if view == View::Drift {
+        "note"
+    } else {
+        bundle.weight.word()
+    };
     json!({
         "weight": weight,
         "code": bundle.code,
@@ -118,7 +154,10 @@ fn finding(bundle: &Bundle<'_>, view: View, places: &Places) -> Value {
 }
 
 fn indices(accounts: &[AccountName<'_>], places: &Places) -> Vec<usize> {
-    accounts.iter().filter_map(|account| places.get(&account.id).copied()).collect()
+    accounts
+        .iter()
+        .filter_map(|account| places.get(&account.id).copied())
+        .collect()
 }
 
 /// What a trust demands of a key. Sensitive values are masked before equal ones are made one and the rest is counted.
@@ -126,7 +165,10 @@ fn demands(key: &str, demands: &BTreeSet<Demand>, secrets: &Secrets) -> Vec<Stri
     let said = demands.iter().map(|Demand { operator, values }| {
         let values: BTreeSet<String> = values.iter().map(|value| secrets.mask(value)).collect();
         let values: Vec<String> = values.into_iter().collect();
-        format!("{operator} {key} = {}", group::shortened(&values, false).join(", "))
+        format!(
+            "{operator} {key} = {}",
+            group::shortened(&values, false).join(", ")
+        )
     });
     let said: BTreeSet<String> = said.collect();
     group::shortened(&said.into_iter().collect::<Vec<_>>(), false)

@@ -30,20 +30,52 @@ const SCRIPT: &str = include_str!("page.js");
 const ROWS: usize = 500;
 
 /// Writes a plan, with the trusts of the whole desired state; `secrets` are masked wherever they stand.
-pub fn plan(plan: &Plan, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
+pub fn plan(
+    plan: &Plan,
+    trusts: &TrustMap,
+    secrets: &Secrets,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     write(&Subject::of_plan(plan), trusts, secrets, out)
 }
 
 /// Writes what drifted, and whose doing it is; the rest as [`plan`].
-pub fn drift(drift: &Drift, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    write(&Subject::of_drift(drift, &super::drift::parts(drift), Extent::All), trusts, secrets, out)
+pub fn drift(
+    drift: &Drift,
+    trusts: &TrustMap,
+    secrets: &Secrets,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write(
+        &Subject::of_drift(drift, &super::drift::parts(drift), Extent::All),
+        trusts,
+        secrets,
+        out,
+    )
 }
 
-fn write(subject: &Subject<'_>, trusts: &TrustMap, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
-    let Subject { view, plan, summary, changes } = subject;
+fn write(
+    subject: &Subject<'_>,
+    trusts: &TrustMap,
+    secrets: &Secrets,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Subject {
+        view,
+        plan,
+        summary,
+        changes,
+    } = subject;
     let data = visible(secrets.mask_texts(&data::data(subject, trusts, secrets), &data::WORDS));
     let text = |text: &str| escaped(&clean_lines(&secrets.mask(text)));
-    let either = |of_plan: &str, of_drift: &str| if *view == View::Plan { of_plan } else { of_drift }.to_owned();
+    let either = |of_plan: &str, of_drift: &str| {
+        if *view == View::Plan {
+            of_plan
+        } else {
+            of_drift
+        }
+        .to_owned()
+    };
     fill(PAGE, out, &|place| match place {
         "TITLE" => text(&format!("rolecall {} {}", view.heading(), plan.name)),
         "VIEW" => view.command().to_owned(),
@@ -76,7 +108,10 @@ fn fill(template: &str, out: &mut dyn Write, content: &dyn Fn(&str) -> String) -
 
 /// JSON that cannot end the element it stands in. Source: HTML Standard, "Restrictions for contents of script elements".
 fn json(data: &Value) -> String {
-    data.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+    data.to_string()
+        .replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
 }
 
 /// What begins and ends a tone in the lines of a diff.
@@ -87,17 +122,23 @@ fn visible(data: Value) -> Value {
     match data {
         // What marks the tones of a diff is the page's own: what is inside was cleaned when it was written.
         Value::String(text) if text.contains(TONES) => {
-            let parts = text.split_inclusive(TONES).map(|part| match part.strip_suffix(TONES) {
-                Some(inside) => clean_lines(inside).into_owned() + part.get(inside.len()..).unwrap_or_default(),
-                None => clean_lines(part).into_owned(),
-            });
+            let parts = text
+                .split_inclusive(TONES)
+                .map(|part| match part.strip_suffix(TONES) {
+                    Some(inside) => {
+                        clean_lines(inside).into_owned()
+                            + part.get(inside.len()..).unwrap_or_default()
+                    }
+                    None => clean_lines(part).into_owned(),
+                });
             Value::String(parts.collect())
         }
         Value::String(text) => Value::String(clean_lines(&text).into_owned()),
         Value::Array(items) => items.into_iter().map(visible).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(key, value)| (clean_lines(&key).into_owned(), visible(value))).collect()
-        }
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, value)| (clean_lines(&key).into_owned(), visible(value)))
+            .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => data,
     }
 }
@@ -108,17 +149,27 @@ fn hash(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// The changes as rows of a table, for readers without scripts.
 fn rows(changes: &[Listed<'_>], text: &dyn Fn(&str) -> String) -> String {
     let row = |listed: &Listed<'_>| {
         let (kind, name) = listed.group.resource();
-        let standing = listed.standing.map(|standing| format!("{}: ", words(standing).1)).unwrap_or_default();
+        let standing = listed
+            .standing
+            .map(|standing| format!("{}: ", words(standing).1))
+            .unwrap_or_default();
         let accounts = group::shortened(&listed.group.accounts, false).join(", ");
-        let why: Vec<String> =
-            [listed.reason()].iter().chain(listed.who.iter().flatten()).map(|line| text(line)).collect();
+        let why: Vec<String> = [listed.reason()]
+            .iter()
+            .chain(listed.who.iter().flatten())
+            .map(|line| text(line))
+            .collect();
         format!(
             "<tr><td>{standing}{}</td><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             listed.does(),
@@ -130,8 +181,18 @@ fn rows(changes: &[Listed<'_>], text: &dyn Fn(&str) -> String) -> String {
         )
     };
     let more = changes.len().saturating_sub(ROWS);
-    let rest = || format!("<tr><td colspan=\"5\">and {} more</td></tr>\n", count(more, "change"));
-    changes.iter().take(ROWS).map(row).chain((more > 0).then(rest)).collect()
+    let rest = || {
+        format!(
+            "<tr><td colspan=\"5\">and {} more</td></tr>\n",
+            count(more, "change")
+        )
+    };
+    changes
+        .iter()
+        .take(ROWS)
+        .map(row)
+        .chain((more > 0).then(rest))
+        .collect()
 }
 
 #[cfg(test)]

@@ -17,44 +17,74 @@ fn page(plan: &Plan, trusts: &TrustMap, secrets: &Secrets) -> String {
 
 /// The data element of a page, which must be one.
 fn data_of(page: &str) -> Value {
-    let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    let (_, rest) = page
+        .split_once("<script type=\"application/json\" id=\"data\">")
+        .unwrap();
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
 
 #[test]
 fn nothing_that_aws_or_a_file_says_is_markup_or_template() {
-    let hostile = "</script><script>alert(1)</script><!-- @SCRIPT@ \u{2028}\u{202e}\u{9b}\u{200b} & \"'";
-    let seen = hostile.replace("\u{2028}\u{202e}\u{9b}\u{200b}", "\\u{2028}\\u{202e}\\u{9b}\\u{200b}");
+    let hostile =
+        "</script><script>alert(1)</script><!-- @SCRIPT@ \u{2028}\u{202e}\u{9b}\u{200b} & \"'";
+    let seen = hostile.replace(
+        "\u{2028}\u{202e}\u{9b}\u{200b}",
+        "\\u{2028}\\u{202e}\\u{9b}\\u{200b}",
+    );
     let mut plan = mixed();
     plan.name = hostile.into();
     plan.accounts[0].name = hostile.into();
     let changed = differ(Attribute::Description, Value::Null, json!(hostile));
-    plan.accounts[0].changes.push(change("222222222222/role/H", Action::Update, hostile, vec![changed]));
+    plan.accounts[0].changes.push(change(
+        "222222222222/role/H",
+        Action::Update,
+        hostile,
+        vec![changed],
+    ));
     let page = page(&plan, &TrustMap::default(), &Secrets::default());
-    assert_eq!(page.matches("<script").count(), 2, "the data and the script");
+    assert_eq!(
+        page.matches("<script").count(),
+        2,
+        "the data and the script"
+    );
     assert_eq!(page.matches("</script>").count(), 2);
     assert!(page.contains("&lt;/script&gt;"), "{page}");
     assert_eq!(data_of(&page)["accounts"][0]["name"], seen);
-    assert!(!page.contains(['\u{2028}', '\u{202e}', '\u{9b}', '\u{200b}']), "{page}");
+    assert!(
+        !page.contains(['\u{2028}', '\u{202e}', '\u{9b}', '\u{200b}']),
+        "{page}"
+    );
 }
 
 #[test]
 fn the_policy_of_the_page_lets_in_its_own_style_and_script_alone() {
     let page = page(&mixed(), &TrustMap::default(), &Secrets::default());
-    for (open, close, directive) in [("<style>", "</style>", "style-src"), ("<script>", "</script>", "script-src")] {
+    for (open, close, directive) in [
+        ("<style>", "</style>", "style-src"),
+        ("<script>", "</script>", "script-src"),
+    ] {
         let (_, rest) = page.split_once(open).unwrap();
         let hash = STANDARD.encode(Sha256::digest(rest.split_once(close).unwrap().0));
-        assert!(page.contains(&format!("{directive} 'sha256-{hash}';")), "{directive}");
+        assert!(
+            page.contains(&format!("{directive} 'sha256-{hash}';")),
+            "{directive}"
+        );
     }
     assert!(page.contains("default-src 'none'"));
     let outside = ["http://", "https://", "//cdn", "@import", "url("];
-    for text in [PAGE, STYLE, &SCRIPT.replace("http://www.w3.org/2000/svg", "")] {
+    for text in [
+        PAGE,
+        STYLE,
+        &SCRIPT.replace("http://www.w3.org/2000/svg", ""),
+    ] {
         for word in outside {
             assert!(!text.contains(word), "{word}");
         }
     }
     assert!(
-        !SCRIPT.contains("innerHTML") && !SCRIPT.contains("insertAdjacentHTML") && !SCRIPT.contains("document.write")
+        !SCRIPT.contains("innerHTML")
+            && !SCRIPT.contains("insertAdjacentHTML")
+            && !SCRIPT.contains("document.write")
     );
 }
 
@@ -65,7 +95,10 @@ fn a_sensitive_value_is_shown_nowhere() {
         secrets.insert(secret);
     }
     let demands = |values: &[&str]| {
-        let one = |value: &&str| Demand { operator: "StringEquals".into(), values: BTreeSet::from([(*value).into()]) };
+        let one = |value: &&str| Demand {
+            operator: "StringEquals".into(),
+            values: BTreeSet::from([(*value).into()]),
+        };
         values.iter().map(one).collect()
     };
     let mut plan = mixed();
@@ -83,7 +116,13 @@ fn a_sensitive_value_is_shown_nowhere() {
             role: "X".into(),
             accounts: BTreeSet::from([id]),
         }],
-        places: [(id, Place::Outsider { name: Some("s3cret".into()) })].into(),
+        places: [(
+            id,
+            Place::Outsider {
+                name: Some("s3cret".into()),
+            },
+        )]
+        .into(),
     };
     let page = page(&plan, &trusts, &secrets);
     assert!(!page.contains("s3cret"));
@@ -91,7 +130,10 @@ fn a_sensitive_value_is_shown_nowhere() {
     assert_eq!(map["places"]["999999999999"]["name"], "(sensitive)");
     assert_eq!(
         map["trusts"][0]["conditions"]["sts:externalid"],
-        json!(["StringEquals sts:externalid = (sensitive)", "StringEquals sts:externalid = plain"])
+        json!([
+            "StringEquals sts:externalid = (sensitive)",
+            "StringEquals sts:externalid = plain"
+        ])
     );
 }
 
@@ -105,15 +147,28 @@ fn page_of(drift: &Drift, secrets: &Secrets) -> String {
 fn listed(page: &str, members: &[&str]) -> Vec<Vec<Value>> {
     let data = data_of(page);
     let changes = data["changes"].as_array().unwrap().iter();
-    changes.map(|change| members.iter().map(|member| change[*member].clone()).collect()).collect()
+    changes
+        .map(|change| {
+            members
+                .iter()
+                .map(|member| change[*member].clone())
+                .collect()
+        })
+        .collect()
 }
 
 #[test]
 fn what_widens_access_comes_first_even_before_what_is_deleted() {
-    let all = listed(&page(&mixed(), &TrustMap::default(), &Secrets::default()), &["widens", "action"]);
+    let all = listed(
+        &page(&mixed(), &TrustMap::default(), &Secrets::default()),
+        &["widens", "action"],
+    );
     let widening = all.iter().take_while(|one| one[0] == true).count();
     assert_eq!(widening, 2, "{all:?}");
-    assert!(all.iter().skip(widening).all(|one| one[0] == false), "{all:?}");
+    assert!(
+        all.iter().skip(widening).all(|one| one[0] == false),
+        "{all:?}"
+    );
     assert_eq!(all[widening][1], "delete");
 }
 
@@ -123,7 +178,12 @@ fn a_page_about_drift_lists_what_was_done_and_by_whom() {
     let all = listed(&page, &["standing", "name", "action", "widens"]);
     let said: Vec<String> = all
         .iter()
-        .map(|one| one.iter().map(|word| word.to_string().replace('"', "")).collect::<Vec<_>>().join(" "))
+        .map(|one| {
+            one.iter()
+                .map(|word| word.to_string().replace('"', ""))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
         .collect();
     assert_eq!(
         said,
@@ -140,24 +200,49 @@ fn a_page_about_drift_lists_what_was_done_and_by_whom() {
         ]
     );
     let data = data_of(&page);
-    let accepted = data["changes"].as_array().unwrap().iter().find(|one| one["standing"] == "accepted").unwrap();
-    assert_eq!(accepted["reason"], "managed_policies until 2026-02-01: break glass, ticket 7");
-    let texts: Vec<&str> = data["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let accepted = data["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["standing"] == "accepted")
+        .unwrap();
+    assert_eq!(
+        accepted["reason"],
+        "managed_policies until 2026-02-01: break glass, ticket 7"
+    );
+    let texts: Vec<&str> = data["texts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap())
+        .collect();
     let accepted = texts[usize::try_from(accepted["text"].as_u64().unwrap()).unwrap()];
     assert!(
         accepted.contains("+ arn:aws:iam::aws:policy/AdministratorAccess"),
         "what is live and not desired: {accepted}"
     );
-    assert_eq!((&data["refusal"], &data["findings"][0]["weight"]), (&Value::Null, &json!("note")));
-    for word in
-        ["<title>rolecall drift of vendor-roles</title>", "Filter the drift", "looked at <time>", "Drift in 3 accounts"]
-    {
+    assert_eq!(
+        (&data["refusal"], &data["findings"][0]["weight"]),
+        (&Value::Null, &json!("note"))
+    );
+    for word in [
+        "<title>rolecall drift of vendor-roles</title>",
+        "Filter the drift",
+        "looked at <time>",
+        "Drift in 3 accounts",
+    ] {
         assert!(page.contains(word), "{word}");
     }
     for word in ["planned <time>", "rolecall plan"] {
         assert!(!page.contains(word), "{word}");
     }
-    let table = page.split_once("<noscript>").unwrap().1.split_once("</noscript>").unwrap().0;
+    let table = page
+        .split_once("<noscript>")
+        .unwrap()
+        .1
+        .split_once("</noscript>")
+        .unwrap()
+        .0;
     for word in [
         "<td>changed by hand: is gone</td><td>role Gone</td>",
         "<td>wider than desired</td>",
@@ -175,10 +260,21 @@ fn a_page_about_drift_lists_what_was_done_and_by_whom() {
 fn equal_changes_and_equal_differences_stand_once() {
     let accounts = (0..1000).map(|n| {
         let id = format!("{:012}", 200_000_000_000_u64 + n);
-        let renamed = |name: &str| crate::plan::Change { address: format!("{id}/role/{name}"), ..update(&id) };
-        account(&id, &format!("workload-{n:04}"), vec![update(&id), renamed("Other")])
+        let renamed = |name: &str| crate::plan::Change {
+            address: format!("{id}/role/{name}"),
+            ..update(&id)
+        };
+        account(
+            &id,
+            &format!("workload-{n:04}"),
+            vec![update(&id), renamed("Other")],
+        )
     });
-    let page = page(&plan_of(accounts.collect(), vec![]), &TrustMap::default(), &Secrets::default());
+    let page = page(
+        &plan_of(accounts.collect(), vec![]),
+        &TrustMap::default(),
+        &Secrets::default(),
+    );
     let data = data_of(&page);
     assert_eq!(data["changes"].as_array().unwrap().len(), 2);
     assert_eq!(data["texts"].as_array().unwrap().len(), 1);
@@ -190,9 +286,10 @@ fn without_scripts_the_changes_are_a_table() {
     let page = page(&mixed(), &TrustMap::default(), &Secrets::default());
     let (_, rest) = page.split_once("<noscript>").unwrap();
     let table = rest.split_once("</noscript>").unwrap().0;
-    for word in
-        ["<td>delete</td><td>role OldAuditor</td><td>prod (222222222222), dev (333333333333)</td>", "widens access"]
-    {
+    for word in [
+        "<td>delete</td><td>role OldAuditor</td><td>prod (222222222222), dev (333333333333)</td>",
+        "widens access",
+    ] {
         assert!(table.contains(word), "{word} in {table}");
     }
 }

@@ -27,11 +27,19 @@ enum Side {
 }
 
 fn name_width<'a>(diffs: impl Iterator<Item = &'a AttributeDiff>) -> usize {
-    diffs.map(|diff| columns(diff.attribute.name())).max().unwrap_or(0)
+    diffs
+        .map(|diff| columns(diff.attribute.name()))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Tells what a resource holds on one side, in two columns.
-fn holding(diffs: &[AttributeDiff], side: Side, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn holding(
+    diffs: &[AttributeDiff],
+    side: Side,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     let width = name_width(diffs.iter());
     for diff in diffs {
         let (value, sign, tone) = match side {
@@ -53,7 +61,10 @@ fn holding(diffs: &[AttributeDiff], side: Side, indent: usize, page: &mut Page<'
 }
 
 fn is_document(attribute: Attribute) -> bool {
-    matches!(attribute, Attribute::Trust | Attribute::Document | Attribute::InlinePolicies)
+    matches!(
+        attribute,
+        Attribute::Trust | Attribute::Document | Attribute::InlinePolicies
+    )
 }
 
 /// What a value holds, in lines short enough to read.
@@ -64,21 +75,29 @@ fn contents(attribute: Attribute, value: &Value) -> Vec<String> {
         (Attribute::InlinePolicies, Value::Object(policies)) => policies
             .iter()
             .flat_map(|(policy, document)| {
-                document::summary(document).into_iter().map(move |line| format!("{policy}: {line}"))
+                document::summary(document)
+                    .into_iter()
+                    .map(move |line| format!("{policy}: {line}"))
             })
             .collect(),
-        (Attribute::Tags, Value::Object(tags)) => {
-            tags.iter().map(|(key, value)| format!("{key} = {}", plain(value))).collect()
-        }
+        (Attribute::Tags, Value::Object(tags)) => tags
+            .iter()
+            .map(|(key, value)| format!("{key} = {}", plain(value)))
+            .collect(),
         (_, Value::Array(items)) => items.iter().map(plain).collect(),
         (attribute, value) => vec![scalar(attribute, value)],
     };
-    if lines.is_empty() { vec!["(none)".to_owned()] } else { lines }
+    if lines.is_empty() {
+        vec!["(none)".to_owned()]
+    } else {
+        lines
+    }
 }
 
 /// Tells what comes and goes: attributes of one value in two columns first, then lists, then documents.
 fn differing(diffs: &[AttributeDiff], indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let (scalars, parts): (Vec<&AttributeDiff>, Vec<&AttributeDiff>) = diffs.iter().partition(|diff| is_scalar(diff));
+    let (scalars, parts): (Vec<&AttributeDiff>, Vec<&AttributeDiff>) =
+        diffs.iter().partition(|diff| is_scalar(diff));
     let width = name_width(scalars.iter().copied());
     for diff in scalars {
         scalar_difference(diff, width, indent, page)?;
@@ -105,7 +124,11 @@ fn heading(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Resu
     if diff.cosmetic {
         line += &page.paint(Tone::Faint, "  ≈ spelling alone");
     }
-    let marked_within = diff.documents.iter().flat_map(|document| &document.statements).any(|s| s.widens);
+    let marked_within = diff
+        .documents
+        .iter()
+        .flat_map(|document| &document.statements)
+        .any(|s| s.widens);
     if diff.widens && !marked_within {
         line += &widens_mark(page);
     }
@@ -113,8 +136,16 @@ fn heading(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Resu
 }
 
 /// `name  before → after`, or a line for each where one is too long.
-fn scalar_difference(diff: &AttributeDiff, width: usize, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let (before, after) = (scalar(diff.attribute, &diff.before), scalar(diff.attribute, &diff.after));
+fn scalar_difference(
+    diff: &AttributeDiff,
+    width: usize,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let (before, after) = (
+        scalar(diff.attribute, &diff.before),
+        scalar(diff.attribute, &diff.after),
+    );
     if before == after {
         heading(diff, indent, page)?;
         return lines::only_sensitive(indent + 2, page);
@@ -140,7 +171,13 @@ fn scalar_difference(diff: &AttributeDiff, width: usize, indent: usize, page: &m
     page.line(indent, &line)
 }
 
-fn signed(sign: char, tone: Tone, text: &str, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn signed(
+    sign: char,
+    tone: Tone,
+    text: &str,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     let line = page.paint(tone, &format!("{sign} {text}"));
     page.line(indent, &line)
 }
@@ -150,7 +187,9 @@ fn list(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<
     if diff.before == diff.after {
         return lines::only_sensitive(indent, page);
     }
-    let items = |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(plain).collect() };
+    let items = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().map(plain).collect()
+    };
     let (before, after) = (items(&diff.before), items(&diff.after));
     for gone in before.iter().filter(|item| !after.contains(item)) {
         signed('-', Tone::Removed, gone, indent, page)?;
@@ -170,15 +209,33 @@ fn tags(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<
     let before = diff.before.as_object().unwrap_or(&none);
     let after = diff.after.as_object().unwrap_or(&none);
     for (key, value) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
-        signed('-', Tone::Removed, &format!("{key} = {}", plain(value)), indent, page)?;
+        signed(
+            '-',
+            Tone::Removed,
+            &format!("{key} = {}", plain(value)),
+            indent,
+            page,
+        )?;
     }
     for (key, value) in after {
         match before.get(key) {
             Some(old) if old == value => {}
             Some(old) => {
-                signed('~', Tone::Changed, &format!("{key} = {} → {}", plain(old), plain(value)), indent, page)?;
+                signed(
+                    '~',
+                    Tone::Changed,
+                    &format!("{key} = {} → {}", plain(old), plain(value)),
+                    indent,
+                    page,
+                )?;
             }
-            None => signed('+', Tone::Added, &format!("{key} = {}", plain(value)), indent, page)?,
+            None => signed(
+                '+',
+                Tone::Added,
+                &format!("{key} = {}", plain(value)),
+                indent,
+                page,
+            )?,
         }
     }
     Ok(())
@@ -196,6 +253,8 @@ fn scalar(attribute: Attribute, value: &Value) -> String {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }

@@ -37,7 +37,12 @@ pub fn differences(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> 
     Ok(())
 }
 
-fn whole_difference(before: &Value, after: &Value, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn whole_difference(
+    before: &Value,
+    after: &Value,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     match (before.is_null(), after.is_null()) {
         (true, _) => whole(after, '+', Tone::Added, indent, page),
         (_, true) => whole(before, '-', Tone::Removed, indent, page),
@@ -46,7 +51,13 @@ fn whole_difference(before: &Value, after: &Value, indent: usize, page: &mut Pag
 }
 
 /// Writes a whole document, each line with a sign.
-pub fn whole(document: &Value, sign: char, tone: Tone, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+pub fn whole(
+    document: &Value,
+    sign: char,
+    tone: Tone,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     for line in pretty(document).lines() {
         let line = page.paint(tone, &format!("{sign} {line}"));
         page.line(indent, &line)?;
@@ -54,8 +65,17 @@ pub fn whole(document: &Value, sign: char, tone: Tone, indent: usize, page: &mut
     Ok(())
 }
 
-fn statement_difference(diff: &StatementDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let StatementDiff { before, after, widens, cosmetic } = diff;
+fn statement_difference(
+    diff: &StatementDiff,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let StatementDiff {
+        before,
+        after,
+        widens,
+        cosmetic,
+    } = diff;
     let (sign, tone) = match (before, after) {
         _ if *cosmetic => ('≈', Tone::Faint),
         (None, _) => ('+', Tone::Added),
@@ -63,7 +83,10 @@ fn statement_difference(diff: &StatementDiff, indent: usize, page: &mut Page<'_>
         _ => ('~', Tone::Changed),
     };
     let statement = after.as_ref().or(before.as_ref()).unwrap_or(&Value::Null);
-    let sid = statement.get("Sid").and_then(Value::as_str).map_or_else(String::new, |sid| format!(" {sid}"));
+    let sid = statement
+        .get("Sid")
+        .and_then(Value::as_str)
+        .map_or_else(String::new, |sid| format!(" {sid}"));
     let label = format!("{sign} {}statement{sid}", denial(statement));
     let mut line = page.paint(tone, &label);
     if *widens {
@@ -77,7 +100,9 @@ fn statement_difference(diff: &StatementDiff, indent: usize, page: &mut Page<'_>
         (None, None) => Ok(()),
         (None, Some(after)) => whole(&ordered(after), '+', Tone::Added, indent + 2, page),
         (Some(before), None) => whole(&ordered(before), '-', Tone::Removed, indent + 2, page),
-        (Some(before), Some(after)) if *cosmetic => lines::difference(before, after, indent + 2, page),
+        (Some(before), Some(after)) if *cosmetic => {
+            lines::difference(before, after, indent + 2, page)
+        }
         (Some(before), Some(after)) => {
             let (before, after) = lines::aligned(before, after);
             lines::difference(&before, &after, indent + 2, page)
@@ -113,7 +138,11 @@ pub fn summary(document: &Value) -> Vec<String> {
                 (None, Some(others)) => format!(" on everything but {}", names(&leaves(others))),
                 (None, None) => String::new(),
             };
-            let verb = if denial(statement).is_empty() { "allow " } else { "deny " };
+            let verb = if denial(statement).is_empty() {
+                "allow "
+            } else {
+                "deny "
+            };
             format!("{verb}{what}{on}{}", conditions(statement))
         })
         .collect()
@@ -129,14 +158,30 @@ fn statements(document: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn denial(statement: &Value) -> &'static str {
-    if statement.get("Effect").and_then(Value::as_str) == Some("Deny") { "deny " } else { "" }
+    if statement.get("Effect").and_then(Value::as_str) == Some("Deny") {
+        "deny "
+    } else {
+        ""
+    }
 }
 
 /// The condition keys; their values are left to the whole document.
 fn conditions(statement: &Value) -> String {
-    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flat_map(Map::values);
-    let keys: Vec<&str> = operators.filter_map(Value::as_object).flat_map(Map::keys).map(String::as_str).collect();
-    if keys.is_empty() { String::new() } else { format!(" if {}", keys.join(", ")) }
+    let operators = statement
+        .get("Condition")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::values);
+    let keys: Vec<&str> = operators
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .map(String::as_str)
+        .collect();
+    if keys.is_empty() {
+        String::new()
+    } else {
+        format!(" if {}", keys.join(", "))
+    }
 }
 
 /// The strings in a value, however deep.
@@ -150,7 +195,20 @@ fn leaves(value: &Value) -> Vec<&str> {
 }
 
 fn names(all: &[&str]) -> String {
-    let shown = if all.len() > NAMED + 1 { NAMED } else { all.len() };
-    let text = all.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
-    if all.len() > shown { format!("{text} + {} more", all.len() - shown) } else { text }
+    let shown = if all.len() > NAMED + 1 {
+        NAMED
+    } else {
+        all.len()
+    };
+    let text = all
+        .iter()
+        .take(shown)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if all.len() > shown {
+        format!("{text} + {} more", all.len() - shown)
+    } else {
+        text
+    }
 }

@@ -31,7 +31,10 @@ fn write(bundle: &Bundle<'_>, page: &mut Page<'_>) -> io::Result<()> {
         Weight::Stop => Tone::Alarm,
         Weight::Allowed | Weight::Warn => Tone::Changed,
     };
-    let resource = bundle.resource.map(|(kind, name)| format!(" {kind} {name}")).unwrap_or_default();
+    let resource = bundle
+        .resource
+        .map(|(kind, name)| format!(" {kind} {name}"))
+        .unwrap_or_default();
     let place = match bundle.accounts.as_slice() {
         [] => String::new(),
         [single] => format!(" in {single}"),
@@ -45,7 +48,11 @@ fn write(bundle: &Bundle<'_>, page: &mut Page<'_>) -> io::Result<()> {
     );
     page.line(2, &line)?;
     if bundle.accounts.len() > 1 {
-        page.list(BODY, Tone::Faint, &group::shortened(&bundle.accounts, page.style.is_verbose()))?;
+        page.list(
+            BODY,
+            Tone::Faint,
+            &group::shortened(&bundle.accounts, page.style.is_verbose()),
+        )?;
     }
     page.prose(BODY, Tone::Plain, &bundle.message)
 }

@@ -20,16 +20,40 @@ const CONTEXT: usize = 2;
 const SHORT: usize = 24;
 
 /// The order in which a statement's members are read.
-const MEMBERS: [&str; 9] =
-    ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+const MEMBERS: [&str; 9] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
 
 /// Writes the lines that differ, with some around them and the differing words of a line emphasized.
-pub fn difference(before: &Value, after: &Value, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let (before, after) = (indented(before, Layout::Long, 0), indented(after, Layout::Long, 0));
-    let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+pub fn difference(
+    before: &Value,
+    after: &Value,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let (before, after) = (
+        indented(before, Layout::Long, 0),
+        indented(after, Layout::Long, 0),
+    );
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (before.lines().collect(), after.lines().collect());
     let (old, new): (Vec<&str>, Vec<&str>) = (without_commas(&before), without_commas(&after));
-    let diff = TextDiff::configure().algorithm(Algorithm::Patience).diff_slices(&old, &new);
-    let context = if before.len().max(after.len()) <= SHORT { SHORT } else { CONTEXT };
+    let diff = TextDiff::configure()
+        .algorithm(Algorithm::Patience)
+        .diff_slices(&old, &new);
+    let context = if before.len().max(after.len()) <= SHORT {
+        SHORT
+    } else {
+        CONTEXT
+    };
     let hunks = diff.grouped_ops(context);
     if hunks.is_empty() {
         return only_sensitive_lines(&after, indent, page);
@@ -39,12 +63,20 @@ pub fn difference(before: &Value, after: &Value, indent: usize, page: &mut Page<
         let first = hunk.first().map_or(0, |op| op.new_range().start);
         enclosing(&after, shown..first, indent, page)?;
         for op in &hunk {
-            for change in diff.iter_inline_changes_with_options_deadline(op, InlineChangeOptions::new(), None) {
+            for change in
+                diff.iter_inline_changes_with_options_deadline(op, InlineChangeOptions::new(), None)
+            {
                 let original = match change.tag() {
                     ChangeTag::Delete => change.old_index().and_then(|at| before.get(at)),
-                    ChangeTag::Equal | ChangeTag::Insert => change.new_index().and_then(|at| after.get(at)),
+                    ChangeTag::Equal | ChangeTag::Insert => {
+                        change.new_index().and_then(|at| after.get(at))
+                    }
                 };
-                let line = changed_line(&change, original.is_some_and(|line| line.ends_with(',')), page);
+                let line = changed_line(
+                    &change,
+                    original.is_some_and(|line| line.ends_with(',')),
+                    page,
+                );
                 page.line(indent, &line)?;
             }
         }
@@ -57,9 +89,14 @@ pub fn difference(before: &Value, after: &Value, indent: usize, page: &mut Page<
 fn only_sensitive_lines(lines: &[&str], indent: usize, page: &mut Page<'_>) -> io::Result<()> {
     for line in lines {
         if line.contains(MASK) {
-            let (old, new) =
-                (page.paint(Tone::Removed, &format!("- {line}")), page.paint(Tone::Added, &format!("+ {line}")));
-            page.line(indent, &format!("{old}{}", page.paint(Tone::Faint, "  # another value")))?;
+            let (old, new) = (
+                page.paint(Tone::Removed, &format!("- {line}")),
+                page.paint(Tone::Added, &format!("+ {line}")),
+            );
+            page.line(
+                indent,
+                &format!("{old}{}", page.paint(Tone::Faint, "  # another value")),
+            )?;
             page.line(indent, &new)?;
         } else {
             let line = page.paint(Tone::Faint, &format!("  {line}"));
@@ -71,16 +108,27 @@ fn only_sensitive_lines(lines: &[&str], indent: usize, page: &mut Page<'_>) -> i
 
 /// Says why a difference shows nothing: both sides read the same once sensitive values are masked.
 pub fn only_sensitive(indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let text = page.paint(Tone::Changed, &format!("~ {MASK}: another value than desired"));
+    let text = page.paint(
+        Tone::Changed,
+        &format!("~ {MASK}: another value than desired"),
+    );
     page.line(indent, &text)
 }
 
 fn without_commas<'a>(lines: &[&'a str]) -> Vec<&'a str> {
-    lines.iter().map(|line| line.strip_suffix(',').unwrap_or(line)).collect()
+    lines
+        .iter()
+        .map(|line| line.strip_suffix(',').unwrap_or(line))
+        .collect()
 }
 
 /// Writes the lines of a gap that open what the next shown line is in, and a mark for the others.
-fn enclosing(lines: &[&str], gap: Range<usize>, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn enclosing(
+    lines: &[&str],
+    gap: Range<usize>,
+    indent: usize,
+    page: &mut Page<'_>,
+) -> io::Result<()> {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let mut inside = lines.get(gap.end).map_or(0, |line| depth(line));
     let mut openers: Vec<(usize, &str)> = Vec::new();
@@ -94,8 +142,14 @@ fn enclosing(lines: &[&str], gap: Range<usize>, indent: usize, page: &mut Page<'
     let mut next = gap.start;
     for (at, line) in openers.into_iter().chain([(gap.end, "")]) {
         if at > next {
-            let skipped =
-                page.paint(Tone::Faint, &format!("  {:1$}…", "", depth(lines.get(next).copied().unwrap_or(""))));
+            let skipped = page.paint(
+                Tone::Faint,
+                &format!(
+                    "  {:1$}…",
+                    "",
+                    depth(lines.get(next).copied().unwrap_or(""))
+                ),
+            );
             page.line(indent, &skipped)?;
         }
         if !line.is_empty() {
@@ -131,10 +185,21 @@ fn changed_line(change: &InlineChange<'_, str>, comma: bool, page: &Page<'_>) ->
 
 /// A statement with its members in the usual order and lists of one entry as that entry.
 pub fn ordered(statement: &Value) -> Value {
-    let Value::Object(members) = statement else { return statement.clone() };
-    let usual = MEMBERS.iter().filter_map(|name| members.get_key_value(*name));
-    let others = members.iter().filter(|(name, _)| !MEMBERS.contains(&name.as_str()));
-    Value::Object(usual.chain(others).map(|(name, value)| (name.clone(), without_lists_of_one(value))).collect())
+    let Value::Object(members) = statement else {
+        return statement.clone();
+    };
+    let usual = MEMBERS
+        .iter()
+        .filter_map(|name| members.get_key_value(*name));
+    let others = members
+        .iter()
+        .filter(|(name, _)| !MEMBERS.contains(&name.as_str()));
+    Value::Object(
+        usual
+            .chain(others)
+            .map(|(name, value)| (name.clone(), without_lists_of_one(value)))
+            .collect(),
+    )
 }
 
 fn without_lists_of_one(value: &Value) -> Value {
@@ -143,9 +208,12 @@ fn without_lists_of_one(value: &Value) -> Value {
             [single] => single.clone(),
             _ => value.clone(),
         },
-        Value::Object(members) => {
-            Value::Object(members.iter().map(|(name, value)| (name.clone(), without_lists_of_one(value))).collect())
-        }
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| (name.clone(), without_lists_of_one(value)))
+                .collect(),
+        ),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
@@ -155,7 +223,9 @@ pub fn aligned(before: &Value, after: &Value) -> (Value, Value) {
     let (mut before, mut after) = (ordered(before), ordered(after));
     if let (Value::Object(before), Value::Object(after)) = (&mut before, &mut after) {
         for (name, old) in before {
-            let Some(new) = after.get_mut(name) else { continue };
+            let Some(new) = after.get_mut(name) else {
+                continue;
+            };
             match name.as_str() {
                 "Action" | "NotAction" => align(old, new, str::eq_ignore_ascii_case),
                 "Principal" | "NotPrincipal" => align(old, new, same_principal),
@@ -194,19 +264,26 @@ fn align(before: &mut Value, after: &mut Value, same: fn(&str, &str) -> bool) {
 fn in_order_of(members: &Map<String, Value>, like: &Map<String, Value>) -> Map<String, Value> {
     let shared = like.keys().filter_map(|name| members.get_key_value(name));
     let others = members.iter().filter(|(name, _)| !like.contains_key(*name));
-    shared.chain(others).map(|(name, value)| (name.clone(), value.clone())).collect()
+    shared
+        .chain(others)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn list(value: &Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items.clone(),
-        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => vec![value.clone()],
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            vec![value.clone()]
+        }
     }
 }
 
 fn respell(item: &mut Value, others: &[Value], same: fn(&str, &str) -> bool) {
     let Some(text) = item.as_str() else { return };
-    let other = others.iter().find(|other| other.as_str().is_some_and(|other| same(text, other)));
+    let other = others
+        .iter()
+        .find(|other| other.as_str().is_some_and(|other| same(text, other)));
     if let Some(other) = other {
         *item = other.clone();
     }
@@ -215,7 +292,9 @@ fn respell(item: &mut Value, others: &[Value], same: fn(&str, &str) -> bool) {
 /// A bare account id is its root ARN. Source: IAM User Guide, JSON policy elements: Principal.
 fn same_principal(a: &str, b: &str) -> bool {
     let account = |text: &str| -> String {
-        let root = text.strip_suffix(":root").and_then(|arn| arn.rsplit(':').next());
+        let root = text
+            .strip_suffix(":root")
+            .and_then(|arn| arn.rsplit(':').next());
         root.unwrap_or(text).to_owned()
     };
     account(a) == account(b)
@@ -240,24 +319,41 @@ fn indented(value: &Value, layout: Layout, indent: usize) -> String {
         format!("{open}\n{:inner$}{entries}\n{:indent$}{close}", "", "")
     };
     let member = |(name, value): (&String, &Value)| {
-        format!("{}: {}", Value::from(name.as_str()), indented(value, layout, inner))
+        format!(
+            "{}: {}",
+            Value::from(name.as_str()),
+            indented(value, layout, inner)
+        )
     };
     match value {
         Value::Object(members) if layout == Layout::Short && is_short(members) => {
             format!("{{ {} }}", members.iter().map(member).collect::<String>())
         }
-        Value::Object(members) if !members.is_empty() => block('{', members.iter().map(member).collect(), '}'),
-        Value::Array(items) if !items.is_empty() => {
-            block('[', items.iter().map(|item| indented(item, layout, inner)).collect(), ']')
+        Value::Object(members) if !members.is_empty() => {
+            block('{', members.iter().map(member).collect(), '}')
         }
-        Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            value.to_string()
-        }
+        Value::Array(items) if !items.is_empty() => block(
+            '[',
+            items
+                .iter()
+                .map(|item| indented(item, layout, inner))
+                .collect(),
+            ']',
+        ),
+        Value::Object(_)
+        | Value::Array(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => value.to_string(),
     }
 }
 
 fn is_short(members: &Map<String, Value>) -> bool {
-    members.len() == 1 && members.values().all(|value| !value.is_object() && !value.is_array())
+    members.len() == 1
+        && members
+            .values()
+            .all(|value| !value.is_object() && !value.is_array())
 }
 
 #[cfg(test)]
@@ -286,8 +382,16 @@ mod tests {
                 json!({"AWS": "arn:aws:iam::111111111111:root"}),
                 json!({"AWS": "arn:aws:iam::111111111111:role/x"}),
             ),
-            ("Principal", json!({"AWS": "111111111111"}), json!({"AWS": "222222222222"})),
-            ("Condition", json!({"StringEquals": {"k": "A"}}), json!({"StringEquals": {"k": "a"}})),
+            (
+                "Principal",
+                json!({"AWS": "111111111111"}),
+                json!({"AWS": "222222222222"}),
+            ),
+            (
+                "Condition",
+                json!({"StringEquals": {"k": "A"}}),
+                json!({"StringEquals": {"k": "a"}}),
+            ),
             ("Action", json!(["s3:Get", "s3:Put"]), json!(["s3:Get"])),
         ] {
             let (before, after) = aligned(&json!({ member: before }), &json!({ member: after }));

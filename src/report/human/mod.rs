@@ -39,7 +39,11 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn Write) -> io::Result<()> {
 
 fn header(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let name = page.paint(Tone::Title, &plan.name);
-    let rest = format!(" in organization {}, {}", plan.organization_id, count(plan.summary.accounts, "account"));
+    let rest = format!(
+        " in organization {}, {}",
+        plan.organization_id,
+        count(plan.summary.accounts, "account")
+    );
     let rest = page.paint(Tone::Plain, &rest);
     page.line(0, &format!("Plan for {name}{rest}"))
 }
@@ -60,13 +64,21 @@ fn look(change: &Change) -> Look {
         Action::Delete => ("-", Tone::Removed, "will be deleted"),
         Action::Adopt => ("→", Tone::Adopted, "will be adopted"),
     };
-    Look { symbol, tone, phrase }
+    Look {
+        symbol,
+        tone,
+        phrase,
+    }
 }
 
 fn change(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
     headline(group, page)?;
     if group.accounts.len() > 1 {
-        page.list(BODY, Tone::Plain, &group::shortened(&group.accounts, page.style.is_verbose()))?;
+        page.list(
+            BODY,
+            Tone::Plain,
+            &group::shortened(&group.accounts, page.style.is_verbose()),
+        )?;
     }
     page.prose(BODY, Tone::Faint, &reason(&group.change))?;
     attribute::attributes(&group.change, BODY, page)?;
@@ -96,14 +108,26 @@ pub fn differences(change: &Change, style: &Style) -> String {
 }
 
 fn headline(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
-    let Look { symbol, tone, phrase } = look(&group.change);
+    let Look {
+        symbol,
+        tone,
+        phrase,
+    } = look(&group.change);
     let (kind, name) = group.resource();
     let place = match group.accounts.as_slice() {
         [single] => single.to_string(),
         accounts => count(accounts.len(), "account"),
     };
-    let steps = if group.steps == 0 { String::new() } else { format!(" ({})", count(group.steps, "step")) };
-    let weight = if group.change.cosmetic { Tone::Faint } else { Tone::Title };
+    let steps = if group.steps == 0 {
+        String::new()
+    } else {
+        format!(" ({})", count(group.steps, "step"))
+    };
+    let weight = if group.change.cosmetic {
+        Tone::Faint
+    } else {
+        Tone::Title
+    };
     let mut line = format!(
         "{}{} {} {}{}",
         " ".repeat((BODY - 3).saturating_sub(symbol.chars().count())),
@@ -135,17 +159,28 @@ fn operations(change: &Change, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 pub(super) fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let together = if page.style.is_verbose() { Accounts::Alone } else { Accounts::Together };
+    let together = if page.style.is_verbose() {
+        Accounts::Alone
+    } else {
+        Accounts::Together
+    };
     let bundles = unread::unreadable(plan, together);
     if bundles.is_empty() {
         return Ok(());
     }
     page.blank()?;
-    let title = format!("{} could not be read, nothing is planned there", count(total(&bundles), "account"));
+    let title = format!(
+        "{} could not be read, nothing is planned there",
+        count(total(&bundles), "account")
+    );
     let title = page.paint(Tone::Alarm, &title);
     page.line(0, &title)?;
     for Unread { accounts, why } in bundles {
-        page.list(2, Tone::Title, &group::shortened(&accounts, page.style.is_verbose()))?;
+        page.list(
+            2,
+            Tone::Title,
+            &group::shortened(&accounts, page.style.is_verbose()),
+        )?;
         page.prose(4, Tone::Plain, &why)?;
     }
     Ok(())

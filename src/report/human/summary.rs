@@ -14,19 +14,45 @@ pub fn summary(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
 
 /// What the line says, and how grave it is.
 pub fn said(plan: &Plan) -> (Tone, String) {
-    if has_changes(&plan.summary) { changes(&plan.summary) } else { nothing(plan) }
+    if has_changes(&plan.summary) {
+        changes(&plan.summary)
+    } else {
+        nothing(plan)
+    }
 }
 
 fn has_changes(summary: &Summary) -> bool {
-    let Summary { create, update, replace, delete, adopt, .. } = summary;
+    let Summary {
+        create,
+        update,
+        replace,
+        delete,
+        adopt,
+        ..
+    } = summary;
     create + update + replace + delete + adopt > 0
 }
 
 fn changes(summary: &Summary) -> (Tone, String) {
-    let Summary { create, update, replace, delete, adopt, unchanged, .. } = summary;
-    let (accounts, steps) = (count(summary.accounts, "account"), count(summary.steps, "step"));
+    let Summary {
+        create,
+        update,
+        replace,
+        delete,
+        adopt,
+        unchanged,
+        ..
+    } = summary;
+    let (accounts, steps) = (
+        count(summary.accounts, "account"),
+        count(summary.steps, "step"),
+    );
     let also = also(summary);
-    let also = if also.is_empty() { also } else { format!(", {also}") };
+    let also = if also.is_empty() {
+        also
+    } else {
+        format!(", {also}")
+    };
     let text = format!(
         "Plan: {create} to create, {update} to update, {replace} to replace, {delete} to delete, {adopt} to adopt, \
          {unchanged} unchanged in {accounts} ({steps}){also}"
@@ -35,26 +61,50 @@ fn changes(summary: &Summary) -> (Tone, String) {
 }
 
 fn nothing(plan: &Plan) -> (Tone, String) {
-    let Summary { accounts, unreadable, .. } = plan.summary;
+    let Summary {
+        accounts,
+        unreadable,
+        ..
+    } = plan.summary;
     let also = also(&plan.summary);
-    let also = if also.is_empty() { also } else { format!(" ({also})") };
+    let also = if also.is_empty() {
+        also
+    } else {
+        format!(" ({also})")
+    };
     let total = count(accounts, "account");
     match accounts.saturating_sub(unreadable) {
-        0 if accounts == 0 => (Tone::Title, "No changes: no account is targeted.".to_owned()),
+        0 if accounts == 0 => (
+            Tone::Title,
+            "No changes: no account is targeted.".to_owned(),
+        ),
         0 => (Tone::Alarm, format!("No account could be read{also}.")),
-        read if unreadable > 0 => {
-            (Tone::Alarm, format!("No changes in the {} that could be read{also}.", count(read, "account")))
-        }
-        _ if speaks_against(plan) => {
-            (Tone::Title, format!("No changes planned in {total}, but see the findings above{also}."))
-        }
-        _ => (Tone::Added, format!("No changes. Live IAM of {total} is as desired{also}.")),
+        read if unreadable > 0 => (
+            Tone::Alarm,
+            format!(
+                "No changes in the {} that could be read{also}.",
+                count(read, "account")
+            ),
+        ),
+        _ if speaks_against(plan) => (
+            Tone::Title,
+            format!("No changes planned in {total}, but see the findings above{also}."),
+        ),
+        _ => (
+            Tone::Added,
+            format!("No changes. Live IAM of {total} is as desired{also}."),
+        ),
     }
 }
 
 /// What else is worth a number.
 fn also(summary: &Summary) -> String {
-    let Summary { cosmetic, orphans, unreadable, .. } = *summary;
+    let Summary {
+        cosmetic,
+        orphans,
+        unreadable,
+        ..
+    } = *summary;
     let mut parts = Vec::new();
     if cosmetic > 0 {
         parts.push(format!("{cosmetic} cosmetic"));
@@ -70,5 +120,7 @@ fn also(summary: &Summary) -> String {
 
 /// Whether a finding says that live is not as desired though nothing is planned.
 fn speaks_against(plan: &Plan) -> bool {
-    plan.findings.iter().any(|finding| finding.severity == Severity::Stop || finding.code == "external")
+    plan.findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Stop || finding.code == "external")
 }

@@ -7,8 +7,10 @@
 use crate::report::style::clean;
 
 /// What Markdown, HTML or mathematics would read.
-const SPECIAL: &[char] =
-    &['&', '<', '>', '"', '\'', '|', '`', '*', '_', '[', ']', '{', '}', '\\', '~', '$', '#', '@', '!', '^'];
+const SPECIAL: &[char] = &[
+    '&', '<', '>', '"', '\'', '|', '`', '*', '_', '[', ']', '{', '}', '\\', '~', '$', '#', '@',
+    '!', '^',
+];
 
 /// A name or other short text.
 pub fn code(text: &str) -> String {
@@ -37,15 +39,27 @@ pub fn prose(text: &str) -> String {
 /// Text outside `<code>`: GitHub reads mentions and references to issues off the finished page, so these are broken up.
 fn plain(text: &str) -> String {
     const SAFE_IN_A_SENTENCE: &[char] = &['\'', '"'];
-    let special: Vec<char> = SPECIAL.iter().filter(|c| !SAFE_IN_A_SENTENCE.contains(c)).copied().collect();
-    references(text, &special).replace("&#64;", "&#64;&#8203;").replace("&#35;", "&#35;&#8203;")
+    let special: Vec<char> = SPECIAL
+        .iter()
+        .filter(|c| !SAFE_IN_A_SENTENCE.contains(c))
+        .copied()
+        .collect();
+    references(text, &special)
+        .replace("&#64;", "&#64;&#8203;")
+        .replace("&#35;", "&#35;&#8203;")
 }
 
 fn references(text: &str, special: &[char]) -> String {
     let text = text.replace(['\n', '\r', '\t'], " ");
     let text: String = clean(&text)
         .chars()
-        .map(|c| if special.contains(&c) { format!("&#{};", u32::from(c)) } else { c.to_string() })
+        .map(|c| {
+            if special.contains(&c) {
+                format!("&#{};", u32::from(c))
+            } else {
+                c.to_string()
+            }
+        })
         .collect();
     // What would become a link without being written as one.
     text.replace("://", "&#58;//").replace("www.", "www&#46;")

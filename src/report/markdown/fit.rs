@@ -28,7 +28,11 @@ pub struct Fitted {
 impl Fitted {
     /// Both, one after the other.
     pub fn add(mut self, other: Self) -> Self {
-        let Self { text, shortened, omitted } = other;
+        let Self {
+            text,
+            shortened,
+            omitted,
+        } = other;
         self.text += &text;
         self.shortened += shortened;
         for (what, (entries, accounts)) in omitted {
@@ -47,9 +51,18 @@ pub fn section<'a>(title: &str, entries: impl Iterator<Item = Entry<'a>>, room: 
     // A list ends before what is folded away begins.
     let mut in_list = false;
     for entry in entries {
-        let Entry { whole, brief, accounts, what } = entry;
+        let Entry {
+            whole,
+            brief,
+            accounts,
+            what,
+        } = entry;
         let brief_size = length(&brief);
-        let whole = if brief_size <= left { whole() } else { String::new() };
+        let whole = if brief_size <= left {
+            whole()
+        } else {
+            String::new()
+        };
         let is_line = !whole.starts_with('<');
         let break_before = if in_list && !is_line { "\n" } else { "" };
         let size = length(&whole) + break_before.len();

@@ -43,11 +43,21 @@ pub fn plan(plan: &Plan, secrets: &Secrets, out: &mut dyn Write) -> io::Result<(
 /// Writes what drifted, and whose doing it is; `secrets` are masked wherever they stand.
 pub fn drift(drift: &Drift, secrets: &Secrets, out: &mut dyn Write) -> io::Result<()> {
     let parts = super::drift::parts(drift);
-    out.write_all(comment(&Subject::of_drift(drift, &parts, Extent::Some), &standings(drift), secrets).as_bytes())
+    out.write_all(
+        comment(
+            &Subject::of_drift(drift, &parts, Extent::Some),
+            &standings(drift),
+            secrets,
+        )
+        .as_bytes(),
+    )
 }
 
 fn comment(subject: &Subject<'_>, table: &str, secrets: &Secrets) -> String {
-    let says = Says { secrets, view: subject.view };
+    let says = Says {
+        secrets,
+        view: subject.view,
+    };
     let mut text = says.head(subject, table);
     let room = LIMIT.saturating_sub(length(&text) + FOR_THE_END);
     let rest = says.rest(subject.plan, room.min(FOR_THE_REST));
@@ -74,9 +84,15 @@ impl Says<'_> {
     }
 
     fn head(&self, subject: &Subject<'_>, table: &str) -> String {
-        let Subject { view, plan, summary, changes } = subject;
+        let Subject {
+            view,
+            plan,
+            summary,
+            changes,
+        } = subject;
         let note = match view {
-            View::Plan => finding::refusal(plan).map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal))),
+            View::Plan => finding::refusal(plan)
+                .map(|refusal| format!("> [!CAUTION]\n> {}\n\n", self.prose(&refusal))),
             View::Drift => (!changes.is_empty()).then(|| format!("{}\n\n", self.prose(SIGNS))),
         };
         format!(
@@ -98,7 +114,11 @@ impl Says<'_> {
                 title => title,
             };
             let entries = changes.iter().map(|one| self.change(one));
-            fitted = fitted.add(fit::section(&format!("{title} ({})", changes.len()), entries, left));
+            fitted = fitted.add(fit::section(
+                &format!("{title} ({})", changes.len()),
+                entries,
+                left,
+            ));
         }
         fitted
     }
@@ -108,14 +128,25 @@ impl Says<'_> {
         let (kind, name) = group.resource();
         let resource = format!("{} {}", code(kind), self.code(name));
         let place = self.place(&group.accounts);
-        let mark = listed.widens().map(|words| format!(" ⚠️ <b>{words}</b>")).unwrap_or_default();
+        let mark = listed
+            .widens()
+            .map(|words| format!(" ⚠️ <b>{words}</b>"))
+            .unwrap_or_default();
         let (symbol, does) = (symbol(&group.change), listed.does());
         let line = match listed.standing {
             Some(standing) => {
-                format!("{symbol} {resource} <b>{does}</b> in {place}{mark} ({})", words(standing).1)
+                format!(
+                    "{symbol} {resource} <b>{does}</b> in {place}{mark} ({})",
+                    words(standing).1
+                )
             }
-            None if group.steps == 0 => format!("{symbol} <b>{does}</b> {resource} in {place}{mark}"),
-            None => format!("{symbol} <b>{does}</b> {resource} in {place} ({}){mark}", count(group.steps, "step")),
+            None if group.steps == 0 => {
+                format!("{symbol} <b>{does}</b> {resource} in {place}{mark}")
+            }
+            None => format!(
+                "{symbol} <b>{does}</b> {resource} in {place} ({}){mark}",
+                count(group.steps, "step")
+            ),
         };
         Entry {
             brief: format!("- {line}\n"),
@@ -140,12 +171,26 @@ impl Says<'_> {
             many => format!("{}\n\n", self.accounts(many)),
         };
         let reason = self.prose(&listed.reason());
-        let who: Vec<String> = listed.who.concat().iter().map(|line| format!("- {}", self.prose(line))).collect();
-        let who = if who.is_empty() { String::new() } else { format!("Who did it:\n\n{}\n\n", who.join("\n")) };
+        let who: Vec<String> = listed
+            .who
+            .concat()
+            .iter()
+            .map(|line| format!("- {}", self.prose(line)))
+            .collect();
+        let who = if who.is_empty() {
+            String::new()
+        } else {
+            format!("Who did it:\n\n{}\n\n", who.join("\n"))
+        };
         let difference = difference(&group.change);
-        let difference =
-            if difference.is_empty() { String::new() } else { fenced("diff", &self.secrets.mask(&difference)) };
-        format!("<details><summary>{line}</summary>\n\n{accounts}Reason: {reason}\n\n{who}{difference}\n</details>\n\n")
+        let difference = if difference.is_empty() {
+            String::new()
+        } else {
+            fenced("diff", &self.secrets.mask(&difference))
+        };
+        format!(
+            "<details><summary>{line}</summary>\n\n{accounts}Reason: {reason}\n\n{who}{difference}\n</details>\n\n"
+        )
     }
 
     /// What was not read, and what speaks against the plan.
@@ -158,13 +203,27 @@ impl Says<'_> {
         let skipped = unread::skipped(plan);
         let findings = finding::bundles(plan);
         let mut fitted = Fitted::default();
-        let total = |bundles: &[Unread<'_>]| bundles.iter().map(|one| one.accounts.len()).sum::<usize>();
+        let total =
+            |bundles: &[Unread<'_>]| bundles.iter().map(|one| one.accounts.len()).sum::<usize>();
         for (title, bundles) in [
-            (format!("🚫 {} could not be read, {unseen}", count(total(&unreadable), "account")), &unreadable),
-            (format!("{} skipped", count(total(&skipped), "account")), &skipped),
+            (
+                format!(
+                    "🚫 {} could not be read, {unseen}",
+                    count(total(&unreadable), "account")
+                ),
+                &unreadable,
+            ),
+            (
+                format!("{} skipped", count(total(&skipped), "account")),
+                &skipped,
+            ),
         ] {
             let left = room.saturating_sub(length(&fitted.text));
-            fitted = fitted.add(fit::section(&title, bundles.iter().map(|one| self.unread(one)), left));
+            fitted = fitted.add(fit::section(
+                &title,
+                bundles.iter().map(|one| self.unread(one)),
+                left,
+            ));
         }
         let left = room.saturating_sub(length(&fitted.text));
         fitted.add(fit::section(
@@ -177,7 +236,12 @@ impl Says<'_> {
     fn unread<'a>(&'a self, unread: &'a Unread<'a>) -> Entry<'a> {
         let brief = format!("- {}\n", self.accounts(&unread.accounts));
         let whole = format!("{}: {}\n", brief.trim_end(), self.prose(&unread.why));
-        Entry { whole: Box::new(move || whole), brief, accounts: unread.accounts.len(), what: "account" }
+        Entry {
+            whole: Box::new(move || whole),
+            brief,
+            accounts: unread.accounts.len(),
+            what: "account",
+        }
     }
 
     fn finding<'a>(&'a self, bundle: &'a Bundle<'a>) -> Entry<'a> {
@@ -188,15 +252,26 @@ impl Says<'_> {
             (View::Plan, Weight::Allowed) => "✔️ <b>allowed</b>",
             (View::Plan, Weight::Warn) => "⚠️ <b>warn</b>",
         };
-        let resource = bundle.resource.map(|(kind, name)| format!(" {kind} {}", self.code(name))).unwrap_or_default();
-        let place =
-            if bundle.accounts.is_empty() { String::new() } else { format!(" in {}", self.place(&bundle.accounts)) };
+        let resource = bundle
+            .resource
+            .map(|(kind, name)| format!(" {kind} {}", self.code(name)))
+            .unwrap_or_default();
+        let place = if bundle.accounts.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", self.place(&bundle.accounts))
+        };
         let line = format!("{sign} {}{resource}{place}", code(bundle.code));
-        let accounts =
-            if bundle.accounts.len() > 1 { format!(" ({})", self.accounts(&bundle.accounts)) } else { String::new() };
+        let accounts = if bundle.accounts.len() > 1 {
+            format!(" ({})", self.accounts(&bundle.accounts))
+        } else {
+            String::new()
+        };
         Entry {
             brief: format!("- {line}\n"),
-            whole: Box::new(move || format!("- {line}{accounts}: {}\n", self.prose(&bundle.message))),
+            whole: Box::new(move || {
+                format!("- {line}{accounts}: {}\n", self.prose(&bundle.message))
+            }),
             accounts: bundle.accounts.len(),
             what: "finding",
         }
@@ -213,7 +288,10 @@ impl Says<'_> {
         let items = group::shortened(accounts, false).into_iter().enumerate();
         // What counts the rest stands behind the last name.
         let item = |(n, item): (usize, String)| {
-            accounts.get(n).filter(|name| name.to_string() == item).map_or(item.clone(), |_| self.code(&item))
+            accounts
+                .get(n)
+                .filter(|name| name.to_string() == item)
+                .map_or(item.clone(), |_| self.code(&item))
         };
         items.map(item).collect::<Vec<_>>().join(", ")
     }
@@ -241,10 +319,19 @@ fn standings(drift: &Drift) -> String {
     let mut rows: BTreeMap<&str, BTreeMap<Standing, usize>> = BTreeMap::new();
     for (address, judgement) in &drift.judgements {
         let (kind, _) = group::resource(address);
-        *rows.entry(kind).or_default().entry(judgement.standing).or_default() += 1;
+        *rows
+            .entry(kind)
+            .or_default()
+            .entry(judgement.standing)
+            .or_default() += 1;
     }
-    let cells = |cells: &BTreeMap<Standing, usize>| Standing::ALL.map(|one| cells.get(&one).copied().unwrap_or(0));
-    grid(&Standing::ALL.map(|one| words(one).1), rows.iter().map(|(kind, row)| (*kind, cells(row))))
+    let cells = |cells: &BTreeMap<Standing, usize>| {
+        Standing::ALL.map(|one| cells.get(&one).copied().unwrap_or(0))
+    };
+    grid(
+        &Standing::ALL.map(|one| words(one).1),
+        rows.iter().map(|(kind, row)| (*kind, cells(row))),
+    )
 }
 
 /// How many changes of which kind, by kind of resource; nothing where nothing changes.
@@ -264,20 +351,36 @@ fn table(plan: &Plan) -> String {
             *cell += 1;
         }
     }
-    grid(&["create", "update", "replace", "delete", "adopt", "cosmetic"], rows.into_iter())
+    grid(
+        &["create", "update", "replace", "delete", "adopt", "cosmetic"],
+        rows.into_iter(),
+    )
 }
 
 /// A table of counts; nothing where it has no rows.
-fn grid<'a, const N: usize>(titles: &[&str; N], rows: impl Iterator<Item = (&'a str, [usize; N])>) -> String {
+fn grid<'a, const N: usize>(
+    titles: &[&str; N],
+    rows: impl Iterator<Item = (&'a str, [usize; N])>,
+) -> String {
     let row = |(kind, cells): (&str, [usize; N])| {
-        let cells = cells.map(|n| if n == 0 { "·".to_owned() } else { format!("**{n}**") });
+        let cells = cells.map(|n| {
+            if n == 0 {
+                "·".to_owned()
+            } else {
+                format!("**{n}**")
+            }
+        });
         format!("| {kind} | {} |\n", cells.join(" | "))
     };
     let rows: String = rows.map(row).collect();
     if rows.is_empty() {
         return rows;
     }
-    format!("| | {} |\n|---|{}\n{rows}\n", titles.join(" | "), "---:|".repeat(N))
+    format!(
+        "| | {} |\n|---|{}\n{rows}\n",
+        titles.join(" | "),
+        "---:|".repeat(N)
+    )
 }
 
 fn symbol(change: &Change) -> &'static str {
@@ -293,7 +396,10 @@ fn symbol(change: &Change) -> &'static str {
 
 /// The difference as a `diff` block colours it: the sign of a line is its first character.
 fn difference(change: &Change) -> String {
-    let style = Style { width: usize::from(u16::MAX), ..Style::new(ColorChoice::Never, false, false) };
+    let style = Style {
+        width: usize::from(u16::MAX),
+        ..Style::new(ColorChoice::Never, false, false)
+    };
     let text = human::differences(change, &style);
     let signed: Vec<String> = text
         .lines()
@@ -304,22 +410,38 @@ fn difference(change: &Change) -> String {
         })
         .collect();
     let cut = signed.len().saturating_sub(LINES);
-    let rest = || format!("… {} more; all of them are in the artifact of this run", count(cut, "line"));
-    signed.into_iter().take(LINES).chain((cut > 0).then(rest)).collect::<Vec<_>>().join("\n")
+    let rest = || {
+        format!(
+            "… {} more; all of them are in the artifact of this run",
+            count(cut, "line")
+        )
+    };
+    signed
+        .into_iter()
+        .take(LINES)
+        .chain((cut > 0).then(rest))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn sign_first(line: &str) -> String {
     let rest = line.trim_start();
     let indent = line.len() - rest.len();
     match rest.split_at_checked(1) {
-        Some((sign @ ("+" | "-"), rest)) if rest.starts_with(' ') => format!("{sign}{:indent$}{rest}", ""),
+        Some((sign @ ("+" | "-"), rest)) if rest.starts_with(' ') => {
+            format!("{sign}{:indent$}{rest}", "")
+        }
         _ => format!(" {line}"),
     }
 }
 
 /// What did not fit, and where it is.
 fn end(fitted: Fitted, view: View) -> String {
-    let Fitted { text: _, shortened, omitted } = fitted;
+    let Fitted {
+        text: _,
+        shortened,
+        omitted,
+    } = fitted;
     let mut said: Vec<String> = omitted
         .iter()
         .map(|(what, (n, accounts))| match *what {

@@ -6,8 +6,8 @@ use super::*;
 use crate::drift::{Scope, judge};
 use crate::plan::{AccountPlan, Attribute, Cause, Severity};
 use crate::report::tests::{
-    account, change, creation, differ, document, drifted, finding, mixed, plan as plan_of, skipped, statement, trust,
-    unreadable, update, widened,
+    account, change, creation, differ, document, drifted, finding, mixed, plan as plan_of, skipped,
+    statement, trust, unreadable, update, widened,
 };
 
 fn shown(plan: &Plan) -> String {
@@ -38,7 +38,11 @@ fn a_plan_as_a_comment() {
 fn one_role_in_three_hundred_accounts_is_short() {
     for change in [update as fn(&str) -> Change, creation, widened] {
         let text = shown(&plan_of(accounts(300, change), vec![]));
-        assert!(text.chars().count() < 4000, "{}:\n{text}", text.chars().count());
+        assert!(
+            text.chars().count() < 4000,
+            "{}:\n{text}",
+            text.chars().count()
+        );
         assert_eq!(text.matches("<details>").count(), 1, "{text}");
     }
 }
@@ -46,7 +50,10 @@ fn one_role_in_three_hundred_accounts_is_short() {
 #[test]
 fn what_widens_access_comes_first() {
     let text = shown(&mixed());
-    let (widens, others) = (text.find("Widens access").unwrap(), text.find("Other changes").unwrap());
+    let (widens, others) = (
+        text.find("Widens access").unwrap(),
+        text.find("Other changes").unwrap(),
+    );
     assert!(widens < others, "{text}");
     assert!(text.find("<b>delete</b>").unwrap() > others, "{text}");
 }
@@ -56,10 +63,28 @@ fn unlike(n: u64, statements: usize) -> Vec<AccountPlan> {
     accounts(n, |id| {
         let mut diff = differ(Attribute::Document, json!({}), json!({}));
         let made = |m: usize| json!({"Sid": format!("S{m}"), "Effect": "Allow", "Action": format!("s3:Get{id}{m}"), "Resource": "*"});
-        diff.documents = vec![document(None, (0..statements).map(|m| statement(None, Some(made(m)), false)).collect())];
-        let mut unlike = change(&format!("{id}/policy/P"), Action::Update, "the document differs", vec![diff]);
-        unlike.reason =
-            format!("reason {}", id.len() + id.chars().rev().take(4).collect::<String>().parse::<usize>().unwrap());
+        diff.documents = vec![document(
+            None,
+            (0..statements)
+                .map(|m| statement(None, Some(made(m)), false))
+                .collect(),
+        )];
+        let mut unlike = change(
+            &format!("{id}/policy/P"),
+            Action::Update,
+            "the document differs",
+            vec![diff],
+        );
+        unlike.reason = format!(
+            "reason {}",
+            id.len()
+                + id.chars()
+                    .rev()
+                    .take(4)
+                    .collect::<String>()
+                    .parse::<usize>()
+                    .unwrap()
+        );
         unlike
     })
 }
@@ -67,18 +92,33 @@ fn unlike(n: u64, statements: usize) -> Vec<AccountPlan> {
 #[test]
 fn a_comment_is_never_too_long_and_counts_what_it_leaves_out() {
     let all = |n: u64| {
-        (0..n).map(|n| finding(&format!("check-{n}"), Severity::Warn, None, &"long ".repeat(80))).collect::<Vec<_>>()
+        (0..n)
+            .map(|n| {
+                finding(
+                    &format!("check-{n}"),
+                    Severity::Warn,
+                    None,
+                    &"long ".repeat(80),
+                )
+            })
+            .collect::<Vec<_>>()
     };
     let errors = (0..900).map(|n| {
         let id = format!("{:012}", 300_000_000_000_u64 + n);
         let mut broken = unreadable(&id, &"n".repeat(50), &id);
-        broken.error = Some(crate::plan::Reason::Text(format!("error {n} {}", "x".repeat(60))));
+        broken.error = Some(crate::plan::Reason::Text(format!(
+            "error {n} {}",
+            "x".repeat(60)
+        )));
         broken
     });
     for plan in [
         plan_of(unlike(800, 1), vec![]),
         plan_of(unlike(30, 60), all(1000)),
-        plan_of(unlike(800, 1).into_iter().chain(errors).collect(), all(1000)),
+        plan_of(
+            unlike(800, 1).into_iter().chain(errors).collect(),
+            all(1000),
+        ),
         plan_of(vec![], all(1000)),
     ] {
         let text = shown(&plan);
@@ -88,19 +128,30 @@ fn a_comment_is_never_too_long_and_counts_what_it_leaves_out() {
             "{}",
             &text[text.len() - 900..]
         );
-        assert_eq!(text.matches("<details>").count(), text.matches("\n</details>").count());
+        assert_eq!(
+            text.matches("<details>").count(),
+            text.matches("\n</details>").count()
+        );
     }
     let text = shown(&plan_of(unlike(800, 1), vec![]));
     let shown = text.matches("<b>update</b>").count();
     assert!(
-        text.contains(&format!("**{} changes in {0} accounts** not shown", 800 - shown)),
+        text.contains(&format!(
+            "**{} changes in {0} accounts** not shown",
+            800 - shown
+        )),
         "{}",
         &text[text.len() - 400..]
     );
 }
 
 fn drift_of(accounts: Vec<AccountPlan>, findings: Vec<crate::plan::Finding>) -> Drift {
-    judge(plan_of(accounts, findings), &[], jiff::civil::date(2026, 1, 2), Scope::Whole)
+    judge(
+        plan_of(accounts, findings),
+        &[],
+        jiff::civil::date(2026, 1, 2),
+        Scope::Whole,
+    )
 }
 
 fn said(drift: &Drift, secrets: &Secrets) -> String {
@@ -110,7 +161,10 @@ fn said(drift: &Drift, secrets: &Secrets) -> String {
 }
 
 fn by_hand(change: Change) -> Change {
-    Change { cause: Cause::Drift, ..change }
+    Change {
+        cause: Cause::Drift,
+        ..change
+    }
 }
 
 #[test]
@@ -121,7 +175,10 @@ fn a_drift_as_a_comment() {
 #[test]
 fn drift_that_somebody_must_look_at_comes_before_what_is_accepted_or_pending() {
     let text = said(&drifted(), &Secrets::default());
-    let sections: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#### ")).collect();
+    let sections: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#### "))
+        .collect();
     assert_eq!(
         sections,
         [
@@ -135,7 +192,10 @@ fn drift_that_somebody_must_look_at_comes_before_what_is_accepted_or_pending() {
             "Findings (1)",
         ]
     );
-    assert!(!text.contains("Apply is refused") && !text.contains("stop"), "nothing is applied: {text}");
+    assert!(
+        !text.contains("Apply is refused") && !text.contains("stop"),
+        "nothing is applied: {text}"
+    );
 }
 
 #[test]
@@ -143,36 +203,76 @@ fn the_signs_of_drift_say_what_was_done_and_those_of_what_is_pending_what_will_b
     let attached = |cause| {
         move |id: &str| {
             let policies = |names: &[&str]| names.iter().map(|name| json!(name)).collect::<Value>();
-            let diff = differ(Attribute::ManagedPolicies, policies(&["live"]), policies(&["desired"]));
-            Change { cause, ..change(&format!("{id}/role/X"), Action::Update, "managed_policies differ", vec![diff]) }
+            let diff = differ(
+                Attribute::ManagedPolicies,
+                policies(&["live"]),
+                policies(&["desired"]),
+            );
+            Change {
+                cause,
+                ..change(
+                    &format!("{id}/role/X"),
+                    Action::Update,
+                    "managed_policies differ",
+                    vec![diff],
+                )
+            }
         }
     };
-    for (cause, come, gone) in [(Cause::Drift, "live", "desired"), (Cause::Desired, "desired", "live")] {
-        let text = said(&drift_of(accounts(1, attached(cause)), vec![]), &Secrets::default());
-        let line = |sign: char, word: &str| text.lines().any(|line| line.starts_with(sign) && line.ends_with(word));
+    for (cause, come, gone) in [
+        (Cause::Drift, "live", "desired"),
+        (Cause::Desired, "desired", "live"),
+    ] {
+        let text = said(
+            &drift_of(accounts(1, attached(cause)), vec![]),
+            &Secrets::default(),
+        );
+        let line = |sign: char, word: &str| {
+            text.lines()
+                .any(|line| line.starts_with(sign) && line.ends_with(word))
+        };
         assert!(line('+', come) && line('-', gone), "{text}");
     }
 }
 
 #[test]
 fn one_role_that_drifted_in_three_hundred_accounts_is_short() {
-    let text = said(&drift_of(accounts(300, |id| by_hand(update(id))), vec![]), &Secrets::default());
-    assert!(text.chars().count() < 4500, "{}:\n{text}", text.chars().count());
+    let text = said(
+        &drift_of(accounts(300, |id| by_hand(update(id))), vec![]),
+        &Secrets::default(),
+    );
+    assert!(
+        text.chars().count() < 4500,
+        "{}:\n{text}",
+        text.chars().count()
+    );
     assert_eq!(text.matches("<details>").count(), 1, "{text}");
-    assert!(text.contains("in 300 accounts") && text.contains("| role | **300** |"), "{text}");
+    assert!(
+        text.contains("in 300 accounts") && text.contains("| role | **300** |"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_comment_about_drift_is_never_too_long_and_counts_what_it_leaves_out() {
-    let findings =
-        (0..1000).map(|n| finding("unmanaged", Severity::Warn, None, &format!("{n} {}", "long ".repeat(80))));
+    let findings = (0..1000).map(|n| {
+        finding(
+            "unmanaged",
+            Severity::Warn,
+            None,
+            &format!("{n} {}", "long ".repeat(80)),
+        )
+    });
     for drift in [
         drift_of(unlike(800, 1), vec![]),
         drift_of(unlike(30, 60), findings.clone().collect()),
         drift_of(
             unlike(800, 1)
                 .into_iter()
-                .map(|part| AccountPlan { changes: part.changes.into_iter().map(by_hand).collect(), ..part })
+                .map(|part| AccountPlan {
+                    changes: part.changes.into_iter().map(by_hand).collect(),
+                    ..part
+                })
                 .collect(),
             findings.collect(),
         ),
@@ -184,12 +284,18 @@ fn a_comment_about_drift_is_never_too_long_and_counts_what_it_leaves_out() {
             "{}",
             &text[text.len() - 900..]
         );
-        assert_eq!(text.matches("<details>").count(), text.matches("\n</details>").count());
+        assert_eq!(
+            text.matches("<details>").count(),
+            text.matches("\n</details>").count()
+        );
     }
     let text = said(&drift_of(unlike(800, 1), vec![]), &Secrets::default());
     let shown = text.matches("<b>differs</b>").count();
     assert!(
-        text.contains(&format!("**{} differences in {0} accounts** not shown", 800 - shown)),
+        text.contains(&format!(
+            "**{} differences in {0} accounts** not shown",
+            800 - shown
+        )),
         "{}",
         &text[text.len() - 400..]
     );
@@ -197,22 +303,41 @@ fn a_comment_about_drift_is_never_too_long_and_counts_what_it_leaves_out() {
 
 #[test]
 fn nothing_that_drifted_is_markup_or_shows_a_sensitive_value() {
-    let diff = differ(Attribute::Description, json!(HOSTILE), json!("it is s3cret"));
-    let mut changed = by_hand(change("222222222222/role/X", Action::Update, HOSTILE, vec![diff]));
+    let diff = differ(
+        Attribute::Description,
+        json!(HOSTILE),
+        json!("it is s3cret"),
+    );
+    let mut changed = by_hand(change(
+        "222222222222/role/X",
+        Action::Update,
+        HOSTILE,
+        vec![diff],
+    ));
     changed.address = format!("222222222222/role/{HOSTILE}");
-    let foreign = finding("foreign-owner", Severity::Stop, Some("222222222222/role/X"), &format!("s3cret {HOSTILE}"));
+    let foreign = finding(
+        "foreign-owner",
+        Severity::Stop,
+        Some("222222222222/role/X"),
+        &format!("s3cret {HOSTILE}"),
+    );
     let mut secrets = Secrets::default();
     secrets.insert("s3cret");
-    let mut drift = drift_of(vec![account("222222222222", HOSTILE, vec![changed])], vec![foreign]);
+    let mut drift = drift_of(
+        vec![account("222222222222", HOSTILE, vec![changed])],
+        vec![foreign],
+    );
     drift.plan.name = HOSTILE.into();
     let text = said(&drift, &secrets);
-    assert!(!text.contains("s3cret") && text.matches("(sensitive)").count() == 2, "{text}");
+    assert!(
+        !text.contains("s3cret") && text.matches("(sensitive)").count() == 2,
+        "{text}"
+    );
     inert(&text);
 }
 
 /// What Markdown and HTML would make of names and values that a stranger chose.
-const HOSTILE: &str =
-    "a|b `c` ``` </details><script>alert(1)</script> @octocat #1 [x](http://evil.example) *b* _i_ $x$ &lt; \u{202e}";
+const HOSTILE: &str = "a|b `c` ``` </details><script>alert(1)</script> @octocat #1 [x](http://evil.example) *b* _i_ $x$ &lt; \u{202e}";
 
 #[test]
 fn nothing_from_aws_is_markup() {
@@ -223,12 +348,23 @@ fn nothing_from_aws_is_markup() {
         "222222222222/role/X",
         Action::Update,
         HOSTILE,
-        vec![diff, differ(Attribute::Description, json!(HOSTILE), Value::Null)],
+        vec![
+            diff,
+            differ(Attribute::Description, json!(HOSTILE), Value::Null),
+        ],
     );
     hostile.address = format!("222222222222/role/{HOSTILE}");
     let mut plan = plan_of(
-        vec![account("222222222222", HOSTILE, vec![hostile]), skipped("333333333333", HOSTILE, HOSTILE)],
-        vec![finding(HOSTILE, Severity::Stop, Some("222222222222/role/X"), &format!("{HOSTILE} and ` one more"))],
+        vec![
+            account("222222222222", HOSTILE, vec![hostile]),
+            skipped("333333333333", HOSTILE, HOSTILE),
+        ],
+        vec![finding(
+            HOSTILE,
+            Severity::Stop,
+            Some("222222222222/role/X"),
+            &format!("{HOSTILE} and ` one more"),
+        )],
     );
     plan.name = HOSTILE.into();
     let text = shown(&plan);
@@ -281,20 +417,31 @@ fn a_sensitive_value_is_shown_nowhere() {
                 "222222222222/role/X",
                 Action::Create,
                 "s3*cret",
-                vec![differ(Attribute::Trust, Value::Null, trust("s3*cret", "s3*cret"))],
+                vec![differ(
+                    Attribute::Trust,
+                    Value::Null,
+                    trust("s3*cret", "s3*cret"),
+                )],
             )],
         )],
         vec![finding("check", Severity::Warn, None, "it is `s3*cret`")],
     );
-    plan.accounts.push(skipped("333333333333", "closed", "s3*cret"));
+    plan.accounts
+        .push(skipped("333333333333", "closed", "s3*cret"));
     let text = commented(&plan, &secrets);
-    assert!(!text.contains("s3*cret") && !text.contains("s3&#42;cret"), "{text}");
+    assert!(
+        !text.contains("s3*cret") && !text.contains("s3&#42;cret"),
+        "{text}"
+    );
     assert!(text.matches("sensitive").count() > 4, "{text}");
 }
 
 #[test]
 fn nothing_to_do_is_one_line() {
-    let text = shown(&plan_of(vec![account("222222222222", "prod", vec![])], vec![]));
+    let text = shown(&plan_of(
+        vec![account("222222222222", "prod", vec![])],
+        vec![],
+    ));
     assert_eq!(
         text,
         "### rolecall plan for <code>vendor-roles</code> in <code>o-exampleorgid</code>\n\n\

@@ -31,30 +31,47 @@ pub(super) fn action(text: &str, kind: PolicyKind) -> Option<Refusal> {
         return None;
     }
     let letters = |part: &str, more: &str| {
-        !part.is_empty() && part.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char))
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|char| char.is_ascii_alphanumeric() || more.contains(char))
     };
     let shaped = text == "*"
-        || text
-            .split_once(':')
-            .is_some_and(|(service, name)| (service == "*" || letters(service, "-")) && letters(name, "*?-_"));
+        || text.split_once(':').is_some_and(|(service, name)| {
+            (service == "*" || letters(service, "-")) && letters(name, "*?-_")
+        });
     if !shaped {
         let hint = "write `service:name`, such as `s3:GetObject` or `s3:Get*`";
         return Some((format!("`{text}` is not an action"), Some(hint.to_owned())));
     }
-    (kind == PolicyKind::Trust).then(|| trust_action(text)).flatten()
+    (kind == PolicyKind::Trust)
+        .then(|| trust_action(text))
+        .flatten()
 }
 
 fn trust_action(text: &str) -> Option<Refusal> {
-    let is_sts = text.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("sts:"));
+    let is_sts = text
+        .get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("sts:"));
     if !is_sts {
         let hint = "a trust policy takes actions of STS alone, such as `sts:AssumeRole`";
-        return Some((format!("`{text}` is not an action of a trust policy"), Some(hint.to_owned())));
+        return Some((
+            format!("`{text}` is not an action of a trust policy"),
+            Some(hint.to_owned()),
+        ));
     }
-    if text.contains(['*', '?']) || STS_ACTIONS.iter().any(|known| known.eq_ignore_ascii_case(text)) {
+    if text.contains(['*', '?'])
+        || STS_ACTIONS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(text))
+    {
         return None;
     }
     let meant = nearest(text, STS_ACTIONS.iter().copied())?;
-    Some((format!("`{text}` is not an action of STS"), Some(format!("did you mean `{meant}`?"))))
+    Some((
+        format!("`{text}` is not an action of STS"),
+        Some(format!("did you mean `{meant}`?")),
+    ))
 }
 
 /// `*`, an ARN of six parts, or something that a wildcard or variable may make into one.
@@ -68,9 +85,14 @@ pub(super) fn resource(text: &str) -> Option<Refusal> {
         let hint = "write `*` or an ARN, such as `arn:aws:s3:::bucket/*`";
         return Some((format!("`{text}` is not a resource"), Some(hint.to_owned())));
     }
-    let service = parts.get(2).filter(|service| service.contains(['*', '?']) || service.contains("${"))?;
+    let service = parts
+        .get(2)
+        .filter(|service| service.contains(['*', '?']) || service.contains("${"))?;
     let hint = "the service of a resource must be written out";
-    Some((format!("`{service}` is not a service in resource `{text}`"), Some(hint.to_owned())))
+    Some((
+        format!("`{service}` is not a service in resource `{text}`"),
+        Some(hint.to_owned()),
+    ))
 }
 
 /// A principal of `kind` by its own shape; unknown kinds are the caller's to report.
@@ -81,17 +103,26 @@ pub(super) fn principal(kind: &str, text: &str) -> Option<Refusal> {
     if text.contains(['*', '?']) {
         let hint = "name principals in full; to match several, take their account's root and a condition `ArnLike` \
                     on `aws:PrincipalArn`";
-        return Some((format!("the principal `{text}` has a wildcard, which IAM refuses"), Some(hint.to_owned())));
+        return Some((
+            format!("the principal `{text}` has a wildcard, which IAM refuses"),
+            Some(hint.to_owned()),
+        ));
     }
     match kind {
         "AWS" => aws_principal(text),
         "Service" if !text.contains('.') || text.contains(':') => {
             let hint = "write the service's name, such as `ec2.amazonaws.com`";
-            Some((format!("`{text}` is not a service principal"), Some(hint.to_owned())))
+            Some((
+                format!("`{text}` is not a service principal"),
+                Some(hint.to_owned()),
+            ))
         }
         "Federated" if !text.starts_with("arn:") && !text.contains('.') => {
             let hint = "write the ARN of an OIDC or SAML provider of the role's account";
-            Some((format!("`{text}` is not a federated principal"), Some(hint.to_owned())))
+            Some((
+                format!("`{text}` is not a federated principal"),
+                Some(hint.to_owned()),
+            ))
         }
         _ => None,
     }
@@ -104,7 +135,10 @@ fn aws_principal(text: &str) -> Option<Refusal> {
     if let ["arn", _, "iam" | "sts", "", account, name] = segments(text).as_slice() {
         let kind = name.split('/').next().unwrap_or_default();
         let known = ["root", "user", "role", "assumed-role", "federated-user"].contains(&kind);
-        if known && AccountId::parse(account).is_ok() && (*name == "root" || name.len() > kind.len() + 1) {
+        if known
+            && AccountId::parse(account).is_ok()
+            && (*name == "root" || name.len() > kind.len() + 1)
+        {
             return None;
         }
         if kind == "group" {
@@ -119,7 +153,10 @@ fn aws_principal(text: &str) -> Option<Refusal> {
     } else {
         "write the ARN of a role or user, 12 digits of an account id, or `*`"
     };
-    Some((format!("`{text}` is not an AWS principal"), Some(hint.to_owned())))
+    Some((
+        format!("`{text}` is not an AWS principal"),
+        Some(hint.to_owned()),
+    ))
 }
 
 /// An operator of the documented list, exact in case.
@@ -162,19 +199,32 @@ fn walk(value: &Value, at: &str, problems: &mut Vec<DocumentProblem>) {
 
 /// IAM takes tab, line feed, carriage return and U+0020 to U+00FF. Source: IAM API, `policyDocumentType`.
 fn text_problem(text: &str, at: &str) -> Option<DocumentProblem> {
-    let foreign = text.chars().find(|char| !matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'));
+    let foreign = text
+        .chars()
+        .find(|char| !matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'));
     let (message, hint) = match (foreign, placeholder(text)) {
         (Some(char), _) => {
             let code = u32::from(char);
-            let message = format!("`{}` (U+{code:04X}) is a character that IAM refuses", char.escape_debug());
-            (message, "IAM takes tab, line ends and U+0020 to U+00FF alone".to_owned())
+            let message = format!(
+                "`{}` (U+{code:04X}) is a character that IAM refuses",
+                char.escape_debug()
+            );
+            (
+                message,
+                "IAM takes tab, line ends and U+0020 to U+00FF alone".to_owned(),
+            )
         }
-        (None, Some(left)) => {
-            (format!("`{left}` is a placeholder that was left in the document"), "put the real value there".to_owned())
-        }
+        (None, Some(left)) => (
+            format!("`{left}` is a placeholder that was left in the document"),
+            "put the real value there".to_owned(),
+        ),
         (None, None) => return None,
     };
-    Some(DocumentProblem { pointer: at.to_owned(), message, hint: Some(hint) })
+    Some(DocumentProblem {
+        pointer: at.to_owned(),
+        message,
+        hint: Some(hint),
+    })
 }
 
 /// The first `<placeholder>` in `text`.
@@ -183,5 +233,9 @@ fn placeholder(text: &str) -> Option<&str> {
     let rest = text.get(start..)?;
     let end = rest.find('>')?;
     let inner = rest.get(1..end)?;
-    if inner.is_empty() || inner.contains('<') { placeholder(rest.get(1..)?) } else { rest.get(..=end) }
+    if inner.is_empty() || inner.contains('<') {
+        placeholder(rest.get(1..)?)
+    } else {
+        rest.get(..=end)
+    }
 }

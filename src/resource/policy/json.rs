@@ -21,7 +21,10 @@ pub(super) struct Json {
 /// The place where the text is no JSON, or every duplicate member.
 pub fn json_without_duplicates(text: &str) -> Result<Value, Vec<DocumentProblem>> {
     match read(text) {
-        Json { value: Some(value), problems } if problems.is_empty() => Ok(value),
+        Json {
+            value: Some(value),
+            problems,
+        } if problems.is_empty() => Ok(value),
         Json { problems, .. } => Err(problems),
     }
 }
@@ -34,17 +37,29 @@ pub(super) fn read(text: &str) -> Json {
             message: "the document is empty".to_owned(),
             hint: None,
         });
-        return Json { value: None, problems };
+        return Json {
+            value: None,
+            problems,
+        };
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Tree { pointer: String::new(), problems: &mut problems };
-    let value = tree.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let tree = Tree {
+        pointer: String::new(),
+        problems: &mut problems,
+    };
+    let value = tree
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     let value = value.map_err(|error| problems.push(not_json(&error))).ok();
     Json { value, problems }
 }
 
 fn not_json(error: &serde_json::Error) -> DocumentProblem {
-    DocumentProblem { pointer: String::new(), message: format!("the document is not JSON: {error}"), hint: None }
+    DocumentProblem {
+        pointer: String::new(),
+        message: format!("the document is not JSON: {error}"),
+        hint: None,
+    }
 }
 
 /// The pointer of member `key` of the value at `pointer`.
@@ -104,9 +119,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let Self { pointer, problems } = self;
         let mut items = Vec::new();
-        while let Some(item) =
-            seq.next_element_seed(Tree { pointer: format!("{pointer}/{}", items.len()), problems: &mut *problems })?
-        {
+        while let Some(item) = seq.next_element_seed(Tree {
+            pointer: format!("{pointer}/{}", items.len()),
+            problems: &mut *problems,
+        })? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -121,10 +137,15 @@ impl<'de> Visitor<'de> for Tree<'_> {
                 problems.push(DocumentProblem {
                     pointer: pointer.clone(),
                     message: format!("duplicate member `{key}`"),
-                    hint: Some("IAM keeps one of the two; write one member with both values".to_owned()),
+                    hint: Some(
+                        "IAM keeps one of the two; write one member with both values".to_owned(),
+                    ),
                 });
             }
-            let value = map.next_value_seed(Tree { pointer, problems: &mut *problems })?;
+            let value = map.next_value_seed(Tree {
+                pointer,
+                problems: &mut *problems,
+            })?;
             members.insert(key, value);
         }
         Ok(Value::Object(members))

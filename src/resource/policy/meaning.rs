@@ -23,10 +23,18 @@ pub(super) struct Meaning<'a> {
 
 impl Statement {
     pub(super) fn meaning(&self) -> Meaning<'_> {
-        let Self { sid: _, effect, principals, actions, resources, conditions } = self;
-        let conditions = conditions
-            .iter()
-            .flat_map(|(operator, keys)| keys.iter().map(move |(key, values)| condition(operator, key, values)));
+        let Self {
+            sid: _,
+            effect,
+            principals,
+            actions,
+            resources,
+            conditions,
+        } = self;
+        let conditions = conditions.iter().flat_map(|(operator, keys)| {
+            keys.iter()
+                .map(move |(key, values)| condition(operator, key, values))
+        });
         Meaning {
             effect: *effect,
             principals: principals.as_ref(),
@@ -43,8 +51,14 @@ fn condition<'a>(operator: &str, key: &'a str, values: &BTreeSet<String>) -> Con
         Some(Test::IpAddress) => with_prefix_length,
         _ => str::to_owned,
     };
-    let operator = operator.replace("ArnLike", "ArnEquals").replace("ArnNotLike", "ArnNotEquals");
-    (operator, key, values.iter().map(|value| spell(value)).collect())
+    let operator = operator
+        .replace("ArnLike", "ArnEquals")
+        .replace("ArnNotLike", "ArnNotEquals");
+    (
+        operator,
+        key,
+        values.iter().map(|value| spell(value)).collect(),
+    )
 }
 
 /// An address alone is a network of one: `/32`, and `/128` for IPv6.

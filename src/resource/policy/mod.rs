@@ -162,10 +162,16 @@ impl PolicyDocument {
     /// # Errors
     /// Every problem of the document at once: what IAM would refuse, and what it would take but read otherwise than
     /// it was meant, such as a member that is there twice.
-    pub fn parse(text: &str, kind: PolicyKind, partition: &Partition) -> Result<Self, Vec<DocumentProblem>> {
+    pub fn parse(
+        text: &str,
+        kind: PolicyKind,
+        partition: &Partition,
+    ) -> Result<Self, Vec<DocumentProblem>> {
         let json = json::read(text);
         let mut problems = json.problems;
-        let Some(value) = json.value else { return Err(problems) };
+        let Some(value) = json.value else {
+            return Err(problems);
+        };
         match Self::from_value(&value, kind, partition) {
             Ok(document) if problems.is_empty() => Ok(document),
             Ok(_) => Err(problems),
@@ -180,7 +186,11 @@ impl PolicyDocument {
     ///
     /// # Errors
     /// As [`parse`](Self::parse), except for duplicate members, which a value cannot have.
-    pub fn from_value(value: &Value, kind: PolicyKind, partition: &Partition) -> Result<Self, Vec<DocumentProblem>> {
+    pub fn from_value(
+        value: &Value,
+        kind: PolicyKind,
+        partition: &Partition,
+    ) -> Result<Self, Vec<DocumentProblem>> {
         let read::Reading { body, mut problems } = read::read(value, kind, partition);
         problems.extend(check::texts(value));
         match body {
@@ -194,15 +204,23 @@ impl PolicyDocument {
     pub fn live(text: &str, kind: PolicyKind, partition: &Partition) -> Self {
         let json = json::read(text);
         let value = json.value.filter(|_| json.problems.is_empty());
-        let body = value.as_ref().and_then(|value| read::read(value, kind, partition).body);
+        let body = value
+            .as_ref()
+            .and_then(|value| read::read(value, kind, partition).body);
         match (&value, body) {
             (Some(value), Some(body)) => Self::of(value, body),
-            _ => Self { text: text.into(), body: None },
+            _ => Self {
+                text: text.into(),
+                body: None,
+            },
         }
     }
 
     fn of(value: &Value, body: Body) -> Self {
-        Self { text: compact(value).into(), body: Some(Arc::new(body)) }
+        Self {
+            text: compact(value).into(),
+            body: Some(Arc::new(body)),
+        }
     }
 
     /// The text to send: compact JSON, `Version` first, otherwise as the author wrote it.
@@ -237,7 +255,9 @@ impl PolicyDocument {
 
     /// The document's `Version`.
     pub fn version(&self) -> Version {
-        self.body.as_ref().map_or(Version::V2008, |body| body.version)
+        self.body
+            .as_ref()
+            .map_or(Version::V2008, |body| body.version)
     }
 
     /// Whether the document could be read. Only one from [`live`](Self::live) may not be.
@@ -261,8 +281,15 @@ impl PolicyDocument {
 impl Statement {
     /// Whether a policy variable (`${…}`) stands anywhere in it where `Version` decides what that means.
     fn uses_variables(&self) -> bool {
-        let resources = self.resources.iter().flat_map(|resources| &resources.patterns);
-        let values = self.conditions.values().flat_map(BTreeMap::values).flatten();
+        let resources = self
+            .resources
+            .iter()
+            .flat_map(|resources| &resources.patterns);
+        let values = self
+            .conditions
+            .values()
+            .flat_map(BTreeMap::values)
+            .flatten();
         resources.chain(values).any(|text| text.contains("${"))
     }
 }
@@ -272,8 +299,16 @@ fn compact(value: &Value) -> String {
     match value {
         Value::Object(members) => {
             let mut ordered: Map<String, Value> = Map::with_capacity(members.len());
-            ordered.extend(members.get("Version").map(|version| ("Version".to_owned(), version.clone())));
-            ordered.extend(members.iter().map(|(name, value)| (name.clone(), value.clone())));
+            ordered.extend(
+                members
+                    .get("Version")
+                    .map(|version| ("Version".to_owned(), version.clone())),
+            );
+            ordered.extend(
+                members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
             Value::Object(ordered).to_string()
         }
         other => other.to_string(),

@@ -66,22 +66,58 @@ pub enum Comparison {
 const OPERATORS: &[(&str, Test, bool)] = &[
     ("StringEquals", Test::StringEquals, false),
     ("StringNotEquals", Test::StringEquals, true),
-    ("StringEqualsIgnoreCase", Test::StringEqualsIgnoreCase, false),
-    ("StringNotEqualsIgnoreCase", Test::StringEqualsIgnoreCase, true),
+    (
+        "StringEqualsIgnoreCase",
+        Test::StringEqualsIgnoreCase,
+        false,
+    ),
+    (
+        "StringNotEqualsIgnoreCase",
+        Test::StringEqualsIgnoreCase,
+        true,
+    ),
     ("StringLike", Test::StringLike, false),
     ("StringNotLike", Test::StringLike, true),
     ("NumericEquals", Test::Numeric(Comparison::Equals), false),
     ("NumericNotEquals", Test::Numeric(Comparison::Equals), true),
-    ("NumericLessThan", Test::Numeric(Comparison::LessThan), false),
-    ("NumericLessThanEquals", Test::Numeric(Comparison::LessThanEquals), false),
-    ("NumericGreaterThan", Test::Numeric(Comparison::GreaterThan), false),
-    ("NumericGreaterThanEquals", Test::Numeric(Comparison::GreaterThanEquals), false),
+    (
+        "NumericLessThan",
+        Test::Numeric(Comparison::LessThan),
+        false,
+    ),
+    (
+        "NumericLessThanEquals",
+        Test::Numeric(Comparison::LessThanEquals),
+        false,
+    ),
+    (
+        "NumericGreaterThan",
+        Test::Numeric(Comparison::GreaterThan),
+        false,
+    ),
+    (
+        "NumericGreaterThanEquals",
+        Test::Numeric(Comparison::GreaterThanEquals),
+        false,
+    ),
     ("DateEquals", Test::Date(Comparison::Equals), false),
     ("DateNotEquals", Test::Date(Comparison::Equals), true),
     ("DateLessThan", Test::Date(Comparison::LessThan), false),
-    ("DateLessThanEquals", Test::Date(Comparison::LessThanEquals), false),
-    ("DateGreaterThan", Test::Date(Comparison::GreaterThan), false),
-    ("DateGreaterThanEquals", Test::Date(Comparison::GreaterThanEquals), false),
+    (
+        "DateLessThanEquals",
+        Test::Date(Comparison::LessThanEquals),
+        false,
+    ),
+    (
+        "DateGreaterThan",
+        Test::Date(Comparison::GreaterThan),
+        false,
+    ),
+    (
+        "DateGreaterThanEquals",
+        Test::Date(Comparison::GreaterThanEquals),
+        false,
+    ),
     ("Bool", Test::Bool, false),
     ("BinaryEquals", Test::Binary, false),
     ("IpAddress", Test::IpAddress, false),
@@ -102,18 +138,27 @@ impl Operator {
             "ForAllValues:" => Some(Quantifier::ForAllValues),
             _ => Some(Quantifier::ForAnyValue),
         };
-        let (base, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |base| (base, true));
+        let (base, if_exists) = rest
+            .strip_suffix("IfExists")
+            .map_or((rest, false), |base| (base, true));
         let (_, test, negated) = *OPERATORS.iter().find(|(name, ..)| *name == base)?;
-        (test != Test::Null || !if_exists).then_some(Self { quantifier, test, negated, if_exists })
+        (test != Test::Null || !if_exists).then_some(Self {
+            quantifier,
+            test,
+            negated,
+            if_exists,
+        })
     }
 
     /// The documented operator that `name` was probably meant to be.
     pub(super) fn nearest(name: &str) -> Option<String> {
-        let known = ["ForAllValues:", "ForAnyValue:", ""].iter().flat_map(|quantifier| {
-            OPERATORS
-                .iter()
-                .flat_map(move |(base, ..)| ["", "IfExists"].map(|suffix| format!("{quantifier}{base}{suffix}")))
-        });
+        let known = ["ForAllValues:", "ForAnyValue:", ""]
+            .iter()
+            .flat_map(|quantifier| {
+                OPERATORS.iter().flat_map(move |(base, ..)| {
+                    ["", "IfExists"].map(|suffix| format!("{quantifier}{base}{suffix}"))
+                })
+            });
         let known: Vec<String> = known.filter(|name| Self::parse(name).is_some()).collect();
         nearest(name, known.iter().map(String::as_str)).map(str::to_owned)
     }
@@ -130,7 +175,12 @@ fn split_quantifier(name: &str) -> (&str, &str) {
 pub(super) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = text.to_ascii_lowercase();
     known
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_ascii_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::jaro_winkler(&lower, &name.to_ascii_lowercase()),
+                name,
+            )
+        })
         .filter(|(score, _)| *score > 0.85)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)
@@ -148,16 +198,28 @@ mod tests {
             negated: true,
             if_exists: true,
         };
-        assert_eq!(Operator::parse("ForAnyValue:StringNotLikeIfExists"), Some(expect));
+        assert_eq!(
+            Operator::parse("ForAnyValue:StringNotLikeIfExists"),
+            Some(expect)
+        );
         assert_eq!(Operator::parse("ArnLike"), Operator::parse("ArnEquals"));
-        assert_ne!(Operator::parse("StringLike"), Operator::parse("StringEquals"));
+        assert_ne!(
+            Operator::parse("StringLike"),
+            Operator::parse("StringEquals")
+        );
     }
 
     #[test]
     fn only_documented_names_are_operators() {
-        for name in
-            ["stringEquals", "StringEqual", "NullIfExists", "ForAnyValue:", "", "forAnyValue:StringLike", "IfExists"]
-        {
+        for name in [
+            "stringEquals",
+            "StringEqual",
+            "NullIfExists",
+            "ForAnyValue:",
+            "",
+            "forAnyValue:StringLike",
+            "IfExists",
+        ] {
             assert_eq!(Operator::parse(name), None, "{name}");
         }
         assert_eq!(OPERATORS.len(), 27);
@@ -165,9 +227,18 @@ mod tests {
 
     #[test]
     fn a_slip_finds_the_operator_meant() {
-        assert_eq!(Operator::nearest("stringEquals").as_deref(), Some("StringEquals"));
-        assert_eq!(Operator::nearest("StringLikes").as_deref(), Some("StringLike"));
-        assert_eq!(Operator::nearest("foranyvalue:stringlike").as_deref(), Some("ForAnyValue:StringLike"));
+        assert_eq!(
+            Operator::nearest("stringEquals").as_deref(),
+            Some("StringEquals")
+        );
+        assert_eq!(
+            Operator::nearest("StringLikes").as_deref(),
+            Some("StringLike")
+        );
+        assert_eq!(
+            Operator::nearest("foranyvalue:stringlike").as_deref(),
+            Some("ForAnyValue:StringLike")
+        );
         assert_eq!(Operator::nearest("Frobnicate"), None);
     }
 }

@@ -30,7 +30,9 @@ pub fn tokens(text: &str, variables: Variables) -> Vec<Token<'_>> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(char) = rest.chars().next() {
-        if let Some((variable, after)) = leading_variable(rest).filter(|_| variables == Variables::Read) {
+        if let Some((variable, after)) =
+            leading_variable(rest).filter(|_| variables == Variables::Read)
+        {
             tokens.push(Token::Variable(variable));
             rest = after;
             continue;
@@ -53,7 +55,10 @@ fn leading_variable(text: &str) -> Option<(&str, &str)> {
 pub fn segments(text: &str) -> Vec<&str> {
     let mut segments = Vec::with_capacity(6);
     let (mut start, mut at) = (0, 0);
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty() && segments.len() < 5) {
+    while let Some(rest) = text
+        .get(at..)
+        .filter(|rest| !rest.is_empty() && segments.len() < 5)
+    {
         if let Some((variable, _)) = leading_variable(rest) {
             at += variable.len() + "${}".len();
         } else {
@@ -100,7 +105,9 @@ fn glob<'a>(pattern: &[Token], text: impl Iterator<Item = Token<'a>> + Clone) ->
             (None, None) => return true,
             _ => {}
         }
-        let Some((rest, from)) = &mut last_star else { return false };
+        let Some((rest, from)) = &mut last_star else {
+            return false;
+        };
         if from.next().is_none() {
             return false;
         }
@@ -183,7 +190,11 @@ mod tests {
             ("b/?", "b/${x}", false),
             ("a?", "a?", true),
         ] {
-            assert_eq!(covers(&read(outer), &read(inner)), expect, "{outer} {inner}");
+            assert_eq!(
+                covers(&read(outer), &read(inner)),
+                expect,
+                "{outer} {inner}"
+            );
         }
     }
 
@@ -211,7 +222,17 @@ mod tests {
     #[test]
     fn an_arn_splits_outside_variables() {
         let arn = "arn:aws:iam::${aws:PrincipalAccount}:role/a:b";
-        assert_eq!(segments(arn), ["arn", "aws", "iam", "", "${aws:PrincipalAccount}", "role/a:b"]);
+        assert_eq!(
+            segments(arn),
+            [
+                "arn",
+                "aws",
+                "iam",
+                "",
+                "${aws:PrincipalAccount}",
+                "role/a:b"
+            ]
+        );
         assert_eq!(segments("${a:b"), ["${a", "b"]);
         assert_eq!(segments(""), [""]);
     }

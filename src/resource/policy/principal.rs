@@ -15,36 +15,63 @@ use super::{Body, PolicyDocument, compact};
 pub fn is_unique_id(text: &str) -> bool {
     (text.starts_with("AROA") || text.starts_with("AIDA"))
         && (16..=128).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 impl PolicyDocument {
     /// The principals of kind `AWS` in any statement, canonical (root ARNs, role and user ARNs, `*`, unique ids).
     pub fn aws_principals(&self) -> BTreeSet<String> {
-        let principals = self.statements().iter().filter_map(|statement| statement.principals.as_ref());
-        principals.filter_map(|principals| principals.kinds.get("AWS")).flatten().cloned().collect()
+        let principals = self
+            .statements()
+            .iter()
+            .filter_map(|statement| statement.principals.as_ref());
+        principals
+            .filter_map(|principals| principals.kinds.get("AWS"))
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The principals that are bare unique ids of deleted entities: `AROA…`, `AIDA…`.
     pub fn dead_principals(&self) -> BTreeSet<String> {
-        self.aws_principals().into_iter().filter(|principal| is_unique_id(principal)).collect()
+        self.aws_principals()
+            .into_iter()
+            .filter(|principal| is_unique_id(principal))
+            .collect()
     }
 
     /// The same document with each `AWS` principal that `resolve` knows replaced, where the id of a live entity shows.
     #[must_use]
     pub fn resolve_principals(&self, resolve: &dyn Fn(&str) -> Option<String>) -> Self {
-        let Some(body) = &self.body else { return self.clone() };
-        if !self.aws_principals().iter().any(|principal| resolve(principal).is_some()) {
+        let Some(body) = &self.body else {
+            return self.clone();
+        };
+        if !self
+            .aws_principals()
+            .iter()
+            .any(|principal| resolve(principal).is_some())
+        {
             return self.clone();
         }
         let mut body: Body = (**body).clone();
-        let principals = body.statements.iter_mut().filter_map(|statement| statement.principals.as_mut());
+        let principals = body
+            .statements
+            .iter_mut()
+            .filter_map(|statement| statement.principals.as_mut());
         for names in principals.filter_map(|principals| principals.kinds.get_mut("AWS")) {
-            *names = names.iter().map(|name| resolve(name).unwrap_or_else(|| name.clone())).collect();
+            *names = names
+                .iter()
+                .map(|name| resolve(name).unwrap_or_else(|| name.clone()))
+                .collect();
         }
         let mut value = self.to_value();
         resolve_written(&mut value, resolve);
-        Self { text: compact(&value).into(), body: Some(Arc::new(body)) }
+        Self {
+            text: compact(&value).into(),
+            body: Some(Arc::new(body)),
+        }
     }
 }
 
@@ -56,7 +83,10 @@ fn resolve_written(document: &mut Value, resolve: &dyn Fn(&str) -> Option<String
     };
     for statement in statements {
         for name in ["Principal", "NotPrincipal"] {
-            let names = match statement.get_mut(name).and_then(|principal| principal.get_mut("AWS")) {
+            let names = match statement
+                .get_mut(name)
+                .and_then(|principal| principal.get_mut("AWS"))
+            {
                 Some(Value::Array(names)) => names.iter_mut().collect(),
                 Some(name) => vec![name],
                 None => Vec::new(),

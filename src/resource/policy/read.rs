@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use super::json::child;
 use super::operator::nearest;
-use super::{Body, DocumentProblem, Effect, Patterns, PolicyKind, Principals, Statement, Version, check};
+use super::{
+    Body, DocumentProblem, Effect, Patterns, PolicyKind, Principals, Statement, Version, check,
+};
 use crate::org::{AccountId, Partition};
 
 /// What a walk found.
@@ -21,14 +23,31 @@ pub(super) struct Reading {
 }
 
 pub(super) fn read(value: &Value, kind: PolicyKind, partition: &Partition) -> Reading {
-    let mut reader = Reader { kind, partition, problems: Vec::new(), open: false };
+    let mut reader = Reader {
+        kind,
+        partition,
+        problems: Vec::new(),
+        open: false,
+    };
     let body = reader.document(value).filter(|_| !reader.open);
-    Reading { body, problems: reader.problems }
+    Reading {
+        body,
+        problems: reader.problems,
+    }
 }
 
 const DOCUMENT_MEMBERS: &[&str] = &["Version", "Id", "Statement"];
-const STATEMENT_MEMBERS: &[&str] =
-    &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+const STATEMENT_MEMBERS: &[&str] = &[
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
 const PRINCIPAL_KINDS: &[&str] = &["AWS", "Service", "Federated", "CanonicalUser"];
 
 type Members = Map<String, Value>;
@@ -49,14 +68,19 @@ struct Item<'v> {
 
 impl Item<'_> {
     fn pointer(&self, list: &str) -> String {
-        self.index.map_or_else(|| list.to_owned(), |index| format!("{list}/{index}"))
+        self.index
+            .map_or_else(|| list.to_owned(), |index| format!("{list}/{index}"))
     }
 }
 
 impl Reader<'_> {
     /// Notes what IAM would refuse.
     fn refuse(&mut self, pointer: String, message: impl Into<String>, hint: Option<String>) {
-        self.problems.push(DocumentProblem { pointer, message: message.into(), hint });
+        self.problems.push(DocumentProblem {
+            pointer,
+            message: message.into(),
+            hint,
+        });
     }
 
     /// Notes what leaves the meaning open.
@@ -67,19 +91,38 @@ impl Reader<'_> {
 
     fn document(&mut self, value: &Value) -> Option<Body> {
         let Value::Object(members) = value else {
-            let hint = value.is_string().then(|| "is it encoded twice, or is it a file's name?".to_owned());
-            self.open(String::new(), format!("a policy document is an object, not {}", name_of_type(value)), hint);
+            let hint = value
+                .is_string()
+                .then(|| "is it encoded twice, or is it a file's name?".to_owned());
+            self.open(
+                String::new(),
+                format!(
+                    "a policy document is an object, not {}",
+                    name_of_type(value)
+                ),
+                hint,
+            );
             return None;
         };
         self.known_members(members, "", DOCUMENT_MEMBERS);
         let version = self.version(members.get("Version"));
-        let id = members.get("Id").and_then(|id| self.text(id, "/Id")).map(str::to_owned);
+        let id = members
+            .get("Id")
+            .and_then(|id| self.text(id, "/Id"))
+            .map(str::to_owned);
         let statements = self.statements(members);
-        Some(Body { version, id, statements })
+        Some(Body {
+            version,
+            id,
+            statements,
+        })
     }
 
     fn known_members(&mut self, members: &Members, at: &str, known: &[&str]) {
-        for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        for name in members
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+        {
             let hint = match nearest(name, known.iter().copied()) {
                 Some(meant) if meant.eq_ignore_ascii_case(name) => {
                     format!("did you mean `{meant}`? IAM takes member names with exact case")
@@ -87,7 +130,11 @@ impl Reader<'_> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("known are {}", known.join(", ")),
             };
-            self.open(child(at, name), format!("unknown member `{name}`"), Some(hint));
+            self.open(
+                child(at, name),
+                format!("unknown member `{name}`"),
+                Some(hint),
+            );
         }
     }
 
@@ -100,7 +147,11 @@ impl Reader<'_> {
                     || "`Version` must be a string".to_owned(),
                     |text| format!("`{text}` is not a version of the policy language"),
                 );
-                self.open("/Version".to_owned(), message, Some("write `2012-10-17`".to_owned()));
+                self.open(
+                    "/Version".to_owned(),
+                    message,
+                    Some("write `2012-10-17`".to_owned()),
+                );
                 Version::V2008
             }
         }
@@ -109,7 +160,11 @@ impl Reader<'_> {
     fn text<'v>(&mut self, value: &'v Value, at: &str) -> Option<&'v str> {
         let text = value.as_str();
         if text.is_none() {
-            self.open(at.to_owned(), format!("must be a string, not {}", name_of_type(value)), None);
+            self.open(
+                at.to_owned(),
+                format!("must be a string, not {}", name_of_type(value)),
+                None,
+            );
         }
         text
     }
@@ -117,19 +172,29 @@ impl Reader<'_> {
     fn statements(&mut self, members: &Members) -> Vec<Statement> {
         let at = "/Statement";
         match members.get("Statement") {
-            Some(statement @ Value::Object(_)) => self.statement(statement, at).into_iter().collect(),
+            Some(statement @ Value::Object(_)) => {
+                self.statement(statement, at).into_iter().collect()
+            }
             Some(Value::Array(list)) => {
                 if list.is_empty() {
-                    self.refuse(at.to_owned(), "`Statement` is empty", Some("a document needs a statement".to_owned()));
+                    self.refuse(
+                        at.to_owned(),
+                        "`Statement` is empty",
+                        Some("a document needs a statement".to_owned()),
+                    );
                 }
                 let each = list.iter().enumerate();
-                let statements: Vec<_> =
-                    each.map(|(index, statement)| self.statement(statement, &format!("{at}/{index}"))).collect();
+                let statements: Vec<_> = each
+                    .map(|(index, statement)| self.statement(statement, &format!("{at}/{index}")))
+                    .collect();
                 self.unique_sids(&statements);
                 statements.into_iter().flatten().collect()
             }
             Some(other) => {
-                let message = format!("`Statement` must be a list of statements, not {}", name_of_type(other));
+                let message = format!(
+                    "`Statement` must be a list of statements, not {}",
+                    name_of_type(other)
+                );
                 self.open(at.to_owned(), message, None);
                 Vec::new()
             }
@@ -151,7 +216,12 @@ impl Reader<'_> {
     fn unique_sids(&mut self, statements: &[Option<Statement>]) {
         let mut seen = BTreeSet::new();
         for (index, statement) in statements.iter().enumerate() {
-            let Some(sid) = statement.as_ref().and_then(|statement| statement.sid.as_ref()) else { continue };
+            let Some(sid) = statement
+                .as_ref()
+                .and_then(|statement| statement.sid.as_ref())
+            else {
+                continue;
+            };
             if !seen.insert(sid) {
                 let hint = Some("statement ids are unique within a document".to_owned());
                 let message = format!("`{sid}` is the Sid of another statement too");
@@ -162,7 +232,11 @@ impl Reader<'_> {
 
     fn statement(&mut self, value: &Value, at: &str) -> Option<Statement> {
         let Value::Object(members) = value else {
-            self.open(at.to_owned(), format!("a statement is an object, not {}", name_of_type(value)), None);
+            self.open(
+                at.to_owned(),
+                format!("a statement is an object, not {}", name_of_type(value)),
+                None,
+            );
             return None;
         };
         self.known_members(members, at, STATEMENT_MEMBERS);
@@ -172,7 +246,14 @@ impl Reader<'_> {
         let actions = self.actions(members, at);
         let resources = self.resources(members, at);
         let conditions = self.conditions(members.get("Condition"), &child(at, "Condition"));
-        Some(Statement { sid, effect: effect?, principals, actions: actions?, resources, conditions })
+        Some(Statement {
+            sid,
+            effect: effect?,
+            principals,
+            actions: actions?,
+            resources,
+            conditions,
+        })
     }
 
     fn sid(&mut self, members: &Members, at: &str) -> Option<String> {
@@ -196,7 +277,9 @@ impl Reader<'_> {
             "Deny" => Some(Effect::Deny),
             other => {
                 let meant = nearest(other, ["Allow", "Deny"].into_iter());
-                let hint = meant.map_or("write `Allow` or `Deny`".to_owned(), |meant| format!("write `{meant}`"));
+                let hint = meant.map_or("write `Allow` or `Deny`".to_owned(), |meant| {
+                    format!("write `{meant}`")
+                });
                 self.open(at, format!("`{other}` is not an effect"), Some(hint));
                 None
             }
@@ -204,7 +287,12 @@ impl Reader<'_> {
     }
 
     /// The member `name` or its `Not` form, and which; both at once leave the meaning open.
-    fn either<'v>(&mut self, members: &'v Members, at: &str, name: &str) -> Option<(&'v Value, String, bool)> {
+    fn either<'v>(
+        &mut self,
+        members: &'v Members,
+        at: &str,
+        name: &str,
+    ) -> Option<(&'v Value, String, bool)> {
         let not = format!("Not{name}");
         match (members.get(name), members.get(&not)) {
             (Some(_), Some(_)) => {
@@ -223,8 +311,17 @@ impl Reader<'_> {
 
     fn actions(&mut self, members: &Members, at: &str) -> Option<Patterns> {
         let Some((value, at, negated)) = self.either(members, at, "Action") else {
-            if !members.contains_key("Action") && !members.keys().any(|key| key.eq_ignore_ascii_case("NotAction")) {
-                self.missing(members, at, "Action", "the statement has neither `Action` nor `NotAction`");
+            if !members.contains_key("Action")
+                && !members
+                    .keys()
+                    .any(|key| key.eq_ignore_ascii_case("NotAction"))
+            {
+                self.missing(
+                    members,
+                    at,
+                    "Action",
+                    "the statement has neither `Action` nor `NotAction`",
+                );
             }
             self.open = true;
             return None;
@@ -235,31 +332,55 @@ impl Reader<'_> {
                 self.refuse(item.pointer(&at), message, hint);
             }
         }
-        let patterns = items.iter().map(|item| item.text.to_ascii_lowercase()).collect();
+        let patterns = items
+            .iter()
+            .map(|item| item.text.to_ascii_lowercase())
+            .collect();
         Some(Patterns { negated, patterns })
     }
 
     fn resources(&mut self, members: &Members, at: &str) -> Option<Patterns> {
         let found = self.either(members, at, "Resource");
-        let named = ["Resource", "NotResource"].into_iter().find(|name| members.contains_key(*name));
+        let named = ["Resource", "NotResource"]
+            .into_iter()
+            .find(|name| members.contains_key(*name));
         match (self.kind, named) {
             (PolicyKind::Trust, Some(name)) => {
                 let hint = Some("the role itself is the resource; leave it out".to_owned());
-                self.refuse(child(at, name), format!("a trust policy takes no `{name}`"), hint);
+                self.refuse(
+                    child(at, name),
+                    format!("a trust policy takes no `{name}`"),
+                    hint,
+                );
             }
-            (PolicyKind::Identity, None) if !members.keys().any(|key| key.eq_ignore_ascii_case("Resource")) => {
-                self.refuse(at.to_owned(), "the statement has neither `Resource` nor `NotResource`", None);
+            (PolicyKind::Identity, None)
+                if !members
+                    .keys()
+                    .any(|key| key.eq_ignore_ascii_case("Resource")) =>
+            {
+                self.refuse(
+                    at.to_owned(),
+                    "the statement has neither `Resource` nor `NotResource`",
+                    None,
+                );
             }
             _ => {}
         }
         let (value, at, negated) = found?;
         let items = self.items(value, &at);
-        for item in items.iter().filter(|_| self.kind == PolicyKind::Identity).collect::<Vec<_>>() {
+        for item in items
+            .iter()
+            .filter(|_| self.kind == PolicyKind::Identity)
+            .collect::<Vec<_>>()
+        {
             if let Some((message, hint)) = check::resource(item.text) {
                 self.refuse(item.pointer(&at), message, hint);
             }
         }
-        Some(Patterns { negated, patterns: items.iter().map(|item| item.text.to_owned()).collect() })
+        Some(Patterns {
+            negated,
+            patterns: items.iter().map(|item| item.text.to_owned()).collect(),
+        })
     }
 
     /// A string or a list of strings, which are the same; an empty list is refused.
@@ -268,7 +389,10 @@ impl Reader<'_> {
             Value::String(text) => return vec![Item { text, index: None }],
             Value::Array(items) => items,
             other => {
-                let message = format!("must be a string or a list of strings, not {}", name_of_type(other));
+                let message = format!(
+                    "must be a string or a list of strings, not {}",
+                    name_of_type(other)
+                );
                 self.open(at.to_owned(), message, None);
                 return Vec::new();
             }
@@ -278,25 +402,47 @@ impl Reader<'_> {
         }
         let each = items.iter().enumerate();
         each.filter_map(|(index, item)| {
-            Some(Item { text: self.text(item, &format!("{at}/{index}"))?, index: Some(index) })
+            Some(Item {
+                text: self.text(item, &format!("{at}/{index}"))?,
+                index: Some(index),
+            })
         })
         .collect()
     }
 
     fn principals(&mut self, members: &Members, at: &str) -> Option<Principals> {
         let found = self.either(members, at, "Principal");
-        let named = ["Principal", "NotPrincipal"].into_iter().find(|name| members.contains_key(*name));
+        let named = ["Principal", "NotPrincipal"]
+            .into_iter()
+            .find(|name| members.contains_key(*name));
         match (self.kind, named) {
             (PolicyKind::Identity, Some(name)) => {
                 let hint = Some("it speaks of whoever it is attached to; leave it out".to_owned());
-                self.refuse(child(at, name), format!("an identity policy takes no `{name}`"), hint);
+                self.refuse(
+                    child(at, name),
+                    format!("an identity policy takes no `{name}`"),
+                    hint,
+                );
             }
-            (PolicyKind::Trust, None) if !members.keys().any(|key| key.eq_ignore_ascii_case("Principal")) => {
-                self.refuse(at.to_owned(), "a trust policy's statement has no `Principal`", None);
+            (PolicyKind::Trust, None)
+                if !members
+                    .keys()
+                    .any(|key| key.eq_ignore_ascii_case("Principal")) =>
+            {
+                self.refuse(
+                    at.to_owned(),
+                    "a trust policy's statement has no `Principal`",
+                    None,
+                );
             }
             (PolicyKind::Trust, Some("NotPrincipal")) => {
-                let hint = Some("name who may, or deny by a condition on `aws:PrincipalArn`".to_owned());
-                self.refuse(child(at, "NotPrincipal"), "a trust policy takes no `NotPrincipal`", hint);
+                let hint =
+                    Some("name who may, or deny by a condition on `aws:PrincipalArn`".to_owned());
+                self.refuse(
+                    child(at, "NotPrincipal"),
+                    "a trust policy takes no `NotPrincipal`",
+                    hint,
+                );
             }
             _ => {}
         }
@@ -305,7 +451,10 @@ impl Reader<'_> {
             Value::String(text) => self.bare_principal(text, at),
             Value::Object(kinds) => self.principal_kinds(kinds, &at),
             other => {
-                let message = format!("a principal is an object such as {{\"AWS\": …}}, not {}", name_of_type(other));
+                let message = format!(
+                    "a principal is an object such as {{\"AWS\": …}}, not {}",
+                    name_of_type(other)
+                );
                 self.open(at, message, None);
                 BTreeMap::new()
             }
@@ -316,14 +465,23 @@ impl Reader<'_> {
     /// `"*"` alone, which means `{"AWS": "*"}` and which IAM refuses in a trust policy.
     fn bare_principal(&mut self, text: &str, at: String) -> BTreeMap<String, BTreeSet<String>> {
         if text != "*" {
-            let hint = format!("write {{\"AWS\": \"{text}\"}}, or `Service` or `Federated` for `AWS`");
-            self.open(at, format!("the principal `{text}` has no kind"), Some(hint));
+            let hint =
+                format!("write {{\"AWS\": \"{text}\"}}, or `Service` or `Federated` for `AWS`");
+            self.open(
+                at,
+                format!("the principal `{text}` has no kind"),
+                Some(hint),
+            );
             return BTreeMap::new();
         }
         if self.kind == PolicyKind::Trust {
             let hint = "IAM refuses it; {\"AWS\": \"*\"} is the form it takes, and that is open to everybody in any \
                         AWS account unless a condition narrows it";
-            self.refuse(at, "a bare `*` is not a principal of a trust policy", Some(hint.to_owned()));
+            self.refuse(
+                at,
+                "a bare `*` is not a principal of a trust policy",
+                Some(hint.to_owned()),
+            );
         }
         BTreeMap::from([("AWS".to_owned(), BTreeSet::from(["*".to_owned()]))])
     }
@@ -342,7 +500,10 @@ impl Reader<'_> {
                     self.refuse(item.pointer(&at), message, hint);
                 }
             }
-            let names: BTreeSet<_> = items.iter().map(|item| self.canonical_principal(kind, item.text)).collect();
+            let names: BTreeSet<_> = items
+                .iter()
+                .map(|item| self.canonical_principal(kind, item.text))
+                .collect();
             if !names.is_empty() {
                 canonical.insert(kind.clone(), names);
             }
@@ -358,15 +519,24 @@ impl Reader<'_> {
         }
     }
 
-    fn conditions(&mut self, value: Option<&Value>, at: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
+    fn conditions(
+        &mut self,
+        value: Option<&Value>,
+        at: &str,
+    ) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
         let mut canonical = BTreeMap::new();
-        let Some(operators) = value.and_then(|value| self.block(value, at)) else { return canonical };
+        let Some(operators) = value.and_then(|value| self.block(value, at)) else {
+            return canonical;
+        };
         for (operator, block) in operators {
             let at = child(at, operator);
             if let Some((message, hint)) = check::operator(operator) {
                 self.refuse(at.clone(), message, hint);
             }
-            let keys = self.block(block, &at).map(|keys| self.condition_keys(keys, &at)).unwrap_or_default();
+            let keys = self
+                .block(block, &at)
+                .map(|keys| self.condition_keys(keys, &at))
+                .unwrap_or_default();
             if !keys.is_empty() {
                 canonical.insert(operator.clone(), keys);
             }
@@ -377,7 +547,11 @@ impl Reader<'_> {
     fn block<'v>(&mut self, value: &'v Value, at: &str) -> Option<&'v Members> {
         let members = value.as_object();
         if members.is_none() {
-            self.open(at.to_owned(), format!("must be an object, not {}", name_of_type(value)), None);
+            self.open(
+                at.to_owned(),
+                format!("must be an object, not {}", name_of_type(value)),
+                None,
+            );
         }
         members
     }
@@ -388,7 +562,10 @@ impl Reader<'_> {
             let at = child(at, key);
             let values = self.condition_values(value, &at);
             if canonical.insert(key.to_ascii_lowercase(), values).is_some() {
-                let hint = Some("condition keys are the same in any case; write one key with all values".to_owned());
+                let hint = Some(
+                    "condition keys are the same in any case; write one key with all values"
+                        .to_owned(),
+                );
                 self.open(at, format!("duplicate condition key `{key}`"), hint);
             }
         }
@@ -399,7 +576,10 @@ impl Reader<'_> {
         match value {
             Value::Array(values) => {
                 let each = values.iter().enumerate();
-                each.filter_map(|(index, value)| self.condition_value(value, &format!("{at}/{index}"))).collect()
+                each.filter_map(|(index, value)| {
+                    self.condition_value(value, &format!("{at}/{index}"))
+                })
+                .collect()
             }
             value => self.condition_value(value, at).into_iter().collect(),
         }
@@ -413,7 +593,11 @@ impl Reader<'_> {
             Value::Bool(value) => Some(value.to_string()),
             Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
                 Some(float) if float.abs() >= EXACT => {
-                    self.open(at.to_owned(), "the number is too long to be exact", Some("write it in quotes".into()));
+                    self.open(
+                        at.to_owned(),
+                        "the number is too long to be exact",
+                        Some("write it in quotes".into()),
+                    );
                     None
                 }
                 Some(float) => Some(float.to_string()),

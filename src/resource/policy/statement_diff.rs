@@ -25,13 +25,30 @@ impl PolicyDocument {
         }
         if !self.is_understood() || !after.is_understood() {
             let (before, after) = (Some(self.to_value()), Some(after.to_value()));
-            return vec![StatementDiff { before, after, widens: true, cosmetic: false }];
+            return vec![StatementDiff {
+                before,
+                after,
+                widens: true,
+                cosmetic: false,
+            }];
         }
-        let mut diffs: Vec<_> = self.pairs(after).into_iter().filter_map(|pair| self.diff_of(after, pair)).collect();
+        let mut diffs: Vec<_> = self
+            .pairs(after)
+            .into_iter()
+            .filter_map(|pair| self.diff_of(after, pair))
+            .collect();
         let (before_texts, after_texts) = (self.written_statements(), after.written_statements());
-        let written = |texts: &[Value], index: Option<usize>| index.and_then(|index| texts.get(index)).cloned();
+        let written = |texts: &[Value], index: Option<usize>| {
+            index.and_then(|index| texts.get(index)).cloned()
+        };
         diffs.sort_by_key(|(pair, widens, cosmetic)| {
-            (*cosmetic, !widens, pair.after.is_none(), pair.after, pair.before)
+            (
+                *cosmetic,
+                !widens,
+                pair.after.is_none(),
+                pair.after,
+                pair.before,
+            )
         });
         diffs
             .into_iter()
@@ -62,8 +79,8 @@ impl PolicyDocument {
     fn diff_of(&self, after: &Self, pair: Pair) -> Option<(Pair, bool, bool)> {
         let old = pair.before.and_then(|index| self.statements().get(index));
         let new = pair.after.and_then(|index| after.statements().get(index));
-        let version_matters =
-            self.version() != after.version() && old.into_iter().chain(new).any(Statement::uses_variables);
+        let version_matters = self.version() != after.version()
+            && old.into_iter().chain(new).any(Statement::uses_variables);
         if old == new && !version_matters {
             return None;
         }
@@ -72,8 +89,14 @@ impl PolicyDocument {
         }
         let cosmetic = match (old, new) {
             (Some(old), Some(new)) => old.meaning() == new.meaning(),
-            (Some(gone), None) => after.statements().iter().any(|other| other.meaning() == gone.meaning()),
-            (None, Some(come)) => self.statements().iter().any(|other| other.meaning() == come.meaning()),
+            (Some(gone), None) => after
+                .statements()
+                .iter()
+                .any(|other| other.meaning() == gone.meaning()),
+            (None, Some(come)) => self
+                .statements()
+                .iter()
+                .any(|other| other.meaning() == come.meaning()),
             (None, None) => true,
         };
         let widens = !cosmetic && widens(old, new) && !self.made_up_for(after, old, new);
@@ -86,7 +109,11 @@ impl PolicyDocument {
         let covered = |statement: Option<&Statement>, effect: Effect, others: &[Statement]| {
             statement
                 .filter(|statement| statement.effect == effect)
-                .is_none_or(|statement| others.iter().any(|other| other.effect == effect && other.covers(statement)))
+                .is_none_or(|statement| {
+                    others
+                        .iter()
+                        .any(|other| other.effect == effect && other.covers(statement))
+                })
         };
         self.version() == after.version()
             && covered(new, Effect::Allow, self.statements())
@@ -113,21 +140,34 @@ impl Pairing<'_> {
     fn pair_where(&mut self, same: impl Fn(&Statement, &Statement) -> bool) {
         let (after, pairs) = (&mut self.after, &mut self.pairs);
         self.before.retain(|(index, statement)| {
-            let Some(found) = after.iter().position(|(_, other)| same(statement, other)) else { return true };
+            let Some(found) = after.iter().position(|(_, other)| same(statement, other)) else {
+                return true;
+            };
             let (other, _) = after.remove(found);
-            pairs.push(Pair { before: Some(*index), after: Some(other) });
+            pairs.push(Pair {
+                before: Some(*index),
+                after: Some(other),
+            });
             false
         });
     }
 
     /// Pairs the most alike first.
     fn pair_alike(&mut self) {
-        let parts =
-            |placed: &[Placed]| placed.iter().map(|(index, s)| (*index, parts(&s.meaning()))).collect::<Vec<_>>();
+        let parts = |placed: &[Placed]| {
+            placed
+                .iter()
+                .map(|(index, s)| (*index, parts(&s.meaning())))
+                .collect::<Vec<_>>()
+        };
         let (before, after) = (parts(&self.before), parts(&self.after));
         let mut scores: Vec<(f64, usize, usize)> = Vec::new();
         for (old, old_parts) in &before {
-            scores.extend(after.iter().map(|(new, new_parts)| (likeness(old_parts, new_parts), *old, *new)));
+            scores.extend(
+                after
+                    .iter()
+                    .map(|(new, new_parts)| (likeness(old_parts, new_parts), *old, *new)),
+            );
         }
         scores.retain(|(score, ..)| *score >= ALIKE);
         scores.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
@@ -136,14 +176,23 @@ impl Pairing<'_> {
             if free(&self.before, old) && free(&self.after, new) {
                 self.before.retain(|(index, _)| *index != old);
                 self.after.retain(|(index, _)| *index != new);
-                self.pairs.push(Pair { before: Some(old), after: Some(new) });
+                self.pairs.push(Pair {
+                    before: Some(old),
+                    after: Some(new),
+                });
             }
         }
     }
 
     fn finish(mut self) -> Vec<Pair> {
-        self.pairs.extend(self.before.iter().map(|(index, _)| Pair { before: Some(*index), after: None }));
-        self.pairs.extend(self.after.iter().map(|(index, _)| Pair { before: None, after: Some(*index) }));
+        self.pairs.extend(self.before.iter().map(|(index, _)| Pair {
+            before: Some(*index),
+            after: None,
+        }));
+        self.pairs.extend(self.after.iter().map(|(index, _)| Pair {
+            before: None,
+            after: Some(*index),
+        }));
         self.pairs
     }
 }
@@ -156,10 +205,26 @@ fn likeness(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
 
 /// What a statement consists of, to tell how alike two are.
 fn parts(meaning: &Meaning) -> BTreeSet<String> {
-    let Meaning { effect, principals, actions, resources, conditions } = meaning;
+    let Meaning {
+        effect,
+        principals,
+        actions,
+        resources,
+        conditions,
+    } = meaning;
     let mut parts = BTreeSet::from([format!("{effect:?}")]);
-    parts.extend(actions.patterns.iter().map(|action| format!("action {action}")));
-    parts.extend(resources.iter().flat_map(|resources| &resources.patterns).map(|resource| format!("on {resource}")));
+    parts.extend(
+        actions
+            .patterns
+            .iter()
+            .map(|action| format!("action {action}")),
+    );
+    parts.extend(
+        resources
+            .iter()
+            .flat_map(|resources| &resources.patterns)
+            .map(|resource| format!("on {resource}")),
+    );
     for (kind, names) in principals.iter().flat_map(|principals| &principals.kinds) {
         parts.extend(names.iter().map(|name| format!("{kind} {name}")));
     }
@@ -177,15 +242,20 @@ mod tests {
     fn diffs(before: &str, after: &str) -> Vec<String> {
         let read = |statements: &str| {
             let text = match statements.strip_prefix("2012 ") {
-                Some(statements) => format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#),
+                Some(statements) => {
+                    format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
+                }
                 None => format!(r#"{{"Statement":[{statements}]}}"#),
             };
             let document = PolicyDocument::live(&text, PolicyKind::Identity, &Partition::default());
             assert!(document.is_understood(), "{text}");
             document
         };
-        let side =
-            |value: &Option<Value>| value.as_ref().map_or("none".to_owned(), |value| value["Action"].to_string());
+        let side = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or("none".to_owned(), |value| value["Action"].to_string())
+        };
         let told = |diff: &StatementDiff| {
             let word = match (diff.widens, diff.cosmetic) {
                 (true, false) => "widens",
@@ -195,7 +265,11 @@ mod tests {
             };
             format!("{word} {} -> {}", side(&diff.before), side(&diff.after)).replace('"', "")
         };
-        read(before).statement_diffs(&read(after)).iter().map(told).collect()
+        read(before)
+            .statement_diffs(&read(after))
+            .iter()
+            .map(told)
+            .collect()
     }
 
     fn allow(action: &str) -> String {
@@ -218,16 +292,32 @@ mod tests {
             (format!("{get},{deny}"), format!("{deny},{get}"), &[]),
             (get.clone(), all.clone(), &["widens s3:Get -> s3:*"]),
             (all.clone(), get.clone(), &["narrows s3:* -> s3:Get"]),
-            (get.clone(), format!("{get},{deny}"), &["narrows none -> iam:*"]),
-            (format!("{get},{deny}"), get.clone(), &["widens iam:* -> none"]),
+            (
+                get.clone(),
+                format!("{get},{deny}"),
+                &["narrows none -> iam:*"],
+            ),
+            (
+                format!("{get},{deny}"),
+                get.clone(),
+                &["widens iam:* -> none"],
+            ),
             (get.clone(), named.clone(), &["cosmetic s3:Get -> s3:Get"]),
-            (format!("{get},{get}"), get.clone(), &["cosmetic s3:Get -> none"]),
+            (
+                format!("{get},{get}"),
+                get.clone(),
+                &["cosmetic s3:Get -> none"],
+            ),
             (
                 format!("{named},{}", allow("ec2:Run")),
                 format!("{get},{}", allow("ec2:*")),
                 &["widens ec2:Run -> ec2:*", "cosmetic s3:Get -> s3:Get"],
             ),
-            (with_sid("X", &get), with_sid("X", &deny), &["narrows s3:Get -> iam:*"]),
+            (
+                with_sid("X", &get),
+                with_sid("X", &deny),
+                &["narrows s3:Get -> iam:*"],
+            ),
         ];
         for (before, after, expect) in rows {
             assert_eq!(diffs(before, after), *expect, "{before} to {after}");
@@ -237,23 +327,38 @@ mod tests {
     #[test]
     fn what_another_statement_allowed_or_denies_anyway_does_not_widen() {
         let (get, all) = (allow("s3:Get"), allow("s3:*"));
-        assert_eq!(diffs(&all, &format!("{all},{get}")), ["narrows none -> s3:Get"]);
+        assert_eq!(
+            diffs(&all, &format!("{all},{get}")),
+            ["narrows none -> s3:Get"]
+        );
         let (some, every) = (deny("iam:Get"), deny("iam:*"));
-        assert_eq!(diffs(&format!("{some},{every}"), &every), ["narrows iam:Get -> none"]);
-        assert_eq!(diffs(&format!("{get},{every}"), &format!("{get},{some}")), ["widens iam:* -> iam:Get"]);
+        assert_eq!(
+            diffs(&format!("{some},{every}"), &every),
+            ["narrows iam:Get -> none"]
+        );
+        assert_eq!(
+            diffs(&format!("{get},{every}"), &format!("{get},{some}")),
+            ["widens iam:* -> iam:Get"]
+        );
     }
 
     #[test]
     fn a_version_shows_where_variables_are() {
         let variable = allow("s3:Get").replace(r#""*""#, r#""arn:aws:s3:::b/${aws:username}""#);
         let both = format!("{},{variable}", allow("ec2:Run"));
-        assert_eq!(diffs(&both, &format!("2012 {both}")), ["widens s3:Get -> s3:Get"]);
+        assert_eq!(
+            diffs(&both, &format!("2012 {both}")),
+            ["widens s3:Get -> s3:Get"]
+        );
     }
 
     #[test]
     fn a_document_that_is_not_understood_is_one_change() {
         let read = |text| PolicyDocument::live(text, PolicyKind::Identity, &Partition::default());
-        let (before, after) = (read("{"), read(&format!(r#"{{"Statement":{}}}"#, allow("s3:Get"))));
+        let (before, after) = (
+            read("{"),
+            read(&format!(r#"{{"Statement":{}}}"#, allow("s3:Get"))),
+        );
         let diffs = before.statement_diffs(&after);
         assert_eq!(diffs.len(), 1);
         assert_eq!(diffs[0].before, Some(Value::String("{".to_owned())));

@@ -16,14 +16,30 @@ fn live(text: &str) -> PolicyDocument {
 #[track_caller]
 fn differ(rule: &str, a: &str, b: &str, expect: Difference) {
     let [a, b] = [a, b].map(|text| {
-        let whole = ["{\"Version", "{\"Statement", "{\"Id", " "].iter().any(|start| text.starts_with(start));
-        if whole { text.to_owned() } else { format!(r#"{{"Statement":[{text}]}}"#) }
+        let whole = ["{\"Version", "{\"Statement", "{\"Id", " "]
+            .iter()
+            .any(|start| text.starts_with(start));
+        if whole {
+            text.to_owned()
+        } else {
+            format!(r#"{{"Statement":[{text}]}}"#)
+        }
     });
     let (a, b) = (live(&a), live(&b));
-    assert_eq!(a.difference(&b), expect, "{rule}: {} | {}", a.text(), b.text());
+    assert_eq!(
+        a.difference(&b),
+        expect,
+        "{rule}: {} | {}",
+        a.text(),
+        b.text()
+    );
     assert_eq!(b.difference(&a), expect, "{rule}, the other way round");
     assert_eq!(a == b, expect != Difference::Semantic, "{rule}");
-    assert_eq!(a.difference(&a.clone()), Difference::None, "{rule}, with itself");
+    assert_eq!(
+        a.difference(&a.clone()),
+        Difference::None,
+        "{rule}, with itself"
+    );
 }
 
 /// An `Allow` of `s3:Get` on `*` with `more` members.
@@ -44,40 +60,96 @@ fn spellings_without_a_name_are_no_difference() {
     let a = allow("");
     let b = a.replace("Allow", "Deny");
     let rows = [
-        ("D3 white space", format!(r#"{{"Statement":[{a}]}}"#), format!(" \n{{ \"Statement\" : [{a}] }}\n ")),
-        ("D4 member order", a.clone(), r#"{"Resource":"*","Action":["s3:Get"],"Effect":"Allow"}"#.to_owned()),
-        ("T1 version missing", format!(r#"{{"Version":"2008-10-17","Statement":[{a}]}}"#), a.clone()),
-        ("T5 one statement", format!(r#"{{"Statement":{a}}}"#), a.clone()),
+        (
+            "D3 white space",
+            format!(r#"{{"Statement":[{a}]}}"#),
+            format!(" \n{{ \"Statement\" : [{a}] }}\n "),
+        ),
+        (
+            "D4 member order",
+            a.clone(),
+            r#"{"Resource":"*","Action":["s3:Get"],"Effect":"Allow"}"#.to_owned(),
+        ),
+        (
+            "T1 version missing",
+            format!(r#"{{"Version":"2008-10-17","Statement":[{a}]}}"#),
+            a.clone(),
+        ),
+        (
+            "T5 one statement",
+            format!(r#"{{"Statement":{a}}}"#),
+            a.clone(),
+        ),
         ("T6 statement order", format!("{a},{b}"), format!("{b},{a}")),
         ("S1 empty Sid", a.clone(), allow(r#","Sid":"""#)),
-        ("S4 list of one", a.clone(), a.replace(r#"["s3:Get"]"#, r#""s3:Get""#)),
-        ("S5 repeats", a.clone(), a.replace(r#"["s3:Get"]"#, r#"["s3:Get","s3:Get"]"#)),
-        ("S5 list order", a.replace(r#""s3:Get""#, r#""s3:A","s3:B""#), a.replace(r#""s3:Get""#, r#""s3:B","s3:A""#)),
+        (
+            "S4 list of one",
+            a.clone(),
+            a.replace(r#"["s3:Get"]"#, r#""s3:Get""#),
+        ),
+        (
+            "S5 repeats",
+            a.clone(),
+            a.replace(r#"["s3:Get"]"#, r#"["s3:Get","s3:Get"]"#),
+        ),
+        (
+            "S5 list order",
+            a.replace(r#""s3:Get""#, r#""s3:A","s3:B""#),
+            a.replace(r#""s3:Get""#, r#""s3:B","s3:A""#),
+        ),
         ("S6 action case", a.clone(), a.replace("s3:Get", "S3:gET")),
-        ("P1 account id", trust(r#"{"AWS":"123456789012"}"#), trust(r#"{"AWS":"arn:aws-cn:iam::123456789012:root"}"#)),
+        (
+            "P1 account id",
+            trust(r#"{"AWS":"123456789012"}"#),
+            trust(r#"{"AWS":"arn:aws-cn:iam::123456789012:root"}"#),
+        ),
         (
             "P1 account id twice",
             trust(r#"{"AWS":["123456789012","arn:aws-cn:iam::123456789012:root"]}"#),
             trust(r#"{"AWS":"123456789012"}"#),
         ),
         ("P3 star", trust(r#""*""#), trust(r#"{"AWS":"*"}"#)),
-        ("P5 empty kind", trust(r#"{"AWS":"*","Service":[]}"#), trust(r#"{"AWS":"*"}"#)),
+        (
+            "P5 empty kind",
+            trust(r#"{"AWS":"*","Service":[]}"#),
+            trust(r#"{"AWS":"*"}"#),
+        ),
         (
             "P11 order of principals",
             trust(r#"{"Service":["a.amazonaws.com","b.amazonaws.com"]}"#),
             trust(r#"{"Service":["b.amazonaws.com","a.amazonaws.com"]}"#),
         ),
         ("C1 empty condition", a.clone(), condition("{}")),
-        ("C1 empty operator", a.clone(), condition(r#"{"StringEquals":{}}"#)),
-        ("C3 key case", condition(r#"{"Bool":{"aws:MfaAge":"x"}}"#), condition(r#"{"Bool":{"AWS:mfaage":["x"]}}"#)),
+        (
+            "C1 empty operator",
+            a.clone(),
+            condition(r#"{"StringEquals":{}}"#),
+        ),
+        (
+            "C3 key case",
+            condition(r#"{"Bool":{"aws:MfaAge":"x"}}"#),
+            condition(r#"{"Bool":{"AWS:mfaage":["x"]}}"#),
+        ),
         (
             "C4 tag key case",
             condition(r#"{"StringEquals":{"aws:PrincipalTag/Team":"x"}}"#),
             condition(r#"{"StringEquals":{"aws:PrincipalTag/team":"x"}}"#),
         ),
-        ("C6 bool", condition(r#"{"Bool":{"k":true}}"#), condition(r#"{"Bool":{"k":"true"}}"#)),
-        ("C6 number", condition(r#"{"NumericEquals":{"k":3600}}"#), condition(r#"{"NumericEquals":{"k":"3600"}}"#)),
-        ("C6 float", condition(r#"{"NumericEquals":{"k":3600.0}}"#), condition(r#"{"NumericEquals":{"k":"3600"}}"#)),
+        (
+            "C6 bool",
+            condition(r#"{"Bool":{"k":true}}"#),
+            condition(r#"{"Bool":{"k":"true"}}"#),
+        ),
+        (
+            "C6 number",
+            condition(r#"{"NumericEquals":{"k":3600}}"#),
+            condition(r#"{"NumericEquals":{"k":"3600"}}"#),
+        ),
+        (
+            "C6 float",
+            condition(r#"{"NumericEquals":{"k":3600.0}}"#),
+            condition(r#"{"NumericEquals":{"k":"3600"}}"#),
+        ),
         (
             "C6 64 bits",
             condition(r#"{"NumericEquals":{"k":9223372036854775807}}"#),
@@ -103,22 +175,46 @@ fn spellings_without_a_name_are_no_difference() {
 fn spellings_that_are_kept_are_cosmetic() {
     let a = allow("");
     let b = a.replace("Allow", "Deny");
-    let arn = |operator: &str| condition(&format!(r#"{{"{operator}":{{"aws:PrincipalArn":"arn:x"}}}}"#));
+    let arn = |operator: &str| {
+        condition(&format!(
+            r#"{{"{operator}":{{"aws:PrincipalArn":"arn:x"}}}}"#
+        ))
+    };
     let rows = [
-        ("T4 Id", format!(r#"{{"Id":"x","Statement":[{a}]}}"#), a.clone()),
-        ("T7 duplicate statement", format!("{a},{a},{b}"), format!("{a},{b}")),
-        ("T7 other duplicate", format!("{a},{a},{b}"), format!("{a},{b},{b}")),
+        (
+            "T4 Id",
+            format!(r#"{{"Id":"x","Statement":[{a}]}}"#),
+            a.clone(),
+        ),
+        (
+            "T7 duplicate statement",
+            format!("{a},{a},{b}"),
+            format!("{a},{b}"),
+        ),
+        (
+            "T7 other duplicate",
+            format!("{a},{a},{b}"),
+            format!("{a},{b},{b}"),
+        ),
         ("S2 Sid", allow(r#","Sid":"One""#), allow(r#","Sid":"Two""#)),
         ("S2 Sid or none", allow(r#","Sid":"One""#), a.clone()),
         ("C5 ArnLike", arn("ArnEquals"), arn("ArnLike")),
         ("C5 ArnNotLike", arn("ArnNotEquals"), arn("ArnNotLike")),
-        ("C5 with quantifier", arn("ForAnyValue:ArnEqualsIfExists"), arn("ForAnyValue:ArnLikeIfExists")),
+        (
+            "C5 with quantifier",
+            arn("ForAnyValue:ArnEqualsIfExists"),
+            arn("ForAnyValue:ArnLikeIfExists"),
+        ),
         (
             "C5 ignored case",
             condition(r#"{"StringEqualsIgnoreCase":{"k":"V"}}"#),
             condition(r#"{"StringEqualsIgnoreCase":{"k":"v"}}"#),
         ),
-        ("C7 bool case", condition(r#"{"Bool":{"k":"True"}}"#), condition(r#"{"Bool":{"k":"true"}}"#)),
+        (
+            "C7 bool case",
+            condition(r#"{"Bool":{"k":"True"}}"#),
+            condition(r#"{"Bool":{"k":"true"}}"#),
+        ),
         (
             "C10 /32",
             condition(r#"{"IpAddress":{"aws:SourceIp":"1.2.3.4"}}"#),
@@ -136,18 +232,50 @@ fn everything_else_is_a_difference_of_meaning() {
     let equals = condition(r#"{"StringEquals":{"k":"v"}}"#);
     let root = trust(r#"{"AWS":"123456789012"}"#);
     let rows = [
-        ("T2 version", format!(r#"{{"Version":"2012-10-17","Statement":[{a}]}}"#), a.clone()),
-        ("S7 wildcards are not expanded", a.replace("s3:Get", "*"), a.replace("s3:Get", "*:*")),
+        (
+            "T2 version",
+            format!(r#"{{"Version":"2012-10-17","Statement":[{a}]}}"#),
+            a.clone(),
+        ),
+        (
+            "S7 wildcards are not expanded",
+            a.replace("s3:Get", "*"),
+            a.replace("s3:Get", "*:*"),
+        ),
         ("S8 NotAction", a.clone(), a.replace("Action", "NotAction")),
-        ("S8 NotResource", a.clone(), a.replace("Resource", "NotResource")),
-        ("S8 NotPrincipal", root.clone(), root.replace("Principal", "NotPrincipal")),
-        ("S9 resource case", a.replace('*', "arn:aws:s3:::b/K"), a.replace('*', "arn:aws:s3:::b/k")),
+        (
+            "S8 NotResource",
+            a.clone(),
+            a.replace("Resource", "NotResource"),
+        ),
+        (
+            "S8 NotPrincipal",
+            root.clone(),
+            root.replace("Principal", "NotPrincipal"),
+        ),
+        (
+            "S9 resource case",
+            a.replace('*', "arn:aws:s3:::b/K"),
+            a.replace('*', "arn:aws:s3:::b/k"),
+        ),
         ("S9 star", a.clone(), a.replace(r#""*""#, r#""arn:aws:*""#)),
         ("effect", a.clone(), a.replace("Allow", "Deny")),
-        ("P1 another partition", root.clone(), trust(r#"{"AWS":"arn:aws:iam::123456789012:root"}"#)),
-        ("P1 of AWS alone", trust(r#"{"Service":"123456789012"}"#), root.clone()),
+        (
+            "P1 another partition",
+            root.clone(),
+            trust(r#"{"AWS":"arn:aws:iam::123456789012:root"}"#),
+        ),
+        (
+            "P1 of AWS alone",
+            trust(r#"{"Service":"123456789012"}"#),
+            root.clone(),
+        ),
         ("P4 star is not an account", trust(r#""*""#), root.clone()),
-        ("P4 a principal or none", root.clone(), r#"{"Effect":"Allow","Action":"sts:AssumeRole"}"#.to_owned()),
+        (
+            "P4 a principal or none",
+            root.clone(),
+            r#"{"Effect":"Allow","Action":"sts:AssumeRole"}"#.to_owned(),
+        ),
         (
             "P8 user case",
             trust(r#"{"AWS":"arn:aws:iam::123456789012:user/A"}"#),
@@ -163,13 +291,41 @@ fn everything_else_is_a_difference_of_meaning() {
             trust(r#"{"AWS":"arn:aws:iam::123456789012:role/p/R"}"#),
             trust(r#"{"AWS":"arn:aws:sts::123456789012:assumed-role/R/s"}"#),
         ),
-        ("C2 operator", equals.clone(), equals.replace("StringEquals", "stringEquals")),
-        ("C5 StringLike", equals.clone(), equals.replace("StringEquals", "StringLike")),
-        ("C5 value case", equals.clone(), equals.replace("\"v\"", "\"V\"")),
-        ("C9 IfExists", equals.clone(), equals.replace("StringEquals", "StringEqualsIfExists")),
-        ("C9 quantifier", equals.clone(), equals.replace("StringEquals", "ForAnyValue:StringEquals")),
-        ("C11 no value", equals.clone(), equals.replace("\"v\"", "[]")),
-        ("C11 no value or no key", condition(r#"{"StringEquals":{"k":[]}}"#), a.clone()),
+        (
+            "C2 operator",
+            equals.clone(),
+            equals.replace("StringEquals", "stringEquals"),
+        ),
+        (
+            "C5 StringLike",
+            equals.clone(),
+            equals.replace("StringEquals", "StringLike"),
+        ),
+        (
+            "C5 value case",
+            equals.clone(),
+            equals.replace("\"v\"", "\"V\""),
+        ),
+        (
+            "C9 IfExists",
+            equals.clone(),
+            equals.replace("StringEquals", "StringEqualsIfExists"),
+        ),
+        (
+            "C9 quantifier",
+            equals.clone(),
+            equals.replace("StringEquals", "ForAnyValue:StringEquals"),
+        ),
+        (
+            "C11 no value",
+            equals.clone(),
+            equals.replace("\"v\"", "[]"),
+        ),
+        (
+            "C11 no value or no key",
+            condition(r#"{"StringEquals":{"k":[]}}"#),
+            a.clone(),
+        ),
         (
             "C5 both operators hold, whatever their names",
             condition(r#"{"ArnEquals":{"k":"a"},"ArnLike":{"k":"b"}}"#),
@@ -198,18 +354,38 @@ fn a_live_document_of_open_meaning_equals_its_own_text_alone() {
         format!(r#"{{"statement":[{statement}]}}"#),
         format!(r#"{{"Version":"2020-01-01","Statement":[{statement}]}}"#),
         format!(r#"{{"Statement":[{}]}}"#, allow(r#","Principals":"*""#)),
-        format!(r#"{{"Statement":[{}]}}"#, statement.replace("Allow", "allow")),
+        format!(
+            r#"{{"Statement":[{}]}}"#,
+            statement.replace("Allow", "allow")
+        ),
         format!(r#"{{"Statement":[{}]}}"#, allow(r#","NotAction":"a:b""#)),
-        format!(r#"{{"Statement":[{}]}}"#, condition(r#"{"StringEquals":{"K":"a","k":"b"}}"#)),
-        format!(r#"{{"Statement":[{}]}}"#, condition(r#"{"NumericEquals":{"k":123456789012345678901234567890}}"#)),
-        format!(r#"{{"Statement":[{}]}}"#, condition(r#"{"NumericEquals":{"k":null}}"#)),
+        format!(
+            r#"{{"Statement":[{}]}}"#,
+            condition(r#"{"StringEquals":{"K":"a","k":"b"}}"#)
+        ),
+        format!(
+            r#"{{"Statement":[{}]}}"#,
+            condition(r#"{"NumericEquals":{"k":123456789012345678901234567890}}"#)
+        ),
+        format!(
+            r#"{{"Statement":[{}]}}"#,
+            condition(r#"{"NumericEquals":{"k":null}}"#)
+        ),
     ] {
         let document = read(&text);
         assert!(!document.is_understood(), "{text}");
         assert_eq!(document.text(), text);
         assert_eq!(document.to_value(), Value::String(text.clone()));
-        assert_eq!(document.difference(&read(&text)), Difference::None, "{text}");
-        assert_eq!(document.difference(&read(&format!("{text} "))), Difference::Semantic, "{text}");
+        assert_eq!(
+            document.difference(&read(&text)),
+            Difference::None,
+            "{text}"
+        );
+        assert_eq!(
+            document.difference(&read(&format!("{text} "))),
+            Difference::Semantic,
+            "{text}"
+        );
         assert!(document.statements().is_empty() && document.dead_principals().is_empty());
     }
 }
@@ -218,14 +394,19 @@ fn a_live_document_of_open_meaning_equals_its_own_text_alone() {
 fn the_text_to_send_is_compact_with_the_version_first() {
     let written = " { \"Statement\" : [ {\"Resource\":\"*\", \"Effect\":\"Allow\",\n \"Action\":\"s3:Get\"} ] ,\t\"Id\":\"é x\", \"Version\" :\"2012-10-17\"}\n";
     let document = PolicyDocument::parse(written, PolicyKind::Identity, &partition()).unwrap();
-    let sent =
-        r#"{"Version":"2012-10-17","Statement":[{"Resource":"*","Effect":"Allow","Action":"s3:Get"}],"Id":"é x"}"#;
+    let sent = r#"{"Version":"2012-10-17","Statement":[{"Resource":"*","Effect":"Allow","Action":"s3:Get"}],"Id":"é x"}"#;
     assert_eq!(document.text(), sent);
     assert_eq!(document.size(), sent.chars().count());
-    assert_eq!(document.to_value(), serde_json::from_str::<Value>(written).unwrap());
+    assert_eq!(
+        document.to_value(),
+        serde_json::from_str::<Value>(written).unwrap()
+    );
     let unversioned = r#"{"Statement":{"Effect":"Allow","Action":"s3:Get","Resource":"*"}}"#;
     let document = PolicyDocument::parse(unversioned, PolicyKind::Identity, &partition()).unwrap();
-    assert_eq!((document.text(), document.version()), (unversioned, Version::V2008));
+    assert_eq!(
+        (document.text(), document.version()),
+        (unversioned, Version::V2008)
+    );
 }
 
 #[test]
@@ -233,36 +414,77 @@ fn principals_are_found_resolved_and_known_dead() {
     let text = r#"{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":["AROAEXAMPLEID12345678","123456789012"],"Service":"AIDAEXAMPLEID12345678"}},{"Effect":"Deny","Action":"sts:AssumeRole","Principal":{"AWS":"AIDAEXAMPLEID12345678"}}]}"#;
     let document = live(text);
     let root = "arn:aws-cn:iam::123456789012:root";
-    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(document.aws_principals(), set(&["AIDAEXAMPLEID12345678", "AROAEXAMPLEID12345678", root]));
-    assert_eq!(document.dead_principals(), set(&["AIDAEXAMPLEID12345678", "AROAEXAMPLEID12345678"]));
+    let set = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(
+        document.aws_principals(),
+        set(&["AIDAEXAMPLEID12345678", "AROAEXAMPLEID12345678", root])
+    );
+    assert_eq!(
+        document.dead_principals(),
+        set(&["AIDAEXAMPLEID12345678", "AROAEXAMPLEID12345678"])
+    );
     let role = "arn:aws-cn:iam::123456789012:role/r";
     let resolve = |id: &str| (id == "AROAEXAMPLEID12345678").then(|| role.to_owned());
     let resolved = document.resolve_principals(&resolve);
-    assert_eq!(resolved.text(), text.replacen("AROAEXAMPLEID12345678", role, 1));
-    assert_eq!(resolved.difference(&live(resolved.text())), Difference::None);
+    assert_eq!(
+        resolved.text(),
+        text.replacen("AROAEXAMPLEID12345678", role, 1)
+    );
+    assert_eq!(
+        resolved.difference(&live(resolved.text())),
+        Difference::None
+    );
     assert_eq!(resolved.dead_principals(), set(&["AIDAEXAMPLEID12345678"]));
     assert_eq!(document.resolve_principals(&|_| None).text(), text);
-    assert_ne!(document, resolved, "U2 a deleted principal is not the new one of its name");
+    assert_ne!(
+        document, resolved,
+        "U2 a deleted principal is not the new one of its name"
+    );
 }
 
 /// Each problem of `text` as `pointer: message (hint)`.
 fn problems(text: &str, kind: PolicyKind) -> Vec<String> {
     let told = |problem: DocumentProblem| {
-        format!("{}: {} ({})", problem.pointer, problem.message, problem.hint.unwrap_or_default())
+        format!(
+            "{}: {} ({})",
+            problem.pointer,
+            problem.message,
+            problem.hint.unwrap_or_default()
+        )
     };
     let parsed = PolicyDocument::parse(text, kind, &partition());
-    parsed.err().unwrap_or_default().into_iter().map(told).collect()
+    parsed
+        .err()
+        .unwrap_or_default()
+        .into_iter()
+        .map(told)
+        .collect()
 }
 
 /// `statement` in a document of `kind` has just one problem, at `pointer` and with all of `words`.
 #[track_caller]
 fn refused(rule: &str, kind: PolicyKind, statement: &str, pointer: &str, words: &[&str]) {
-    let problems = problems(&format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#), kind);
-    let [problem] = problems.as_slice() else { panic!("{rule}: {statement}: {problems:#?}") };
-    assert!(problem.starts_with(&format!("/Statement/0{pointer}: ")), "{rule}: {problem}");
+    let problems = problems(
+        &format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#),
+        kind,
+    );
+    let [problem] = problems.as_slice() else {
+        panic!("{rule}: {statement}: {problems:#?}")
+    };
+    assert!(
+        problem.starts_with(&format!("/Statement/0{pointer}: ")),
+        "{rule}: {problem}"
+    );
     for word in words {
-        assert!(problem.contains(word), "{rule}: `{word}` is not in {problem}");
+        assert!(
+            problem.contains(word),
+            "{rule}: `{word}` is not in {problem}"
+        );
     }
 }
 
@@ -270,8 +492,16 @@ fn refused(rule: &str, kind: PolicyKind, statement: &str, pointer: &str, words: 
 fn what_iam_refuses_of_a_document_is_told() {
     let statement = allow("");
     for (rule, text, words) in [
-        ("D6 empty", String::new(), &[": the document is empty"] as &[&str]),
-        ("D6 string", r#""{}""#.to_owned(), &["an object, not a string", "twice"]),
+        (
+            "D6 empty",
+            String::new(),
+            &[": the document is empty"] as &[&str],
+        ),
+        (
+            "D6 string",
+            r#""{}""#.to_owned(),
+            &["an object, not a string", "twice"],
+        ),
         ("D6 list", "[]".to_owned(), &["an object, not a list"]),
         ("D6 no JSON", "{".to_owned(), &["not JSON", "line 1"]),
         (
@@ -294,14 +524,34 @@ fn what_iam_refuses_of_a_document_is_told() {
             format!(r#"{{"Version":"2012-10-18","Statement":[{statement}]}}"#),
             &["/Version: `2012-10-18`", "2012-10-17"],
         ),
-        ("T8 empty", r#"{"Statement":[]}"#.to_owned(), &["/Statement: `Statement` is empty"]),
-        ("T8 missing", r#"{"Version":"2012-10-17"}"#.to_owned(), &["no `Statement`"]),
-        ("T8 null", r#"{"Statement":null}"#.to_owned(), &["/Statement: ", "not null"]),
-        ("T4 Id", format!(r#"{{"Id":1,"Statement":[{statement}]}}"#), &["/Id: must be a string"]),
+        (
+            "T8 empty",
+            r#"{"Statement":[]}"#.to_owned(),
+            &["/Statement: `Statement` is empty"],
+        ),
+        (
+            "T8 missing",
+            r#"{"Version":"2012-10-17"}"#.to_owned(),
+            &["no `Statement`"],
+        ),
+        (
+            "T8 null",
+            r#"{"Statement":null}"#.to_owned(),
+            &["/Statement: ", "not null"],
+        ),
+        (
+            "T4 Id",
+            format!(r#"{{"Id":1,"Statement":[{statement}]}}"#),
+            &["/Id: must be a string"],
+        ),
     ] {
         let problems = problems(&text, PolicyKind::Identity);
         assert_eq!(problems.len(), 1, "{rule}: {problems:#?}");
-        assert!(words.iter().all(|word| problems[0].contains(word)), "{rule}: {}", problems[0]);
+        assert!(
+            words.iter().all(|word| problems[0].contains(word)),
+            "{rule}: {}",
+            problems[0]
+        );
     }
 }
 
@@ -316,8 +566,18 @@ fn what_iam_refuses_of_a_statement_is_told() {
             "/Condition/StringEquals",
             &["duplicate member"],
         ),
-        ("D7 unknown", allow(r#","Conditions":{}"#), "/Conditions", &["did you mean `Condition`"]),
-        ("D8 case", with("Effect", "effect"), "/effect", &["did you mean `Effect`"]),
+        (
+            "D7 unknown",
+            allow(r#","Conditions":{}"#),
+            "/Conditions",
+            &["did you mean `Condition`"],
+        ),
+        (
+            "D8 case",
+            with("Effect", "effect"),
+            "/effect",
+            &["did you mean `Effect`"],
+        ),
         (
             "D11 characters",
             with("s3:Get", "s3:Get").replace("\"*\"", "\"arn:aws:s3:::a\u{2014}b\""),
@@ -331,48 +591,133 @@ fn what_iam_refuses_of_a_statement_is_told() {
             &["U+2019"],
         ),
         ("S2 charset", allow(r#","Sid":"a b""#), "/Sid", &["`a b`"]),
-        ("S3 effect", with("Allow", "allow"), "/Effect", &["`allow`", "write `Allow`"]),
-        ("S3 no effect", r#"{"Action":"s3:Get","Resource":"*"}"#.to_owned(), "", &["no `Effect`"]),
-        ("S4 shape", with(get, "1"), "/Action", &["a string or a list of strings, not a number"]),
-        ("S4 null in a list", with(get, r#"["s3:Get",null]"#), "/Action/1", &["not null"]),
-        ("S7 shape", with(get, r#"["s3:Get","get"]"#), "/Action/1", &["`get`", "service:name"]),
-        ("S8 both", allow(r#","NotAction":"s3:Put""#), "", &["both `Action` and `NotAction`"]),
-        ("S8 neither", r#"{"Effect":"Allow","Resource":"*"}"#.to_owned(), "", &["neither `Action` nor `NotAction`"]),
+        (
+            "S3 effect",
+            with("Allow", "allow"),
+            "/Effect",
+            &["`allow`", "write `Allow`"],
+        ),
+        (
+            "S3 no effect",
+            r#"{"Action":"s3:Get","Resource":"*"}"#.to_owned(),
+            "",
+            &["no `Effect`"],
+        ),
+        (
+            "S4 shape",
+            with(get, "1"),
+            "/Action",
+            &["a string or a list of strings, not a number"],
+        ),
+        (
+            "S4 null in a list",
+            with(get, r#"["s3:Get",null]"#),
+            "/Action/1",
+            &["not null"],
+        ),
+        (
+            "S7 shape",
+            with(get, r#"["s3:Get","get"]"#),
+            "/Action/1",
+            &["`get`", "service:name"],
+        ),
+        (
+            "S8 both",
+            allow(r#","NotAction":"s3:Put""#),
+            "",
+            &["both `Action` and `NotAction`"],
+        ),
+        (
+            "S8 neither",
+            r#"{"Effect":"Allow","Resource":"*"}"#.to_owned(),
+            "",
+            &["neither `Action` nor `NotAction`"],
+        ),
         ("empty list", with(get, "[]"), "/Action", &["empty"]),
-        ("S8 both resources", allow(r#","NotResource":"*""#), "", &["both `Resource` and `NotResource`"]),
-        ("no resource", r#"{"Effect":"Allow","Action":"s3:Get"}"#.to_owned(), "", &["neither `Resource`"]),
-        ("S9 shape", with(r#""*""#, r#""bucket""#), "/Resource", &["`bucket`", "ARN"]),
-        ("S9 short ARN", with(r#""*""#, r#""arn:aws:s3""#), "/Resource", &["`arn:aws:s3`"]),
-        ("S9 service", with(r#""*""#, r#""arn:aws:s*:::b""#), "/Resource", &["`s*`"]),
-        ("S10 principal", allow(r#","Principal":{"AWS":"*"}"#), "/Principal", &["takes no `Principal`"]),
+        (
+            "S8 both resources",
+            allow(r#","NotResource":"*""#),
+            "",
+            &["both `Resource` and `NotResource`"],
+        ),
+        (
+            "no resource",
+            r#"{"Effect":"Allow","Action":"s3:Get"}"#.to_owned(),
+            "",
+            &["neither `Resource`"],
+        ),
+        (
+            "S9 shape",
+            with(r#""*""#, r#""bucket""#),
+            "/Resource",
+            &["`bucket`", "ARN"],
+        ),
+        (
+            "S9 short ARN",
+            with(r#""*""#, r#""arn:aws:s3""#),
+            "/Resource",
+            &["`arn:aws:s3`"],
+        ),
+        (
+            "S9 service",
+            with(r#""*""#, r#""arn:aws:s*:::b""#),
+            "/Resource",
+            &["`s*`"],
+        ),
+        (
+            "S10 principal",
+            allow(r#","Principal":{"AWS":"*"}"#),
+            "/Principal",
+            &["takes no `Principal`"],
+        ),
         (
             "C2 operator",
             condition(r#"{"stringEquals":{"k":"v"}}"#),
             "/Condition/stringEquals",
             &["did you mean `StringEquals`"],
         ),
-        ("C9 Null", condition(r#"{"NullIfExists":{"k":"true"}}"#), "/Condition/NullIfExists", &["takes no `IfExists`"]),
+        (
+            "C9 Null",
+            condition(r#"{"NullIfExists":{"k":"true"}}"#),
+            "/Condition/NullIfExists",
+            &["takes no `IfExists`"],
+        ),
         (
             "C3 case",
             condition(r#"{"StringEquals":{"K":"a","k":"b"}}"#),
             "/Condition/StringEquals/k",
             &["duplicate condition key"],
         ),
-        ("C11 null", condition(r#"{"StringEquals":{"a/b":null}}"#), "/Condition/StringEquals/a~1b", &["not null"]),
+        (
+            "C11 null",
+            condition(r#"{"StringEquals":{"a/b":null}}"#),
+            "/Condition/StringEquals/a~1b",
+            &["not null"],
+        ),
         (
             "C6 too long",
             condition(r#"{"NumericEquals":{"k":99999999999999999999}}"#),
             "/Condition/NumericEquals/k",
             &["in quotes"],
         ),
-        ("placeholder", with(r#""*""#, r#"["*","<s3-arn>"]"#), "/Resource/1", &["`<s3-arn>`", "placeholder"]),
+        (
+            "placeholder",
+            with(r#""*""#, r#"["*","<s3-arn>"]"#),
+            "/Resource/1",
+            &["`<s3-arn>`", "placeholder"],
+        ),
         (
             "placeholder",
             with(r#""*""#, r#""arn:aws:s3:::<bucket name>/*""#),
             "/Resource",
             &["`<bucket name>`", "placeholder"],
         ),
-        ("placeholder", condition(r#"{"StringEquals":{"k":["a","<x>"]}}"#), "/Condition/StringEquals/k/1", &["`<x>`"]),
+        (
+            "placeholder",
+            condition(r#"{"StringEquals":{"k":["a","<x>"]}}"#),
+            "/Condition/StringEquals/k/1",
+            &["`<x>`"],
+        ),
     ];
     for (rule, statement, pointer, words) in identity {
         refused(rule, PolicyKind::Identity, statement, pointer, words);
@@ -383,30 +728,115 @@ fn what_iam_refuses_of_a_statement_is_told() {
 fn what_iam_refuses_of_a_trust_is_told() {
     let root = trust(r#"{"AWS":"123456789012"}"#);
     let rows: &[(&str, String, &str, &[&str])] = &[
-        ("S10 resource", root.replacen('{', r#"{"Resource":"*","#, 1), "/Resource", &["takes no `Resource`"]),
-        ("S11 action", root.replace("sts:AssumeRole", "s3:GetObject"), "/Action", &["`s3:GetObject`", "STS"]),
-        ("S11 all", root.replace("sts:AssumeRole", "*"), "/Action", &["STS"]),
-        ("S11 slip", root.replace("sts:AssumeRole", "sts:AsumeRole"), "/Action", &["did you mean `sts:AssumeRole`"]),
-        ("S12 NotPrincipal", root.replace("Principal", "NotPrincipal"), "/NotPrincipal", &["takes no `NotPrincipal`"]),
-        ("no principal", r#"{"Effect":"Allow","Action":"sts:AssumeRole"}"#.to_owned(), "", &["no `Principal`"]),
-        ("P3 star", trust(r#""*""#), "/Principal", &["{\"AWS\": \"*\"}", "everybody"]),
-        ("P4 bare", trust(r#""123456789012""#), "/Principal", &["has no kind"]),
+        (
+            "S10 resource",
+            root.replacen('{', r#"{"Resource":"*","#, 1),
+            "/Resource",
+            &["takes no `Resource`"],
+        ),
+        (
+            "S11 action",
+            root.replace("sts:AssumeRole", "s3:GetObject"),
+            "/Action",
+            &["`s3:GetObject`", "STS"],
+        ),
+        (
+            "S11 all",
+            root.replace("sts:AssumeRole", "*"),
+            "/Action",
+            &["STS"],
+        ),
+        (
+            "S11 slip",
+            root.replace("sts:AssumeRole", "sts:AsumeRole"),
+            "/Action",
+            &["did you mean `sts:AssumeRole`"],
+        ),
+        (
+            "S12 NotPrincipal",
+            root.replace("Principal", "NotPrincipal"),
+            "/NotPrincipal",
+            &["takes no `NotPrincipal`"],
+        ),
+        (
+            "no principal",
+            r#"{"Effect":"Allow","Action":"sts:AssumeRole"}"#.to_owned(),
+            "",
+            &["no `Principal`"],
+        ),
+        (
+            "P3 star",
+            trust(r#""*""#),
+            "/Principal",
+            &["{\"AWS\": \"*\"}", "everybody"],
+        ),
+        (
+            "P4 bare",
+            trust(r#""123456789012""#),
+            "/Principal",
+            &["has no kind"],
+        ),
         ("P5 empty", trust("{}"), "/Principal", &["empty"]),
-        ("P5 empty list", trust(r#"{"AWS":[]}"#), "/Principal/AWS", &["empty"]),
-        ("P6 kind", trust(r#"{"Aws":"123456789012"}"#), "/Principal/Aws", &["did you mean `AWS`"]),
+        (
+            "P5 empty list",
+            trust(r#"{"AWS":[]}"#),
+            "/Principal/AWS",
+            &["empty"],
+        ),
+        (
+            "P6 kind",
+            trust(r#"{"Aws":"123456789012"}"#),
+            "/Principal/Aws",
+            &["did you mean `AWS`"],
+        ),
         (
             "P7 partial",
             trust(r#"{"AWS":["*","arn:aws:iam::123456789012:role/*"]}"#),
             "/Principal/AWS/1",
             &["wildcard", "aws:PrincipalArn"],
         ),
-        ("P7 service", trust(r#"{"Service":"*"}"#), "/Principal/Service", &["wildcard"]),
-        ("AWS shape", trust(r#"{"AWS":"12345678901"}"#), "/Principal/AWS", &["`12345678901`", "12 digits"]),
-        ("AWS group", trust(r#"{"AWS":"arn:aws:iam::123456789012:group/g"}"#), "/Principal/AWS", &["group"]),
-        ("AWS service", trust(r#"{"AWS":"ec2.amazonaws.com"}"#), "/Principal/AWS", &["under `Service`"]),
-        ("service shape", trust(r#"{"Service":"ec2"}"#), "/Principal/Service", &["`ec2`"]),
-        ("federated shape", trust(r#"{"Federated":"github"}"#), "/Principal/Federated", &["`github`"]),
-        ("placeholder", trust(r#"{"AWS":"<account>"}"#), "/Principal/AWS", &["`<account>`", "placeholder"]),
+        (
+            "P7 service",
+            trust(r#"{"Service":"*"}"#),
+            "/Principal/Service",
+            &["wildcard"],
+        ),
+        (
+            "AWS shape",
+            trust(r#"{"AWS":"12345678901"}"#),
+            "/Principal/AWS",
+            &["`12345678901`", "12 digits"],
+        ),
+        (
+            "AWS group",
+            trust(r#"{"AWS":"arn:aws:iam::123456789012:group/g"}"#),
+            "/Principal/AWS",
+            &["group"],
+        ),
+        (
+            "AWS service",
+            trust(r#"{"AWS":"ec2.amazonaws.com"}"#),
+            "/Principal/AWS",
+            &["under `Service`"],
+        ),
+        (
+            "service shape",
+            trust(r#"{"Service":"ec2"}"#),
+            "/Principal/Service",
+            &["`ec2`"],
+        ),
+        (
+            "federated shape",
+            trust(r#"{"Federated":"github"}"#),
+            "/Principal/Federated",
+            &["`github`"],
+        ),
+        (
+            "placeholder",
+            trust(r#"{"AWS":"<account>"}"#),
+            "/Principal/AWS",
+            &["`<account>`", "placeholder"],
+        ),
     ];
     for (rule, statement, pointer, words) in rows {
         refused(rule, PolicyKind::Trust, statement, pointer, words);
@@ -416,7 +846,10 @@ fn what_iam_refuses_of_a_trust_is_told() {
 #[test]
 fn sids_are_unique_in_a_document() {
     let named = allow(r#","Sid":"A""#);
-    let text = format!(r#"{{"Statement":[{named},{},{named}]}}"#, allow(r#","Sid":"""#));
+    let text = format!(
+        r#"{{"Statement":[{named},{},{named}]}}"#,
+        allow(r#","Sid":"""#)
+    );
     assert_eq!(problems(&text, PolicyKind::Identity).len(), 1);
     assert!(problems(&text, PolicyKind::Identity)[0].starts_with("/Statement/2/Sid: `A`"));
 }
@@ -444,13 +877,27 @@ fn what_iam_takes_is_taken() {
     let identity = [
         allow(""),
         allow(r#","Sid":"""#),
-        allow("").replace(r#"["s3:Get"]"#, r#"["*","*:*","aws-marketplace:*","s3:Get?bject*"]"#),
-        allow("")
-            .replace(r#""*""#, r#"["arn:*:s3:::b","arn:aws:s3:::${aws:username}/*","${x}","arn:aws:iam::*:role/*"]"#),
-        condition(r#"{"ForAnyValue:StringLikeIfExists":{"k":["<",">"]},"Null":{"k":true},"NotIpAddress":{"k":[]}}"#),
+        allow("").replace(
+            r#"["s3:Get"]"#,
+            r#"["*","*:*","aws-marketplace:*","s3:Get?bject*"]"#,
+        ),
+        allow("").replace(
+            r#""*""#,
+            r#"["arn:*:s3:::b","arn:aws:s3:::${aws:username}/*","${x}","arn:aws:iam::*:role/*"]"#,
+        ),
+        condition(
+            r#"{"ForAnyValue:StringLikeIfExists":{"k":["<",">"]},"Null":{"k":true},"NotIpAddress":{"k":[]}}"#,
+        ),
     ];
     for statement in identity {
-        assert_eq!(problems(&format!(r#"{{"Statement":{statement}}}"#), PolicyKind::Identity), [""; 0], "{statement}");
+        assert_eq!(
+            problems(
+                &format!(r#"{{"Statement":{statement}}}"#),
+                PolicyKind::Identity
+            ),
+            [""; 0],
+            "{statement}"
+        );
     }
     let trusts = [
         r#"{"AWS":["*","123456789012","arn:aws:iam::123456789012:role/p/r","arn:aws:sts::123456789012:assumed-role/r/s"]}"#,
@@ -460,8 +907,17 @@ fn what_iam_takes_is_taken() {
         r#"{"CanonicalUser":"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}"#,
     ];
     for principal in trusts {
-        for action in ["sts:AssumeRole", "STS:assumerole", "sts:*", "sts:SetContext", "sts:SomethingNew"] {
-            let text = format!(r#"{{"Statement":{}}}"#, trust(principal).replace("sts:AssumeRole", action));
+        for action in [
+            "sts:AssumeRole",
+            "STS:assumerole",
+            "sts:*",
+            "sts:SetContext",
+            "sts:SomethingNew",
+        ] {
+            let text = format!(
+                r#"{{"Statement":{}}}"#,
+                trust(principal).replace("sts:AssumeRole", action)
+            );
             assert_eq!(problems(&text, PolicyKind::Trust), [""; 0], "{text}");
         }
     }

@@ -13,7 +13,11 @@ use jiff::tz::TimeZone;
 pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     match (a.trim().parse::<i128>(), b.trim().parse::<i128>()) {
         (Ok(a), Ok(b)) => Some(a.cmp(&b)),
-        _ => a.trim().parse::<f64>().ok()?.partial_cmp(&b.trim().parse().ok()?),
+        _ => a
+            .trim()
+            .parse::<f64>()
+            .ok()?
+            .partial_cmp(&b.trim().parse().ok()?),
     }
 }
 
@@ -49,7 +53,10 @@ pub struct Network {
 impl Network {
     /// Parses CIDR notation; `None` where it is none.
     pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.trim().split_once('/').map_or((text.trim(), None), |(a, p)| (a, Some(p)));
+        let (address, prefix) = text
+            .trim()
+            .split_once('/')
+            .map_or((text.trim(), None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.parse().ok()?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(longest), str::parse).ok()?;
@@ -63,10 +70,16 @@ impl Network {
         }
         let differ = match (self.address, inner.address) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(32 - self.prefix).unwrap_or(0) != 0
+                (a.to_bits() ^ b.to_bits())
+                    .checked_shr(32 - self.prefix)
+                    .unwrap_or(0)
+                    != 0
             }
             (IpAddr::V6(a), IpAddr::V6(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(128 - self.prefix).unwrap_or(0) != 0
+                (a.to_bits() ^ b.to_bits())
+                    .checked_shr(128 - self.prefix)
+                    .unwrap_or(0)
+                    != 0
             }
             _ => true,
         };
@@ -80,7 +93,10 @@ mod tests {
 
     #[test]
     fn numbers_compare_exactly_and_as_numbers() {
-        assert_eq!(compare_numbers("9007199254740993", "9007199254740992"), Some(Ordering::Greater));
+        assert_eq!(
+            compare_numbers("9007199254740993", "9007199254740992"),
+            Some(Ordering::Greater)
+        );
         assert_eq!(compare_numbers("10", "9.5"), Some(Ordering::Greater));
         assert_eq!(compare_numbers("3600", "3600.0"), Some(Ordering::Equal));
         assert_eq!(compare_numbers("x", "1"), None);
@@ -92,7 +108,11 @@ mod tests {
         for (a, b, expect) in [
             ("2030-01-01T00:00:00Z", "2030-01-01", Some(Ordering::Equal)),
             ("2030-01-01T00:00:00Z", "1893456000", Some(Ordering::Equal)),
-            ("2030-01-01T01:00:00+01:00", "2030-01-01T00:00Z", Some(Ordering::Equal)),
+            (
+                "2030-01-01T01:00:00+01:00",
+                "2030-01-01T00:00Z",
+                Some(Ordering::Equal),
+            ),
             ("2030-01", "2030-01-01", Some(Ordering::Equal)),
             ("2029-12-31T23:59:59.5Z", "2030-01-01", Some(Ordering::Less)),
             ("soon", "2030-01-01", None),
@@ -117,7 +137,14 @@ mod tests {
             let [outer, inner] = [outer, inner].map(|text| Network::parse(text).expect(text));
             assert_eq!(outer.contains(&inner), expect, "{outer:?} {inner:?}");
         }
-        for text in ["", "10.0.0.0/33", "10.0.0", "::/129", "10.0.0.0/", "10.0.0.0/-1"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+        ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }
     }

@@ -34,7 +34,13 @@ impl Statement {
     /// says yes.
     pub(super) fn covers(&self, inner: &Self) -> bool {
         let (outer, inner) = (self.meaning(), inner.meaning());
-        let Meaning { effect: _, principals, actions, resources, conditions } = &outer;
+        let Meaning {
+            effect: _,
+            principals,
+            actions,
+            resources,
+            conditions,
+        } = &outer;
         let resources = match (resources, &inner.resources) {
             (Some(outer), Some(inner)) => patterns_cover(outer, inner),
             (None, None) => true,
@@ -45,8 +51,12 @@ impl Statement {
             (None, None) => true,
             _ => false,
         };
-        let implied = |outer: &Condition| inner.conditions.iter().any(|inner| implies(inner, outer));
-        resources && principals && patterns_cover(actions, inner.actions) && conditions.iter().all(implied)
+        let implied =
+            |outer: &Condition| inner.conditions.iter().any(|inner| implies(inner, outer));
+        resources
+            && principals
+            && patterns_cover(actions, inner.actions)
+            && conditions.iter().all(implied)
     }
 }
 
@@ -62,7 +72,11 @@ fn patterns_cover(outer: &Patterns, inner: &Patterns) -> bool {
         (false, true) => outer.patterns.contains("*"),
         (true, false) => {
             let left_out: Vec<_> = outer.patterns.iter().map(|text| read(text)).collect();
-            let apart = |inner: &String| left_out.iter().all(|outer| !may_overlap(outer, &read(inner)));
+            let apart = |inner: &String| {
+                left_out
+                    .iter()
+                    .all(|outer| !may_overlap(outer, &read(inner)))
+            };
             inner.patterns.iter().all(apart)
         }
     }
@@ -84,15 +98,20 @@ fn each_covered(outer: &BTreeSet<String>, inner: &BTreeSet<String>) -> bool {
 fn principals_cover(outer: &Principals, inner: &Principals) -> bool {
     let within = |outer: &Principals, inner: &Principals| {
         inner.kinds.iter().all(|(kind, names)| {
-            let Some(outer) = outer.kinds.get(kind) else { return names.is_empty() };
-            names.iter().all(|name| outer.contains(name) || (kind == "AWS" && aws_covers(outer, name)))
+            let Some(outer) = outer.kinds.get(kind) else {
+                return names.is_empty();
+            };
+            names
+                .iter()
+                .all(|name| outer.contains(name) || (kind == "AWS" && aws_covers(outer, name)))
         })
     };
     match (outer.negated, inner.negated) {
         (false, false) => within(outer, inner),
-        (true, true) => {
-            outer.kinds.iter().all(|(kind, names)| inner.kinds.get(kind).is_some_and(|i| names.is_subset(i)))
-        }
+        (true, true) => outer
+            .kinds
+            .iter()
+            .all(|(kind, names)| inner.kinds.get(kind).is_some_and(|i| names.is_subset(i))),
         _ => false,
     }
 }
@@ -100,7 +119,9 @@ fn principals_cover(outer: &Principals, inner: &Principals) -> bool {
 /// Everybody covers anybody, and an account's root covers who is in the account.
 fn aws_covers(outer: &BTreeSet<String>, name: &str) -> bool {
     let root = match segments(name).as_slice() {
-        ["arn", partition, "iam" | "sts", _, account, _] => Some(format!("arn:{partition}:iam::{account}:root")),
+        ["arn", partition, "iam" | "sts", _, account, _] => {
+            Some(format!("arn:{partition}:iam::{account}:root"))
+        }
         _ => None,
     };
     outer.contains("*") || root.is_some_and(|root| outer.contains(&root))
@@ -112,7 +133,8 @@ fn implies(inner: &Condition, outer: &Condition) -> bool {
     if inner_key != outer_key {
         return false;
     }
-    let (Some(inner_operator), Some(outer_operator)) = (Operator::parse(inner_name), Operator::parse(outer_name))
+    let (Some(inner_operator), Some(outer_operator)) =
+        (Operator::parse(inner_name), Operator::parse(outer_name))
     else {
         return inner_name == outer_name && inner == outer;
     };
@@ -123,19 +145,35 @@ fn implies(inner: &Condition, outer: &Condition) -> bool {
     let comparable = absent
         && inner_operator.quantifier == outer_operator.quantifier
         && inner_operator.negated == outer_operator.negated
-        && stricter(inner_operator.test, outer_operator.test, inner_operator.negated);
+        && stricter(
+            inner_operator.test,
+            outer_operator.test,
+            inner_operator.negated,
+        );
     comparable
         && if inner_operator.negated {
             // What the outer keeps out, the inner must keep out too.
-            outer.iter().all(|value| inner.iter().any(|wide| value_within(inner_operator.test, value, wide)))
+            outer.iter().all(|value| {
+                inner
+                    .iter()
+                    .any(|wide| value_within(inner_operator.test, value, wide))
+            })
         } else {
-            inner.iter().all(|value| outer.iter().any(|wide| value_within(outer_operator.test, value, wide)))
+            inner.iter().all(|value| {
+                outer
+                    .iter()
+                    .any(|wide| value_within(outer_operator.test, value, wide))
+            })
         }
 }
 
 /// Whether the values of two tests can be compared: the same test, or a stricter one of strings.
 fn stricter(inner: Test, outer: Test, negated: bool) -> bool {
-    let (narrow, wide) = if negated { (outer, inner) } else { (inner, outer) };
+    let (narrow, wide) = if negated {
+        (outer, inner)
+    } else {
+        (inner, outer)
+    };
     narrow == wide
         || (narrow == Test::StringEquals && wide == Test::StringEqualsIgnoreCase)
         || (narrow == Test::StringEquals && wide == Test::StringLike)
@@ -152,8 +190,12 @@ fn value_within(test: Test, value: &str, wide: &str) -> bool {
                 (Some(wide), Some(value)) => wide.contains(&value),
                 _ => false,
             },
-            Test::Numeric(comparison) => compare_numbers(value, wide).is_some_and(|order| bound(comparison, order)),
-            Test::Date(comparison) => compare_times(value, wide).is_some_and(|order| bound(comparison, order)),
+            Test::Numeric(comparison) => {
+                compare_numbers(value, wide).is_some_and(|order| bound(comparison, order))
+            }
+            Test::Date(comparison) => {
+                compare_times(value, wide).is_some_and(|order| bound(comparison, order))
+            }
             Test::StringEquals | Test::Bool | Test::Binary | Test::Null => false,
         }
 }
@@ -163,7 +205,10 @@ fn arn_covers(wide: &str, value: &str) -> bool {
     let (wide_parts, value_parts) = (segments(wide), segments(value));
     wide == "*"
         || (wide_parts.len() == value_parts.len()
-            && wide_parts.into_iter().zip(value_parts).all(|(wide, value)| covers(&read(wide), &read(value))))
+            && wide_parts
+                .into_iter()
+                .zip(value_parts)
+                .all(|(wide, value)| covers(&read(wide), &read(value))))
 }
 
 /// Whether a bound that stands in `order` to another is within it.
@@ -191,8 +236,16 @@ mod tests {
     #[track_caller]
     fn check(before: &str, after: &str, forth: bool, back: bool) {
         let (before, after) = (statement(before), statement(after));
-        assert_eq!(widens(before.as_ref(), after.as_ref()), forth, "{before:?} to {after:?}");
-        assert_eq!(widens(after.as_ref(), before.as_ref()), back, "{after:?} back to {before:?}");
+        assert_eq!(
+            widens(before.as_ref(), after.as_ref()),
+            forth,
+            "{before:?} to {after:?}"
+        );
+        assert_eq!(
+            widens(after.as_ref(), before.as_ref()),
+            back,
+            "{after:?} back to {before:?}"
+        );
     }
 
     fn identity(effect: &str, more: &str) -> String {
@@ -202,8 +255,18 @@ mod tests {
     /// From the wide to the narrow form of an Allow and back, and of a Deny.
     #[track_caller]
     fn narrows(wide: &str, narrow: &str) {
-        check(&identity("Allow", wide), &identity("Allow", narrow), false, true);
-        check(&identity("Deny", wide), &identity("Deny", narrow), true, false);
+        check(
+            &identity("Allow", wide),
+            &identity("Allow", narrow),
+            false,
+            true,
+        );
+        check(
+            &identity("Deny", wide),
+            &identity("Deny", narrow),
+            true,
+            false,
+        );
     }
 
     /// Neither covers the other, or it cannot be told.
@@ -255,48 +318,125 @@ mod tests {
         for (wide, narrow) in pairs {
             narrows(&star(wide), &star(narrow));
         }
-        unsure(&star(r#""Action":"s3:Get*""#), &star(r#""Action":"s3:*Object""#));
-        unsure(&star(r#""NotAction":"iam:*""#), &star(r#""Action":["iam:Get","s3:Get"]"#));
+        unsure(
+            &star(r#""Action":"s3:Get*""#),
+            &star(r#""Action":"s3:*Object""#),
+        );
+        unsure(
+            &star(r#""NotAction":"iam:*""#),
+            &star(r#""Action":["iam:Get","s3:Get"]"#),
+        );
         let on = |resources: &str| format!(r#""Action":"s3:Get",{resources}"#);
-        narrows(&on(r#""Resource":"*""#), &on(r#""Resource":"arn:aws:s3:::b/*""#));
-        narrows(&on(r#""Resource":"arn:aws:s3:::b/*""#), &on(r#""Resource":"arn:aws:s3:::b/${aws:username}""#));
-        narrows(&on(r#""NotResource":"arn:aws:s3:::b""#), &on(r#""Resource":"arn:aws:s3:::c""#));
-        unsure(&on(r#""Resource":"arn:aws:s3:::B""#), &on(r#""Resource":"arn:aws:s3:::b""#));
-        unsure(&on(r#""Resource":"arn:aws:s3:::b/${aws:username}""#), &on(r#""Resource":"arn:aws:s3:::b/x""#));
+        narrows(
+            &on(r#""Resource":"*""#),
+            &on(r#""Resource":"arn:aws:s3:::b/*""#),
+        );
+        narrows(
+            &on(r#""Resource":"arn:aws:s3:::b/*""#),
+            &on(r#""Resource":"arn:aws:s3:::b/${aws:username}""#),
+        );
+        narrows(
+            &on(r#""NotResource":"arn:aws:s3:::b""#),
+            &on(r#""Resource":"arn:aws:s3:::c""#),
+        );
+        unsure(
+            &on(r#""Resource":"arn:aws:s3:::B""#),
+            &on(r#""Resource":"arn:aws:s3:::b""#),
+        );
+        unsure(
+            &on(r#""Resource":"arn:aws:s3:::b/${aws:username}""#),
+            &on(r#""Resource":"arn:aws:s3:::b/x""#),
+        );
     }
 
     #[test]
     fn principals() {
         let role = "arn:aws:iam::111122223333:role/r";
         narrows(&who(r#"{"AWS":"*"}"#), &who(r#"{"AWS":"111122223333"}"#));
-        narrows(&who(r#"{"AWS":"111122223333"}"#), &who(&format!(r#"{{"AWS":"{role}"}}"#)));
-        narrows(&who(r#"{"AWS":["111122223333","444455556666"]}"#), &who(r#"{"AWS":"444455556666"}"#));
         narrows(
-            &who(&format!(r#"{{"AWS":"{role}","Service":"ec2.amazonaws.com"}}"#)),
+            &who(r#"{"AWS":"111122223333"}"#),
             &who(&format!(r#"{{"AWS":"{role}"}}"#)),
         );
-        unsure(&who(r#"{"AWS":"111122223333"}"#), &who(r#"{"AWS":"arn:aws:iam::444455556666:role/r"}"#));
-        unsure(&who(r#"{"AWS":"111122223333"}"#), &who(r#"{"AWS":"AROAEXAMPLEID12345678"}"#));
-        unsure(&who(r#"{"AWS":"*"}"#), &who(r#"{"Federated":"accounts.google.com"}"#));
+        narrows(
+            &who(r#"{"AWS":["111122223333","444455556666"]}"#),
+            &who(r#"{"AWS":"444455556666"}"#),
+        );
+        narrows(
+            &who(&format!(
+                r#"{{"AWS":"{role}","Service":"ec2.amazonaws.com"}}"#
+            )),
+            &who(&format!(r#"{{"AWS":"{role}"}}"#)),
+        );
+        unsure(
+            &who(r#"{"AWS":"111122223333"}"#),
+            &who(r#"{"AWS":"arn:aws:iam::444455556666:role/r"}"#),
+        );
+        unsure(
+            &who(r#"{"AWS":"111122223333"}"#),
+            &who(r#"{"AWS":"AROAEXAMPLEID12345678"}"#),
+        );
+        unsure(
+            &who(r#"{"AWS":"*"}"#),
+            &who(r#"{"Federated":"accounts.google.com"}"#),
+        );
     }
 
     #[test]
     fn conditions() {
         for (wide, narrow) in [
             ("{}", r#"{"StringEquals":{"k":"v"}}"#),
-            (r#"{"StringEquals":{"k":"v"}}"#, r#"{"StringEquals":{"k":"v","l":"w"}}"#),
-            (r#"{"StringEquals":{"k":["v","w"]}}"#, r#"{"StringEquals":{"K":"v"}}"#),
-            (r#"{"StringNotEquals":{"k":"v"}}"#, r#"{"StringNotEquals":{"k":["v","w"]}}"#),
-            (r#"{"StringLike":{"k":"a*"}}"#, r#"{"StringLike":{"k":"ab*"}}"#),
-            (r#"{"StringLike":{"k":"a*"}}"#, r#"{"StringEquals":{"k":"ab"}}"#),
-            (r#"{"StringNotLike":{"k":"ab*"}}"#, r#"{"StringNotLike":{"k":"a*"}}"#),
-            (r#"{"StringNotEquals":{"k":"ab"}}"#, r#"{"StringNotLike":{"k":"a*"}}"#),
-            (r#"{"StringEqualsIgnoreCase":{"k":"V"}}"#, r#"{"StringEquals":{"k":"v"}}"#),
-            (r#"{"StringEqualsIfExists":{"k":"v"}}"#, r#"{"StringEquals":{"k":"v"}}"#),
-            (r#"{"IpAddress":{"k":"10.0.0.0/8"}}"#, r#"{"IpAddress":{"k":"10.1.0.0/16"}}"#),
-            (r#"{"NotIpAddress":{"k":"10.1.2.3"}}"#, r#"{"NotIpAddress":{"k":"10.0.0.0/8"}}"#),
-            (r#"{"NumericLessThan":{"k":"3600"}}"#, r#"{"NumericLessThan":{"k":1800}}"#),
-            (r#"{"DateGreaterThan":{"k":"2026-01-01"}}"#, r#"{"DateGreaterThan":{"k":"2026-06-01T00:00:00Z"}}"#),
+            (
+                r#"{"StringEquals":{"k":"v"}}"#,
+                r#"{"StringEquals":{"k":"v","l":"w"}}"#,
+            ),
+            (
+                r#"{"StringEquals":{"k":["v","w"]}}"#,
+                r#"{"StringEquals":{"K":"v"}}"#,
+            ),
+            (
+                r#"{"StringNotEquals":{"k":"v"}}"#,
+                r#"{"StringNotEquals":{"k":["v","w"]}}"#,
+            ),
+            (
+                r#"{"StringLike":{"k":"a*"}}"#,
+                r#"{"StringLike":{"k":"ab*"}}"#,
+            ),
+            (
+                r#"{"StringLike":{"k":"a*"}}"#,
+                r#"{"StringEquals":{"k":"ab"}}"#,
+            ),
+            (
+                r#"{"StringNotLike":{"k":"ab*"}}"#,
+                r#"{"StringNotLike":{"k":"a*"}}"#,
+            ),
+            (
+                r#"{"StringNotEquals":{"k":"ab"}}"#,
+                r#"{"StringNotLike":{"k":"a*"}}"#,
+            ),
+            (
+                r#"{"StringEqualsIgnoreCase":{"k":"V"}}"#,
+                r#"{"StringEquals":{"k":"v"}}"#,
+            ),
+            (
+                r#"{"StringEqualsIfExists":{"k":"v"}}"#,
+                r#"{"StringEquals":{"k":"v"}}"#,
+            ),
+            (
+                r#"{"IpAddress":{"k":"10.0.0.0/8"}}"#,
+                r#"{"IpAddress":{"k":"10.1.0.0/16"}}"#,
+            ),
+            (
+                r#"{"NotIpAddress":{"k":"10.1.2.3"}}"#,
+                r#"{"NotIpAddress":{"k":"10.0.0.0/8"}}"#,
+            ),
+            (
+                r#"{"NumericLessThan":{"k":"3600"}}"#,
+                r#"{"NumericLessThan":{"k":1800}}"#,
+            ),
+            (
+                r#"{"DateGreaterThan":{"k":"2026-01-01"}}"#,
+                r#"{"DateGreaterThan":{"k":"2026-06-01T00:00:00Z"}}"#,
+            ),
             (
                 r#"{"ArnLike":{"k":"arn:aws:iam::111122223333:role/*"}}"#,
                 r#"{"ArnEquals":{"k":"arn:aws:iam::111122223333:role/x"}}"#,
@@ -305,11 +445,26 @@ mod tests {
             narrows(&when(wide), &when(narrow));
         }
         for (a, b) in [
-            (r#"{"StringEquals":{"k":"v"}}"#, r#"{"StringEquals":{"k":"V"}}"#),
-            (r#"{"StringEquals":{"k":"v"}}"#, r#"{"StringEquals":{"l":"v"}}"#),
-            (r#"{"StringEquals":{"k":"a*"}}"#, r#"{"StringLike":{"k":"b*"}}"#),
-            (r#"{"ForAnyValue:StringEquals":{"k":"v"}}"#, r#"{"ForAllValues:StringEquals":{"k":"v"}}"#),
-            (r#"{"StringEquals":{"k":"v"}}"#, r#"{"StringNotEquals":{"k":"v"}}"#),
+            (
+                r#"{"StringEquals":{"k":"v"}}"#,
+                r#"{"StringEquals":{"k":"V"}}"#,
+            ),
+            (
+                r#"{"StringEquals":{"k":"v"}}"#,
+                r#"{"StringEquals":{"l":"v"}}"#,
+            ),
+            (
+                r#"{"StringEquals":{"k":"a*"}}"#,
+                r#"{"StringLike":{"k":"b*"}}"#,
+            ),
+            (
+                r#"{"ForAnyValue:StringEquals":{"k":"v"}}"#,
+                r#"{"ForAllValues:StringEquals":{"k":"v"}}"#,
+            ),
+            (
+                r#"{"StringEquals":{"k":"v"}}"#,
+                r#"{"StringNotEquals":{"k":"v"}}"#,
+            ),
             (r#"{"Bool":{"k":"true"}}"#, r#"{"Bool":{"k":"false"}}"#),
         ] {
             unsure(&when(a), &when(b));

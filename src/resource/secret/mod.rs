@@ -73,7 +73,8 @@ impl Secrets {
     /// no secret: they stand everywhere.
     pub fn insert(&mut self, value: &str) {
         for text in [value, value.trim()] {
-            let tells = text.chars().any(char::is_alphanumeric) || text.trim().chars().count() >= SHORT;
+            let tells =
+                text.chars().any(char::is_alphanumeric) || text.trim().chars().count() >= SHORT;
             if tells && !self.texts.contains(text) {
                 self.texts.insert(text.to_owned());
                 self.search = OnceLock::new();
@@ -103,8 +104,10 @@ impl Secrets {
 
     /// Whether `text` holds a sensitive value exactly as it is. For a set that grows: nothing is prepared for the search.
     pub fn holds(&self, text: &str) -> bool {
-        let told =
-            |secret: &String| text.match_indices(secret.as_str()).any(|(at, one)| is_told(text, &(at..at + one.len())));
+        let told = |secret: &String| {
+            text.match_indices(secret.as_str())
+                .any(|(at, one)| is_told(text, &(at..at + one.len())))
+        };
         self.texts.iter().any(told)
     }
 
@@ -131,11 +134,21 @@ impl Secrets {
     pub fn mask_texts(&self, value: &Value, words: &[&str]) -> Value {
         match value {
             Value::String(text) => Value::String(self.mask(text)),
-            Value::Array(items) => items.iter().map(|item| self.mask_texts(item, words)).collect(),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.mask_texts(item, words))
+                .collect(),
             Value::Object(members) => {
                 let member = |(key, value): (&String, &Value)| {
                     let is_word = words.contains(&key.as_str());
-                    (key.clone(), if is_word { value.clone() } else { self.mask_texts(value, words) })
+                    (
+                        key.clone(),
+                        if is_word {
+                            value.clone()
+                        } else {
+                            self.mask_texts(value, words)
+                        },
+                    )
                 };
                 Value::Object(members.iter().map(member).collect())
             }
@@ -150,13 +163,29 @@ impl Secrets {
 
     fn masking(&self, value: &impl Serialize) -> Value {
         let number = |text: &str| self.texts.contains(text).then(|| MASK.to_owned());
-        written::rewrite(value, &Rewrite { text: &|text| self.mask(text), number: &number })
+        written::rewrite(
+            value,
+            &Rewrite {
+                text: &|text| self.mask(text),
+                number: &number,
+            },
+        )
     }
 
     /// A value with salted digests in the place of its sensitive texts, its fields and variants untouched.
     pub fn hide(&self, value: &impl Serialize, salt: &str) -> Value {
-        let number = |text: &str| self.texts.contains(text).then(|| token(OPEN_NUMBER, text, salt));
-        written::rewrite(value, &Rewrite { text: &|text| self.hide_text(text, salt), number: &number })
+        let number = |text: &str| {
+            self.texts
+                .contains(text)
+                .then(|| token(OPEN_NUMBER, text, salt))
+        };
+        written::rewrite(
+            value,
+            &Rewrite {
+                text: &|text| self.hide_text(text, salt),
+                number: &number,
+            },
+        )
     }
 
     /// `text` with salted digests in the place of sensitive texts, in one pass: nothing that was put in is searched.
@@ -180,7 +209,11 @@ impl Secrets {
     /// The digests that may stand for these values, each with its value.
     fn tokens(&self, salt: &str) -> BTreeMap<String, &str> {
         let texts = self.search().exact_texts.iter();
-        texts.flat_map(|text| [OPEN, OPEN_NUMBER].map(|open| (token(open, text, salt), text.as_str()))).collect()
+        texts
+            .flat_map(|text| {
+                [OPEN, OPEN_NUMBER].map(|open| (token(open, text, salt), text.as_str()))
+            })
+            .collect()
     }
 
     /// The stretches of `text` that are sensitive, in order; those that overlap are one.
@@ -189,14 +222,20 @@ impl Secrets {
             return Vec::new();
         }
         let search = self.search();
-        let Some(any) = &search.any else { return std::iter::once(0..text.len()).collect() };
+        let Some(any) = &search.any else {
+            return std::iter::once(0..text.len()).collect();
+        };
         let found = any.find_overlapping_iter(text).map(|found| found.range());
         let mut spans: Vec<Range<usize>> = found.filter(|span| is_told(text, span)).collect();
         if spans.is_empty() {
             return spans;
         }
         let opaque = opaque(text);
-        spans.retain(|span| !opaque.iter().any(|known| known.start <= span.start && span.end <= known.end));
+        spans.retain(|span| {
+            !opaque
+                .iter()
+                .any(|known| known.start <= span.start && span.end <= known.end)
+        });
         spans.sort_by_key(|span| span.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
         for span in spans {
@@ -211,7 +250,9 @@ impl Secrets {
     /// The sensitive stretches of `text` as they are written, in order; of those that overlap the first, and the longest.
     fn exact_spans(&self, text: &str) -> Vec<Range<usize>> {
         let search = self.search();
-        let Some(exact) = &search.exact else { return std::iter::once(0..text.len()).collect() };
+        let Some(exact) = &search.exact else {
+            return std::iter::once(0..text.len()).collect();
+        };
         let found = exact.find_overlapping_iter(text).map(|found| found.range());
         let mut spans: Vec<Range<usize>> = found.filter(|span| is_told(text, span)).collect();
         spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
@@ -225,20 +266,33 @@ impl Secrets {
     }
 
     fn search(&self) -> &Search {
-        self.search.get_or_init(|| Arc::new(Search::new(&self.texts)))
+        self.search
+            .get_or_init(|| Arc::new(Search::new(&self.texts)))
     }
 }
 
 impl Search {
     fn new(texts: &BTreeSet<String>) -> Self {
         let spelled: BTreeSet<String> = texts.iter().flat_map(|text| spellings(text)).collect();
-        let any = AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(spelled);
-        let mut exact_texts: BTreeSet<String> = texts.iter().flat_map(|text| [text.clone(), in_json(text)]).collect();
+        let any = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .ascii_case_insensitive(true)
+            .build(spelled);
+        let mut exact_texts: BTreeSet<String> = texts
+            .iter()
+            .flat_map(|text| [text.clone(), in_json(text)])
+            .collect();
         // What looks like a digest in what AWS says is hidden too, so that it is never taken for one.
         exact_texts.extend([OPEN.to_owned(), OPEN_NUMBER.to_owned()]);
         let exact_texts: Vec<String> = exact_texts.into_iter().collect();
-        let exact = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&exact_texts);
-        Self { any: any.ok(), exact: exact.ok(), exact_texts }
+        let exact = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .build(&exact_texts);
+        Self {
+            any: any.ok(),
+            exact: exact.ok(),
+            exact_texts,
+        }
     }
 }
 
@@ -252,7 +306,9 @@ fn is_told(text: &str, span: &Range<usize>) -> bool {
     if !is_short(text.get(span.clone()).unwrap_or_default()) {
         return true;
     }
-    let before = text.get(..span.start).and_then(|before| before.chars().next_back());
+    let before = text
+        .get(..span.start)
+        .and_then(|before| before.chars().next_back());
     let after = text.get(span.end..).and_then(|after| after.chars().next());
     !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
 }
@@ -260,14 +316,27 @@ fn is_told(text: &str, span: &Range<usize>) -> bool {
 /// A sensitive text as the program, AWS and their formats write it.
 fn spellings(text: &str) -> [String; 8] {
     let json = in_json(text);
-    let xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let xml = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     [
         text.to_lowercase(),
         utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
         // As a form writes it: a space is a plus, and a few characters stay.
-        utf8_percent_encode(text, FORM).to_string().replace("%20", "+"),
+        utf8_percent_encode(text, FORM)
+            .to_string()
+            .replace("%20", "+"),
         // As the terminal is shown control characters.
-        text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect(),
+        text.chars()
+            .map(|c| {
+                if c.is_control() {
+                    c.escape_default().to_string()
+                } else {
+                    c.to_string()
+                }
+            })
+            .collect(),
         xml.replace('"', "&quot;").replace('\'', "&#39;"),
         // JSON within JSON: a document in a log line.
         in_json(&json),
@@ -277,17 +346,25 @@ fn spellings(text: &str) -> [String; 8] {
 }
 
 /// Source: URL Standard, application/x-www-form-urlencoded percent-encode set.
-const FORM: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
+const FORM: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_');
 
 /// What stands between the quotes where JSON writes `text`.
 fn in_json(text: &str) -> String {
     let json = Value::from(text).to_string();
-    json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned()
+    json.get(1..json.len().saturating_sub(1))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Where `text` holds a mask or a digest: there is nothing to see.
 fn opaque(text: &str) -> Vec<Range<usize>> {
-    let masks = text.match_indices(MASK).map(|(at, mask)| at..at + mask.len());
+    let masks = text
+        .match_indices(MASK)
+        .map(|(at, mask)| at..at + mask.len());
     masks.chain(tokens(text)).collect()
 }
 
@@ -296,7 +373,8 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
         text.match_indices(open).filter_map(move |(at, _)| {
             let end = at + open.len() + DIGITS;
             let digits = text.get(at + open.len()..end)?;
-            let is_token = digits.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.get(end..)?.starts_with(CLOSE);
+            let is_token = digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && text.get(end..)?.starts_with(CLOSE);
             is_token.then_some(at..end + CLOSE.len())
         })
     })
@@ -318,10 +396,18 @@ fn reveal<'a>(value: Value, known: &dyn Fn(&str) -> Option<&'a str>) -> Option<V
             Some(number) => serde_json::from_str(number).ok()?,
             None => Value::String(text(&one)?),
         },
-        Value::Array(items) => items.into_iter().map(|item| reveal(item, known)).collect::<Option<_>>()?,
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| reveal(item, known))
+            .collect::<Option<_>>()?,
         Value::Object(members) => {
             let member = |(key, value): (String, Value)| Some((text(&key)?, reveal(value, known)?));
-            Value::Object(members.into_iter().map(member).collect::<Option<Map<_, _>>>()?)
+            Value::Object(
+                members
+                    .into_iter()
+                    .map(member)
+                    .collect::<Option<Map<_, _>>>()?,
+            )
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     })
@@ -351,7 +437,11 @@ pub struct Digests {
 impl Digests {
     /// Those of these values.
     pub fn new(secrets: Secrets, salt: &str) -> Self {
-        Self { secrets, salt: salt.to_owned(), known: OnceLock::new() }
+        Self {
+            secrets,
+            salt: salt.to_owned(),
+            known: OnceLock::new(),
+        }
     }
 
     /// `text` with digests in the place of sensitive values.
@@ -366,10 +456,19 @@ impl Digests {
         }
         let known = self.known.get_or_init(|| {
             let known = self.secrets.tokens(&self.salt);
-            known.into_iter().map(|(token, text)| (token, text.to_owned())).collect()
+            known
+                .into_iter()
+                .map(|(token, text)| (token, text.to_owned()))
+                .collect()
         });
-        reveal_text(text, &|token| Some(known.get(token).map_or_else(|| token.to_owned(), Clone::clone)))
-            .unwrap_or_else(|| text.to_owned())
+        reveal_text(text, &|token| {
+            Some(
+                known
+                    .get(token)
+                    .map_or_else(|| token.to_owned(), Clone::clone),
+            )
+        })
+        .unwrap_or_else(|| text.to_owned())
     }
 }
 
@@ -380,17 +479,26 @@ pub struct Discretion(Arc<RwLock<Secrets>>);
 impl Discretion {
     /// Adds what must not leave.
     pub fn learn(&self, secrets: &Secrets) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(secrets);
     }
 
     /// Everything that must not leave, as far as it is known.
     pub fn secrets(&self) -> Secrets {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// `text` with every sensitive value masked.
     pub fn mask(&self, text: &str) -> String {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).mask(text)
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .mask(text)
     }
 }
 
@@ -406,19 +514,30 @@ pub struct Discreet<W: Write> {
 impl<W: Write> Discreet<W> {
     /// Writes to `out`.
     pub fn new(out: W, discretion: Discretion) -> Self {
-        Self { out, discretion, held: Vec::new() }
+        Self {
+            out,
+            discretion,
+            held: Vec::new(),
+        }
     }
 
     fn release(&mut self, end: usize) -> io::Result<()> {
         let rest = self.held.split_off(end);
         let text = std::mem::replace(&mut self.held, rest);
-        self.out.write_all(self.discretion.mask(&String::from_utf8_lossy(&text)).as_bytes())
+        self.out.write_all(
+            self.discretion
+                .mask(&String::from_utf8_lossy(&text))
+                .as_bytes(),
+        )
     }
 }
 
 impl<W: Write> Write for Discreet<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let line_end = bytes.iter().rposition(|byte| *byte == b'\n').map(|at| self.held.len() + at + 1);
+        let line_end = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map(|at| self.held.len() + at + 1);
         self.held.extend_from_slice(bytes);
         if let Some(end) = line_end {
             self.release(end)?;

@@ -14,7 +14,10 @@ fn secrets(texts: &[&str]) -> Secrets {
 #[test]
 fn a_secret_within_another_or_over_its_end_does_not_show_through() {
     let some = secrets(&["abcde", "xxabcdexx", "", "cdefghi"]);
-    assert_eq!(some.mask("1 xxabcdexx 2 abcde"), "1 (sensitive) 2 (sensitive)");
+    assert_eq!(
+        some.mask("1 xxabcdexx 2 abcde"),
+        "1 (sensitive) 2 (sensitive)"
+    );
     assert_eq!(some.mask("1 abcdefghi 2"), "1 (sensitive) 2");
     assert!(!format!("{some:?}").contains("abc"));
 }
@@ -36,17 +39,30 @@ fn a_secret_is_found_in_every_spelling() {
         quick_xml::escape::escape(secret).into_owned(),
     ];
     for spelling in spelled {
-        assert_eq!(some.mask(&format!("<{spelling}>")), format!("<{MASK}>"), "{spelling}");
+        assert_eq!(
+            some.mask(&format!("<{spelling}>")),
+            format!("<{MASK}>"),
+            "{spelling}"
+        );
     }
 }
 
 #[test]
 fn a_short_secret_is_a_word_of_its_own() {
     let some = secrets(&["a", "1", "true", "/", "  "]);
-    assert_eq!(some.mask("a role in 111111111111 is a-b/c"), "(sensitive) role in 111111111111 is (sensitive)-b/c");
-    assert_eq!(some.mask("truely true, 1 of 11"), "truely (sensitive), (sensitive) of 11");
+    assert_eq!(
+        some.mask("a role in 111111111111 is a-b/c"),
+        "(sensitive) role in 111111111111 is (sensitive)-b/c"
+    );
+    assert_eq!(
+        some.mask("truely true, 1 of 11"),
+        "truely (sensitive), (sensitive) of 11"
+    );
     assert_eq!(some.mask(MASK), MASK);
-    assert_eq!(secrets(&["sensitive"]).mask("(sensitive) or sensitive"), "(sensitive) or (sensitive)");
+    assert_eq!(
+        secrets(&["sensitive"]).mask("(sensitive) or sensitive"),
+        "(sensitive) or (sensitive)"
+    );
 }
 
 #[test]
@@ -59,7 +75,8 @@ fn json_keeps_its_words() {
         tags: std::collections::BTreeMap<String, String>,
         step: Step,
     }
-    let tags = [("role-one", "x"), ("role-two", "y")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let tags = [("role-one", "x"), ("role-two", "y")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let shown = Shown {
         format: "role/7",
         role: "role".to_owned(),
@@ -78,12 +95,25 @@ fn json_keeps_its_words() {
 #[test]
 fn what_is_hidden_comes_back() {
     let values = json!({"sha256": ["a 1 aa sha256:beef", "(sensitive)"], "n": 3600, "t": "(sensitive:sha256:"});
-    for texts in [&["a", "1"][..], &["sha256", "3600"], &["(sensitive:sha256:", "sensitive"], &["a 1", "1 aa"]] {
+    for texts in [
+        &["a", "1"][..],
+        &["sha256", "3600"],
+        &["(sensitive:sha256:", "sensitive"],
+        &["a 1", "1 aa"],
+    ] {
         let some = secrets(texts);
         let hidden = some.hide(&values, "salt");
         assert_ne!(hidden, values);
-        assert_eq!(some.reveal(hidden.clone(), "salt").as_ref(), Some(&values), "{texts:?}: {hidden:#}");
-        assert_eq!(secrets(&["other"]).reveal(hidden, "salt"), None, "{texts:?}");
+        assert_eq!(
+            some.reveal(hidden.clone(), "salt").as_ref(),
+            Some(&values),
+            "{texts:?}: {hidden:#}"
+        );
+        assert_eq!(
+            secrets(&["other"]).reveal(hidden, "salt"),
+            None,
+            "{texts:?}"
+        );
     }
 }
 
@@ -97,5 +127,8 @@ fn a_line_that_is_written_in_parts_is_masked_whole() {
         out.write_all(part.as_bytes()).unwrap();
     }
     drop(out);
-    assert_eq!(String::from_utf8(written).unwrap(), "a (sensitive)\nb (sensitive)");
+    assert_eq!(
+        String::from_utf8(written).unwrap(),
+        "a (sensitive)\nb (sensitive)"
+    );
 }

@@ -41,7 +41,12 @@ pub(super) struct Rewrite<'a> {
 /// The JSON of `value` with its data rewritten.
 pub(super) fn rewrite(value: &impl Serialize, how: &Rewrite<'_>) -> Value {
     // A value without a JSON form, such as a map with keys that are no text, is not shown at all.
-    value.serialize(Pen { how, part: Part::Data }).unwrap_or_default()
+    value
+        .serialize(Pen {
+            how,
+            part: Part::Data,
+        })
+        .unwrap_or_default()
 }
 
 /// What is being written.
@@ -72,24 +77,42 @@ impl<'a> Pen<'a> {
     }
 
     fn data(self) -> Self {
-        Self { part: Part::Data, ..self }
+        Self {
+            part: Part::Data,
+            ..self
+        }
     }
 
     fn text(self, text: &str) -> String {
-        if self.part == Part::Word { text.to_owned() } else { (self.how.text)(text) }
+        if self.part == Part::Word {
+            text.to_owned()
+        } else {
+            (self.how.text)(text)
+        }
     }
 
     fn number(self, number: Number) -> Value {
         let hidden = (self.part == Part::Number).then(|| (self.how.number)(&number.to_string()));
-        hidden.flatten().map_or(Value::Number(number), Value::String)
+        hidden
+            .flatten()
+            .map_or(Value::Number(number), Value::String)
     }
 
     fn items(self, variant: Option<&'static str>) -> Items<'a> {
-        Items { pen: self, variant, list: Vec::new() }
+        Items {
+            pen: self,
+            variant,
+            list: Vec::new(),
+        }
     }
 
     fn members(self, variant: Option<&'static str>) -> Members<'a> {
-        Members { pen: self, variant, map: Map::new(), key: None }
+        Members {
+            pen: self,
+            variant,
+            map: Map::new(),
+            key: None,
+        }
     }
 }
 
@@ -183,11 +206,20 @@ impl<'a> Serializer for Pen<'a> {
         Ok(Value::Null)
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Value, Error> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<Value, Error> {
         Ok(Value::from(variant))
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Value, Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Value, Error> {
         value.serialize(self)
     }
 
@@ -349,7 +381,10 @@ impl SerializeMap for Members<'_> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let key = self.key.take().unwrap_or_default();
         // In data a number is whatever an author wrote.
-        let value = value.serialize(Pen { part: Part::Number, ..self.pen })?;
+        let value = value.serialize(Pen {
+            part: Part::Number,
+            ..self.pen
+        })?;
         // Two keys that are masked alike are two keys all the same.
         let mut free = key.clone();
         let mut n = 1;
@@ -370,7 +405,11 @@ impl SerializeStruct for Members<'_> {
     type Ok = Value;
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         self.field(name, value)
     }
 
@@ -383,7 +422,11 @@ impl SerializeStructVariant for Members<'_> {
     type Ok = Value;
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         self.field(name, value)
     }
 

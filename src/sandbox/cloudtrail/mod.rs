@@ -36,11 +36,19 @@ pub fn note(
         key: key.to_owned(),
         source: "127.0.0.1",
     };
-    world.trail.note((session.account, world.clock), by, operation, params, error);
+    world
+        .trail
+        .note((session.account, world.clock), by, operation, params, error);
 }
 
 /// Takes note of what a person did in `account` past all policies: the user `by-hand`, from the address 203.0.113.7.
-pub fn note_hand(world: &mut World, account: AccountId, operation: &str, params: &Params, error: Option<&ApiError>) {
+pub fn note_hand(
+    world: &mut World,
+    account: AccountId,
+    operation: &str,
+    params: &Params,
+    error: Option<&ApiError>,
+) {
     let by = By {
         arn: format!("arn:{}:iam::{account}:user/{HAND}", world.partition),
         user_id: "AIDABYHAND".to_owned(),
@@ -48,19 +56,36 @@ pub fn note_hand(world: &mut World, account: AccountId, operation: &str, params:
         key: "AKIABYHAND".to_owned(),
         source: "203.0.113.7",
     };
-    world.trail.note((account, world.clock), by, operation, params, error);
+    world
+        .trail
+        .note((account, world.clock), by, operation, params, error);
 }
 
 /// Performs one CloudTrail operation for a caller of `account` in `region`.
-pub fn call(world: &World, account: AccountId, region: &str, operation: &str, body: &[u8]) -> Result<Value, ApiError> {
+pub fn call(
+    world: &World,
+    account: AccountId,
+    region: &str,
+    operation: &str,
+    body: &[u8],
+) -> Result<Value, ApiError> {
     if operation != "LookupEvents" {
-        return Err(error("UnknownOperationException", "the sandbox knows LookupEvents of CloudTrail only"));
+        return Err(error(
+            "UnknownOperationException",
+            "the sandbox knows LookupEvents of CloudTrail only",
+        ));
     }
     let text = if body.is_empty() { b"{}" } else { body };
-    let input: Value = serde_json::from_slice(text).map_err(|_| error("SerializationException", "no JSON object"))?;
+    let input: Value = serde_json::from_slice(text)
+        .map_err(|_| error("SerializationException", "no JSON object"))?;
     let question = Question::read(&input)?;
-    let known = world.trail.newest_first(account).filter(|_| region == home(&world.partition));
-    let mut found = known.filter(|event| question.asks_for(world, event)).peekable();
+    let known = world
+        .trail
+        .newest_first(account)
+        .filter(|_| region == home(&world.partition));
+    let mut found = known
+        .filter(|event| question.asks_for(world, event))
+        .peekable();
     let (mut events, mut last) = (Vec::new(), 0);
     while let Some(event) = found.next_if(|_| events.len() < question.size) {
         last = event.number;
@@ -88,16 +113,30 @@ impl Question {
     fn read(input: &Value) -> Result<Self, ApiError> {
         let (start, end) = (time(input, "StartTime")?, time(input, "EndTime")?);
         if start.zip(end).is_some_and(|(start, end)| start > end) {
-            return Err(error("InvalidTimeRangeException", "The start time must be before the end time."));
+            return Err(error(
+                "InvalidTimeRangeException",
+                "The start time must be before the end time.",
+            ));
         }
-        if input.get("EventCategory").is_some_and(|category| !category.is_null()) {
-            return Err(error("InvalidEventCategoryException", "the sandbox has no Insights events"));
+        if input
+            .get("EventCategory")
+            .is_some_and(|category| !category.is_null())
+        {
+            return Err(error(
+                "InvalidEventCategoryException",
+                "the sandbox has no Insights events",
+            ));
         }
         let size = match input.get("MaxResults").filter(|size| !size.is_null()) {
             None => PAGE,
             Some(size) => match size.as_u64().and_then(|size| usize::try_from(size).ok()) {
                 Some(size @ 1..=PAGE) => size,
-                _ => return Err(error("InvalidMaxResultsException", "MaxResults must be between 1 and 50.")),
+                _ => {
+                    return Err(error(
+                        "InvalidMaxResultsException",
+                        "MaxResults must be between 1 and 50.",
+                    ));
+                }
             },
         };
         let before = match input.get("NextToken").filter(|token| !token.is_null()) {
@@ -106,16 +145,30 @@ impl Question {
                 token
                     .as_str()
                     .and_then(|token| token.parse().ok())
-                    .ok_or_else(|| error("InvalidNextTokenException", "The next token is not valid."))?,
+                    .ok_or_else(|| {
+                        error("InvalidNextTokenException", "The next token is not valid.")
+                    })?,
             ),
         };
-        Ok(Self { attribute: attribute(input)?, start, end, size, before })
+        Ok(Self {
+            attribute: attribute(input)?,
+            start,
+            end,
+            size,
+            before,
+        })
     }
 
     fn asks_for(&self, world: &World, event: &Event) -> bool {
         let is_named = |(key, value): &(String, String)| match key.as_str() {
-            "ResourceName" => event.resources(&world.partition).iter().any(|(_, name)| name == value),
-            "ResourceType" => event.resources(&world.partition).iter().any(|(kind, _)| kind == value),
+            "ResourceName" => event
+                .resources(&world.partition)
+                .iter()
+                .any(|(_, name)| name == value),
+            "ResourceType" => event
+                .resources(&world.partition)
+                .iter()
+                .any(|(kind, _)| kind == value),
             "EventId" => event.id() == *value,
             "EventName" => *event.operation == **value,
             "EventSource" => value == "iam.amazonaws.com",
@@ -124,7 +177,10 @@ impl Question {
             "AccessKeyId" => event.by.key == *value,
             _ => false,
         };
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds since 1970 are far below 2^52"
+        )]
         let at = event.at as f64;
         self.before.is_none_or(|before| event.number < before)
             && self.start.is_none_or(|start| at >= start)
@@ -136,22 +192,42 @@ impl Question {
 fn time(input: &Value, name: &str) -> Result<Option<f64>, ApiError> {
     match input.get(name).filter(|time| !time.is_null()) {
         None => Ok(None),
-        Some(time) => time.as_f64().map(Some).ok_or_else(|| error("SerializationException", "a time is a number")),
+        Some(time) => time
+            .as_f64()
+            .map(Some)
+            .ok_or_else(|| error("SerializationException", "a time is a number")),
     }
 }
 
 /// The attributes that events may be looked up by.
-const ATTRIBUTES: [&str; 8] =
-    ["AccessKeyId", "EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username"];
+const ATTRIBUTES: [&str; 8] = [
+    "AccessKeyId",
+    "EventId",
+    "EventName",
+    "EventSource",
+    "ReadOnly",
+    "ResourceName",
+    "ResourceType",
+    "Username",
+];
 
 fn attribute(input: &Value) -> Result<Option<(String, String)>, ApiError> {
     let invalid = |message| error("InvalidLookupAttributesException", message);
-    let attribute = match input.get("LookupAttributes").and_then(Value::as_array).map(Vec::as_slice) {
+    let attribute = match input
+        .get("LookupAttributes")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
         None | Some([]) => return Ok(None),
         Some([attribute]) => attribute,
         Some(_) => return Err(invalid("Only one lookup attribute is allowed.")),
     };
-    let text = |name: &str| attribute.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| {
+        attribute
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     match (text("AttributeKey"), text("AttributeValue")) {
         (Some(key), Some(value)) if ATTRIBUTES.contains(&key.as_str()) => Ok(Some((key, value))),
         _ => Err(invalid("The lookup attribute is not valid.")),

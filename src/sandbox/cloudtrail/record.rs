@@ -61,7 +61,9 @@ impl Trail {
         params: &Params,
         error: Option<&ApiError>,
     ) {
-        let reads = ["Get", "List", "Simulate"].iter().any(|read| operation.starts_with(read));
+        let reads = ["Get", "List", "Simulate"]
+            .iter()
+            .any(|read| operation.starts_with(read));
         if reads || error.is_some_and(|error| error.code == "InvalidAction") {
             return;
         }
@@ -76,8 +78,14 @@ impl Trail {
                 Clock::Manual(now) => BEGINNING.saturating_add_unsigned(now.as_secs()),
             },
             operation: operation.into(),
-            by: before.filter(|before| **before == by).unwrap_or_else(|| by.into()),
-            params: Params(params.map(|(name, value)| (name.clone(), value.clone())).collect()),
+            by: before
+                .filter(|before| **before == by)
+                .unwrap_or_else(|| by.into()),
+            params: Params(
+                params
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            ),
             error: error.map(|error| (error.code.clone(), error.message.clone())),
         });
         if self.events.len() > KEPT {
@@ -87,7 +95,10 @@ impl Trail {
 
     /// The events of one account.
     pub(super) fn newest_first(&self, account: AccountId) -> impl Iterator<Item = &Event> {
-        self.events.iter().rev().filter(move |event| event.account == account)
+        self.events
+            .iter()
+            .rev()
+            .filter(move |event| event.account == account)
     }
 }
 
@@ -107,7 +118,11 @@ fn is_left_out(name: &str) -> bool {
 impl Event {
     /// CloudTrail's id of it.
     pub fn id(&self) -> String {
-        uuid::Uuid::from_u64_pair(self.number.wrapping_mul(0x9E37_79B9_7F4A_7C15), !self.number).to_string()
+        uuid::Uuid::from_u64_pair(
+            self.number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            !self.number,
+        )
+        .to_string()
     }
 
     /// The resources that it names, each with its type.
@@ -120,12 +135,20 @@ impl Event {
             ("PolicyArn", "AWS::IAM::Policy"),
             ("PermissionsBoundary", "AWS::IAM::Policy"),
         ];
-        let named = KINDS.iter().filter_map(|(name, kind)| Some((*kind, self.params.get(name)?.to_owned())));
+        let named = KINDS
+            .iter()
+            .filter_map(|(name, kind)| Some((*kind, self.params.get(name)?.to_owned())));
         let mut named: Vec<(&'static str, String)> = named.collect();
         let path = self.params.get("Path").unwrap_or("/");
-        let arn = |kind: &str, name: &str| format!("arn:{partition}:iam::{}:{kind}{path}{name}", self.account);
+        let arn = |kind: &str, name: &str| {
+            format!("arn:{partition}:iam::{}:{kind}{path}{name}", self.account)
+        };
         // What is made is known by its ARN too, which the answer tells.
-        match (&*self.operation, self.params.get("RoleName"), self.params.get("PolicyName")) {
+        match (
+            &*self.operation,
+            self.params.get("RoleName"),
+            self.params.get("PolicyName"),
+        ) {
             ("CreateRole", Some(role), _) => named.push(("AWS::IAM::Role", arn("role", role))),
             ("CreatePolicy", _, Some(policy)) => {
                 named.push(("AWS::IAM::Policy", policy.to_owned()));
@@ -188,10 +211,17 @@ impl Event {
 fn parameters(params: &Params) -> Value {
     let lower = |name: &str| {
         let mut letters = name.chars();
-        letters.next().map(|first| first.to_lowercase().chain(letters).collect::<String>()).unwrap_or_default()
+        letters
+            .next()
+            .map(|first| first.to_lowercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
     };
     let fields = |params: &Params| -> Map<String, Value> {
-        params.0.iter().map(|(name, value)| (lower(name), json!(value))).collect()
+        params
+            .0
+            .iter()
+            .map(|(name, value)| (lower(name), json!(value)))
+            .collect()
     };
     let mut told = Map::new();
     for (name, value) in &params.0 {
@@ -199,8 +229,16 @@ fn parameters(params: &Params) -> Value {
             told.insert(lower(name), json!(value));
             continue;
         };
-        let structs: Vec<Value> = params.structs(list).iter().map(|one| Value::Object(fields(one))).collect();
-        let items = if structs.is_empty() { json!(params.list(list)) } else { json!(structs) };
+        let structs: Vec<Value> = params
+            .structs(list)
+            .iter()
+            .map(|one| Value::Object(fields(one)))
+            .collect();
+        let items = if structs.is_empty() {
+            json!(params.list(list))
+        } else {
+            json!(structs)
+        };
         told.insert(lower(list), items);
     }
     Value::Object(told)
@@ -209,19 +247,30 @@ fn parameters(params: &Params) -> Value {
 impl By {
     /// The user's name, or the session's.
     pub fn name(&self) -> &str {
-        if self.arn.ends_with(":root") { "root" } else { self.arn.rsplit('/').next().unwrap_or_default() }
+        if self.arn.ends_with(":root") {
+            "root"
+        } else {
+            self.arn.rsplit('/').next().unwrap_or_default()
+        }
     }
 
     fn identity(&self, account: AccountId) -> Value {
-        let Self { arn, user_id, role_arn, key, source: _ } = self;
+        let Self {
+            arn,
+            user_id,
+            role_arn,
+            key,
+            source: _,
+        } = self;
         let kind = match role_arn {
             Some(_) => "AssumedRole",
             None if arn.ends_with(":root") => "Root",
             None => "IAMUser",
         };
-        let mut identity =
-            json!({ "type": kind, "principalId": user_id, "arn": arn, "accountId": account, "accessKeyId": key });
-        let Some(members) = identity.as_object_mut() else { return identity };
+        let mut identity = json!({ "type": kind, "principalId": user_id, "arn": arn, "accountId": account, "accessKeyId": key });
+        let Some(members) = identity.as_object_mut() else {
+            return identity;
+        };
         match role_arn {
             Some(role_arn) => {
                 let issuer = json!({
@@ -231,9 +280,14 @@ impl By {
                     "accountId": account,
                     "userName": role_arn.rsplit('/').next(),
                 });
-                members.insert("sessionContext".to_owned(), json!({ "sessionIssuer": issuer }));
+                members.insert(
+                    "sessionContext".to_owned(),
+                    json!({ "sessionIssuer": issuer }),
+                );
             }
-            None if kind == "IAMUser" => _ = members.insert("userName".to_owned(), json!(self.name())),
+            None if kind == "IAMUser" => {
+                _ = members.insert("userName".to_owned(), json!(self.name()))
+            }
             None => {}
         }
         identity

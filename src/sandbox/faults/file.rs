@@ -11,10 +11,19 @@ use crate::sandbox::Sandbox;
 /// The effects that a file may name; `delay` is one more, and takes `delay_ms`.
 const EFFECTS: [(&str, Effect); 12] = [
     ("throttling", Effect::Refuse(Refusal::Throttling)),
-    ("too-many-requests", Effect::Refuse(Refusal::TooManyRequests)),
+    (
+        "too-many-requests",
+        Effect::Refuse(Refusal::TooManyRequests),
+    ),
     ("internal-failure", Effect::Refuse(Refusal::InternalFailure)),
-    ("service-unavailable", Effect::Refuse(Refusal::ServiceUnavailable)),
-    ("concurrent-modification", Effect::Refuse(Refusal::ConcurrentModification)),
+    (
+        "service-unavailable",
+        Effect::Refuse(Refusal::ServiceUnavailable),
+    ),
+    (
+        "concurrent-modification",
+        Effect::Refuse(Refusal::ConcurrentModification),
+    ),
     ("access-denied", Effect::Refuse(Refusal::AccessDenied)),
     ("reset-before", Effect::Reset(Moment::Before)),
     ("reset-after", Effect::Reset(Moment::After)),
@@ -81,8 +90,11 @@ impl FaultFile {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let Text { stale_reads_ms, young_principals_ms, fault } =
-            toml::from_str(text).map_err(|error| error.to_string())?;
+        let Text {
+            stale_reads_ms,
+            young_principals_ms,
+            fault,
+        } = toml::from_str(text).map_err(|error| error.to_string())?;
         Ok(Self {
             lag: Duration::from_millis(stale_reads_ms),
             youth: Duration::from_millis(young_principals_ms),
@@ -93,7 +105,9 @@ impl FaultFile {
     /// Makes `sandbox` go wrong as the file says, from now on.
     pub fn unleash(self, sandbox: &Sandbox) {
         sandbox.with(|world| (world.lag, world.youth) = (self.lag, self.youth));
-        self.faults.into_iter().for_each(|fault| sandbox.fail(fault));
+        self.faults
+            .into_iter()
+            .for_each(|fault| sandbox.fail(fault));
     }
 }
 
@@ -101,11 +115,18 @@ impl Entry {
     fn fault(&self) -> Result<Fault, String> {
         Ok(Fault {
             operation: self.operation.clone(),
-            account: self.account.as_deref().map(AccountId::parse).transpose().map_err(|error| error.to_string())?,
+            account: self
+                .account
+                .as_deref()
+                .map(AccountId::parse)
+                .transpose()
+                .map_err(|error| error.to_string())?,
             when: self.when()?,
             effect: match (self.effect.as_str(), self.delay_ms) {
                 ("delay", Some(delay)) => Effect::Delay(Duration::from_millis(delay)),
-                ("delay", None) | (_, Some(_)) => return Err("`delay_ms` goes with the effect `delay`".to_owned()),
+                ("delay", None) | (_, Some(_)) => {
+                    return Err("`delay_ms` goes with the effect `delay`".to_owned());
+                }
                 (name, None) => named(name)?,
             },
         })
@@ -116,14 +137,23 @@ impl Entry {
             (None, None, None, None) => Ok(When::Always),
             (Some(nth), None, None, None) => Ok(When::Nth(nth)),
             (None, Some(first), None, None) => Ok(When::First(first)),
-            (None, None, Some(rate), seed) => Ok(When::PerMille { rate, seed: seed.unwrap_or_default() }),
-            _ => Err("a fault takes one of `nth`, `first` and `per_mille`; `seed` goes with `per_mille`".to_owned()),
+            (None, None, Some(rate), seed) => Ok(When::PerMille {
+                rate,
+                seed: seed.unwrap_or_default(),
+            }),
+            _ => Err(
+                "a fault takes one of `nth`, `first` and `per_mille`; `seed` goes with `per_mille`"
+                    .to_owned(),
+            ),
         }
     }
 }
 
 fn named(name: &str) -> Result<Effect, String> {
-    let found = EFFECTS.iter().find(|(its_name, _)| *its_name == name).map(|(_, effect)| effect.clone());
+    let found = EFFECTS
+        .iter()
+        .find(|(its_name, _)| *its_name == name)
+        .map(|(_, effect)| effect.clone());
     let names = || EFFECTS.map(|(name, _)| name).join(", ");
     found.ok_or_else(|| format!("`{name}` is no effect; there are {}, delay", names()))
 }
@@ -135,19 +165,32 @@ mod tests {
     #[test]
     fn a_file_says_what_goes_wrong_where_and_when() {
         for (_, effect) in EFFECTS {
-            assert!(!matches!(effect, Effect::Delay(_) | Effect::Error(_) | Effect::Stop(..)));
+            assert!(!matches!(
+                effect,
+                Effect::Delay(_) | Effect::Error(_) | Effect::Stop(..)
+            ));
         }
-        let rule = |text: &str| FaultFile::parse(&format!("[[fault]]\n{text}")).map(|mut file| file.faults.remove(0));
+        let rule = |text: &str| {
+            FaultFile::parse(&format!("[[fault]]\n{text}")).map(|mut file| file.faults.remove(0))
+        };
         let fault = rule("account = \"111111111111\"\nnth = 3\neffect = \"reset-after\"").unwrap();
         assert_eq!((fault.operation.as_str(), fault.when), ("*", When::Nth(3)));
         assert_eq!(fault.account.unwrap().as_str(), "111111111111");
         assert!(matches!(fault.effect, Effect::Reset(Moment::After)));
-        let fault =
-            rule("operation = \"sts:Get*\"\nper_mille = 20\nseed = 7\neffect = \"delay\"\ndelay_ms = 5").unwrap();
-        assert_eq!((fault.operation.as_str(), fault.when), ("sts:Get*", When::PerMille { rate: 20, seed: 7 }));
+        let fault = rule(
+            "operation = \"sts:Get*\"\nper_mille = 20\nseed = 7\neffect = \"delay\"\ndelay_ms = 5",
+        )
+        .unwrap();
+        assert_eq!(
+            (fault.operation.as_str(), fault.when),
+            ("sts:Get*", When::PerMille { rate: 20, seed: 7 })
+        );
         assert!(matches!(fault.effect, Effect::Delay(delay) if delay == Duration::from_millis(5)));
         for (wrong, expect) in [
-            ("effect = \"explode\"", "`explode` is no effect; there are throttling, "),
+            (
+                "effect = \"explode\"",
+                "`explode` is no effect; there are throttling, ",
+            ),
             ("effect = \"hang\"\nnth = 1\nfirst = 2", "one of `nth`"),
             ("effect = \"hang\"\nseed = 1", "one of `nth`"),
             ("effect = \"delay\"", "`delay_ms` goes with"),

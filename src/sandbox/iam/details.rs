@@ -32,7 +32,8 @@ pub(super) fn authorization_details(iam: &mut Iam<'_>, params: &Params) -> Resul
     let usages = usages(iam, View::Seen);
     let page = page(iam, params, entries(iam, &filter, usages.keys().copied()))?;
     let [truncated, marker] = page.tail();
-    let (mut users, mut groups, mut roles, mut policies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut users, mut groups, mut roles, mut policies) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for detail in page.items {
         match detail {
             Detail::User(user) => users.push(user_detail(iam, user)),
@@ -56,13 +57,26 @@ pub(super) fn authorization_details(iam: &mut Iam<'_>, params: &Params) -> Resul
 
 /// The kinds that are asked for: all of them where none is named.
 fn filter(params: &Params) -> Result<Vec<&str>, ApiError> {
-    const KINDS: &[&str] = &["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
+    const KINDS: &[&str] = &[
+        "User",
+        "Role",
+        "Group",
+        "LocalManagedPolicy",
+        "AWSManagedPolicy",
+    ];
     let filter = params.list("Filter");
     if let Some(unknown) = filter.iter().find(|kind| !KINDS.contains(kind)) {
-        let rule = format!("satisfy constraint: [Member must satisfy enum value set: [{}]]", KINDS.join(", "));
+        let rule = format!(
+            "satisfy constraint: [Member must satisfy enum value set: [{}]]",
+            KINDS.join(", ")
+        );
         return Err(rules::constraint("Filter", &format!("[{unknown}]"), &rule));
     }
-    Ok(if filter.is_empty() { KINDS.to_vec() } else { filter })
+    Ok(if filter.is_empty() {
+        KINDS.to_vec()
+    } else {
+        filter
+    })
 }
 
 /// Users, groups, roles, customer policies, AWS's policies, each by name.
@@ -87,25 +101,44 @@ fn entries<'a>(
         .map(|(key, user)| (format!("1 {key}"), Detail::User(user)))
         .chain(groups.map(|(key, group)| (format!("2 {key}"), Detail::Group(group))))
         .chain(roles.map(|(key, role)| (format!("3 {key}"), Detail::Role(role))))
+        .chain(local.map(|(key, policy)| {
+            (
+                format!("4 {key}"),
+                Detail::Policy(iam.policy_arn(policy), Arc::clone(policy)),
+            )
+        }))
         .chain(
-            local.map(|(key, policy)| (format!("4 {key}"), Detail::Policy(iam.policy_arn(policy), Arc::clone(policy)))),
+            of_aws
+                .into_iter()
+                .map(|(key, (arn, policy))| (key, Detail::Policy(arn, policy))),
         )
-        .chain(of_aws.into_iter().map(|(key, (arn, policy))| (key, Detail::Policy(arn, policy))))
 }
 
 fn inline(name: &'static str, policies: &BTreeMap<String, String>) -> Field {
     let policies = policies.iter().map(|(name, document)| {
-        Xml::Fields(vec![text("PolicyName", name), ("PolicyDocument", Some(encoded(document)))])
+        Xml::Fields(vec![
+            text("PolicyName", name),
+            ("PolicyDocument", Some(encoded(document))),
+        ])
     });
     (name, Some(Xml::List(policies.collect())))
 }
 
 fn attached(arns: &[String]) -> Field {
-    ("AttachedManagedPolicies", Some(Xml::List(arns.iter().map(|arn| attached_xml(arn)).collect())))
+    (
+        "AttachedManagedPolicies",
+        Some(Xml::List(
+            arns.iter().map(|arn| attached_xml(arn)).collect(),
+        )),
+    )
 }
 
 fn user_detail(iam: &Iam<'_>, user: &UserState) -> Xml {
-    let groups = user.groups.iter().filter_map(|key| iam.state.groups.get(key)).map(|group| Xml::text(&group.name));
+    let groups = user
+        .groups
+        .iter()
+        .filter_map(|key| iam.state.groups.get(key))
+        .map(|group| Xml::text(&group.name));
     let mut fields = user_fields(iam, user);
     fields.extend([
         inline("UserPolicyList", &user.inline),
@@ -119,13 +152,20 @@ fn user_detail(iam: &Iam<'_>, user: &UserState) -> Xml {
 
 fn group_detail(iam: &Iam<'_>, group: &GroupState) -> Xml {
     let mut fields = group_fields(iam, group);
-    fields.extend([inline("GroupPolicyList", &group.inline), attached(&group.attached)]);
+    fields.extend([
+        inline("GroupPolicyList", &group.inline),
+        attached(&group.attached),
+    ]);
     Xml::Fields(fields)
 }
 
 fn role_detail(iam: &Iam<'_>, role: &RoleState) -> Xml {
     let key = role.name.to_ascii_lowercase();
-    let profiles = iam.state.profiles.values().filter(|profile| profile.role.as_ref() == Some(&key));
+    let profiles = iam
+        .state
+        .profiles
+        .values()
+        .filter(|profile| profile.role.as_ref() == Some(&key));
     let profiles = profiles.map(|profile| profile::listed(iam, profile));
     let mut fields = identity(iam, role);
     fields.extend([
@@ -142,7 +182,10 @@ fn role_detail(iam: &Iam<'_>, role: &RoleState) -> Xml {
 /// What the account holds and may hold. Source: IAM API Reference, `GetAccountSummary`.
 #[expect(clippy::unnecessary_wraps, reason = "every operation may refuse")]
 pub(super) fn summary(iam: &mut Iam<'_>, _: &Params) -> Result<Xml, ApiError> {
-    let versions: usize = iam.seen_policies().map(|(_, policy)| policy.versions.len()).sum();
+    let versions: usize = iam
+        .seen_policies()
+        .map(|(_, policy)| policy.versions.len())
+        .sum();
     let counts = [
         ("AccountMFAEnabled", 1),
         ("Groups", iam.state.groups.len()),
@@ -152,10 +195,14 @@ pub(super) fn summary(iam: &mut Iam<'_>, _: &Params) -> Result<Xml, ApiError> {
         ("Roles", iam.seen_roles().count()),
         ("Users", iam.state.users.len()),
     ];
-    let quotas = QUOTAS.iter().map(|(name, _)| (*name, rules::quota(&iam.state, name)));
-    let entries = counts
-        .into_iter()
-        .chain(quotas)
-        .map(|(key, value)| ("entry", Some(Xml::Fields(vec![text("key", key), text("value", value)]))));
+    let quotas = QUOTAS
+        .iter()
+        .map(|(name, _)| (*name, rules::quota(&iam.state, name)));
+    let entries = counts.into_iter().chain(quotas).map(|(key, value)| {
+        (
+            "entry",
+            Some(Xml::Fields(vec![text("key", key), text("value", value)])),
+        )
+    });
     Ok(wrap("SummaryMap", Xml::Fields(entries.collect())))
 }

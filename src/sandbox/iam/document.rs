@@ -14,7 +14,11 @@ use super::super::wire::{ApiError, Params, Xml};
 use super::rules;
 
 /// Everything but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A document in an answer: percent-encoded by RFC 3986, so that a space is `%20` and `+` is `%2B`.
 pub(super) fn encoded(document: &str) -> Xml {
@@ -35,15 +39,30 @@ pub(super) fn malformed(message: impl Into<String>) -> ApiError {
 pub(super) fn parameter<'p>(params: &'p Params, name: &str) -> Result<&'p str, ApiError> {
     let document = params.require(name)?;
     if document.is_empty() {
-        return Err(rules::constraint(name, document, "have length greater than or equal to 1"));
+        return Err(rules::constraint(
+            name,
+            document,
+            "have length greater than or equal to 1",
+        ));
     }
     if document.chars().count() > 131_072 {
-        return Err(rules::constraint(name, "...", "have length less than or equal to 131072"));
+        return Err(rules::constraint(
+            name,
+            "...",
+            "have length less than or equal to 131072",
+        ));
     }
-    if document.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FF}')) {
+    if document
+        .chars()
+        .all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FF}'))
+    {
         return Ok(document);
     }
-    Err(rules::constraint(name, document, r"satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u00FF]+"))
+    Err(rules::constraint(
+        name,
+        document,
+        r"satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u00FF]+",
+    ))
 }
 
 /// JSON whose objects have no key twice.
@@ -117,7 +136,10 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
 
 /// The members that a document has beside its statements are known.
 pub(super) fn check_top(document: &Map<String, Value>) -> Result<(), ApiError> {
-    match document.keys().find(|key| !["Version", "Id", "Statement"].contains(&key.as_str())) {
+    match document
+        .keys()
+        .find(|key| !["Version", "Id", "Statement"].contains(&key.as_str()))
+    {
         Some(key) => Err(malformed(format!("Unknown field {key}"))),
         None => Ok(()),
     }
@@ -135,9 +157,21 @@ pub(super) fn statements(document: &Map<String, Value>) -> Option<Vec<&Map<Strin
 
 /// The members of a statement are known.
 pub(super) fn check_members(statement: &Map<String, Value>) -> Result<(), ApiError> {
-    const MEMBERS: &[&str] =
-        &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
-    match statement.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
+    const MEMBERS: &[&str] = &[
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    ];
+    match statement
+        .keys()
+        .find(|key| !MEMBERS.contains(&key.as_str()))
+    {
         Some(key) => Err(malformed(format!("Unknown field {key}"))),
         None => Ok(()),
     }
@@ -155,7 +189,9 @@ pub(super) fn strings(value: &Value) -> Option<Vec<&str>> {
 /// Whether two statements have one `Sid`.
 pub(super) fn repeats_sid(statements: &[&Map<String, Value>]) -> bool {
     let mut seen = BTreeSet::new();
-    let mut sids = statements.iter().filter_map(|statement| statement.get("Sid")?.as_str());
+    let mut sids = statements
+        .iter()
+        .filter_map(|statement| statement.get("Sid")?.as_str());
     !sids.all(|sid| sid.is_empty() || seen.insert(sid))
 }
 
@@ -167,7 +203,8 @@ pub(super) fn check_condition(condition: &Value) -> Result<(), ApiError> {
             return Err(malformed(format!("Invalid Condition type : {operator}")));
         }
         for value in keys.as_object().ok_or_else(syntax)?.values() {
-            let scalar = |value: &Value| value.is_string() || value.is_boolean() || value.is_number();
+            let scalar =
+                |value: &Value| value.is_string() || value.is_boolean() || value.is_number();
             if !(scalar(value) || value.as_array().is_some_and(|list| list.iter().all(scalar))) {
                 return Err(syntax());
             }
@@ -209,7 +246,10 @@ fn is_operator(name: &str) -> bool {
     if name == "Null" {
         return true;
     }
-    let name = name.strip_prefix("ForAnyValue:").or_else(|| name.strip_prefix("ForAllValues:")).unwrap_or(name);
+    let name = name
+        .strip_prefix("ForAnyValue:")
+        .or_else(|| name.strip_prefix("ForAllValues:"))
+        .unwrap_or(name);
     OPERATORS.contains(&name.strip_suffix("IfExists").unwrap_or(name))
 }
 
@@ -227,7 +267,10 @@ pub(super) fn check_identity(text: &str, placement: Placement) -> Result<(), Api
     let syntax = || malformed("Syntax errors in policy.");
     let document = object(text).ok_or_else(syntax)?;
     check_top(&document)?;
-    if !document.get("Version").is_none_or(|version| version == "2012-10-17" || version == "2008-10-17") {
+    if !document
+        .get("Version")
+        .is_none_or(|version| version == "2012-10-17" || version == "2008-10-17")
+    {
         return Err(syntax());
     }
     let statements = statements(&document).ok_or_else(syntax)?;
@@ -235,9 +278,14 @@ pub(super) fn check_identity(text: &str, placement: Placement) -> Result<(), Api
         check_identity_statement(statement)?;
     }
     if repeats_sid(&statements) {
-        return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
+        return Err(malformed(
+            "Statement IDs (SID) in a single policy must be unique.",
+        ));
     }
-    let late_version = document.keys().position(|key| key == "Version").is_some_and(|position| position > 0);
+    let late_version = document
+        .keys()
+        .position(|key| key == "Version")
+        .is_some_and(|position| position > 0);
     if placement == Placement::Inline && late_version {
         return Err(malformed("The policy failed legacy parsing"));
     }
@@ -247,7 +295,11 @@ pub(super) fn check_identity(text: &str, placement: Placement) -> Result<(), Api
 fn check_identity_statement(statement: &Map<String, Value>) -> Result<(), ApiError> {
     let syntax = || malformed("Syntax errors in policy.");
     check_members(statement)?;
-    match statement.get("Effect").and_then(Value::as_str).ok_or_else(syntax)? {
+    match statement
+        .get("Effect")
+        .and_then(Value::as_str)
+        .ok_or_else(syntax)?
+    {
         "Allow" | "Deny" => {}
         effect if ["allow", "deny"].contains(&effect.to_ascii_lowercase().as_str()) => {
             return Err(malformed("The policy failed legacy parsing"));
@@ -258,15 +310,29 @@ fn check_identity_statement(statement: &Map<String, Value>) -> Result<(), ApiErr
         return Err(malformed("Policy document should not specify a principal."));
     }
     if let Some(sid) = statement.get("Sid")
-        && !sid.as_str().ok_or_else(syntax)?.chars().all(|c| c.is_ascii_alphanumeric())
+        && !sid
+            .as_str()
+            .ok_or_else(syntax)?
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric())
     {
         let message = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*";
         return Err(malformed(message));
     }
-    for action in patterns(statement, "Action", "NotAction", "Policy statement must contain actions.")? {
+    for action in patterns(
+        statement,
+        "Action",
+        "NotAction",
+        "Policy statement must contain actions.",
+    )? {
         check_action(action)?;
     }
-    for resource in patterns(statement, "Resource", "NotResource", "Policy statement must contain resources.")? {
+    for resource in patterns(
+        statement,
+        "Resource",
+        "NotResource",
+        "Policy statement must contain resources.",
+    )? {
         check_resource(resource)?;
     }
     statement.get("Condition").map_or(Ok(()), check_condition)
@@ -286,15 +352,24 @@ fn patterns<'v>(
         (None, None) => return Err(malformed(absent)),
     };
     let patterns = strings(value).ok_or_else(syntax)?;
-    if patterns.is_empty() { Err(malformed(absent)) } else { Ok(patterns) }
+    if patterns.is_empty() {
+        Err(malformed(absent))
+    } else {
+        Ok(patterns)
+    }
 }
 
 fn check_action(action: &str) -> Result<(), ApiError> {
     match action.split(':').collect::<Vec<_>>().as_slice() {
         ["*"] | ["*", _] => Ok(()),
-        [_] => Err(malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")),
+        [_] => Err(malformed(
+            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+        )),
         [vendor, _]
-            if vendor.is_empty() || vendor.chars().any(|c| !(c.is_ascii_alphanumeric() || "-.".contains(c))) =>
+            if vendor.is_empty()
+                || vendor
+                    .chars()
+                    .any(|c| !(c.is_ascii_alphanumeric() || "-.".contains(c))) =>
         {
             Err(malformed(format!("Vendor {vendor} is not valid")))
         }
@@ -309,7 +384,9 @@ fn check_resource(resource: &str) -> Result<(), ApiError> {
     }
     let mut parts = resource.split(':');
     if parts.next() != Some("arn") || parts.clone().next().is_none() {
-        return Err(malformed(format!("Resource {resource} must be in ARN format or \"*\".")));
+        return Err(malformed(format!(
+            "Resource {resource} must be in ARN format or \"*\"."
+        )));
     }
     let mut part = || parts.next().filter(|part| !part.is_empty()).unwrap_or("*");
     let (partition, service, region, account) = (part(), part(), part(), part());

@@ -23,7 +23,10 @@ pub(super) struct Iam<'w> {
 impl Iam<'_> {
     /// The ARN of an entity: `kind` is `role`, `policy`, `user`, `group` or `instance-profile`.
     pub fn arn(&self, kind: &str, path: &str, name: &str) -> String {
-        format!("arn:{}:iam::{}:{kind}{path}{name}", self.world.partition, self.account)
+        format!(
+            "arn:{}:iam::{}:{kind}{path}{name}",
+            self.world.partition, self.account
+        )
     }
 
     /// What the IAM of any account of the world holds.
@@ -31,26 +34,41 @@ impl Iam<'_> {
         if account == self.account {
             return Some(&self.state);
         }
-        self.world.accounts.get(&account).map(|account| &account.iam)
+        self.world
+            .accounts
+            .get(&account)
+            .map(|account| &account.iam)
     }
 
     /// The roles that reads see, by name.
     pub fn seen_roles(&self) -> impl Iterator<Item = (&String, &Arc<RoleState>)> {
-        self.state.roles.iter().filter_map(|(key, role)| Some((key, role.visible(self.now)?)))
+        self.state
+            .roles
+            .iter()
+            .filter_map(|(key, role)| Some((key, role.visible(self.now)?)))
     }
 
     /// The role of the parameter `RoleName` as reads see it.
     pub fn seen_role(&self, params: &Params) -> Result<&Arc<RoleState>, ApiError> {
         let name = rules::name(params, "RoleName", NAME_OF_ROLE)?;
-        let role = self.state.roles.get(&name.to_ascii_lowercase()).and_then(|role| role.visible(self.now));
+        let role = self
+            .state
+            .roles
+            .get(&name.to_ascii_lowercase())
+            .and_then(|role| role.visible(self.now));
         role.ok_or_else(|| no_such_role(name))
     }
 
     /// The role of the parameter `RoleName` as it is.
     pub fn latest_role(&self, params: &Params) -> Result<RoleState, ApiError> {
         let name = rules::name(params, "RoleName", NAME_OF_ROLE)?;
-        let role = self.state.roles.get(&name.to_ascii_lowercase()).and_then(|role| role.latest());
-        role.map(|role| RoleState::clone(role)).ok_or_else(|| no_such_role(name))
+        let role = self
+            .state
+            .roles
+            .get(&name.to_ascii_lowercase())
+            .and_then(|role| role.latest());
+        role.map(|role| RoleState::clone(role))
+            .ok_or_else(|| no_such_role(name))
     }
 
     /// Like [`latest_role`](Self::latest_role), and refuses a role that only AWS may change.
@@ -70,24 +88,39 @@ impl Iam<'_> {
 
     /// Writes a role.
     pub fn put_role(&mut self, role: RoleState) {
-        let entry = self.state.roles.entry(role.name.to_ascii_lowercase()).or_default();
+        let entry = self
+            .state
+            .roles
+            .entry(role.name.to_ascii_lowercase())
+            .or_default();
         entry.set(self.now, self.world.lag, Some(Arc::new(role)));
     }
 
     /// The policies that reads see, by name.
     pub fn seen_policies(&self) -> impl Iterator<Item = (&String, &Arc<PolicyState>)> {
-        self.state.policies.iter().filter_map(|(key, policy)| Some((key, policy.visible(self.now)?)))
+        self.state
+            .policies
+            .iter()
+            .filter_map(|(key, policy)| Some((key, policy.visible(self.now)?)))
     }
 
     /// The customer managed policy of this account with exactly this ARN, as reads see it.
     pub fn seen_policy(&self, arn: &str) -> Option<&Arc<PolicyState>> {
-        let policy = self.state.policies.get(&last_segment(arn).to_ascii_lowercase())?.visible(self.now)?;
+        let policy = self
+            .state
+            .policies
+            .get(&last_segment(arn).to_ascii_lowercase())?
+            .visible(self.now)?;
         (self.policy_arn(policy) == arn).then_some(policy)
     }
 
     /// The customer managed policy of this account with exactly this ARN, as it is.
     pub fn latest_policy(&self, arn: &str) -> Option<&Arc<PolicyState>> {
-        let policy = self.state.policies.get(&last_segment(arn).to_ascii_lowercase())?.latest()?;
+        let policy = self
+            .state
+            .policies
+            .get(&last_segment(arn).to_ascii_lowercase())?
+            .latest()?;
         (self.policy_arn(policy) == arn).then_some(policy)
     }
 
@@ -98,7 +131,11 @@ impl Iam<'_> {
 
     /// Writes a policy.
     pub fn put_policy(&mut self, policy: PolicyState) {
-        let entry = self.state.policies.entry(policy.name.to_ascii_lowercase()).or_default();
+        let entry = self
+            .state
+            .policies
+            .entry(policy.name.to_ascii_lowercase())
+            .or_default();
         entry.set(self.now, self.world.lag, Some(Arc::new(policy)));
     }
 }
@@ -114,7 +151,11 @@ pub(super) fn last_segment(arn: &str) -> &str {
 
 /// `EntityAlreadyExists` 409.
 pub(super) fn already_exists(what: &str, name: &str) -> ApiError {
-    ApiError::new(409, "EntityAlreadyExists", format!("{what} with name {name} already exists."))
+    ApiError::new(
+        409,
+        "EntityAlreadyExists",
+        format!("{what} with name {name} already exists."),
+    )
 }
 
 /// `DeleteConflict` 409.
@@ -126,7 +167,9 @@ pub(super) fn delete_conflict(message: &str) -> ApiError {
 pub(super) fn date(created: Duration) -> String {
     const BEGINNING: i64 = 1_767_225_600;
     let seconds = i64::try_from(created.as_secs()).unwrap_or_default();
-    jiff::Timestamp::from_second(BEGINNING.saturating_add(seconds)).unwrap_or_default().to_string()
+    jiff::Timestamp::from_second(BEGINNING.saturating_add(seconds))
+        .unwrap_or_default()
+        .to_string()
 }
 
 /// A member of a structure.

@@ -49,7 +49,11 @@ impl Holder {
                 (&group.name, &group.inline, &group.attached)
             }
         };
-        Ok(Held { name: name.clone(), inline: inline.clone(), attached: attached.clone() })
+        Ok(Held {
+            name: name.clone(),
+            inline: inline.clone(),
+            attached: attached.clone(),
+        })
     }
 
     /// The truth about the holder that `params` name, to be changed.
@@ -57,7 +61,11 @@ impl Holder {
         match self {
             Self::Role => {
                 let role = iam.role_to_change(params)?;
-                Ok(Held { name: role.name, inline: role.inline, attached: role.attached })
+                Ok(Held {
+                    name: role.name,
+                    inline: role.inline,
+                    attached: role.attached,
+                })
             }
             Self::User | Self::Group => self.seen(iam, params),
         }
@@ -65,11 +73,20 @@ impl Holder {
 
     /// Writes back what [`to_change`](Self::to_change) gave.
     pub fn put(self, iam: &mut Iam<'_>, held: Held) {
-        let Held { name, inline, attached } = held;
+        let Held {
+            name,
+            inline,
+            attached,
+        } = held;
         let key = name.to_ascii_lowercase();
         match self {
             Self::Role => {
-                let role = iam.state.roles.get(&key).and_then(|role| role.latest()).map(|role| role.as_ref().clone());
+                let role = iam
+                    .state
+                    .roles
+                    .get(&key)
+                    .and_then(|role| role.latest())
+                    .map(|role| role.as_ref().clone());
                 if let Some(mut role) = role {
                     (role.inline, role.attached) = (inline, attached);
                     iam.put_role(role);

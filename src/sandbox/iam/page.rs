@@ -24,13 +24,19 @@ pub(super) fn page<T>(
     entries: impl IntoIterator<Item = (String, T)>,
 ) -> Result<Page<T>, ApiError> {
     let quotas = &iam.state.quotas;
-    let size = rules::max_items(params)?.min(quotas.get("PageSize").copied().unwrap_or(usize::MAX).max(1));
+    let size =
+        rules::max_items(params)?.min(quotas.get("PageSize").copied().unwrap_or(usize::MAX).max(1));
     let after = params.get("Marker").map(decode).transpose()?;
     if after.is_none() && quotas.contains_key("EmptyFirstPage") {
-        return Ok(Page { items: Vec::new(), marker: Some(encode("")) });
+        return Ok(Page {
+            items: Vec::new(),
+            marker: Some(encode("")),
+        });
     }
     let after = after.unwrap_or_default();
-    let mut rest = entries.into_iter().skip_while(|(key, _)| *key <= after && !after.is_empty());
+    let mut rest = entries
+        .into_iter()
+        .skip_while(|(key, _)| *key <= after && !after.is_empty());
     let mut items = Vec::new();
     let mut last = String::new();
     for (key, item) in rest.by_ref().take(size) {
@@ -51,7 +57,10 @@ impl<T> Page<T> {
 
     /// The members that say whether and where the list goes on.
     pub fn tail(&self) -> [Field; 2] {
-        [text("IsTruncated", self.marker.is_some()), ("Marker", self.marker.as_ref().map(Xml::text))]
+        [
+            text("IsTruncated", self.marker.is_some()),
+            ("Marker", self.marker.as_ref().map(Xml::text)),
+        ]
     }
 }
 
@@ -66,8 +75,16 @@ fn encode(key: &str) -> String {
 
 fn decode(marker: &str) -> Result<String, ApiError> {
     let invalid = || ApiError::validation(format!("Invalid Marker: {marker}"));
-    let digits = marker.strip_prefix('m').filter(|digits| digits.is_ascii()).ok_or_else(invalid)?;
-    let bytes: Option<Vec<u8>> =
-        digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(invalid)
+    let digits = marker
+        .strip_prefix('m')
+        .filter(|digits| digits.is_ascii())
+        .ok_or_else(invalid)?;
+    let bytes: Option<Vec<u8>> = digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(invalid)
 }

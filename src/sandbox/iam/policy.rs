@@ -37,8 +37,11 @@ pub(super) fn usages<'a>(iam: &'a Iam<'_>, view: View) -> BTreeMap<&'a str, Usag
 
 /// An AWS managed policy as if it were of this account, with its ARN.
 pub(super) fn of_aws(iam: &Iam<'_>, policy: &Managed) -> (String, Arc<PolicyState>) {
-    let version =
-        PolicyVersionState { id: "v1".to_owned(), document: policy.document.to_owned(), created: Duration::ZERO };
+    let version = PolicyVersionState {
+        id: "v1".to_owned(),
+        document: policy.document.to_owned(),
+        created: Duration::ZERO,
+    };
     let state = PolicyState {
         name: policy.name.to_owned(),
         id: policy.id(),
@@ -56,8 +59,13 @@ pub(super) fn of_aws(iam: &Iam<'_>, policy: &Managed) -> (String, Arc<PolicyStat
 /// The policy of the parameter `PolicyArn` as reads see it, with its ARN.
 fn seen(iam: &Iam<'_>, params: &Params) -> Result<(String, Arc<PolicyState>), ApiError> {
     let arn = policy_arn(params, "PolicyArn")?;
-    let of_aws = aws_managed(arn).map(|policy| of_aws(iam, policy)).filter(|(its_arn, _)| its_arn == arn);
-    let of_customer = || iam.seen_policy(arn).map(|policy| (arn.to_owned(), Arc::clone(policy)));
+    let of_aws = aws_managed(arn)
+        .map(|policy| of_aws(iam, policy))
+        .filter(|(its_arn, _)| its_arn == arn);
+    let of_customer = || {
+        iam.seen_policy(arn)
+            .map(|policy| (arn.to_owned(), Arc::clone(policy)))
+    };
     of_aws.or_else(of_customer).ok_or_else(|| not_found(arn))
 }
 
@@ -65,9 +73,15 @@ fn seen(iam: &Iam<'_>, params: &Params) -> Result<(String, Arc<PolicyState>), Ap
 fn to_change(iam: &Iam<'_>, params: &Params) -> Result<PolicyState, ApiError> {
     let arn = policy_arn(params, "PolicyArn")?;
     if aws_managed(arn).is_some() {
-        return Err(ApiError::new(403, "AccessDenied", "Policy is outside your own account."));
+        return Err(ApiError::new(
+            403,
+            "AccessDenied",
+            "Policy is outside your own account.",
+        ));
     }
-    iam.latest_policy(arn).map(|policy| PolicyState::clone(policy)).ok_or_else(|| not_found(arn))
+    iam.latest_policy(arn)
+        .map(|policy| PolicyState::clone(policy))
+        .ok_or_else(|| not_found(arn))
 }
 
 fn not_found(arn: &str) -> ApiError {
@@ -88,42 +102,72 @@ pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
     let mut tags = BTreeMap::new();
     rules::set_tags(&mut tags, params, KeyCase::Kept)?;
     let document = managed_document(iam, params)?;
-    let living = iam.state.policies.iter().filter(|(_, policy)| policy.latest().is_some());
-    if living.clone().any(|(key, _)| *key == name.to_ascii_lowercase()) {
-        let message = format!("A policy called {name} already exists. Duplicate names are not allowed.");
+    let living = iam
+        .state
+        .policies
+        .iter()
+        .filter(|(_, policy)| policy.latest().is_some());
+    if living
+        .clone()
+        .any(|(key, _)| *key == name.to_ascii_lowercase())
+    {
+        let message =
+            format!("A policy called {name} already exists. Duplicate names are not allowed.");
         return Err(ApiError::new(409, "EntityAlreadyExists", message));
     }
-    rules::within(&iam.state, "PoliciesQuota", "PoliciesPerAccount", living.count() + 1)?;
+    rules::within(
+        &iam.state,
+        "PoliciesQuota",
+        "PoliciesPerAccount",
+        living.count() + 1,
+    )?;
     let policy = PolicyState {
         name: name.to_owned(),
         id: iam.world.ids.unique("ANPA"),
         path,
         description,
-        versions: vec![PolicyVersionState { id: "v1".to_owned(), document, created: iam.now }],
+        versions: vec![PolicyVersionState {
+            id: "v1".to_owned(),
+            document,
+            created: iam.now,
+        }],
         default_version: "v1".to_owned(),
         next_version: 2,
         tags,
         created: iam.now,
     };
-    let answer = wrap("Policy", whole(&iam.policy_arn(&policy), &policy, Usage::default()));
+    let answer = wrap(
+        "Policy",
+        whole(&iam.policy_arn(&policy), &policy, Usage::default()),
+    );
     iam.put_policy(policy);
     Ok(answer)
 }
 
 pub(super) fn get(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let (arn, policy) = seen(iam, params)?;
-    let usage = usages(iam, View::Seen).get(arn.as_str()).copied().unwrap_or_default();
+    let usage = usages(iam, View::Seen)
+        .get(arn.as_str())
+        .copied()
+        .unwrap_or_default();
     Ok(wrap("Policy", whole(&arn, &policy, usage)))
 }
 
 pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let scope = rules::choice(params, "Scope", &["All", "AWS", "Local"])?.unwrap_or("All");
-    let filter = rules::choice(params, "PolicyUsageFilter", &["PermissionsPolicy", "PermissionsBoundary"])?;
+    let filter = rules::choice(
+        params,
+        "PolicyUsageFilter",
+        &["PermissionsPolicy", "PermissionsBoundary"],
+    )?;
     let prefix = rules::path_prefix(params)?;
     let only_attached = params.get("OnlyAttached") == Some("true");
     let usages = usages(iam, View::Seen);
     let usage = |arn: &str| usages.get(arn).copied().unwrap_or_default();
-    let of_aws = managed::ALL.iter().filter(|_| scope != "Local").map(|policy| of_aws(iam, policy));
+    let of_aws = managed::ALL
+        .iter()
+        .filter(|_| scope != "Local")
+        .map(|policy| of_aws(iam, policy));
     let customers = iam.seen_policies().filter(|_| scope != "AWS");
     let customers = customers.map(|(_, policy)| (iam.policy_arn(policy), Arc::clone(policy)));
     let mut policies: Vec<_> = of_aws
@@ -137,17 +181,26 @@ pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> 
             };
             used && policy.path.starts_with(prefix)
         })
-        .map(|(arn, policy)| (format!("{} {arn}", policy.name.to_ascii_lowercase()), (arn, policy)))
+        .map(|(arn, policy)| {
+            (
+                format!("{} {arn}", policy.name.to_ascii_lowercase()),
+                (arn, policy),
+            )
+        })
         .collect();
     policies.sort_by(|(one, _), (other, _)| one.cmp(other));
     let page = page(iam, params, policies)?;
-    Ok(page.answer("Policies", |(arn, policy)| Xml::Fields(summary(&arn, &policy, usage(&arn)))))
+    Ok(page.answer("Policies", |(arn, policy)| {
+        Xml::Fields(summary(&arn, &policy, usage(&arn)))
+    }))
 }
 
 pub(super) fn delete(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let policy = to_change(iam, params)?;
     if usages(iam, View::Latest).contains_key(iam.policy_arn(&policy).as_str()) {
-        return Err(delete_conflict("Cannot delete a policy attached to entities."));
+        return Err(delete_conflict(
+            "Cannot delete a policy attached to entities.",
+        ));
     }
     if policy.versions.len() > 1 {
         return Err(delete_conflict(
@@ -173,12 +226,19 @@ pub(super) fn create_version(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, 
         );
         return Err(ApiError::new(409, "LimitExceeded", message));
     }
-    let version = PolicyVersionState { id: format!("v{}", policy.next_version), document, created: iam.now };
+    let version = PolicyVersionState {
+        id: format!("v{}", policy.next_version),
+        document,
+        created: iam.now,
+    };
     policy.next_version += 1;
     if params.get("SetAsDefault") == Some("true") {
         policy.default_version.clone_from(&version.id);
     }
-    let answer = wrap("PolicyVersion", Xml::Fields(version_summary(&policy, &version)));
+    let answer = wrap(
+        "PolicyVersion",
+        Xml::Fields(version_summary(&policy, &version)),
+    );
     policy.versions.push(version);
     iam.put_policy(policy);
     Ok(answer)
@@ -197,8 +257,18 @@ pub(super) fn list_versions(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, A
         let number = version.id.trim_start_matches('v').parse().unwrap_or(0);
         format!("{:010}", u32::MAX - number)
     };
-    let page = page(iam, params, policy.versions.iter().rev().map(|version| (key(version), version)))?;
-    Ok(page.answer("Versions", |version| Xml::Fields(version_summary(&policy, version))))
+    let page = page(
+        iam,
+        params,
+        policy
+            .versions
+            .iter()
+            .rev()
+            .map(|version| (key(version), version)),
+    )?;
+    Ok(page.answer("Versions", |version| {
+        Xml::Fields(version_summary(&policy, version))
+    }))
 }
 
 pub(super) fn set_default_version(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
@@ -212,25 +282,40 @@ pub(super) fn set_default_version(iam: &mut Iam<'_>, params: &Params) -> Result<
 
 pub(super) fn delete_version(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let mut policy = to_change(iam, params)?;
-    let id = find_version(&iam.policy_arn(&policy), &policy, params)?.id.clone();
+    let id = find_version(&iam.policy_arn(&policy), &policy, params)?
+        .id
+        .clone();
     if id == policy.default_version {
-        return Err(delete_conflict("Cannot delete the default version of a policy."));
+        return Err(delete_conflict(
+            "Cannot delete the default version of a policy.",
+        ));
     }
     policy.versions.retain(|version| version.id != id);
     iam.put_policy(policy);
     Ok(Xml::empty())
 }
 
-fn find_version<'s>(arn: &str, policy: &'s PolicyState, params: &Params) -> Result<&'s PolicyVersionState, ApiError> {
+fn find_version<'s>(
+    arn: &str,
+    policy: &'s PolicyState,
+    params: &Params,
+) -> Result<&'s PolicyVersionState, ApiError> {
     let id = params.require("VersionId")?;
     let digits = id.strip_prefix('v').unwrap_or_default();
     if digits.is_empty() || digits.starts_with('0') || !digits.chars().all(|c| c.is_ascii_digit()) {
         let rule = r"satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?";
         return Err(rules::constraint("VersionId", id, rule));
     }
-    let missing =
-        || ApiError::no_such_entity(format!("Policy {arn} version {id} does not exist or is not attachable."));
-    policy.versions.iter().find(|version| version.id == id).ok_or_else(missing)
+    let missing = || {
+        ApiError::no_such_entity(format!(
+            "Policy {arn} version {id} does not exist or is not attachable."
+        ))
+    };
+    policy
+        .versions
+        .iter()
+        .find(|version| version.id == id)
+        .ok_or_else(missing)
 }
 
 pub(super) fn tag(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
@@ -249,16 +334,33 @@ pub(super) fn untag(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError>
 
 pub(super) fn list_tags(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let (_, policy) = seen(iam, params)?;
-    let page = page(iam, params, policy.tags.iter().map(|(key, value)| (key.clone(), (key, value))))?;
+    let page = page(
+        iam,
+        params,
+        policy
+            .tags
+            .iter()
+            .map(|(key, value)| (key.clone(), (key, value))),
+    )?;
     Ok(page.answer("Tags", |(key, value)| rules::tag_xml(key, value)))
 }
 
 /// Without `PolicyUsageFilter` both uses are told.
 pub(super) fn list_entities(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
-    const KINDS: &[&str] = &["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
+    const KINDS: &[&str] = &[
+        "User",
+        "Role",
+        "Group",
+        "LocalManagedPolicy",
+        "AWSManagedPolicy",
+    ];
     let (arn, _) = seen(iam, params)?;
     let kind = rules::choice(params, "EntityFilter", KINDS)?;
-    let usage = rules::choice(params, "PolicyUsageFilter", &["PermissionsPolicy", "PermissionsBoundary"])?;
+    let usage = rules::choice(
+        params,
+        "PolicyUsageFilter",
+        &["PermissionsPolicy", "PermissionsBoundary"],
+    )?;
     let prefix = rules::path_prefix(params)?;
     let using = entities(iam, View::Seen).filter(|entity| {
         let attached = usage != Some("PermissionsBoundary") && entity.attached.contains(&arn);
@@ -268,11 +370,17 @@ pub(super) fn list_entities(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, A
             && entity.path.starts_with(prefix)
     });
     let key = |word: &str, name: &str| format!("{word} {}", name.to_ascii_lowercase());
-    let page = page(iam, params, using.map(|entity| (key(entity.holder.word(), entity.name), entity)))?;
+    let page = page(
+        iam,
+        params,
+        using.map(|entity| (key(entity.holder.word(), entity.name), entity)),
+    )?;
     let list = |holder: Holder, name: &'static str, id: &'static str| {
         let entities = page.items.iter().filter(|entity| entity.holder == holder);
         Some(Xml::List(
-            entities.map(|entity| Xml::Fields(vec![text(name, entity.name), text(id, entity.id)])).collect(),
+            entities
+                .map(|entity| Xml::Fields(vec![text(name, entity.name), text(id, entity.id)]))
+                .collect(),
         ))
     };
     let mut fields = vec![
@@ -286,7 +394,12 @@ pub(super) fn list_entities(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, A
 
 /// What lists tell of a policy. Source: IAM API Reference, `ListPolicies`: neither description nor tags.
 fn summary(arn: &str, policy: &PolicyState, usage: Usage) -> Vec<Field> {
-    let updated = policy.versions.iter().map(|version| version.created).max().unwrap_or(policy.created);
+    let updated = policy
+        .versions
+        .iter()
+        .map(|version| version.created)
+        .max()
+        .unwrap_or(policy.created);
     vec![
         text("PolicyName", &policy.name),
         text("PolicyId", &policy.id),
@@ -310,7 +423,11 @@ fn whole(arn: &str, policy: &PolicyState, usage: Usage) -> Xml {
 
 /// What `GetAccountAuthorizationDetails` tells of a policy: every version with its document, no tags.
 pub(super) fn detail(arn: &str, policy: &PolicyState, usage: Usage) -> Xml {
-    let versions = policy.versions.iter().rev().map(|version| version_xml(policy, version));
+    let versions = policy
+        .versions
+        .iter()
+        .rev()
+        .map(|version| version_xml(policy, version));
     let mut fields = summary(arn, policy, usage);
     fields.push(("Description", policy.description.as_ref().map(Xml::text)));
     fields.push(("PolicyVersionList", Some(Xml::List(versions.collect()))));

@@ -13,21 +13,46 @@ pub(super) fn create_oidc(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, Api
         .strip_prefix("https://")
         .filter(|issuer| !issuer.is_empty())
         .ok_or_else(|| ApiError::validation("Invalid Open ID Connect Provider URL"))?;
-    let arn = format!("arn:{}:iam::{}:oidc-provider/{issuer}", iam.world.partition, iam.account);
-    let client_ids = params.list("ClientIDList").into_iter().map(str::to_owned).collect();
-    create(iam, arn, client_ids, &format!("Provider with url {url} already exists."))
-        .map(|arn| wrap("OpenIDConnectProviderArn", Xml::Text(arn)))
+    let arn = format!(
+        "arn:{}:iam::{}:oidc-provider/{issuer}",
+        iam.world.partition, iam.account
+    );
+    let client_ids = params
+        .list("ClientIDList")
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    create(
+        iam,
+        arn,
+        client_ids,
+        &format!("Provider with url {url} already exists."),
+    )
+    .map(|arn| wrap("OpenIDConnectProviderArn", Xml::Text(arn)))
 }
 
 pub(super) fn create_saml(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let name = rules::name(params, "Name", NAME_OF_POLICY)?;
     params.require("SAMLMetadataDocument")?;
-    let arn = format!("arn:{}:iam::{}:saml-provider/{name}", iam.world.partition, iam.account);
-    create(iam, arn, Vec::new(), &format!("SAMLProvider {name} already exists."))
-        .map(|arn| wrap("SAMLProviderArn", Xml::Text(arn)))
+    let arn = format!(
+        "arn:{}:iam::{}:saml-provider/{name}",
+        iam.world.partition, iam.account
+    );
+    create(
+        iam,
+        arn,
+        Vec::new(),
+        &format!("SAMLProvider {name} already exists."),
+    )
+    .map(|arn| wrap("SAMLProviderArn", Xml::Text(arn)))
 }
 
-fn create(iam: &mut Iam<'_>, arn: String, client_ids: Vec<String>, exists: &str) -> Result<String, ApiError> {
+fn create(
+    iam: &mut Iam<'_>,
+    arn: String,
+    client_ids: Vec<String>,
+    exists: &str,
+) -> Result<String, ApiError> {
     if iam.state.providers.contains_key(&arn) {
         return Err(ApiError::new(409, "EntityAlreadyExists", exists));
     }
@@ -36,12 +61,26 @@ fn create(iam: &mut Iam<'_>, arn: String, client_ids: Vec<String>, exists: &str)
 }
 
 pub(super) fn delete(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
-    let arn = params.get("OpenIDConnectProviderArn").or_else(|| params.get("SAMLProviderArn")).unwrap_or_default();
-    let missing = || ApiError::no_such_entity(format!("The identity provider {arn} cannot be found."));
-    iam.state.providers.remove(arn).map(|_| Xml::empty()).ok_or_else(missing)
+    let arn = params
+        .get("OpenIDConnectProviderArn")
+        .or_else(|| params.get("SAMLProviderArn"))
+        .unwrap_or_default();
+    let missing =
+        || ApiError::no_such_entity(format!("The identity provider {arn} cannot be found."));
+    iam.state
+        .providers
+        .remove(arn)
+        .map(|_| Xml::empty())
+        .ok_or_else(missing)
 }
 
 pub(super) fn list(iam: &mut Iam<'_>, kind: &str, name: &'static str) -> Xml {
     let arns = iam.state.providers.keys().filter(|arn| arn.contains(kind));
-    wrap(name, Xml::List(arns.map(|arn| Xml::Fields(vec![text("Arn", arn)])).collect()))
+    wrap(
+        name,
+        Xml::List(
+            arns.map(|arn| Xml::Fields(vec![text("Arn", arn)]))
+                .collect(),
+        ),
+    )
 }

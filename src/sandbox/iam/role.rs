@@ -37,10 +37,20 @@ pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
     rules::set_tags(&mut role.tags, params, KeyCase::Ignored)?;
     role.trust = trust::store(iam, params, "AssumeRolePolicyDocument")?;
     let existing = |role: &Lagged<RoleState>| role.latest().is_some();
-    if iam.state.roles.get(&name.to_ascii_lowercase()).is_some_and(existing) {
+    if iam
+        .state
+        .roles
+        .get(&name.to_ascii_lowercase())
+        .is_some_and(existing)
+    {
         return Err(already_exists("Role", name));
     }
-    let count = iam.state.roles.values().filter(|role| existing(role)).count();
+    let count = iam
+        .state
+        .roles
+        .values()
+        .filter(|role| existing(role))
+        .count();
     rules::within(&iam.state, "RolesQuota", "RolesPerAccount", count + 1)?;
     role.id = iam.world.ids.unique("AROA");
     let answer = wrap("Role", role_xml(iam, &role, Detail::Whole));
@@ -55,7 +65,9 @@ pub(super) fn get(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
 
 pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let prefix = rules::path_prefix(params)?;
-    let roles = iam.seen_roles().filter(|(_, role)| role.path.starts_with(prefix));
+    let roles = iam
+        .seen_roles()
+        .filter(|(_, role)| role.path.starts_with(prefix));
     let page = page(iam, params, roles.map(|(key, role)| (key.clone(), role)))?;
     Ok(page.answer("Roles", |role| listed(iam, role)))
 }
@@ -94,14 +106,25 @@ pub(super) fn update_trust(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, Ap
 pub(super) fn delete(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let role = iam.role_to_change(params)?;
     let key = role.name.to_ascii_lowercase();
-    if iam.state.profiles.values().any(|profile| profile.role.as_ref() == Some(&key)) {
-        return Err(delete_conflict("Cannot delete entity, must remove roles from instance profile first."));
+    if iam
+        .state
+        .profiles
+        .values()
+        .any(|profile| profile.role.as_ref() == Some(&key))
+    {
+        return Err(delete_conflict(
+            "Cannot delete entity, must remove roles from instance profile first.",
+        ));
     }
     if !role.attached.is_empty() {
-        return Err(delete_conflict("Cannot delete entity, must detach all policies first."));
+        return Err(delete_conflict(
+            "Cannot delete entity, must detach all policies first.",
+        ));
     }
     if !role.inline.is_empty() {
-        return Err(delete_conflict("Cannot delete entity, must delete policies first."));
+        return Err(delete_conflict(
+            "Cannot delete entity, must delete policies first.",
+        ));
     }
     if iam.world.lag.is_zero() {
         iam.state.roles.remove(&key);
@@ -128,7 +151,11 @@ pub(super) fn untag(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError>
 
 pub(super) fn list_tags(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let tags = &iam.seen_role(params)?.tags;
-    let page = page(iam, params, tags.iter().map(|(key, value)| (key.clone(), (key, value))))?;
+    let page = page(
+        iam,
+        params,
+        tags.iter().map(|(key, value)| (key.clone(), (key, value))),
+    )?;
     Ok(page.answer("Tags", |(key, value)| rules::tag_xml(key, value)))
 }
 
@@ -137,13 +164,26 @@ pub(super) fn list_tags(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiEr
 /// AWS chooses X for each service; here it is the capitalized words of the service's name.
 pub(super) fn create_service_linked(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let service = params.require("AWSServiceName")?;
-    let words = service.strip_suffix(".amazonaws.com").filter(|words| !words.is_empty()).ok_or_else(|| {
-        ApiError::new(400, "InvalidInput", format!("Service {service} is not a valid AWS service name."))
-    })?;
+    let words = service
+        .strip_suffix(".amazonaws.com")
+        .filter(|words| !words.is_empty())
+        .ok_or_else(|| {
+            ApiError::new(
+                400,
+                "InvalidInput",
+                format!("Service {service} is not a valid AWS service name."),
+            )
+        })?;
     let mut name = String::from("AWSServiceRoleFor");
     for word in words.split(['.', '-']) {
         let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters));
+        name.extend(
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase())
+                .into_iter()
+                .chain(letters),
+        );
     }
     if let Some(suffix) = params.get("CustomSuffix") {
         name.extend(["_", suffix]);
@@ -157,7 +197,9 @@ pub(super) fn create_service_linked(iam: &mut Iam<'_>, params: &Params) -> Resul
         ("Path".to_owned(), format!("/aws-service-role/{service}/")),
         ("AssumeRolePolicyDocument".to_owned(), trust),
     ];
-    let names = names.into_iter().chain(description.map(|text| ("Description".to_owned(), text)));
+    let names = names
+        .into_iter()
+        .chain(description.map(|text| ("Description".to_owned(), text)));
     create(iam, &Params(names.collect())).map_err(|error| match error.code.as_str() {
         "EntityAlreadyExists" => ApiError::new(
             400,
@@ -193,13 +235,20 @@ pub(super) fn identity(iam: &Iam<'_>, role: &RoleState) -> Vec<Field> {
         text("RoleId", &role.id),
         text("Arn", iam.arn("role", &role.path, &role.name)),
         text("CreateDate", date(role.created)),
-        ("AssumeRolePolicyDocument", Some(encoded(&trust::show(iam, role)))),
+        (
+            "AssumeRolePolicyDocument",
+            Some(encoded(&trust::show(iam, role))),
+        ),
     ]
 }
 
 /// The boundary of a role or user. The API Reference calls the type `PermissionsBoundaryPolicy`; IAM says `Policy`.
 pub(super) fn boundary_field(boundary: Option<&str>) -> Field {
-    let boundary = boundary
-        .map(|arn| Xml::Fields(vec![text("PermissionsBoundaryType", "Policy"), text("PermissionsBoundaryArn", arn)]));
+    let boundary = boundary.map(|arn| {
+        Xml::Fields(vec![
+            text("PermissionsBoundaryType", "Policy"),
+            text("PermissionsBoundaryArn", arn),
+        ])
+    });
     ("PermissionsBoundary", boundary)
 }

@@ -21,7 +21,13 @@ pub(super) fn put(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<
     rules::within(&iam.state, quota, "PolicySize", size(text))?;
     held.inline.insert(name.to_owned(), text.to_owned());
     let most = rules::quota(&iam.state, quota);
-    if held.inline.values().map(|document| size(document)).sum::<usize>() > most {
+    if held
+        .inline
+        .values()
+        .map(|document| size(document))
+        .sum::<usize>()
+        > most
+    {
         let (word, name) = (holder.word().to_lowercase(), held.name);
         let message = format!("Maximum policy size of {most} bytes exceeded for {word} {name}");
         return Err(ApiError::new(409, "LimitExceeded", message));
@@ -33,33 +39,48 @@ pub(super) fn put(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<
 pub(super) fn get(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<Xml, ApiError> {
     let name = rules::name(params, "PolicyName", NAME_OF_POLICY)?;
     let held = holder.seen(iam, params)?;
-    let document = held.inline.get(name).ok_or_else(|| no_such_inline(holder, name))?;
+    let document = held
+        .inline
+        .get(name)
+        .ok_or_else(|| no_such_inline(holder, name))?;
     let member = match holder {
         Holder::Role => "RoleName",
         Holder::User => "UserName",
         Holder::Group => "GroupName",
     };
-    let fields = vec![text(member, &held.name), text("PolicyName", name), ("PolicyDocument", Some(encoded(document)))];
+    let fields = vec![
+        text(member, &held.name),
+        text("PolicyName", name),
+        ("PolicyDocument", Some(encoded(document))),
+    ];
     Ok(Xml::Fields(fields))
 }
 
 pub(super) fn list(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<Xml, ApiError> {
     let held = holder.seen(iam, params)?;
-    let page = page(iam, params, held.inline.keys().map(|name| (name.clone(), name)))?;
+    let page = page(
+        iam,
+        params,
+        held.inline.keys().map(|name| (name.clone(), name)),
+    )?;
     Ok(page.answer("PolicyNames", Xml::text))
 }
 
 pub(super) fn delete(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<Xml, ApiError> {
     let name = rules::name(params, "PolicyName", NAME_OF_POLICY)?;
     let mut held = holder.to_change(iam, params)?;
-    held.inline.remove(name).ok_or_else(|| no_such_inline(holder, name))?;
+    held.inline
+        .remove(name)
+        .ok_or_else(|| no_such_inline(holder, name))?;
     holder.put(iam, held);
     Ok(Xml::empty())
 }
 
 fn no_such_inline(holder: Holder, name: &str) -> ApiError {
     let word = holder.word().to_lowercase();
-    ApiError::no_such_entity(format!("The {word} policy with name {name} cannot be found."))
+    ApiError::no_such_entity(format!(
+        "The {word} policy with name {name} cannot be found."
+    ))
 }
 
 /// To attach what is attached already is no error, and changes nothing.
@@ -67,7 +88,9 @@ pub(super) fn attach(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Resu
     let arn = policy_arn(params, "PolicyArn")?;
     let mut held = holder.to_change(iam, params)?;
     if !exists(iam, arn) {
-        return Err(ApiError::no_such_entity(format!("Policy {arn} does not exist or is not attachable.")));
+        return Err(ApiError::no_such_entity(format!(
+            "Policy {arn} does not exist or is not attachable."
+        )));
     }
     if held.attached.iter().any(|attached| attached == arn) {
         return Ok(Xml::empty());
@@ -87,13 +110,18 @@ pub(super) fn detach(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Resu
     let arn = policy_arn(params, "PolicyArn")?;
     let mut held = holder.to_change(iam, params)?;
     let position = held.attached.iter().position(|attached| attached == arn);
-    let position = position.ok_or_else(|| ApiError::no_such_entity(format!("Policy {arn} was not found.")))?;
+    let position =
+        position.ok_or_else(|| ApiError::no_such_entity(format!("Policy {arn} was not found.")))?;
     held.attached.remove(position);
     holder.put(iam, held);
     Ok(Xml::empty())
 }
 
-pub(super) fn list_attached(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<Xml, ApiError> {
+pub(super) fn list_attached(
+    iam: &mut Iam<'_>,
+    params: &Params,
+    holder: Holder,
+) -> Result<Xml, ApiError> {
     let prefix = rules::path_prefix(params)?;
     let mut attached = holder.seen(iam, params)?.attached;
     attached.retain(|arn| policy_path(arn).starts_with(prefix));
@@ -108,13 +136,20 @@ fn sort_key(arn: &str) -> String {
 
 /// The path of a policy, out of its ARN.
 fn policy_path(arn: &str) -> &str {
-    let resource = arn.split_once(":policy").map_or(arn, |(_, resource)| resource);
-    resource.strip_suffix(last_segment(resource)).unwrap_or(resource)
+    let resource = arn
+        .split_once(":policy")
+        .map_or(arn, |(_, resource)| resource);
+    resource
+        .strip_suffix(last_segment(resource))
+        .unwrap_or(resource)
 }
 
 /// One attached policy in an answer.
 pub(super) fn attached_xml(arn: &str) -> Xml {
-    Xml::Fields(vec![text("PolicyName", last_segment(arn)), text("PolicyArn", arn)])
+    Xml::Fields(vec![
+        text("PolicyName", last_segment(arn)),
+        text("PolicyArn", arn),
+    ])
 }
 
 pub(super) fn put_boundary(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
@@ -142,7 +177,9 @@ pub(super) fn boundary(iam: &Iam<'_>, params: &Params) -> Result<Option<String>,
     if exists(iam, arn) {
         return Ok(Some(arn.to_owned()));
     }
-    Err(ApiError::no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable.")))
+    Err(ApiError::no_such_entity(format!(
+        "Scope ARN: {arn} does not exist or is not attachable."
+    )))
 }
 
 /// A parameter that holds a policy's ARN: 20 to 2048 characters.
@@ -152,11 +189,16 @@ pub(super) fn policy_arn<'p>(params: &'p Params, parameter: &str) -> Result<&'p 
     if arn.starts_with("arn:") && arn.contains(":iam::") && arn.contains(":policy/") {
         return Ok(arn);
     }
-    Err(ApiError::new(400, "InvalidInput", format!("ARN {arn} is not valid.")))
+    Err(ApiError::new(
+        400,
+        "InvalidInput",
+        format!("ARN {arn} is not valid."),
+    ))
 }
 
 /// Whether a policy can be attached: a customer managed one of this account, or one of AWS in this partition.
 fn exists(iam: &Iam<'_>, arn: &str) -> bool {
-    let of_aws = || aws_managed(arn).is_some_and(|policy| policy.arn(&iam.world.partition.0) == arn);
+    let of_aws =
+        || aws_managed(arn).is_some_and(|policy| policy.arn(&iam.world.partition.0) == arn);
     iam.latest_policy(arn).is_some() || of_aws()
 }

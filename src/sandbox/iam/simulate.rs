@@ -20,21 +20,36 @@ pub(super) fn principal_policy(iam: &mut Iam<'_>, params: &Params) -> Result<Xml
     let account = iam.account.to_string();
     let own = source.split(':').nth(4) == Some(account.as_str());
     let held = Held::at(&iam.state, iam.now, source).filter(|_| own);
-    let held = held.ok_or_else(|| ApiError::no_such_entity(format!("The entity {source} cannot be found.")))?;
+    let held = held
+        .ok_or_else(|| ApiError::no_such_entity(format!("The entity {source} cannot be found.")))?;
     if params.get("ResourcePolicy").is_some() {
-        return Err(ApiError::new(501, "NotImplemented", "the sandbox simulates no resource policies"));
+        return Err(ApiError::new(
+            501,
+            "NotImplemented",
+            "the sandbox simulates no resource policies",
+        ));
     }
     let actions = params.list("ActionNames");
     if actions.is_empty() {
         params.require("ActionNames")?;
     }
-    let identity = with_inputs(iam, held.identity(&iam.state, iam.now, &iam.world.partition), params)?;
+    let identity = with_inputs(
+        iam,
+        held.identity(&iam.state, iam.now, &iam.world.partition),
+        params,
+    )?;
     let context = context(params)?;
-    let resources = Some(params.list("ResourceArns")).filter(|arns| !arns.is_empty()).unwrap_or_else(|| vec!["*"]);
+    let resources = Some(params.list("ResourceArns"))
+        .filter(|arns| !arns.is_empty())
+        .unwrap_or_else(|| vec!["*"]);
     let mut results = Vec::new();
     for action in actions {
         if !is_action(action) {
-            return Err(ApiError::new(400, "InvalidInput", format!("Invalid Action name: {action}")));
+            return Err(ApiError::new(
+                400,
+                "InvalidInput",
+                format!("Invalid Action name: {action}"),
+            ));
         }
         for resource in &resources {
             let key = format!("{:06}", results.len());
@@ -51,13 +66,23 @@ fn is_action(text: &str) -> bool {
     parts.len() == 2 && parts.iter().all(|part| !part.is_empty()) && !text.contains(['*', '?'])
 }
 
-fn with_inputs(iam: &Iam<'_>, mut identity: Identity, params: &Params) -> Result<Identity, ApiError> {
+fn with_inputs(
+    iam: &Iam<'_>,
+    mut identity: Identity,
+    params: &Params,
+) -> Result<Identity, ApiError> {
     let read = |text: &&str| {
         check_identity(text, Placement::Managed)?;
-        Ok(PolicyDocument::live(text, PolicyKind::Identity, &iam.world.partition))
+        Ok(PolicyDocument::live(
+            text,
+            PolicyKind::Identity,
+            &iam.world.partition,
+        ))
     };
     for (place, given) in params.list("PolicyInputList").iter().enumerate() {
-        identity.policies.push((format!("PolicyInputList.{}", place + 1), read(given)?));
+        identity
+            .policies
+            .push((format!("PolicyInputList.{}", place + 1), read(given)?));
     }
     if let Some(given) = params.list("PermissionsBoundaryPolicyInputList").first() {
         identity.boundary = Some(read(given)?);
@@ -68,13 +93,22 @@ fn with_inputs(iam: &Iam<'_>, mut identity: Identity, params: &Params) -> Result
 fn context(params: &Params) -> Result<BTreeMap<String, Vec<String>>, ApiError> {
     let entries = params.structs("ContextEntries");
     let entry = |entry: &Params| {
-        let values = entry.list("ContextKeyValues").into_iter().map(str::to_owned).collect();
+        let values = entry
+            .list("ContextKeyValues")
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         Ok((entry.require("ContextKeyName")?.to_owned(), values))
     };
     entries.iter().map(entry).collect()
 }
 
-fn result(identity: &Identity, action: &str, resource: &str, context: &BTreeMap<String, Vec<String>>) -> Xml {
+fn result(
+    identity: &Identity,
+    action: &str,
+    resource: &str,
+    context: &BTreeMap<String, Vec<String>>,
+) -> Xml {
     let request = Request {
         action: action.to_owned(),
         resource: resource.to_owned(),
@@ -87,7 +121,12 @@ fn result(identity: &Identity, action: &str, resource: &str, context: &BTreeMap<
         Decision::ExplicitDeny => "explicitDeny",
         Decision::ImplicitDeny | Decision::Undecided => "implicitDeny",
     };
-    let missing = Xml::List(missing(identity, context).into_iter().map(Xml::Text).collect());
+    let missing = Xml::List(
+        missing(identity, context)
+            .into_iter()
+            .map(Xml::Text)
+            .collect(),
+    );
     let matched = match &voice {
         Voice::Policy(why) => identity.policies.get(why.policy).map(|(name, _)| name),
         Voice::Boundary | Voice::Nobody => None,
@@ -98,13 +137,19 @@ fn result(identity: &Identity, action: &str, resource: &str, context: &BTreeMap<
             name if name.starts_with("arn:") => "user-managed",
             _ => "none",
         };
-        Xml::Fields(vec![text("SourcePolicyId", name), text("SourcePolicyType", kind)])
+        Xml::Fields(vec![
+            text("SourcePolicyId", name),
+            text("SourcePolicyType", kind),
+        ])
     });
     let mut fields = vec![
         text("EvalActionName", action),
         text("EvalResourceName", resource),
         text("EvalDecision", word),
-        ("MatchedStatements", Some(Xml::List(matched.into_iter().collect()))),
+        (
+            "MatchedStatements",
+            Some(Xml::List(matched.into_iter().collect())),
+        ),
     ];
     let boundary = identity.boundary.as_ref().map(|boundary| {
         let allowed = evaluate(&[boundary], &request) == Decision::Allow;
@@ -127,18 +172,40 @@ fn result(identity: &Identity, action: &str, resource: &str, context: &BTreeMap<
 
 /// The condition keys that the policies ask for and the simulation was not given.
 fn missing(identity: &Identity, context: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
-    let documents = identity.policies.iter().map(|(_, policy)| policy).chain(&identity.boundary);
+    let documents = identity
+        .policies
+        .iter()
+        .map(|(_, policy)| policy)
+        .chain(&identity.boundary);
     let mut asked = BTreeSet::new();
     for statement in documents.flat_map(PolicyDocument::statements) {
-        asked.extend(statement.conditions.values().flat_map(BTreeMap::keys).cloned());
-        let values = statement.conditions.values().flat_map(BTreeMap::values).flatten();
-        let texts = statement.resources.iter().flat_map(|resources| &resources.patterns).chain(values);
-        asked.extend(texts.flat_map(|text| tokens(text, Variables::Read)).filter_map(|token| match token {
-            Token::Variable(variable) if !["*", "?", "$"].contains(&variable) => {
-                variable.split(',').next().map(|key| key.trim().to_owned())
-            }
-            Token::Variable(_) | Token::Char(_) | Token::Any | Token::One => None,
-        }));
+        asked.extend(
+            statement
+                .conditions
+                .values()
+                .flat_map(BTreeMap::keys)
+                .cloned(),
+        );
+        let values = statement
+            .conditions
+            .values()
+            .flat_map(BTreeMap::values)
+            .flatten();
+        let texts = statement
+            .resources
+            .iter()
+            .flat_map(|resources| &resources.patterns)
+            .chain(values);
+        asked.extend(
+            texts
+                .flat_map(|text| tokens(text, Variables::Read))
+                .filter_map(|token| match token {
+                    Token::Variable(variable) if !["*", "?", "$"].contains(&variable) => {
+                        variable.split(',').next().map(|key| key.trim().to_owned())
+                    }
+                    Token::Variable(_) | Token::Char(_) | Token::Any | Token::One => None,
+                }),
+        );
     }
     asked.retain(|key| !context.keys().any(|given| given.eq_ignore_ascii_case(key)));
     asked

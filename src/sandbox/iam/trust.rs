@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use super::super::federated::BUILT_IN;
 use super::super::wire::{ApiError, Params};
 use super::super::world::{IamState, RoleState, World};
-use super::document::{check_condition, check_members, check_top, malformed, object, parameter, repeats_sid, size};
+use super::document::{
+    check_condition, check_members, check_top, malformed, object, parameter, repeats_sid, size,
+};
 use super::document::{statements, strings};
 use super::entity::{Iam, last_segment};
 use super::rules;
@@ -25,7 +27,9 @@ pub fn trust_policy(world: &World, account: AccountId, role: &RoleState) -> Stri
 
 /// The same within a call.
 pub(super) fn show(iam: &Iam<'_>, role: &RoleState) -> String {
-    shown(&role.trust, iam.account, iam.now, &|account| iam.state_of(account))
+    shown(&role.trust, iam.account, iam.now, &|account| {
+        iam.state_of(account)
+    })
 }
 
 fn shown<'a>(
@@ -34,8 +38,12 @@ fn shown<'a>(
     now: Duration,
     state_of: &dyn Fn(AccountId) -> Option<&'a IamState>,
 ) -> String {
-    let document = (stored.contains("\"AROA") || stored.contains("\"AIDA")).then(|| object(stored)).flatten();
-    let (Some(mut document), Some(state)) = (document, state_of(account)) else { return stored.to_owned() };
+    let document = (stored.contains("\"AROA") || stored.contains("\"AIDA"))
+        .then(|| object(stored))
+        .flatten();
+    let (Some(mut document), Some(state)) = (document, state_of(account)) else {
+        return stored.to_owned();
+    };
     let living = |id: &str| {
         let arn = state.principals.get(id)?;
         (id_of(arn, now, state_of)? == id).then(|| arn.clone())
@@ -46,32 +54,49 @@ fn shown<'a>(
         }
         Ok(())
     })
-    .map_or_else(|_| stored.to_owned(), |()| Value::Object(document).to_string())
+    .map_or_else(
+        |_| stored.to_owned(),
+        |()| Value::Object(document).to_string(),
+    )
 }
 
 /// Checks the trust policy in the parameter `name` and returns it as IAM stores it.
 pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<String, ApiError> {
     let text = parameter(params, name)?;
-    let mut document = object(text).ok_or_else(|| malformed("This policy contains invalid Json"))?;
+    let mut document =
+        object(text).ok_or_else(|| malformed("This policy contains invalid Json"))?;
     check(&document)?;
-    for_each_principal(&mut document, "Service", &mut |principal| check_service(principal))?;
-    for_each_principal(&mut document, "Federated", &mut |principal| check_federated(principal))?;
+    for_each_principal(&mut document, "Service", &mut |principal| {
+        check_service(principal)
+    })?;
+    for_each_principal(&mut document, "Federated", &mut |principal| {
+        check_federated(principal)
+    })?;
     for_each_principal(&mut document, "AWS", &mut |principal| {
-        *principal = stored_principal(iam, principal).ok_or_else(|| invalid_principal("AWS", principal))?;
+        *principal =
+            stored_principal(iam, principal).ok_or_else(|| invalid_principal("AWS", principal))?;
         Ok(())
     })?;
-    rules::within(&iam.state, "AssumeRolePolicySizeQuota", "ACLSizePerRole", size(text))?;
+    rules::within(
+        &iam.state,
+        "AssumeRolePolicySizeQuota",
+        "ACLSizePerRole",
+        size(text),
+    )?;
     simplify(&mut document);
     Ok(Value::Object(document).to_string())
 }
 
 fn check(document: &Map<String, Value>) -> Result<(), ApiError> {
     check_top(document)?;
-    if !document.get("Version").is_none_or(|version| version == "2012-10-17" || version == "2008-10-17") {
+    if !document
+        .get("Version")
+        .is_none_or(|version| version == "2012-10-17" || version == "2008-10-17")
+    {
         return Err(malformed("The policy must contain a valid version string"));
     }
-    let statements =
-        statements(document).ok_or_else(|| malformed("Could not parse the policy: Statement is empty!"))?;
+    let statements = statements(document)
+        .ok_or_else(|| malformed("Could not parse the policy: Statement is empty!"))?;
     for statement in &statements {
         check_statement(statement)?;
     }
@@ -86,7 +111,12 @@ fn check_statement(statement: &Map<String, Value>) -> Result<(), ApiError> {
     match statement.get("Effect").map(Value::as_str) {
         None => return Err(malformed("Missing required field Effect")),
         Some(Some("Allow" | "Deny")) => {}
-        Some(effect) => return Err(malformed(format!("Invalid effect: {}", effect.unwrap_or_default()))),
+        Some(effect) => {
+            return Err(malformed(format!(
+                "Invalid effect: {}",
+                effect.unwrap_or_default()
+            )));
+        }
     }
     for member in ["Resource", "NotResource"] {
         if statement.contains_key(member) {
@@ -94,9 +124,15 @@ fn check_statement(statement: &Map<String, Value>) -> Result<(), ApiError> {
         }
     }
     if statement.contains_key("NotPrincipal") {
-        return Err(malformed("AssumeRole policy must not contain NotPrincipal field."));
+        return Err(malformed(
+            "AssumeRole policy must not contain NotPrincipal field.",
+        ));
     }
-    check_principal(statement.get("Principal").ok_or_else(|| malformed("Missing required field Principal"))?)?;
+    check_principal(
+        statement
+            .get("Principal")
+            .ok_or_else(|| malformed("Missing required field Principal"))?,
+    )?;
     check_actions(statement)?;
     if statement.get("Sid").is_some_and(|sid| !sid.is_string()) {
         return Err(malformed("Syntax error in policy."));
@@ -108,19 +144,30 @@ fn check_principal(principal: &Value) -> Result<(), ApiError> {
     let kinds = match principal {
         Value::Object(kinds) => kinds,
         Value::String(text) if text == "*" => {
-            return Err(malformed("AssumeRolepolicy contained an invalid principal: \"STAR\":\"*\"."));
+            return Err(malformed(
+                "AssumeRolepolicy contained an invalid principal: \"STAR\":\"*\".",
+            ));
         }
         _ => return Err(malformed("Principal must be a JSON object.")),
     };
     if kinds.is_empty() {
-        return Err(malformed("Missing required field Principal cannot be empty!"));
+        return Err(malformed(
+            "Missing required field Principal cannot be empty!",
+        ));
     }
     for (kind, principals) in kinds {
         if !["AWS", "Service", "Federated", "CanonicalUser"].contains(&kind.as_str()) {
-            return Err(malformed(format!("Invalid principal in policy: \"{kind}\"")));
+            return Err(malformed(format!(
+                "Invalid principal in policy: \"{kind}\""
+            )));
         }
-        if strings(principals).ok_or_else(|| malformed("Syntax error in policy."))?.is_empty() {
-            return Err(malformed("Missing required field Principal cannot be empty!"));
+        if strings(principals)
+            .ok_or_else(|| malformed("Syntax error in policy."))?
+            .is_empty()
+        {
+            return Err(malformed(
+                "Missing required field Principal cannot be empty!",
+            ));
         }
     }
     Ok(())
@@ -136,10 +183,15 @@ fn check_actions(statement: &Map<String, Value>) -> Result<(), ApiError> {
     if actions.is_empty() {
         return Err(malformed("Missing required field Action"));
     }
-    if actions.iter().all(|action| action.to_ascii_lowercase().starts_with("sts:")) {
+    if actions
+        .iter()
+        .all(|action| action.to_ascii_lowercase().starts_with("sts:"))
+    {
         return Ok(());
     }
-    Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."))
+    Err(malformed(
+        "AssumeRole policy may only specify STS AssumeRole actions.",
+    ))
 }
 
 /// Calls `change` with every principal of one kind.
@@ -149,7 +201,10 @@ fn for_each_principal(
     change: &mut dyn FnMut(&mut String) -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
     for statement in statements_mut(document) {
-        match statement.get_mut("Principal").and_then(|principal| principal.get_mut(kind)) {
+        match statement
+            .get_mut("Principal")
+            .and_then(|principal| principal.get_mut(kind))
+        {
             Some(Value::String(principal)) => change(principal)?,
             Some(Value::Array(list)) => {
                 for principal in list {
@@ -209,7 +264,9 @@ fn spell(value: &mut Value) {
 }
 
 fn invalid_principal(kind: &str, principal: &str) -> ApiError {
-    malformed(format!("Invalid principal in policy: \"{kind}\":\"{principal}\""))
+    malformed(format!(
+        "Invalid principal in policy: \"{kind}\":\"{principal}\""
+    ))
 }
 
 /// A service principal is a lower-case host name; which services exist is not known here.
@@ -261,21 +318,29 @@ fn stored_principal(iam: &mut Iam<'_>, principal: &str) -> Option<String> {
     let partition = &iam.world.partition.0;
     if let Some(session) = principal.strip_prefix(&format!("arn:{partition}:sts::")) {
         let (account, resource) = session.split_once(':')?;
-        let known = resource.starts_with("assumed-role/") || resource.starts_with("federated-user/");
+        let known =
+            resource.starts_with("assumed-role/") || resource.starts_with("federated-user/");
         return (AccountId::parse(account).is_ok() && known).then(|| principal.to_owned());
     }
     let (its_partition, account, resource) = iam_arn(principal)?;
-    let account = AccountId::parse(account).ok().filter(|_| its_partition == partition)?;
+    let account = AccountId::parse(account)
+        .ok()
+        .filter(|_| its_partition == partition)?;
     let kind = resource.split_once('/').map(|(kind, _)| kind);
     match kind {
         _ if resource == "root" => Some(principal.to_owned()),
         Some("role" | "user") if iam.state_of(account).is_none() => Some(principal.to_owned()),
         Some("role" | "user") => {
             let id = id_of(principal, iam.now, &|account| iam.state_of(account))?;
-            if iam.state_of(account).is_some_and(|state| is_young(state, resource, iam.now, iam.world.youth)) {
+            if iam
+                .state_of(account)
+                .is_some_and(|state| is_young(state, resource, iam.now, iam.world.youth))
+            {
                 return None;
             }
-            iam.state.principals.insert(id.clone(), principal.to_owned());
+            iam.state
+                .principals
+                .insert(id.clone(), principal.to_owned());
             Some(id)
         }
         _ => None,
@@ -285,14 +350,26 @@ fn stored_principal(iam: &mut Iam<'_>, principal: &str) -> Option<String> {
 /// Whether a role or user was created less than `youth` ago.
 fn is_young(state: &IamState, resource: &str, now: Duration, youth: Duration) -> bool {
     let key = last_segment(resource).to_ascii_lowercase();
-    let role = state.roles.get(&key).and_then(|role| role.latest()).map(|role| role.created);
+    let role = state
+        .roles
+        .get(&key)
+        .and_then(|role| role.latest())
+        .map(|role| role.created);
     let user = state.users.get(&key).map(|user| user.created);
-    let created = if resource.starts_with("role/") { role } else { user };
+    let created = if resource.starts_with("role/") {
+        role
+    } else {
+        user
+    };
     created.is_some_and(|created| now < created + youth)
 }
 
 /// The unique id of the living role or user with exactly this ARN, once it is visible.
-fn id_of<'a>(arn: &str, now: Duration, state_of: &dyn Fn(AccountId) -> Option<&'a IamState>) -> Option<String> {
+fn id_of<'a>(
+    arn: &str,
+    now: Duration,
+    state_of: &dyn Fn(AccountId) -> Option<&'a IamState>,
+) -> Option<String> {
     let (_, account, resource) = iam_arn(arn)?;
     let state = state_of(AccountId::parse(account).ok()?)?;
     let (kind, _) = resource.split_once('/')?;
@@ -304,7 +381,10 @@ fn id_of<'a>(arn: &str, now: Duration, state_of: &dyn Fn(AccountId) -> Option<&'
             role.latest().filter(|latest| latest.id == seen.id)?;
             (&seen.path, &seen.name, &seen.id)
         }
-        "user" => state.users.get(&key).map(|user| (&user.path, &user.name, &user.id))?,
+        "user" => state
+            .users
+            .get(&key)
+            .map(|user| (&user.path, &user.name, &user.id))?,
         _ => return None,
     };
     (format!("{kind}{path}{name}") == resource).then(|| id.clone())
@@ -313,15 +393,21 @@ fn id_of<'a>(arn: &str, now: Duration, state_of: &dyn Fn(AccountId) -> Option<&'
 /// The ARN of the living role or user with this unique id, in any account of the world.
 fn arn_of(iam: &Iam<'_>, id: &str) -> Option<String> {
     let accounts = iam.world.accounts.keys();
-    accounts.filter_map(|account| Some((account, iam.state_of(*account)?))).find_map(|(account, state)| {
-        let role = state.roles.values().filter_map(|role| role.visible(iam.now)).find(|role| role.id == id);
-        let user = state.users.values().find(|user| user.id == id);
-        let resource = match (role, user) {
-            (Some(role), _) => format!("role{}{}", role.path, role.name),
-            (None, Some(user)) => format!("user{}{}", user.path, user.name),
-            (None, None) => return None,
-        };
-        let arn = format!("arn:{}:iam::{account}:{resource}", iam.world.partition);
-        (id_of(&arn, iam.now, &|account| iam.state_of(account))? == id).then_some(arn)
-    })
+    accounts
+        .filter_map(|account| Some((account, iam.state_of(*account)?)))
+        .find_map(|(account, state)| {
+            let role = state
+                .roles
+                .values()
+                .filter_map(|role| role.visible(iam.now))
+                .find(|role| role.id == id);
+            let user = state.users.values().find(|user| user.id == id);
+            let resource = match (role, user) {
+                (Some(role), _) => format!("role{}{}", role.path, role.name),
+                (None, Some(user)) => format!("user{}{}", user.path, user.name),
+                (None, None) => return None,
+            };
+            let arn = format!("arn:{}:iam::{account}:{resource}", iam.world.partition);
+            (id_of(&arn, iam.now, &|account| iam.state_of(account))? == id).then_some(arn)
+        })
 }

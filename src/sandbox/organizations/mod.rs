@@ -17,10 +17,18 @@ use crate::org::AccountId;
 const BEGINNING: u64 = 1_767_225_600;
 
 /// Performs one Organizations operation for a caller of `account`, or answers with the error AWS documents for it.
-pub fn call(world: &mut World, account: AccountId, operation: &str, body: &[u8]) -> Result<Value, ApiError> {
+pub fn call(
+    world: &mut World,
+    account: AccountId,
+    operation: &str,
+    body: &[u8],
+) -> Result<Value, ApiError> {
     let input = Input::parse(operation, body)?;
     if !allowed(world, account, operation) {
-        return Err(error("AccessDeniedException", "You don't have permissions to access this resource."));
+        return Err(error(
+            "AccessDeniedException",
+            "You don't have permissions to access this resource.",
+        ));
     }
     match operation {
         "DescribeOrganization" => Ok(read::describe_organization(world)),
@@ -74,7 +82,10 @@ impl<'a> Input<'a> {
         let text = if body.is_empty() { b"{}" } else { body };
         match serde_json::from_slice(text) {
             Ok(value @ Value::Object(_)) => Ok(Self { operation, value }),
-            _ => Err(error("SerializationException", "the body is not a JSON object")),
+            _ => Err(error(
+                "SerializationException",
+                "the body is not a JSON object",
+            )),
         }
     }
 
@@ -83,7 +94,8 @@ impl<'a> Input<'a> {
     }
 
     fn require(&self, name: &str) -> Result<&str, ApiError> {
-        self.get(name).ok_or_else(|| invalid(&format!("You must provide a value for {name}.")))
+        self.get(name)
+            .ok_or_else(|| invalid(&format!("You must provide a value for {name}.")))
     }
 
     fn account(&self, name: &str) -> Result<AccountId, ApiError> {
@@ -104,7 +116,11 @@ impl<'a> Input<'a> {
             None | Some(Value::Null) => world.organization.page_size,
             Some(asked) => match asked.as_u64().and_then(|asked| usize::try_from(asked).ok()) {
                 Some(asked @ 1..=20) => asked.min(world.organization.page_size),
-                _ => return Err(invalid("You specified a value for MaxResults that is not between 1 and 20.")),
+                _ => {
+                    return Err(invalid(
+                        "You specified a value for MaxResults that is not between 1 and 20.",
+                    ));
+                }
             },
         };
         let after = match self.get("NextToken") {

@@ -34,30 +34,56 @@ pub fn list_roots(world: &World, input: &Input) -> Result<Value, ApiError> {
 }
 
 pub fn list_accounts(world: &World, input: &Input) -> Result<Value, ApiError> {
-    let accounts = world.accounts.iter().map(|(id, account)| (id.as_str(), (*id, account)));
-    Ok(listed("Accounts", input.page(world, accounts, |_, (id, account)| describe(world, id, account))?))
+    let accounts = world
+        .accounts
+        .iter()
+        .map(|(id, account)| (id.as_str(), (*id, account)));
+    Ok(listed(
+        "Accounts",
+        input.page(world, accounts, |_, (id, account)| {
+            describe(world, id, account)
+        })?,
+    ))
 }
 
 pub fn list_accounts_for_parent(world: &World, input: &Input) -> Result<Value, ApiError> {
     let parent = parent(world, input)?;
     let accounts = children(world, parent).map(|(id, account)| (id.as_str(), (*id, account)));
-    Ok(listed("Accounts", input.page(world, accounts, |_, (id, account)| describe(world, id, account))?))
+    Ok(listed(
+        "Accounts",
+        input.page(world, accounts, |_, (id, account)| {
+            describe(world, id, account)
+        })?,
+    ))
 }
 
 pub fn list_units_for_parent(world: &World, input: &Input) -> Result<Value, ApiError> {
     let parent = parent(world, input)?;
     let units = units(world, parent).map(|(id, unit)| (id.as_str(), unit));
-    Ok(listed("OrganizationalUnits", input.page(world, units, |id, unit| unit_value(world, id, unit))?))
+    Ok(listed(
+        "OrganizationalUnits",
+        input.page(world, units, |id, unit| unit_value(world, id, unit))?,
+    ))
 }
 
 pub fn list_parents(world: &World, input: &Input) -> Result<Value, ApiError> {
     let child = input.require("ChildId")?;
-    let account = AccountId::parse(child).ok().and_then(|id| world.accounts.get(&id)).map(|account| &account.parent);
+    let account = AccountId::parse(child)
+        .ok()
+        .and_then(|id| world.accounts.get(&id))
+        .map(|account| &account.parent);
     let unit = || world.organization.units.get(child).map(|unit| &unit.parent);
-    let parent = account
-        .or_else(unit)
-        .ok_or_else(|| error("ChildNotFoundException", "You specified a child that doesn't exist."))?;
-    let kind = if *parent == world.organization.root { "ROOT" } else { "ORGANIZATIONAL_UNIT" };
+    let parent = account.or_else(unit).ok_or_else(|| {
+        error(
+            "ChildNotFoundException",
+            "You specified a child that doesn't exist.",
+        )
+    })?;
+    let kind = if *parent == world.organization.root {
+        "ROOT"
+    } else {
+        "ORGANIZATIONAL_UNIT"
+    };
     Ok(json!({ "Parents": [{ "Id": parent, "Type": kind }] }))
 }
 
@@ -70,22 +96,30 @@ pub fn list_children(world: &World, input: &Input) -> Result<Value, ApiError> {
         _ => return Err(invalid("You specified an invalid value for ChildType.")),
     };
     let child = |id: &str, ()| json!({ "Id": id, "Type": kind });
-    Ok(listed("Children", input.page(world, ids.into_iter().map(|id| (id, ())), child)?))
+    Ok(listed(
+        "Children",
+        input.page(world, ids.into_iter().map(|id| (id, ())), child)?,
+    ))
 }
 
 pub fn describe_account(world: &World, input: &Input) -> Result<Value, ApiError> {
     let id = input.account("AccountId")?;
-    let account = world
-        .accounts
-        .get(&id)
-        .ok_or_else(|| error("AccountNotFoundException", "You specified an account that doesn't exist."))?;
+    let account = world.accounts.get(&id).ok_or_else(|| {
+        error(
+            "AccountNotFoundException",
+            "You specified an account that doesn't exist.",
+        )
+    })?;
     Ok(json!({ "Account": describe(world, id, account) }))
 }
 
 pub fn describe_unit(world: &World, input: &Input) -> Result<Value, ApiError> {
     let id = input.require("OrganizationalUnitId")?;
     let unit = world.organization.units.get(id).ok_or_else(|| {
-        error("OrganizationalUnitNotFoundException", "You specified an organizational unit that doesn't exist.")
+        error(
+            "OrganizationalUnitNotFoundException",
+            "You specified an organizational unit that doesn't exist.",
+        )
     })?;
     Ok(json!({ "OrganizationalUnit": unit_value(world, id, unit) }))
 }
@@ -93,11 +127,13 @@ pub fn describe_unit(world: &World, input: &Input) -> Result<Value, ApiError> {
 pub fn describe_create_account_status(world: &World, input: &Input) -> Result<Value, ApiError> {
     let id = input.require("CreateAccountRequestId")?;
     let request = world.organization.requests.get(id).ok_or_else(|| {
-        error("CreateAccountStatusNotFoundException", "You specified a create account request that doesn't exist.")
+        error(
+            "CreateAccountStatusNotFoundException",
+            "You specified a create account request that doesn't exist.",
+        )
     })?;
     let at = BEGINNING + request.requested.as_secs();
-    let mut status =
-        json!({ "Id": id, "AccountName": request.name, "RequestedTimestamp": at, "CompletedTimestamp": at });
+    let mut status = json!({ "Id": id, "AccountName": request.name, "RequestedTimestamp": at, "CompletedTimestamp": at });
     let (state, (key, value)) = match &request.outcome {
         Ok(account) => ("SUCCEEDED", ("AccountId", account.to_string())),
         Err(reason) => ("FAILED", ("FailureReason", reason.clone())),
@@ -110,15 +146,28 @@ pub fn describe_create_account_status(world: &World, input: &Input) -> Result<Va
 }
 
 pub fn list_tags_for_resource(world: &World, input: &Input) -> Result<Value, ApiError> {
-    let tags = tags(world, input.require("ResourceId")?)
-        .ok_or_else(|| error("TargetNotFoundException", "You specified a target that doesn't exist."))?;
+    let tags = tags(world, input.require("ResourceId")?).ok_or_else(|| {
+        error(
+            "TargetNotFoundException",
+            "You specified a target that doesn't exist.",
+        )
+    })?;
     let tags = tags.iter().map(|(key, value)| (key.as_str(), value));
-    Ok(listed("Tags", input.page(world, tags, |key, value| json!({ "Key": key, "Value": value }))?))
+    Ok(listed(
+        "Tags",
+        input.page(
+            world,
+            tags,
+            |key, value| json!({ "Key": key, "Value": value }),
+        )?,
+    ))
 }
 
 pub fn list_delegated_administrators(world: &World, input: &Input) -> Result<Value, ApiError> {
     let accounts = &world.organization.delegated_administrators;
-    let accounts = accounts.iter().filter_map(|id| Some((id.as_str(), (*id, world.accounts.get(id)?))));
+    let accounts = accounts
+        .iter()
+        .filter_map(|id| Some((id.as_str(), (*id, world.accounts.get(id)?))));
     let administrator = |_: &str, (id, account)| {
         let mut value = describe(world, id, account);
         if let Some(fields) = value.as_object_mut() {
@@ -127,7 +176,10 @@ pub fn list_delegated_administrators(world: &World, input: &Input) -> Result<Val
         }
         value
     };
-    Ok(listed("DelegatedAdministrators", input.page(world, accounts, administrator)?))
+    Ok(listed(
+        "DelegatedAdministrators",
+        input.page(world, accounts, administrator)?,
+    ))
 }
 
 /// The tags of an account, a unit or the root.
@@ -145,17 +197,30 @@ fn tags<'w>(world: &'w World, id: &str) -> Option<&'w BTreeMap<String, String>> 
 fn parent<'i>(world: &World, input: &'i Input) -> Result<&'i str, ApiError> {
     let id = input.require("ParentId")?;
     if !is_parent(world, id) {
-        return Err(error("ParentNotFoundException", "You specified parent that doesn't exist."));
+        return Err(error(
+            "ParentNotFoundException",
+            "You specified parent that doesn't exist.",
+        ));
     }
     Ok(id)
 }
 
-fn children<'w>(world: &'w World, parent: &str) -> impl Iterator<Item = (&'w AccountId, &'w AccountState)> {
-    world.accounts.iter().filter(move |(_, account)| account.parent == parent)
+fn children<'w>(
+    world: &'w World,
+    parent: &str,
+) -> impl Iterator<Item = (&'w AccountId, &'w AccountState)> {
+    world
+        .accounts
+        .iter()
+        .filter(move |(_, account)| account.parent == parent)
 }
 
 fn units<'w>(world: &'w World, parent: &str) -> impl Iterator<Item = (&'w String, &'w UnitState)> {
-    world.organization.units.iter().filter(move |(_, unit)| unit.parent == parent)
+    world
+        .organization
+        .units
+        .iter()
+        .filter(move |(_, unit)| unit.parent == parent)
 }
 
 fn describe(world: &World, id: AccountId, account: &AccountState) -> Value {
@@ -192,5 +257,8 @@ fn account_arn(world: &World, id: AccountId) -> String {
 }
 
 fn arn(world: &World, resource: &str) -> String {
-    format!("arn:{}:organizations::{}:{resource}", world.partition, world.organization.management_account)
+    format!(
+        "arn:{}:organizations::{}:{resource}",
+        world.partition, world.organization.management_account
+    )
 }

@@ -30,8 +30,11 @@ pub fn tag_resource(world: &mut World, input: &Input) -> Result<Value, ApiError>
 }
 
 pub fn untag_resource(world: &mut World, input: &Input) -> Result<Value, ApiError> {
-    let keys =
-        input.value.get("TagKeys").and_then(Value::as_array).ok_or_else(|| invalid("You must provide TagKeys."))?;
+    let keys = input
+        .value
+        .get("TagKeys")
+        .and_then(Value::as_array)
+        .ok_or_else(|| invalid("You must provide TagKeys."))?;
     let keys: BTreeSet<&str> = keys.iter().filter_map(Value::as_str).collect();
     tags(world, input)?.retain(|key, _| !keys.contains(key.as_str()));
     Ok(json!({}))
@@ -41,22 +44,40 @@ pub fn create_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> 
     let (parent, name) = (input.require("ParentId")?, input.require("Name")?);
     let tags = given_tags(input)?;
     if name.is_empty() || name.chars().count() > 128 {
-        return Err(invalid("You specified a name that is not between 1 and 128 characters long."));
+        return Err(invalid(
+            "You specified a name that is not between 1 and 128 characters long.",
+        ));
     }
     if !is_parent(world, parent) {
-        return Err(error("ParentNotFoundException", "You specified parent that doesn't exist."));
+        return Err(error(
+            "ParentNotFoundException",
+            "You specified parent that doesn't exist.",
+        ));
     }
     let units = &world.organization.units;
-    if units.values().any(|unit| unit.parent == parent && unit.name == name) {
-        return Err(error("DuplicateOrganizationalUnitException", "An OU with the same name already exists."));
+    if units
+        .values()
+        .any(|unit| unit.parent == parent && unit.name == name)
+    {
+        return Err(error(
+            "DuplicateOrganizationalUnitException",
+            "An OU with the same name already exists.",
+        ));
     }
     // The path of ids begins with the organization and the root.
     if world.organization.id_path(parent).split('/').count() - 2 >= MAX_DEPTH {
-        return Err(error("ConstraintViolationException", "You have exceeded the OU depth limit."));
+        return Err(error(
+            "ConstraintViolationException",
+            "You have exceeded the OU depth limit.",
+        ));
     }
     let suffix = world.organization.root.trim_start_matches("r-").to_owned();
     let id = format!("ou-{suffix}-{}", world.ids.lower(8));
-    let unit = UnitState { name: name.to_owned(), parent: parent.to_owned(), tags };
+    let unit = UnitState {
+        name: name.to_owned(),
+        parent: parent.to_owned(),
+        tags,
+    };
     let answer = json!({ "OrganizationalUnit": read::unit_value(world, &id, &unit) });
     world.organization.units.insert(id, unit);
     Ok(answer)
@@ -66,13 +87,19 @@ pub fn create_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> 
 pub fn create_account(world: &mut World, input: &Input) -> Result<Value, ApiError> {
     let (name, email) = (input.require("AccountName")?, input.require("Email")?);
     let tags = given_tags(input)?;
-    if name.is_empty() || name.len() > 50 || !name.bytes().all(|byte| (0x20..=0x7E).contains(&byte)) {
-        return Err(invalid("You specified an account name that is not 1 to 50 printable ASCII characters."));
+    if name.is_empty() || name.len() > 50 || !name.bytes().all(|byte| (0x20..=0x7E).contains(&byte))
+    {
+        return Err(invalid(
+            "You specified an account name that is not 1 to 50 printable ASCII characters.",
+        ));
     }
     if email.len() < 6 || email.len() > 64 || !email.contains('@') {
         return Err(invalid("You specified an email address that is not valid."));
     }
-    let taken = world.accounts.values().any(|account| account.email.eq_ignore_ascii_case(email));
+    let taken = world
+        .accounts
+        .values()
+        .any(|account| account.email.eq_ignore_ascii_case(email));
     let outcome = if taken {
         Err("EMAIL_ALREADY_EXISTS".to_owned())
     } else {
@@ -97,13 +124,23 @@ pub fn create_account(world: &mut World, input: &Input) -> Result<Value, ApiErro
         "State": "IN_PROGRESS",
         "RequestedTimestamp": BEGINNING + requested.as_secs(),
     } });
-    world.organization.requests.insert(id, CreateAccountState { name: name.to_owned(), requested, outcome });
+    world.organization.requests.insert(
+        id,
+        CreateAccountState {
+            name: name.to_owned(),
+            requested,
+            outcome,
+        },
+    );
     Ok(answer)
 }
 
 pub fn move_account(world: &mut World, input: &Input) -> Result<Value, ApiError> {
     let id = input.account("AccountId")?;
-    let (source, destination) = (input.require("SourceParentId")?, input.require("DestinationParentId")?);
+    let (source, destination) = (
+        input.require("SourceParentId")?,
+        input.require("DestinationParentId")?,
+    );
     let at = &account(world, id)?.parent;
     if at != source {
         let sentence = "You specified a source parent that doesn't exist.";
@@ -126,16 +163,28 @@ pub fn close_account(world: &mut World, input: &Input) -> Result<Value, ApiError
     let management = world.organization.management_account;
     let account = account_mut(world, id)?;
     if id == management {
-        return Err(error("ConstraintViolationException", "You can't close the management account."));
+        return Err(error(
+            "ConstraintViolationException",
+            "You can't close the management account.",
+        ));
     }
-    if matches!(account.status.as_str(), "CLOSED" | "PENDING_CLOSURE" | "SUSPENDED") {
-        return Err(error("AccountAlreadyClosedException", "You specified an account that is already closed."));
+    if matches!(
+        account.status.as_str(),
+        "CLOSED" | "PENDING_CLOSURE" | "SUSPENDED"
+    ) {
+        return Err(error(
+            "AccountAlreadyClosedException",
+            "You specified an account that is already closed.",
+        ));
     }
     "CLOSED".clone_into(&mut account.status);
     Ok(json!({}))
 }
 
-pub fn register_delegated_administrator(world: &mut World, input: &Input) -> Result<Value, ApiError> {
+pub fn register_delegated_administrator(
+    world: &mut World,
+    input: &Input,
+) -> Result<Value, ApiError> {
     let id = input.account("AccountId")?;
     input.require("ServicePrincipal")?;
     account(world, id)?;
@@ -148,7 +197,10 @@ pub fn register_delegated_administrator(world: &mut World, input: &Input) -> Res
 }
 
 fn no_account() -> ApiError {
-    error("AccountNotFoundException", "You specified an account that doesn't exist.")
+    error(
+        "AccountNotFoundException",
+        "You specified an account that doesn't exist.",
+    )
 }
 
 fn account(world: &World, id: AccountId) -> Result<&AccountState, ApiError> {
@@ -160,7 +212,10 @@ fn account_mut(world: &mut World, id: AccountId) -> Result<&mut AccountState, Ap
 }
 
 /// The tags of the account, unit or root that `ResourceId` names.
-fn tags<'w>(world: &'w mut World, input: &Input) -> Result<&'w mut BTreeMap<String, String>, ApiError> {
+fn tags<'w>(
+    world: &'w mut World,
+    input: &Input,
+) -> Result<&'w mut BTreeMap<String, String>, ApiError> {
     let id = input.require("ResourceId")?;
     let organization = &mut world.organization;
     let tags = if id == organization.root {
@@ -170,20 +225,39 @@ fn tags<'w>(world: &'w mut World, input: &Input) -> Result<&'w mut BTreeMap<Stri
     } else {
         organization.units.get_mut(id).map(|unit| &mut unit.tags)
     };
-    tags.ok_or_else(|| error("TargetNotFoundException", "You specified a target that doesn't exist."))
+    tags.ok_or_else(|| {
+        error(
+            "TargetNotFoundException",
+            "You specified a target that doesn't exist.",
+        )
+    })
 }
 
 /// The parameter `Tags`, checked.
 fn given_tags(input: &Input) -> Result<BTreeMap<String, String>, ApiError> {
     let mut tags = BTreeMap::new();
-    for tag in input.value.get("Tags").and_then(Value::as_array).into_iter().flatten() {
-        let text = |name| tag.get(name).and_then(Value::as_str).ok_or_else(|| invalid("You specified an invalid tag."));
+    for tag in input
+        .value
+        .get("Tags")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let text = |name| {
+            tag.get(name)
+                .and_then(Value::as_str)
+                .ok_or_else(|| invalid("You specified an invalid tag."))
+        };
         let (key, value) = (text("Key")?, text("Value")?);
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid("You specified a tag whose key or value has an invalid length."));
+            return Err(invalid(
+                "You specified a tag whose key or value has an invalid length.",
+            ));
         }
         if key.to_lowercase().starts_with("aws:") {
-            return Err(invalid("You can't specify a tag key that begins with aws:."));
+            return Err(invalid(
+                "You can't specify a tag key that begins with aws:.",
+            ));
         }
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(invalid("You specified the same tag key more than once."));

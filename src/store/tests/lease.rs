@@ -37,7 +37,9 @@ async fn bucket() -> (Arc<Bucket>, Arc<Manual>, Store, Store) {
 
 /// Ends a holder as `kill -9` does.
 fn kill(lease: &Lease) {
-    let Kept::Renewed { task, .. } = &lease.kept else { panic!("{lease:?}") };
+    let Kept::Renewed { task, .. } = &lease.kept else {
+        panic!("{lease:?}")
+    };
     task.abort();
 }
 
@@ -63,15 +65,33 @@ async fn answered<T: Send + 'static>(
 }
 
 /// The answer to a lease that is asked for while time passes.
-async fn asked(store: &Store, settings: LeaseSettings, clock: &Manual, seconds: u64) -> Result<Lease, LeaseError> {
+async fn asked(
+    store: &Store,
+    settings: LeaseSettings,
+    clock: &Manual,
+    seconds: u64,
+) -> Result<Lease, LeaseError> {
     let store = store.clone();
-    answered(async move { store.lease(settings, quietly()).await }, &[clock], seconds).await.0
+    answered(
+        async move { store.lease(settings, quietly()).await },
+        &[clock],
+        seconds,
+    )
+    .await
+    .0
 }
 
 /// The answer to an unlock while time passes.
 async fn unlocked(store: &Store, unlock: Unlock, clocks: &[&Manual], seconds: u64) -> Unlocked {
     let store = store.clone();
-    answered(async move { store.unlock(unlock, quietly()).await }, clocks, seconds).await.0.unwrap()
+    answered(
+        async move { store.unlock(unlock, quietly()).await },
+        clocks,
+        seconds,
+    )
+    .await
+    .0
+    .unwrap()
 }
 
 /// A bucket, a holder, and somebody else whose clock differs from the holder's by so many seconds.
@@ -79,7 +99,10 @@ async fn skewed(seconds: i64) -> (Arc<Bucket>, [Arc<Manual>; 2], Lease, Store) {
     let (bucket, clocks) = (Arc::new(Bucket::default()), [Manual::new(), Manual::new()]);
     clocks[1].set(seconds);
     let holder = open(bucket.clone(), clocks[0].clone()).await;
-    let lease = holder.lease(settings("holder", 0), quietly()).await.unwrap();
+    let lease = holder
+        .lease(settings("holder", 0), quietly())
+        .await
+        .unwrap();
     let other = open(bucket.clone(), clocks[1].clone()).await;
     (bucket, clocks, lease, other)
 }
@@ -88,13 +111,23 @@ async fn skewed(seconds: i64) -> (Arc<Bucket>, [Arc<Manual>; 2], Lease, Store) {
 async fn of_many_who_ask_at_once_exactly_one_gets_it() {
     let (_directory, stores) = both().await;
     for store in stores {
-        let asked = (0..16).map(|n| store.lease(settings(&format!("run-{n}"), 0), quietly()).boxed());
+        let asked = (0..16).map(|n| {
+            store
+                .lease(settings(&format!("run-{n}"), 0), quietly())
+                .boxed()
+        });
         let answers = futures_util::future::join_all(asked).await;
         let (got, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
         assert_eq!(got.len(), 1);
         for refusal in refused {
             let text = refusal.unwrap_err().to_string();
-            for word in ["alice", "laptop", "run-0", &std::process::id().to_string(), "since 2026-01-01T00:00:00"] {
+            for word in [
+                "alice",
+                "laptop",
+                "run-0",
+                &std::process::id().to_string(),
+                "since 2026-01-01T00:00:00",
+            ] {
                 assert!(text.contains(word), "{word}: {text}");
             }
         }
@@ -113,7 +146,10 @@ async fn a_lease_lives_as_long_as_it_is_renewed_and_says_until_when() {
     let holder = held(other.lease(settings("other", 0), quietly()).await);
     let until: Timestamp = holder.until.unwrap().parse().unwrap();
     let left = until.duration_since(clock.now()).as_secs();
-    assert!(holder.run == "one" && (TTL / 2..=TTL).contains(&u64::try_from(left).unwrap()), "{left}");
+    assert!(
+        holder.run == "one" && (TTL / 2..=TTL).contains(&u64::try_from(left).unwrap()),
+        "{left}"
+    );
     assert!(!lease.lost().is_cancelled());
     drop(lease);
     clock.pass(1).await;
@@ -126,12 +162,23 @@ async fn a_lease_left_behind_is_taken_after_it_has_run_out_and_not_before() {
     let lease = one.lease(settings("dead", 0), quietly()).await.unwrap();
     kill(&lease);
     clock.pass(TTL - 1).await;
-    assert_eq!(held(other.lease(settings("early", 0), quietly()).await).run, "dead");
+    assert_eq!(
+        held(other.lease(settings("early", 0), quietly()).await).run,
+        "dead"
+    );
     clock.pass(2).await;
-    let taken = asked(&other, settings("heir", 0), &clock, TTL + 1).await.unwrap();
-    assert_eq!(held(one.lease(settings("late", 0), quietly()).await).run, "heir");
+    let taken = asked(&other, settings("heir", 0), &clock, TTL + 1)
+        .await
+        .unwrap();
+    assert_eq!(
+        held(one.lease(settings("late", 0), quietly()).await).run,
+        "heir"
+    );
     taken.release().await.unwrap();
-    assert!(String::from_utf8_lossy(&bucket.objects.lock().unwrap()["lease.json"].0).contains(r#""claim":null"#));
+    assert!(
+        String::from_utf8_lossy(&bucket.objects.lock().unwrap()["lease.json"].0)
+            .contains(r#""claim":null"#)
+    );
 }
 
 /// By how many seconds the clocks of two machines differ: the holder's is an hour behind, a little off, or an hour ahead.
@@ -147,9 +194,15 @@ async fn a_lease_that_is_renewed_is_refused_and_not_unlocked_whatever_the_clocks
             let (answer, seconds) = answered(asking, &[&mine, &theirs], TTL / 3 + 2).await;
             assert_eq!(held(answer).run, "holder", "{skew}");
             // Where the clocks agree well enough nothing is waited for.
-            assert!(skew.abs() > 50 || skew == 50 || seconds == 0, "{skew}: {seconds} s");
+            assert!(
+                skew.abs() > 50 || skew == 50 || seconds == 0,
+                "{skew}: {seconds} s"
+            );
             let unlocked = unlocked(&other, Unlock::Expired, &[&mine, &theirs], TTL / 3 + 2).await;
-            assert!(matches!(unlocked, Unlocked::Held(holder) if holder.run == "holder"), "{skew}");
+            assert!(
+                matches!(unlocked, Unlocked::Held(holder) if holder.run == "holder"),
+                "{skew}"
+            );
         }
         assert!(!lease.lost().is_cancelled(), "{skew}");
     }
@@ -162,13 +215,18 @@ async fn a_lease_that_a_killed_run_left_behind_is_taken_whatever_the_clocks_say(
         kill(&lease);
         // Only where it is over by the clock, or the clock cannot be right, is it watched at once.
         for clock in [&mine, &theirs] {
-            clock.pass(if skew.abs() < 3600 { TTL * 2 } else { 0 }).await;
+            clock
+                .pass(if skew.abs() < 3600 { TTL * 2 } else { 0 })
+                .await;
         }
         let asking = async move { other.lease(settings("heir", 0), quietly()).await };
         let (answer, seconds) = answered(asking, &[&mine, &theirs], TTL + 2).await;
         answer.unwrap();
         // Its holder may believe for a whole life that it is alive, so nobody takes it earlier.
-        assert!((TTL - 1..=TTL + 1).contains(&seconds), "{skew}: {seconds} s");
+        assert!(
+            (TTL - 1..=TTL + 1).contains(&seconds),
+            "{skew}: {seconds} s"
+        );
     }
 }
 
@@ -199,22 +257,49 @@ async fn whoever_waits_says_for_what_and_how_long() {
     let telling = Arc::clone(&said);
     let asking = async move {
         let tell = move |wait: &Wait| telling.lock().unwrap().push(wait.to_string());
-        other.lease(settings("heir", 0), Waiting { tell: &tell, ..quietly() }).await.map(|lease| (lease, other))
+        other
+            .lease(
+                settings("heir", 0),
+                Waiting {
+                    tell: &tell,
+                    ..quietly()
+                },
+            )
+            .await
+            .map(|lease| (lease, other))
     };
-    let (lease, other) = answered(asking, &[&mine, &theirs], TTL + 2).await.0.unwrap();
-    let words = "waiting 60 s to see whether the lease of alice on laptop for run holder is still renewed";
+    let (lease, other) = answered(asking, &[&mine, &theirs], TTL + 2)
+        .await
+        .0
+        .unwrap();
+    let words =
+        "waiting 60 s to see whether the lease of alice on laptop for run holder is still renewed";
     assert_eq!(*said.lock().unwrap(), [words]);
     said.lock().unwrap().clear();
     let telling = Arc::clone(&said);
     let asking = async move {
         let tell = move |wait: &Wait| telling.lock().unwrap().push(wait.to_string());
-        other.lease(settings("third", 90), Waiting { tell: &tell, ..quietly() }).await
+        other
+            .lease(
+                settings("third", 90),
+                Waiting {
+                    tell: &tell,
+                    ..quietly()
+                },
+            )
+            .await
     };
     let (answer, seconds) = answered(asking, &[&theirs], 95).await;
     assert_eq!((held(answer).run.as_str(), seconds), ("heir", 90));
     let said = said.lock().unwrap().clone();
-    assert!(said.len() == 1 && said[0].contains("run heir since"), "{said:?}");
-    assert!(said[0].ends_with("; waiting 90 s at most until it is given back"), "{said:?}");
+    assert!(
+        said.len() == 1 && said[0].contains("run heir since"),
+        "{said:?}"
+    );
+    assert!(
+        said[0].ends_with("; waiting 90 s at most until it is given back"),
+        "{said:?}"
+    );
     drop(lease);
 }
 
@@ -224,10 +309,17 @@ async fn of_two_who_watch_a_lease_one_takes_it_and_the_other_is_told_who() {
     kill(&lease);
     let third = open(bucket, theirs.clone()).await;
     let asking = async move {
-        tokio::join!(other.lease(settings("one", 0), quietly()), third.lease(settings("two", 0), quietly()))
+        tokio::join!(
+            other.lease(settings("one", 0), quietly()),
+            third.lease(settings("two", 0), quietly())
+        )
     };
     let ((one, two), _) = answered(asking, &[&mine, &theirs], TTL + TTL / 3 + 4).await;
-    let (got, refused, winner) = if one.is_ok() { (one, two, "one") } else { (two, one, "two") };
+    let (got, refused, winner) = if one.is_ok() {
+        (one, two, "one")
+    } else {
+        (two, one, "two")
+    };
     got.unwrap();
     assert_eq!(held(refused).run, winner);
 }
@@ -239,7 +331,10 @@ async fn a_renewal_at_the_last_moment_is_one() {
         kill(&lease);
         bucket.overtake();
         let unlocked = unlocked(&other, Unlock::Expired, &[&mine, &theirs], TTL + 2).await;
-        assert!(matches!(unlocked, Unlocked::Held(holder) if holder.run == "holder"), "{skew}");
+        assert!(
+            matches!(unlocked, Unlocked::Held(holder) if holder.run == "holder"),
+            "{skew}"
+        );
         bucket.overtake();
         let asking = async move { other.lease(settings("other", 0), quietly()).await };
         let (answer, _) = answered(asking, &[&mine, &theirs], TTL + 2).await;
@@ -248,7 +343,10 @@ async fn a_renewal_at_the_last_moment_is_one() {
     // Whoever insists takes it all the same.
     let (bucket, _, lease, other) = skewed(0).await;
     bucket.overtake();
-    assert!(matches!(other.unlock(Unlock::Any, quietly()).await.unwrap(), Unlocked::Taken(_)));
+    assert!(matches!(
+        other.unlock(Unlock::Any, quietly()).await.unwrap(),
+        Unlocked::Taken(_)
+    ));
     drop(lease);
 }
 
@@ -258,7 +356,10 @@ async fn a_wait_ends_when_the_run_is_halted() {
     for store in stores {
         let held = store.lease(settings("one", 0), quietly()).await.unwrap();
         let halt = Halt::default();
-        let waiting = Waiting { halt: &halt, ..quietly() };
+        let waiting = Waiting {
+            halt: &halt,
+            ..quietly()
+        };
         let (answer, ()) = tokio::join!(store.lease(settings("two", 600), waiting), async {
             tokio::task::yield_now().await;
             halt.stop(Why::Interrupted);
@@ -281,7 +382,9 @@ async fn whoever_cannot_renew_in_time_is_told_to_stop_before_anybody_else_may_st
     lease.release().await.unwrap();
     // What is written says a little longer.
     clock.pass(TTL / 6 + 1).await;
-    asked(&other, settings("next", 0), &clock, TTL + 1).await.unwrap();
+    asked(&other, settings("next", 0), &clock, TTL + 1)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -293,7 +396,10 @@ async fn a_short_absence_of_the_bucket_loses_no_lease() {
     bucket.vanish(false);
     clock.pass(TTL).await;
     assert!(!lease.lost().is_cancelled());
-    assert_eq!(held(other.lease(settings("other", 0), quietly()).await).run, "one");
+    assert_eq!(
+        held(other.lease(settings("other", 0), quietly()).await).run,
+        "one"
+    );
 }
 
 #[tokio::test]
@@ -302,7 +408,8 @@ async fn whoever_waits_gets_it_when_it_is_given_back() {
     let lease = one.lease(settings("one", 0), quietly()).await.unwrap();
     let holder = held(asked(&other, settings("impatient", 5), &clock, 6).await);
     assert_eq!(holder.run, "one");
-    let waiting = tokio::spawn(async move { other.lease(settings("patient", 600), quietly()).await });
+    let waiting =
+        tokio::spawn(async move { other.lease(settings("patient", 600), quietly()).await });
     clock.pass(3).await;
     lease.release().await.unwrap();
     clock.pass(2).await;
@@ -320,7 +427,10 @@ async fn a_lease_that_was_taken_away_is_lost_to_its_holder() {
     assert!(
         matches!(other.unlock(Unlock::Any, quietly()).await.unwrap(), Unlocked::Taken(holder) if holder.run == "one")
     );
-    assert_eq!(other.unlock(Unlock::Any, quietly()).await.unwrap(), Unlocked::Free);
+    assert_eq!(
+        other.unlock(Unlock::Any, quietly()).await.unwrap(),
+        Unlocked::Free
+    );
     clock.pass(TTL / 2).await;
     assert!(lease.lost().is_cancelled());
 
@@ -332,38 +442,66 @@ async fn a_lease_that_was_taken_away_is_lost_to_its_holder() {
 
     bucket.change("lease.json", |bytes| bytes.truncate(20));
     assert!(
-        one.unlock(Unlock::Expired, quietly()).await.is_err() && one.lease(settings("x", 0), quietly()).await.is_err()
+        one.unlock(Unlock::Expired, quietly()).await.is_err()
+            && one.lease(settings("x", 0), quietly()).await.is_err()
     );
-    assert!(matches!(one.unlock(Unlock::Any, quietly()).await.unwrap(), Unlocked::Taken(_)));
+    assert!(matches!(
+        one.unlock(Unlock::Any, quietly()).await.unwrap(),
+        Unlocked::Taken(_)
+    ));
     one.lease(settings("x", 0), quietly()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_lock_ends_with_its_file_and_cannot_be_forced() {
     let (_directory, [store, _]) = both().await;
-    assert_eq!(store.unlock(Unlock::Expired, quietly()).await.unwrap(), Unlocked::Free);
+    assert_eq!(
+        store.unlock(Unlock::Expired, quietly()).await.unwrap(),
+        Unlocked::Free
+    );
     let lease = store.lease(settings("one", 0), quietly()).await.unwrap();
     assert!(
         matches!(store.unlock(Unlock::Any, quietly()).await.unwrap(), Unlocked::Held(holder) if holder.run == "one")
     );
     drop(lease);
-    assert_eq!(store.unlock(Unlock::Expired, quietly()).await.unwrap(), Unlocked::Free);
-    store.lease(settings("two", 0), quietly()).await.unwrap().release().await.unwrap();
+    assert_eq!(
+        store.unlock(Unlock::Expired, quietly()).await.unwrap(),
+        Unlocked::Free
+    );
+    store
+        .lease(settings("two", 0), quietly())
+        .await
+        .unwrap()
+        .release()
+        .await
+        .unwrap();
 }
 
 /// A machine that slept, and a clock that somebody set: what counts is how long it has been.
 #[tokio::test]
 async fn the_end_of_a_lease_is_known_without_anybody_having_noticed_it() {
-    for (set, slept, over) in
-        [(-3600, 0, false), (3600, 0, false), (0, TTL / 4, false), (0, TTL, true), (-3600, TTL, true)]
-    {
+    for (set, slept, over) in [
+        (-3600, 0, false),
+        (3600, 0, false),
+        (0, TTL / 4, false),
+        (0, TTL, true),
+        (-3600, TTL, true),
+    ] {
         let (_bucket, clock, one, _) = bucket().await;
         let lease = one.lease(settings("one", 0), quietly()).await.unwrap();
         let deadline = lease.deadline().unwrap();
         clock.set(set);
         clock.suspend(slept);
-        assert_eq!(deadline.left().is_zero(), over, "set by {set} s, asleep for {slept} s");
+        assert_eq!(
+            deadline.left().is_zero(),
+            over,
+            "set by {set} s, asleep for {slept} s"
+        );
         clock.pass(TTL).await;
-        assert_eq!(lease.lost().is_cancelled(), over, "set by {set} s, asleep for {slept} s");
+        assert_eq!(
+            lease.lost().is_cancelled(),
+            over,
+            "set by {set} s, asleep for {slept} s"
+        );
     }
 }

@@ -52,7 +52,13 @@ impl Bucket {
     fn answer<'a, T: Send + 'a>(&self, answer: T) -> BoxFuture<'a, Result<T, Failure>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let gone = self.gone.load(Ordering::Relaxed);
-        Box::pin(async move { if gone { Err(Failure::Other("no route to host".to_owned())) } else { Ok(answer) } })
+        Box::pin(async move {
+            if gone {
+                Err(Failure::Other("no route to host".to_owned()))
+            } else {
+                Ok(answer)
+            }
+        })
     }
 
     fn keys(&self) -> Vec<String> {
@@ -74,7 +80,10 @@ impl Backend for Bucket {
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
         let found = self.objects.lock().unwrap().get(key).cloned();
-        self.answer(found.map(|(bytes, version)| Object { bytes, version: Version(version.to_string()) }))
+        self.answer(found.map(|(bytes, version)| Object {
+            bytes,
+            version: Version(version.to_string()),
+        }))
     }
 
     fn put<'a>(
@@ -107,23 +116,47 @@ impl Backend for Bucket {
     }
 
     /// One call for each thousand names, as S3 answers.
-    fn list<'a>(&'a self, prefix: &'a str, after: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
-        let below = self.keys().into_iter().filter_map(|key| key.strip_prefix(prefix).map(str::to_owned));
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
+        let below = self
+            .keys()
+            .into_iter()
+            .filter_map(|key| key.strip_prefix(prefix).map(str::to_owned));
         let below = below.filter(|rest| rest.as_str() > after);
-        let mut names: Vec<String> =
-            below.map(|rest| rest.split_once('/').map_or(rest.clone(), |(name, _)| format!("{name}/"))).collect();
+        let mut names: Vec<String> = below
+            .map(|rest| {
+                rest.split_once('/')
+                    .map_or(rest.clone(), |(name, _)| format!("{name}/"))
+            })
+            .collect();
         names.dedup();
         self.calls.fetch_add(names.len() / 1000, Ordering::Relaxed);
         self.answer(names)
     }
 
-    fn append<'a>(&'a self, log: &'a str, part: u32, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move { self.put(&format!("{log}/{part:08}.jsonl"), bytes, Condition::Absent).await.map(drop) })
+    fn append<'a>(
+        &'a self,
+        log: &'a str,
+        part: u32,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            self.put(&format!("{log}/{part:08}.jsonl"), bytes, Condition::Absent)
+                .await
+                .map(drop)
+        })
     }
 
     fn parts<'a>(&'a self, log: &'a str) -> BoxFuture<'a, Result<Vec<String>, Failure>> {
         let prefix = format!("{log}/");
-        let keys = self.keys().into_iter().filter(|key| key.starts_with(&prefix)).collect();
+        let keys = self
+            .keys()
+            .into_iter()
+            .filter(|key| key.starts_with(&prefix))
+            .collect();
         self.answer(keys)
     }
 
@@ -135,7 +168,10 @@ impl Backend for Bucket {
 /// Waits without a word.
 pub(super) fn quietly() -> Waiting<'static> {
     static HALT: std::sync::LazyLock<Halt> = std::sync::LazyLock::new(Halt::default);
-    Waiting { tell: &|_| {}, halt: &HALT }
+    Waiting {
+        tell: &|_| {},
+        halt: &HALT,
+    }
 }
 
 /// A clock that stands still until it is told how much time has passed.
@@ -151,7 +187,11 @@ pub(super) struct Manual {
 
 impl Manual {
     fn new() -> Arc<Self> {
-        Arc::new(Self { awake: watch::Sender::new(Duration::ZERO), set: 0.into(), asleep: 0.into() })
+        Arc::new(Self {
+            awake: watch::Sender::new(Duration::ZERO),
+            set: 0.into(),
+            asleep: 0.into(),
+        })
     }
 
     /// Sets what the clock shows, forward or back.
@@ -167,7 +207,8 @@ impl Manual {
     /// Lets time pass in small steps, and everybody act in between.
     async fn pass(&self, seconds: u64) {
         for _ in 0..seconds * 10 {
-            self.awake.send_modify(|awake| *awake += Duration::from_millis(100));
+            self.awake
+                .send_modify(|awake| *awake += Duration::from_millis(100));
             for _ in 0..20 {
                 tokio::task::yield_now().await;
             }
@@ -223,18 +264,29 @@ pub(crate) fn uptime() -> Duration {
 }
 
 pub(super) fn identity() -> Identity {
-    Identity { organization: "o-example".to_owned(), name: "vendor-roles".to_owned() }
+    Identity {
+        organization: "o-example".to_owned(),
+        name: "vendor-roles".to_owned(),
+    }
 }
 
 async fn open(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Store {
-    Store { clock, ..Store::open(backend, identity(), Access::Write).await.unwrap() }
+    Store {
+        clock,
+        ..Store::open(backend, identity(), Access::Write)
+            .await
+            .unwrap()
+    }
 }
 
 /// A state in a directory and one in a bucket: what holds must hold in both.
 async fn both() -> (tempfile::TempDir, [Store; 2]) {
     let directory = tempfile::tempdir().unwrap();
     let local: Arc<dyn Backend> = Arc::new(Directory::new(directory.path().join("state")));
-    let stores = [open(local, Manual::new()).await, open(Arc::new(Bucket::default()), Manual::new()).await];
+    let stores = [
+        open(local, Manual::new()).await,
+        open(Arc::new(Bucket::default()), Manual::new()).await,
+    ];
     (directory, stores)
 }
 
@@ -250,10 +302,17 @@ fn record(id: &str, run: &str) -> AccountRecord {
             unique_id: Some("AROAEXAMPLE".to_owned()),
             arn: Some(format!("arn:aws:iam::{id}:role/Reader+1")),
             values: json!({"description": "ein Stück", "max_session_duration": 3600, "ratio": 0.1}),
-            items: [(Attribute::Path, [(String::new(), "0123456789abcdef".to_owned())].into())].into(),
+            items: [(
+                Attribute::Path,
+                [(String::new(), "0123456789abcdef".to_owned())].into(),
+            )]
+            .into(),
         },
     };
-    AccountRecord { account: account(id), resources: [(format!("{id}/role/Reader+1"), resource)].into() }
+    AccountRecord {
+        account: account(id),
+        resources: [(format!("{id}/role/Reader+1"), resource)].into(),
+    }
 }
 
 fn header(run: &str) -> RunHeader {
@@ -265,18 +324,28 @@ fn header(run: &str) -> RunHeader {
         version: "0.1.0".to_owned(),
         desired_digest: "sha256:11".to_owned(),
         command: "apply".to_owned(),
-        plan: Summary { create: 1, ..Summary::default() },
+        plan: Summary {
+            create: 1,
+            ..Summary::default()
+        },
     }
 }
 
 fn step(step: usize) -> Entry {
-    Entry::StepStarted { address: "222222222222/role/X".to_owned(), step, op: "CreateRole".to_owned() }
+    Entry::StepStarted {
+        address: "222222222222/role/X".to_owned(),
+        step,
+        op: "CreateRole".to_owned(),
+    }
 }
 
 fn every_entry() -> Vec<Entry> {
     let address = "222222222222/role/X".to_owned();
     vec![
-        Entry::WaveStarted { wave: 0, accounts: vec![account("222222222222")] },
+        Entry::WaveStarted {
+            wave: 0,
+            accounts: vec![account("222222222222")],
+        },
         Entry::ChangeStarted {
             address: address.clone(),
             action: Action::Create,
@@ -286,9 +355,25 @@ fn every_entry() -> Vec<Entry> {
             steps: 1,
         },
         step(0),
-        Entry::StepFinished { address: address.clone(), step: 0, error: Some("a\nline".to_owned()) },
-        Entry::ChangeFinished { address, outcome: Outcome::Failed, error: None },
-        Entry::WaveFinished { wave: 0, accounts: vec![account("222222222222")] },
-        Entry::RunFinished { summary: RunSummary { failed: 1, ..RunSummary::default() } },
+        Entry::StepFinished {
+            address: address.clone(),
+            step: 0,
+            error: Some("a\nline".to_owned()),
+        },
+        Entry::ChangeFinished {
+            address,
+            outcome: Outcome::Failed,
+            error: None,
+        },
+        Entry::WaveFinished {
+            wave: 0,
+            accounts: vec![account("222222222222")],
+        },
+        Entry::RunFinished {
+            summary: RunSummary {
+                failed: 1,
+                ..RunSummary::default()
+            },
+        },
     ]
 }

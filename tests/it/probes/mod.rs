@@ -44,7 +44,12 @@ where
     F: Fn(Stage) -> Fut + 'static,
     Fut: Future<Output = String> + Send + 'static,
 {
-    Probe { name, aws, page, run: Box::new(move |stage| Box::pin(run(stage))) }
+    Probe {
+        name,
+        aws,
+        page,
+        run: Box::new(move |stage| Box::pin(run(stage))),
+    }
 }
 
 /// The verdict of a probe whose preparations failed. No page documents that, and no disagreement may.
@@ -68,15 +73,23 @@ fn all() -> Vec<Probe> {
 
 /// Runs every probe in an account of its own and says what each came to.
 async fn verdicts(cloud: Cloud, probes: &[Probe]) -> BTreeMap<&'static str, String> {
-    let names: Vec<String> = (0..probes.len()).map(|number| format!("probe-{number:03}")).collect();
+    let names: Vec<String> = (0..probes.len())
+        .map(|number| format!("probe-{number:03}"))
+        .collect();
     let accounts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     let built = Arc::new(cloud.build(&[], &accounts).await);
     let cloud = Arc::new(cloud);
     let mut verdicts = BTreeMap::new();
     for (probe, name) in probes.iter().zip(&names) {
         let stage = Stage::enter(&cloud, &built, &built.accounts[name]).await;
-        let verdict = tokio::spawn((probe.run)(stage)).await.unwrap_or_else(|_| BROKEN.to_owned());
-        assert!(verdicts.insert(probe.name, verdict).is_none(), "two probes have the name `{}`", probe.name);
+        let verdict = tokio::spawn((probe.run)(stage))
+            .await
+            .unwrap_or_else(|_| BROKEN.to_owned());
+        assert!(
+            verdicts.insert(probe.name, verdict).is_none(),
+            "two probes have the name `{}`",
+            probe.name
+        );
     }
     verdicts
 }
@@ -96,9 +109,19 @@ async fn the_sandbox_answers_as_aws_documents() {
     let wrong: Vec<String> = probes
         .iter()
         .filter(|probe| verdicts[probe.name] != probe.aws)
-        .map(|Probe { name, aws, page, .. }| format!("{name}: `{}`, but `{aws}` by {page}", verdicts[name]))
+        .map(
+            |Probe {
+                 name, aws, page, ..
+             }| format!("{name}: `{}`, but `{aws}` by {page}", verdicts[name]),
+        )
         .collect();
-    assert!(wrong.is_empty(), "{} of {} probes:\n{}", wrong.len(), probes.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} probes:\n{}",
+        wrong.len(),
+        probes.len(),
+        wrong.join("\n")
+    );
     assert!(probes.len() >= 60, "{} probes are left", probes.len());
 }
 
@@ -109,7 +132,11 @@ async fn moto_disagrees_exactly_where_it_is_written_down() {
     let probes = all();
     let verdicts = verdicts(cloud, &probes).await;
     let wrong = differences(&probes, &verdicts, &Disagreements::read().disagreement);
-    assert!(wrong.is_empty(), "tests/it/disagreements.toml is not what moto does:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "tests/it/disagreements.toml is not what moto does:\n{}",
+        wrong.join("\n")
+    );
 }
 
 /// `disagreements.toml`.
@@ -136,7 +163,11 @@ impl Disagreements {
 }
 
 /// What is not as it is written down: disagreements that are new, gone, or of another kind than before.
-fn differences(probes: &[Probe], verdicts: &BTreeMap<&str, String>, listed: &[Disagreement]) -> Vec<String> {
+fn differences(
+    probes: &[Probe],
+    verdicts: &BTreeMap<&str, String>,
+    listed: &[Disagreement],
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut of: BTreeMap<&str, &Disagreement> = BTreeMap::new();
     for entry in listed {
@@ -145,8 +176,15 @@ fn differences(probes: &[Probe], verdicts: &BTreeMap<&str, String>, listed: &[Di
         }
     }
     let known: BTreeSet<&str> = probes.iter().map(|probe| probe.name).collect();
-    wrong.extend(of.keys().filter(|name| !known.contains(**name)).map(|name| format!("there is no probe `{name}`")));
-    for Probe { name, aws, page, .. } in probes {
+    wrong.extend(
+        of.keys()
+            .filter(|name| !known.contains(**name))
+            .map(|name| format!("there is no probe `{name}`")),
+    );
+    for Probe {
+        name, aws, page, ..
+    } in probes
+    {
         let moto = &verdicts[name];
         match of.get(name) {
             _ if moto == BROKEN => wrong.push(format!("`{name}` broke on moto; see above why")),
@@ -183,15 +221,38 @@ fn a_disagreement_that_is_new_gone_or_changed_is_told() {
         ("ok", vec![listed.clone()], Some("gone:")),
         ("LimitExceeded", vec![listed.clone()], Some("changed:")),
         ("NoSuchEntity", vec![listed.clone(), listed], Some("twice")),
-        ("NoSuchEntity", vec![entry("p", "NoSuchEntity", "InvalidInput", "a page")], Some("another verdict")),
-        ("NoSuchEntity", vec![entry("p", "NoSuchEntity", "ok", "no page")], Some("another verdict")),
-        ("ok", vec![entry("q", "NoSuchEntity", "ok", "a page")], Some("no probe `q`")),
-        (BROKEN, vec![entry("p", BROKEN, "ok", "a page")], Some("broke")),
+        (
+            "NoSuchEntity",
+            vec![entry("p", "NoSuchEntity", "InvalidInput", "a page")],
+            Some("another verdict"),
+        ),
+        (
+            "NoSuchEntity",
+            vec![entry("p", "NoSuchEntity", "ok", "no page")],
+            Some("another verdict"),
+        ),
+        (
+            "ok",
+            vec![entry("q", "NoSuchEntity", "ok", "a page")],
+            Some("no probe `q`"),
+        ),
+        (
+            BROKEN,
+            vec![entry("p", BROKEN, "ok", "a page")],
+            Some("broke"),
+        ),
     ] {
-        let told = differences(&probes, &BTreeMap::from([("p", verdict.to_owned())]), &listed);
+        let told = differences(
+            &probes,
+            &BTreeMap::from([("p", verdict.to_owned())]),
+            &listed,
+        );
         match says {
             None => assert!(told.is_empty(), "{told:?}"),
-            Some(says) => assert!(told.len() == 1 && told[0].contains(says), "{says}: {told:?}"),
+            Some(says) => assert!(
+                told.len() == 1 && told[0].contains(says),
+                "{says}: {told:?}"
+            ),
         }
     }
 }

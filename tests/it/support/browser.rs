@@ -9,7 +9,12 @@ use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
 const INSTALL: &str = "apt-get install chromium";
-const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const NAMES: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
 
 /// What a page that lives on its own needs, and nothing that calls home. The page is ours, and CI may run as root.
 const FLAGS: &[&str] = &[
@@ -43,21 +48,43 @@ impl Browser {
     /// Starts Chromium. Where it is not installed the test says so: in CI it fails, elsewhere it ends here.
     pub fn start() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let profile = format!("--user-data-dir={}", directory.path().join("profile").display());
+        let profile = format!(
+            "--user-data-dir={}",
+            directory.path().join("profile").display()
+        );
         let child = NAMES.iter().find_map(|name| {
             let mut command = Command::new(name);
-            command.args(FLAGS).arg(&profile).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+                .args(FLAGS)
+                .arg(&profile)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             command.spawn().ok()
         });
         let Some(child) = child else {
-            assert!(std::env::var_os("CI").is_none(), "Chromium does not start: {INSTALL}");
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "Chromium does not start: {INSTALL}"
+            );
             eprintln!("NOT TESTED: Chromium does not start. Install it: {INSTALL}");
             return None;
         };
         let socket = connect(&directory);
-        let mut browser = Self { child, directory, socket, session: None, next: 0, events: Vec::new() };
-        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].clone();
-        let session = browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}));
+        let mut browser = Self {
+            child,
+            directory,
+            socket,
+            session: None,
+            next: 0,
+            events: Vec::new(),
+        };
+        let target =
+            browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].clone();
+        let session = browser.call(
+            "Target.attachToTarget",
+            &json!({"targetId": target, "flatten": true}),
+        );
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Network", "Log"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
@@ -70,7 +97,10 @@ impl Browser {
         let file = self.directory.path().join("plan.html");
         std::fs::write(&file, html).unwrap();
         self.events.clear();
-        self.call("Page.navigate", &json!({"url": format!("file://{}", file.display())}));
+        self.call(
+            "Page.navigate",
+            &json!({"url": format!("file://{}", file.display())}),
+        );
         self.wait_for(|event| event["method"] == "Page.loadEventFired");
         // What is in view is laid out when the first frame is drawn.
         self.eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
@@ -79,9 +109,13 @@ impl Browser {
     /// The value of an expression in the page; a promise is waited for.
     #[track_caller]
     pub fn eval(&mut self, expression: &str) -> Value {
-        let arguments = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let arguments =
+            json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let answer = self.call("Runtime.evaluate", &arguments);
-        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer:#}");
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression}: {answer:#}"
+        );
         answer["result"]["value"].clone()
     }
 
@@ -105,7 +139,9 @@ impl Browser {
         if let Some(session) = &self.session {
             message["sessionId"] = Value::from(session.clone());
         }
-        self.socket.send(Message::text(message.to_string())).unwrap();
+        self.socket
+            .send(Message::text(message.to_string()))
+            .unwrap();
         loop {
             let answer = self.receive();
             if answer["id"] == id {
@@ -119,17 +155,33 @@ impl Browser {
     /// What the page complained of: errors and warnings on the console, exceptions, what its policy refused.
     pub fn complaints(&mut self) -> Vec<Value> {
         self.eval("1");
-        let methods = ["Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"];
-        let said = self.events.iter().filter(|event| methods.iter().any(|method| event["method"] == *method));
+        let methods = [
+            "Log.entryAdded",
+            "Runtime.exceptionThrown",
+            "Runtime.consoleAPICalled",
+        ];
+        let said = self
+            .events
+            .iter()
+            .filter(|event| methods.iter().any(|method| event["method"] == *method));
         said.cloned().collect()
     }
 
     /// What the page asked for, itself aside.
     pub fn requests(&mut self) -> Vec<String> {
         self.eval("1");
-        let asked = self.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
-        let urls = asked.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned());
-        urls.filter(|url| !url.ends_with("/plan.html") && !url.starts_with("data:")).collect()
+        let asked = self
+            .events
+            .iter()
+            .filter(|event| event["method"] == "Network.requestWillBeSent");
+        let urls = asked.map(|event| {
+            event["params"]["request"]["url"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        });
+        urls.filter(|url| !url.ends_with("/plan.html") && !url.starts_with("data:"))
+            .collect()
     }
 
     fn wait_for(&mut self, is_it: impl Fn(&Value) -> bool) {
@@ -161,7 +213,10 @@ fn connect(directory: &TempDir) -> WebSocket<TcpStream> {
             let url = format!("ws://127.0.0.1:{port}{}", path.trim());
             return tungstenite::client(url, stream).unwrap().0;
         }
-        assert!(start.elapsed() < PATIENCE, "Chromium does not say where it listens");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "Chromium does not say where it listens"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

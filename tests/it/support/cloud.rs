@@ -66,38 +66,96 @@ impl Cloud {
 
     /// The id of the caller's own account.
     pub async fn account(&self) -> String {
-        self.sts.get_caller_identity().send().await.unwrap().account.unwrap()
+        self.sts
+            .get_caller_identity()
+            .send()
+            .await
+            .unwrap()
+            .account
+            .unwrap()
     }
 
     async fn inside(&self, account: &str) -> SdkConfig {
-        self.session(&format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole")).await
+        self.session(&format!(
+            "arn:aws:iam::{account}:role/OrganizationAccountAccessRole"
+        ))
+        .await
     }
 
     async fn session(&self, role_arn: &str) -> SdkConfig {
-        let answer = self.sts.assume_role().role_arn(role_arn).role_session_name("by-hand").send().await.unwrap();
+        let answer = self
+            .sts
+            .assume_role()
+            .role_arn(role_arn)
+            .role_session_name("by-hand")
+            .send()
+            .await
+            .unwrap();
         let session = answer.credentials.unwrap();
         let (key, secret) = (session.access_key_id, session.secret_access_key);
         let credentials = Credentials::new(key, secret, Some(session.session_token), None, "test");
-        self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+        self.config
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
     }
 
     /// Creates an organization where there is none (moto starts empty), units (`A/B` below `A`) and accounts in them.
     pub async fn build(&self, units: &[&str], accounts: &[(&str, &str)]) -> Built {
         _ = self.organizations.create_organization().send().await;
-        let organization = self.organizations.describe_organization().send().await.unwrap().organization.unwrap();
-        let root = self.organizations.list_roots().send().await.unwrap().roots.unwrap()[0].id.clone().unwrap();
-        let mut built = Built { organization: organization.id.unwrap(), root: root.clone(), ..Built::default() };
+        let organization = self
+            .organizations
+            .describe_organization()
+            .send()
+            .await
+            .unwrap()
+            .organization
+            .unwrap();
+        let root = self
+            .organizations
+            .list_roots()
+            .send()
+            .await
+            .unwrap()
+            .roots
+            .unwrap()[0]
+            .id
+            .clone()
+            .unwrap();
+        let mut built = Built {
+            organization: organization.id.unwrap(),
+            root: root.clone(),
+            ..Built::default()
+        };
         for path in units {
             let (parent, name) = path
                 .rsplit_once('/')
-                .map_or((root.clone(), *path), |(parent, name)| (built.units[parent].clone(), name));
-            let unit =
-                self.organizations.create_organizational_unit().parent_id(parent).name(name).send().await.unwrap();
-            built.units.insert((*path).to_owned(), unit.organizational_unit.unwrap().id.unwrap());
+                .map_or((root.clone(), *path), |(parent, name)| {
+                    (built.units[parent].clone(), name)
+                });
+            let unit = self
+                .organizations
+                .create_organizational_unit()
+                .parent_id(parent)
+                .name(name)
+                .send()
+                .await
+                .unwrap();
+            built.units.insert(
+                (*path).to_owned(),
+                unit.organizational_unit.unwrap().id.unwrap(),
+            );
         }
         for (name, unit) in accounts {
             let email = format!("{name}@example.com");
-            let status = self.organizations.create_account().account_name(*name).email(email).send().await.unwrap();
+            let status = self
+                .organizations
+                .create_account()
+                .account_name(*name)
+                .email(email)
+                .send()
+                .await
+                .unwrap();
             let id = self.created(status.create_account_status.unwrap()).await;
             if !unit.is_empty() {
                 let destination = &built.units[*unit];
@@ -119,8 +177,10 @@ impl Cloud {
     async fn created(&self, mut status: CreateAccountStatus) -> String {
         while status.account_id.is_none() {
             assert_ne!(status.state, Some(CreateAccountState::Failed), "{status:?}");
-            let asked =
-                self.organizations.describe_create_account_status().create_account_request_id(status.id.unwrap());
+            let asked = self
+                .organizations
+                .describe_create_account_status()
+                .create_account_request_id(status.id.unwrap());
             status = asked.send().await.unwrap().create_account_status.unwrap();
         }
         status.account_id.unwrap()

@@ -13,7 +13,9 @@ pub struct Posted {
 }
 
 /// Answers with each of `statuses` in turn, and hands on what it was told. It is at the URL that is returned.
-pub fn listen(statuses: impl IntoIterator<Item = u16> + Send + 'static) -> (String, mpsc::Receiver<Posted>) {
+pub fn listen(
+    statuses: impl IntoIterator<Item = u16> + Send + 'static,
+) -> (String, mpsc::Receiver<Posted>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
@@ -23,13 +25,19 @@ pub fn listen(statuses: impl IntoIterator<Item = u16> + Send + 'static) -> (Stri
             let mut reader = BufReader::new(stream);
             let mut head = String::new();
             while reader.read_line(&mut head).unwrap() > 2 {}
-            let length =
-                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+            let length = head.lines().find_map(|line| {
+                line.to_lowercase()
+                    .strip_prefix("content-length:")?
+                    .trim()
+                    .parse()
+                    .ok()
+            });
             let mut body = vec![0; length.unwrap_or(0)];
             reader.read_exact(&mut body).unwrap();
             // Whoever waits may have seen enough.
             _ = tell.send(Posted { head, body });
-            let answer = format!("HTTP/1.1 {status} Any\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let answer =
+                format!("HTTP/1.1 {status} Any\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             reader.get_mut().write_all(answer.as_bytes()).unwrap();
         }
     });

@@ -35,7 +35,11 @@ impl Run {
     /// Asserts the exit code, showing everything when it is another one.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
@@ -53,7 +57,11 @@ impl Run {
 /// The binary with a clean environment: nothing of the machine's own AWS settings reaches it.
 pub fn rolecall() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
-    command.env_clear().env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(Stdio::null());
     // The key that plans are signed with lies there.
     command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     if let Some(path) = std::env::var_os("PATH") {

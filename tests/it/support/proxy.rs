@@ -60,10 +60,16 @@ impl Proxy {
                 client.write_all(&answer).await?;
             }
             Some(Effect::Error(error)) => client.write_all(&refusal(&call, error)).await?,
-            Some(Effect::Refuse(refuse)) => client.write_all(&refusal(&call, refuse.of(call.service))).await?,
+            Some(Effect::Refuse(refuse)) => {
+                client
+                    .write_all(&refusal(&call, refuse.of(call.service)))
+                    .await?
+            }
             Some(Effect::Fail) => {
                 self.pass(&text).await?;
-                client.write_all(&refusal(&call, Refusal::InternalFailure.of(call.service))).await?;
+                client
+                    .write_all(&refusal(&call, Refusal::InternalFailure.of(call.service)))
+                    .await?;
             }
             Some(Effect::Reset(moment)) => {
                 if moment == Moment::After {
@@ -77,7 +83,9 @@ impl Proxy {
                 client.set_zero_linger()?;
             }
             Some(Effect::Hang) => std::future::pending().await,
-            Some(effect @ (Effect::Expire | Effect::Stop(..))) => panic!("{effect:?} is the sandbox's alone"),
+            Some(effect @ (Effect::Expire | Effect::Stop(..))) => {
+                panic!("{effect:?} is the sandbox's alone")
+            }
         }
         client.shutdown().await
     }
@@ -103,7 +111,9 @@ async fn read_request(client: &mut TcpStream) -> io::Result<(Vec<u8>, usize)> {
             return Err(Error::from(io::ErrorKind::UnexpectedEof));
         }
     };
-    let length: usize = header(&text[..body_at], "content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let length: usize = header(&text[..body_at], "content-length")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     while text.len() < body_at + length {
         if client.read_buf(&mut text).await? == 0 {
             return Err(Error::from(io::ErrorKind::UnexpectedEof));
@@ -117,7 +127,9 @@ async fn read_request(client: &mut TcpStream) -> io::Result<(Vec<u8>, usize)> {
 fn header(head: &[u8], name: &str) -> Option<String> {
     let head = String::from_utf8_lossy(head);
     let mut headers = head.lines().filter_map(|line| line.split_once(": "));
-    headers.find(|(its_name, _)| its_name.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+    headers
+        .find(|(its_name, _)| its_name.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim().to_owned())
 }
 
 fn understand(text: &[u8], body_at: usize) -> Call {
@@ -128,16 +140,27 @@ fn understand(text: &[u8], body_at: usize) -> Call {
         target: header(head, "x-amz-target"),
         body: body.to_vec(),
     };
-    let service = request.credential().map_or(Service::Other, |(_, service)| service);
+    let service = request
+        .credential()
+        .map_or(Service::Other, |(_, service)| service);
     let operation = request.json_operation().map(str::to_owned);
     let operation = operation.or_else(|| request.params().get("Action").map(str::to_owned));
-    Call { service, operation: operation.unwrap_or_default(), account: None }
+    Call {
+        service,
+        operation: operation.unwrap_or_default(),
+        account: None,
+    }
 }
 
 fn refusal(call: &Call, error: rolecall::sandbox::wire::ApiError) -> Vec<u8> {
     let answer = match call.service {
         service if service.is_json() => json_answer(Err(error), "by-the-proxy".to_owned()),
-        service => xml_answer(service, &call.operation, Err(error), "by-the-proxy".to_owned()),
+        service => xml_answer(
+            service,
+            &call.operation,
+            Err(error),
+            "by-the-proxy".to_owned(),
+        ),
     };
     format!(
         "HTTP/1.1 {} No\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",

@@ -20,7 +20,9 @@ pub struct Served {
 impl Served {
     pub async fn new(world: World) -> Self {
         let sandbox = Sandbox::new(world);
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
         Self { sandbox, endpoint }
@@ -34,13 +36,21 @@ impl Served {
     /// The environment of its administrator.
     pub fn env(&self) -> Vec<(String, String)> {
         let credentials = self.sandbox.credentials();
-        super::aws_env(&self.endpoint, credentials.access_key_id(), credentials.secret_access_key())
+        super::aws_env(
+            &self.endpoint,
+            credentials.access_key_id(),
+            credentials.secret_access_key(),
+        )
     }
 
     /// The binary, pointed here and at `desired`.
     pub fn command(&self, desired: &Directory, arguments: &[&str]) -> Command {
         let mut command = rolecall();
-        command.envs(self.env()).args(arguments).arg("-c").arg(desired.path());
+        command
+            .envs(self.env())
+            .args(arguments)
+            .arg("-c")
+            .arg(desired.path());
         command
     }
 
@@ -54,22 +64,32 @@ impl Served {
     #[track_caller]
     pub fn by_hand(&self, account: &str, operation: &str, params: &[(&str, &str)]) {
         let account = AccountId::parse(account).unwrap();
-        self.sandbox.by_hand(account, operation, params).unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+        self.sandbox
+            .by_hand(account, operation, params)
+            .unwrap_or_else(|error| panic!("{operation}: {error:?}"));
     }
 
     /// How often an IAM, STS or Organizations operation was called.
     pub fn count(&self, operation: &str) -> u64 {
         let calls = self.sandbox.calls();
-        calls.iter().filter(|(call, _)| call.operation == operation).map(|(_, count)| count).sum()
+        calls
+            .iter()
+            .filter(|(call, _)| call.operation == operation)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// The operations that were called and change something, each as often as it was called.
     pub fn writes(&self) -> Vec<String> {
         let reads = ["Get", "List", "Describe", "Lookup", "AssumeRole"];
         let calls = self.sandbox.calls();
-        let writes = calls.iter().filter(|(call, _)| !reads.iter().any(|read| call.operation.starts_with(read)));
+        let writes = calls
+            .iter()
+            .filter(|(call, _)| !reads.iter().any(|read| call.operation.starts_with(read)));
         writes
-            .flat_map(|(call, count)| std::iter::repeat_n(call.operation.clone(), usize::try_from(*count).unwrap()))
+            .flat_map(|(call, count)| {
+                std::iter::repeat_n(call.operation.clone(), usize::try_from(*count).unwrap())
+            })
             .collect()
     }
 

@@ -35,19 +35,34 @@ impl World {
         let runtime = Runtime::new().unwrap();
         let sandbox = Sandbox::new(world::World::generated(0, 0, 7));
         let keys = sandbox.credentials();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(serve(sandbox.clone(), listener, std::future::pending()));
-        let (key, secret) = (keys.access_key_id().to_owned(), keys.secret_access_key().to_owned());
+        let (key, secret) = (
+            keys.access_key_id().to_owned(),
+            keys.secret_access_key().to_owned(),
+        );
         let world = Self::at(runtime, None, &endpoint, [&key, &secret], units, accounts);
-        Self { sandbox: Some(sandbox), ..world }
+        Self {
+            sandbox: Some(sandbox),
+            ..world
+        }
     }
 
     /// On moto; none where it is not installed.
     pub fn moto(units: &[&str], accounts: &[(&str, &str)]) -> Option<Self> {
         let moto = Moto::start()?;
         let endpoint = moto.endpoint.clone();
-        Some(Self::at(Runtime::new().unwrap(), Some(moto), &endpoint, ["testing", "testing"], units, accounts))
+        Some(Self::at(
+            Runtime::new().unwrap(),
+            Some(moto),
+            &endpoint,
+            ["testing", "testing"],
+            units,
+            accounts,
+        ))
     }
 
     fn at(
@@ -64,19 +79,33 @@ impl World {
             let management = cloud.account().await;
             (cloud, built, management)
         });
-        Self { env: aws_env(endpoint, key, secret), cloud, built, management, runtime, sandbox: None, _moto: moto }
+        Self {
+            env: aws_env(endpoint, key, secret),
+            cloud,
+            built,
+            management,
+            runtime,
+            sandbox: None,
+            _moto: moto,
+        }
     }
 
     /// The id of an account, by its name.
     #[track_caller]
     pub fn id(&self, name: &str) -> &str {
-        if name == "management" { &self.management } else { &self.built.accounts[name] }
+        if name == "management" {
+            &self.management
+        } else {
+            &self.built.accounts[name]
+        }
     }
 
     /// Runs rolecall against this AWS.
     #[track_caller]
     pub fn rolecall(&self, args: &[&str]) -> Run {
-        run(rolecall().args(args).envs(self.env.iter().map(|(name, value)| (name, value))))
+        run(rolecall()
+            .args(args)
+            .envs(self.env.iter().map(|(name, value)| (name, value))))
     }
 
     /// Makes a principal of the sandbox who runs rolecall from here on, in an account that may read the organization.
@@ -85,7 +114,11 @@ impl World {
         let id = AccountId::parse(self.id(account)).unwrap();
         sandbox.with(|world| world.organization.delegated_administrators.insert(id));
         let keys = sandbox.credentials_of(arn).unwrap();
-        self.env = aws_env(&self.cloud.endpoint, keys.access_key_id(), keys.secret_access_key());
+        self.env = aws_env(
+            &self.cloud.endpoint,
+            keys.access_key_id(),
+            keys.secret_access_key(),
+        );
     }
 
     /// Waits for what a person does with the SDK.
@@ -104,13 +137,17 @@ impl World {
 
 /// A directory of `examples/`.
 pub fn example(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
 }
 
 /// A policy document as IAM's API gives it, which is percent-encoded.
 #[track_caller]
 pub fn document(text: &str) -> serde_json::Value {
-    let decoded = percent_encoding::percent_decode_str(text).decode_utf8().unwrap();
+    let decoded = percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .unwrap();
     serde_json::from_str(&decoded).unwrap_or_else(|error| panic!("{error}: {decoded}"))
 }
 
@@ -150,8 +187,15 @@ impl Kit {
     /// The arguments of a command on this directory.
     pub fn args(&self, command: &str, more: &[&str]) -> Vec<String> {
         let path = |path: &Path| path.to_str().unwrap().to_owned();
-        let mut args = vec![command.to_owned(), "-c".to_owned(), path(self.directory.path())];
-        args.extend(["--var-file".to_owned(), path(&self.directory.file("answers.toml"))]);
+        let mut args = vec![
+            command.to_owned(),
+            "-c".to_owned(),
+            path(self.directory.path()),
+        ];
+        args.extend([
+            "--var-file".to_owned(),
+            path(&self.directory.file("answers.toml")),
+        ]);
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         args
     }
@@ -172,13 +216,16 @@ impl Kit {
     /// The plan, as JSON.
     #[track_caller]
     pub fn plan(&self, world: &World, more: &[&str]) -> Value {
-        self.run(world, "plan", &[more, &["--format", "json"]].concat()).exits(0).json()
+        self.run(world, "plan", &[more, &["--format", "json"]].concat())
+            .exits(0)
+            .json()
     }
 
     /// Applies, and asserts that a second plan has nothing to do.
     #[track_caller]
     pub fn apply(&self, world: &World, more: &[&str]) {
-        self.run(world, "apply", &[more, &["--auto-approve"]].concat()).exits(0);
+        self.run(world, "apply", &[more, &["--auto-approve"]].concat())
+            .exits(0);
         let again = self.plan(world, more);
         assert_eq!(again["summary"]["steps"], 0, "{again:#}");
     }

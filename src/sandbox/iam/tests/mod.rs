@@ -13,15 +13,16 @@ use std::time::Duration;
 
 use super::super::cloudtrail::Trail;
 use super::super::wire::{ApiError, Params, Xml};
-use super::super::world::{AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World};
+use super::super::world::{
+    AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World,
+};
 use crate::org::{AccountId, Partition};
 
 pub const A: &str = "111111111111";
 pub const B: &str = "222222222222";
 
 pub const EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-pub const READ: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+pub const READ: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 
 pub const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 pub const OURS: &str = "arn:aws:iam::111111111111:policy/P";
@@ -65,18 +66,29 @@ pub fn test() -> Test {
         ids: Ids(0),
         trail: Trail::default(),
     };
-    Test { world, account: AccountId::parse(A).unwrap() }
+    Test {
+        world,
+        account: AccountId::parse(A).unwrap(),
+    }
 }
 
 pub fn with_policy() -> Test {
     let mut test = test();
     test.role("r");
-    test.ok("CreatePolicy", &[("PolicyName", "P"), ("PolicyDocument", READ)]);
+    test.ok(
+        "CreatePolicy",
+        &[("PolicyName", "P"), ("PolicyDocument", READ)],
+    );
     test
 }
 
 pub fn policy_of_size(size: usize) -> String {
-    let sized = |fill: usize| READ.replace("\"Effect\"", &format!("\"Sid\":\"{}\",\"Effect\"", "x".repeat(fill)));
+    let sized = |fill: usize| {
+        READ.replace(
+            "\"Effect\"",
+            &format!("\"Sid\":\"{}\",\"Effect\"", "x".repeat(fill)),
+        )
+    };
     sized(size - sized(0).len())
 }
 
@@ -88,7 +100,13 @@ impl Test {
     }
 
     pub fn set_quota(&mut self, name: &str, value: usize) {
-        self.world.accounts.get_mut(&self.account).unwrap().iam.quotas.insert(name.to_owned(), value);
+        self.world
+            .accounts
+            .get_mut(&self.account)
+            .unwrap()
+            .iam
+            .quotas
+            .insert(name.to_owned(), value);
     }
 
     pub fn wait(&mut self, seconds: u64) {
@@ -96,29 +114,53 @@ impl Test {
     }
 
     pub fn call(&mut self, operation: &str, params: &[(&str, &str)]) -> Result<Xml, ApiError> {
-        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let params = params
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         super::call(&mut self.world, self.account, operation, &Params(params))
     }
 
     #[track_caller]
     pub fn ok(&mut self, operation: &str, params: &[(&str, &str)]) -> Xml {
-        self.call(operation, params).unwrap_or_else(|error| panic!("{operation} {params:?}: {error:?}"))
+        self.call(operation, params)
+            .unwrap_or_else(|error| panic!("{operation} {params:?}: {error:?}"))
     }
 
     #[track_caller]
-    pub fn refuses(&mut self, operation: &str, params: &[(&str, &str)], status: u16, code: &str, message: &str) {
-        let error = self.call(operation, params).expect_err(&format!("{operation} {params:?} was accepted"));
-        assert_eq!(error, ApiError::new(status, code, message), "{operation} {params:?}");
+    pub fn refuses(
+        &mut self,
+        operation: &str,
+        params: &[(&str, &str)],
+        status: u16,
+        code: &str,
+        message: &str,
+    ) {
+        let error = self
+            .call(operation, params)
+            .expect_err(&format!("{operation} {params:?} was accepted"));
+        assert_eq!(
+            error,
+            ApiError::new(status, code, message),
+            "{operation} {params:?}"
+        );
     }
 
     pub fn role(&mut self, name: &str) {
-        self.ok("CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", EC2)]);
+        self.ok(
+            "CreateRole",
+            &[("RoleName", name), ("AssumeRolePolicyDocument", EC2)],
+        );
     }
 
     /// One text of the answer of `GetRole`.
     #[track_caller]
     pub fn role_field(&mut self, name: &str, field: &str) -> String {
-        at(&self.ok("GetRole", &[("RoleName", name)]), &format!("Role.{field}")).expect(field)
+        at(
+            &self.ok("GetRole", &[("RoleName", name)]),
+            &format!("Role.{field}"),
+        )
+        .expect(field)
     }
 
     /// The trust policy that `GetRole` shows.
@@ -129,7 +171,10 @@ impl Test {
 }
 
 pub fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .unwrap()
+        .into_owned()
 }
 
 /// What stands at a path such as `Roles.0.Arn`.
@@ -151,8 +196,19 @@ pub fn at(xml: &Xml, path: &str) -> Option<String> {
 
 /// The text of `field` in each entry of the list at a path.
 pub fn each(xml: &Xml, path: &str, field: &str) -> Vec<String> {
-    let Some(Xml::List(items)) = node(xml, path) else { return Vec::new() };
-    items.iter().filter_map(|item| if field.is_empty() { text_of(item) } else { at(item, field) }).collect()
+    let Some(Xml::List(items)) = node(xml, path) else {
+        return Vec::new();
+    };
+    items
+        .iter()
+        .filter_map(|item| {
+            if field.is_empty() {
+                text_of(item)
+            } else {
+                at(item, field)
+            }
+        })
+        .collect()
 }
 
 fn text_of(xml: &Xml) -> Option<String> {

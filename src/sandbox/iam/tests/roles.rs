@@ -43,7 +43,10 @@ fn a_role_without_options_has_the_documented_defaults() {
     test.role("r");
     let answer = test.ok("GetRole", &[("RoleName", "r")]);
     assert_eq!(at(&answer, "Role.Path").as_deref(), Some("/"));
-    assert_eq!(at(&answer, "Role.MaxSessionDuration").as_deref(), Some("3600"));
+    assert_eq!(
+        at(&answer, "Role.MaxSessionDuration").as_deref(),
+        Some("3600")
+    );
     assert_eq!(node(&answer, "Role.Description"), None);
     assert_eq!(node(&answer, "Role.Tags"), None);
 }
@@ -53,11 +56,20 @@ fn documents_are_percent_encoded_as_rfc_3986_says() {
     let mut test = test();
     let trust = EC2
         .replace("\"Effect\"", "\"Sid\":\"\",\"Effect\"")
-        .replace("\"Action\"", "\"Condition\":{\"StringEquals\":{\"sts:ExternalId\":\"a+b c%3A~\"}},\"Action\"");
-    test.ok("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &trust)]);
+        .replace(
+            "\"Action\"",
+            "\"Condition\":{\"StringEquals\":{\"sts:ExternalId\":\"a+b c%3A~\"}},\"Action\"",
+        );
+    test.ok(
+        "CreateRole",
+        &[("RoleName", "r"), ("AssumeRolePolicyDocument", &trust)],
+    );
     let encoded = test.role_field("r", "AssumeRolePolicyDocument");
     assert!(encoded.contains("a%2Bb%20c%253A~"), "{encoded}");
-    assert!(!encoded.contains(['+', ' ', '{', '"', '/', ':']), "{encoded}");
+    assert!(
+        !encoded.contains(['+', ' ', '{', '"', '/', ':']),
+        "{encoded}"
+    );
     assert_eq!(decoded(&encoded), trust);
 }
 
@@ -95,15 +107,31 @@ fn parameters_are_validated() {
         test().refuses("CreateRole", &params, 400, "ValidationError", &message);
     }
     let message = "1 validation error detected: Value null at 'AssumeRolePolicyDocument' failed to satisfy constraint: Member must not be null";
-    test().refuses("CreateRole", &[("RoleName", "r")], 400, "ValidationError", message);
+    test().refuses(
+        "CreateRole",
+        &[("RoleName", "r")],
+        400,
+        "ValidationError",
+        message,
+    );
 }
 
 #[test]
 fn names_are_unique_without_regard_to_case_and_path() {
     let mut test = test();
     test.role("Admin");
-    let again = [("RoleName", "ADMIN"), ("Path", "/other/"), ("AssumeRolePolicyDocument", EC2)];
-    test.refuses("CreateRole", &again, 409, "EntityAlreadyExists", "Role with name ADMIN already exists.");
+    let again = [
+        ("RoleName", "ADMIN"),
+        ("Path", "/other/"),
+        ("AssumeRolePolicyDocument", EC2),
+    ];
+    test.refuses(
+        "CreateRole",
+        &again,
+        409,
+        "EntityAlreadyExists",
+        "Role with name ADMIN already exists.",
+    );
     test.within(B).role("ADMIN");
 }
 
@@ -113,7 +141,13 @@ fn an_account_holds_as_many_roles_as_its_quota_says() {
     test.set_quota("RolesQuota", 1);
     test.role("one");
     let two = [("RoleName", "two"), ("AssumeRolePolicyDocument", EC2)];
-    test.refuses("CreateRole", &two, 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1");
+    test.refuses(
+        "CreateRole",
+        &two,
+        409,
+        "LimitExceeded",
+        "Cannot exceed quota for RolesPerAccount: 1",
+    );
     test.ok("DeleteRole", &[("RoleName", "one")]);
     test.role("two");
 }
@@ -131,20 +165,40 @@ fn a_missing_role_is_no_such_entity() {
         ("ListRoleTags", vec![]),
     ] {
         let params = [vec![("RoleName", "Nobody")], more].concat();
-        test().refuses(operation, &params, 404, "NoSuchEntity", "The role with name Nobody cannot be found.");
+        test().refuses(
+            operation,
+            &params,
+            404,
+            "NoSuchEntity",
+            "The role with name Nobody cannot be found.",
+        );
     }
 }
 
 #[test]
 fn update_role_without_a_duration_resets_it_and_without_a_description_keeps_it() {
     let mut test = test();
-    let create = [("RoleName", "r"), ("AssumeRolePolicyDocument", EC2), ("MaxSessionDuration", "7200")];
+    let create = [
+        ("RoleName", "r"),
+        ("AssumeRolePolicyDocument", EC2),
+        ("MaxSessionDuration", "7200"),
+    ];
     test.ok("CreateRole", &create);
-    test.ok("UpdateRole", &[("RoleName", "r"), ("Description", "first"), ("MaxSessionDuration", "7200")]);
+    test.ok(
+        "UpdateRole",
+        &[
+            ("RoleName", "r"),
+            ("Description", "first"),
+            ("MaxSessionDuration", "7200"),
+        ],
+    );
     test.ok("UpdateRole", &[("RoleName", "r")]);
     assert_eq!(test.role_field("r", "MaxSessionDuration"), "3600");
     assert_eq!(test.role_field("r", "Description"), "first");
-    let answer = test.ok("UpdateRoleDescription", &[("RoleName", "r"), ("Description", "")]);
+    let answer = test.ok(
+        "UpdateRoleDescription",
+        &[("RoleName", "r"), ("Description", "")],
+    );
     assert_eq!(at(&answer, "Role.Description").as_deref(), Some(""));
     assert_eq!(test.role_field("r", "Description"), "");
 }
@@ -178,7 +232,14 @@ fn list_roles_has_pages_and_leaves_out_tags_and_last_use() {
     assert_eq!(each(&second, "Roles", "RoleName"), ["d+e"]);
     assert_eq!(at(&second, "IsTruncated").as_deref(), Some("false"));
     assert_eq!(node(&second, "Marker"), None);
-    assert_eq!(each(&test.ok("ListRoles", &[("PathPrefix", "/x/")]), "Roles", "RoleName"), [""; 0]);
+    assert_eq!(
+        each(
+            &test.ok("ListRoles", &[("PathPrefix", "/x/")]),
+            "Roles",
+            "RoleName"
+        ),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -190,7 +251,10 @@ fn a_page_has_a_hundred_entries_unless_asked() {
     let first = test.ok("ListRoles", &[]);
     assert_eq!(each(&first, "Roles", "RoleName").len(), 100);
     assert_eq!(at(&first, "IsTruncated").as_deref(), Some("true"));
-    assert_eq!(at(&test.ok("ListRoles", &[("MaxItems", "101")]), "IsTruncated").as_deref(), Some("false"));
+    assert_eq!(
+        at(&test.ok("ListRoles", &[("MaxItems", "101")]), "IsTruncated").as_deref(),
+        Some("false")
+    );
 }
 
 #[test]
@@ -202,11 +266,17 @@ fn pages_may_be_short_or_empty_while_more_follow() {
     test.role("b");
     let (mut pages, mut marker) = (Vec::new(), None::<String>);
     loop {
-        let params: Vec<_> = marker.iter().map(|marker| ("Marker", marker.as_str())).collect();
+        let params: Vec<_> = marker
+            .iter()
+            .map(|marker| ("Marker", marker.as_str()))
+            .collect();
         let answer = test.ok("ListRoles", &params);
         pages.push(each(&answer, "Roles", "RoleName").join(","));
         marker = at(&answer, "Marker");
-        assert_eq!(at(&answer, "IsTruncated").unwrap(), marker.is_some().to_string());
+        assert_eq!(
+            at(&answer, "IsTruncated").unwrap(),
+            marker.is_some().to_string()
+        );
         if marker.is_none() {
             break;
         }
@@ -229,7 +299,12 @@ fn paging_parameters_are_validated() {
             "ValidationError",
             "1 validation error detected: Value '1001' at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000",
         ),
-        ("MaxItems", "ten", "MalformedInput", "Could not parse 'ten' as a number for MaxItems"),
+        (
+            "MaxItems",
+            "ten",
+            "MalformedInput",
+            "Could not parse 'ten' as a number for MaxItems",
+        ),
         ("Marker", "a", "ValidationError", "Invalid Marker: a"),
         ("Marker", "mzz", "ValidationError", "Invalid Marker: mzz"),
         ("Marker", "mé", "ValidationError", "Invalid Marker: mé"),
@@ -248,14 +323,34 @@ fn paging_parameters_are_validated() {
 fn role_tag_keys_differ_without_regard_to_case() {
     let mut test = test();
     test.role("r");
-    let tag = |key, value| [("RoleName", "r"), ("Tags.member.1.Key", key), ("Tags.member.1.Value", value)];
+    let tag = |key, value| {
+        [
+            ("RoleName", "r"),
+            ("Tags.member.1.Key", key),
+            ("Tags.member.1.Value", value),
+        ]
+    };
     test.ok("TagRole", &tag("Department", "finance"));
     test.ok("TagRole", &tag("department", "hr"));
     let tags = test.ok("ListRoleTags", &[("RoleName", "r")]);
     assert_eq!(each(&tags, "Tags", "Key"), ["department"]);
     assert_eq!(each(&tags, "Tags", "Value"), ["hr"]);
-    test.ok("UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "nothing"), ("TagKeys.member.2", "DEPARTMENT")]);
-    assert_eq!(each(&test.ok("ListRoleTags", &[("RoleName", "r")]), "Tags", "Key"), [""; 0]);
+    test.ok(
+        "UntagRole",
+        &[
+            ("RoleName", "r"),
+            ("TagKeys.member.1", "nothing"),
+            ("TagKeys.member.2", "DEPARTMENT"),
+        ],
+    );
+    assert_eq!(
+        each(
+            &test.ok("ListRoleTags", &[("RoleName", "r")]),
+            "Tags",
+            "Key"
+        ),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -292,9 +387,22 @@ fn a_role_has_fifty_tags() {
     test.role("r");
     for n in 0..50 {
         let key = format!("k{n}");
-        test.ok("TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", &key), ("Tags.member.1.Value", "")]);
+        test.ok(
+            "TagRole",
+            &[
+                ("RoleName", "r"),
+                ("Tags.member.1.Key", &key),
+                ("Tags.member.1.Value", ""),
+            ],
+        );
     }
-    let tag = |key| [("RoleName", "r"), ("Tags.member.1.Key", key), ("Tags.member.1.Value", "new")];
+    let tag = |key| {
+        [
+            ("RoleName", "r"),
+            ("Tags.member.1.Key", key),
+            ("Tags.member.1.Value", "new"),
+        ]
+    };
     let message = "The number of tags has reached the maximum limit.";
     test.refuses("TagRole", &tag("k50"), 409, "LimitExceeded", message);
     test.ok("TagRole", &tag("K49"));
@@ -302,9 +410,19 @@ fn a_role_has_fifty_tags() {
 
 #[test]
 fn protected_roles_take_tags_alone() {
-    for path in ["/aws-service-role/x.amazonaws.com/", "/aws-reserved/sso.amazonaws.com/"] {
+    for path in [
+        "/aws-service-role/x.amazonaws.com/",
+        "/aws-reserved/sso.amazonaws.com/",
+    ] {
         let mut test = test();
-        test.ok("CreateRole", &[("RoleName", "P"), ("Path", path), ("AssumeRolePolicyDocument", EC2)]);
+        test.ok(
+            "CreateRole",
+            &[
+                ("RoleName", "P"),
+                ("Path", path),
+                ("AssumeRolePolicyDocument", EC2),
+            ],
+        );
         for (operation, more) in [
             ("DeleteRole", vec![]),
             ("UpdateRole", vec![]),
@@ -312,11 +430,17 @@ fn protected_roles_take_tags_alone() {
             ("UpdateAssumeRolePolicy", vec![("PolicyDocument", EC2)]),
         ] {
             let params = [vec![("RoleName", "P")], more].concat();
-            let message =
-                "Cannot perform the operation on the protected role 'P' - this role is only modifiable by AWS";
+            let message = "Cannot perform the operation on the protected role 'P' - this role is only modifiable by AWS";
             test.refuses(operation, &params, 400, "UnmodifiableEntity", message);
         }
-        test.ok("TagRole", &[("RoleName", "P"), ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")]);
+        test.ok(
+            "TagRole",
+            &[
+                ("RoleName", "P"),
+                ("Tags.member.1.Key", "k"),
+                ("Tags.member.1.Value", "v"),
+            ],
+        );
     }
 }
 
@@ -326,18 +450,45 @@ fn writes_are_seen_after_the_lag_and_act_on_the_truth() {
     test.world.lag = Duration::from_secs(10);
     test.role("r");
     let missing = "The role with name r cannot be found.";
-    test.refuses("GetRole", &[("RoleName", "r")], 404, "NoSuchEntity", missing);
-    assert_eq!(each(&test.ok("ListRoles", &[]), "Roles", "RoleName"), [""; 0]);
+    test.refuses(
+        "GetRole",
+        &[("RoleName", "r")],
+        404,
+        "NoSuchEntity",
+        missing,
+    );
+    assert_eq!(
+        each(&test.ok("ListRoles", &[]), "Roles", "RoleName"),
+        [""; 0]
+    );
     test.ok("UpdateRole", &[("RoleName", "r"), ("Description", "new")]);
     let create = [("RoleName", "R"), ("AssumeRolePolicyDocument", EC2)];
-    test.refuses("CreateRole", &create, 409, "EntityAlreadyExists", "Role with name R already exists.");
+    test.refuses(
+        "CreateRole",
+        &create,
+        409,
+        "EntityAlreadyExists",
+        "Role with name R already exists.",
+    );
     test.wait(10);
     assert_eq!(test.role_field("r", "Description"), "new");
     test.ok("DeleteRole", &[("RoleName", "r")]);
     assert_eq!(test.role_field("r", "Description"), "new");
-    test.refuses("DeleteRole", &[("RoleName", "r")], 404, "NoSuchEntity", missing);
+    test.refuses(
+        "DeleteRole",
+        &[("RoleName", "r")],
+        404,
+        "NoSuchEntity",
+        missing,
+    );
     test.wait(10);
-    test.refuses("GetRole", &[("RoleName", "r")], 404, "NoSuchEntity", missing);
+    test.refuses(
+        "GetRole",
+        &[("RoleName", "r")],
+        404,
+        "NoSuchEntity",
+        missing,
+    );
 }
 
 #[test]
@@ -345,5 +496,7 @@ fn what_is_not_modelled_says_so() {
     let message = "Could not find operation LaunchRocket for version 2010-05-08";
     test().refuses("LaunchRocket", &[], 400, "InvalidAction", message);
     let message = "The security token included in the request is invalid.";
-    test().within("999999999999").refuses("ListRoles", &[], 403, "InvalidClientTokenId", message);
+    test()
+        .within("999999999999")
+        .refuses("ListRoles", &[], 403, "InvalidClientTokenId", message);
 }

@@ -16,59 +16,151 @@ const INVALID_AWS: &str = "Invalid principal in policy: \"AWS\":";
 
 #[test]
 fn trust_policies_are_validated_on_create_and_update() {
-    let statement = |members: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{{members}}}]}}"#);
+    let statement =
+        |members: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{{members}}}]}}"#);
     let good = r#""Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole""#;
     for (document, message) in [
         ("{nope".to_owned(), "This policy contains invalid Json"),
         ("[]".to_owned(), "This policy contains invalid Json"),
-        ("\"file.json\"".to_owned(), "This policy contains invalid Json"),
-        (statement(&format!(r#"{good},"Effect":"Allow""#)), "This policy contains invalid Json"),
-        (r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned(), "Could not parse the policy: Statement is empty!"),
-        (r#"{"Version":"2012-10-17"}"#.to_owned(), "Could not parse the policy: Statement is empty!"),
-        (EC2.replace("2012-10-17", "2012-10-18"), "The policy must contain a valid version string"),
-        (EC2.replace("\"Version\"", "\"version\""), "Unknown field version"),
-        (statement(&format!(r#"{good},"Resources":"*""#)), "Unknown field Resources"),
-        (statement(&format!(r#"{good},"Resource":"*""#)), "Has prohibited field Resource"),
-        (statement(&format!(r#"{good},"NotResource":"*""#)), "Has prohibited field NotResource"),
-        (EC2.replace("\"Allow\"", "\"allow\""), "Invalid effect: allow"),
-        (statement(r#""Principal":{"AWS":"*"},"Action":"sts:AssumeRole""#), "Missing required field Effect"),
-        (statement(r#""Effect":"Allow","Action":"sts:AssumeRole""#), "Missing required field Principal"),
+        (
+            "\"file.json\"".to_owned(),
+            "This policy contains invalid Json",
+        ),
+        (
+            statement(&format!(r#"{good},"Effect":"Allow""#)),
+            "This policy contains invalid Json",
+        ),
+        (
+            r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned(),
+            "Could not parse the policy: Statement is empty!",
+        ),
+        (
+            r#"{"Version":"2012-10-17"}"#.to_owned(),
+            "Could not parse the policy: Statement is empty!",
+        ),
+        (
+            EC2.replace("2012-10-17", "2012-10-18"),
+            "The policy must contain a valid version string",
+        ),
+        (
+            EC2.replace("\"Version\"", "\"version\""),
+            "Unknown field version",
+        ),
+        (
+            statement(&format!(r#"{good},"Resources":"*""#)),
+            "Unknown field Resources",
+        ),
+        (
+            statement(&format!(r#"{good},"Resource":"*""#)),
+            "Has prohibited field Resource",
+        ),
+        (
+            statement(&format!(r#"{good},"NotResource":"*""#)),
+            "Has prohibited field NotResource",
+        ),
+        (
+            EC2.replace("\"Allow\"", "\"allow\""),
+            "Invalid effect: allow",
+        ),
+        (
+            statement(r#""Principal":{"AWS":"*"},"Action":"sts:AssumeRole""#),
+            "Missing required field Effect",
+        ),
+        (
+            statement(r#""Effect":"Allow","Action":"sts:AssumeRole""#),
+            "Missing required field Principal",
+        ),
         (
             statement(r#""Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"sts:AssumeRole""#),
             "AssumeRole policy must not contain NotPrincipal field.",
         ),
-        (trusting("{}"), "Missing required field Principal cannot be empty!"),
-        (trusting(r#"{"AWS":[]}"#), "Missing required field Principal cannot be empty!"),
-        (trusting(r#"{"AWS":1}"#), "Syntax error in policy."),
-        (trusting(r#""*""#), "AssumeRolepolicy contained an invalid principal: \"STAR\":\"*\"."),
-        (trusting(r#""111111111111""#), "Principal must be a JSON object."),
-        (trusting(r#"{"aws":"*"}"#), "Invalid principal in policy: \"aws\""),
-        (trusting(r#"{"Service":"EC2"}"#), "Invalid principal in policy: \"SERVICE\":\"EC2\""),
-        (trusting(r#"{"Federated":"github"}"#), "Invalid principal in policy: \"FEDERATED\":\"github\""),
-        (statement(r#""Effect":"Allow","Principal":{"AWS":"*"}"#), "Missing required field Action"),
-        (statement(&format!(r#"{good},"NotAction":"sts:AssumeRole""#)), "Syntax error in policy."),
-        (EC2.replace("sts:AssumeRole", "s3:GetObject"), "AssumeRole policy may only specify STS AssumeRole actions."),
-        (EC2.replace("sts:AssumeRole", "*"), "AssumeRole policy may only specify STS AssumeRole actions."),
         (
-            statement(&format!(r#"{good},"Condition":{{"stringEquals":{{"a:b":"c"}}}}"#)),
+            trusting("{}"),
+            "Missing required field Principal cannot be empty!",
+        ),
+        (
+            trusting(r#"{"AWS":[]}"#),
+            "Missing required field Principal cannot be empty!",
+        ),
+        (trusting(r#"{"AWS":1}"#), "Syntax error in policy."),
+        (
+            trusting(r#""*""#),
+            "AssumeRolepolicy contained an invalid principal: \"STAR\":\"*\".",
+        ),
+        (
+            trusting(r#""111111111111""#),
+            "Principal must be a JSON object.",
+        ),
+        (
+            trusting(r#"{"aws":"*"}"#),
+            "Invalid principal in policy: \"aws\"",
+        ),
+        (
+            trusting(r#"{"Service":"EC2"}"#),
+            "Invalid principal in policy: \"SERVICE\":\"EC2\"",
+        ),
+        (
+            trusting(r#"{"Federated":"github"}"#),
+            "Invalid principal in policy: \"FEDERATED\":\"github\"",
+        ),
+        (
+            statement(r#""Effect":"Allow","Principal":{"AWS":"*"}"#),
+            "Missing required field Action",
+        ),
+        (
+            statement(&format!(r#"{good},"NotAction":"sts:AssumeRole""#)),
+            "Syntax error in policy.",
+        ),
+        (
+            EC2.replace("sts:AssumeRole", "s3:GetObject"),
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+        (
+            EC2.replace("sts:AssumeRole", "*"),
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+        (
+            statement(&format!(
+                r#"{good},"Condition":{{"stringEquals":{{"a:b":"c"}}}}"#
+            )),
             "Invalid Condition type : stringEquals",
         ),
         (
-            statement(&format!(r#"{good},"Condition":{{"NullIfExists":{{"a:b":"true"}}}}"#)),
+            statement(&format!(
+                r#"{good},"Condition":{{"NullIfExists":{{"a:b":"true"}}}}"#
+            )),
             "Invalid Condition type : NullIfExists",
         ),
-        (statement(&format!(r#"{good},"Sid":1"#)), "Syntax error in policy."),
+        (
+            statement(&format!(r#"{good},"Sid":1"#)),
+            "Syntax error in policy.",
+        ),
         (
             format!(r#"{{"Statement":[{{"Sid":"A",{good}}},{{"Sid":"A",{good}}}]}}"#),
             "The Statement Ids in the policy are not unique",
         ),
     ] {
         let mut test = test();
-        let create = [("RoleName", "r"), ("AssumeRolePolicyDocument", document.as_str())];
-        test.refuses("CreateRole", &create, 400, "MalformedPolicyDocument", message);
+        let create = [
+            ("RoleName", "r"),
+            ("AssumeRolePolicyDocument", document.as_str()),
+        ];
+        test.refuses(
+            "CreateRole",
+            &create,
+            400,
+            "MalformedPolicyDocument",
+            message,
+        );
         test.role("r");
         let update = [("RoleName", "r"), ("PolicyDocument", document.as_str())];
-        test.refuses("UpdateAssumeRolePolicy", &update, 400, "MalformedPolicyDocument", message);
+        test.refuses(
+            "UpdateAssumeRolePolicy",
+            &update,
+            400,
+            "MalformedPolicyDocument",
+            message,
+        );
         assert_eq!(test.trust("r"), EC2);
     }
 }
@@ -79,7 +171,10 @@ fn characters_beyond_latin_1_are_refused() {
     let message = format!(
         "1 validation error detected: Value '{document}' at 'assumeRolePolicyDocument' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"
     );
-    let create = [("RoleName", "r"), ("AssumeRolePolicyDocument", document.as_str())];
+    let create = [
+        ("RoleName", "r"),
+        ("AssumeRolePolicyDocument", document.as_str()),
+    ];
     test().refuses("CreateRole", &create, 400, "ValidationError", &message);
 }
 
@@ -95,12 +190,19 @@ fn good_trust_policies_are_accepted() {
         aws("arn:aws:iam::999999999999:role/path/elsewhere"),
         aws("arn:aws:iam::999999999999:user/elsewhere"),
         aws("arn:aws:sts::111111111111:assumed-role/any/session"),
-        trusting(r#"{"Federated":"arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"}"#),
+        trusting(
+            r#"{"Federated":"arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"}"#,
+        ),
         trusting(r#"{"Federated":"cognito-identity.amazonaws.com"}"#),
-        trusting(r#"{"Service":["ec2.amazonaws.com","logs.eu-central-1.amazonaws.com"],"CanonicalUser":"79a5"}"#),
+        trusting(
+            r#"{"Service":["ec2.amazonaws.com","logs.eu-central-1.amazonaws.com"],"CanonicalUser":"79a5"}"#,
+        ),
     ] {
         let mut test = test();
-        test.ok("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &document)]);
+        test.ok(
+            "CreateRole",
+            &[("RoleName", "r"), ("AssumeRolePolicyDocument", &document)],
+        );
         assert_eq!(test.trust("r"), document);
     }
 }
@@ -131,8 +233,17 @@ fn principals_that_do_not_exist_are_invalid() {
     ] {
         let message = format!("{INVALID_AWS}\"{principal}\"");
         let document = aws(principal);
-        let create = [("RoleName", "r"), ("AssumeRolePolicyDocument", document.as_str())];
-        test.refuses("CreateRole", &create, 400, "MalformedPolicyDocument", &message);
+        let create = [
+            ("RoleName", "r"),
+            ("AssumeRolePolicyDocument", document.as_str()),
+        ];
+        test.refuses(
+            "CreateRole",
+            &create,
+            400,
+            "MalformedPolicyDocument",
+            &message,
+        );
     }
 }
 
@@ -142,14 +253,23 @@ fn account_ids_become_root_arns_and_single_entries_lose_their_list() {
     let document = r#" { "Version" : "2012-10-17", "Statement" : [ { "Effect" : "Allow",
         "Principal" : { "AWS" : [ "333333333333" ] }, "Action" : [ "sts:AssumeRole" ],
         "Condition" : { "Bool" : { "aws:MultiFactorAuthPresent" : [ true ] } } } ] } "#;
-    test.ok("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", document)]);
+    test.ok(
+        "CreateRole",
+        &[("RoleName", "r"), ("AssumeRolePolicyDocument", document)],
+    );
     assert_eq!(
         test.trust("r"),
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::333333333333:root"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}"#
     );
     test.world.partition = Partition("aws-us-gov".to_owned());
-    test.ok("UpdateAssumeRolePolicy", &[("RoleName", "r"), ("PolicyDocument", &aws("333333333333"))]);
-    assert!(test.trust("r").contains("\"arn:aws-us-gov:iam::333333333333:root\""));
+    test.ok(
+        "UpdateAssumeRolePolicy",
+        &[("RoleName", "r"), ("PolicyDocument", &aws("333333333333"))],
+    );
+    assert!(
+        test.trust("r")
+            .contains("\"arn:aws-us-gov:iam::333333333333:root\"")
+    );
 }
 
 #[test]
@@ -158,29 +278,50 @@ fn a_trusted_role_that_is_deleted_leaves_its_unique_id_and_a_namesake_does_not_h
     let arn = "arn:aws:iam::222222222222:role/Caller";
     test.within(B).role("Caller");
     let id = test.role_field("Caller", "RoleId");
-    test.within(A).ok("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &aws(arn))]);
+    test.within(A).ok(
+        "CreateRole",
+        &[("RoleName", "r"), ("AssumeRolePolicyDocument", &aws(arn))],
+    );
     assert_eq!(test.trust("r"), aws(arn));
 
     test.within(B).ok("DeleteRole", &[("RoleName", "Caller")]);
     assert_eq!(test.within(A).trust("r"), aws(&id));
     let listed = test.ok("ListRoles", &[]);
-    assert_eq!(decoded(&at(&listed, "Roles.0.AssumeRolePolicyDocument").unwrap()), aws(&id));
+    assert_eq!(
+        decoded(&at(&listed, "Roles.0.AssumeRolePolicyDocument").unwrap()),
+        aws(&id)
+    );
 
     test.within(B).role("Caller");
     assert_eq!(test.within(A).trust("r"), aws(&id));
     let stale = test.trust("r");
     let message = format!("{INVALID_AWS}\"{id}\"");
     let write_back = [("RoleName", "r"), ("PolicyDocument", stale.as_str())];
-    test.refuses("UpdateAssumeRolePolicy", &write_back, 400, "MalformedPolicyDocument", &message);
+    test.refuses(
+        "UpdateAssumeRolePolicy",
+        &write_back,
+        400,
+        "MalformedPolicyDocument",
+        &message,
+    );
 
-    test.ok("UpdateAssumeRolePolicy", &[("RoleName", "r"), ("PolicyDocument", &aws(arn))]);
+    test.ok(
+        "UpdateAssumeRolePolicy",
+        &[("RoleName", "r"), ("PolicyDocument", &aws(arn))],
+    );
     assert_eq!(test.trust("r"), aws(arn));
     let new_id = test.within(B).role_field("Caller", "RoleId");
     assert_ne!(new_id, id);
-    let role = test.world.accounts[&AccountId::parse(A).unwrap()].iam.roles["r"].latest().unwrap().clone();
+    let role = test.world.accounts[&AccountId::parse(A).unwrap()].iam.roles["r"]
+        .latest()
+        .unwrap()
+        .clone();
     assert_eq!(role.trust, aws(&new_id));
     let account = AccountId::parse(A).unwrap();
-    assert_eq!(crate::sandbox::iam::trust_policy(&test.world, account, &role), aws(arn));
+    assert_eq!(
+        crate::sandbox::iam::trust_policy(&test.world, account, &role),
+        aws(arn)
+    );
 }
 
 #[test]
@@ -188,8 +329,14 @@ fn the_unique_id_of_a_living_role_is_taken_and_shown_as_its_arn() {
     let mut test = test();
     test.role("Caller");
     let id = test.role_field("Caller", "RoleId");
-    test.ok("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &aws(&id))]);
-    assert_eq!(test.trust("r"), aws("arn:aws:iam::111111111111:role/Caller"));
+    test.ok(
+        "CreateRole",
+        &[("RoleName", "r"), ("AssumeRolePolicyDocument", &aws(&id))],
+    );
+    assert_eq!(
+        test.trust("r"),
+        aws("arn:aws:iam::111111111111:role/Caller")
+    );
 }
 
 #[test]
@@ -199,16 +346,31 @@ fn a_principal_is_invalid_until_it_is_visible() {
     test.within(B).role("Caller");
     let arn = "arn:aws:iam::222222222222:role/Caller";
     let document = aws(arn);
-    let create = [("RoleName", "r"), ("AssumeRolePolicyDocument", document.as_str())];
+    let create = [
+        ("RoleName", "r"),
+        ("AssumeRolePolicyDocument", document.as_str()),
+    ];
     let message = format!("{INVALID_AWS}\"{arn}\"");
-    test.within(A).refuses("CreateRole", &create, 400, "MalformedPolicyDocument", &message);
+    test.within(A).refuses(
+        "CreateRole",
+        &create,
+        400,
+        "MalformedPolicyDocument",
+        &message,
+    );
     test.wait(10);
     test.ok("CreateRole", &create);
     // A namesake born within the lag is not yet the one that is seen.
     test.within(B).ok("DeleteRole", &[("RoleName", "Caller")]);
     test.role("Caller");
     let update = [("RoleName", "r"), ("PolicyDocument", document.as_str())];
-    test.within(A).refuses("UpdateAssumeRolePolicy", &update, 400, "MalformedPolicyDocument", &message);
+    test.within(A).refuses(
+        "UpdateAssumeRolePolicy",
+        &update,
+        400,
+        "MalformedPolicyDocument",
+        &message,
+    );
     test.wait(10);
     test.ok("UpdateAssumeRolePolicy", &update);
 }
@@ -216,16 +378,30 @@ fn a_principal_is_invalid_until_it_is_visible() {
 #[test]
 fn a_trust_policy_has_2048_characters_without_white_space() {
     let of_size = |size: usize| {
-        let sized = |fill: usize| EC2.replace("\"Effect\"", &format!("\"Sid\":\"{}\",\"Effect\"", "x".repeat(fill)));
+        let sized = |fill: usize| {
+            EC2.replace(
+                "\"Effect\"",
+                &format!("\"Sid\":\"{}\",\"Effect\"", "x".repeat(fill)),
+            )
+        };
         sized(size - sized(0).len())
     };
     let mut test = test();
     let fits = format!("  {}\n", of_size(2048));
-    test.ok("CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", &fits)]);
+    test.ok(
+        "CreateRole",
+        &[("RoleName", "r"), ("AssumeRolePolicyDocument", &fits)],
+    );
     let document = of_size(2049);
     let update = [("RoleName", "r"), ("PolicyDocument", document.as_str())];
     let message = "Cannot exceed quota for ACLSizePerRole: 2048";
-    test.refuses("UpdateAssumeRolePolicy", &update, 409, "LimitExceeded", message);
+    test.refuses(
+        "UpdateAssumeRolePolicy",
+        &update,
+        409,
+        "LimitExceeded",
+        message,
+    );
     test.set_quota("AssumeRolePolicySizeQuota", 4096);
     test.ok("UpdateAssumeRolePolicy", &update);
 }
