@@ -587,8 +587,12 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
         .into_iter()
         .filter(|arn| exists(context, arn) == Some(false))
     {
+        let hint = match similar(context, arn) {
+            Some(meant) => format!("did you mean `{}`?", meant.reference()),
+            None => "correct the name".to_owned(),
+        };
         let message = format!(
-            "policy `{arn}` does not exist, and role `{}` in account {} would be given it; mend the name",
+            "policy `{arn}` does not exist, and role `{}` in account {} would be given it; {hint}",
             after.name, context.account.id
         );
         tally.findings.push(Finding::stop(
@@ -597,6 +601,16 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
             message,
         ));
     }
+}
+
+/// The policy that was probably meant: one of another path, or of a name in another case.
+fn similar<'a>(context: &Context<'a>, arn: &PolicyArn) -> Option<&'a PolicyArn> {
+    let live: &'a LiveAccount = context.live;
+    let local = || {
+        let policies = live.policies.values().map(|policy| &policy.arn);
+        arn.nearest(policies.filter(|other| other.account() == arn.account()))
+    };
+    live.similar_policies.get(arn).or_else(local)
 }
 
 fn quotas(context: &Context<'_>) -> Quotas {

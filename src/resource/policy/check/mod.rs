@@ -3,14 +3,19 @@
 //! Each answers the message and the hint, or nothing. A string with a placeholder left in it is told so once, by
 //! [`texts`], and not measured further.
 
+mod arn;
+mod condition;
+mod principal;
+
 use serde_json::Value;
 
 use super::json::child;
-use super::operator::{Operator, nearest};
-use super::pattern::segments;
-use super::principal::is_unique_id;
+use super::operator::nearest;
 use super::{DocumentProblem, PolicyKind};
-use crate::org::AccountId;
+
+pub(super) use arn::{is_partition, resource};
+pub(super) use condition::{key, operator};
+pub(super) use principal::{principal, unfit};
 
 /// Message and hint.
 type Refusal = (String, Option<String>);
@@ -67,108 +72,11 @@ fn trust_action(text: &str) -> Option<Refusal> {
     {
         return None;
     }
-    let meant = nearest(text, STS_ACTIONS.iter().copied())?;
-    Some((
-        format!("`{text}` is not an action of STS"),
-        Some(format!("did you mean `{meant}`?")),
-    ))
-}
-
-/// `*`, an ARN of six parts, or something that a wildcard or variable may make into one.
-pub(super) fn resource(text: &str) -> Option<Refusal> {
-    if text == "*" || text.starts_with("${") || placeholder(text).is_some() {
-        return None;
-    }
-    let parts = segments(text);
-    let open = text.contains(['*', '?']) || text.contains("${");
-    if parts.first() != Some(&"arn") || (parts.len() < 6 && !open) {
-        let hint = "write `*` or an ARN, such as `arn:aws:s3:::bucket/*`";
-        return Some((format!("`{text}` is not a resource"), Some(hint.to_owned())));
-    }
-    let service = parts
-        .get(2)
-        .filter(|service| service.contains(['*', '?']) || service.contains("${"))?;
-    let hint = "the service of a resource must be written out";
-    Some((
-        format!("`{service}` is not a service in resource `{text}`"),
-        Some(hint.to_owned()),
-    ))
-}
-
-/// A principal of `kind` by its own shape; unknown kinds are the caller's to report.
-pub(super) fn principal(kind: &str, text: &str) -> Option<Refusal> {
-    if placeholder(text).is_some() || (kind == "AWS" && text == "*") {
-        return None;
-    }
-    if text.contains(['*', '?']) {
-        let hint = "name principals in full; to match several, take their account's root and a condition `ArnLike` \
-                    on `aws:PrincipalArn`";
-        return Some((
-            format!("the principal `{text}` has a wildcard, which IAM refuses"),
-            Some(hint.to_owned()),
-        ));
-    }
-    match kind {
-        "AWS" => aws_principal(text),
-        "Service" if !text.contains('.') || text.contains(':') => {
-            let hint = "write the service's name, such as `ec2.amazonaws.com`";
-            Some((
-                format!("`{text}` is not a service principal"),
-                Some(hint.to_owned()),
-            ))
-        }
-        "Federated" if !text.starts_with("arn:") && !text.contains('.') => {
-            let hint = "write the ARN of an OIDC or SAML provider of the role's account";
-            Some((
-                format!("`{text}` is not a federated principal"),
-                Some(hint.to_owned()),
-            ))
-        }
-        _ => None,
-    }
-}
-
-fn aws_principal(text: &str) -> Option<Refusal> {
-    if AccountId::parse(text).is_ok() || is_unique_id(text) {
-        return None;
-    }
-    if let ["arn", _, "iam" | "sts", "", account, name] = segments(text).as_slice() {
-        let kind = name.split('/').next().unwrap_or_default();
-        let known = ["root", "user", "role", "assumed-role", "federated-user"].contains(&kind);
-        if known
-            && AccountId::parse(account).is_ok()
-            && (*name == "root" || name.len() > kind.len() + 1)
-        {
-            return None;
-        }
-        if kind == "group" {
-            let hint = "a group is no principal; name its users, or the account";
-            return Some((format!("`{text}` is a group"), Some(hint.to_owned())));
-        }
-    }
-    let hint = if text.ends_with(".amazonaws.com") {
-        "a service stands under `Service`"
-    } else if text.contains(":oidc-provider/") || text.contains(":saml-provider/") {
-        "a provider stands under `Federated`"
-    } else {
-        "write the ARN of a role or user, 12 digits of an account id, or `*`"
+    let hint = match nearest(text, STS_ACTIONS.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("a trust policy takes {}", STS_ACTIONS.join(", ")),
     };
-    Some((
-        format!("`{text}` is not an AWS principal"),
-        Some(hint.to_owned()),
-    ))
-}
-
-/// An operator of the documented list, exact in case.
-pub(super) fn operator(name: &str) -> Option<Refusal> {
-    if Operator::parse(name).is_some() {
-        return None;
-    }
-    let hint = match Operator::nearest(name) {
-        Some(_) if name.ends_with("NullIfExists") => Some("`Null` takes no `IfExists`".to_owned()),
-        meant => meant.map(|meant| format!("did you mean `{meant}`?")),
-    };
-    Some((format!("`{name}` is not a condition operator"), hint))
+    Some((format!("`{text}` is not an action of a trust policy"), Some(hint)))
 }
 
 /// What is wrong with any string of the document, member names included: characters and placeholders.
