@@ -8,11 +8,15 @@ mod details;
 mod document;
 mod entity;
 mod holder;
+mod access_key;
+mod condition;
 mod page;
 mod policy;
 mod principal;
 mod profile;
+mod principals;
 mod provider;
+mod resource;
 mod role;
 mod role_policy;
 mod rules;
@@ -27,6 +31,7 @@ use super::world::World;
 use crate::org::AccountId;
 use entity::Iam;
 use holder::Holder;
+pub use rules::is_quota;
 pub use trust::trust_policy;
 
 type Operation = fn(&mut Iam<'_>, &Params) -> Result<Xml, ApiError>;
@@ -43,6 +48,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("AttachUserPolicy", |iam, params| {
         role_policy::attach(iam, params, Holder::User)
     }),
+    ("CreateAccessKey", access_key::create),
     ("CreateGroup", principal::create_group),
     ("CreateInstanceProfile", profile::create),
     ("CreateOpenIDConnectProvider", provider::create_oidc),
@@ -52,6 +58,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("CreateSAMLProvider", provider::create_saml),
     ("CreateServiceLinkedRole", role::create_service_linked),
     ("CreateUser", principal::create_user),
+    ("DeleteAccessKey", access_key::delete),
     ("DeleteGroup", principal::delete_group),
     ("DeleteGroupPolicy", |iam, params| {
         role_policy::delete(iam, params, Holder::Group)
@@ -102,6 +109,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("GetUserPolicy", |iam, params| {
         role_policy::get(iam, params, Holder::User)
     }),
+    ("ListAccessKeys", access_key::list),
     ("ListAttachedGroupPolicies", |iam, params| {
         role_policy::list_attached(iam, params, Holder::Group)
     }),

@@ -94,6 +94,9 @@ pub(super) fn delete_user(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, Api
     if !user.inline.is_empty() {
         return Err(delete_conflict(DELETE_POLICIES_FIRST));
     }
+    if !user.access_keys.is_empty() {
+        return Err(delete_conflict("Cannot delete entity, must delete access keys first."));
+    }
     let key = user.name.to_ascii_lowercase();
     iam.state.users.remove(&key);
     Ok(Xml::empty())

@@ -84,6 +84,7 @@ pub(super) fn path(params: &Params) -> Result<String, ApiError> {
     length("Path", path, 1, 512)?;
     if path.starts_with('/')
         && path.ends_with('/')
+        && path != "//"
         && path.chars().all(|c| ('!'..='~').contains(&c))
     {
         return Ok(path.to_owned());
@@ -334,6 +335,11 @@ pub(super) const QUOTAS: &[(&str, usize)] = &[
     ("UsersQuota", 5000),
     ("VersionsPerPolicyQuota", 5),
 ];
+
+/// Whether `GetAccountSummary` tells a quota of this name.
+pub fn is_quota(name: &str) -> bool {
+    QUOTAS.iter().any(|(known, _)| *known == name)
+}
 
 /// A quota of this account.
 pub(super) fn quota(state: &IamState, name: &str) -> usize {

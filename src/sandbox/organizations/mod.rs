@@ -47,6 +47,8 @@ pub fn call(
         "UntagResource" => write::untag_resource(world, &input),
         "CreateOrganizationalUnit" => write::create_unit(world, &input),
         "CreateAccount" => write::create_account(world, &input),
+        "RemoveAccountFromOrganization" => write::remove_account(world, &input),
+        "UpdateOrganizationalUnit" => write::update_unit(world, &input),
         "MoveAccount" => write::move_account(world, &input),
         "CloseAccount" => write::close_account(world, &input),
         "RegisterDelegatedAdministrator" => write::register_delegated_administrator(world, &input),
