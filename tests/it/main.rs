@@ -23,6 +23,7 @@ mod kit_cortex_xsiam;
 mod language;
 mod laws;
 mod lease;
+mod model;
 mod moto;
 mod negative;
 mod ownership;

@@ -24,6 +24,10 @@ pub fn call(
     body: &[u8],
 ) -> Result<Value, ApiError> {
     let input = Input::parse(operation, body)?;
+    if world.member(account).is_none() {
+        let sentence = "Your account is not a member of an organization.";
+        return Err(error("AWSOrganizationsNotInUseException", sentence));
+    }
     if !allowed(world, account, operation) {
         return Err(error(
             "AccessDeniedException",

@@ -268,7 +268,8 @@ fn tags<'w>(
     let tags = if id == organization.root {
         Some(&mut organization.root_tags)
     } else if let Ok(id) = AccountId::parse(id) {
-        world.accounts.get_mut(&id).map(|account| &mut account.tags)
+        let account = world.accounts.get_mut(&id).filter(|account| account.is_member());
+        account.map(|account| &mut account.tags)
     } else {
         organization.units.get_mut(id).map(|unit| &mut unit.tags)
     };

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod policies;
+mod refusals;
 mod role_policies;
 mod roles;
 mod sdk;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::cloudtrail::Trail;
+use super::super::managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{
     AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World,
@@ -57,6 +59,7 @@ pub fn test() -> Test {
             requests: BTreeMap::new(),
         },
         accounts: accounts.into(),
+        managed: managed::ALL.to_vec(),
         keys: BTreeMap::new(),
         clock: Clock::Manual(Duration::ZERO),
         lag: Duration::ZERO,
