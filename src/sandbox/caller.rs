@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::world::{IamState, Session, World};
-use crate::evaluate::{Identity, Principal, Request};
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use rolecall_core::evaluate::{Identity, Principal, Request};
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// A caller as policies see it.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cloudtrail::Trail;
 use super::managed::{self, Managed};
-use crate::org::{AccountId, Partition};
+use rolecall_core::org::{AccountId, Partition};
 
 /// Everything there is. One lock guards it.
 #[derive(Debug, Clone)]

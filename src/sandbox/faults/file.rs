@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Effect, Fault, Moment, Refusal, When};
-use crate::org::AccountId;
-use crate::sandbox::Sandbox;
-use crate::sandbox::wire::ApiError;
+use crate::Sandbox;
+use crate::wire::ApiError;
+use rolecall_core::org::AccountId;
 
 /// The effects that a file may name. There are two more: `delay`, which takes `delay_ms`, and `error`, which takes `code`,
 /// `message` and `status`.

@@ -8,8 +8,8 @@ use super::super::federated::BUILT_IN;
 use super::super::wire::ApiError;
 use super::document::{malformed, strings};
 use super::trust::invalid_principal;
-use crate::org::{AccountId, glob};
-use crate::resource::policy::service;
+use rolecall_core::org::{AccountId, glob};
+use rolecall_core::resource::policy::service;
 
 /// The actions that a trust policy may speak of.
 const ACTIONS: [&str; 6] = [

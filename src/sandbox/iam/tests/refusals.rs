@@ -1,6 +1,6 @@
 //! What IAM refuses in documents and principals, so that a test that only applies cannot stay green.
 
-use crate::org::Partition;
+use rolecall_core::org::Partition;
 
 use super::*;
 
