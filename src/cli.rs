@@ -348,11 +348,12 @@ pub enum SandboxCommand {
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
-        /// The organization to serve, as TOML; without it a demonstration organization
+        /// The organization to serve, as TOML: accounts with their quotas, units, policies that AWS manages; without it a
+        /// demonstration organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
         /// What is to go wrong, as TOML: a fault table each, with operation ("iam:Create*"), account, nth, first or per_mille and
-        /// seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms, young_principals_ms
+        /// seed, and effect (throttling, reset-after, hang, expire, error, …), message and code; stale_reads_ms, young_principals_ms
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
         /// The port on 127.0.0.1; 0 takes a free one

@@ -13,7 +13,7 @@ use super::{Action, Change, Extras, Finding, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
-use crate::live::Quotas;
+use crate::live::{LiveAccount, Quotas};
 use crate::resource::name::PolicyArn;
 use crate::resource::role::{Ensure, LiveRole, Mode, Role};
 use crate::resource::step::Step;

@@ -20,7 +20,7 @@ pub(super) use principal::{principal, unfit};
 /// Message and hint.
 type Refusal = (String, Option<String>);
 
-/// Actions of STS that a trust policy can speak of, for suggestions.
+/// Actions of STS that a trust policy can speak of.
 const STS_ACTIONS: &[&str] = &[
     "sts:AssumeRole",
     "sts:AssumeRoleWithSAML",
@@ -28,6 +28,19 @@ const STS_ACTIONS: &[&str] = &[
     "sts:TagSession",
     "sts:SetSourceIdentity",
     "sts:SetContext",
+];
+
+/// Actions of STS that have nothing to do with entering a role.
+///
+/// Source: Service Authorization Reference, "Actions defined by AWS Security Token Service".
+const OTHER_STS_ACTIONS: &[&str] = &[
+    "sts:AssumeRoot",
+    "sts:DecodeAuthorizationMessage",
+    "sts:GetAccessKeyInfo",
+    "sts:GetCallerIdentity",
+    "sts:GetFederationToken",
+    "sts:GetServiceBearerToken",
+    "sts:GetSessionToken",
 ];
 
 /// `service:name`, and in a trust policy one of STS.
@@ -65,18 +78,18 @@ fn trust_action(text: &str) -> Option<Refusal> {
             Some(hint.to_owned()),
         ));
     }
-    if text.contains(['*', '?'])
-        || STS_ACTIONS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(text))
-    {
+    let is_of = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(text));
+    if text.contains(['*', '?']) || is_of(STS_ACTIONS) {
         return None;
     }
-    let hint = match nearest(text, STS_ACTIONS.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("a trust policy takes {}", STS_ACTIONS.join(", ")),
-    };
-    Some((format!("`{text}` is not an action of a trust policy"), Some(hint)))
+    let message = format!("`{text}` is not an action of a trust policy");
+    if is_of(OTHER_STS_ACTIONS) {
+        let hint = format!("STS has it, but a role is entered by {}", STS_ACTIONS.join(", "));
+        return Some((message, Some(hint)));
+    }
+    // STS may come to have more of them.
+    let meant = nearest(text, STS_ACTIONS.iter().copied())?;
+    Some((message, Some(format!("did you mean `{meant}`?"))))
 }
 
 /// What is wrong with any string of the document, member names included: characters and placeholders.
