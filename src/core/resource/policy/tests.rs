@@ -586,8 +586,8 @@ fn what_iam_refuses_of_a_statement_is_told() {
         ),
         (
             "D11 in a Sid",
-            allow(",\"Sid\":\"a\",\"Condition\":{\"StringEquals\":{\"k\u{2019}\":\"v\"}}"),
-            "/Condition/StringEquals/k\u{2019}",
+            allow(",\"Sid\":\"a\",\"Condition\":{\"StringEquals\":{\"aws:k\u{2019}\":\"v\"}}"),
+            "/Condition/StringEquals/aws:k\u{2019}",
             &["U+2019"],
         ),
         ("S2 charset", allow(r#","Sid":"a b""#), "/Sid", &["`a b`"]),
@@ -920,6 +920,9 @@ fn what_iam_takes_is_taken() {
             "sts:SetContext",
             "sts:SomethingNew",
         ] {
+            if principal.contains("Federated") && action.eq_ignore_ascii_case("sts:AssumeRole") {
+                continue;
+            }
             let text = format!(
                 r#"{{"Statement":{}}}"#,
                 trust(principal).replace("sts:AssumeRole", action)

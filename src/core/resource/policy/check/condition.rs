@@ -25,7 +25,8 @@ pub(in crate::resource::policy) fn operator(name: &str) -> Option<Refusal> {
 /// `prefix:name`, such as `aws:SourceArn`; the prefix of an OIDC provider's key is its host and path. What follows a `/`
 /// in the name is a tag's key or the like, and may hold anything.
 pub(in crate::resource::policy) fn key(key: &str) -> Option<Refusal> {
-    if placeholder(key).is_some() {
+    // Letters that IAM refuses anywhere are told once.
+    if placeholder(key).is_some() || key.chars().any(|c| c > '\u{ff}') {
         return None;
     }
     let refuse = |hint: &str| {
