@@ -55,7 +55,7 @@ const EFFECTS: [(&str, Effect); 12] = [
 /// message = "Invalid principal in policy: \"AWS\":\"x\""
 /// status = 400                   # the default
 /// "#;
-/// assert!(rolecall::sandbox::faults::FaultFile::parse(text).is_ok());
+/// assert!(rolecall_sandbox::faults::FaultFile::parse(text).is_ok());
 /// ```
 #[derive(Debug, Clone)]
 pub struct FaultFile {

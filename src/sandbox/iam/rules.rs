@@ -80,23 +80,34 @@ pub(super) fn name<'p>(
 
 /// The parameter `Path`: `/` or `/[!-~]+/`, 1 to 512 characters; `/` where it is not given.
 pub(super) fn path(params: &Params) -> Result<String, ApiError> {
+    let path = slashed(params)?;
+    if path == "//" {
+        return Err(wrong_path());
+    }
+    Ok(path)
+}
+
+fn slashed(params: &Params) -> Result<String, ApiError> {
     let path = params.get("Path").unwrap_or("/");
     length("Path", path, 1, 512)?;
     if path.starts_with('/')
         && path.ends_with('/')
-        && path != "//"
         && path.chars().all(|c| ('!'..='~').contains(&c))
     {
         return Ok(path.to_owned());
     }
-    Err(ApiError::validation(
+    Err(wrong_path())
+}
+
+fn wrong_path() -> ApiError {
+    ApiError::validation(
         "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-    ))
+    )
 }
 
 /// The parameter `Path` of a policy: `((/[A-Za-z0-9.,+@=_-]+)*)/`.
 pub(super) fn policy_path(params: &Params) -> Result<String, ApiError> {
-    let path = path(params)?;
+    let path = slashed(params)?;
     let allowed = |segment: &str| {
         !segment.is_empty()
             && segment

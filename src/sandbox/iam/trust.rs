@@ -76,6 +76,9 @@ pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<St
             stored_principal(iam, principal).ok_or_else(|| invalid_principal("AWS", principal))?;
         Ok(())
     })?;
+    for statement in statements(&document).unwrap_or_default() {
+        principals::check_fit(statement)?;
+    }
     rules::within(
         &iam.state,
         "AssumeRolePolicySizeQuota",
@@ -186,9 +189,6 @@ fn check_actions(statement: &Map<String, Value>) -> Result<(), ApiError> {
         return Err(malformed(
             "AssumeRole policy may only specify STS AssumeRole actions.",
         ));
-    }
-    if statement.contains_key("Action") && statement.get("Effect").is_some_and(|effect| effect == "Allow") {
-        principals::check_fit(statement, &actions)?;
     }
     Ok(())
 }

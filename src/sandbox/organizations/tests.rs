@@ -93,7 +93,7 @@ fn an_account_made_between_two_pages_shifts_nobody() {
     let mut world = World::demo();
     let first = ok(&mut world, "ListAccounts", &json!({ "MaxResults": 6 }));
     let last = first["Accounts"][5]["Id"].as_str().unwrap().to_owned();
-    let gone = id(first["Accounts"][0]["Id"].as_str().unwrap());
+    let gone = id(first["Accounts"][1]["Id"].as_str().unwrap());
     world.accounts.remove(&gone);
     let second = ok(
         &mut world,
