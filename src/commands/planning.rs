@@ -504,8 +504,11 @@ impl<R: Reader> Shared<R> {
         for arn in managed_policies {
             let exists = self.exists(account, &arn).await?;
             if !exists && arn.is_aws_managed() {
-                let meant = arn.nearest(self.aws_policies(account).await.iter()).cloned();
-                live.similar_policies.extend(meant.map(|meant| (arn.clone(), meant)));
+                let meant = arn
+                    .nearest(self.aws_policies(account).await.iter())
+                    .cloned();
+                live.similar_policies
+                    .extend(meant.map(|meant| (arn.clone(), meant)));
             }
             live.known_policies.insert(arn, exists);
         }
@@ -578,10 +581,13 @@ impl<R: Reader> Shared<R> {
     /// The policies that AWS manages, asked for once in a run; they are only needed for a hint, so a refusal is no error.
     async fn aws_policies(&self, account: &Account) -> &BTreeSet<PolicyArn> {
         let list = || async {
-            self.reader.aws_policies(account).await.unwrap_or_else(|error| {
-                tracing::debug!(%error, "which policies AWS manages is not known");
-                BTreeSet::new()
-            })
+            self.reader
+                .aws_policies(account)
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::debug!(%error, "which policies AWS manages is not known");
+                    BTreeSet::new()
+                })
         };
         self.aws_policies.get_or_init(list).await
     }

@@ -96,7 +96,8 @@ async fn gone<'a>(
         Ok(live) => {
             let there = |name: &RoleName| live.roles.get(&name.key()).map(|role| role.arn.clone());
             let each = roles.iter().map(|(arn, name)| (*arn, there(name)));
-            each.filter(|(arn, there)| there.as_deref() != Some(*arn)).collect()
+            each.filter(|(arn, there)| there.as_deref() != Some(*arn))
+                .collect()
         }
         Err(error) => {
             tracing::debug!(%error, "whether the roles that trusts name exist is not known");

@@ -67,7 +67,11 @@ impl Survey {
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
         let said = survey.config.warnings();
-        let news = survey.expansion.warnings.iter().filter(|warning| !said.contains(warning));
+        let news = survey
+            .expansion
+            .warnings
+            .iter()
+            .filter(|warning| !said.contains(warning));
         console.warnings(&news.cloned().collect::<Vec<_>>());
         Ok(survey)
     }

@@ -115,7 +115,9 @@ impl ManagedSpec {
         Managed {
             name: self.name.clone().into(),
             path: self.path.clone().into(),
-            document: text.map_or_else(|| self.document.to_string(), str::to_owned).into(),
+            document: text
+                .map_or_else(|| self.document.to_string(), str::to_owned)
+                .into(),
         }
     }
 }
@@ -436,7 +438,10 @@ impl AccountState {
             status: spec.status.clone().unwrap_or_else(|| "ACTIVE".to_owned()),
             parent,
             tags: spec.tags.clone(),
-            iam: IamState { quotas: spec.quotas.clone(), ..IamState::default() },
+            iam: IamState {
+                quotas: spec.quotas.clone(),
+                ..IamState::default()
+            },
         }
     }
 }
@@ -532,10 +537,19 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
 
 fn check_managed(policy: &ManagedSpec) -> Result<(), InvalidOrganization> {
     let refuse = |why: &str| {
-        Err(InvalidOrganization(format!("managed policy `{}`: {why}", policy.name)))
+        Err(InvalidOrganization(format!(
+            "managed policy `{}`: {why}",
+            policy.name
+        )))
     };
-    let Managed { name, path, document } = policy.policy();
-    let known = managed::ALL.iter().any(|known| known.name == name && known.path == path);
+    let Managed {
+        name,
+        path,
+        document,
+    } = policy.policy();
+    let known = managed::ALL
+        .iter()
+        .any(|known| known.name == name && known.path == path);
     match serde_json::from_str(&document) {
         _ if name.is_empty() => refuse("it needs a name"),
         _ if !path.starts_with('/') || !path.ends_with('/') => {
@@ -677,7 +691,10 @@ mod tests {
         let world = World::new(&OrgSpec::parse(text).unwrap()).unwrap();
         let arn = "arn:aws:iam::aws:policy/aws-service-role/AmazonExampleRolePolicy";
         let policy = world.aws_managed(arn).unwrap();
-        assert_eq!(policy.document, r#"{"Statement":[],"Version":"2012-10-17"}"#);
+        assert_eq!(
+            policy.document,
+            r#"{"Statement":[],"Version":"2012-10-17"}"#
+        );
         assert_eq!(world.organization.units.len(), 3);
         let web = world
             .accounts
@@ -721,11 +738,17 @@ mod tests {
                 "text of a JSON object",
             ),
             (
-                file(id, "[[managed_policy]]\nname = 'P'\npath = 'x'\ndocument = '{}'"),
+                file(
+                    id,
+                    "[[managed_policy]]\nname = 'P'\npath = 'x'\ndocument = '{}'",
+                ),
                 "begin and end with `/`",
             ),
             (
-                file(id, "[[managed_policy]]\nname = 'SecurityAudit'\ndocument = '{}'"),
+                file(
+                    id,
+                    "[[managed_policy]]\nname = 'SecurityAudit'\ndocument = '{}'",
+                ),
                 "every sandbox has it",
             ),
             (file(id, "[[account]]\nname = ''"), "is not an account name"),

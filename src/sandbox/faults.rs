@@ -162,7 +162,10 @@ impl Refusal {
 
     /// The same error with a message of the fault's own.
     pub fn saying(self, service: Service, message: &str) -> ApiError {
-        ApiError { message: message.to_owned(), ..self.of(service) }
+        ApiError {
+            message: message.to_owned(),
+            ..self.of(service)
+        }
     }
 }
 

@@ -40,7 +40,9 @@ impl Managed {
 /// The one of `policies` with this ARN, whatever the ARN's partition.
 pub fn find<'p>(policies: &'p [Managed], arn: &str) -> Option<&'p Managed> {
     let (_, rest) = arn.strip_prefix("arn:")?.split_once(":iam::aws:policy")?;
-    policies.iter().find(|policy| rest.strip_prefix(policy.path.as_ref()) == Some(policy.name.as_ref()))
+    policies
+        .iter()
+        .find(|policy| rest.strip_prefix(policy.path.as_ref()) == Some(policy.name.as_ref()))
 }
 
 /// The AWS managed policies that every world begins with, by name.

@@ -50,7 +50,9 @@ impl World {
 
     /// The accounts of the organization; one that was removed from it is an account still.
     pub fn members(&self) -> impl Iterator<Item = (&AccountId, &AccountState)> {
-        self.accounts.iter().filter(|(_, account)| account.is_member())
+        self.accounts
+            .iter()
+            .filter(|(_, account)| account.is_member())
     }
 
     /// An account of the organization.

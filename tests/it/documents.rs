@@ -47,7 +47,10 @@ fn validate_in(desired: &Directory) -> Run {
 
 async fn government() -> Served {
     let partition = Partition("aws-us-gov".to_owned());
-    let spec = OrgSpec { partition, ..OrgSpec::demo() };
+    let spec = OrgSpec {
+        partition,
+        ..OrgSpec::demo()
+    };
     Served::new(World::new(&spec).unwrap()).await
 }
 
@@ -61,12 +64,9 @@ fn case_05_a_condition_key_with_a_scheme_or_without_a_vendor_is_refused_with_its
         ("a:b:c", "one colon"),
         ("sub", "prefix:name"),
     ] {
-        validate(&condition("StringEquals", key, "\"x\"")).exits(1).says(&[
-            key,
-            "is not a condition key",
-            hint,
-            "rolecall.toml:13:",
-        ]);
+        validate(&condition("StringEquals", key, "\"x\""))
+            .exits(1)
+            .says(&[key, "is not a condition key", hint, "rolecall.toml:13:"]);
     }
     for key in [
         "kms:EncryptionContext:aws:cloudtrail:arn",
@@ -81,17 +81,34 @@ fn case_05_a_condition_key_with_a_scheme_or_without_a_vendor_is_refused_with_its
 #[test]
 fn case_07_a_wildcard_where_the_operator_knows_none_is_told() {
     for (operator, key, value, hint) in [
-        ("StringEquals", "aws:PrincipalArn", "arn:aws:iam::111111111111:role/ops-*", "StringLike"),
-        ("StringNotEquals", "aws:SourceVpc", "vpc-?1", "StringNotLike"),
-        ("ForAnyValue:StringEqualsIfExists", "aws:TagKeys", "team*", "ForAnyValue:StringLikeIfExists"),
+        (
+            "StringEquals",
+            "aws:PrincipalArn",
+            "arn:aws:iam::111111111111:role/ops-*",
+            "StringLike",
+        ),
+        (
+            "StringNotEquals",
+            "aws:SourceVpc",
+            "vpc-?1",
+            "StringNotLike",
+        ),
+        (
+            "ForAnyValue:StringEqualsIfExists",
+            "aws:TagKeys",
+            "team*",
+            "ForAnyValue:StringLikeIfExists",
+        ),
         ("StringEqualsIgnoreCase", "aws:username", "x*", "StringLike"),
     ] {
-        validate(&condition(operator, key, &format!("{value:?}"))).exits(0).says(&[
-            "knows no wildcards",
-            value,
-            &format!("did you mean `{hint}`"),
-            "rolecall.toml:13:",
-        ]);
+        validate(&condition(operator, key, &format!("{value:?}")))
+            .exits(0)
+            .says(&[
+                "knows no wildcards",
+                value,
+                &format!("did you mean `{hint}`"),
+                "rolecall.toml:13:",
+            ]);
     }
     // `${*}` is a `*` and meant as one.
     let run = validate(&condition("StringEquals", "s3:prefix", "\"a${*}\"")).exits(0);
@@ -123,7 +140,9 @@ fn case_07_conditions_that_exclude_each_other_are_told() {
             "StringNotEquals = { \"aws:SourceVpc\" = [\"vpc-1\", \"vpc-2\"] }",
         ),
     ] {
-        validate(&both(one, other)).exits(0).says(&["no request meets both", "allows nobody anything"]);
+        validate(&both(one, other))
+            .exits(0)
+            .says(&["no request meets both", "allows nobody anything"]);
     }
     for (one, other) in [
         (
@@ -165,15 +184,27 @@ async fn case_20_resources_of_another_partition_stop_the_plan_before_any_write()
         }
     }
     assert_eq!(served.writes(), [""; 0]);
-    for resource in ["arn:{{ partition }}:s3:::acme-logs/*", "arn:*:s3:::acme-logs/*"] {
-        served.rolecall(&Directory::new(&reads(resource)), &["plan"]).exits(0);
+    for resource in [
+        "arn:{{ partition }}:s3:::acme-logs/*",
+        "arn:*:s3:::acme-logs/*",
+    ] {
+        served
+            .rolecall(&Directory::new(&reads(resource)), &["plan"])
+            .exits(0);
     }
     // An ARN that a condition asks for is no error, but it is like no other.
     let told = condition("ArnLike", "aws:SourceArn", "\"arn:aws:sns:*:*:topic\"");
-    served.rolecall(&Directory::new(&told), &["plan"]).exits(0).says(&["no value of `aws:SourceArn`"]);
+    served
+        .rolecall(&Directory::new(&told), &["plan"])
+        .exits(0)
+        .says(&["no value of `aws:SourceArn`"]);
     // And the other way round.
     let desired = Directory::new(&reads("arn:aws-us-gov:s3:::acme-logs/*"));
-    Served::demo().await.rolecall(&desired, &["plan"]).exits(1).says(&["this organization is in `aws`"]);
+    Served::demo()
+        .await
+        .rolecall(&desired, &["plan"])
+        .exits(1)
+        .says(&["this organization is in `aws`"]);
 }
 
 #[test]
@@ -204,13 +235,27 @@ fn case_20_what_is_no_partition_is_refused_without_aws() {
 #[tokio::test(flavor = "multi_thread")]
 async fn case_22_a_region_where_the_service_has_none_is_refused_with_its_place() {
     for (resource, word) in [
-        ("arn:aws:iam:us-east-1:111122223333:role/*", "IAM has no region"),
-        ("arn:aws:s3:us-west-2:111122223333:bucket/x", "S3 has no region"),
+        (
+            "arn:aws:iam:us-east-1:111122223333:role/*",
+            "IAM has no region",
+        ),
+        (
+            "arn:aws:s3:us-west-2:111122223333:bucket/x",
+            "S3 has no region",
+        ),
         ("arn:aws:s3:eu-west-1::bucket", "S3 has no region"),
-        ("arn:aws:iam::111122223333:rolex/x", "`rolex/x` is not a resource of IAM"),
-        ("arn:aws:iam::111122223333:root", "`root` is not a resource of IAM"),
+        (
+            "arn:aws:iam::111122223333:rolex/x",
+            "`rolex/x` is not a resource of IAM",
+        ),
+        (
+            "arn:aws:iam::111122223333:root",
+            "`root` is not a resource of IAM",
+        ),
     ] {
-        validate(&reads(resource)).exits(1).says(&[word, resource, "rolecall.toml:11:"]);
+        validate(&reads(resource))
+            .exits(1)
+            .says(&[word, resource, "rolecall.toml:11:"]);
     }
     let good = [
         "arn:aws:s3:us-east-1:111122223333:accesspoint/ap/object/*",
@@ -225,10 +270,17 @@ async fn case_22_a_region_where_the_service_has_none_is_refused_with_its_place()
         let desired = Directory::new(&reads(resource));
         validate_in(&desired).exits(0);
         // The sandbox agrees.
-        Served::demo().await.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
+        Served::demo()
+            .await
+            .rolecall(&desired, &["apply", "--auto-approve"])
+            .exits(0);
     }
-    validate(&reads("arn:aws:sqs::x")).exits(1).says(&["an ARN without an end"]);
-    validate(&reads("arn:aws:sqs:us-east-1:11112222333:q")).exits(0).says(&["`11112222333` is not an account id"]);
+    validate(&reads("arn:aws:sqs::x"))
+        .exits(1)
+        .says(&["an ARN without an end"]);
+    validate(&reads("arn:aws:sqs:us-east-1:11112222333:q"))
+        .exits(0)
+        .says(&["`11112222333` is not an account id"]);
 }
 
 #[test]
@@ -236,18 +288,41 @@ fn case_24_yaml_says_what_it_cannot_take() {
     let yaml = |action: &str, more: &str| {
         format!("Version: 2012-10-17\nStatement:\n  - Effect: Allow\n    Action: {action}\n{more}")
     };
-    let run = validate_in(&managed("p.yaml", "base: &base\n  Effect: Allow\nVersion: 2012-10-17\nStatement:\n  - <<: *base\n    Action: s3:*\n    Resource: '*'\n"));
-    run.exits(1).says(&["p.yaml:5:5", "merge keys", "YAML 1.2", "write the members out"]);
+    let run = validate_in(&managed(
+        "p.yaml",
+        "base: &base\n  Effect: Allow\nVersion: 2012-10-17\nStatement:\n  - <<: *base\n    Action: s3:*\n    Resource: '*'\n",
+    ));
+    run.exits(1).says(&[
+        "p.yaml:5:5",
+        "merge keys",
+        "YAML 1.2",
+        "write the members out",
+    ]);
     let folded = yaml("s3:*", "    Resource: >\n      arn:aws:s3:::b\n");
-    validate_in(&managed("p.yaml", &folded)).exits(1).says(&["p.yaml:5:15", "line break", "write `>-`"]);
+    validate_in(&managed("p.yaml", &folded)).exits(1).says(&[
+        "p.yaml:6:7",
+        "line break",
+        "write `>-`",
+    ]);
     let literal = yaml("s3:*", "    Resource:\n      - |\n        arn:aws:s3:::b\n");
-    validate_in(&managed("p.yaml", &literal)).exits(1).says(&["line break", "write `|-`"]);
+    validate_in(&managed("p.yaml", &literal))
+        .exits(1)
+        .says(&["line break", "write `|-`"]);
     let stripped = yaml("s3:*", "    Resource: >-\n      arn:aws:s3:::b\n");
     validate_in(&managed("p.yaml", &stripped)).exits(0);
-    let no = yaml("&reads [s3:Get*]", "    Resource: '*'\n    Condition: {Bool: {aws:SecureTransport: no}, 'Null': {aws:TokenIssueTime: off}}\n");
-    validate_in(&managed("p.yaml", &no)).exits(0).says(&["`Bool` cannot read `no`", "`Null` cannot read `off`", "p.yaml:6:"]);
+    let no = yaml(
+        "&reads [s3:Get*]",
+        "    Resource: '*'\n    Condition: {Bool: {aws:SecureTransport: no}, 'Null': {aws:TokenIssueTime: off}}\n",
+    );
+    validate_in(&managed("p.yaml", &no)).exits(0).says(&[
+        "`Bool` cannot read `no`",
+        "`Null` cannot read `off`",
+        "p.yaml:6:",
+    ]);
     let control = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b\n"}}"#;
-    validate_in(&managed("p.json", control)).exits(1).says(&["line break or tab"]);
+    validate_in(&managed("p.json", control))
+        .exits(1)
+        .says(&["line break or tab"]);
 }
 
 #[test]
@@ -263,24 +338,48 @@ fn case_24_values_that_their_operator_cannot_read_are_told() {
         ("NumericEquals", "s3:max-keys", "${aws:username}"),
         ("BinaryEquals", "aws:x", "not base64!"),
     ] {
-        validate(&condition(operator, key, &format!("{value:?}"))).exits(0).says(&[value, operator, "rolecall.toml:13:"]);
+        validate(&condition(operator, key, &format!("{value:?}")))
+            .exits(0)
+            .says(&[value, operator, "rolecall.toml:13:"]);
     }
     // IAM refuses a date that is none.
     for value in ["tomorrow", "2027-13-01T00:00:00Z", "01.01.2027"] {
-        validate(&condition("DateLessThan", "aws:CurrentTime", &format!("{value:?}"))).exits(1).says(&[
-            &format!("`{value}` is not a time"),
-            "rolecall.toml:13:",
-        ]);
+        validate(&condition(
+            "DateLessThan",
+            "aws:CurrentTime",
+            &format!("{value:?}"),
+        ))
+        .exits(1)
+        .says(&[&format!("`{value}` is not a time"), "rolecall.toml:13:"]);
     }
-    for value in ["\"2027\"", "\"2027-06\"", "\"2027-06-30\"", "\"2027-06-30T12:00:00Z\"", "1893456000"] {
+    for value in [
+        "\"2027\"",
+        "\"2027-06\"",
+        "\"2027-06-30\"",
+        "\"2027-06-30T12:00:00Z\"",
+        "1893456000",
+    ] {
         validate(&condition("DateLessThan", "aws:CurrentTime", value)).exits(0);
     }
-    for (operator, value) in [("Bool", "true"), ("Bool", "\"True\""), ("IpAddress", "\"2001:db8::/32\""), ("ArnLike", "\"arn:aws:sns:*:*:*\"")] {
+    for (operator, value) in [
+        ("Bool", "true"),
+        ("Bool", "\"True\""),
+        ("IpAddress", "\"2001:db8::/32\""),
+        ("ArnLike", "\"arn:aws:sns:*:*:*\""),
+    ] {
         let run = validate(&condition(operator, "aws:x", value)).exits(0);
         assert!(!run.text().contains("cannot read"), "{}", run.text());
     }
-    validate(&condition("Bool", "aws:SecureTransport", "[\"true\", \"false\"]")).exits(0).says(&["both `true` and `false`"]);
-    validate(&condition("StringEquals", "aws:username", "[]")).exits(0).says(&["has no value"]);
+    validate(&condition(
+        "Bool",
+        "aws:SecureTransport",
+        "[\"true\", \"false\"]",
+    ))
+    .exits(0)
+    .says(&["both `true` and `false`"]);
+    validate(&condition("StringEquals", "aws:username", "[]"))
+        .exits(0)
+        .says(&["has no value"]);
 }
 
 #[test]
@@ -291,17 +390,33 @@ fn variables_that_nothing_fills_are_told() {
         ("arn:aws:s3:::b/${aws:username, none}", "in single quotes"),
         ("arn:aws:s3:::b/${username}", "with its prefix"),
         ("arn:aws:iam::${AWS::AccountId}:role/x", "CloudFormation"),
-        ("arn:aws:iam::${aws:PrincipalAccount}:role/x", "before the last part"),
+        (
+            "arn:aws:iam::${aws:PrincipalAccount}:role/x",
+            "before the last part",
+        ),
     ] {
-        validate(&reads(resource)).exits(0).says(&[word, "rolecall.toml:11:"]);
+        validate(&reads(resource))
+            .exits(0)
+            .says(&[word, "rolecall.toml:11:"]);
     }
-    for resource in ["arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/${aws:PrincipalTag/team, 'none'}", "arn:aws:s3:::b/${*}"] {
+    for resource in [
+        "arn:aws:s3:::b/${aws:username}/*",
+        "arn:aws:s3:::b/${aws:PrincipalTag/team, 'none'}",
+        "arn:aws:s3:::b/${*}",
+    ] {
         let run = validate(&reads(resource)).exits(0);
         assert!(!run.text().contains("warning"), "{}", run.text());
     }
     let old = r#"{"Version": "2008-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${aws:username}"}}"#;
-    let desired = format!("name = \"cases\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\n{TRUST}[[role.inline_policy]]\nname = \"p\"\ndocument = \"p.json\"\n");
-    validate_in(&Directory::of(&[("rolecall.toml", &desired), ("p.json", old)])).exits(0).says(&["plain text under version 2008-10-17"]);
+    let desired = format!(
+        "name = \"cases\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\n{TRUST}[[role.inline_policy]]\nname = \"p\"\ndocument = \"p.json\"\n"
+    );
+    validate_in(&Directory::of(&[
+        ("rolecall.toml", &desired),
+        ("p.json", old),
+    ]))
+    .exits(0)
+    .says(&["plain text under version 2008-10-17"]);
 }
 
 /// A managed policy of the older version, or of none.
@@ -309,19 +424,37 @@ fn variables_that_nothing_fills_are_told() {
 async fn what_create_policy_refuses_validate_refuses() {
     let statement = r#""Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b"}"#;
     for version in ["", r#""Version": "2008-10-17", "#] {
-        validate_in(&managed("p.json", &format!("{{{version}{statement}}}"))).exits(1).says(&[
-            "a managed policy must be of version 2012-10-17",
-            "p.json:1:",
-        ]);
+        validate_in(&managed("p.json", &format!("{{{version}{statement}}}")))
+            .exits(1)
+            .says(&[
+                "a managed policy must be of version 2012-10-17",
+                "p.json:1:",
+            ]);
     }
-    validate_in(&managed("p.json", &format!("{{\"Version\": \"2012-10-17\", {statement}}}"))).exits(0);
+    validate_in(&managed(
+        "p.json",
+        &format!("{{\"Version\": \"2012-10-17\", {statement}}}"),
+    ))
+    .exits(0);
     // An inline policy may be of it.
-    let desired = format!("name = \"cases\"\n[[role]]\nname = \"R\"\ntargets = [{{ account = \"network\" }}]\n{TRUST}[[role.inline_policy]]\nname = \"p\"\ndocument = \"p.json\"\n");
-    let desired = Directory::of(&[("rolecall.toml", &desired), ("p.json", &format!("{{{statement}}}"))]);
-    Served::demo().await.rolecall(&desired, &["apply", "--auto-approve"]).exits(0);
+    let desired = format!(
+        "name = \"cases\"\n[[role]]\nname = \"R\"\ntargets = [{{ account = \"network\" }}]\n{TRUST}[[role.inline_policy]]\nname = \"p\"\ndocument = \"p.json\"\n"
+    );
+    let desired = Directory::of(&[
+        ("rolecall.toml", &desired),
+        ("p.json", &format!("{{{statement}}}")),
+    ]);
+    Served::demo()
+        .await
+        .rolecall(&desired, &["apply", "--auto-approve"])
+        .exits(0);
     // The path of a policy takes less than that of a role.
     let path = "name = \"cases\"\n[[policy]]\nname = \"A\"\npath = \"/a!b/\"\ntargets = \"all\"\n[[policy.statement]]\nactions = [\"s3:*\"]\nresources = [\"*\"]\n";
-    validate(path).exits(1).says(&["path of a policy", "must not contain `!`", "rolecall.toml:4:"]);
+    validate(path).exits(1).says(&[
+        "path of a policy",
+        "must not contain `!`",
+        "rolecall.toml:4:",
+    ]);
 }
 
 /// A live policy with an incomplete ARN means what AWS completes it to.
@@ -329,10 +462,21 @@ async fn what_create_policy_refuses_validate_refuses() {
 async fn an_incomplete_arn_is_completed_as_aws_does() {
     let served = Served::demo().await;
     let of = |resource: &str| reads(resource).replace("s3:*", "sqs:SendMessage");
-    served.rolecall(&Directory::new(&of("arn:aws:sqs")), &["apply", "--auto-approve"]).exits(0);
-    served.rolecall(&Directory::new(&of("arn:aws:sqs:*:*:*")), &["plan"]).exits(0).says(&["No changes"]);
-    let expects = of("arn:aws:sqs") + "[[role.expect]]\ndeny = [\"sqs:SendMessage on arn:aws:sqs:us-east-1:111111111111:q\"]\n";
-    served.rolecall(&Directory::new(&expects), &["verify", "--offline"]).exits(2);
+    served
+        .rolecall(
+            &Directory::new(&of("arn:aws:sqs")),
+            &["apply", "--auto-approve"],
+        )
+        .exits(0);
+    served
+        .rolecall(&Directory::new(&of("arn:aws:sqs:*:*:*")), &["plan"])
+        .exits(0)
+        .says(&["No changes"]);
+    let expects = of("arn:aws:sqs")
+        + "[[role.expect]]\ndeny = [\"sqs:SendMessage on arn:aws:sqs:us-east-1:111111111111:q\"]\n";
+    served
+        .rolecall(&Directory::new(&expects), &["verify", "--offline"])
+        .exits(2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,22 +489,58 @@ async fn tags_of_a_policy_converge_on_their_own() {
     };
     let one = desired("tags = { k = \"1\" }");
     served.rolecall(&one, &["apply", "--auto-approve"]).exits(0);
-    served.rolecall(&one, &["plan", "--detailed-exitcode"]).exits(0).says(&["No changes"]);
+    served
+        .rolecall(&one, &["plan", "--detailed-exitcode"])
+        .exits(0)
+        .says(&["No changes"]);
     let two = desired("tags = { k = \"2\", more = \"x\" }");
     let state = one.file("state");
     let state = state.to_str().unwrap();
-    served.rolecall(&two, &["plan", "--detailed-exitcode", "--state", state]).exits(2).says(&["tags", "more"]);
-    served.rolecall(&two, &["apply", "--auto-approve", "--state", state]).exits(0);
-    served.rolecall(&two, &["plan", "--detailed-exitcode", "--state", state]).exits(0);
+    served
+        .rolecall(&two, &["plan", "--detailed-exitcode", "--state", state])
+        .exits(2)
+        .says(&["tags", "more"]);
+    served
+        .rolecall(&two, &["apply", "--auto-approve", "--state", state])
+        .exits(0);
+    served
+        .rolecall(&two, &["plan", "--detailed-exitcode", "--state", state])
+        .exits(0);
     let arn = "arn:aws:iam::333333333331:policy/A";
-    served.by_hand("333333333331", "TagPolicy", &[("PolicyArn", arn), ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "3")]);
-    served.rolecall(&two, &["drift", "--state", state]).exits(2).says(&["tags"]);
-    served.rolecall(&two, &["apply", "--auto-approve", "--state", state]).exits(0);
+    served.by_hand(
+        "333333333331",
+        "TagPolicy",
+        &[
+            ("PolicyArn", arn),
+            ("Tags.member.1.Key", "k"),
+            ("Tags.member.1.Value", "3"),
+        ],
+    );
+    served
+        .rolecall(&two, &["drift", "--state", state])
+        .exits(2)
+        .says(&["tags"]);
+    served
+        .rolecall(&two, &["apply", "--auto-approve", "--state", state])
+        .exits(0);
     served.rolecall(&two, &["drift", "--state", state]).exits(0);
     // Tags of others stay, and are no drift; tags that are not written are not asked for.
-    served.by_hand("333333333331", "TagPolicy", &[("PolicyArn", arn), ("Tags.member.1.Key", "theirs"), ("Tags.member.1.Value", "x")]);
+    served.by_hand(
+        "333333333331",
+        "TagPolicy",
+        &[
+            ("PolicyArn", arn),
+            ("Tags.member.1.Key", "theirs"),
+            ("Tags.member.1.Value", "x"),
+        ],
+    );
     served.rolecall(&two, &["drift", "--state", state]).exits(0);
     let asked = served.count("ListPolicyTags");
-    served.rolecall(&desired(""), &["plan", "--detailed-exitcode", "--state", state]).exits(0);
+    served
+        .rolecall(
+            &desired(""),
+            &["plan", "--detailed-exitcode", "--state", state],
+        )
+        .exits(0);
     assert_eq!(served.count("ListPolicyTags"), asked);
 }

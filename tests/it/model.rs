@@ -45,7 +45,9 @@ fn constraints() -> Option<Vec<Constraint>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/model.py");
     let output = Command::new(python()).arg(script).args(names).output();
     match output {
-        Ok(output) if output.status.success() => Some(serde_json::from_slice(&output.stdout).unwrap()),
+        Ok(output) if output.status.success() => {
+            Some(serde_json::from_slice(&output.stdout).unwrap())
+        }
         _ => {
             missing("botocore");
             None
@@ -56,14 +58,17 @@ fn constraints() -> Option<Vec<Constraint>> {
 /// The pattern as Rust spells it: whole texts, code points in braces, and `\w` of ASCII, as in Java.
 fn pattern(text: &str) -> Regex {
     let points = Regex::new(r"\\u([0-9A-Fa-f]{4})").unwrap();
-    let text = points.replace_all(text, r"\x{$1}").replace("\\w", "0-9A-Za-z_").replace("\\/", "/");
+    let text = points
+        .replace_all(text, r"\x{$1}")
+        .replace("\\w", "0-9A-Za-z_")
+        .replace("\\/", "/");
     Regex::new(&format!("^(?:{text})$")).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// Letters that a pattern may or may not take.
 const LETTERS: &[char] = &[
-    'a', 'Z', '0', '_', '+', '=', ',', '.', '@', '-', ':', '/', ' ', '!', '*', '?', '"', '<', '~', '\t', '\n', '\u{7f}',
-    '\u{a0}', 'é', 'ÿ', 'Ā', '—', '漢', '🙂',
+    'a', 'Z', '0', '_', '+', '=', ',', '.', '@', '-', ':', '/', ' ', '!', '*', '?', '"', '<', '~',
+    '\t', '\n', '\u{7f}', '\u{a0}', 'é', 'ÿ', 'Ā', '—', '漢', '🙂',
 ];
 
 impl Constraint {
@@ -76,26 +81,46 @@ impl Constraint {
                 ("arn:aws:iam::333333333331:role/", "")
             }
             "arnType" => ("arn:aws:iam::aws:policy/", ""),
-            "policyDocumentType" | "sessionPolicyDocumentType" | "unrestrictedSessionPolicyDocumentType" => {
-                return format!("{DOCUMENT_BEGIN}{}{DOCUMENT_END}", "x".repeat(length.saturating_sub(DOCUMENT_BEGIN.len() + DOCUMENT_END.len())));
+            "policyDocumentType"
+            | "sessionPolicyDocumentType"
+            | "unrestrictedSessionPolicyDocumentType" => {
+                return format!(
+                    "{DOCUMENT_BEGIN}{}{DOCUMENT_END}",
+                    "x".repeat(length.saturating_sub(DOCUMENT_BEGIN.len() + DOCUMENT_END.len()))
+                );
             }
             "policyVersionIdType" => ("v1", ""),
             "serialNumberType" => ("arn:aws:iam::111111111111:mfa/", ""),
             _ => ("", ""),
         };
         let (begin, end) = ends;
-        if self.shape.starts_with('p') && self.shape.to_lowercase().contains("path") && length <= 2 {
+        if self.shape.starts_with('p') && self.shape.to_lowercase().contains("path") && length <= 2
+        {
             return "/".to_owned();
         }
-        format!("{begin}{}{end}", "x".repeat(length.saturating_sub(begin.len() + end.len()).max(usize::from(begin.is_empty() || begin == "/"))))
+        format!(
+            "{begin}{}{end}",
+            "x".repeat(
+                length
+                    .saturating_sub(begin.len() + end.len())
+                    .max(usize::from(begin.is_empty() || begin == "/"))
+            )
+        )
     }
 
     /// Texts that break one rule each, with the rule.
     fn bad(&self) -> Vec<(String, String)> {
         let mut bad = Vec::new();
         if self.kind == "integer" {
-            bad.extend(self.min.filter(|min| *min > 0).map(|min| ((min - 1).to_string(), format!("at least {min}"))));
-            bad.extend(self.max.map(|max| ((max + 1).to_string(), format!("at most {max}"))));
+            bad.extend(
+                self.min
+                    .filter(|min| *min > 0)
+                    .map(|min| ((min - 1).to_string(), format!("at least {min}"))),
+            );
+            bad.extend(
+                self.max
+                    .map(|max| ((max + 1).to_string(), format!("at most {max}"))),
+            );
             return bad;
         }
         if !self.words.is_empty() {
@@ -128,13 +153,20 @@ impl Constraint {
     /// Texts that keep every rule, at the edges.
     fn fine(&self) -> Vec<String> {
         if self.kind == "integer" {
-            return [self.min, self.max].into_iter().flatten().map(|bound| bound.to_string()).collect();
+            return [self.min, self.max]
+                .into_iter()
+                .flatten()
+                .map(|bound| bound.to_string())
+                .collect();
         }
         if !self.words.is_empty() {
             return self.words.clone();
         }
-        let mut fine: Vec<String> =
-            [self.min.filter(|min| *min > 0), self.max].into_iter().flatten().map(|length| self.good(length)).collect();
+        let mut fine: Vec<String> = [self.min.filter(|min| *min > 0), self.max]
+            .into_iter()
+            .flatten()
+            .map(|length| self.good(length))
+            .collect();
         if let Some(text) = &self.pattern {
             let regex = pattern(text);
             let sample = self.good(self.min.unwrap_or_default().max(40));
@@ -168,7 +200,10 @@ const NOT_SENT: &[(&str, &str)] = &[
     ("MaxSigninSessionDuration", "not sent"),
     ("TagKeys.member.1", "only keys that are there are removed"),
     ("TagKeys", "only keys that are there are removed"),
-    ("InstanceProfileName", "it comes from `ListInstanceProfilesForRole`"),
+    (
+        "InstanceProfileName",
+        "it comes from `ListInstanceProfilesForRole`",
+    ),
     ("DurationSeconds", "a constant"),
     ("SerialNumber", "not sent"),
     ("TokenCode", "not sent"),
@@ -184,24 +219,45 @@ const NOT_SENT: &[(&str, &str)] = &[
     ("PolicySourceArn", "the ARN of a role as AWS told it"),
     ("PolicyInputList.member.1", "not sent"),
     ("PermissionsBoundaryPolicyInputList.member.1", "not sent"),
-    ("ActionNames.member.1", "an expectation, which has a stricter form"),
-    ("ResourceArns.member.1", "an expectation, which has a stricter form"),
+    (
+        "ActionNames.member.1",
+        "an expectation, which has a stricter form",
+    ),
+    (
+        "ResourceArns.member.1",
+        "an expectation, which has a stricter form",
+    ),
     ("ResourcePolicy", "not sent"),
     ("ResourceOwner", "not sent"),
     ("CallerArn", "not sent"),
     ("ResourceHandlingOption", "not sent"),
-    ("ContextEntries.member.1.ContextKeyName", "what the simulation is asked is an expectation's context"),
+    (
+        "ContextEntries.member.1.ContextKeyName",
+        "what the simulation is asked is an expectation's context",
+    ),
     ("ContextEntries.member.1.ContextKeyType", "a constant"),
-    ("Tags", "the list is counted, see `tags` in the configuration"),
+    (
+        "Tags",
+        "the list is counted, see `tags` in the configuration",
+    ),
 ];
 
 /// Where rolecall is stricter than the model on purpose.
 const STRICTER: &[(&str, &str)] = &[
-    ("policyDescriptionType", "the model has no pattern; IAM answers as for a role's description"),
-    ("pathType", "no `//`: IAM's own console cannot show such a path"),
+    (
+        "policyDescriptionType",
+        "the model has no pattern; IAM answers as for a role's description",
+    ),
+    (
+        "pathType",
+        "no `//`: IAM's own console cannot show such a path",
+    ),
     ("tagKeyType", "`aws:` belongs to AWS"),
     ("tagValueType", "`aws:` belongs to AWS"),
-    ("policyDocumentType", "a document must be one, and quotas are far below the model's length"),
+    (
+        "policyDocumentType",
+        "a document must be one, and quotas are far below the model's length",
+    ),
     ("arnType", "it must be the ARN of a policy"),
 ];
 
@@ -209,14 +265,29 @@ const STRICTER: &[(&str, &str)] = &[
 fn written(constraint: &Constraint, value: &str) -> Option<Directory> {
     let quoted = toml::Value::String(value.to_owned()).to_string();
     let trust = "[[role.trust]]\naws = \"111111111111\"\n";
-    let role = |rest: &str| format!("name = \"model\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\n{rest}\n{trust}");
-    let policy = |rest: &str| format!("name = \"model\"\n[[policy]]\n{rest}\ntargets = \"all\"\n[[policy.statement]]\nactions = [\"s3:*\"]\nresources = [\"*\"]\n");
+    let role = |rest: &str| {
+        format!("name = \"model\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\n{rest}\n{trust}")
+    };
+    let policy = |rest: &str| {
+        format!(
+            "name = \"model\"\n[[policy]]\n{rest}\ntargets = \"all\"\n[[policy.statement]]\nactions = [\"s3:*\"]\nresources = [\"*\"]\n"
+        )
+    };
     let text = match constraint.shape.as_str() {
-        "roleNameType" => format!("name = \"model\"\n[[role]]\nname = {quoted}\ntargets = \"all\"\n{trust}"),
+        "roleNameType" => {
+            format!("name = \"model\"\n[[role]]\nname = {quoted}\ntargets = \"all\"\n{trust}")
+        }
         "policyNameType" => policy(&format!("name = {quoted}")),
         "existingUserNameType" | "groupNameType" => {
-            let key = if constraint.shape == "groupNameType" { "group" } else { "user" };
-            role("") + &format!("[[grant]]\nrole = \"R\"\nin = \"all\"\nto = [{{ account = \"111111111111\", {key} = {quoted} }}]\n")
+            let key = if constraint.shape == "groupNameType" {
+                "group"
+            } else {
+                "user"
+            };
+            role("")
+                + &format!(
+                    "[[grant]]\nrole = \"R\"\nin = \"all\"\nto = [{{ account = \"111111111111\", {key} = {quoted} }}]\n"
+                )
         }
         "pathType" => role(&format!("path = {quoted}")),
         "policyPathType" => policy(&format!("name = \"P\"\npath = {quoted}")),
@@ -226,11 +297,18 @@ fn written(constraint: &Constraint, value: &str) -> Option<Directory> {
         "roleMaxSessionDurationType" => role(&format!("max_session_duration = {value}")),
         "tagKeyType" => role(&format!("tags = {{ {quoted} = \"x\" }}")),
         "tagValueType" => role(&format!("tags = {{ k = {quoted} }}")),
-        "externalIdType" => format!("name = \"model\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\n{trust}external_id = {quoted}\n"),
-        "roleSessionNameType" => format!("name = \"model\"\n[organization]\nsession_name = {quoted}\n"),
+        "externalIdType" => format!(
+            "name = \"model\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\n{trust}external_id = {quoted}\n"
+        ),
+        "roleSessionNameType" => {
+            format!("name = \"model\"\n[organization]\nsession_name = {quoted}\n")
+        }
         "policyDocumentType" => {
             let desired = "name = \"model\"\n[[role]]\nname = \"R\"\ntargets = \"all\"\ninline_policy = [{ name = \"p\", document = \"p.json\" }]\n".to_owned() + trust;
-            return Some(Directory::of(&[("rolecall.toml", &desired), ("p.json", value)]));
+            return Some(Directory::of(&[
+                ("rolecall.toml", &desired),
+                ("p.json", value),
+            ]));
         }
         _ => return None,
     };
@@ -239,11 +317,16 @@ fn written(constraint: &Constraint, value: &str) -> Option<Directory> {
 
 #[test]
 fn what_a_user_writes_is_held_to_the_model() {
-    let Some(constraints) = constraints() else { return };
+    let Some(constraints) = constraints() else {
+        return;
+    };
     let mut known: BTreeMap<String, Constraint> = BTreeMap::new();
     let mut wrong = Vec::new();
     for constraint in constraints {
-        if NOT_SENT.iter().any(|(member, _)| *member == constraint.member) {
+        if NOT_SENT
+            .iter()
+            .any(|(member, _)| *member == constraint.member)
+        {
             continue;
         }
         known.entry(constraint.shape.clone()).or_insert(constraint);
@@ -252,7 +335,9 @@ fn what_a_user_writes_is_held_to_the_model() {
     for constraint in known.values() {
         for (value, rule) in constraint.bad() {
             let Some(desired) = written(constraint, &value) else {
-                wrong.push(format!("{constraint:?} is neither written by anybody nor in NOT_SENT"));
+                wrong.push(format!(
+                    "{constraint:?} is neither written by anybody nor in NOT_SENT"
+                ));
                 break;
             };
             let done = run(rolecall().arg("validate").arg("-c").arg(desired.path()));
@@ -262,10 +347,16 @@ fn what_a_user_writes_is_held_to_the_model() {
         }
         let is_stricter = STRICTER.iter().any(|(shape, _)| *shape == constraint.shape);
         for value in constraint.fine().into_iter().filter(|_| !is_stricter) {
-            let desired = written(constraint, &value).unwrap();
+            let Some(desired) = written(constraint, &value) else {
+                break;
+            };
             let done = run(rolecall().arg("validate").arg("-c").arg(desired.path()));
             if done.code == 1 {
-                wrong.push(format!("{}: `{value}` is refused: {}", constraint.shape, done.text()));
+                wrong.push(format!(
+                    "{}: `{value}` is refused: {}",
+                    constraint.shape,
+                    done.text()
+                ));
             }
         }
     }
@@ -276,10 +367,27 @@ fn what_a_user_writes_is_held_to_the_model() {
 const NOT_LOOKED_AT: &[(&str, &str)] = &[
     ("Marker", "one of another sandbox is refused as such"),
     ("MaxSigninSessionDuration", "not modelled"),
-    ("SerialNumber", "nobody in the sandbox has an MFA device: any is refused"),
-    ("TokenCode", "nobody in the sandbox has an MFA device: any is refused"),
+    (
+        "SerialNumber",
+        "nobody in the sandbox has an MFA device: any is refused",
+    ),
+    (
+        "TokenCode",
+        "nobody in the sandbox has an MFA device: any is refused",
+    ),
     ("Policy", "session policies are not modelled"),
-    ("PolicyArns.member.1.arn", "session policies are not modelled"),
+    (
+        "PolicyArns.member.1.arn",
+        "session policies are not modelled",
+    ),
+    (
+        "sts:AssumeRole Tags.member.1.Key",
+        "session tags are not modelled",
+    ),
+    (
+        "sts:AssumeRole Tags.member.1.Value",
+        "session tags are not modelled",
+    ),
     ("ProvidedContexts", "not modelled"),
     ("ProvidedContexts.member.1.ProviderArn", "not modelled"),
     ("ProvidedContexts.member.1.ContextAssertion", "not modelled"),
@@ -294,11 +402,20 @@ const NOT_LOOKED_AT: &[(&str, &str)] = &[
     ("ResourceHandlingOption", "not modelled"),
     ("ContextEntries.member.1.ContextKeyName", "not modelled"),
     ("ContextEntries.member.1.ContextKeyType", "not modelled"),
-    ("PermissionsBoundaryPolicyInputList.member.1", "read as a document"),
+    (
+        "PermissionsBoundaryPolicyInputList.member.1",
+        "read as a document",
+    ),
     ("PolicyInputList.member.1", "read as a document"),
-    ("ActionNames.member.1", "it must be an action, which is stricter"),
+    (
+        "ActionNames.member.1",
+        "it must be an action, which is stricter",
+    ),
     ("ResourceArns.member.1", "not modelled"),
-    ("PolicySourceArn", "it must name somebody, which is stricter"),
+    (
+        "PolicySourceArn",
+        "it must name somebody, which is stricter",
+    ),
 ];
 
 /// What a call needs beside the member that is looked at.
@@ -309,30 +426,51 @@ fn parameters(operation: &str, constraints: &[Constraint]) -> BTreeMap<String, S
         ("GroupName", "g"),
         ("PolicyName", "p"),
         ("PolicyArn", "arn:aws:iam::aws:policy/SecurityAudit"),
-        ("PermissionsBoundary", "arn:aws:iam::aws:policy/SecurityAudit"),
+        (
+            "PermissionsBoundary",
+            "arn:aws:iam::aws:policy/SecurityAudit",
+        ),
         ("VersionId", "v1"),
         ("InstanceProfileName", "x"),
-        ("RoleArn", "arn:aws:iam::333333333331:role/OrganizationAccountAccessRole"),
+        (
+            "RoleArn",
+            "arn:aws:iam::333333333331:role/OrganizationAccountAccessRole",
+        ),
         ("RoleSessionName", "session"),
+        ("PolicySourceArn", "arn:aws:iam::111111111111:user/admin"),
+        ("ActionNames.member.1", "s3:GetObject"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}}"#;
     let document = format!("{DOCUMENT_BEGIN}{DOCUMENT_END}");
     let is_trust = operation == "iam:UpdateAssumeRolePolicy";
-    parameters.insert("PolicyDocument".to_owned(), if is_trust { trust.to_owned() } else { document });
+    parameters.insert(
+        "PolicyDocument".to_owned(),
+        if is_trust { trust.to_owned() } else { document },
+    );
     parameters.insert("AssumeRolePolicyDocument".to_owned(), trust.to_owned());
     let used = |name: &String| {
-        constraints.iter().any(|one| one.operation == operation && one.member == *name && one.required)
+        constraints
+            .iter()
+            .any(|one| one.operation == operation && one.member == *name && one.required)
     };
     parameters.retain(|name, _| used(name));
     parameters
 }
 
 /// Status and body of the sandbox's answer.
-async fn ask(sandbox: &Sandbox, operation: &str, parameters: &BTreeMap<String, String>) -> (u16, String) {
+async fn ask(
+    sandbox: &Sandbox,
+    operation: &str,
+    parameters: &BTreeMap<String, String>,
+) -> (u16, String) {
     let (service, name) = operation.split_once(':').unwrap();
-    let version = if service == "iam" { "2010-05-08" } else { "2011-06-15" };
+    let version = if service == "iam" {
+        "2010-05-08"
+    } else {
+        "2011-06-15"
+    };
     let mut body = format!("Action={name}&Version={version}");
     for (name, value) in parameters {
         _ = write!(body, "&{name}=");
@@ -354,12 +492,18 @@ async fn ask(sandbox: &Sandbox, operation: &str, parameters: &BTreeMap<String, S
 
 #[tokio::test]
 async fn what_the_sandbox_takes_is_held_to_the_model() {
-    let Some(constraints) = constraints() else { return };
+    let Some(constraints) = constraints() else {
+        return;
+    };
     let sandbox = Sandbox::new(World::demo());
     let mut wrong = Vec::new();
     let mut looked_at = 0;
     for constraint in &constraints {
-        if NOT_LOOKED_AT.iter().any(|(member, _)| *member == constraint.member) || constraint.kind == "list" {
+        let is_exempt = |member: &str| {
+            member == constraint.member
+                || member == format!("{} {}", constraint.operation, constraint.member)
+        };
+        if NOT_LOOKED_AT.iter().any(|(member, _)| is_exempt(member)) || constraint.kind == "list" {
             continue;
         }
         looked_at += 1;
@@ -377,16 +521,25 @@ async fn what_the_sandbox_takes_is_held_to_the_model() {
         for (value, rule) in constraint.bad() {
             let (status, body) = ask(&sandbox, &constraint.operation, &with(&value)).await;
             let refused = status == 400
-                && ["ValidationError", "InvalidInput", "MalformedPolicyDocument"].iter().any(|code| body.contains(code));
+                && ["ValidationError", "InvalidInput", "MalformedPolicyDocument"]
+                    .iter()
+                    .any(|code| body.contains(code));
             if !refused {
-                wrong.push(format!("{} {}: `{value}` is taken ({rule}): {body}", constraint.operation, constraint.member));
+                wrong.push(format!(
+                    "{} {}: `{value}` is taken ({rule}): {body}",
+                    constraint.operation, constraint.member
+                ));
             }
         }
         for value in constraint.fine() {
             let (_, body) = ask(&sandbox, &constraint.operation, &with(&value)).await;
             // What is fine by its form may be another's, gone or too large, but it is no malformed call.
-            if body.contains("ValidationError") {
-                wrong.push(format!("{} {}: `{value}` is refused: {body}", constraint.operation, constraint.member));
+            let too_long = body.contains("exceeds the MaxSessionDuration set for this role");
+            if body.contains("ValidationError") && !too_long {
+                wrong.push(format!(
+                    "{} {}: `{value}` is refused: {body}",
+                    constraint.operation, constraint.member
+                ));
             }
         }
     }

@@ -230,12 +230,21 @@ pub(super) async fn aws_policies(iam: Iam) -> Result<BTreeSet<PolicyArn>, AwsErr
     let mut arns = BTreeSet::new();
     let (mut pages, mut marker) = (entity::Pages::default(), None);
     loop {
-        let request =
-            iam.client.list_policies().scope(aws_sdk_iam::types::PolicyScopeType::Aws).max_items(1000);
-        let page =
-            request.set_marker(marker).send().await.map_err(|error| call.failed(&error))?;
+        let request = iam
+            .client
+            .list_policies()
+            .scope(aws_sdk_iam::types::PolicyScopeType::Aws)
+            .max_items(1000);
+        let page = request
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(|error| call.failed(&error))?;
         for policy in page.policies.unwrap_or_default() {
-            arns.insert(entity::name(call, PolicyArn::parse(&call.required("Arn", policy.arn)?))?);
+            arns.insert(entity::name(
+                call,
+                PolicyArn::parse(&call.required("Arn", policy.arn)?),
+            )?);
         }
         marker = pages.next(call, page.is_truncated, page.marker)?;
         if marker.is_none() {

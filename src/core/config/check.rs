@@ -97,7 +97,11 @@ pub fn path(table: &Table, problems: &mut Problems) -> Option<IamPath> {
 /// The path of a managed policy, which may hold less than that of a role.
 pub fn policy_path(table: &Table, problems: &mut Problems) -> Option<IamPath> {
     let node = table.get("path")?;
-    name(IamPath::parse_of_policy(node.as_str()?), &node.place, problems)
+    name(
+        IamPath::parse_of_policy(node.as_str()?),
+        &node.place,
+        problems,
+    )
 }
 
 /// A description: at most 1000 characters of those IAM allows.

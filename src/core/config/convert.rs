@@ -242,14 +242,19 @@ impl Converter<'_> {
 
     /// What IAM refuses of a document where it stands, in the partition of the run.
     fn refused(&self, document: &PolicyDocument, purpose: Purpose) -> Vec<DocumentProblem> {
-        let partition = self.partition.map(|partition| document.misplaced(partition));
+        let partition = self
+            .partition
+            .map(|partition| document.misplaced(partition));
         let mut refused = partition.unwrap_or_default();
         // Inline policies and trusts of the older version are still taken.
         if purpose == Purpose::Managed && document.version() == Version::V2008 {
             refused.push(DocumentProblem {
                 pointer: "/Version".to_owned(),
                 message: "a managed policy must be of version 2012-10-17".to_owned(),
-                hint: Some("write \"Version\": \"2012-10-17\"; without it a document is of 2008-10-17".to_owned()),
+                hint: Some(
+                    "write \"Version\": \"2012-10-17\"; without it a document is of 2008-10-17"
+                        .to_owned(),
+                ),
             });
         }
         refused
@@ -258,21 +263,21 @@ impl Converter<'_> {
     fn doubts(&self, document: &PolicyDocument) -> Vec<DocumentProblem> {
         let mut doubts = document.doubts(self.partition);
         // Two values that are not known yet may be alike, and different ones later.
-        let stands_in = self.partition.is_none()
-            && STAND_INS.iter().any(|text| document.text().contains(text));
+        let stands_in =
+            self.partition.is_none() && STAND_INS.iter().any(|text| document.text().contains(text));
         if !stands_in {
             doubts.extend(document.contradictions());
         }
         doubts
     }
 
-    fn tell(
-        &mut self,
-        node: &Node,
-        found: &[DocumentProblem],
-        severity: Severity,
-    ) {
-        for DocumentProblem { pointer, message, hint } in found {
+    fn tell(&mut self, node: &Node, found: &[DocumentProblem], severity: Severity) {
+        for DocumentProblem {
+            pointer,
+            message,
+            hint,
+        } in found
+        {
             let message = format!("{}: {message}", self.title);
             let place = node.place_of(pointer);
             let problem = match severity {

@@ -274,9 +274,9 @@ pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
 /// Whether a mapping has a merge key somewhere.
 fn has_merge(node: &MarkedYaml<'_>) -> bool {
     match &node.data {
-        YamlData::Mapping(mapping) => {
-            mapping.iter().any(|(key, value)| is_merge(key) || has_merge(value))
-        }
+        YamlData::Mapping(mapping) => mapping
+            .iter()
+            .any(|(key, value)| is_merge(key) || has_merge(value)),
         YamlData::Sequence(items) => items.iter().any(has_merge),
         YamlData::Tagged(_, inner) => has_merge(inner),
         _ => false,
@@ -336,7 +336,8 @@ impl YamlConvert<'_> {
                     problems.push(tagged(&place));
                 }
                 if let Some(sign) = block_sign(*style).filter(|_| text.ends_with('\n')) {
-                    let problem = Problem::error("document", &place, "the text ends in a line break");
+                    let problem =
+                        Problem::error("document", &place, "the text ends in a line break");
                     problems.push(problem.hint(format!("write `{sign}-`, which leaves it out")));
                 }
                 scalar(text, *style)

@@ -32,7 +32,10 @@ const PRINCIPALS: [(&str, &str); 4] = [
 /// Sources: Amazon EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity"; IAM Roles Anywhere
 /// User Guide, "Trust policy".
 const SERVICE_ACTIONS: [(&str, &[&str]); 2] = [
-    ("pods.eks.amazonaws.com", &["sts:AssumeRole", "sts:TagSession"]),
+    (
+        "pods.eks.amazonaws.com",
+        &["sts:AssumeRole", "sts:TagSession"],
+    ),
     (
         "rolesanywhere.amazonaws.com",
         &["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
@@ -236,7 +239,10 @@ fn default_actions(
     let texts = actions.iter().map(|action| string(action, &node.place));
     Some(match actions {
         [action] => string(action, &node.place),
-        _ => Node { value: Value::Array(texts.collect()), place: node.place.clone() },
+        _ => Node {
+            value: Value::Array(texts.collect()),
+            place: node.place.clone(),
+        },
     })
 }
 

@@ -210,7 +210,13 @@ pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) 
                 policies.iter().map(|policy| Arc::as_ptr(policy)).collect(),
             );
             let words = known.entry(key).or_insert_with(|| {
-                words(&Context::new(settings, &insiders, (&shared, &tagged), role, &policies))
+                words(&Context::new(
+                    settings,
+                    &insiders,
+                    (&shared, &tagged),
+                    role,
+                    &policies,
+                ))
             });
             findings.extend(words.iter().map(|(lint, level, message)| Finding {
                 code: lint.code,

@@ -20,7 +20,10 @@ const PODS: &str = "pods.eks.amazonaws.com";
 /// What services need beside `sts:AssumeRole`.
 const NEEDED: &[(&str, &[&str])] = &[
     (PODS, &["sts:TagSession"]),
-    ("rolesanywhere.amazonaws.com", &["sts:TagSession", "sts:SetSourceIdentity"]),
+    (
+        "rolesanywhere.amazonaws.com",
+        &["sts:TagSession", "sts:SetSourceIdentity"],
+    ),
 ];
 
 /// Roles whose sessions have transitive tags, by account and key of the name.
@@ -29,9 +32,13 @@ pub(super) type Tagged = BTreeSet<(AccountId, String)>;
 /// The roles that EKS Pod Identity enters: its session tags are transitive.
 pub(super) fn tagged<'a>(roles: impl Iterator<Item = (AccountId, &'a Role)>) -> Tagged {
     let entered = roles.filter(|(_, role)| {
-        services(&role.trust).iter().any(|(_, service)| service.trim_end_matches(".cn") == PODS)
+        services(&role.trust)
+            .iter()
+            .any(|(_, service)| service.trim_end_matches(".cn") == PODS)
     });
-    entered.map(|(account, role)| (account, role.name.key())).collect()
+    entered
+        .map(|(account, role)| (account, role.name.key()))
+        .collect()
 }
 
 /// Somebody whom the trust names cannot begin a session.
@@ -39,12 +46,19 @@ pub(super) fn locked_out(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     for (statement, service) in services(trust) {
         let name = service.trim_end_matches(".cn");
-        let needed = NEEDED.iter().filter(|(known, _)| *known == name).flat_map(|(_, needed)| *needed);
+        let needed = NEEDED
+            .iter()
+            .filter(|(known, _)| *known == name)
+            .flat_map(|(_, needed)| *needed);
         for action in needed.filter(|action| !permits(trust, "Service", service, action)) {
-            said.push(format!("trusts `{service}` without `{action}`, which each of its sessions needs"));
+            said.push(format!(
+                "trusts `{service}` without `{action}`, which each of its sessions needs"
+            ));
         }
         if name == PODS && demands(statement, "aws:sourcearn") {
-            said.push(format!("demands `aws:SourceArn` of `{service}`, which does not send it"));
+            said.push(format!(
+                "demands `aws:SourceArn` of `{service}`, which does not send it"
+            ));
         }
     }
     let chained: BTreeSet<&str> = allows(trust)
@@ -69,7 +83,10 @@ fn services(trust: &PolicyDocument) -> Vec<(&Statement, &str)> {
 }
 
 fn allows(trust: &PolicyDocument) -> impl Iterator<Item = &Statement> {
-    trust.statements().iter().filter(|statement| statement.effect == Effect::Allow)
+    trust
+        .statements()
+        .iter()
+        .filter(|statement| statement.effect == Effect::Allow)
 }
 
 /// Whether some statement allows a principal the action, its conditions aside.
@@ -81,19 +98,27 @@ fn permits(trust: &PolicyDocument, kind: &str, name: &str, action: &str) -> bool
 
 fn speaks_of(statement: &Statement, action: &str) -> bool {
     let action = action.to_ascii_lowercase();
-    let mut patterns =
-        statement.actions.patterns.iter().map(|text| pattern::tokens(text, Variables::Literal));
+    let mut patterns = statement
+        .actions
+        .patterns
+        .iter()
+        .map(|text| pattern::tokens(text, Variables::Literal));
     patterns.any(|pattern| pattern::matches(&pattern, &action)) != statement.actions.negated
 }
 
 /// Whether a statement does not apply without a key (in lower case).
 fn demands(statement: &Statement, key: &str) -> bool {
-    let operators = statement.conditions.iter().filter(|(_, keys)| keys.contains_key(key));
-    operators.filter_map(|(name, _)| Operator::parse(name)).any(|operator| {
-        !operator.if_exists
-            && !operator.negated
-            && operator.quantifier != Some(Quantifier::ForAllValues)
-    })
+    let operators = statement
+        .conditions
+        .iter()
+        .filter(|(_, keys)| keys.contains_key(key));
+    operators
+        .filter_map(|(name, _)| Operator::parse(name))
+        .any(|operator| {
+            !operator.if_exists
+                && !operator.negated
+                && operator.quantifier != Some(Quantifier::ForAllValues)
+        })
 }
 
 /// The account of a role's ARN, and the key of its name.

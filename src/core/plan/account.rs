@@ -80,7 +80,9 @@ pub fn plan_account(
             &quotas,
         ));
     }
-    tally.findings.extend(principals::invalid(&context, &tally.changes));
+    tally
+        .findings
+        .extend(principals::invalid(&context, &tally.changes));
     let changes = order::within(
         tally.changes,
         &settings.partition,

@@ -13,7 +13,8 @@ use crate::resource::step::Step;
 pub(super) fn invalid(context: &Context<'_>, changes: &[Change]) -> Vec<Finding> {
     let written = changes.iter().flat_map(|change| {
         change.steps.iter().filter_map(move |step| match step {
-            Step::CreateRole { trust: text, .. } | Step::UpdateAssumeRolePolicy { document: text, .. } => {
+            Step::CreateRole { trust: text, .. }
+            | Step::UpdateAssumeRolePolicy { document: text, .. } => {
                 Some((change.address.as_str(), text))
             }
             _ => None,
@@ -23,14 +24,18 @@ pub(super) fn invalid(context: &Context<'_>, changes: &[Change]) -> Vec<Finding>
     for (address, text) in written {
         let trust = PolicyDocument::live(text, PolicyKind::Trust, &context.settings.partition);
         let providers = trust.federated_principals();
-        let foreign = providers.iter().filter_map(|provider| foreign_provider(context, provider));
+        let foreign = providers
+            .iter()
+            .filter_map(|provider| foreign_provider(context, provider));
         let dead = trust.dead_principals();
         let unknown = dead
             .iter()
             .filter(|id| !context.ids.contains_key(id.as_str()))
             .map(|id| unknown_id(context, id));
         findings.extend(
-            foreign.chain(unknown).map(|message| Finding::stop("invalid-principal", address, message)),
+            foreign
+                .chain(unknown)
+                .map(|message| Finding::stop("invalid-principal", address, message)),
         );
     }
     findings

@@ -287,12 +287,12 @@ impl PolicyArn {
     /// The one of `others` whose name this one's is a slip of: of another path, in another case, with a letter wrong.
     pub fn nearest<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Option<&'a Self> {
         let name = self.name().to_ascii_lowercase();
-        let distance = |other: &Self| {
-            strsim::damerau_levenshtein(&name, &other.name().to_ascii_lowercase())
-        };
+        let distance =
+            |other: &Self| strsim::damerau_levenshtein(&name, &other.name().to_ascii_lowercase());
         let measured = others.map(|other| (distance(other), other));
         let near = measured.filter(|(distance, _)| *distance <= name.len() / 8);
-        near.min_by_key(|(distance, other)| (*distance, other.as_str().len())).map(|(_, other)| other)
+        near.min_by_key(|(distance, other)| (*distance, other.as_str().len()))
+            .map(|(_, other)| other)
     }
 
     /// The policy as a desired state names it: `aws:NAME` with its path, or the ARN of a customer managed one.

@@ -143,13 +143,17 @@ impl Entry {
         let name = self.effect.as_str();
         match (name, self.delay_ms) {
             ("delay", Some(delay)) => return Ok(Effect::Delay(Duration::from_millis(delay))),
-            ("delay", None) | (_, Some(_)) => return refuse("`delay_ms` goes with the effect `delay`"),
+            ("delay", None) | (_, Some(_)) => {
+                return refuse("`delay_ms` goes with the effect `delay`");
+            }
             _ => {}
         }
         match (name, &self.code, &self.message, self.status) {
-            ("error", Some(code), Some(message), status) => {
-                Ok(Effect::Error(ApiError::new(status.unwrap_or(400), code, message.as_str())))
-            }
+            ("error", Some(code), Some(message), status) => Ok(Effect::Error(ApiError::new(
+                status.unwrap_or(400),
+                code,
+                message.as_str(),
+            ))),
             ("error", ..) => refuse("the effect `error` takes `code` and `message`, and `status`"),
             (_, None, None, None) => named(name),
             (_, None, Some(message), None) => match named(name)? {
@@ -214,17 +218,30 @@ mod tests {
             ("sts:Get*", When::PerMille { rate: 20, seed: 7 })
         );
         assert!(matches!(fault.effect, Effect::Delay(delay) if delay == Duration::from_millis(5)));
-        let fault = rule("effect = \"error\"\ncode = \"Odd\"\nmessage = \"so it is\"\nstatus = 409").unwrap();
+        let fault =
+            rule("effect = \"error\"\ncode = \"Odd\"\nmessage = \"so it is\"\nstatus = 409")
+                .unwrap();
         let Effect::Error(error) = fault.effect else {
             panic!("{:?}", fault.effect)
         };
-        assert_eq!((error.status, error.code.as_str(), error.message.as_str()), (409, "Odd", "so it is"));
+        assert_eq!(
+            (error.status, error.code.as_str(), error.message.as_str()),
+            (409, "Odd", "so it is")
+        );
         let fault = rule("effect = \"access-denied\"\nmessage = \"no: x\"").unwrap();
-        assert!(matches!(fault.effect, Effect::Say(Refusal::AccessDenied, said) if *said == *"no: x"));
+        assert!(
+            matches!(fault.effect, Effect::Say(Refusal::AccessDenied, said) if *said == *"no: x")
+        );
         for (wrong, expect) in [
-            ("effect = \"error\"\ncode = \"x\"", "takes `code` and `message`"),
+            (
+                "effect = \"error\"\ncode = \"x\"",
+                "takes `code` and `message`",
+            ),
             ("effect = \"hang\"\nmessage = \"x\"", "`message` goes with"),
-            ("effect = \"throttling\"\ncode = \"x\"", "`code` and `status` go with"),
+            (
+                "effect = \"throttling\"\ncode = \"x\"",
+                "`code` and `status` go with",
+            ),
             (
                 "effect = \"explode\"",
                 "`explode` is no effect; there are throttling, ",

@@ -34,8 +34,14 @@ pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError
 
 pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let user = named(iam, params)?;
-    let page = page(iam, params, user.access_keys.iter().map(|key| (key.clone(), key)))?;
-    Ok(page.answer("AccessKeyMetadata", |key| Xml::Fields(summary(iam, &user, key))))
+    let page = page(
+        iam,
+        params,
+        user.access_keys.iter().map(|key| (key.clone(), key)),
+    )?;
+    Ok(page.answer("AccessKeyMetadata", |key| {
+        Xml::Fields(summary(iam, &user, key))
+    }))
 }
 
 pub(super) fn delete(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {

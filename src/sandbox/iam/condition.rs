@@ -23,7 +23,10 @@ pub(super) fn check(condition: &Value) -> Result<(), ApiError> {
                 Value::Array(list) => list.iter().collect(),
                 value => vec![value],
             };
-            if !values.iter().all(|value| value.is_string() || value.is_boolean() || value.is_number()) {
+            if !values
+                .iter()
+                .all(|value| value.is_string() || value.is_boolean() || value.is_number())
+            {
                 return Err(syntax());
             }
             if is_about_dates(operator) && !values.into_iter().all(is_date) {
@@ -35,9 +38,10 @@ pub(super) fn check(condition: &Value) -> Result<(), ApiError> {
 }
 
 fn check_key(key: &str) -> Result<(), ApiError> {
-    let Some((vendor, name)) = key.split_once(':').filter(|(vendor, name)| {
-        !vendor.is_empty() && !name.is_empty()
-    }) else {
+    let Some((vendor, name)) = key
+        .split_once(':')
+        .filter(|(vendor, name)| !vendor.is_empty() && !name.is_empty())
+    else {
         return Err(malformed(
             "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
         ));
@@ -54,7 +58,10 @@ fn check_key(key: &str) -> Result<(), ApiError> {
             Err(malformed("Actions/Condition can contain only one colon."))
         };
     }
-    if vendor.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._/~%".contains(c))) {
+    if vendor
+        .chars()
+        .any(|c| !(c.is_ascii_alphanumeric() || "-._/~%".contains(c)))
+    {
         return Err(malformed(format!("Vendor {vendor} is not valid")));
     }
     Ok(())

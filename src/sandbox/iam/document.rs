@@ -228,9 +228,13 @@ pub(super) fn check_identity(
     }
     // Source: the sentence that `CreatePolicy` answers; inline policies of the older version are still taken.
     if placement == Placement::Managed
-        && document.get("Version").is_none_or(|version| version != "2012-10-17")
+        && document
+            .get("Version")
+            .is_none_or(|version| version != "2012-10-17")
     {
-        return Err(malformed("Policy document must be version 2012-10-17 or greater."));
+        return Err(malformed(
+            "Policy document must be version 2012-10-17 or greater.",
+        ));
     }
     let statements = statements(&document).ok_or_else(syntax)?;
     for statement in &statements {

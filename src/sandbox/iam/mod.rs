@@ -4,17 +4,18 @@
 //! and the checks before them act on the truth. Sources: IAM API Reference 2010-05-08 (patterns, errors per
 //! operation), IAM User Guide (quotas, policy grammar, principals and their unique ids).
 
+mod access_key;
+mod condition;
 mod details;
 mod document;
 mod entity;
 mod holder;
-mod access_key;
-mod condition;
 mod page;
+mod parameters;
 mod policy;
 mod principal;
-mod profile;
 mod principals;
+mod profile;
 mod provider;
 mod resource;
 mod role;
@@ -186,6 +187,7 @@ pub fn call(
         let message = format!("Could not find operation {operation} for version 2010-05-08");
         return Err(ApiError::new(400, "InvalidAction", message));
     };
+    parameters::check(operation, params)?;
     let Some(state) = world
         .accounts
         .get_mut(&account)

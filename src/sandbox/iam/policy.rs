@@ -305,11 +305,6 @@ fn find_version<'s>(
     params: &Params,
 ) -> Result<&'s PolicyVersionState, ApiError> {
     let id = params.require("VersionId")?;
-    let digits = id.strip_prefix('v').unwrap_or_default();
-    if digits.is_empty() || digits.starts_with('0') || !digits.chars().all(|c| c.is_ascii_digit()) {
-        let rule = r"satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?";
-        return Err(rules::constraint("VersionId", id, rule));
-    }
     let missing = || {
         ApiError::no_such_entity(format!(
             "Policy {arn} version {id} does not exist or is not attachable."

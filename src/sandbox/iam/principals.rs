@@ -40,7 +40,8 @@ pub(super) fn check_service(principal: &str) -> Result<(), ApiError> {
         ".csp.hci.ic.gov",
     ];
     let host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
-    let known = SUFFIXES.iter().any(|suffix| principal.ends_with(suffix)) && service::is_known(principal);
+    let known =
+        SUFFIXES.iter().any(|suffix| principal.ends_with(suffix)) && service::is_known(principal);
     if known && principal.chars().all(host) {
         return Ok(());
     }
@@ -57,8 +58,9 @@ pub(super) fn check_federated(
         return Ok(());
     }
     let prefix = format!("arn:{partition}:iam::");
-    let Some((its_account, provider)) =
-        principal.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'))
+    let Some((its_account, provider)) = principal
+        .strip_prefix(&prefix)
+        .and_then(|rest| rest.split_once(':'))
     else {
         return Err(malformed(
             "Federated principals must be valid domain names or SAML metadata ARNs",
@@ -87,7 +89,10 @@ pub(super) fn is_session(resource: &str) -> bool {
 pub(super) fn is_entity(resource: &str) -> bool {
     let mut parts = resource.split('/').skip(1).collect::<Vec<_>>();
     let name = parts.pop().unwrap_or_default();
-    is_name(name) && parts.iter().all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic()))
+    is_name(name)
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic()))
 }
 
 fn is_name(text: &str) -> bool {
@@ -97,14 +102,28 @@ fn is_name(text: &str) -> bool {
 
 /// Each principal of a statement must have an action by which it comes in, where any is allowed.
 pub(super) fn check_fit(statement: &Map<String, Value>) -> Result<(), ApiError> {
-    let is_allow = statement.get("Effect").is_some_and(|effect| effect == "Allow");
-    let Some(actions) = statement.get("Action").filter(|_| is_allow).and_then(strings) else {
+    let is_allow = statement
+        .get("Effect")
+        .is_some_and(|effect| effect == "Allow");
+    let Some(actions) = statement
+        .get("Action")
+        .filter(|_| is_allow)
+        .and_then(strings)
+    else {
         return Ok(());
     };
-    let allows = |way: &str| actions.iter().any(|action| glob(&action.to_ascii_lowercase(), way));
-    if !["sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"]
-        .iter()
-        .any(|way| allows(way))
+    let allows = |way: &str| {
+        actions
+            .iter()
+            .any(|action| glob(&action.to_ascii_lowercase(), way))
+    };
+    if ![
+        "sts:assumerole",
+        "sts:assumerolewithwebidentity",
+        "sts:assumerolewithsaml",
+    ]
+    .iter()
+    .any(|way| allows(way))
     {
         return Ok(());
     }

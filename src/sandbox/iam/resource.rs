@@ -26,7 +26,9 @@ pub(super) fn check(resource: &str, partition: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let Some(rest) = resource.strip_prefix("arn:") else {
-        return Err(malformed(format!("Resource {resource} must be in ARN format or \"*\".")));
+        return Err(malformed(format!(
+            "Resource {resource} must be in ARN format or \"*\"."
+        )));
     };
     let fields: Vec<&str> = rest.splitn(5, ':').collect();
     let field = |index: usize| fields.get(index).copied();
@@ -53,9 +55,11 @@ pub(super) fn check(resource: &str, partition: &str) -> Result<(), ApiError> {
         "iam" if in_region => Err(malformed(format!(
             "IAM resource {resource} cannot contain region information."
         ))),
-        "iam" if id != "*" && !KINDS.split(", ").any(|kind| id.starts_with(kind)) => Err(malformed(
-            format!("IAM resource path must either be \"*\" or start with {KINDS}."),
-        )),
+        "iam" if id != "*" && !KINDS.split(", ").any(|kind| id.starts_with(kind)) => {
+            Err(malformed(format!(
+                "IAM resource path must either be \"*\" or start with {KINDS}."
+            )))
+        }
         "s3" if in_region
             && !id.starts_with(['*', '?', '$'])
             && !S3_REGIONAL.iter().any(|kind| id.starts_with(kind)) =>

@@ -22,7 +22,10 @@ enum Detail {
 /// Only AWS makes roles under `/aws-service-role/` and `/aws-reserved/`.
 pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let path = rules::path(params)?;
-    if ["/aws-service-role/", "/aws-reserved/"].iter().any(|of_aws| path.starts_with(of_aws)) {
+    if ["/aws-service-role/", "/aws-reserved/"]
+        .iter()
+        .any(|of_aws| path.starts_with(of_aws))
+    {
         let message = format!("The path {path} is reserved for AWS.");
         return Err(ApiError::new(400, "InvalidInput", message));
     }

@@ -105,24 +105,29 @@ fn wrong_path() -> ApiError {
     )
 }
 
-/// The parameter `Path` of a policy: `((/[A-Za-z0-9.,+@=_-]+)*)/`.
+/// The parameter `Path` of a policy.
 pub(super) fn policy_path(params: &Params) -> Result<String, ApiError> {
-    let path = slashed(params)?;
+    policy_path_of("Path", &slashed(params)?)
+}
+
+/// A parameter that is the path of a policy: `((/[A-Za-z0-9.,+@=_-]+)*)/`.
+pub(super) fn policy_path_of(parameter: &str, path: &str) -> Result<String, ApiError> {
+    length(parameter, path, 1, 512)?;
     let allowed = |segment: &str| {
         !segment.is_empty()
             && segment
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || ".,+@=_-".contains(c))
     };
-    let inner = path.trim_start_matches('/').strip_suffix('/');
-    if path == "/"
-        || (!path.starts_with("//") && inner.is_some_and(|inner| inner.split('/').all(allowed)))
-    {
-        return Ok(path);
+    let inner = path
+        .strip_prefix('/')
+        .and_then(|inner| inner.strip_suffix('/'));
+    if path == "/" || inner.is_some_and(|inner| inner.split('/').all(allowed)) {
+        return Ok(path.to_owned());
     }
     Err(constraint(
-        "Path",
-        &path,
+        parameter,
+        path,
         "satisfy regular expression pattern: ((/[A-Za-z0-9\\.,\\+@=_-]+)*)/",
     ))
 }
@@ -271,7 +276,7 @@ pub(super) fn set_tags(
     Ok(())
 }
 
-fn check_tag(position: usize, key: &str, value: &str) -> Result<(), ApiError> {
+pub(super) fn check_tag(position: usize, key: &str, value: &str) -> Result<(), ApiError> {
     length(&format!("tags.{position}.member.key"), key, 1, 128)?;
     length(&format!("tags.{position}.member.value"), value, 0, 256)?;
     // \p{L}, \p{Z} and \p{N}, and these signs.

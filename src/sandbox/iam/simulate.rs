@@ -33,11 +33,7 @@ pub(super) fn principal_policy(iam: &mut Iam<'_>, params: &Params) -> Result<Xml
     if actions.is_empty() {
         params.require("ActionNames")?;
     }
-    let identity = with_inputs(
-        iam,
-        held.identity(&iam.state, iam.now, iam.world),
-        params,
-    )?;
+    let identity = with_inputs(iam, held.identity(&iam.state, iam.now, iam.world), params)?;
     let context = context(params)?;
     let resources = Some(params.list("ResourceArns"))
         .filter(|arns| !arns.is_empty())

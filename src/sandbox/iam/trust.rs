@@ -10,9 +10,7 @@ use serde_json::{Map, Value};
 
 use super::super::wire::{ApiError, Params};
 use super::super::world::{IamState, RoleState, World};
-use super::document::{
-    check_members, check_top, malformed, object, parameter, repeats_sid, size,
-};
+use super::document::{check_members, check_top, malformed, object, parameter, repeats_sid, size};
 use super::document::{statements, strings};
 use super::entity::{Iam, last_segment};
 use super::{condition, principals, rules};
@@ -185,7 +183,10 @@ fn check_actions(statement: &Map<String, Value>) -> Result<(), ApiError> {
     if actions.is_empty() {
         return Err(malformed("Missing required field Action"));
     }
-    if !actions.iter().all(|action| principals::is_trust_action(action)) {
+    if !actions
+        .iter()
+        .all(|action| principals::is_trust_action(action))
+    {
         return Err(malformed(
             "AssumeRole policy may only specify STS AssumeRole actions.",
         ));

@@ -495,20 +495,33 @@ fn a_unit_is_renamed_and_keeps_its_id_and_its_accounts() {
             json!({ "OrganizationalUnitId": prod, "Name": "" }),
             "InvalidInputException",
         ),
-        (json!({ "OrganizationalUnitId": prod, "Name": "Production" }), ""),
+        (
+            json!({ "OrganizationalUnitId": prod, "Name": "Production" }),
+            "",
+        ),
         (json!({ "OrganizationalUnitId": prod }), ""),
     ] {
-        assert_eq!(code(&mut world, MANAGEMENT, "UpdateOrganizationalUnit", &input), expect, "{input}");
+        assert_eq!(
+            code(&mut world, MANAGEMENT, "UpdateOrganizationalUnit", &input),
+            expect,
+            "{input}"
+        );
     }
     let input = json!({ "OrganizationalUnitId": prod, "Name": "X" });
-    assert_eq!(code(&mut world, MEMBER, "UpdateOrganizationalUnit", &input), "AccessDeniedException");
+    assert_eq!(
+        code(&mut world, MEMBER, "UpdateOrganizationalUnit", &input),
+        "AccessDeniedException"
+    );
 }
 
 #[test]
 fn an_account_that_was_removed_is_listed_no_more() {
     let mut world = World::demo();
     let input = json!({ "AccountId": MEMBER });
-    assert_eq!(code(&mut world, MEMBER, "RemoveAccountFromOrganization", &input), "AccessDeniedException");
+    assert_eq!(
+        code(&mut world, MEMBER, "RemoveAccountFromOrganization", &input),
+        "AccessDeniedException"
+    );
     ok(&mut world, "RemoveAccountFromOrganization", &input);
     let (accounts, _) = all(&mut world, "ListAccounts", "Accounts", json!({}));
     assert_eq!(accounts.len(), 11);
@@ -517,13 +530,27 @@ fn an_account_that_was_removed_is_listed_no_more() {
         ("RemoveAccountFromOrganization", "AccountNotFoundException"),
         ("CloseAccount", "AccountNotFoundException"),
     ] {
-        assert_eq!(code(&mut world, MANAGEMENT, operation, &input), expect, "{operation}");
+        assert_eq!(
+            code(&mut world, MANAGEMENT, operation, &input),
+            expect,
+            "{operation}"
+        );
     }
     let alone = code(&mut world, MEMBER, "DescribeOrganization", &json!({}));
     assert_eq!(alone, "AWSOrganizationsNotInUseException");
     // It is an account still, with all that it holds.
-    assert!(world.accounts[&id(MEMBER)].iam.roles.contains_key("organizationaccountaccessrole"));
+    assert!(
+        world.accounts[&id(MEMBER)]
+            .iam
+            .roles
+            .contains_key("organizationaccountaccessrole")
+    );
     let input = json!({ "AccountId": MANAGEMENT });
-    let refused = code(&mut world, MANAGEMENT, "RemoveAccountFromOrganization", &input);
+    let refused = code(
+        &mut world,
+        MANAGEMENT,
+        "RemoveAccountFromOrganization",
+        &input,
+    );
     assert_eq!(refused, "MasterCannotLeaveOrganizationException");
 }

@@ -80,7 +80,10 @@ pub fn create_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> 
 pub fn update_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> {
     let id = input.require("OrganizationalUnitId")?;
     let mut unit = world.organization.units.get(id).cloned().ok_or_else(|| {
-        error("OrganizationalUnitNotFoundException", "You specified an organizational unit that doesn't exist.")
+        error(
+            "OrganizationalUnitNotFoundException",
+            "You specified an organizational unit that doesn't exist.",
+        )
     })?;
     if let Some(name) = input.get("Name") {
         check_unit_name(name)?;
@@ -254,7 +257,10 @@ fn account(world: &World, id: AccountId) -> Result<&AccountState, ApiError> {
 }
 
 fn account_mut(world: &mut World, id: AccountId) -> Result<&mut AccountState, ApiError> {
-    let account = world.accounts.get_mut(&id).filter(|account| account.is_member());
+    let account = world
+        .accounts
+        .get_mut(&id)
+        .filter(|account| account.is_member());
     account.ok_or_else(no_account)
 }
 
@@ -268,7 +274,10 @@ fn tags<'w>(
     let tags = if id == organization.root {
         Some(&mut organization.root_tags)
     } else if let Ok(id) = AccountId::parse(id) {
-        let account = world.accounts.get_mut(&id).filter(|account| account.is_member());
+        let account = world
+            .accounts
+            .get_mut(&id)
+            .filter(|account| account.is_member());
         account.map(|account| &mut account.tags)
     } else {
         organization.units.get_mut(id).map(|unit| &mut unit.tags)

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::json::child;
 use super::operator::{Operator, Test};
-use super::pattern::{Token, Variables, may_overlap, tokens};
+use super::pattern::{Token, Variables, may_overlap, segments, tokens};
 use super::value::Network;
 use super::{DocumentProblem, Effect, PolicyDocument, Statement, Version};
 
@@ -34,17 +34,24 @@ struct Demand<'a> {
 pub(super) fn contradictions(document: &PolicyDocument) -> Vec<DocumentProblem> {
     let written = document.written_with_pointers();
     let each = written.into_iter().zip(document.statements());
-    each.filter_map(|((at, _), statement)| contradiction(statement, &at, document.version())).collect()
+    each.filter_map(|((at, _), statement)| contradiction(statement, &at, document.version()))
+        .collect()
 }
 
 fn contradiction(statement: &Statement, at: &str, version: Version) -> Option<DocumentProblem> {
     let demands = || {
         statement.conditions.iter().flat_map(|(operator, keys)| {
-            let parsed = Operator::parse(operator).filter(|operator| {
-                operator.quantifier.is_none() && !operator.if_exists
-            });
+            let parsed = Operator::parse(operator)
+                .filter(|operator| operator.quantifier.is_none() && !operator.if_exists);
             keys.iter().filter_map(move |(key, values)| {
-                Some((key.as_str(), Demand { operator, parsed: parsed?, values }))
+                Some((
+                    key.as_str(),
+                    Demand {
+                        operator,
+                        parsed: parsed?,
+                        values,
+                    },
+                ))
             })
         })
     };
@@ -82,15 +89,24 @@ fn contradiction(statement: &Statement, at: &str, version: Version) -> Option<Do
 
 /// Whether no value meets both.
 fn excludes(one: &Demand<'_>, other: &Demand<'_>, version: Version) -> bool {
-    let pairs = || one.values.iter().flat_map(|a| other.values.iter().map(move |b| (a, b)));
+    let pairs = || {
+        one.values
+            .iter()
+            .flat_map(|a| other.values.iter().map(move |b| (a, b)))
+    };
     let says = |demand: &Demand<'_>, word: &str| {
-        !demand.values.is_empty() && demand.values.iter().all(|value| value.eq_ignore_ascii_case(word))
+        !demand.values.is_empty()
+            && demand
+                .values
+                .iter()
+                .all(|value| value.eq_ignore_ascii_case(word))
     };
     match (one.parsed.test, other.parsed.test) {
         // The key must be absent, and the other condition needs it.
         (Test::Null, test) => test != Test::Null && says(one, "true") && !other.parsed.negated,
         (Test::Bool, Test::Bool) => {
-            (says(one, "true") && says(other, "false")) || (says(one, "false") && says(other, "true"))
+            (says(one, "true") && says(other, "false"))
+                || (says(one, "false") && says(other, "true"))
         }
         (Test::IpAddress, Test::IpAddress) if !one.parsed.negated && !other.parsed.negated => {
             pairs().all(|(a, b)| match (Network::parse(a), Network::parse(b)) {
@@ -116,9 +132,28 @@ fn is_text(test: Test) -> bool {
 
 /// Whether no text meets the value of one operator and that of the other.
 fn disjoint(a: Test, b: Test, (one, other): (&String, &String), version: Version) -> bool {
-    let variables = if version == Version::V2012 { Variables::Read } else { Variables::Literal };
-    let (one, other) = (read(a, one, variables), read(b, other, variables));
-    !may_overlap(&one, &other)
+    let variables = if version == Version::V2012 {
+        Variables::Read
+    } else {
+        Variables::Literal
+    };
+    let whole =
+        |one: &str, other: &str| !may_overlap(&read(a, one, variables), &read(b, other, variables));
+    // A `*` of `StringLike` goes beyond colons; in an ARN it stays in its part.
+    let (parts, others) = (segments(one), segments(other));
+    let by_parts = (a == Test::Arn || b == Test::Arn)
+        && a != Test::StringLike
+        && b != Test::StringLike
+        && parts.len() == 6
+        && others.len() == 6;
+    if by_parts {
+        parts
+            .iter()
+            .zip(others)
+            .any(|(one, other)| whole(one, other))
+    } else {
+        whole(one, other)
+    }
 }
 
 /// A value as a pattern; where the operator knows no wildcards they are characters.
@@ -129,5 +164,8 @@ fn read(test: Test, text: &str, variables: Variables) -> Vec<Token<'_>> {
         Token::One if literal => Token::Char('?'),
         token => token,
     };
-    tokens(text, variables).into_iter().map(as_written).collect()
+    tokens(text, variables)
+        .into_iter()
+        .map(as_written)
+        .collect()
 }

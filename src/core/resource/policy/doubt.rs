@@ -23,12 +23,19 @@ type Doubt = (String, String);
 /// A string of a document and its pointer.
 type Text = (String, String);
 
-pub(super) fn doubts(document: &PolicyDocument, partition: Option<&Partition>) -> Vec<DocumentProblem> {
+pub(super) fn doubts(
+    document: &PolicyDocument,
+    partition: Option<&Partition>,
+) -> Vec<DocumentProblem> {
     let version = document.version();
     let mut found = Vec::new();
     for (at, statement) in document.written_with_pointers() {
         for (at, text) in resources(&statement, &at) {
-            found.extend(variables(&text, version).or_else(|| early_variable(&text)).map(note(&at)));
+            found.extend(
+                variables(&text, version)
+                    .or_else(|| early_variable(&text))
+                    .map(note(&at)),
+            );
             found.extend(short_account(&text).map(note(&at)));
         }
         for (at, text) in principals(&statement, &at, "Service") {
@@ -50,7 +57,11 @@ pub(super) fn doubts(document: &PolicyDocument, partition: Option<&Partition>) -
 }
 
 fn note(at: &str) -> impl Fn(Doubt) -> DocumentProblem + use<'_> {
-    move |(message, hint)| DocumentProblem { pointer: at.to_owned(), message, hint: Some(hint) }
+    move |(message, hint)| DocumentProblem {
+        pointer: at.to_owned(),
+        message,
+        hint: Some(hint),
+    }
 }
 
 /// The ARNs of resources and principals in another partition.
@@ -112,9 +123,13 @@ fn unknown_service(principal: &str) -> Option<Doubt> {
     }
     let hint = match service::nearest(principal) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => "look its name up in the service's guide; IAM refuses one that does not exist".to_owned(),
+        None => "look its name up in the service's guide; IAM refuses one that does not exist"
+            .to_owned(),
     };
-    Some((format!("no service is known by the name `{principal}`"), hint))
+    Some((
+        format!("no service is known by the name `{principal}`"),
+        hint,
+    ))
 }
 
 /// A variable that is broken, or that the document's version takes for plain text.
@@ -123,7 +138,10 @@ fn variables(text: &str, version: Version) -> Option<Doubt> {
     while let Some((_, after)) = rest.split_once("${") {
         let Some((variable, behind)) = after.split_once('}') else {
             let message = format!("`{text}` begins a variable and does not end it");
-            return Some((message, "write `${KEY}`; for the characters themselves `${$}{`".to_owned()));
+            return Some((
+                message,
+                "write `${KEY}`; for the characters themselves `${$}{`".to_owned(),
+            ));
         };
         if version == Version::V2008 {
             let message = format!("`${{{variable}}}` is plain text under version 2008-10-17");
@@ -141,17 +159,25 @@ fn broken_variable(variable: &str) -> Option<String> {
     if ["*", "?", "$"].contains(&variable) {
         return None;
     }
-    let (key, default) = variable.split_once(',').map_or((variable, None), |(key, rest)| (key, Some(rest)));
+    let (key, default) = variable
+        .split_once(',')
+        .map_or((variable, None), |(key, rest)| (key, Some(rest)));
     let (key, default) = (key.trim(), default.map(str::trim));
     let quoted = |text: &str| text.len() >= 2 && text.starts_with('\'') && text.ends_with('\'');
     if default.is_some_and(|default| !quoted(default)) {
-        return Some(format!("write the default in single quotes: `${{{key}, 'none'}}`"));
+        return Some(format!(
+            "write the default in single quotes: `${{{key}, 'none'}}`"
+        ));
     }
     if key.starts_with("AWS::") {
-        return Some("that is CloudFormation's: write `{{ account.id }}` or `{{ partition }}`".to_owned());
+        return Some(
+            "that is CloudFormation's: write `{{ account.id }}` or `{{ partition }}`".to_owned(),
+        );
     }
     match super::check::key(key) {
-        Some(_) => Some("write a condition key with its prefix, such as `${aws:username}`".to_owned()),
+        Some(_) => {
+            Some("write a condition key with its prefix, such as `${aws:username}`".to_owned())
+        }
         None => None,
     }
 }
@@ -160,7 +186,9 @@ fn broken_variable(variable: &str) -> Option<String> {
 fn early_variable(resource: &str) -> Option<Doubt> {
     let parts = segments(resource);
     let early = parts.iter().take(5).find(|part| part.contains("${"))?;
-    let message = format!("`{early}` stands before the last part of resource `{resource}`, where IAM fills no variable");
+    let message = format!(
+        "`{early}` stands before the last part of resource `{resource}`, where IAM fills no variable"
+    );
     Some((message, "write the value, or `*`".to_owned()))
 }
 
@@ -168,7 +196,10 @@ fn early_variable(resource: &str) -> Option<Doubt> {
 fn no_values(values: &[Text]) -> Option<Doubt> {
     values.is_empty().then(|| {
         let message = "the condition has no value, so nothing is equal to any of them".to_owned();
-        (message, "write a value, or leave the condition out".to_owned())
+        (
+            message,
+            "write a value, or leave the condition out".to_owned(),
+        )
     })
 }
 
@@ -186,9 +217,14 @@ fn wrong_type(operator: &str, text: &str, version: Version) -> Option<Doubt> {
             Network::parse(text).is_some(),
             "write an address or a range such as `203.0.113.0/24` or `2001:db8::/32`",
         ),
-        Test::Arn => (open || is_arn_pattern(text), "write an ARN of six parts, or `*`"),
+        Test::Arn => (
+            open || is_arn_pattern(text),
+            "write an ARN of six parts, or `*`",
+        ),
         Test::Binary => (is_base64(text), "write it in base64"),
-        Test::Date(_) | Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike => return None,
+        Test::Date(_) | Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike => {
+            return None;
+        }
     };
     if is_right {
         return None;
@@ -203,22 +239,33 @@ fn wrong_type(operator: &str, text: &str, version: Version) -> Option<Doubt> {
 
 fn is_arn_pattern(text: &str) -> bool {
     let parts = segments(text);
-    text == "*" || (parts.len() == 6 && parts.first().is_some_and(|first| *first == "arn" || first.contains('*')))
+    text == "*"
+        || (parts.len() == 6
+            && parts
+                .first()
+                .is_some_and(|first| *first == "arn" || first.contains('*')))
 }
 
 fn is_base64(text: &str) -> bool {
     let digits = text.trim_end_matches('=');
     text.len().is_multiple_of(4)
         && text.len() - digits.len() <= 2
-        && digits.chars().all(|c| c.is_ascii_alphanumeric() || "+/".contains(c))
+        && digits
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+/".contains(c))
 }
 
 /// `true` and `false` at once: the condition says nothing.
 fn both(operator: &str, values: &[Text]) -> Option<Doubt> {
     let test = Operator::parse(operator)?.test;
-    let has = |word: &str| values.iter().any(|(_, text)| text.eq_ignore_ascii_case(word));
+    let has = |word: &str| {
+        values
+            .iter()
+            .any(|(_, text)| text.eq_ignore_ascii_case(word))
+    };
     (matches!(test, Test::Bool | Test::Null) && has("true") && has("false")).then(|| {
-        let message = format!("`{operator}` has both `true` and `false`, of which one always holds");
+        let message =
+            format!("`{operator}` has both `true` and `false`, of which one always holds");
         (message, "keep one".to_owned())
     })
 }
@@ -233,12 +280,18 @@ fn literal_wildcard(operator: &str, text: &str, version: Version) -> Option<Doub
         ),
         _ => return None,
     };
-    let read = if version == Version::V2012 { Variables::Read } else { Variables::Literal };
-    let wild = tokens(text, read).into_iter().find_map(|token| match token {
-        Token::Any => Some('*'),
-        Token::One => Some('?'),
-        Token::Char(_) | Token::Variable(_) => None,
-    })?;
+    let read = if version == Version::V2012 {
+        Variables::Read
+    } else {
+        Variables::Literal
+    };
+    let wild = tokens(text, read)
+        .into_iter()
+        .find_map(|token| match token {
+            Token::Any => Some('*'),
+            Token::One => Some('?'),
+            Token::Char(_) | Token::Variable(_) => None,
+        })?;
     let message = format!(
         "`{operator}` knows no wildcards: `{text}` is compared with its `{wild}`, and nobody's value has one"
     );
@@ -255,7 +308,8 @@ fn texts(value: Option<&Value>, at: &str) -> Vec<Text> {
     match value {
         Some(Value::Array(items)) => {
             let each = items.iter().enumerate();
-            each.filter_map(|(index, item)| text(item, format!("{at}/{index}"))).collect()
+            each.filter_map(|(index, item)| text(item, format!("{at}/{index}")))
+                .collect()
         }
         Some(value) => text(value, at.to_owned()).into_iter().collect(),
         None => Vec::new(),
@@ -264,11 +318,16 @@ fn texts(value: Option<&Value>, at: &str) -> Vec<Text> {
 
 fn resources(statement: &Value, at: &str) -> Vec<Text> {
     let members = ["Resource", "NotResource"];
-    members.iter().flat_map(|member| texts(statement.get(*member), &child(at, member))).collect()
+    members
+        .iter()
+        .flat_map(|member| texts(statement.get(*member), &child(at, member)))
+        .collect()
 }
 
 fn principals(statement: &Value, at: &str, kind: &str) -> Vec<Text> {
-    let named = statement.get("Principal").and_then(|principal| principal.get(kind));
+    let named = statement
+        .get("Principal")
+        .and_then(|principal| principal.get(kind));
     texts(named, &child(&child(at, "Principal"), kind))
 }
 
@@ -276,12 +335,23 @@ fn principals(statement: &Value, at: &str, kind: &str) -> Vec<Text> {
 fn conditions(statement: &Value, at: &str) -> Vec<(String, String, String, Vec<Text>)> {
     let at = child(at, "Condition");
     let operators = statement.get("Condition").and_then(Value::as_object);
-    let each = operators.into_iter().flatten().flat_map(|(operator, keys)| {
-        let at = child(&at, operator);
-        keys.as_object().into_iter().flatten().map(move |(key, values)| {
-            let at = child(&at, key);
-            (operator.clone(), key.clone(), at.clone(), texts(Some(values), &at))
-        })
-    });
+    let each = operators
+        .into_iter()
+        .flatten()
+        .flat_map(|(operator, keys)| {
+            let at = child(&at, operator);
+            keys.as_object()
+                .into_iter()
+                .flatten()
+                .map(move |(key, values)| {
+                    let at = child(&at, key);
+                    (
+                        operator.clone(),
+                        key.clone(),
+                        at.clone(),
+                        texts(Some(values), &at),
+                    )
+                })
+        });
     each.collect()
 }

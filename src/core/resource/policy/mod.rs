@@ -287,11 +287,16 @@ impl PolicyDocument {
 
     /// Each statement as written, with its pointer.
     fn written_with_pointers(&self) -> Vec<(String, Value)> {
-        let listed = self.body.is_some() && matches!(self.to_value().get("Statement"), Some(Value::Array(_)));
+        let listed = self.body.is_some()
+            && matches!(self.to_value().get("Statement"), Some(Value::Array(_)));
         let statements = self.written_statements().into_iter().enumerate();
         statements
             .map(|(index, statement)| {
-                let at = if listed { format!("/Statement/{index}") } else { "/Statement".to_owned() };
+                let at = if listed {
+                    format!("/Statement/{index}")
+                } else {
+                    "/Statement".to_owned()
+                };
                 (at, statement)
             })
             .collect()

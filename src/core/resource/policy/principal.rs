@@ -48,7 +48,10 @@ pub fn federation(provider: &str) -> Option<Federation> {
         return None;
     }
     let (kind, name) = resource.split_once('/')?;
-    let all = |more: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+    let all = |more: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
     match kind {
         "oidc-provider" if name.contains('.') && all("-._/~%") => Some(Federation::Oidc),
         "saml-provider" if (1..=128).contains(&name.len()) && all("-._") => Some(Federation::Saml),
@@ -77,8 +80,15 @@ impl PolicyDocument {
     }
 
     fn principals_of(&self, kind: &str) -> BTreeSet<String> {
-        let principals = self.statements().iter().filter_map(|statement| statement.principals.as_ref());
-        principals.filter_map(|principals| principals.kinds.get(kind)).flatten().cloned().collect()
+        let principals = self
+            .statements()
+            .iter()
+            .filter_map(|statement| statement.principals.as_ref());
+        principals
+            .filter_map(|principals| principals.kinds.get(kind))
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The principals that are bare unique ids of deleted entities: `AROA…`, `AIDA…`.

@@ -248,11 +248,16 @@ impl Reader<'_> {
         let actions = self.actions(members, at);
         let resources = self.resources(members, at);
         let conditions = self.conditions(members.get("Condition"), &child(at, "Condition"));
-        if let (Some(Effect::Allow), Some(principals), Some(actions)) = (effect, &principals, &actions)
+        if let (Some(Effect::Allow), Some(principals), Some(actions)) =
+            (effect, &principals, &actions)
             && self.kind == PolicyKind::Trust
             && let Some((message, hint)) = check::unfit(principals, actions)
         {
-            let name = if members.contains_key("Action") { "Action" } else { "Principal" };
+            let name = if members.contains_key("Action") {
+                "Action"
+            } else {
+                "Principal"
+            };
             self.refuse(child(at, name), message, hint);
         }
         Some(Statement {
@@ -386,7 +391,10 @@ impl Reader<'_> {
                 self.refuse(item.pointer(&at), message, hint);
             }
         }
-        Some(Patterns { negated, patterns: items.iter().map(|item| completed(item.text)).collect() })
+        Some(Patterns {
+            negated,
+            patterns: items.iter().map(|item| completed(item.text)).collect(),
+        })
     }
 
     /// A string or a list of strings, which are the same; an empty list is refused.
@@ -578,8 +586,13 @@ impl Reader<'_> {
             }
             let values = self.condition_values(value, &at);
             if let Some(wrong) = values.iter().find(|value| is_date && !is_time(value)) {
-                let hint = "write a day or time such as `2027-06-30T00:00:00Z`, or seconds since 1970";
-                self.refuse(at.clone(), format!("`{wrong}` is not a time"), Some(hint.to_owned()));
+                let hint =
+                    "write a day or time such as `2027-06-30T00:00:00Z`, or seconds since 1970";
+                self.refuse(
+                    at.clone(),
+                    format!("`{wrong}` is not a time"),
+                    Some(hint.to_owned()),
+                );
             }
             if canonical.insert(key.to_ascii_lowercase(), values).is_some() {
                 let hint = Some(
@@ -637,7 +650,11 @@ impl Reader<'_> {
 /// Source: IAM User Guide, "Identify AWS resources with Amazon Resource Names (ARNs)".
 fn completed(resource: &str) -> String {
     let parts = segments(resource);
-    let missing = if parts.first() == Some(&"arn") { 6_usize.saturating_sub(parts.len()) } else { 0 };
+    let missing = if parts.first() == Some(&"arn") {
+        6_usize.saturating_sub(parts.len())
+    } else {
+        0
+    };
     format!("{resource}{}", ":*".repeat(missing))
 }
 

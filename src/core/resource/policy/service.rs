@@ -10,7 +10,9 @@ const NAMES: &str = include_str!("services.txt");
 
 /// Whether a service principal has the name of a known service in it: `ecs.application-autoscaling.amazonaws.com`.
 pub fn is_known(principal: &str) -> bool {
-    principal.split('.').any(|part| NAMES.split_ascii_whitespace().any(|name| name == part))
+    principal
+        .split('.')
+        .any(|part| NAMES.split_ascii_whitespace().any(|name| name == part))
 }
 
 /// The service principal that `principal` is probably a slip of.
@@ -45,6 +47,9 @@ mod tests {
             assert!(is_known(service), "{service}");
         }
         assert!(!is_known("nosuch.amazonaws.com") && !is_known("ec3.amazonaws.com"));
-        assert_eq!(nearest("lamda.amazonaws.com").as_deref(), Some("lambda.amazonaws.com"));
+        assert_eq!(
+            nearest("lamda.amazonaws.com").as_deref(),
+            Some("lambda.amazonaws.com")
+        );
     }
 }

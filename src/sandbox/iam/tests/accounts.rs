@@ -293,7 +293,10 @@ fn a_service_linked_role_belongs_to_its_service() {
     let arn = "arn:aws:iam::111111111111:role/aws-service-role/application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoscaling_x";
     assert_eq!(at(&answer, "Role.Arn").as_deref(), Some(arn));
     let name = "AWSServiceRoleForApplicationAutoscaling_x";
-    assert_eq!(test.trust(name), EC2.replace("ec2.", "application-autoscaling."));
+    assert_eq!(
+        test.trust(name),
+        EC2.replace("ec2.", "application-autoscaling.")
+    );
     let message = format!(
         "Service role name {name} has been taken in this account, please try a different suffix."
     );

@@ -161,7 +161,11 @@ impl Test {
         self.role(name);
         let now = self.world.clock.now();
         let account = self.world.accounts.get_mut(&self.account).unwrap();
-        let entry = account.iam.roles.get_mut(&name.to_ascii_lowercase()).unwrap();
+        let entry = account
+            .iam
+            .roles
+            .get_mut(&name.to_ascii_lowercase())
+            .unwrap();
         let mut role = RoleState::clone(entry.latest().unwrap());
         path.clone_into(&mut role.path);
         entry.set(now, Duration::ZERO, Some(std::sync::Arc::new(role)));

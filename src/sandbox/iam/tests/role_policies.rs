@@ -101,7 +101,10 @@ fn identity_policies_are_validated_wherever_they_are_written() {
             resource("arn:amazon:s3:::b"),
             "Partition \"amazon\" is not valid for resource \"arn:amazon:s3:*:*:*\".",
         ),
-        (resource("arn:aws:s3::b"), "The policy failed legacy parsing"),
+        (
+            resource("arn:aws:s3::b"),
+            "The policy failed legacy parsing",
+        ),
     ] {
         let mut test = with_policy();
         let malformed = |test: &mut Test, operation: &str, params: &[(&str, &str)]| {

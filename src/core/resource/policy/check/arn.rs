@@ -46,7 +46,10 @@ pub(in crate::resource::policy) fn resource(text: &str) -> Option<Refusal> {
 
 fn broken(text: &str) -> Option<(String, String)> {
     if text.contains(char::is_control) {
-        let message = format!("resource `{}` has a line break or tab in it", text.escape_debug());
+        let message = format!(
+            "resource `{}` has a line break or tab in it",
+            text.escape_debug()
+        );
         return Some((message, "write the ARN on one line".to_owned()));
     }
     let parts = segments(text);
@@ -56,7 +59,10 @@ fn broken(text: &str) -> Option<(String, String)> {
     };
     if partition != "*" && !is_partition(partition) {
         let message = format!("`{partition}` is not a partition in resource `{text}`");
-        return Some((message, "write `arn:{{ partition }}:…`, or `*` for any".to_owned()));
+        return Some((
+            message,
+            "write `arn:{{ partition }}:…`, or `*` for any".to_owned(),
+        ));
     }
     if let Some(found) = wrong_service(service, text) {
         return Some(found);
@@ -76,7 +82,10 @@ fn broken(text: &str) -> Option<(String, String)> {
         }
         "iam" if !is_iam(resource) => {
             let message = format!("`{resource}` is not a resource of IAM in `{text}`");
-            Some((message, format!("write `*`, or begin with one of {}", IAM_KINDS.join(", "))))
+            Some((
+                message,
+                format!("write `*`, or begin with one of {}", IAM_KINDS.join(", ")),
+            ))
         }
         _ => None,
     }
@@ -85,11 +94,17 @@ fn broken(text: &str) -> Option<(String, String)> {
 fn wrong_service(service: &str, text: &str) -> Option<(String, String)> {
     if service.is_empty() {
         let hint = "write `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`; only region and account may be empty";
-        return Some((format!("resource `{text}` names no service"), hint.to_owned()));
+        return Some((
+            format!("resource `{text}` names no service"),
+            hint.to_owned(),
+        ));
     }
     let message = format!("`{service}` is not a service in resource `{text}`");
     if is_open(service) {
-        return Some((message, "the service of a resource must be written out".to_owned()));
+        return Some((
+            message,
+            "the service of a resource must be written out".to_owned(),
+        ));
     }
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if service.chars().all(is_plain) {

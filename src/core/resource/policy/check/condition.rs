@@ -30,14 +30,18 @@ pub(in crate::resource::policy) fn key(key: &str) -> Option<Refusal> {
         return None;
     }
     let refuse = |hint: &str| {
-        Some((format!("`{key}` is not a condition key"), Some(hint.to_owned())))
+        Some((
+            format!("`{key}` is not a condition key"),
+            Some(hint.to_owned()),
+        ))
     };
     if let Some((_, rest)) = key.split_once("://") {
         return refuse(&format!("leave out the scheme: `{rest}`"));
     }
-    let Some((prefix, name)) = key.split_once(':').filter(|(prefix, name)| {
-        !prefix.is_empty() && !name.is_empty()
-    }) else {
+    let Some((prefix, name)) = key
+        .split_once(':')
+        .filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty())
+    else {
         return refuse("write `prefix:name`, such as `aws:SourceArn` or `sts:ExternalId`");
     };
     let lower = key.to_ascii_lowercase();

@@ -84,7 +84,10 @@ fn trust_action(text: &str) -> Option<Refusal> {
     }
     let message = format!("`{text}` is not an action of a trust policy");
     if is_of(OTHER_STS_ACTIONS) {
-        let hint = format!("STS has it, but a role is entered by {}", STS_ACTIONS.join(", "));
+        let hint = format!(
+            "STS has it, but a role is entered by {}",
+            STS_ACTIONS.join(", ")
+        );
         return Some((message, Some(hint)));
     }
     // STS may come to have more of them.

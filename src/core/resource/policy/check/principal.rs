@@ -53,22 +53,37 @@ fn aws(text: &str) -> Option<String> {
         return None;
     }
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
-        return Some(format!("an account id has 12 digits, this one has {}", text.len()));
+        return Some(format!(
+            "an account id has 12 digits, this one has {}",
+            text.len()
+        ));
     }
     if SERVICE_SUFFIXES.iter().any(|suffix| text.ends_with(suffix)) && !text.starts_with("arn:") {
         return Some("a service stands under `Service`".to_owned());
     }
     let &["arn", partition, service, region, account, name] = segments(text).as_slice() else {
-        return Some("write the ARN of a role or user, 12 digits of an account id, or `*`".to_owned());
+        return Some(
+            "write the ARN of a role or user, 12 digits of an account id, or `*`".to_owned(),
+        );
     };
+    if !["iam", "sts"].contains(&service) {
+        return Some(
+            "write the ARN of a role, user, session or root: `arn:PARTITION:iam::ACCOUNT:…`"
+                .to_owned(),
+        );
+    }
     if !is_partition(partition) {
-        return Some(format!("`{partition}` is not a partition; write `arn:{{{{ partition }}}}:…`"));
+        return Some(format!(
+            "`{partition}` is not a partition; write `arn:{{{{ partition }}}}:…`"
+        ));
     }
     if !region.is_empty() {
         return Some(format!("IAM and STS have no region: leave out `{region}`"));
     }
     if AccountId::parse(account).is_err() {
-        return Some(format!("`{account}` is not an account id, which has 12 digits"));
+        return Some(format!(
+            "`{account}` is not an account id, which has 12 digits"
+        ));
     }
     let (kind, rest) = name.split_once('/').unwrap_or((name, ""));
     match (service, kind) {
@@ -79,16 +94,22 @@ fn aws(text: &str) -> Option<String> {
         ),
         ("sts", "assumed-role") => match rest.split_once('/') {
             Some((role, session)) if is_name(role) && is_name(session) => None,
-            _ => Some("a session is `assumed-role/ROLE/SESSION`, without the role's path".to_owned()),
+            _ => {
+                Some("a session is `assumed-role/ROLE/SESSION`, without the role's path".to_owned())
+            }
         },
-        ("sts", "federated-user") => (!is_name(rest)).then(|| "write `federated-user/NAME`".to_owned()),
-        ("iam", "assumed-role" | "federated-user") => {
-            Some(format!("write `arn:{partition}:sts::{account}:{name}`: sessions are of STS"))
+        ("sts", "federated-user") => {
+            (!is_name(rest)).then(|| "write `federated-user/NAME`".to_owned())
         }
-        ("sts", "role" | "user" | "root") => {
-            Some(format!("write `arn:{partition}:iam::{account}:{name}`: that is of IAM"))
+        ("iam", "assumed-role" | "federated-user") => Some(format!(
+            "write `arn:{partition}:sts::{account}:{name}`: sessions are of STS"
+        )),
+        ("sts", "role" | "user" | "root") => Some(format!(
+            "write `arn:{partition}:iam::{account}:{name}`: that is of IAM"
+        )),
+        ("iam", "group") => {
+            Some("a group is not a principal; name its users, or the account".to_owned())
         }
-        ("iam", "group") => Some("a group is not a principal; name its users, or the account".to_owned()),
         ("iam", "oidc-provider" | "saml-provider") => {
             Some("a provider stands under `Federated`".to_owned())
         }
@@ -104,7 +125,9 @@ fn is_name(text: &str) -> bool {
 fn is_path_and_name(text: &str) -> bool {
     let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
     let is_path = path.is_empty()
-        || path.split('/').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic()));
+        || path
+            .split('/')
+            .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic()));
     is_path && is_name(name)
 }
 
@@ -118,7 +141,9 @@ fn service(text: &str) -> Option<String> {
     if lower != text {
         return Some(format!("write `{lower}`: services are named in lower case"));
     }
-    if text.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c)))
+    if text
+        .chars()
+        .any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c)))
         || text.split('.').any(str::is_empty)
     {
         return Some(example());
@@ -127,7 +152,9 @@ fn service(text: &str) -> Option<String> {
         return None;
     }
     let first = text.split('.').next().unwrap_or_default();
-    Some(format!("a service's name ends in `.amazonaws.com`; did you mean `{first}.amazonaws.com`?"))
+    Some(format!(
+        "a service's name ends in `.amazonaws.com`; did you mean `{first}.amazonaws.com`?"
+    ))
 }
 
 /// How to write what is not a federated principal.
@@ -135,7 +162,9 @@ fn federated(text: &str) -> Option<String> {
     if federation(text).is_some() {
         return None;
     }
-    let plain = text.split_once("://").map(|(_, host)| host.trim_end_matches('/'));
+    let plain = text
+        .split_once("://")
+        .map(|(_, host)| host.trim_end_matches('/'));
     if let Some(host) = plain {
         let host = host.rsplit_once("://").map_or(host, |(_, host)| host);
         return Some(format!(
@@ -161,34 +190,53 @@ fn federated(text: &str) -> Option<String> {
 }
 
 /// The three ways into a role.
-const WAYS: [&str; 3] =
-    ["sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"];
+const WAYS: [&str; 3] = [
+    "sts:assumerole",
+    "sts:assumerolewithwebidentity",
+    "sts:assumerolewithsaml",
+];
 
 /// What is wrong with an Allow that names principals which none of its actions lets in.
 ///
 /// Actions that go along with each way, such as `sts:TagSession`, fit everybody.
-pub(in crate::resource::policy) fn unfit(principals: &Principals, actions: &Patterns) -> Option<Refusal> {
+pub(in crate::resource::policy) fn unfit(
+    principals: &Principals,
+    actions: &Patterns,
+) -> Option<Refusal> {
     if principals.negated || actions.negated {
         return None;
     }
-    let patterns: Vec<_> =
-        actions.patterns.iter().map(|text| pattern::tokens(text, Variables::Literal)).collect();
+    let patterns: Vec<_> = actions
+        .patterns
+        .iter()
+        .map(|text| pattern::tokens(text, Variables::Literal))
+        .collect();
     let allowed: BTreeSet<&str> = WAYS
         .into_iter()
-        .filter(|way| patterns.iter().any(|pattern| pattern::matches(pattern, way)))
+        .filter(|way| {
+            patterns
+                .iter()
+                .any(|pattern| pattern::matches(pattern, way))
+        })
         .collect();
     if allowed.is_empty() {
         return None;
     }
-    let named = principals.kinds.iter().flat_map(|(kind, names)| {
-        names.iter().map(move |name| (kind.as_str(), name.as_str()))
-    });
+    let named = principals
+        .kinds
+        .iter()
+        .flat_map(|(kind, names)| names.iter().map(move |name| (kind.as_str(), name.as_str())));
     let unfit = |(kind, name): (&str, &str)| {
         let (way, written) = way_of(kind, name)?;
         (!allowed.contains(way)).then(|| {
             let message =
                 format!("no action of the statement lets `{name}` in: it comes by `{written}`");
-            (message, Some(format!("allow `{written}`, in a statement of its own where others differ")))
+            (
+                message,
+                Some(format!(
+                    "allow `{written}`, in a statement of its own where others differ"
+                )),
+            )
         })
     };
     named.filter_map(unfit).next()
