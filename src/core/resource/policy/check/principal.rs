@@ -124,7 +124,7 @@ fn is_name(text: &str) -> bool {
 
 fn is_path_and_name(text: &str) -> bool {
     let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
-    let is_path = path.is_empty()
+    let is_path = path.is_empty() && !text.starts_with('/')
         || path
             .split('/')
             .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_graphic()));
