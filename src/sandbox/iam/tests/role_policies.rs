@@ -99,7 +99,7 @@ fn identity_policies_are_validated_wherever_they_are_written() {
         ),
         (
             resource("arn:amazon:s3:::b"),
-            "Partition \"amazon\" is not valid for resource \"arn:amazon:s3:*:*:*\".",
+            "Partition \"amazon\" is not valid for resource \"arn:amazon:s3:::b\".",
         ),
         (
             resource("arn:aws:s3::b"),
