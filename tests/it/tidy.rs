@@ -138,6 +138,11 @@ fn arrows_point_one_way() {
         let Some(allowed) = allowed.get(room.as_str()) else {
             continue;
         };
+        let code = match room.as_str() {
+            // A crate of its own: its `crate::` is itself.
+            "sandbox" => code.replace("crate::", ""),
+            _ => code,
+        };
         for name in crate_names(&code) {
             if name != room && !allowed.contains(&name.as_str()) {
                 wrong.push(format!("{file} names crate::{name}"));
