@@ -2,7 +2,7 @@
 //!
 //! A plan says what differs between live IAM and the desired state, and who moved since the two were last alike. Where
 //! the file moved alone the difference is pending: an apply is due, and nobody did anything wrong. Everything else is
-//! drift, unless an `[[accept]]` speaks of it. What differs in spelling alone is no drift at all.
+//! drift, unless an `[[accept]]` speaks of it. What differs only in spelling is no drift at all.
 //!
 //! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what nobody looked at.
 
@@ -97,7 +97,7 @@ pub struct Judgement {
 /// What differs, and whose doing it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drift {
-    /// The plan that would mend it, without what differs in spelling alone and what speaks about applying only.
+    /// The plan that would mend it, without what differs only in spelling and what speaks about applying only.
     pub plan: Plan,
     /// By address, one for each change of the plan.
     pub judgements: BTreeMap<String, Judgement>,
@@ -241,8 +241,7 @@ fn expired(accept: &Accept) -> Finding {
         ..
     } = accept;
     said(format!(
-        "the acceptance of `{attribute}` of `{address}` at {origin} ended on {until} and accepts nothing any more; \
-         mend the difference, or write a later date"
+        "the `[[accept]]` of `{attribute}` of `{address}` at {origin} ended on {until}; fix the difference, or set a later date"
     ))
 }
 
@@ -254,7 +253,7 @@ fn idle_one(accept: &Accept) -> Finding {
         ..
     } = accept;
     said(format!(
-        "the acceptance of `{attribute}` of `{address}` at {origin} accepts nothing: nothing differs there; take it away"
+        "the `[[accept]]` of `{attribute}` of `{address}` at {origin} matches no difference; remove it"
     ))
 }
 
@@ -289,7 +288,7 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
 }
 
 /// What was done by hand and leaves nothing to write, so that no change of the plan shows it: a role that was deleted
-/// and made again to the letter, and a resource of ours that now bears somebody else's mark.
+/// and recreated to the letter, and a resource of ours that now bears somebody else's mark.
 pub fn overlooked(
     part: &AccountPlan,
     findings: &[Finding],
@@ -298,7 +297,7 @@ pub fn overlooked(
     let again = part.seen.iter().filter_map(|(address, now)| {
         let (before, now) = (remembered.get(address)?.unique_id.as_ref()?, now.unique_id.as_ref()?);
         let reason = format!(
-            "was deleted and made again: its id is `{now}` and was `{before}`, so whatever named the old one lost it"
+            "was deleted and recreated: its id is `{now}` and was `{before}`, so every policy that named the old one lost it"
         );
         (before != now).then(|| by_hand(address, reason))
     });
@@ -312,8 +311,8 @@ pub fn overlooked(
             .filter(|address| remembered.contains_key(*address))?;
         // The finding says the rest.
         let reason = match finding.code.as_str() {
-            "foreign-owner" => "no longer bears our mark, but somebody else's",
-            _ => "lost our mark, and stands at another path",
+            "foreign-owner" => "is no longer tagged as managed by this directory, but by another one",
+            _ => "lost its ownership tag, and has another path",
         };
         Some(by_hand(address, reason.to_owned()))
     });

@@ -163,7 +163,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         io::Error::new(
             error.kind(),
             format!(
-                "no file can be created in `{}`: {error}",
+                "cannot create a file in `{}`: {error}",
                 directory.display()
             ),
         )

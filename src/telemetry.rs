@@ -39,7 +39,8 @@ use crate::web::{Failure, Web};
 /// How long a collector is waited for, and how long the end of a run is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Spans that may wait for the collector. An apply ends hundreds of calls a second, so the standard's 2,048 would lose some.
+/// Spans that may wait for the collector. An apply ends hundreds of calls a second, so the standard's 2,048 would
+/// lose some.
 const QUEUE: usize = 65_536;
 
 /// How logs look.
@@ -78,7 +79,7 @@ impl Telemetry {
             Wanted::Other(protocol) => {
                 note(
                     &failure,
-                    format!("only the protocol http/protobuf is spoken, not `{protocol}`"),
+                    format!("only the protocol http/protobuf is supported, not `{protocol}`"),
                 );
                 None
             }
@@ -135,7 +136,7 @@ impl Telemetry {
             if !matches!(ended, Ok(Ok(()))) {
                 note(
                     &self.failure,
-                    "it was not told everything in time".to_owned(),
+                    "not everything was exported in time".to_owned(),
                 );
             }
         }

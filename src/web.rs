@@ -16,7 +16,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The address is no URL of HTTP.
-    #[error("its address is no http or https URL")]
+    #[error("its address is not an http or https URL")]
     Address,
     /// Nobody answered.
     #[error("it cannot be reached")]

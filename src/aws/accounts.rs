@@ -130,7 +130,7 @@ impl Accounts {
         let (entered, lost) = (self.entered(account), Lost::default());
         match task(self.enter(account.id, &entered, &lost, guard).await?).await {
             Err(error) if is_expired(&error) => {
-                tracing::debug!(account = %account.id, "the session has expired, entering again");
+                tracing::debug!(account = %account.id, "the session has expired; assuming the role again");
                 entered.session.forget().await;
                 task(self.enter(account.id, &entered, &lost, guard).await?).await
             }

@@ -19,7 +19,7 @@ pub(super) struct WholeBody;
 /// A body that ends early.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the answer is incomplete: its {bytes} bytes do not end with `</{operation}Response>`, so nothing in it is believed"
+    "incomplete response: its {bytes} bytes do not end with `</{operation}Response>`, so it is discarded"
 )]
 struct Incomplete {
     operation: String,

@@ -99,7 +99,7 @@ impl Bucket {
         let version = version(call, answer.e_tag)?;
         let body = answer.body.collect().await;
         let body = body.map_err(|error| {
-            other(&call.because(format!("the answer ended early: {}", chain(&error))))
+            other(&call.because(format!("the response ended early: {}", chain(&error))))
         })?;
         Ok(Some(Object {
             bytes: body.to_vec(),
@@ -178,13 +178,13 @@ impl Bucket {
             match (page.is_truncated, &token) {
                 (Some(true), None) => {
                     return Err(other(
-                        &call.because("the answer lacks `NextContinuationToken`"),
+                        &call.because("the response has no `NextContinuationToken`"),
                     ));
                 }
                 (Some(true), Some(next)) if seen.insert(next.clone()) => {}
                 (Some(true), Some(_)) => {
                     let why =
-                        "the listing does not end: its next page is one that was read already";
+                        "the listing does not end: its next page was already read";
                     return Err(other(&call.because(why)));
                 }
                 (None | Some(false), _) => break,

@@ -128,7 +128,7 @@ async fn is_there(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         match look(iam, step).await {
             Ok(true) => {
-                tracing::debug!(account = %iam.account, "an answer was lost, but what it answered is done");
+                tracing::debug!(account = %iam.account, "the response was lost, but the write was done");
                 return Ok(true);
             }
             Err(error) if is_expired(&error) => return Err(error),

@@ -141,11 +141,11 @@ async fn describe(client: &aws_sdk_organizations::Client) -> Result<(String, Acc
 fn explain(error: AwsError) -> AwsError {
     let advice = match error.code.as_deref() {
         Some("AWSOrganizationsNotInUseException") => {
-            "the caller's account is in no organization; use credentials of the organization's management account or \
+            "the caller's account does not belong to an organization; use credentials of the organization's management account or \
              of a delegated administrator"
         }
         Some("AccessDenied" | "AccessDeniedException") => {
-            "the organization is read as its management account or as a delegated administrator"
+            "reading the organization requires its management account or a delegated administrator"
         }
         _ => return error,
     };
@@ -317,7 +317,7 @@ impl<'a> Tokens<'a> {
         match next {
             Some(token) if !token.is_empty() && !self.seen.insert(token.clone()) => Err(self
                 .call
-                .because("the listing does not end: its next page is one that was read already")),
+                .because("the listing does not end: its next page was already read")),
             _ => Ok(()),
         }
     }

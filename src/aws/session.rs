@@ -84,7 +84,7 @@ impl Aws {
         })
     }
 
-    /// Whose credentials these are.
+    /// The shell credentials these are.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -160,7 +160,7 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
     });
     let message = || {
         format!(
-            "`{value}` is not the URL of an endpoint, such as https://sts.us-east-1.amazonaws.com"
+            "`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com"
         )
     };
     if is_url {

@@ -1,9 +1,9 @@
 //! Who changed a resource: the event history of CloudTrail, which every account has without a trail.
 //!
-//! IAM is a global service, so its events are in the history of one region, whatever region the caller is in: `us-east-1`
-//! (CloudTrail User Guide, "Global service events"), and in other partitions the one that IAM's endpoint is in (AWS General
-//! Reference, "IAM endpoints and quotas"). An event is found by what its request names: a role, user or group by its
-//! name, a customer managed policy by its ARN.
+//! IAM is a global service, so its events are in the history of one region, whatever region the caller is in:
+//! `us-east-1` (CloudTrail User Guide, "Global service events"), and in other partitions the one that IAM's endpoint
+//! is in (AWS General Reference, "IAM endpoints and quotas"). An event is found by what its request names: a role,
+//! user or group by its name, a customer managed policy by its ARN.
 //!
 //! The history answers two calls a second for each account and region, one attribute and 50 events a call, 90 days back
 //! and up to 15 minutes late (CloudTrail API Reference, `LookupEvents`). So calls of one account come one after
@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is asked about one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Whose changes.
+    /// The shell changes.
     pub subject: Subject,
     /// The names that events may know it by. A later one is asked for where those before it tell nothing; each costs a
     /// call at least.

@@ -232,7 +232,7 @@ impl Ledger {
             let open = || {
                 let error = match so_far.in_flight.get(&change.address) {
                     Some((step, op)) => format!(
-                        "interrupted while step {} of {} ({op}) was not answered; apply again to finish",
+                        "interrupted while step {} of {} ({op}) was in progress; apply again to finish",
                         step + 1,
                         change.steps.len()
                     ),

@@ -74,7 +74,7 @@ pub async fn run(cli: Cli) -> Exit {
     drop(span);
     if let Some(why) = telemetry.end().await {
         console.say(&format!(
-            "warning: OpenTelemetry's collector was not told everything: {why}"
+            "warning: not everything was exported to the OpenTelemetry collector: {why}"
         ));
     }
     exit

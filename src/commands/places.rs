@@ -85,7 +85,7 @@ async fn look(
             roles.into_iter().map(place).collect()
         }
         Err(error) => {
-            tracing::debug!(account = %account.id, %error, "where the granted roles are is not known");
+            tracing::debug!(account = %account.id, %error, "cannot determine the paths of the granted roles");
             Vec::new()
         }
     }

@@ -419,7 +419,8 @@ impl<R: Reader> Shared<R> {
         ))
     }
 
-    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a moment.
+    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a
+    /// moment.
     async fn read_the_dead_again(
         &self,
         account: &Account,
@@ -526,8 +527,8 @@ impl<R: Reader> Shared<R> {
         Ok(())
     }
 
-    /// What to read: everything, for what is ours and no longer desired must be found; or, where `--role` names exact
-    /// roles, those alone.
+    /// What to read: everything, for what is managed by this directory but no longer declared must be found; or,
+    /// where `--role` names exact roles, those alone.
     fn wanted(&self, desired: Option<&AccountDesired>) -> Wanted {
         let details = desired.is_some_and(AccountDesired::needs_details);
         let named: Option<_> = self

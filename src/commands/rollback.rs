@@ -23,7 +23,7 @@ pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Sto
     let found = found(store.run(run).await?);
     if found.is_empty() {
         return Err(Stop::because(format!(
-            "run {run} wrote nothing: there is no way back from it"
+            "run {run} wrote nothing: there is nothing to roll back"
         )));
     }
     let shared = planning::Shared::new(survey, None);

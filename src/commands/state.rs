@@ -78,8 +78,8 @@ pub async fn run(
 
 /// The state of a directory. Where there is none yet this is said, and there is nothing to show.
 ///
-/// Of the desired state only the name is needed, so its errors and missing variables are not in the way of looking at what
-/// was applied.
+/// Of the desired state only the name is needed, so its errors and missing variables are not in the way of looking at
+/// what was applied.
 async fn open(
     args: &RecordArgs,
     aws: aws::Settings,
@@ -95,8 +95,8 @@ async fn open(
         args.name.as_deref(),
     )
     .map_err(|why| {
-        let hint = "give it with --name: `rolecall state list --name vendor-roles`";
-        Stop::with_hint(format!("it is not known whose state to open: {why}"), hint)
+        let hint = "pass it with --name: `rolecall state list --name vendor-roles`";
+        Stop::with_hint(format!("cannot determine whose state to open: {why}"), hint)
     })?;
     let backend = place(&args.state, &directory, aws).await?;
     let shown = backend.place("");
@@ -139,7 +139,7 @@ async fn show(
     let nothing = || {
         Stop::with_hint(
             format!("there is no record of `{address}`"),
-            "`rolecall state list` lists what there is",
+            "`rolecall state list` lists the recorded resources",
         )
     };
     let account = address
@@ -241,7 +241,7 @@ async fn unlock(
         })?;
     Ok(match unlocked {
         Unlocked::Free => {
-            console.say(&format!("nobody holds the state `{place}`"));
+            console.say(&format!("no run holds the state `{place}`"));
             Exit::Done
         }
         Unlocked::Taken(holder) => {
@@ -264,10 +264,9 @@ fn way_out(
     }: &Holder,
 ) -> String {
     match until {
-        None => format!("a directory's lock ends with its process, and only so: end process {pid} on {host}"),
+        None => format!("the lock of a state directory ends only with its process: stop process {pid} on {host}"),
         Some(_) => {
-            "where that run is gone its lease runs out by itself, and this command says so; --force takes it away \
-                    at once, and a run that is still alive stops at its next renewal"
+            "if that run is gone, its lease expires by itself and this command says so; --force removes it immediately, and a run that is still alive stops at its next renewal"
                 .to_owned()
         }
     }

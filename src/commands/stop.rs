@@ -91,7 +91,7 @@ impl Stop {
     /// A signal came, and the command did not end within `time`.
     pub fn ended_late(time: Duration) -> Self {
         let message = format!(
-            "interrupted {} s ago: ended without waiting any longer",
+            "interrupted {} s ago: stopped without waiting any longer",
             time.as_secs()
         );
         let hint =

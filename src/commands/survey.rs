@@ -58,7 +58,7 @@ impl Survey {
         console.warnings(config.warnings());
         let aws = console
             .wait(
-                "STS to say whose credentials these are",
+                "STS to identify the caller",
                 Box::pin(Aws::connect(aws)),
             )
             .await?;
@@ -119,7 +119,8 @@ impl Survey {
         })
     }
 
-    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
+    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in
+    /// scope.
     pub fn to_read(&self) -> Vec<Account> {
         self.organization
             .accounts
@@ -151,7 +152,7 @@ async fn walk(
     console: &Console,
 ) -> Result<Organization, Stop> {
     let progress = console.progress();
-    progress.phase("Walking the organization", None);
+    progress.phase("Reading the organization", None);
     let walked = console
         .wait(
             "Organizations to list the accounts",

@@ -58,7 +58,7 @@ pub async fn run(
     let pulse = Arc::new(Mutex::new(pulse));
     let server = tokio::spawn(serve(listener, Arc::clone(&pulse)));
     console.say(&format!(
-        "watching; http://{address}/healthz and http://{address}/metrics tell how it goes"
+        "watching; status at http://{address}/healthz and http://{address}/metrics"
     ));
     let outcome = Box::pin(rounds(args, every, aws, &pulse, console)).await;
     server.abort();
@@ -202,25 +202,25 @@ fn answered(request: &hyper::Request<Incoming>, pulse: &Shared) -> hyper::Respon
         "/healthz" if pulse.rounds.done == 0 => (
             503,
             format!(
-                "the first look has not come to an end yet, after {} s\n",
+                "the first check has not completed after {} s\n",
                 pulse.last.elapsed().as_secs()
             ),
         ),
         "/healthz" if pulse.last.elapsed() <= pulse.every * PATIENCE + Duration::from_mins(1) => (
             200,
             format!(
-                "ok: {} looks done, {} failed\n",
+                "ok: {} checks completed, {} failed\n",
                 pulse.rounds.done, pulse.rounds.failed
             ),
         ),
         "/healthz" => (
             503,
             format!(
-                "no look has come to an end for {} s\n",
+                "no check has completed for {} s\n",
                 pulse.last.elapsed().as_secs()
             ),
         ),
-        _ => (404, "there are /healthz and /metrics\n".to_owned()),
+        _ => (404, "not found: use /healthz or /metrics\n".to_owned()),
     };
     let mut answer = hyper::Response::new(Full::from(text));
     *answer.status_mut() =

@@ -118,10 +118,10 @@ fn why(error: AwsError) -> String {
     };
     if denied {
         format!(
-            "rolecall may not look into CloudTrail there, the access role needs `cloudtrail:LookupEvents`: {error}"
+            "CloudTrail is not readable in this account: the access role needs `cloudtrail:LookupEvents`: {error}"
         )
     } else {
-        format!("CloudTrail does not tell: {error}")
+        format!("CloudTrail could not be read: {error}")
     }
 }
 

@@ -464,7 +464,7 @@ impl<'a> Judge<'a> {
                     .iter()
                     .map(|problem| problem.message.as_str())
                     .collect();
-                Some(format!("cannot be judged: {}", texts.join("; ")))
+                Some(format!("cannot be evaluated: {}", texts.join("; ")))
             });
             self.findings
                 .extend(said.and_then(|message| check.finding(self.lints, None, message)));

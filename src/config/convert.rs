@@ -179,7 +179,7 @@ impl Converter<'_> {
                 );
                 self.problems.push(
                     problem.hint(
-                        "a policy without a statement is refused: give it a `when` of its own",
+                        "a policy needs a statement: give the policy itself a `when`",
                     ),
                 );
                 return None;
@@ -285,7 +285,7 @@ impl Converter<'_> {
             let document = self.identity(item, inline, &title);
             let Some(name) = name else { continue };
             if let Some(first) = places.insert(name.clone(), &item.place) {
-                let message = format!("{title} is written twice, first at {first}");
+                let message = format!("{title} is defined twice, first at {first}");
                 self.problems
                     .push(Problem::error("duplicate", &item.place, message));
             }
@@ -298,7 +298,7 @@ impl Converter<'_> {
                 "{}: its inline policies have {size} characters together, {limit} are allowed",
                 self.title
             );
-            let hint = "make some of them [[policy]]; this quota cannot be raised";
+            let hint = "move some of them to [[policy]]; this quota cannot be raised";
             self.problems
                 .push(Problem::error("quota", &key.place, message).hint(hint));
         }
@@ -351,7 +351,7 @@ fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expe
         let deny = requests(written.get("deny"), "", title, problems);
         if written.get("allow").or(written.get("deny")).is_none() {
             let message =
-                format!("{title} expects nothing here: neither `allow` nor `deny` is written");
+                format!("{title}: this `expect` has neither `allow` nor `deny`");
             problems.push(Problem::error("missing-key", &node.place, message).hint(EXPECTATION));
         }
         let context = written

@@ -115,7 +115,7 @@ impl Config {
             .filter(|meant| *meant != organization.id)
         {
             let message = format!(
-                "this is organization {}, and the directory is for {meant}",
+                "this is organization {}, but the directory is for {meant}",
                 organization.id
             );
             let problem = Problem::elsewhere(
@@ -173,7 +173,7 @@ impl Config {
                         let message = format!("account {id} has two tables, the first at {first}");
                         problems.push(
                             Problem::error("duplicate", &account.place, message)
-                                .hint("make them one"),
+                                .hint("merge them"),
                         );
                     }
                 }
@@ -243,7 +243,8 @@ impl Config {
             .collect()
     }
 
-    /// Judges the `[[check]]`s over the plan; `plan` gives it as its JSON shows it, and is asked only where there are any.
+    /// Judges the `[[check]]`s over the plan; `plan` gives it as its JSON shows it, and is asked only where there are
+    /// any.
     pub fn plan_checks(
         &self,
         plan: impl FnOnce() -> serde_json::Value,
@@ -935,7 +936,7 @@ pub(super) fn attached_but_left_out(
     let policy = |key: String| left_out.get(&key.to_ascii_lowercase());
     let problem = |policy: &LeftOut| {
         let message = format!(
-            "policy `{}` is left out, its `when` is false, and role `{}` at {} attaches it",
+            "policy `{}` is left out because its `when` is false, but role `{}` at {} attaches it",
             policy.name, role.name, role.origin
         );
         let chain = instances

@@ -271,10 +271,10 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
         let problem = Problem::error(
             "module",
             &source.place,
-            "the `source` of a module cannot hold an expression",
+            "the `source` of a module cannot contain an expression",
         );
         problems
-            .push(problem.hint("what differs between two uses of a module stands in its `vars`"));
+            .push(problem.hint("put what differs between two uses of a module into its `vars`"));
         return None;
     };
     let beside = source.place.file.path.parent().unwrap_or(Path::new(""));
@@ -310,15 +310,15 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
         let message = format!("`{written}` is a link that leads outside the directory");
         return refuse(
             message,
-            "write the directory that it leads to as the source",
+            "use the directory that it leads to as the source",
         );
     }
     if bounds.open.contains(&path) {
         let message =
-            format!("`{written}` is already being read here: the module would hold itself");
+            format!("`{written}` is already being read here: the module would contain itself");
         problems.push(
             Problem::error("module", &source.place, message)
-                .hint("modules cannot go round in a circle"),
+                .hint("modules must not form a cycle"),
         );
         return None;
     }
@@ -360,7 +360,7 @@ pub fn documents(table: &Table, problems: &mut Problems) -> Vec<PathBuf> {
             problems.push(Problem::error(
                 "value",
                 &node.place,
-                "`allow` cannot hold an expression",
+                "`allow` cannot contain an expression",
             ));
             continue;
         };

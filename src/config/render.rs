@@ -240,7 +240,7 @@ impl Scope {
             }
             // What went wrong may be said in words of the value.
             Err(failure) if template.uses().any(|name| self.is_sensitive(name)) => Err(Failure {
-                message: "it cannot be evaluated, and why is as sensitive as the value".to_owned(),
+                message: "it cannot be evaluated; the reason is hidden because the value is sensitive".to_owned(),
                 ..failure
             }),
             Err(failure) => Err(failure),
@@ -638,7 +638,7 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
             format!("`{name}` has no value: {at} needs it"),
         )
         .hint(format!(
-            "where it may be missing, write {name} | default(\"…\")"
+            "if it may be missing, write {name} | default(\"…\")"
         )),
     };
     let is_news = |name: &&String| {

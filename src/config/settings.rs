@@ -181,7 +181,7 @@ pub fn duration(node: &Node, name: &str, problems: &mut Problems) -> Option<Sign
     };
     let found = found.filter(|duration| !duration.is_negative());
     if found.is_none() {
-        let message = format!("`{name}` is no duration");
+        let message = format!("`{name}` is not a duration");
         let hint = format!("{name} = \"1h\", {name} = \"90m\", or a number of seconds");
         problems.push(Problem::error("value", &node.place, message).hint(hint));
     }

@@ -89,7 +89,7 @@ pub fn read(
         Err(error) => {
             problems.push(
                 unreadable(path, &error)
-                    .hint("-c names a directory with a rolecall.toml, or a file"),
+                    .hint("-c takes a directory with a rolecall.toml, or a file"),
             );
             return Vec::new();
         }
@@ -104,7 +104,7 @@ pub fn read(
         && error.kind() == ErrorKind::NotFound
     {
         let message = format!("there is no `{MAIN_FILE}` in `{}`", path.display());
-        let hint = "-c names another directory; `rolecall init` makes a new one";
+        let hint = "choose another directory with -c, or create one with `rolecall init`";
         problems.push(Problem::elsewhere("file", main.display().to_string(), message).hint(hint));
         return Vec::new();
     }
@@ -239,7 +239,7 @@ fn outside(path: &Path, of: Use, bounds: &Bounds) -> Problem {
         .first()
         .map(|root| format!(" `{}`", root.display()))
         .unwrap_or_default();
-    let message = format!("`{}` lies outside the directory{root}", path.display());
+    let message = format!("`{}` is outside the directory{root}", path.display());
     Problem::elsewhere("file", path.display().to_string(), message).hint(match of {
         Use::Toml => "move it into the directory, or make the other directory a module",
         Use::Document => {

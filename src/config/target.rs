@@ -158,7 +158,7 @@ fn similar_unit(path: &OuPath, organization: &Organization) -> Option<String> {
     did_you_mean(&path.0, paths()).or_else(|| {
         let last = path.0.trim_matches('/').rsplit('/').next()?;
         let found = paths().find(|known| known.rsplit('/').next() == Some(last))?;
-        Some(format!("did you mean `{found}`? A path begins at the root"))
+        Some(format!("did you mean `{found}`? A path starts at the root"))
     })
 }
 
@@ -170,7 +170,7 @@ pub fn targets(node: &Node, title: &str, problems: &mut Problems) -> Option<Targ
             let problem = Problem::warning(
                 "selector",
                 &node.place,
-                format!("`targets` of {title} is empty: it goes to no account"),
+                format!("`targets` of {title} is empty, so it goes to no account"),
             );
             problems.push(problem.hint("targets = \"all\", or a list of selectors"));
             parse(items, problems)
@@ -198,10 +198,10 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
         let problem = Problem::error(
             "selector",
             &node.place,
-            "an empty selector selects nothing in particular",
+            "a selector must not be empty",
         );
         problems
-            .push(problem.hint("name an account, ou or tags; every account is targets = \"all\""));
+            .push(problem.hint("set account, ou or tags; for every account write targets = \"all\""));
         return None;
     }
     for (key, value) in &table.entries {
@@ -213,7 +213,7 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
             let message = format!("`{}` of this selector has no value", key.text);
             problems.push(
                 Problem::error("selector", &value.place, message)
-                    .hint("leave it out, or name something"),
+                    .hint("remove it, or give it a value"),
             );
             return None;
         }
@@ -267,7 +267,7 @@ pub(super) fn check_account_text(text: &str, place: &Place, problems: &mut Probl
         && AccountId::parse(text).is_err()
     {
         let message = format!(
-            "`{text}` is no account id: it must be 12 digits, it has {}",
+            "`{text}` is not an account id: it must be 12 digits, it has {}",
             text.len()
         );
         problems.push(Problem::error("selector", place, message));

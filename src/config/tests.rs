@@ -229,7 +229,7 @@ external_id = \"{{ var.external_id }}\"
         &["external_id", "no value", "CortexXDRRole", "trust"],
     );
     refused(&typed("account_id", "6742885340"), &["12 digits", "10"]);
-    refused(&typed("arn", "s3://x"), &["is no ARN", "arn:aws:service"]);
+    refused(&typed("arn", "s3://x"), &["is not an ARN", "arn:aws:service"]);
     refused(
         &typed("uid4", "x"),
         &["`type` cannot be `uid4`", "did you mean `uuid4`?"],
@@ -331,7 +331,7 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
         ("[rollout]\nparallelism = 0", &["at least 1"]),
         ("[rollout]\nmax_failures = \"5\"", &["`max_failures`", "5%"]),
         ("[rollout]\nwaves = [{ percent = 0 }]", &["from 1 to 100"]),
-        ("[rollout]\nbake = \"soon\"", &["`bake` is no duration"]),
+        ("[rollout]\nbake = \"soon\"", &["`bake` is not a duration"]),
         ("[organization]\nid = \"x\"", &["no id of an organization"]),
         ("[organization]\nsession_name = \"a b\"", &["session name"]),
         (
@@ -367,7 +367,7 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
     assert!(shown.contains("`name` is required"), "{shown}");
     let shown = world(&[("rolecall.toml", "name = \"Big Name\"")]).rendered();
     assert!(
-        shown.contains("cannot be the name of a directory"),
+        shown.contains("is not a valid directory name"),
         "{shown}"
     );
 }
@@ -402,7 +402,7 @@ fn rules_of_iam_are_checked() {
         ),
         (
             tags("\"rolecall:managed-by\" = \"x\""),
-            &["cannot be written by hand"],
+            &["cannot be set here"],
         ),
         (tags("\"AWS:x\" = \"y\""), &["begins with `aws:`"]),
         (tags("\"a*b\" = \"y\""), &["holds `*`"]),
@@ -470,7 +470,7 @@ fn rules_of_iam_are_checked() {
         (
             format!("{ROLE}\n{}", ROLE.trim_start()),
             &[
-                "role `R` is written twice, first at",
+                "role `R` is defined twice, first at",
                 "rolecall.toml:4",
                 "10:8",
             ],

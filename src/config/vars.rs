@@ -265,18 +265,18 @@ impl Variables {
         match &self.module {
             None => {
                 format!(
-                    "give it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}"
+                    "set it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}"
                 )
             }
             Some(ModuleInputs { place, vars }) => match vars.entry(name) {
                 Some((key, node)) => {
                     format!(
-                        "it is given at {} as {}, which has no value",
+                        "it is set at {} to {}, which has no value",
                         key.place,
                         node.to_json()
                     )
                 }
-                None => format!("give it in the `vars` of the module at {place}{default}"),
+                None => format!("set it in the `vars` of the module at {place}{default}"),
             },
         }
     }
@@ -418,7 +418,7 @@ fn declaration(
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         || name.starts_with(char::is_numeric)
     {
-        let message = format!("`{name}` cannot name a variable");
+        let message = format!("`{name}` is not a valid variable name");
         let hint = "letters, digits and `_`; a digit cannot come first";
         problems.push(Problem::error("variable", place, message).hint(hint));
         return None;
@@ -517,7 +517,7 @@ fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
             problems.push(Problem::error(
                 "variable",
                 &node.place,
-                format!("`pattern` is no regular expression: {reason}"),
+                format!("`pattern` is not a regular expression: {reason}"),
             ));
             None
         }
@@ -565,7 +565,7 @@ impl Declaration {
         let (place, from, shown) = match given {
             Given::Text(text, from) => (
                 &self.place,
-                format!(" (given by {from})"),
+                format!(" (set by {from})"),
                 (*text).to_owned(),
             ),
             Given::Node(node) => (&node.place, String::new(), node.to_json().to_string()),
@@ -625,7 +625,7 @@ impl Declaration {
     fn parse_node(&self, node: &Node) -> Result<Value, String> {
         match (&node.value, self.kind) {
             (Value::String(text), _) if text.contains("{{") => {
-                Err("cannot hold an expression".to_owned())
+                Err("cannot contain an expression".to_owned())
             }
             (Value::String(text), Kind::Bool | Kind::Integer) => self.parse_text(text),
             (Value::String(_), Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4)
@@ -634,7 +634,7 @@ impl Declaration {
             (Value::Array(items), Kind::List) => {
                 match items.iter().find(|item| item.as_str().is_none()) {
                     Some(item) => Err(format!(
-                        "must be a list of strings, and one of them is {}",
+                        "must be a list of strings, but one of them is {}",
                         item.kind()
                     )),
                     None => Ok(node.value.clone()),
@@ -657,13 +657,13 @@ impl Declaration {
         match self.kind {
             Kind::AccountId if AccountId::parse(text).is_err() => {
                 return Err(format!(
-                    "is no account id: it must be 12 digits, it has {} characters",
+                    "is not an account id: it must be 12 digits, it has {} characters",
                     text.chars().count()
                 ));
             }
             Kind::Arn if !is_arn(text) => {
                 return Err(
-                    "is no ARN: it must look like `arn:aws:service:region:account:resource`"
+                    "is not an ARN: it must look like `arn:aws:service:region:account:resource`"
                         .to_owned(),
                 );
             }

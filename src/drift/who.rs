@@ -81,10 +81,10 @@ impl Who {
             let but = if self.is_cut {
                 "older events were not read"
             } else {
-                "events come up to 15 minutes late"
+                "events can be up to 15 minutes late"
             };
             return vec![format!(
-                "unknown: CloudTrail knows of no change {since}; {but}"
+                "unknown: CloudTrail has no change {since}; {but}"
             )];
         }
         let line = |event: &Event| {
@@ -198,11 +198,11 @@ mod tests {
             ]
         );
         for (is_cut, but) in [
-            (false, "events come up to 15 minutes late"),
+            (false, "events can be up to 15 minutes late"),
             (true, "older events were not read"),
         ] {
             let said =
-                format!("unknown: CloudTrail knows of no change since 2026-05-04T02:00:00Z; {but}");
+                format!("unknown: CloudTrail has no change since 2026-05-04T02:00:00Z; {but}");
             assert_eq!(who(&[], is_cut).lines(), [said]);
         }
     }

@@ -238,7 +238,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The root ARN of the account that `name` belongs to; empty where it is no ARN of IAM or STS.
+/// The root ARN of the account that `name` belongs to; empty where it is not an ARN of IAM or STS.
 fn root_of(name: &str) -> String {
     match segments(name).as_slice() {
         ["arn", partition, "iam" | "sts", _, account, _] => {

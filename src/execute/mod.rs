@@ -38,7 +38,8 @@ pub trait Writer: Send + Sync {
 
 /// Somebody who keeps the record of a run.
 pub trait Journal: Send + Sync {
-    /// Keeps how the resources of `changes` were found, before the first of them is written. It is kept once this returns.
+    /// Keeps how the resources of `changes` were found, before the first of them is written. It is kept once this
+    /// returns.
     fn found(
         &self,
         account: AccountId,
@@ -231,7 +232,7 @@ pub struct Settings {
     pub halt: Halt,
     /// The waves, in order; none: everything at once.
     pub waves: Vec<Wave>,
-    /// How long to wait after a wave before it is looked at again and the next one begins.
+    /// How long to wait after a wave before it is checked again and the next one begins.
     pub bake: Duration,
     /// Addresses that an earlier run of the same plan finished: where they are as the plan expects, they are done.
     pub finished: BTreeSet<String>,

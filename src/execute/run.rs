@@ -1,7 +1,8 @@
 //! The run itself: waves over the organization, rounds over the accounts of a wave.
 //!
-//! What waits for a change in another account is done in a later round, so that no account's turn is held up by another's.
-//! A wave begins when the one before is done, has been read back, was left alone for a while and still holds.
+//! What waits for a change in another account is done in a later round, so that no account's turn is held up by
+//! another's. A wave begins when the one before is done, has been read back, was left alone for a while and still
+//! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -79,7 +80,7 @@ where
             result(
                 change,
                 Outcome::NotReached,
-                Some("waits for a change that waits for it".to_owned()),
+                Some("depends on a change that depends on it".to_owned()),
             )
         };
         results.remove(&change.address).unwrap_or_else(circle)
@@ -109,7 +110,7 @@ where
             .max_failures
             .filter(|allowed| number > 0 && failed > *allowed)?;
         Some(format!(
-            "wave {} was not begun: {}",
+            "wave {} was not started: {}",
             number + 1,
             super::over_budget(failed, over)
         ))

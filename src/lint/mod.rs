@@ -123,49 +123,49 @@ const LINTS: &[Lint] = &[
     Lint {
         code: "public-trust",
         level: Level::Stop,
-        mend: "name the accounts or roles that may assume it, or demand `aws:PrincipalOrgID`",
+        mend: "name the accounts or roles that may assume it, or require `aws:PrincipalOrgID`",
         check: trust::public_trust,
     },
     Lint {
         code: "no-external-id",
         level: Level::Warn,
-        mend: "have the other side issue an id for you alone and write it as `external_id`",
+        mend: "ask the other party for an external id that is unique to you, and set `external_id`",
         check: trust::no_external_id,
     },
     Lint {
         code: "shared-external-id",
         level: Level::Warn,
-        mend: "an external id must be unique: have one issued for each role",
+        mend: "an external id must be unique: ask for one for each role",
         check: trust::shared_external_id,
     },
     Lint {
         code: "mfa-on-machine",
         level: Level::Warn,
-        mend: "take `require_mfa` and conditions on `aws:MultiFactorAuth…` away: MFA must not be required of a machine",
+        mend: "remove `require_mfa` and conditions on `aws:MultiFactorAuth…`: software cannot use MFA",
         check: trust::mfa_on_machine,
     },
     Lint {
         code: "confused-service",
         level: Level::Warn,
-        mend: "demand `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
+        mend: "require `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
         check: trust::confused_service,
     },
     Lint {
         code: "oidc-open",
         level: Level::Warn,
-        mend: "pin the identity, such as `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
+        mend: "restrict the identity, for example to `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
         check: oidc::oidc_open,
     },
     Lint {
         code: "admin-to-outsider",
         level: Level::Warn,
-        mend: "give it only what the other side says it needs, or set a permissions boundary",
+        mend: "grant only what the other party needs, or set a permissions boundary",
         check: powers::admin_to_outsider,
     },
     Lint {
         code: "escalation",
         level: Level::Warn,
-        mend: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny one of each set",
+        mend: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny at least one action of each combination",
         check: powers::escalation,
     },
 ];
@@ -177,8 +177,7 @@ pub const TRUST_WIDENED: &str = "trust-widened";
 pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, String)> {
     let level = settings.level(TRUST_WIDENED).unwrap_or(Level::Warn);
     let message = format!(
-        "the trust policy of role `{role}` will let in callers that it keeps out now; \
-         look at its diff, and take the new statement or principal away if that is not meant"
+        "the trust policy of role `{role}` will allow callers that it refuses now; review its diff, and remove the new statement or principal if it is not intended"
     );
     (level != Level::Off).then_some((level, message))
 }

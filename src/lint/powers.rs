@@ -75,7 +75,7 @@ pub(super) fn escalation(context: &Context<'_>, said: &mut Vec<String>) {
         more => format!(", and {more} more"),
     };
     said.push(format!(
-        "can be used by {who} to gain more rights: by {}{more}",
+        "lets {who} escalate privileges: by {}{more}",
         named.join("; by ")
     ));
 }
@@ -156,7 +156,7 @@ impl<'a> Powers<'a> {
             .iter()
             .find(|name| ADMIN_POLICIES.contains(name))
         {
-            return Some(format!("AWS's policy `{name}`"));
+            return Some(format!("AWS managed policy `{name}`"));
         }
         let mut statements = self
             .documents

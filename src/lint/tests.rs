@@ -322,8 +322,8 @@ fn a_machine_from_outside_needs_a_definite_external_id() {
     .unwrap();
     assert_eq!(
         message,
-        "role `CloudTrailLogs-Z` lets account 999999999999 outside the organization in without an external id; \
-         have the other side issue an id for you alone and write it as `external_id`"
+        "role `CloudTrailLogs-Z` trusts account 999999999999 outside the organization without an external id; \
+         ask the other party for an external id that is unique to you, and set `external_id`"
     );
     let known = of(
         "no-external-id",

@@ -42,9 +42,9 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
         ""
     };
     said.push(if open {
-        "trusts everybody: its principal is `*` and no condition keeps anyone out".to_owned()
+        "trusts everyone: its principal is `*` and no condition restricts it".to_owned()
     } else {
-        format!("trusts everybody: its principal is `*` and its conditions let strangers in{id}")
+        format!("trusts everyone: its principal is `*` and its conditions do not keep outsiders out{id}")
     });
 }
 
@@ -70,7 +70,7 @@ pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
             "an external id"
         };
         said.push(format!(
-            "lets {} in without {demand}",
+            "trusts {} without {demand}",
             context.accounts(&open)
         ));
     }
@@ -113,7 +113,7 @@ pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
     let machines: Vec<String> = machines.into_iter().collect();
     if !machines.is_empty() {
         said.push(format!(
-            "demands MFA of {}, which has none and cannot assume it",
+            "requires MFA of {}, which cannot use MFA and so cannot assume it",
             listed(&machines)
         ));
     }
@@ -141,7 +141,7 @@ fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
             (
                 caller,
                 plain,
-                "a machine that presents an external id".to_owned(),
+                "software that presents an external id".to_owned(),
             )
         });
     let services = named(statement, "Service").map(|service| {

@@ -18,7 +18,8 @@ use crate::resource::role::Ensure;
 /// What the bulk read of an account leaves open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Policies whose tags must be read before a write to them is planned; fills [`LivePolicy::tags`](crate::resource::managed_policy::LivePolicy::tags).
+    /// Policies whose tags must be read before a write to them is planned; fills
+    /// [`LivePolicy::tags`](crate::resource::managed_policy::LivePolicy::tags).
     pub policy_tags: BTreeSet<PolicyArn>,
     /// Policies that would be attached and may not exist; fills [`LiveAccount::known_policies`].
     pub managed_policies: BTreeSet<PolicyArn>,
@@ -110,7 +111,7 @@ fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
     let found = roles.filter_map(|(_, role)| {
         let outsiders = lint::outsiders(&context.settings.lints, &role.trust)?;
         let message = format!(
-            "role `{}` is managed by nobody and trusts {outsiders}; declare it with `adopt = true`, or have it deleted",
+            "role `{}` is not managed by any directory and trusts {outsiders}; declare it with `adopt = true`, or have it deleted",
             role.name
         );
         Some(Finding::warn("unmanaged", &context.role_address(&role.name), message))

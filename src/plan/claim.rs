@@ -46,15 +46,14 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
             "adopt",
             address,
             format!(
-                "{kind} `{name}` exists in account {account} and bears no mark; \
-                 to take it over write `adopt = true`, else give yours another name"
+                "{kind} `{name}` exists in account {account} without the tag `rolecall:managed-by`; set `adopt = true` to take it over, or choose another name"
             ),
         )),
         Owner::Other(other) => Claim::Refused(Finding::stop(
             "foreign-owner",
             address,
             format!(
-                "{kind} `{name}` in account {account} belongs to `{other}`: its tag `{OWNER_TAG}` says so"
+                "{kind} `{name}` in account {account} belongs to `{other}`, according to its tag `{OWNER_TAG}`"
             ),
         )),
     }
@@ -70,8 +69,7 @@ pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
     } = subject;
     let stack = tags.get("aws:cloudformation:stack-name")?;
     let message = format!(
-        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: what is changed here is drift there; \
-         change the stack, or write `external = true`"
+        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: a change made here would be drift there; change the stack, or set `external = true`"
     );
     Some(Finding::stop("stack-owned", address, message))
 }
@@ -80,12 +78,12 @@ pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
 pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) -> Option<Finding> {
     let own = (context.account.id, name.key());
     let why = if context.settings.protected.contains(&own) {
-        "the run itself goes through it"
+        "this run itself uses it"
     } else {
         known_owner(name.as_str(), path.as_str())?
     };
     let message = format!(
-        "role `{name}` in account {} is protected: {why}; it is never written, take it out of the desired state",
+        "role `{name}` in account {} is protected: {why}; rolecall never writes it, so remove it from the desired state",
         context.account.id
     );
     Some(Finding::stop(
@@ -98,12 +96,12 @@ pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) 
 /// Roles that AWS and well-known tools make and rely on, by name, without regard to case.
 const KNOWN: &[(&str, &str)] = &[
     ("awsservicerolefor*", "it is service-linked"),
-    ("awsreservedsso_*", "IAM Identity Center made it"),
+    ("awsreservedsso_*", "IAM Identity Center created it"),
     ("awscontroltower*", "AWS Control Tower relies on it"),
     ("aws-controltower-*", "AWS Control Tower relies on it"),
     (
         "organizationaccountaccessrole",
-        "it is the way into the account",
+        "it is how the account is accessed",
     ),
     ("stacksets-exec-*", "CloudFormation StackSets rely on it"),
     (
@@ -119,7 +117,7 @@ const KNOWN: &[(&str, &str)] = &[
         "Account Factory for Terraform relies on it",
     ),
     ("awsaccelerator-*", "Landing Zone Accelerator relies on it"),
-    ("cdk-*-role-*", "the AWS CDK's bootstrap stack made it"),
+    ("cdk-*-role-*", "the AWS CDK's bootstrap stack created it"),
 ];
 
 fn known_owner(name: &str, path: &str) -> Option<&'static str> {
@@ -127,7 +125,7 @@ fn known_owner(name: &str, path: &str) -> Option<&'static str> {
         return Some("it is service-linked");
     }
     if path.starts_with("/aws-reserved/") {
-        return Some("IAM Identity Center made it");
+        return Some("IAM Identity Center created it");
     }
     let name = name.to_ascii_lowercase();
     if path.starts_with("/service-role/") && name.starts_with("aws-quicksight-") {

@@ -76,8 +76,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet: with a new state the
-    /// tag alone tells what is managed here, and what a run does not get to delete must not be unknown to the next.
+    /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet: with a new
+    /// state the tag alone tells what is managed here, and what a run does not get to delete must not be unknown to
+    /// the next.
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
         if self
             .memory
@@ -87,16 +88,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may only tag
-    /// a resource would have it deleted.
+    /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may
+    /// only tag a resource would have it deleted.
     pub(super) fn unrecorded(&self, what: &str, address: &str) -> Option<Finding> {
         let memory = self
             .memory
             .filter(|_| self.settings.intent != Intent::Restore)?;
         (memory.records == Records::Some && !memory.resources.contains_key(address)).then(|| {
             let message = format!(
-                "{what} in account {} is marked as managed by this directory, and no run recorded it: it may have been \
-                 marked by hand, or left by a run that failed; take the mark off, or delete it with `--allow unrecorded`",
+                "{what} in account {} is tagged as managed by this directory, but no run recorded it: it may have been tagged by hand, or left by a failed run; remove the tag, or delete it with `--allow unrecorded`",
                 self.account.id
             );
             Finding::stop("unrecorded", address, message)

@@ -26,7 +26,7 @@ pub enum LoadError {
     },
     /// A sensitive value that the plan was made with is not among those given.
     #[error(
-        "the plan was made with another value of a sensitive variable; give the same values, or plan again"
+        "the plan was made with another value of a sensitive variable; set the same values, or plan again"
     )]
     Secret,
 }

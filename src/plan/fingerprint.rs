@@ -171,7 +171,7 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
         Purpose::Expected,
     ) else {
         return Convergence::Differs(format!(
-            "`{}` names no role, policy or grant",
+            "`{}` is not a role, policy or grant",
             change.address
         ));
     };
@@ -180,9 +180,9 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     } else {
         let gone = change.expected == absent();
         Convergence::Differs(match (now.exists, gone) {
-            (false, _) => "it is not there".to_owned(),
-            (true, true) => "it is still there".to_owned(),
-            (true, false) => "it is not as it was written".to_owned(),
+            (false, _) => "it does not exist".to_owned(),
+            (true, true) => "it still exists".to_owned(),
+            (true, false) => "it differs from what was written".to_owned(),
         })
     }
 }

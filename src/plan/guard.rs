@@ -172,7 +172,7 @@ impl Counted {
     fn besides(&self) -> String {
         match self.begun {
             0 => String::new(),
-            n => format!(", besides {n} that an unfinished run began"),
+            n => format!(", besides {n} that an unfinished run started"),
         }
     }
 }
@@ -197,7 +197,7 @@ fn deletes(settings: &Settings, accounts: &[AccountPlan]) -> Option<Finding> {
             "deletes",
             format!(
                 "the plan deletes {deletes} and replaces {replaces} resources{}; `max_deletes` is {limit}; \
-                 allow it with `--allow deletes` if that is meant",
+                 allow it with `--allow deletes` if this is intended",
                 counted.besides()
             ),
         )
@@ -219,8 +219,8 @@ fn change_percent(settings: &Settings, accounts: &[AccountPlan], owned: usize) -
         stop(
             "change-percent",
             format!(
-                "the plan updates, replaces or deletes {count} of {owned} owned resources{}; \
-                 `max_change_percent` is {limit}; allow it with `--allow change-percent` if that is meant",
+                "the plan updates, replaces or deletes {count} of {owned} managed resources{}; \
+                 `max_change_percent` is {limit}; allow it with `--allow change-percent` if this is intended",
                 counted.besides()
             ),
         )
@@ -240,7 +240,7 @@ fn empty_desired(
         stop(
             "empty-desired",
             format!(
-                "nothing is desired anywhere, and {owned} resources are ours; check that the right files were read"
+                "the desired state is empty, but this directory still manages {owned} resources; check that the right files were read"
             ),
         )
     })
@@ -250,7 +250,7 @@ fn empty_organization(accounts: &[AccountPlan]) -> Option<Finding> {
     accounts.is_empty().then(|| {
         stop(
             "empty-organization",
-            "no account is in the plan; check the targets and who is calling".to_owned(),
+            "the plan covers no account; check the targets and the caller's credentials".to_owned(),
         )
     })
 }

@@ -51,7 +51,7 @@ pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: 
         match take_back(settings, one, live, salt, &mut back) {
             Ok(()) => {}
             Err(why) => {
-                let message = format!("`{}` {why}; it is left as it is", one.address);
+                let message = format!("`{}` {why}; it is left unchanged", one.address);
                 back.left
                     .push(Finding::warn("left-alone", &one.address, message));
             }
@@ -80,14 +80,14 @@ fn take_back(
         return if is_as_found(before, &now) {
             Ok(())
         } else {
-            Err("is not as the run left it".to_owned())
+            Err("has changed since the run".to_owned())
         };
     }
     let before = settings
         .secrets
         .reveal(before.clone(), salt)
-        .ok_or("held a sensitive value that is not among those given now")?;
-    let damaged = || "cannot be made of what is recorded".to_owned();
+        .ok_or("had a sensitive value that is not among the current ones")?;
+    let damaged = || "cannot be restored from the record".to_owned();
     let was = Recorded {
         value: &before,
         settings,

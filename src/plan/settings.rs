@@ -83,15 +83,15 @@ impl Settings {
 }
 
 /// Why a resource is deleted that nobody desires.
-pub(super) const LEFT: &str = "left the desired state";
+pub(super) const LEFT: &str = "no longer in the desired state";
 
 impl Intent {
     /// Why a resource goes that is ours and not desired.
     pub(super) fn why_extras_go(self) -> &'static str {
         match self {
             Self::Converge => LEFT,
-            Self::Destroy => "everything of this directory goes",
-            Self::Restore => "was not there before the run",
+            Self::Destroy => "everything this directory manages is destroyed",
+            Self::Restore => "did not exist before the run",
         }
     }
 }

@@ -172,7 +172,7 @@ pub fn refusal(plan: &Plan) -> Option<String> {
     let accept = if flags.is_empty() {
         String::new()
     } else {
-        format!(", or accept them with {}", flags.join(" "))
+        format!(", or override with {}", flags.join(" "))
     };
     let never: Vec<&str> = never.into_iter().collect();
     let firm = if never.is_empty() {
@@ -181,6 +181,6 @@ pub fn refusal(plan: &Plan) -> Option<String> {
         format!(" ({} cannot be allowed)", never.join(", "))
     };
     Some(format!(
-        "Apply is refused while stop findings stand: mend them{accept}{firm}"
+        "Apply is blocked by the stop findings. Fix them{accept}{firm}"
     ))
 }

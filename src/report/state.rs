@@ -275,7 +275,7 @@ pub fn run(record: &RunRecord, style: &Style, out: &mut dyn Write) -> io::Result
     if !finished {
         let cut = page.paint(
             Tone::Alarm,
-            "the record ends here: the run was cut off, or is still running",
+            "the record ends here: the run was cut short, or is still running",
         );
         page.line(2, &cut)?;
     }

@@ -37,7 +37,7 @@ impl View {
 }
 
 /// What the signs of a drift say.
-pub const SIGNS: &str = "Signs: + is live and not desired, - is desired and gone; what is pending keeps the signs of a plan.";
+pub const SIGNS: &str = "Signs: + is live but not desired, - is desired but missing; pending changes keep the signs of a plan.";
 
 /// A plan or a drift, ready to be shown.
 #[derive(Debug)]

@@ -91,7 +91,7 @@ fn error_text(account: &AccountPlan) -> String {
         }
         .to_string(),
         Some(Reason::Text(text)) => text.clone(),
-        None => "no reason is known".to_owned(),
+        None => "no reason was given".to_owned(),
     }
 }
 

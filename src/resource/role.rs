@@ -36,7 +36,7 @@ pub struct Role {
     pub tags: Option<Tags>,
     /// Which attributes are ours alone.
     pub manage: Manage,
-    /// Whether a role of this name that bears no mark may be taken over.
+    /// Whether a role of this name that has no ownership tag may be taken over.
     pub adopt: bool,
     /// Whether it shall exist.
     pub ensure: Ensure,

@@ -444,7 +444,7 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
         }
         if path.split('/').count() > 5 {
             return refuse(format!(
-                "ou `{path}` lies deeper than the five levels that Organizations allows"
+                "ou `{path}` is deeper than the five levels that Organizations allows"
             ));
         }
         let mut at = OuPath::default();

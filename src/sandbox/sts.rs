@@ -36,7 +36,7 @@ pub fn call(
         "AssumeRoot" | "GetSessionToken" | "GetFederationToken" => Err(ApiError::new(
             501,
             "NotImplemented",
-            format!("the sandbox does not perform {operation}"),
+            format!("the sandbox does not support {operation}"),
         )),
         _ => Err(ApiError::new(
             400,

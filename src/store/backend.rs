@@ -129,7 +129,7 @@ impl Location {
         if let Some(rest) = given.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             if bucket.is_empty() {
-                return refuse("it names no bucket");
+                return refuse("it has no bucket name");
             }
             let prefix = prefix.trim_matches('/');
             return Ok(Self::S3 {
@@ -138,7 +138,7 @@ impl Location {
             });
         }
         match given.split_once("://") {
-            Some((scheme, _)) => refuse(&format!("`{scheme}` is no place for a state")),
+            Some((scheme, _)) => refuse(&format!("`{scheme}` is not a supported scheme")),
             None if given.is_empty() => refuse("it is empty"),
             None => Ok(Self::Directory(PathBuf::from(given))),
         }

@@ -6,8 +6,8 @@ use super::backend::Failure;
 /// Why a state could not be used. Whatever it was, nothing of the state was changed by it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// What was given is no place for a state.
-    #[error("`{given}` is not where a state can lie: {reason}")]
+    /// What was given is not a supported scheme.
+    #[error("`{given}` is not a location for a state: {reason}")]
     Location {
         /// As given.
         given: String,
@@ -31,7 +31,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Somebody else wrote it in between.
-    #[error("`{place}` was changed by somebody else during this run")]
+    #[error("`{place}` was changed by another process during this run")]
     Conflict {
         /// What.
         place: String,
@@ -45,7 +45,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A newer rolecall wrote it.
-    #[error("`{place}` has the format `{found}`, this rolecall knows `{known}`", known = super::FORMAT)]
+    #[error("`{place}` has the format `{found}`, but this version of rolecall reads `{known}`", known = super::FORMAT)]
     Newer {
         /// What.
         place: String,
@@ -58,7 +58,7 @@ pub enum StoreError {
     Foreign {
         /// Where.
         place: String,
-        /// Whose it is.
+        /// The shell it is.
         found: Identity,
         /// Who asked.
         expected: Identity,
@@ -82,13 +82,13 @@ impl StoreError {
         match self {
             Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),
             Self::Write { .. } => Some(
-                "--state says where the state lies: a directory that can be written, or s3://bucket/prefix",
+                "--state takes a writable directory, or s3://bucket/prefix",
             ),
             Self::Conflict { .. } => Some("two runs write to one state; let one of them end first"),
             Self::Damaged { .. } => Some(
-                "restore the file, or move it away: the state holds history only, what is ours is told by the tags in AWS",
+                "restore the file, or move it away: the state is only history; tags in AWS record ownership",
             ),
-            Self::Newer { .. } => Some("use the rolecall that wrote it, or a newer one"),
+            Self::Newer { .. } => Some("use the version of rolecall that wrote it, or a newer one"),
             Self::Foreign { .. } => {
                 Some("every directory has a state of its own: give another --state")
             }

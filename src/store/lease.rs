@@ -122,7 +122,7 @@ impl std::fmt::Display for Wait {
             Self::Release(holder, time) => {
                 write!(
                     f,
-                    "the state is held by {holder}; waiting {} s at most until it is given back",
+                    "the state is held by {holder}; waiting at most {} s for it to be released",
                     seconds(time)
                 )
             }
@@ -150,7 +150,7 @@ pub struct Waiting<'a> {
     pub halt: &'a Halt,
 }
 
-/// Whose lease may be taken away.
+/// The shell lease may be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlock {
     /// One that nobody renews any more.
@@ -517,7 +517,7 @@ impl Claim {
 struct Vacancy {
     /// On which condition.
     condition: Condition,
-    /// Whose it was, where it was not given back.
+    /// The shell it was, where it was not given back.
     left_by: Option<Holder>,
 }
 

@@ -50,7 +50,7 @@ pub const FORMAT: &str = "rolecall-state/1";
 /// Records read at once from a bucket.
 const AT_ONCE: usize = 16;
 
-/// Whose a state is.
+/// The shell a state is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The organization's id.
@@ -260,7 +260,8 @@ impl Store {
         RunLog::open(backend, clock, Arc::clone(&self.digests), header).await
     }
 
-    /// The newest runs in one line each, `limit` at most, the newest first. One whose record cannot be used hides no other.
+    /// The newest runs in one line each, `limit` at most, the newest first. One whose record cannot be used hides no
+    /// other.
     ///
     /// # Errors
     /// They cannot be listed.

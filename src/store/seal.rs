@@ -83,7 +83,7 @@ pub(super) fn check_format(place: &str, found: &str) -> Result<(), StoreError> {
         Some(number) if number > 1 => Err(StoreError::Newer { place, found }),
         _ => Err(StoreError::Damaged {
             place,
-            reason: format!("its format `{found}` is none of rolecall's"),
+            reason: format!("its format `{found}` is not known to rolecall"),
         }),
     }
 }

@@ -79,7 +79,7 @@ pub fn check(
     let (outcome, message) = match found {
         Err(error) => (
             Outcome::NotProvable,
-            format!("it cannot be told whether {whom} may assume it: {error}"),
+            format!("cannot determine whether {whom} may assume it: {error}"),
         ),
         Ok(None) => (
             Outcome::Failed,
@@ -148,7 +148,7 @@ impl<'a> Judge<'a> {
         let (arn, live) = (&self.holder.arn, &self.subject.live.trust);
         let Some(attempt) = &self.attempt else {
             let message = format!(
-                "`{arn}` cannot assume it: no statement of the desired trust is known to let it in"
+                "`{arn}` cannot assume it: no statement of the desired trust is known to allow it"
             );
             return (Outcome::Failed, message);
         };
@@ -178,7 +178,7 @@ impl<'a> Judge<'a> {
                 let open = self.open(attempt, live);
                 (
                     Outcome::NotProvable,
-                    format!("it cannot be told whether `{arn}` may assume it{open}"),
+                    format!("cannot determine whether `{arn}` may assume it{open}"),
                 )
             }
             Decision::ExplicitDeny | Decision::ImplicitDeny => (
@@ -195,7 +195,7 @@ impl<'a> Judge<'a> {
     fn group(&self, whom: &str) -> (Outcome, String) {
         let Some(attempt) = &self.attempt else {
             let message = format!(
-                "users of {whom} cannot assume it: the desired trust does not let their account in"
+                "users of {whom} cannot assume it: the desired trust does not allow their account"
             );
             return (Outcome::Failed, message);
         };
@@ -210,7 +210,7 @@ impl<'a> Judge<'a> {
                 let open = self.open(attempt, live);
                 (
                     Outcome::NotProvable,
-                    format!("it cannot be told whether {whom} may assume it{open}"),
+                    format!("cannot determine whether {whom} may assume it{open}"),
                 )
             }
             Decision::ExplicitDeny | Decision::ImplicitDeny => (
@@ -230,7 +230,7 @@ impl<'a> Judge<'a> {
             (_, Decision::ExplicitDeny) => format!("{} denies it", self.spoken(voice)),
             (Decision::ImplicitDeny, _) => {
                 format!(
-                    "no statement of the live trust lets it in{}",
+                    "no statement of the live trust allows it{}",
                     dead(&self.subject.live.trust)
                 )
             }
@@ -298,7 +298,7 @@ impl<'a> Judge<'a> {
             .map(|key| format!("`{}`", spelled(key)))
             .collect();
         if asked.is_empty() || open.is_empty() {
-            ": a policy is not understood".to_owned()
+            ": a policy cannot be evaluated".to_owned()
         } else {
             format!(": it may depend on {}", open.join(", "))
         }
@@ -329,7 +329,7 @@ fn own_keys(principal: &Principal, tags: &Tags) -> BTreeMap<String, Vec<String>>
 }
 
 fn let_in(why: Option<Why>) -> String {
-    format!(", and the trust lets it in{}", by(why))
+    format!(", and the trust allows it{}", by(why))
 }
 
 #[cfg(test)]
@@ -465,7 +465,7 @@ mod tests {
             &trust(&format!(r#""AWS":"{own}""#), ""),
             &nothing(),
             Proven,
-            "may assume it: the trust lets it in",
+            "may assume it: the trust allows it",
         );
         assert_judged(
             &trust(r#""AWS":"111111111111""#, ""),

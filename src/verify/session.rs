@@ -8,7 +8,7 @@ pub struct SessionName(String);
 
 /// Text that STS takes for no session name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` cannot be a session name: it {rule}")]
+#[error("`{text}` is not a valid session name: it {rule}")]
 pub struct InvalidSessionName {
     text: String,
     rule: String,

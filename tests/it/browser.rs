@@ -229,7 +229,7 @@ fn small() -> (Plan, TrustMap) {
                 change(
                     &format!("{}/role/Old", id(3)),
                     Action::Delete,
-                    "left the desired state",
+                    "no longer in the desired state",
                     &[],
                 ),
             ],
@@ -539,7 +539,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         ),
         (
             "f-action",
-            "is gone",
+            "is missing",
             json!(["changed by hand Gone is gone in prod-eu (200000000001)"]),
         ),
         (
@@ -646,7 +646,7 @@ fn on_paper_everything_shown_is_open_and_what_is_missing_is_said() {
     browser.eval("window.dispatchEvent(new Event('beforeprint'))");
     assert_eq!(
         browser.eval("document.getElementById('paper').textContent"),
-        "1,000 changes in 1,000 accounts; filtered by role or policy Role0; only the first 100 of 1,000 entries are on this paper"
+        "1,000 changes in 1,000 accounts; filtered by role or policy Role0; only the first 100 of 1,000 entries are printed"
     );
     quiet(&mut browser);
 }

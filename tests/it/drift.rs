@@ -573,9 +573,9 @@ async fn every_change_by_hand_that_means_something_is_found_and_blamed_and_none_
     let text = served.rolecall(&desired, &["drift"]).exits(2);
     let text = text.says(&[
         "Changed by hand",
-        "is gone",
-        "lost our mark",
-        "was deleted and made again",
+        "is missing",
+        "lost its ownership tag",
+        "was deleted and recreated",
         "belongs to `others`",
     ]);
     text.says(&[
@@ -672,7 +672,7 @@ async fn known_drift_is_accepted_until_its_day_and_then_comes_back() {
     served
         .rolecall(&desired, &["drift"])
         .exits(2)
-        .says(&["is gone"]);
+        .says(&["is missing"]);
 
     for (text, says) in [
         (accept("trusts", "2999-01-31"), "trust"),
@@ -1059,7 +1059,7 @@ async fn drift_is_a_comment_and_a_page_that_say_who_moved() {
             "+   arn:aws:iam::aws:policy/AdministratorAccess",
             "#### Accepted (1)",
             "tags until 2999-01-31: ticket 7",
-            "#### Pending: the file changed, and an apply is due (1)",
+            "#### Pending: the file changed and has not been applied (1)",
             "in 3 accounts",
         ]);
     let (fences, rest): (Vec<_>, Vec<_>) = comment

@@ -339,15 +339,15 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
         (
             "B",
             [
-                format!("{b}:root` is let in"),
-                "everybody else is refused".to_owned(),
+                format!("{b}:root` may assume it"),
+                "everyone else is refused".to_owned(),
             ],
         ),
         (
             "C",
             [
-                format!("{c}:root` is let in"),
-                "everybody else is refused".to_owned(),
+                format!("{c}:root` may assume it"),
+                "everyone else is refused".to_owned(),
             ],
         ),
         (

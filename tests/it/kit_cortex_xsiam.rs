@@ -478,22 +478,22 @@ fn it_is_proven_who_gets_in_and_who_does_not(world: &World) {
         (
             "CortexPlatformRole",
             [
-                "outpost_role` is let in with the external id",
+                "outpost_role` may assume it with the external id",
                 "refused with a wrong external id",
             ],
         ),
         (
             "cortex-logs-ingestion-access",
             [
-                "accounts.google.com` is let in",
+                "accounts.google.com` may assume it",
                 "refused with another `accounts.google.com:aud`",
             ],
         ),
         (
             "EmptyBucketLambdaExecutionRole",
             [
-                "lambda.amazonaws.com` is let in",
-                "everybody else is refused",
+                "lambda.amazonaws.com` may assume it",
+                "everyone else is refused",
             ],
         ),
     ] {

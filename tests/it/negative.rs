@@ -266,6 +266,6 @@ fn a_server_that_does_not_answer_is_said_to_be_waited_for() {
     child.wait().unwrap();
     assert_eq!(
         line,
-        "still waiting for STS to say whose credentials these are\n"
+        "still waiting for STS to identify the caller\n"
     );
 }

@@ -221,7 +221,7 @@ fn a_document_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
             .says(&["rolecall.toml:5:9"])
             .says(words);
     };
-    let lies_outside = ["lies outside the directory", "[documents] allow"];
+    let lies_outside = ["is outside the directory", "[documents] allow"];
     for target in ["token.json", "shadow"] {
         link(&outside(target), "p.json");
         check("p.json", &lies_outside);
@@ -273,7 +273,7 @@ fn a_toml_file_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
         symlink(foreign.file("secret.toml"), desired.file(name)).unwrap();
         validate(&desired)
             .exits(1)
-            .says(&[name, "lies outside the directory", "module"]);
+            .says(&[name, "is outside the directory", "module"]);
         run(rolecall().args(["validate", "-c"]).arg(desired.file(name)))
             .exits(1)
             .says(&["lies outside"]);
@@ -347,7 +347,7 @@ fn a_module_may_lie_elsewhere_only_where_its_source_says_so() {
     kit.write("trust.json", TRUST);
     validate(&using(&format!("../{kit_name}/kit")))
         .exits(1)
-        .says(&["lies outside the directory"]);
+        .says(&["is outside the directory"]);
     // One below the root reads those of the root.
     let inside = using("kits/a");
     inside.write(
@@ -379,7 +379,7 @@ fn directories_that_documents_may_lie_in_are_named_by_the_root() {
     validate(&Directory::new(&text(&allowed, "trust.json"))).exits(0);
     validate(&Directory::new(&text("", "trust.json")))
         .exits(1)
-        .says(&["lies outside the directory"]);
+        .says(&["is outside the directory"]);
     validate(&Directory::new(&text(&allowed, "broken.json")))
         .exits(1)
         .says(&["broken.json:1:13", "is not JSON"]);

@@ -470,10 +470,10 @@ async fn a_run_is_rolled_back_where_things_are_as_it_left_them() {
         .rolecall(&desired, &["rollback", &run, "--auto-approve"])
         .exits(0);
     back.says(&[
-        "222222222221/role/Audit` is not as the run left it",
+        "222222222221/role/Audit` has changed since the run",
         "left as it is",
         "3 done",
-        "was not there before the run",
+        "did not exist before the run",
     ]);
     desired.write("rolecall.toml", &text);
     let plan = served
@@ -660,7 +660,7 @@ async fn a_role_expires_and_an_account_that_left_the_targets_is_still_looked_at(
     served
         .rolecall(&desired, &["plan"])
         .exits(1)
-        .says(&["`expires` is no day", "2027-06-30"]);
+        .says(&["`expires` is not a date", "2027-06-30"]);
     // The record knows of accounts that nothing targets any more.
     desired.write(
         "rolecall.toml",

@@ -163,7 +163,7 @@ async fn converged_roles_are_proven_and_what_nobody_can_enter_is_not_passed() {
         "Audit proven in 3 of 3 accounts",
         "Vendor proven in 0 of 1 account, not provable in 1",
         "Vendor proven in 0 of 1 account, not provable in 1",
-        "nobody at hand may assume it",
+        "none of the available identities may assume it",
         "999999999999",
     ]);
 

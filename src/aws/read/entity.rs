@@ -52,7 +52,7 @@ pub(in crate::aws) fn name<T>(
 ) -> Result<T, AwsError> {
     parsed.map_err(|error| {
         call.because(format!(
-            "the answer holds a name that IAM does not allow: {error}"
+            "the response has a name that IAM does not allow: {error}"
         ))
     })
 }
@@ -67,8 +67,8 @@ pub(in crate::aws) struct Pages {
 impl Pages {
     /// The marker of the next page; `None` after the last.
     ///
-    /// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty. One that was read before
-    /// would be read again for ever, and what is missing then must not look absent.
+    /// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty. One that was read
+    /// before would be read again for ever, and what is missing then must not look absent.
     pub fn next(
         &mut self,
         call: Call<'_>,
@@ -83,7 +83,7 @@ impl Pages {
             Ok(Some(marker))
         } else {
             Err(call
-                .because("the listing does not end: its next page is one that was read already"))
+                .because("the listing does not end: its next page was already read"))
         }
     }
 }

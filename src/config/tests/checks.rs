@@ -433,7 +433,7 @@ fn the_plan_is_checked() {
         .map(|found| found.message.as_str())
         .collect();
     assert_eq!(texts[0], "2 deletions");
-    assert!(texts[1].starts_with("cannot be judged: "), "{texts:?}");
+    assert!(texts[1].starts_with("cannot be evaluated: "), "{texts:?}");
     assert_eq!(texts[2], "too many accounts");
     assert!(
         accepted(ROLE)

@@ -182,7 +182,7 @@ fn what_no_grant_can_be_is_refused_without_aws() {
             "{ account = \"prod\", users = \"a\" }",
             &["unknown key `users`", "did you mean `user`?"],
         ),
-        ("", &["is to nobody"]),
+        ("", &["has an empty `to`"]),
     ] {
         refused(&with_roles(&grant("Reader", PROD, to)), expect);
     }
@@ -190,7 +190,7 @@ fn what_no_grant_can_be_is_refused_without_aws() {
     refused(
         &with_roles(&grant("Raeder", PROD, to)),
         &[
-            "`Raeder` is no role of this directory",
+            "`Raeder` is not a role of this directory",
             "did you mean `Reader`?",
         ],
     );

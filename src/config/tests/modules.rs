@@ -132,7 +132,7 @@ fn an_error_in_a_module_says_which_use_of_it() {
             "variable `trusted` (whom to trust) is required and has no value",
             "kits/a/rolecall.toml:14:",
             "in module kits/a, from rolecall.toml:2",
-            "give it in the `vars` of the module at rolecall.toml:2",
+            "set it in the `vars` of the module at rolecall.toml:2",
         ],
     );
     shows(
@@ -246,7 +246,7 @@ fn modules_nest_and_do_not_go_round() {
     );
     shows(
         &files(&middle.replace("../kits/a", "{{ var.id }}")),
-        &["cannot hold an expression"],
+        &["cannot contain an expression"],
     );
 }
 
@@ -263,7 +263,7 @@ fn the_root_decides() {
         let shown = world.rendered();
         assert!(
             shown.contains(&format!(
-                "`[{name}]` cannot stand in a module: the root decides"
+                "`[{name}]` is not allowed in a module: only the root sets it"
             )),
             "{shown}"
         );
@@ -282,7 +282,7 @@ fn the_same_resource_from_two_places_names_both() {
     shows(
         &module("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"222222222222\""),
         &[
-            "role `Kit-x` is written twice, first at kits/a/rolecall.toml:10, in module kits/a, from rolecall.toml:2",
+            "role `Kit-x` is defined twice, first at kits/a/rolecall.toml:10, in module kits/a, from rolecall.toml:2",
             "in module kits/a, from rolecall.toml:5",
         ],
     );

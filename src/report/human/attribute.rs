@@ -122,7 +122,7 @@ fn is_scalar(diff: &AttributeDiff) -> bool {
 fn heading(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
     let mut line = diff.attribute.name().to_owned();
     if diff.cosmetic {
-        line += &page.paint(Tone::Faint, "  ≈ spelling alone");
+        line += &page.paint(Tone::Faint, "  ≈ spelling only");
     }
     let marked_within = diff
         .documents

@@ -81,7 +81,7 @@ pub fn matches(pattern: &[Token], text: &str) -> bool {
 
 /// Whether `outer` matches everything that `inner` matches; sure where it says yes.
 ///
-/// What a variable stands for is not known here: it is covered by `*` or by itself.
+/// What a variable stands for is not available here: it is covered by `*` or by itself.
 pub fn covers(outer: &[Token], inner: &[Token]) -> bool {
     glob(outer, inner.iter().copied())
 }

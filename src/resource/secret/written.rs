@@ -373,7 +373,7 @@ impl SerializeMap for Members<'_> {
             Value::String(text) => self.pen.text(&text),
             Value::Number(number) => self.pen.text(&number.to_string()),
             Value::Bool(value) => value.to_string(),
-            _ => return Err(serde::ser::Error::custom("a key must be a text")),
+            _ => return Err(serde::ser::Error::custom("a key must be a string")),
         });
         Ok(())
     }

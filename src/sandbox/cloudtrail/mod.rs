@@ -72,12 +72,12 @@ pub fn call(
     if operation != "LookupEvents" {
         return Err(error(
             "UnknownOperationException",
-            "the sandbox knows LookupEvents of CloudTrail only",
+            "the sandbox supports only LookupEvents of CloudTrail",
         ));
     }
     let text = if body.is_empty() { b"{}" } else { body };
     let input: Value = serde_json::from_slice(text)
-        .map_err(|_| error("SerializationException", "no JSON object"))?;
+        .map_err(|_| error("SerializationException", "not a JSON object"))?;
     let question = Question::read(&input)?;
     let known = world
         .trail

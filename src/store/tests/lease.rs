@@ -297,7 +297,7 @@ async fn whoever_waits_says_for_what_and_how_long() {
         "{said:?}"
     );
     assert!(
-        said[0].ends_with("; waiting 90 s at most until it is given back"),
+        said[0].ends_with("; waiting at most 90 s for it to be released"),
         "{said:?}"
     );
     drop(lease);
