@@ -163,7 +163,7 @@ pub enum Command {
         /// Where it is remembered what was applied.
         #[command(flatten)]
         state: StateArgs,
-        /// Who is told.
+        /// Whom to notify.
         #[command(flatten)]
         notify: NotifyArgs,
     },
@@ -432,12 +432,12 @@ pub struct DriftArgs {
     /// Where it is remembered what was applied.
     #[command(flatten)]
     pub state: StateArgs,
-    /// Who is told.
+    /// Whom to notify.
     #[command(flatten)]
     pub notify: NotifyArgs,
 }
 
-/// Who is told how a run ended.
+/// Whom to notify of how a run ended.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NotifyArgs {
     /// Post a JSON summary to this webhook (Slack or any other) when the run ends; the URL is never shown
@@ -502,7 +502,7 @@ pub struct RunArgs {
     /// Where the run is recorded.
     #[command(flatten)]
     pub state: StateArgs,
-    /// Who is told.
+    /// Whom to notify.
     #[command(flatten)]
     pub notify: NotifyArgs,
     /// How other runs are kept away.
@@ -570,7 +570,7 @@ impl Command {
         }
     }
 
-    /// Who is told how it ended.
+    /// Whom to notify of how it ended.
     pub fn notify(&self) -> NotifyArgs {
         match self {
             Self::Plan { notify, .. } => notify.clone(),

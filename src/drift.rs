@@ -1,10 +1,10 @@
 //! Drift: what of a plan is whose doing, and what of that is accepted.
 //!
 //! A plan says what differs between live IAM and the desired state, and who moved since the two were last alike. Where
-//! the file moved alone the difference is pending: an apply is due, and nobody did anything wrong. Everything else is
-//! drift, unless an `[[accept]]` speaks of it. What differs only in spelling is no drift at all.
+//! the file moved alone the difference is pending: an apply is due, and nothing is wrong. Everything else is
+//! drift, unless an `[[accept]]` speaks of it. What differs only in spelling is not drift at all.
 //!
-//! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what nobody looked at.
+//! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what was never reviewed.
 
 pub mod who;
 
@@ -39,11 +39,11 @@ const TELLING: [&str; 7] = [
 /// What became of a difference. The order is the one of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// Somebody changed live IAM.
+    /// Someone changed live IAM.
     Hand,
-    /// Somebody changed live IAM, and the file changed.
+    /// Someone changed live IAM, and the file changed.
     Both,
-    /// Nobody knows: nothing is on record.
+    /// No one knows: nothing is on record.
     Unknown,
     /// It is known and accepted for a while.
     Accepted,
@@ -61,7 +61,7 @@ impl Standing {
         Self::Pending,
     ];
 
-    /// Whether it is drift that somebody must look at.
+    /// Whether it is drift that needs attention.
     pub fn is_drift(self) -> bool {
         self <= Self::Unknown
     }
@@ -97,7 +97,7 @@ pub struct Judgement {
 /// What differs, and whose doing it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drift {
-    /// The plan that would mend it, without what differs only in spelling and what speaks about applying only.
+    /// The plan that would repair it, without what differs only in spelling and what speaks about applying only.
     pub plan: Plan,
     /// By address, one for each change of the plan.
     pub judgements: BTreeMap<String, Judgement>,
@@ -125,7 +125,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Resources that somebody must look at.
+    /// Resources that need attention.
     pub fn drifted(&self) -> usize {
         self.drift + self.both + self.unknown
     }
@@ -288,7 +288,7 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
 }
 
 /// What was done by hand and leaves nothing to write, so that no change of the plan shows it: a role that was deleted
-/// and recreated to the letter, and a resource of ours that now bears somebody else's mark.
+/// and recreated to the letter, and a managed resource that now has another directory's tag.
 pub fn overlooked(
     part: &AccountPlan,
     findings: &[Finding],
@@ -374,7 +374,7 @@ impl Drift {
 
     /// The drift as `--format json` prints it: accounts, changes and differences as in a plan, each difference with its
     /// `cause` and with what accepts it, each change with `who` did it, `null` where
-    /// nobody asked. Sensitive values are masked.
+    /// no one asked. Sensitive values are masked.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = self.plan.shown(secrets);
         let accounts = value

@@ -24,7 +24,7 @@
 //! - [`diff`]: compares the two, field by field.
 //! - [`lint`]: what speaks against a desired role, one rule per function, with stable codes.
 //! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
-//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; what of that is accepted, and who did it.
+//! - [`drift`]: the cause of each change: a manual change or the file; what is accepted, and who did it.
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
@@ -42,8 +42,8 @@
 //! # What always holds
 //!
 //! - The pure rooms (`org resource evaluate desired live diff lint plan drift permissions verify`) have no clock, disk, network or terminal.
-//! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
-//! - A plan is complete: every write stands in it, in order; execute chooses nothing.
+//! - Nothing without our mark is changed or deleted, except by adoption; what was not read is not touched.
+//! - A plan is complete: every write is in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
 //! - A failed read is a value: such an account gets no change, ever.
 //! - Sensitive values are masked where data for display is made, not where it is printed.

@@ -55,7 +55,7 @@ pub enum Scope {
     },
 }
 
-/// Somebody who can read accounts. It holds no way to write.
+/// Someone who can read accounts. It holds no way to write.
 pub trait Reader: Send + Sync {
     /// Reads one account.
     fn read(

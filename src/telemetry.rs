@@ -127,7 +127,7 @@ impl Telemetry {
         span
     }
 
-    /// Sends what is left, and says why the collector was not told everything.
+    /// Sends what is left, and says why not everything was exported.
     pub async fn end(self) -> Option<String> {
         if let Some(provider) = self.provider {
             // It blocks until its own thread has sent everything.
@@ -191,7 +191,7 @@ fn note(failure: &Mutex<Option<String>>, why: String) {
         .get_or_insert(why);
 }
 
-/// What the environment says to a collector and nobody else: values of headers, the user and password in an address,
+/// What the environment says to a collector alone: values of headers, the user and password in an address,
 /// and both as HTTP says them.
 fn passwords(variable: impl Fn(&str) -> Option<String>) -> Secrets {
     let mut secrets = Secrets::default();

@@ -84,12 +84,12 @@ impl Aws {
 }
 
 impl Accounts {
-    /// Somebody who can read the accounts and has no way to write.
+    /// Someone who can read the accounts and has no way to write.
     pub fn reading(&self) -> Reading {
         Reading(self.clone())
     }
 
-    /// Somebody who can write to the accounts until `halt` ends the run.
+    /// Someone who can write to the accounts until `halt` ends the run.
     pub fn writing(&self, halt: Halt) -> Writing {
         Writing {
             accounts: self.clone(),

@@ -1,4 +1,4 @@
-//! A state in an S3 bucket: conditional writes, so that of two writers one is told that the other was first.
+//! A state in an S3 bucket: conditional writes, so that of two writers one learns that the other was first.
 //!
 //! A write whose answer was lost is sent again by the SDK, and then refused because of itself. So a refused write is
 //! compared with what is there: the very same bytes are success.
@@ -190,7 +190,7 @@ impl Bucket {
                 (None | Some(false), _) => break,
             }
         }
-        // A console leaves an empty object where somebody made a folder.
+        // A console leaves an empty object where someone made a folder.
         names.retain(|name| !name.is_empty());
         names.sort();
         Ok(names)

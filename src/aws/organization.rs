@@ -47,7 +47,7 @@ enum Found {
 impl Aws {
     /// Reads the organization: every root, unit and account, tags aside.
     ///
-    /// `progress` is told the number of accounts found so far, whenever it grows.
+    /// `progress` gets the number of accounts found so far, whenever it grows.
     ///
     /// # Errors
     ///

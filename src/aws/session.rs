@@ -144,7 +144,8 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
     Ok((base, session))
 }
 
-/// Refuses endpoints in the environment that are no URL. The SDK would name its own request, and break over an empty one.
+/// Refuses endpoints in the environment that are not URLs. The SDK would name its own request, and break over an
+/// empty one.
 fn endpoints(env: impl Iterator<Item = (String, String)>) -> Result<(), AwsError> {
     for (name, value) in env.filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
         endpoint_is_url(&name, &value)?;

@@ -59,7 +59,8 @@ pub struct Question {
 impl Reading {
     /// Who changed these resources of one account, an answer for each question.
     ///
-    /// What this run's own identity did in the very second of `since` is not told: it is what made the resource converge.
+    /// What this run's own identity did in the very second of `since` is not reported: it is what made the resource
+    /// converge.
     pub async fn changes(
         &self,
         account: &Account,
@@ -196,7 +197,7 @@ impl Look<'_> {
         })
     }
 
-    /// Whether it was done after the second `start`, or in it by somebody else.
+    /// Whether it was done after the second `start`, or in it by someone else.
     fn is_after(&self, change: &Event, start: i64) -> bool {
         let time = change
             .time

@@ -15,7 +15,7 @@ use crate::org::{Account, AwsError};
 use crate::resource::Tags;
 use crate::resource::step::Step;
 
-/// Somebody who can write to the accounts, until the run is halted.
+/// Someone who can write to the accounts, until the run is halted.
 #[derive(Debug, Clone)]
 pub struct Writing {
     pub(super) accounts: Accounts,

@@ -30,7 +30,7 @@ pub enum Approval {
     Given,
     /// A person at the terminal is asked.
     Ask,
-    /// Nobody may be asked: `--no-input`.
+    /// No one may be asked: `--no-input`.
     Nobody,
 }
 
@@ -52,7 +52,7 @@ pub enum What<'a> {
     Desired,
     /// What a saved plan and a plan made now agree on.
     Saved(&'a SavedPlan),
-    /// The deletion of all that is ours.
+    /// The deletion of everything this directory manages.
     Destroy,
     /// The way back to what this run found.
     Rollback(&'a str),
@@ -552,7 +552,7 @@ impl Run<'_> {
         Some(Exit::Partial)
     }
 
-    /// Prints what the run did. That nobody reads it changes nothing about how the run ended.
+    /// Prints what the run did. A closed output does not change how the run ended.
     fn report(&self, run: &RunReport, extent: Extent) {
         if let Err(unread) = self.try_report(run, extent) {
             let id = &self.id;

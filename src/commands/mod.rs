@@ -63,7 +63,7 @@ pub async fn run(cli: Cli) -> Exit {
         Ok(exit) => exit,
         Err(stop) => {
             let exit = console.stop(&stop);
-            // Only a signal ends a watch: that is no news.
+            // Only a signal ends a watch: it needs no message.
             if !(watches && exit == Exit::Interrupted) {
                 notify::stopped(&webhook, command, &stop, &console).await;
             }

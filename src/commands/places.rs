@@ -1,4 +1,4 @@
-//! Where the roles are that are granted: the ARN of a role whose path nobody wrote is told by the live role alone.
+//! Where the roles are that are granted: only the live role shows the ARN of a role whose path is not set.
 //!
 //! Only the accounts of such roles are read for it. A role that is not there yet will be made at `/`.
 

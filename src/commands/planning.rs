@@ -34,7 +34,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 /// Reads every account of the survey and plans it.
 ///
-/// With a state the plan says who moved, and accounts on record are read though nobody targets them any more.
+/// With a state the plan says who moved, and accounts on record are read though they are no longer targeted.
 ///
 /// # Errors
 /// The state cannot be read.
@@ -221,7 +221,7 @@ pub fn header(survey: &Survey) -> Header {
     }
 }
 
-/// Active accounts in scope that hold something of ours as far as the state knows, and that nobody targets.
+/// Active accounts in scope that have managed resources as far as the state knows, and that are not targeted.
 async fn on_record(
     survey: &Survey,
     store: &Store,
@@ -270,7 +270,7 @@ fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
     )
 }
 
-/// The findings on what is destroyed though it shall never go.
+/// The findings on what is destroyed although it must never be deleted.
 fn kept(plan: &Plan, desired: &Desired) -> Vec<Finding> {
     let deletions = plan
         .accounts

@@ -25,7 +25,7 @@ use crate::sandbox::world::{Permissions, World};
 /// The largest organization or fault file that is read.
 const SANDBOX_FILE_LIMIT: u64 = 16 * files::MIB;
 
-/// The quickstart, as it stands in `examples/`: the demonstration needs no files.
+/// The quickstart, as it is in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
     (
         "rolecall.toml",

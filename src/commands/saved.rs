@@ -145,7 +145,7 @@ impl SavedPlan {
                 format!("create the plan with the same value of {KEY}"),
             ));
         }
-        // What cannot be parsed is told when it is loaded.
+        // What cannot be parsed is reported when it is loaded.
         let claims = serde_json::from_slice(&bytes).unwrap_or_default();
         Ok(Self {
             path: path.to_owned(),

@@ -1,6 +1,6 @@
 //! `rolecall state`: what is on record, what runs did, and a lease that was left behind.
 //!
-//! A local state is looked at without calling AWS: whose it is stands in it, and its name must be the directory's.
+//! A local state is looked at without calling AWS: whose it is is in it, and its name must be the directory's.
 
 use std::io::Write;
 use std::path::Path;

@@ -15,11 +15,11 @@ pub enum Stop {
     Desired(Problems),
     /// AWS refused something without which there is no run.
     Aws(AwsError),
-    /// Anything else, and how to mend it.
+    /// Anything else, and how to fix it.
     Other {
         /// What went wrong.
         message: String,
-        /// How to mend it.
+        /// How to fix it.
         hint: Option<String>,
     },
     /// No error, but the end nevertheless: a lease that another run holds, a signal.
@@ -44,7 +44,7 @@ impl Stop {
         }
     }
 
-    /// What went wrong, in a line; nothing where nobody is left to be told.
+    /// What went wrong, in a line; nothing where no output is left.
     pub fn summary(&self) -> Option<String> {
         match self {
             Self::Desired(problems) => {

@@ -374,7 +374,7 @@ impl<R: Reader> Verifier<'_, R> {
     }
 }
 
-/// The roles of an account that shall be there and are in scope.
+/// The roles of an account that should exist and are in scope.
 fn roles(survey: &Survey, desired: &AccountDesired) -> Vec<Arc<Role>> {
     let in_scope = |role: &&Arc<Role>| {
         role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str())

@@ -38,7 +38,7 @@ struct Pulse {
 
 type Shared = Arc<Mutex<Pulse>>;
 
-/// Looks every so often, until it is interrupted or has looked as often as it shall.
+/// Looks every so often, until it is interrupted or has checked as often as it should.
 pub async fn run(
     args: &DriftArgs,
     every: Duration,
@@ -85,7 +85,7 @@ async fn rounds(
                 before = Some(drift);
                 Ok(exit)
             }
-            // Nobody reads what the next looks would print.
+            // No one reads what the next looks would print.
             Err(Stop::ClosedPipe) => return Err(Stop::ClosedPipe),
             // What cannot work the first time will not work later.
             Err(stop) if before.is_none() => return Err(stop),
@@ -186,7 +186,7 @@ async fn serve(listener: TcpListener, pulse: Shared) {
                 let answer = answered(&request, &pulse);
                 async move { Ok::<_, Infallible>(answer) }
             });
-            // A client that breaks off is nobody's error.
+            // A client that breaks off is not an error.
             _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
                 .await;

@@ -25,7 +25,7 @@ pub const ATTRIBUTES: [&str; 9] = [
 /// One difference that is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept {
-    /// The address of the resource; `*` stands for any run of characters.
+    /// The address of the resource; `*` matches any run of characters.
     pub address: String,
     /// One of [`ATTRIBUTES`].
     pub attribute: String,

@@ -33,7 +33,7 @@ pub enum Purpose {
 pub enum Together {
     /// It is.
     Known,
-    /// A condition hangs on an account that is not known yet.
+    /// A condition depends on an account that is not known yet.
     Unknown,
 }
 

@@ -10,7 +10,7 @@ use super::tree::{File, Key, Node, Place, Table, Value};
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::Event;
 
-/// Reads the document that `naming` names, relative to the file it stands in, and compiles the expressions in it.
+/// Reads the document that `naming` names, relative to the file it is in, and compiles the expressions in it.
 ///
 /// Returns the file, too, where it could be read: what it holds is part of the desired state.
 pub fn load(
@@ -274,7 +274,7 @@ const MAX_DEPTH: usize = 128;
 /// The line in which YAML is nested too deep.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    // A syntax error is found, and better told, by whoever loads it.
+    // A syntax error is found, and better reported, when it is loaded.
     for (event, span) in saphyr_parser::Parser::new_from_str(text).map_while(Result::ok) {
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,

@@ -68,7 +68,7 @@ pub enum Verdict {
     Kept,
     /// The same, and it is sensitive only together with the text around it.
     Bound,
-    /// A mask stands in its place.
+    /// A mask is in its place.
     Masked,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// What each principal is granted, in an account that stands for any.
+    /// What each principal is granted, in a placeholder account.
     pub(super) fn to_anybody(&self) -> impl Iterator<Item = Grant> {
         let roles = BTreeSet::from([format!("arn:*:iam::*:role/{}", self.role)]);
         let grant = move |to: &Grantee| {
@@ -115,7 +115,7 @@ fn grantee(node: &Node, title: &str, problems: &mut Problems) -> Option<Grantee>
     })
 }
 
-/// Reports grants whose role is nowhere in the directory, as far as that is told by literal names.
+/// Reports grants whose role is nowhere in the directory, as far as literal names show it.
 pub(super) fn check_roles(resources: &[Resource], instances: &[Instance], problems: &mut Problems) {
     let roles: Option<BTreeSet<&str>> = resources
         .iter()
@@ -167,7 +167,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Lets everybody that `written` names assume `role`, which lives in the account `home`.
+    /// Lets everyone that `written` names assume `role`, which lives in the account `home`.
     ///
     /// A role whose path is not written is taken to be at `/` until the live one is looked at.
     pub(super) fn add(

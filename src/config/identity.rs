@@ -1,4 +1,4 @@
-//! Whose directory it is, as far as it can be told from one that has errors.
+//! Whose directory it is, as far as a directory with errors shows it.
 //!
 //! To look at a state takes no more than its owner's name. That must work above all when something is wrong, so
 //! everything else in the files is passed over: other tables, expressions, variables without a value, syntax errors
@@ -24,7 +24,7 @@ pub struct Identity {
 /// Tells whose directory `path` is, a file or a directory; `given` is a name that is known otherwise.
 ///
 /// # Errors
-/// There is no name, or none that can be one, in words.
+/// There is no valid name, in words.
 pub fn identify(
     path: &Path,
     var_files: &[PathBuf],

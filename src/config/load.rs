@@ -105,7 +105,7 @@ impl Resource {
             .to_owned()
     }
 
-    /// Its name where expressions make it, and do not hang on the account.
+    /// Its name where expressions make it, and do not depend on the account.
     fn rendered_name(&self, scope: &Scope) -> Option<String> {
         let written = self.node.as_table()?.get(self.kind.title_key())?;
         let Value::Template(template) = &written.value else {
@@ -392,7 +392,7 @@ impl<'a> Loader<'a> {
             vars,
         };
         let variables = Variables::of_module(&merged.vars, inputs, &mut problems);
-        // What is wrong with a name or value that is given stands in the file that gives it.
+        // What is wrong with a name or value that is given is in the file that gives it.
         for problem in problems {
             let given = problem
                 .source

@@ -68,7 +68,7 @@ pub struct Inputs {
     pub env: BTreeMap<String, String>,
 }
 
-/// A desired state, correct as far as can be told without AWS.
+/// A desired state, correct as far as can be checked without AWS.
 #[derive(Debug)]
 pub struct Config {
     name: String,
@@ -139,7 +139,7 @@ impl Config {
         &self.lints
     }
 
-    /// What an account that stands for any would hold: every role and policy whose `when` may be true, with
+    /// What a placeholder account would hold: every role and policy whose `when` may be true, with
     /// [`render::STAND_IN`] where the account would show.
     pub fn stand_in(&self) -> &AccountDesired {
         &self.stand_in

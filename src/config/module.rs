@@ -29,9 +29,9 @@ pub struct Instance {
     pub chain: Arc<[String]>,
     /// Variables that may differ between accounts.
     pub varying: BTreeSet<String>,
-    /// Variables that hang on the account or the organization.
+    /// Variables that depend on the account or the organization.
     pub live: Arc<BTreeSet<String>>,
-    /// Variables that hang on the account's tags.
+    /// Variables that depend on the account's tags.
     pub tagged: BTreeSet<String>,
 }
 
@@ -173,7 +173,7 @@ impl Scopes {
                 Some(failed) => Err(render::explain(failed, "a module", variables)),
                 None if !evaluation.failures.is_empty() => Ok(None),
                 None => match render::build(node, &evaluation.values) {
-                    // Nothing can be said about a value that stands for any.
+                    // Nothing can be said about a value that represents any.
                     Some(node) if is_unknown => Ok(Some(node.value)),
                     Some(node) => variables
                         .read_input(&key.text, &node)

@@ -1,4 +1,4 @@
-//! Everything in `rolecall.toml` that is no resource: its name, how accounts are entered, rollout and limits.
+//! Everything in `rolecall.toml` that is not a resource: its name, how accounts are entered, rollout and limits.
 
 use jiff::{SignedDuration, Span};
 

@@ -3,7 +3,7 @@
 //! In a directory `rolecall.toml` is required, and every other `*.toml` below it belongs to it too. Not so: a
 //! subdirectory with a `rolecall.toml` of its own, `state/`, hidden files, and files given as `--var-file`.
 //!
-//! `validate` runs on pull requests that nobody has read yet, so what they name is not trusted: a file is read where it
+//! `validate` runs on pull requests that have not been reviewed yet, so what they name is not trusted: a file is read where it
 //! really lies below the directory, whatever links lead to it, and its kind and size are checked.
 
 use std::collections::BTreeSet;

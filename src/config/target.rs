@@ -260,7 +260,7 @@ fn tag_values(table: &Table) -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// Digits that are no id are a mistyped id, never a name.
+/// Digits that are not an id are a mistyped id, never a name.
 pub(super) fn check_account_text(text: &str, place: &Place, problems: &mut Problems) {
     if text.len() >= 9
         && text.chars().all(|c| c.is_ascii_digit())

@@ -65,7 +65,7 @@ fn main_file(body: &str) -> World {
     world(&[("rolecall.toml", &format!("name = \"test\"\n{body}"))])
 }
 
-/// Every expected text stands in what a user sees of `body`; line 1 is `name = "test"`.
+/// Every expected text is in what a user sees of `body`; line 1 is `name = "test"`.
 #[track_caller]
 fn refused(body: &str, expect: &[&str]) {
     let shown = main_file(body).rendered();

@@ -1,7 +1,7 @@
 //! Variables: their declarations, the values given for them, and which value wins.
 //!
 //! Strongest first: `--var`, `--var-file`, `ROLECALL_VAR_x`, `[account.X.vars]`, the default. All are parsed by the
-//! declared type. For an id, an ARN or a UUID an empty string is no value.
+//! declared type. For an id, an ARN or a UUID an empty string is not a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -114,7 +114,7 @@ pub struct Variables {
     pub given: Values,
     /// The defaults.
     pub defaults: Values,
-    /// Variables whose declaration or value was refused: that they have none is no further news.
+    /// Variables whose declaration or value was refused: that they have none needs no further message.
     pub faulty: BTreeSet<String>,
     /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
     pub module: Option<ModuleInputs>,
@@ -287,7 +287,7 @@ impl Variables {
         problems: &mut Problems,
     ) {
         for (key, text) in environment {
-            // Other directories share the environment, so a name unknown here is no error.
+            // Other directories share the environment, so a name unknown here is not an error.
             if let Some(declaration) = key
                 .strip_prefix(ENVIRONMENT_PREFIX)
                 .and_then(|name| self.declarations.get(name))
@@ -544,7 +544,7 @@ fn with_default(
 }
 
 impl Declaration {
-    /// Parses a value by the declared type; `None` where it is empty and that is no value.
+    /// Parses a value by the declared type; `None` where it is empty and that is not a value.
     fn parse(&self, given: &Given<'_>) -> Result<Option<Value>, Box<Problem>> {
         let value = match given {
             Given::Text(text, _) => self.parse_text(text),
@@ -695,7 +695,7 @@ fn inner_pattern(pattern: &Regex) -> &str {
         .unwrap_or(text)
 }
 
-/// Whether `text` has the shape of an ARN; wildcards and variables may stand in it.
+/// Whether `text` has the shape of an ARN; wildcards and variables may are in it.
 ///
 /// Source: AWS General Reference, Amazon Resource Names.
 pub fn is_arn(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `without`: takes actions away from a document that somebody else wrote.
+//! `without`: takes actions away from a document that someone else wrote.
 //!
 //! Only what an Allow gives is taken: to take an action from a Deny would give it. An action goes where a pattern
 //! covers all of it.

@@ -12,11 +12,11 @@ use crate::resource::{OWNER_TAG, Tags};
 /// The shell a resource is, by its tag [`OWNER_TAG`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// It bears no mark.
+    /// It has no ownership tag.
     Nobody,
-    /// It bears our name.
+    /// It is tagged with this directory's name.
     Us,
-    /// It bears another directory's name.
+    /// It is tagged with another directory's name.
     Other(String),
 }
 

@@ -10,7 +10,7 @@ use crate::plan::Change;
 use crate::resource::event::{Event, History};
 use crate::resource::secret::Secrets;
 
-/// Changes of one resource that are told; the others are counted.
+/// Changes of one resource that are shown; the others are counted.
 pub const KEPT: usize = 3;
 
 /// How long events may take to appear, twice over: an answer without events is asked for again until then.
@@ -34,7 +34,7 @@ pub struct Who {
 }
 
 impl Who {
-    /// What was told about the time from `since` on, or why nothing was, first asked at `asked_at`. Sensitive values are
+    /// What was found about the time from `since` on, or why nothing was, first asked at `asked_at`. Sensitive values are
     /// masked.
     pub fn new(
         answer: Result<History, String>,
@@ -123,7 +123,7 @@ impl Who {
 }
 
 impl Drift {
-    /// Whether somebody must look at a change, so that it is asked who did it.
+    /// Whether a change needs attention, so that its author is looked up.
     pub fn is_culpable(&self, change: &Change) -> bool {
         self.judgement(change)
             .is_some_and(|judgement| judgement.standing.is_drift())
@@ -137,7 +137,7 @@ impl Drift {
             .filter(|change| self.is_culpable(change))
     }
 
-    /// What an earlier look was told about the very same differences.
+    /// What an earlier check found about the very same differences.
     pub fn known_from<'a>(&self, before: &'a Self) -> BTreeMap<&'a str, &'a Who> {
         let now: BTreeMap<&str, &Change> = self
             .culpable()

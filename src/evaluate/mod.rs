@@ -185,7 +185,7 @@ impl<'a> Scene<'a> {
 
     fn principal(self, principals: &Principals) -> bool {
         let named = principals.kinds.iter().any(|(kind, patterns)| {
-            // Everybody, callers without credentials included.
+            // Everyone, callers without credentials included.
             (kind == "AWS" && patterns.contains("*"))
                 || self.request.principal.names.iter().any(|(own, name)| {
                     own == kind

@@ -120,7 +120,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         if let Some(why) = self.halted(seen.is_some()) {
             return (Seen::default(), all(&open, Outcome::NotReached, &why));
         }
-        // Each round stands on a read of its own: what was read in an earlier one is as old as whatever lay between.
+        // Each round depends on a read of its own: what was read in an earlier one is as old as whatever lay between.
         let looked = match &seen {
             Some(seen) => self.look_again(&account, &open, seen, &wrote).await,
             None => self.begin(&account, &part).await,
@@ -201,7 +201,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         let writable = open.iter().filter(|change| {
             !seen.stale.contains(&change.address) && !seen.finished.contains(&change.address)
         });
-        // What this run wrote may not be seen everywhere yet; a change made by somebody else does not go away.
+        // What this run wrote may not be seen everywhere yet; a change made by someone else does not go away.
         let mut waits = if wrote.is_empty() {
             Patience::NONE
         } else {
@@ -362,7 +362,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             .filter(|change| !is_first_pass(change))
             .filter_map(|change| results.get(&change.address))
             .collect();
-        // Why the run is halted is told with it.
+        // Why the run is halted is reported with it.
         _ = self.recorded(
             self.doers
                 .journal
@@ -535,7 +535,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     }
 }
 
-/// The tags of policies that this run created: they rode on `CreatePolicy`, so what is there bears them.
+/// The tags of policies that this run created: they rode on `CreatePolicy`, so what exists has them.
 fn tags_of_created(written: &[&Change]) -> BTreeMap<String, Tags> {
     let steps = written.iter().flat_map(|change| &change.steps);
     steps

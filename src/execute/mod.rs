@@ -1,6 +1,6 @@
 //! Running a plan: accounts in parallel, the steps of a resource in order, then reading back.
 //!
-//! Execute never decides: every write and every order stands in the plan. What it adds is safety at the moment of
+//! Execute never decides: every write and every order is in the plan. What it adds is safety at the moment of
 //! writing. A resource that is no longer as the plan saw it is stale and left alone; the first failed step ends its
 //! resource and whatever waits for it; and nothing is called done before it was read back as the plan expects it.
 
@@ -26,7 +26,7 @@ pub use halt::{Deadline, Halt, Why};
 pub use run::execute;
 pub use waves::Wave;
 
-/// Somebody who can write. Not to write is not to be given one.
+/// Someone who can write. Not to write is not to be given one.
 pub trait Writer: Send + Sync {
     /// Performs one step, once; throttling and broken connections are retried below.
     fn write(
@@ -36,7 +36,7 @@ pub trait Writer: Send + Sync {
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-/// Somebody who keeps the record of a run.
+/// Someone who keeps the record of a run.
 pub trait Journal: Send + Sync {
     /// Keeps how the resources of `changes` were found, before the first of them is written. It is kept once this
     /// returns.

@@ -2,11 +2,11 @@
 //!
 //! A lint looks at what is desired, never at what is live, so it says the same before and after an apply. A trust
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
-//! service at work for somebody else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
+//! service at work for someone else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
 //! That way a condition counts for what it does: `IfExists`, `ForAllValues`, negation, wildcards and `Deny` included.
 //!
-//! Each lint has a stable code, a default [`Level`] and one sentence that says how to mend it. Of them only
-//! `public-trust` stops, because nothing in a trust of everybody can be meant.
+//! Each lint has a stable code, a default [`Level`] and one sentence that says how to fix it. Of them only
+//! `public-trust` stops, because nothing in a trust of everyone can be meant.
 
 mod caller;
 mod context;
@@ -30,7 +30,7 @@ use context::{Context, SharedIds};
 /// How much a lint weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// It is not looked at.
+    /// It is not checked.
     Off,
     /// It is shown.
     Warn,
@@ -94,11 +94,11 @@ pub struct Finding {
     pub account: AccountId,
     /// The role; equal roles of many accounts are one.
     pub role: Arc<Role>,
-    /// What, and how to mend it. The same for the same role in every account. Sensitive values are not masked.
+    /// What, and how to fix it. The same for the same role in every account. Sensitive values are not masked.
     pub message: Arc<str>,
 }
 
-/// Whom from outside the organization a live trust policy lets in, in words; `None` where that is nobody.
+/// Whom from outside the organization a live trust policy lets in, in words; `None` where that is no one.
 pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> {
     if context::is_public(trust) {
         return Some("everybody".to_owned());
@@ -113,7 +113,7 @@ pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> 
 struct Lint {
     code: &'static str,
     level: Level,
-    /// How to mend it, as the end of a sentence.
+    /// How to fix it, as the end of a sentence.
     mend: &'static str,
     /// What there is to say about a role, each as the middle of a sentence: role `x` … .
     check: fn(&Context<'_>, &mut Vec<String>),
@@ -185,7 +185,7 @@ pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, Str
 /// Runs every lint over every desired role.
 ///
 /// A role that is the same in many accounts is looked at once: ten thousand accounts cost little more than one.
-/// Roles that shall be absent, or that somebody else owns, are not looked at.
+/// Roles that should be absent, and external roles, are not checked.
 pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) -> Vec<Finding> {
     let shared = SharedIds::of(accounts.values().flat_map(looked_at));
     let insiders: BTreeSet<AccountId> = accounts.keys().copied().collect();

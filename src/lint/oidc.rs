@@ -1,6 +1,6 @@
 //! The lint of trusts in OIDC providers: whose tokens get in.
 //!
-//! A provider such as GitHub signs tokens for everybody, and the audience is the same for all of them: only the subject
+//! A provider such as GitHub signs tokens for everyone, and the audience is the same for all of them: only the subject
 //! tells whose a token is. Consumer providers and Cognito tell by the audience, which is the application's id.
 //! Source: IAM User Guide, "Create a role for `OpenID` Connect federation".
 

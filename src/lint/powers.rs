@@ -1,7 +1,7 @@
-//! Lints of what somebody from outside may do once in.
+//! Lints of what someone from outside may do once in.
 //!
-//! Only grants that are no smaller than they look count: on every resource of a kind, under no condition that limits
-//! them to some. What AWS's managed policies hold is not known here, save for the three that are known to give all.
+//! Only grants that are not narrower than they look count: on every resource of a kind, under no condition that limits
+//! them to some. What AWS's managed policies hold is not known here, except for the three that are known to give all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -45,7 +45,7 @@ pub(super) fn sets() -> &'static [BTreeSet<String>] {
     &DATA.sets
 }
 
-/// Somebody from outside becomes an administrator.
+/// Someone from outside becomes an administrator.
 pub(super) fn admin_to_outsider(context: &Context<'_>, said: &mut Vec<String>) {
     let Some(who) = who(context) else { return };
     if let Some(what) = Powers::of(context).admin() {
@@ -53,7 +53,7 @@ pub(super) fn admin_to_outsider(context: &Context<'_>, said: &mut Vec<String>) {
     }
 }
 
-/// Somebody from outside can give itself more rights than the role has.
+/// Someone from outside can give itself more rights than the role has.
 pub(super) fn escalation(context: &Context<'_>, said: &mut Vec<String>) {
     let Some(who) = who(context) else { return };
     let powers = Powers::of(context);

@@ -28,7 +28,7 @@ const WRONG_ID: &str = "another-customers-id";
 /// - `vmie`: names itself by the external id `vmimport` (VM Import/Export User Guide, "Required service role").
 const SEND_NO_SOURCE: &[&str] = &["ec2", "eks", "lambda", "pods.eks", "vmie"];
 
-/// Everybody may assume the role.
+/// Everyone may assume the role.
 pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
     if !context.is_public {
         return;
@@ -50,7 +50,7 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
 
 /// A machine of another organization gets in without saying on whose behalf.
 ///
-/// Source: IAM User Guide, "The confused deputy problem". A role that demands MFA is for people, who are no deputies.
+/// Source: IAM User Guide, "The confused deputy problem". A role that requires MFA is for people, who are not deputies.
 pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     let gets_in = |arn: &String, account: &AccountId| {
@@ -98,7 +98,7 @@ pub(super) fn shared_external_id(context: &Context<'_>, said: &mut Vec<String>) 
     }
 }
 
-/// MFA is demanded of somebody who has none: whoever presents an external id, a service, an OIDC identity.
+/// MFA is required of a caller that has none: whoever presents an external id, a service, an OIDC identity.
 pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     if MFA_KEYS

@@ -102,7 +102,7 @@ pub fn plan_account(
     }
 }
 
-/// The findings on roles that no directory declares and that let in somebody from outside the organization.
+/// The findings on roles that no directory declares and that let in someone from outside the organization.
 fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
     let roles = context.live.roles.iter().filter(|(key, role)| {
         let nobodys = owner(&role.tags, &context.settings.name) == Owner::Nobody;

@@ -1,6 +1,6 @@
 //! Whose a resource is, and whether we may write it.
 //!
-//! Nothing that bears no mark of ours is ever written, save by adoption; what bears another directory's mark is never
+//! Nothing without this directory's tag is ever written, except by adoption; what has another directory's tag is never
 //! touched.
 
 use super::Finding;
@@ -13,9 +13,9 @@ use crate::resource::name::{IamPath, RoleName};
 
 /// Whether we may write a resource that exists.
 pub(super) enum Claim {
-    /// It is ours.
+    /// It is managed by this directory.
     Ours,
-    /// It is nobody's, and may be taken over.
+    /// It has no owner, and may be taken over.
     Adopt,
     /// We may not, and this is why.
     Refused(Finding),
@@ -30,7 +30,7 @@ pub(super) struct Subject<'a> {
     pub(super) tags: &'a Tags,
 }
 
-/// Whether the desired state may write `subject`. `adopt` is what it says about resources that are nobody's.
+/// Whether the desired state may write `subject`. `adopt` is what it says about resources without an owner.
 pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -> Claim {
     let Subject {
         kind,
@@ -74,7 +74,7 @@ pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
     Some(Finding::stop("stack-owned", address, message))
 }
 
-/// Why a role is never written: somebody else's machinery stands on it, or the run itself does.
+/// Why a role is never written: someone else's machinery depends on it, or the run itself does.
 pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) -> Option<Finding> {
     let own = (context.account.id, name.key());
     let why = if context.settings.protected.contains(&own) {

@@ -76,7 +76,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet: with a new
+    /// Takes note of what has this directory's tag and is not desired, where nothing is on record yet: with a new
     /// state the tag alone tells what is managed here, and what a run does not get to delete must not be unknown to
     /// the next.
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
@@ -88,7 +88,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may
+    /// The finding on deleting a resource that has this directory's tag, though no run recorded it. Whoever may
     /// only tag a resource would have it deleted.
     pub(super) fn unrecorded(&self, what: &str, address: &str) -> Option<Finding> {
         let memory = self
@@ -132,7 +132,7 @@ impl<'a> Context<'a> {
             .filter(|role| self.settings.selects(&role.name))
     }
 
-    /// Why a role shall not be there.
+    /// Why a role should not exist.
     pub(super) fn unwanted(&self, desired: &Role) -> Option<&'static str> {
         if desired.ensure == Ensure::Absent {
             return Some("`ensure` is `absent`");
@@ -173,7 +173,7 @@ impl<'a> Context<'a> {
             })
     }
 
-    /// The ARN that a reference stands for; a local policy that is nowhere gets the one it would have at `/`.
+    /// The ARN that a reference represents; a local policy that is nowhere gets the one it would have at `/`.
     pub(super) fn resolve(&self, reference: &PolicyRef) -> PolicyArn {
         match reference {
             PolicyRef::Arn(arn) => arn.clone(),
@@ -190,7 +190,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The ARN that a desired policy has or will have. Only what is ours ever moves to another path.
+    /// The ARN that a desired policy has or will have. Only what is managed ever moves to another path.
     pub(super) fn policy_arn(
         &self,
         desired: &ManagedPolicy,

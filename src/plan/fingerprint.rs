@@ -45,7 +45,7 @@ pub enum Convergence {
 /// The ARNs, by unique id, of the roles that a run deletes.
 ///
 /// IAM shows the id of a deleted role in the trust policies that named its ARN. Where the run itself deleted the role, as
-/// it does to replace it, that is not a change made by somebody else.
+/// it does to replace it, that is not someone else's change.
 pub type Deleted = BTreeMap<String, String>;
 
 /// The roles that `plan` deletes or replaces, as `live` has them.

@@ -1,8 +1,9 @@
 //! What happens to each grant of an account: one inline policy per principal.
 //!
-//! A grant is ours by the policy's name alone, so there is nothing to adopt and no owner to ask. The principal is never
-//! ours: it is not made, and where it does not exist the plan stops. A policy that is left on a principal to whom nothing
-//! is granted any more is found where the read shows it: on every role, and with prune on every user and group.
+//! The policy's name alone makes a grant managed, so there is nothing to adopt and no owner to check. The principal
+//! is never managed: it is not created, and where it does not exist the plan stops. A policy that is left on a
+//! principal to whom nothing is granted any more is found where the read shows it: on every role, and with prune on
+//! every user and group.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,7 @@ use super::{
 /// Findings that no `--allow` overrides.
 const NEVER_ALLOWED: &[&str] = &["foreign-owner", "protected-role"];
 
-/// The guard on the share of what is owned begins above this many resources: one of three is no catastrophe.
+/// The guard on the share of what is owned begins above this many resources: one of three is not a disaster.
 const FEW: usize = 10;
 
 /// Puts the plans of accounts together. Their order does not matter.
@@ -80,8 +80,8 @@ impl Plan {
         self
     }
 
-    /// The stop findings that nobody allowed: neither when the plan was made nor in `extra`. Apply is refused while there
-    /// is one.
+    /// The stop findings that were not allowed: neither when the plan was made nor in `extra`. Apply is refused while
+    /// there is one.
     pub fn stops(&self, extra: &BTreeSet<String>) -> Vec<&Finding> {
         let allowed = |code: &String| {
             !NEVER_ALLOWED.contains(&code.as_str())

@@ -1,8 +1,8 @@
 //! What happens to each customer managed policy of an account.
 //!
-//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, and for
-//! undesired policies where what is ours is to be removed; one that is desired and equal costs nothing and is taken for
-//! ours.
+//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, and
+//! for undesired policies where managed policies are to be removed; one that is desired and equal costs nothing and
+//! is taken for ours.
 //!
 //! IAM deletes no policy that is attached to anything, and it cannot move one to another path. So a policy that is
 //! replaced is first taken off every role that this plan may write; the changes of these roles put the new one back.
@@ -360,7 +360,7 @@ fn in_use(
     Some(Finding::stop("policy-in-use", address, message))
 }
 
-/// A policy that nobody desires.
+/// A policy that is not desired.
 fn extra(
     context: &Context<'_>,
     live: &LivePolicy,

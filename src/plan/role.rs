@@ -23,15 +23,15 @@ use crate::resource::step::Step;
 pub(super) enum Standing<'a> {
     /// It is desired and not there.
     Missing(&'a Role),
-    /// It is desired and ours.
+    /// It is desired and managed by this directory.
     Ours(&'a Role, &'a LiveRole),
-    /// It is desired, nobody's, and may be taken over.
+    /// It is desired, has no owner, and may be taken over.
     Adopted(&'a Role, &'a LiveRole),
     /// It goes, for this reason.
     Doomed(&'a LiveRole, &'static str),
-    /// It is ours, nobody desires it, and it stays.
+    /// It is managed, no longer desired, and kept.
     Orphan(&'a LiveRole),
-    /// It is somebody else's; it is compared.
+    /// It is external; it is compared.
     External(&'a Role, Option<&'a LiveRole>),
     /// It is left alone; where that is against the desired state, this says why.
     Left(Option<Finding>),
@@ -112,7 +112,7 @@ fn wanted<'a>(context: &Context<'a>, desired: &'a Role, live: &'a LiveRole) -> S
     }
 }
 
-/// A role that is there and shall not be.
+/// A role that exists and should not.
 fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) -> Standing<'a> {
     let address = context.role_address(&live.name);
     if let Some(finding) = protected(context, &live.name, &live.path) {
@@ -139,7 +139,7 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) ->
 /// So many days before a role expires its plan says so.
 const EXPIRES_SOON: i32 = 14;
 
-/// A role that nobody desires.
+/// A role that is not desired.
 fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
     if owner(&live.tags, &context.settings.name) != Owner::Us {
         return Standing::Left(None);
@@ -352,7 +352,7 @@ fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
     }
 }
 
-/// What is said of the permissions that a role of this directory has through attributes that nobody wrote; `None`
+/// What is said of the permissions that a role of this directory has through attributes that are not set; `None`
 /// where it has none. An attribute that is expressly additive is meant to hold what others put there.
 pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> {
     let mut parts = Vec::new();
@@ -467,7 +467,7 @@ fn delete(
     )
 }
 
-/// The finding on the deletion or replacement of what shall never go.
+/// The finding on the deletion or replacement of what must never be deleted.
 pub fn prevent_destroy(kind: &str, name: &str, address: &str, verb: &str) -> Finding {
     let message = format!(
         "the plan would {verb} {kind} `{name}`, but `prevent_destroy` is set; remove it first"
@@ -618,7 +618,7 @@ pub(super) fn newly_named<'b>(
         .collect()
 }
 
-/// Whether a policy exists or will once the account's policies are written; `None` where nobody asked.
+/// Whether a policy exists or will once the account's policies are written; `None` where it was not asked.
 pub(super) fn exists(context: &Context<'_>, arn: &PolicyArn) -> Option<bool> {
     let key = arn.name().to_ascii_lowercase();
     let live = context.live.policies.get(&key);

@@ -52,7 +52,7 @@ pub struct Demand {
 /// Who comes in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
-    /// `*`, or everybody but some.
+    /// `*`, or everyone but some.
     Anyone,
     /// An account, or roles and users in it.
     Account(AccountId),

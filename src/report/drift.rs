@@ -1,4 +1,4 @@
-//! Drift as text: what somebody changed by hand comes first, what is accepted and what is only pending last.
+//! Drift as text: what was changed by hand comes first, what is accepted and what is only pending last.
 //!
 //! A plan says what an apply would do; here the signs are turned round and say what was done: `+` is live and not
 //! desired, `-` is desired and gone. What is pending keeps the plan's signs.

@@ -16,7 +16,7 @@ pub struct Bundle<'a> {
     pub resource: Option<(&'a str, &'a str)>,
     /// The accounts, in the plan's order; empty where it is about the whole plan.
     pub accounts: Vec<AccountName<'a>>,
-    /// What, and how to mend it; with [`group::ACCOUNT`] for the id where the accounts' messages differ by that alone.
+    /// What, and how to fix it; with [`group::ACCOUNT`] for the id where the accounts' messages differ by that alone.
     pub message: String,
 }
 

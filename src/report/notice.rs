@@ -1,4 +1,4 @@
-//! What a webhook is told of a run: a `text` that Slack shows, and the summary for whoever reads JSON.
+//! What a webhook receives about a run: a `text` that Slack shows, and the summary for whoever reads JSON.
 
 use std::fmt::Write;
 

@@ -41,7 +41,7 @@ pub struct RoleRow {
     pub external_ids: Vec<String>,
 }
 
-/// An account outside the organization: nothing can be written there, so its owner is told what to write.
+/// An account outside the organization: nothing can be written there, so its owner is shown the policy to add.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outsider {
     /// Its id.

@@ -1,7 +1,7 @@
 //! How far long work is: a bar on a terminal, one plain line for each account elsewhere, or nothing.
 //!
 //! Progress goes to standard error or to the writer it is given, never to standard output. It is shared by all tasks;
-//! that a line of progress could not be written is no reason to end the work, so such errors are dropped.
+//! that a line of progress could not be written does not end the work, so such errors are dropped.
 
 use std::fmt;
 use std::io::Write;
@@ -212,7 +212,7 @@ fn style(total: Option<u64>) -> ProgressStyle {
         None => "{spinner} {msg} {pos}",
     };
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-        // A bar that cannot be drawn is no reason to end the work.
+        // A bar that cannot be drawn does not end the work.
         let _ = write!(out, "{:.0}/s", state.per_sec());
     };
     ProgressStyle::with_template(template)

@@ -358,7 +358,7 @@ fn line(entry: &Entry) -> (Tone, String) {
     }
 }
 
-/// A word of ours as it stands in JSON: `create`, `not_reached`.
+/// A word of ours as it is in JSON: `create`, `not_reached`.
 fn word(value: &impl Serialize) -> String {
     let word = serde_json::to_value(value).ok();
     word.as_ref()

@@ -1,7 +1,7 @@
 //! What a page or a comment is about: a plan, or a drift, and its changes in order.
 //!
 //! A reviewer may stop before the end, so what widens access comes first, whatever else is destroyed further down. Of a
-//! drift, what nobody has to look at comes last, whatever it widens: what is accepted, and what is only pending.
+//! drift, what needs no attention comes last, whatever it widens: what is accepted, and what is only pending.
 
 use super::group::{self, Group};
 use super::who::{self, Extent};
@@ -14,7 +14,7 @@ use crate::plan::{Action, Change, Plan};
 pub enum View {
     /// What an apply would do.
     Plan,
-    /// What somebody did.
+    /// What someone did.
     Drift,
 }
 
@@ -44,7 +44,7 @@ pub const SIGNS: &str = "Signs: + is live but not desired, - is desired but miss
 pub struct Subject<'a> {
     /// Which of them.
     pub view: View,
-    /// The plan, or the one that would mend the drift.
+    /// The plan, or the one that would repair the drift.
     pub plan: &'a Plan,
     /// One line that sums it up.
     pub summary: String,
@@ -123,7 +123,7 @@ fn in_order<'a>(changes: impl Iterator<Item = Listed<'a>>) -> Vec<Listed<'a>> {
 }
 
 impl Listed<'_> {
-    /// Whether somebody has to look at it.
+    /// Whether it needs attention.
     pub fn is_grave(&self) -> bool {
         self.standing.is_none_or(Standing::is_drift)
     }

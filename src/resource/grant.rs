@@ -141,7 +141,7 @@ impl Grant {
     }
 }
 
-/// A grant to a principal in an account outside the organization: somebody there must write it.
+/// A grant to a principal in an account outside the organization: someone there must write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutsideGrant {
     /// The account.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::org::{AccountId, Partition};
 
-/// Text that is no valid name, path or ARN, and the rule it breaks.
+/// Text that is not a valid name, path or ARN, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{text}` {rule}")]
 pub struct InvalidName {
@@ -121,7 +121,8 @@ name_type!(
 );
 
 impl PolicyName {
-    /// The inline policy by which the directory `name` lets a principal assume roles. A directory's name has at most 64 of
+    /// The inline policy by which the directory `name` lets a principal assume roles. A directory's name has at most
+    /// 64 of
     /// `a-z`, `0-9` and `-`, so this is always a name.
     pub fn of_grants(name: &str) -> Self {
         Self(format!("rolecall-{name}-assume"))

@@ -49,7 +49,7 @@ pub async fn serve(
     }
 }
 
-/// Serves one connection to its end. A client that breaks off is nobody's error.
+/// Serves one connection to its end. A client that breaks off is not an error.
 async fn converse(sandbox: Sandbox, stream: TcpStream) {
     let service = service_fn(move |request| {
         let sandbox = sandbox.clone();

@@ -79,7 +79,7 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
         ));
     }
     if params.get("SerialNumber").is_some() || params.get("TokenCode").is_some() {
-        // Nobody in the sandbox has an MFA device.
+        // No one in the sandbox has an MFA device.
         let sentence = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
         return Err(ApiError::new(403, "AccessDenied", sentence));
     }

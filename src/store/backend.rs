@@ -1,7 +1,7 @@
 //! What a state needs of the place it lies in: named objects, each whole or absent, and conditions on writing them.
 //!
 //! Keys are paths with `/`. A place promises three things: a reader sees an object whole or not at all, whatever was
-//! answered is durable, and of two writers with the same condition one is told [`Failure::Conflict`].
+//! answered is durable, and of two writers with the same condition one gets [`Failure::Conflict`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub enum Exclusion {
 /// Why a place did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The condition does not hold: somebody else wrote.
+    /// The condition does not hold: someone else wrote.
     Conflict,
     /// Anything else, in words.
     Other(String),

@@ -1,4 +1,4 @@
-//! Why a state could not be used, and how to mend it.
+//! Why a state could not be used, and how to fix it.
 
 use super::Identity;
 use super::backend::Failure;
@@ -30,7 +30,7 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
-    /// Somebody else wrote it in between.
+    /// Someone else wrote it in between.
     #[error("`{place}` was changed by another process during this run")]
     Conflict {
         /// What.
@@ -52,7 +52,7 @@ pub enum StoreError {
         /// Its format.
         found: String,
     },
-    /// It is somebody else's.
+    /// It belongs to another directory.
     #[error("the state `{place}` belongs to `{}` in organization {}, this is `{}` in {}",
         .found.name, .found.organization, .expected.name, .expected.organization)]
     Foreign {
@@ -77,7 +77,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// How to mend it, where something can be said.
+    /// How to fix it, where something can be said.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),

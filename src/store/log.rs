@@ -76,7 +76,7 @@ impl RunLog {
         self.wait(Some(entry)).await
     }
 
-    /// Records an entry with the next write, without waiting for it. Whether that went well is told by whatever is
+    /// Records an entry with the next write, without waiting for it. Whether that succeeded is reported by whatever is
     /// called next, and by [`close`](Self::close).
     pub fn note(&self, entry: Entry) {
         // The writer ends only with the runtime.
@@ -138,7 +138,7 @@ struct File {
 }
 
 impl File {
-    /// Writes until nobody is left who could say anything.
+    /// Writes until every sender is gone.
     async fn write_all(
         mut self,
         mut receiver: mpsc::UnboundedReceiver<Message>,

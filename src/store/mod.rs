@@ -1,8 +1,8 @@
 //! The only opener of state: what was last converged, the record of each run, and the lease that keeps two applies apart.
 //!
-//! A state is a few named objects in a directory or a bucket ([`Backend`]). What is ours is told by the tags in AWS and
+//! A state is a few named objects in a directory or a bucket ([`Backend`]). Tags in AWS record ownership and
 //! nothing here: losing a state loses history (whose fault a difference is, and the way back), never safety. All the more
-//! is it never silently made anew: a damaged file, a newer one, or somebody else's is an error that names it.
+//! is it never silently made anew: a damaged file, a newer one, or someone else's is an error that names it.
 //!
 //! ```text
 //! state.json            organization, name, salt; written once
@@ -101,7 +101,7 @@ impl Store {
     /// Opens the state that lies in `backend`, for its owner.
     ///
     /// # Errors
-    /// It is somebody else's, cannot be read, or with [`Access::Write`] cannot be written.
+    /// It belongs to another directory, cannot be read, or with [`Access::Write`] cannot be written.
     pub async fn open(
         backend: Arc<dyn Backend>,
         identity: Identity,
@@ -123,11 +123,11 @@ impl Store {
         }
     }
 
-    /// Opens the state that lies in `backend`, as far as it can be told without AWS that it is `name`'s. `None` where
+    /// Opens the state that lies in `backend`, as far as it is known without AWS that it is `name`'s. `None` where
     /// there is none yet.
     ///
     /// # Errors
-    /// It is somebody else's, or cannot be read.
+    /// It belongs to another directory, or cannot be read.
     pub async fn inspect(
         backend: Arc<dyn Backend>,
         name: &str,
@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// What sensitive values are digested with: the same for the life of a state, and another for each. Where there is
-    /// no state yet it is one that nobody has.
+    /// no state yet it is one that no one has.
     pub fn salt(&self) -> &str {
         &self.owner.salt
     }
@@ -200,7 +200,7 @@ impl Store {
     /// Writes what was converged in an account, in place of what this state last read or wrote there.
     ///
     /// # Errors
-    /// It cannot be written, or somebody else wrote it in between.
+    /// It cannot be written, or someone else wrote it in between.
     pub async fn put_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
         let account = record.account;
         if self.known(account).is_none() {
@@ -213,10 +213,10 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the lease: while it is held nobody else gets one.
+    /// Takes the lease: while it is held no other run gets one.
     ///
     /// # Errors
-    /// Somebody else holds it, and still did after `lock_timeout`; the run was halted before; or the state cannot be read
+    /// Someone else holds it, and still did after `lock_timeout`; the run was halted before; or the state cannot be read
     /// or written.
     pub async fn lease(
         &self,

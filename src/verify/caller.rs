@@ -1,9 +1,9 @@
 //! The caller's half of a role's use: whether those may assume it whose own policies can be read.
 //!
-//! A trust policy lets somebody in; whether they may come is their own account's to say. Asked are the users and roles of
-//! the organization that the desired trust names, and everybody to whom the directory grants the role. A principal that
-//! the trust names as part of its whole account is asked only where it is granted the role: who else of that account
-//! shall come is not written anywhere.
+//! A trust policy trusts a principal; whether they may assume the role is for their own account to say. Asked are the
+//! users and roles of the organization that the desired trust names, and every principal that the directory grants
+//! the role to. A principal that the trust names as part of its whole account is asked only where it is granted the
+//! role: who else of that account should assume it is not declared anywhere.
 //!
 //! Source: IAM User Guide, "Cross-account policy evaluation logic".
 
@@ -191,7 +191,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether whoever is in a group may come; nobody is let in as a group.
+    /// Whether whoever is in a group may assume it; a group itself is never a principal.
     fn group(&self, whom: &str) -> (Outcome, String) {
         let Some(attempt) = &self.attempt else {
             let message = format!(

@@ -1,6 +1,6 @@
 //! Evaluating a role's live policies against what `[[role.expect]]` says they must and must not allow.
 //!
-//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards stands for
+//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards represents
 //! everything it matches: it is allowed where one statement covers it whole and no Deny touches it, and not allowed
 //! where no statement touches it.
 //!

@@ -1,9 +1,10 @@
 //! Proving roles: what is to be tried, and what each answer proves. Pure.
 //!
 //! A role is held against its desired state from two sides. Offline, its live trust policy is evaluated for whoever
-//! must get in and for whoever must not ([`trust`]), the policies of those who are to come ([`caller`]), and its live policies for what it must be able to do ([`expect`]).
-//! Live, whoever runs rolecall tries to enter it, in the right way and in wrong ones ([`live`]). Both are needed: an
-//! evaluation knows no service control policies, and an emulator lets everybody in.
+//! must get in and for whoever must not ([`trust`]), the policies of those who are to come ([`caller`]), and its live
+//! policies for what it must be able to do ([`expect`]). Live, whoever runs rolecall tries to enter it, in the right
+//! way and in wrong ones ([`live`]). Both are needed: an evaluation knows no service control policies, and an
+//! emulator allows every caller.
 //!
 //! Nothing counts as passed that was not proven: what cannot be decided is said to be not provable.
 
@@ -67,7 +68,7 @@ pub enum Probe {
     NoMfa,
     /// It does not where another condition is not met.
     Condition,
-    /// Nobody else gets in.
+    /// No one else gets in.
     NobodyElse,
     /// The own policies of a user, group or role of the organization let it come.
     Caller,
@@ -93,7 +94,7 @@ pub enum Outcome {
     Proven,
     /// It is not.
     Failed,
-    /// It cannot be told.
+    /// It is not provable.
     NotProvable,
 }
 

@@ -1,9 +1,9 @@
-//! Evaluating a live trust policy: who must get in does, and nobody else.
+//! Evaluating a live trust policy: intended principals can assume it, and no other.
 //!
 //! Each principal that the desired trust names comes once as its statement demands it, and must get in; then once
 //! otherwise for each condition that the statement sets, and must not. Whether it must not is asked of the desired trust
 //! itself, for another of its statements may let the principal in. The external id is the exception: a trust that names
-//! one and trusts the same principal without it protects nobody, so that fails even where it is desired.
+//! one and trusts the same principal without it protects nothing, so that fails even where it is desired.
 //!
 //! Then come strangers, each with whatever any statement demands: they know every external id and have MFA.
 
@@ -201,8 +201,8 @@ struct Strangers {
     undecided: Vec<String>,
 }
 
-/// Nobody else gets in: whom the live trust names and the desired one does not, whom other roles of the directory
-/// trust, every other account of the organization, and the world outside.
+/// No other principal gets in: those that the live trust names and the desired one does not, whom other roles of the
+/// directory trust, every other account of the organization, and the world outside.
 fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
     let mut met = Strangers::default();
     for (kind, name) in strangers(setting, subject) {
@@ -260,11 +260,11 @@ fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
     format!("everyone else is refused: {accounts}{others}, and accounts outside")
 }
 
-/// Whom to try: nobody whose answer follows from another's, or a run over thousands of accounts would not end.
+/// Whom to try: no caller whose answer follows from another's, or a run over thousands of accounts would not end.
 ///
 /// A live trust without wildcards lets in whom it names and whoever is in an account that it names, so only those are
 /// worth a try. For one with wildcards, accounts that neither trust mentions differ by their place alone, so one of each
-/// place stands for all, unless a condition asks for the account itself.
+/// place represents all, unless a condition asks for the account itself.
 fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, String)> {
     let (desired, live) = (&subject.desired.trust, &subject.live.trust);
     let named = principals_of(desired);
@@ -305,7 +305,7 @@ fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, St
             .into_iter()
             .map(|account| ("AWS".to_owned(), root(account))),
     );
-    // A unique id shows where its principal is gone, and nobody can be that any more.
+    // A unique id shows where its principal is gone, and no caller can have that id any more.
     let gone = live.dead_principals();
     strangers.retain(|stranger| {
         stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1)
@@ -313,7 +313,7 @@ fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, St
     strangers
 }
 
-/// Whether the trust lets in somebody whom it does not name.
+/// Whether the trust lets in someone whom it does not name.
 fn is_wild(trust: &PolicyDocument) -> bool {
     let allows = trust
         .statements()
@@ -427,7 +427,7 @@ pub(super) fn dead(live: &PolicyDocument) -> String {
     }
 }
 
-/// `message`, and the condition keys that it hangs on.
+/// `message`, and the condition keys that it depends on.
 fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
     let keys: Vec<String> = attempt
         .open_keys(trust)

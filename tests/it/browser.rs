@@ -117,7 +117,7 @@ fn drift_page(drift: &Drift) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Three accounts: one where a hand moved, one where nobody knows, one where all is accepted or pending.
+/// Three accounts: one where a hand moved, one where it is unknown, one where all is accepted or pending.
 fn drifted() -> Drift {
     let caused = |cause: &str, change: Change| {
         let mut value = serde_json::to_value(change).unwrap();
@@ -357,7 +357,7 @@ fn large() -> (Plan, TrustMap) {
     (plan(accounts, vec![]), TrustMap { trusts, places })
 }
 
-/// What stands in the list of changes: `action name place`.
+/// What is in the list of changes: `action name place`.
 const LISTED: &str = "[...document.querySelectorAll('#list > .change')].map(c => ['.badge', '.name', '.place'].map(s => c.querySelector(s).textContent).join(' '))";
 
 /// Types into a field of the filter and waits for the list to follow.

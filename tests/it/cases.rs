@@ -30,7 +30,7 @@ pub struct Case {
     path: PathBuf,
 }
 
-/// What somebody did by hand.
+/// What someone did by hand.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Act {
@@ -214,7 +214,7 @@ impl Act {
         }
     }
 
-    /// Sets a tag of `aws:` on the role, which nobody but AWS can.
+    /// Sets a tag of `aws:` on the role, which no one but AWS can.
     fn tag(&self, served: &Served, key: &str, value: &str) {
         let name = self.params["RoleName"].as_str().unwrap().to_lowercase();
         served.sandbox.with(|world| {
@@ -238,7 +238,7 @@ fn is_progress(line: &str) -> bool {
     line.starts_with("Reading the organization") || line.starts_with("Reading accounts")
 }
 
-/// Takes out what is another at every run, and digests, which nobody can check by eye.
+/// Takes out what is another at every run, and digests, which no one can check by eye.
 pub fn stable(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {

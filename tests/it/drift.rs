@@ -28,10 +28,10 @@ const INLINE: &str = r#"{"Version":"2012-10-17","Statement":[
 
 const DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:ReceiveMessage","Resource":"*"}}"#;
 
-/// What somebody does to role `R`, or to policy `R`, by hand.
+/// What someone does to role `R`, or to policy `R`, by hand.
 type Acts = Vec<(&'static str, Vec<(&'static str, String)>)>;
 
-/// What somebody does, and what is found: the action and the attributes, or nothing.
+/// What someone does, and what is found: the action and the attributes, or nothing.
 struct Case {
     name: &'static str,
     acts: Acts,

@@ -404,7 +404,7 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     kit.apply(world, &[]);
     kit.run(world, "verify", &["--offline"]).exits(0);
 
-    // What CT-4 is about: somebody else is let in by hand.
+    // What CT-4 is about: someone else is let in by hand.
     let iam = world.iam("account-a");
     let open = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["{b}","{c}"]}},"Action":"sts:AssumeRole"}}]}}"#

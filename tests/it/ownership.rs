@@ -1,4 +1,4 @@
-//! What the tag of ownership does not tell by itself: permissions that nobody manages, and resources that somebody else
+//! What the tag of ownership does not tell by itself: permissions that no one manages, and resources that someone else
 //! tagged as this directory's.
 
 use serde_json::Value;

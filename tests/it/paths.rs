@@ -128,7 +128,7 @@ async fn standard_output_and_error_are_written_to_where_they_are_sockets() {
             "{name}: {told}"
         );
     }
-    // What belongs to nobody here is an error, and nothing is put in its place.
+    // What belongs to no one here is an error, and nothing is put in its place.
     let (_here, there) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut command = served.command(&desired, &["plan", "--out", "/dev/fd/0"]);
     run(command.stdin(OwnedFd::from(there)))
@@ -157,7 +157,7 @@ async fn a_regular_file_is_replaced_where_it_is_and_what_cannot_be_written_is_sa
     out(&path("none/plan"))
         .exits(1)
         .says(&["cannot save the plan to", "No such file"]);
-    // Nobody may create a file there, not even root.
+    // No one may create a file there, not even root.
     out(Path::new("/sys/plan"))
         .exits(1)
         .says(&["no file can be created in `/sys`"]);
@@ -191,7 +191,7 @@ fn validate(desired: &Directory) -> Run {
     run
 }
 
-/// Another directory, which is nobody's business.
+/// Another directory, which is no one's business.
 fn foreign() -> Directory {
     let token = format!("{{\"accessToken\":\"{SECRET}\"}}");
     let toml = format!("name = \"other\"\npassword = \"{SECRET}\"\n");

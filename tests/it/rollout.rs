@@ -168,7 +168,7 @@ async fn what_a_wave_wrote_is_looked_at_again_before_the_next_begins() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Once it is read back, somebody takes it away while it bakes.
+    // Once it is read back, someone takes it away while it bakes.
     let patience = Instant::now();
     while calls_in(&served, "AttachRolePolicy", NETWORK) == 0 {
         assert!(
@@ -456,7 +456,7 @@ async fn a_run_is_rolled_back_where_things_are_as_it_left_them() {
         .as_str()
         .unwrap()
         .to_owned();
-    // Somebody went on with one of them.
+    // Someone went on with one of them.
     served.by_hand(
         LOG_ARCHIVE,
         "TagRole",

@@ -917,7 +917,7 @@ async fn an_apply_whose_bucket_vanishes_stops_where_it_is_and_another_one_finish
     );
     let created = served.count("CreateRole");
     assert!((3..10).contains(&created), "{created} roles were created");
-    // Nothing hangs on what is lost with it.
+    // Nothing depends on what is lost with it.
     served
         .rolecall(&desired, &["apply", "--auto-approve"])
         .exits(0);

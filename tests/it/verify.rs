@@ -607,7 +607,7 @@ targets = [{ account = "two" }]
 aws = ["{{ organization.management_account }}"]
 "#;
 
-/// moto lets everybody in. That is what a verification must find: the policies are right, and nobody enforces them.
+/// moto lets everyone in. That is what a verification must find: the policies are right, and no one enforces them.
 #[test]
 fn moto_lets_a_wrong_external_id_in_and_that_fails() {
     let Some(world) = crate::support::world::World::moto(&[], &[("one", ""), ("two", "")]) else {

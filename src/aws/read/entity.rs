@@ -1,7 +1,7 @@
 //! What the API answers, as the engine's types.
 //!
-//! Documents arrive percent-encoded (RFC 3986) and are decoded exactly once. They are no forms: `+` is a plus sign, and
-//! a value may itself hold `%3A` and keeps it.
+//! Documents arrive percent-encoded (RFC 3986) and are decoded exactly once. They are not form data: `+` is a plus
+//! sign, and a value may itself hold `%3A` and keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ impl Pages {
     }
 }
 
-/// `NoSuchEntity` is no failure of a read: it tells that nothing is there.
+/// `NoSuchEntity` is not a failed read: it means that nothing exists.
 pub(in crate::aws) fn absent_is_none<T>(
     answer: Result<T, AwsError>,
 ) -> Result<Option<T>, AwsError> {
@@ -99,7 +99,7 @@ pub(in crate::aws) fn absent_is_none<T>(
     }
 }
 
-/// Description and duration of a role, whichever call told them.
+/// Description and duration of a role, whichever call returned them.
 pub(super) fn details(
     description: Option<String>,
     max_session_duration: Option<i32>,
@@ -166,7 +166,7 @@ pub(super) fn attached(
         .collect()
 }
 
-/// The ARN of a boundary. Its documented type field is not what AWS sends, so it is not looked at.
+/// The ARN of a boundary. Its documented type field is not what AWS sends, so it is not checked.
 pub(in crate::aws) fn boundary(
     call: Call<'_>,
     boundary: Option<api::AttachedPermissionsBoundary>,

@@ -417,7 +417,7 @@ async fn policies_and_quotas_are_told() {
 }
 
 /// An account with the user `Ann` and the group `ops`, who hold the policy `g`, the user `bob`, who holds another,
-/// and the role `One`; told one by one or in bulk.
+/// and the role `One`; returned one by one or in bulk.
 fn principals(asked: &Asked) -> (u16, String) {
     let operation = asked.operation.as_str();
     let policy = |kind: &str, name: &str| {

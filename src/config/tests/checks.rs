@@ -30,7 +30,7 @@ fn found(body: &str) -> Vec<CheckFinding> {
     accepted(body).findings().to_vec()
 }
 
-/// What the only finding says; every expected text stands in it.
+/// What the only finding says; every expected text is in it.
 #[track_caller]
 fn says(body: &str, expect: &[&str]) -> CheckFinding {
     let findings = found(body);
@@ -203,7 +203,7 @@ fn all_roles_are_seen_at_once() {
         found(&format!("{house}{}{}", role("A", "x"), role("B", "x"))).len(),
         2
     );
-    // What hangs on the account is judged account by account.
+    // What depends on the account is judged account by account.
     let both = role("A", "{{ account.name }}") + &role("B", "{{ account.email }}");
     silent(&format!("{house}{both}"));
     assert!(expanded(&format!("{house}{both}")).findings.is_empty());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::org::Partition;
 
-/// Roles `Reader` in production and `Gone`, which shall be absent there, and these grants.
+/// Roles `Reader` in production and `Gone`, which should be absent there, and these grants.
 fn with_roles(grants: &str) -> String {
     format!(
         "

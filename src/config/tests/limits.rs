@@ -139,7 +139,7 @@ fn more_errors_than_anybody_reads_are_counted() {
         text.len()
     );
     assert!(!text.contains("`key101`"));
-    // In one line, too, and where one value would mend them all.
+    // In one line, too, and where one value would fix them all.
     let long = lines(20_000, |n| format!("key{n} = 1, "));
     assert_eq!(
         main_file(&format!("[limits]\nx = {{ {long}y = 1 }}"))

@@ -19,7 +19,7 @@ use super::style::{Page, Style, Tone, count};
 use super::unread::{self, Accounts, Unread};
 use crate::plan::{Action, Cause, Change, Plan};
 
-/// The indent of what belongs to a headline; its symbol stands in front of it.
+/// The indent of what belongs to a headline; its symbol is in front of it.
 const BODY: usize = 6;
 
 /// Writes a plan.

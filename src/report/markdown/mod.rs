@@ -301,7 +301,7 @@ impl Says<'_> {
 /// What changes stand under where others stand before them.
 const OTHERS: &str = "Other changes";
 
-/// What a change stands under.
+/// What a change is under.
 fn title(listed: &Listed<'_>) -> &'static str {
     match listed.standing {
         None if listed.group.widens() => "⚠️ Widens access",

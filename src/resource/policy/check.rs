@@ -1,6 +1,6 @@
 //! What IAM refuses in the strings of a document, one rule per function.
 //!
-//! Each answers the message and the hint, or nothing. A string with a placeholder left in it is told so once, by
+//! Each answers the message and the hint, or nothing. A string with a placeholder left in it is reported once, by
 //! [`texts`], and not measured further.
 
 use serde_json::Value;

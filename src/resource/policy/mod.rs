@@ -119,7 +119,7 @@ pub struct DocumentProblem {
     pub pointer: String,
     /// What.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Two grades of wrong: what leaves the meaning open (a member of unknown name, two keys that differ only by case), so
 //! that no canonical form can be trusted; and what IAM would refuse although its meaning is plain (a resource in a
-//! trust policy). Users are told both; a document that AWS returned is held to the first alone.
+//! trust policy). Users get both; a document that AWS returned is held to the first alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +60,7 @@ struct Reader<'a> {
     open: bool,
 }
 
-/// A string of the document and its place in the list it stands in.
+/// A string of the document and its place in the list it is in.
 struct Item<'v> {
     text: &'v str,
     index: Option<usize>,

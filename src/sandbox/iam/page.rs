@@ -64,7 +64,7 @@ impl<T> Page<T> {
     }
 }
 
-/// A marker is the last key of a page; hexadecimal, so that nobody takes it for a name.
+/// A marker is the last key of a page; hexadecimal, so that it is not taken for a name.
 fn encode(key: &str) -> String {
     key.bytes().fold(String::from("m"), |mut marker, byte| {
         // Writing to a string cannot fail.
