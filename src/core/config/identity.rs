@@ -5,7 +5,9 @@
 //! elsewhere.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::files::Files;
 use super::problem::{Problem, Problems};
 use super::tree::{self, Node};
 use super::{check, load, source};
@@ -26,12 +28,14 @@ pub struct Identity {
 /// # Errors
 /// There is no valid name, in words.
 pub fn identify(
+    disk: &Arc<dyn Files>,
     path: &Path,
     var_files: &[PathBuf],
     given: Option<&str>,
 ) -> Result<Identity, String> {
     let mut problems = Problems::default();
-    let bounds = source::Bounds::new(&load::directory(path));
+    let directory = load::directory(disk.as_ref(), path);
+    let bounds = source::Bounds::new(disk.clone(), &directory);
     let files = source::read(path, var_files, &bounds, &mut problems);
     let tables: Vec<_> = files
         .iter()
@@ -62,7 +66,7 @@ pub fn identify(
     Ok(Identity {
         name,
         organization_id,
-        directory: load::directory(path),
+        directory,
     })
 }
 
