@@ -602,7 +602,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Who looks without a pause asks AWS for being throttled.
 fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("the interval must be greater than zero, for example `5m`".to_owned()),
+        Duration::ZERO => {
+            Err("the interval must be greater than zero, for example `5m`".to_owned())
+        }
         interval => Ok(interval),
     }
 }

@@ -191,10 +191,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let beside = |error: io::Error| {
         io::Error::new(
             error.kind(),
-            format!(
-                "cannot create a file in `{}`: {error}",
-                directory.display()
-            ),
+            format!("cannot create a file in `{}`: {error}", directory.display()),
         )
     };
     let mut builder = tempfile::Builder::new();

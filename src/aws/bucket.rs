@@ -183,8 +183,7 @@ impl Bucket {
                 }
                 (Some(true), Some(next)) if seen.insert(next.clone()) => {}
                 (Some(true), Some(_)) => {
-                    let why =
-                        "the listing does not end: its next page was already read";
+                    let why = "the listing does not end: its next page was already read";
                     return Err(other(&call.because(why)));
                 }
                 (None | Some(false), _) => break,

@@ -117,9 +117,8 @@ impl Role {
             .await
             .map_err(|error| call.failed(&error))?;
         let given = call.required("Credentials", answer.credentials)?;
-        let expiry = SystemTime::try_from(given.expiration).map_err(|_| {
-            call.because("the `Expiration` in the response is not a valid time")
-        })?;
+        let expiry = SystemTime::try_from(given.expiration)
+            .map_err(|_| call.because("the `Expiration` in the response is not a valid time"))?;
         Ok(Credentials::new(
             given.access_key_id,
             given.secret_access_key,

@@ -159,11 +159,8 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
         matches!(url.scheme_str(), Some("http" | "https"))
             && url.host().is_some_and(|host| !host.is_empty())
     });
-    let message = || {
-        format!(
-            "`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com"
-        )
-    };
+    let message =
+        || format!("`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com");
     if is_url {
         Ok(())
     } else {

@@ -12,7 +12,7 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     out
 }
 
-/// Print the man pages: the file's name and its text, the program's own page first, then one for each command.
+/// The man pages: the file's name and its text, the program's own page first, then one for each command.
 pub fn man_pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();

@@ -318,7 +318,12 @@ impl Demo<'_> {
                 attachment,
                 "payments-prod: AdministratorAccess on the audit role",
             ),
-            ("444444444442", "UntagRole", tag, "web-prod: a tag is removed"),
+            (
+                "444444444442",
+                "UntagRole",
+                tag,
+                "web-prod: a tag is removed",
+            ),
         ];
         for (account, operation, params, words) in acts {
             let account =

@@ -59,10 +59,7 @@ impl Survey {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
         let aws = console
-            .wait(
-                "STS to identify the caller",
-                Box::pin(Aws::connect(aws)),
-            )
+            .wait("STS to identify the caller", Box::pin(Aws::connect(aws)))
             .await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;

@@ -311,7 +311,9 @@ pub fn overlooked(
             .filter(|address| remembered.contains_key(*address))?;
         // The finding says the rest.
         let reason = match finding.code.as_str() {
-            "foreign-owner" => "is no longer tagged as managed by this directory, but by another one",
+            "foreign-owner" => {
+                "is no longer tagged as managed by this directory, but by another one"
+            }
             _ => "lost its ownership tag, and has another path",
         };
         Some(by_hand(address, reason.to_owned()))

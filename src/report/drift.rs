@@ -49,10 +49,7 @@ fn title(standing: Standing) -> (Tone, &'static str) {
             "Changed by hand (+ is live but not desired, - is desired but missing)",
         ),
         Standing::Both => (Tone::Alarm, "Changed by hand, and the file changed too"),
-        Standing::Unknown => (
-            Tone::Alarm,
-            "Differs, cause unknown: nothing is on record",
-        ),
+        Standing::Unknown => (Tone::Alarm, "Differs, cause unknown: nothing is on record"),
         Standing::Accepted => (Tone::Changed, "Accepted"),
         Standing::Pending => (
             Tone::Adopted,

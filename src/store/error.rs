@@ -81,9 +81,7 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),
-            Self::Write { .. } => Some(
-                "--state takes a writable directory, or s3://bucket/prefix",
-            ),
+            Self::Write { .. } => Some("--state takes a writable directory, or s3://bucket/prefix"),
             Self::Conflict { .. } => Some("two runs write to one state; let one of them end first"),
             Self::Damaged { .. } => Some(
                 "restore the file, or move it away: the state is only history; tags in AWS record ownership",

@@ -264,8 +264,5 @@ fn a_server_that_does_not_answer_is_said_to_be_waited_for() {
     .unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(
-        line,
-        "still waiting for STS to identify the caller\n"
-    );
+    assert_eq!(line, "still waiting for STS to identify the caller\n");
 }

@@ -332,7 +332,10 @@ async fn nothing_is_asked_where_nothing_drifted_and_no_event_is_said() {
         flat.contains("unknown: CloudTrail has no change since 2"),
         "{flat}"
     );
-    assert!(flat.contains("events can be up to 15 minutes late"), "{flat}");
+    assert!(
+        flat.contains("events can be up to 15 minutes late"),
+        "{flat}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,8 +82,7 @@ impl Pages {
         if self.asked.insert(marker.clone()) {
             Ok(Some(marker))
         } else {
-            Err(call
-                .because("the listing does not end: its next page was already read"))
+            Err(call.because("the listing does not end: its next page was already read"))
         }
     }
 }

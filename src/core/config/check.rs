@@ -242,7 +242,10 @@ fn check_tag_text(what: &str, text: &str, longest: usize, place: &Place, problem
         c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
     };
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        let message = format!("the tag {what} `{text}` contains `{}`", bad.escape_default());
+        let message = format!(
+            "the tag {what} `{text}` contains `{}`",
+            bad.escape_default()
+        );
         problems.push(
             Problem::error("value", place, message)
                 .hint("letters, digits, spaces and _.:/=+-@ are allowed"),
@@ -282,7 +285,9 @@ pub fn policy_reference(
         PolicyRef::Arn(name(PolicyArn::parse(text), place, problems)?)
     } else {
         let message = format!("`{text}` is not a reference to a managed policy");
-        let hint = format!("write aws:{text} for AWS's policy, local:{text} for a policy of the account, or an ARN");
+        let hint = format!(
+            "write aws:{text} for AWS's policy, local:{text} for a policy of the account, or an ARN"
+        );
         let problem = Problem::error("value", place, message);
         problems.push(match eks_access_policy(text) {
             Some(problem_text) => Problem::error("value", place, problem_text),

@@ -178,9 +178,7 @@ impl Converter<'_> {
                     format!("{title} has no statement left"),
                 );
                 self.problems.push(
-                    problem.hint(
-                        "a policy needs a statement: give the policy itself a `when`",
-                    ),
+                    problem.hint("a policy needs a statement: give the policy itself a `when`"),
                 );
                 return None;
             }
@@ -350,8 +348,7 @@ fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expe
         let allow = requests(written.get("allow"), "*?", title, problems);
         let deny = requests(written.get("deny"), "", title, problems);
         if written.get("allow").or(written.get("deny")).is_none() {
-            let message =
-                format!("{title}: this `expect` has neither `allow` nor `deny`");
+            let message = format!("{title}: this `expect` has neither `allow` nor `deny`");
             problems.push(Problem::error("missing-key", &node.place, message).hint(EXPECTATION));
         }
         let context = written

@@ -24,10 +24,9 @@ pub fn load(
             &naming.place,
             "the name of a document cannot contain an expression",
         );
-        problems
-            .push(problem.hint(
-                "put expressions inside the document, or write two resources with `when`",
-            ));
+        problems.push(
+            problem.hint("put expressions inside the document, or write two resources with `when`"),
+        );
         return (None, None);
     };
     let path = naming

@@ -172,8 +172,7 @@ impl Config {
                     if let Some((_, first)) = found.insert(id, (&account.values, &account.place)) {
                         let message = format!("account {id} has two tables, the first at {first}");
                         problems.push(
-                            Problem::error("duplicate", &account.place, message)
-                                .hint("merge them"),
+                            Problem::error("duplicate", &account.place, message).hint("merge them"),
                         );
                     }
                 }

@@ -253,7 +253,10 @@ impl Template {
                     if self.is_condition() {
                         format!("it must evaluate to true or false, not {}", value.kind())
                     } else {
-                        format!("it evaluates to {}, which is not allowed here", value.kind())
+                        format!(
+                            "it evaluates to {}, which is not allowed here",
+                            value.kind()
+                        )
                     },
                 )),
             };
@@ -373,7 +376,9 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             let end = rest.find('}').map_or(rest.len(), |at| at + 1);
             let (variable, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             if variable.contains("{{") {
-                return Err("an expression is not allowed inside `${…}`, which belongs to IAM".to_owned());
+                return Err(
+                    "an expression is not allowed inside `${…}`, which belongs to IAM".to_owned(),
+                );
             }
             plain += variable;
             rest = after;

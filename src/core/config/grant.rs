@@ -155,8 +155,7 @@ pub(super) fn not_here(written: &Written) -> Problem {
         "role `{}` is granted in an account that it does not target",
         written.role
     );
-    let hint =
-        "`in` must select accounts among the role's targets; give the grant the same `when` as the role";
+    let hint = "`in` must select accounts among the role's targets; give the grant the same `when` as the role";
     Problem::error("reference", &written.role_place, message).hint(hint)
 }
 

@@ -311,17 +311,13 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
     };
     if !bounds.holds(&path) && !leaves_by_name(beside, written, &path, bounds) {
         let message = format!("`{written}` is a link that leads outside the directory");
-        return refuse(
-            message,
-            "use the directory that it leads to as the source",
-        );
+        return refuse(message, "use the directory that it leads to as the source");
     }
     if bounds.open.contains(&path) {
         let message =
             format!("`{written}` is already being read here: the module would contain itself");
         problems.push(
-            Problem::error("module", &source.place, message)
-                .hint("modules must not form a cycle"),
+            Problem::error("module", &source.place, message).hint("modules must not form a cycle"),
         );
         return None;
     }

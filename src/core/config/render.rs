@@ -240,7 +240,9 @@ impl Scope {
             }
             // What went wrong may be said in words of the value.
             Err(failure) if template.uses().any(|name| self.is_sensitive(name)) => Err(Failure {
-                message: "it cannot be evaluated; the reason is hidden because the value is sensitive".to_owned(),
+                message:
+                    "it cannot be evaluated; the reason is hidden because the value is sensitive"
+                        .to_owned(),
                 ..failure
             }),
             Err(failure) => Err(failure),

@@ -347,7 +347,11 @@ pub static POLICY: Schema = Schema {
             TARGETS,
             "accounts to create it in, besides those of the roles that use it",
         ),
-        optional("exclude", SELECTORS, "accounts that are left out of its own targets"),
+        optional(
+            "exclude",
+            SELECTORS,
+            "accounts that are left out of its own targets",
+        ),
         optional(
             "adopt",
             Type::Bool,

@@ -218,9 +218,8 @@ fn default_actions(
         [] => Some(string("sts:AssumeRole", &node.place)),
         [action] => Some(string(action, &node.place)),
         several => {
-            let message = format!(
-                "{title}: a trust statement with two kinds of principals needs `actions`"
-            );
+            let message =
+                format!("{title}: a trust statement with two kinds of principals needs `actions`");
             let hint = format!("make it two statements, or write actions = {several:?}");
             problems.push(Problem::error("missing-key", &node.place, message).hint(hint));
             Some(string("sts:AssumeRole", &node.place))
@@ -266,9 +265,8 @@ fn conditions(written: &Table, title: &str, problems: &mut Problems) -> Table {
             .find(|(key, _)| key.text == operator);
         match block.map(|(_, node)| &mut node.value) {
             Some(Value::Table(block)) if block.entries.iter().any(|(key, _)| same(key)) => {
-                let message = format!(
-                    "{title}: `{key}` and a condition both set `{condition_key}`"
-                );
+                let message =
+                    format!("{title}: `{key}` and a condition both set `{condition_key}`");
                 problems.push(
                     Problem::error("duplicate", &known.place, message).hint("keep one of them"),
                 );

@@ -195,13 +195,10 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
     let units = list(table, "ou");
     let tags = table.get("tags").and_then(Node::as_table);
     if table.entries.is_empty() {
-        let problem = Problem::error(
-            "selector",
-            &node.place,
-            "a selector must not be empty",
+        let problem = Problem::error("selector", &node.place, "a selector must not be empty");
+        problems.push(
+            problem.hint("set account, ou or tags; for every account write targets = \"all\""),
         );
-        problems
-            .push(problem.hint("set account, ou or tags; for every account write targets = \"all\""));
         return None;
     }
     for (key, value) in &table.entries {

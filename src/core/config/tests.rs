@@ -234,7 +234,10 @@ external_id = \"{{ var.external_id }}\"
         &["external_id", "no value", "CortexXDRRole", "trust"],
     );
     refused(&typed("account_id", "6742885340"), &["12 digits", "10"]);
-    refused(&typed("arn", "s3://x"), &["is not an ARN", "arn:aws:service"]);
+    refused(
+        &typed("arn", "s3://x"),
+        &["is not an ARN", "arn:aws:service"],
+    );
     refused(
         &typed("uid4", "x"),
         &["`type` cannot be `uid4`", "did you mean `uuid4`?"],
@@ -371,10 +374,7 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
     let shown = world(&[("rolecall.toml", ROLE)]).rendered();
     assert!(shown.contains("`name` is required"), "{shown}");
     let shown = world(&[("rolecall.toml", "name = \"Big Name\"")]).rendered();
-    assert!(
-        shown.contains("is not a valid directory name"),
-        "{shown}"
-    );
+    assert!(shown.contains("is not a valid directory name"), "{shown}");
 }
 
 #[test]

@@ -566,11 +566,9 @@ impl Declaration {
 
     fn problem(&self, given: &Given<'_>, message: &str) -> Problem {
         let (place, from, shown) = match given {
-            Given::Text(text, from) => (
-                &self.place,
-                format!(" (set by {from})"),
-                (*text).to_owned(),
-            ),
+            Given::Text(text, from) => {
+                (&self.place, format!(" (set by {from})"), (*text).to_owned())
+            }
             Given::Node(node) => (&node.place, String::new(), node.to_json().to_string()),
         };
         let shown = if self.sensitive {

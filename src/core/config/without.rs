@@ -31,7 +31,8 @@ pub fn apply(document: &mut Node, without: &Node, title: &str, problems: &mut Pr
         }
     }
     if kept.is_empty() {
-        let message = format!("{title} has no statement left: `without` drops everything that it allows");
+        let message =
+            format!("{title} has no statement left: `without` drops everything that it allows");
         let problem = Problem::error("value", &without.place, message);
         return problems.push(problem.hint("leave the policy out with `when`, or drop less"));
     }

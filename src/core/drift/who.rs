@@ -83,9 +83,7 @@ impl Who {
             } else {
                 "events can be up to 15 minutes late"
             };
-            return vec![format!(
-                "unknown: CloudTrail has no change {since}; {but}"
-            )];
+            return vec![format!("unknown: CloudTrail has no change {since}; {but}")];
         }
         let line = |event: &Event| {
             let Event {

@@ -85,9 +85,9 @@ fn any_application(trust: &PolicyDocument, provider: &str, issuer: &str) -> Opti
     let stranger = claims.iter().fold(caller, |caller, key| {
         caller.with(key, ["stranger".to_owned()])
     });
-    stranger
-        .is_let_in()
-        .then(|| format!("`{issuer}:aud` is not restricted, so users of any application can assume it"))
+    stranger.is_let_in().then(|| {
+        format!("`{issuer}:aud` is not restricted, so users of any application can assume it")
+    })
 }
 
 fn any_subject(trust: &PolicyDocument, provider: &str, issuer: &str) -> Option<String> {
@@ -102,8 +102,9 @@ fn any_subject(trust: &PolicyDocument, provider: &str, issuer: &str) -> Option<S
         let why = too_wide(issuer, subject).unwrap_or_default();
         return Some(format!("subject `{subject}` {why}"));
     }
-    gets_in("stranger")
-        .then(|| format!("`{issuer}:sub` is not restricted, so every identity of the provider can assume it"))
+    gets_in("stranger").then(|| {
+        format!("`{issuer}:sub` is not restricted, so every identity of the provider can assume it")
+    })
 }
 
 /// Whom else a subject lets in than one identity; `None` where it is narrow enough.

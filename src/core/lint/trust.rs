@@ -44,7 +44,9 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
     said.push(if open {
         "trusts everyone: its principal is `*` and no condition restricts it".to_owned()
     } else {
-        format!("trusts everyone: its principal is `*` and its conditions do not keep outsiders out{id}")
+        format!(
+            "trusts everyone: its principal is `*` and its conditions do not keep outsiders out{id}"
+        )
     });
 }
 

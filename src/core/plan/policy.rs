@@ -349,7 +349,9 @@ fn in_use(
     let message = match (attached, bounds) {
         (0, 0) => return None,
         (attached, 0) => {
-            format!("is attached to {attached} more users, groups or roles that this directory does not manage")
+            format!(
+                "is attached to {attached} more users, groups or roles that this directory does not manage"
+            )
         }
         (_, bounds) => format!("is the permissions boundary of {bounds} users or roles"),
     };

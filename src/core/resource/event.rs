@@ -65,9 +65,7 @@ impl Event {
         }
         let user = record.get("userIdentity").and_then(user).or(username);
         Some(Self {
-            user: user
-                .unwrap_or("an unnamed principal")
-                .to_owned(),
+            user: user.unwrap_or("an unnamed principal").to_owned(),
             time: text("eventTime")?.to_owned(),
             source: text("sourceIPAddress")
                 .unwrap_or("an unknown address")

@@ -38,12 +38,10 @@ pub struct Tries {
 ///
 /// Source: STS API Reference, `AssumeRole`: "You cannot use AWS account root user credentials to call `AssumeRole`".
 pub fn cannot_assume(caller: &Caller) -> Option<String> {
-    caller.arn.ends_with(":root").then(|| {
-        format!(
-            "`{}` is a root user, which cannot assume roles",
-            caller.arn
-        )
-    })
+    caller
+        .arn
+        .ends_with(":root")
+        .then(|| format!("`{}` is a root user, which cannot assume roles", caller.arn))
 }
 
 /// What to try as the caller of the run; the check that says why nothing can be.
@@ -113,17 +111,15 @@ const OTHER_SESSION: &str = "rolecall-verify-other";
 pub fn judge_right(subject: Subject<'_>, answer: &Result<String, AwsError>) -> Check {
     let account = format!(":{}:assumed-role/", subject.account.id);
     let (outcome, message) = match answer {
-        Ok(arn) if arn.contains(&account) => {
-            (Outcome::Proven, format!("STS accepted the caller as `{arn}`"))
-        }
+        Ok(arn) if arn.contains(&account) => (
+            Outcome::Proven,
+            format!("STS accepted the caller as `{arn}`"),
+        ),
         Ok(arn) => (
             Outcome::Failed,
             format!("STS accepted the caller, but as `{arn}`: is this really AWS?"),
         ),
-        Err(error) => (
-            Outcome::Failed,
-            format!("STS refused the caller: {error}"),
-        ),
+        Err(error) => (Outcome::Failed, format!("STS refused the caller: {error}")),
     };
     Check::new(Probe::LiveAllowed, outcome, message)
 }

@@ -212,7 +212,10 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
     if !let_in.is_empty() {
         return match subject.desired.manage.trust {
             Mode::Exclusive => {
-                let message = format!("{} allowed by the live trust but not by the desired trust", listed(&let_in));
+                let message = format!(
+                    "{} allowed by the live trust but not by the desired trust",
+                    listed(&let_in)
+                );
                 Check::new(Probe::NobodyElse, Outcome::Failed, message)
             }
             Mode::Additive => {

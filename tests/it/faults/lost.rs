@@ -362,7 +362,10 @@ async fn who_never_answers_is_not_waited_for_for_ever() {
                 .map(drop),
         };
         let error = outcome.unwrap_err().to_string();
-        assert!(error.contains("no response in time"), "{operation}: {error}");
+        assert!(
+            error.contains("no response in time"),
+            "{operation}: {error}"
+        );
         assert!(
             start.elapsed() < Duration::from_mins(6),
             "{operation}: {:?}",

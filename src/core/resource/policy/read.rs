@@ -417,7 +417,8 @@ impl Reader<'_> {
             .find(|name| members.contains_key(*name));
         match (self.kind, named) {
             (PolicyKind::Identity, Some(name)) => {
-                let hint = Some("it applies to the identity it is attached to; remove it".to_owned());
+                let hint =
+                    Some("it applies to the identity it is attached to; remove it".to_owned());
                 self.refuse(
                     child(at, name),
                     format!("an identity policy cannot have `{name}`"),
@@ -436,8 +437,10 @@ impl Reader<'_> {
                 );
             }
             (PolicyKind::Trust, Some("NotPrincipal")) => {
-                let hint =
-                    Some("name the allowed principals, or deny with a condition on `aws:PrincipalArn`".to_owned());
+                let hint = Some(
+                    "name the allowed principals, or deny with a condition on `aws:PrincipalArn`"
+                        .to_owned(),
+                );
                 self.refuse(
                     child(at, "NotPrincipal"),
                     "a trust policy cannot have `NotPrincipal`",
@@ -562,8 +565,7 @@ impl Reader<'_> {
             let values = self.condition_values(value, &at);
             if canonical.insert(key.to_ascii_lowercase(), values).is_some() {
                 let hint = Some(
-                    "condition keys are case-insensitive; write one key with all values"
-                        .to_owned(),
+                    "condition keys are case-insensitive; write one key with all values".to_owned(),
                 );
                 self.open(at, format!("duplicate condition key `{key}`"), hint);
             }
