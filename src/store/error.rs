@@ -80,7 +80,7 @@ impl StoreError {
     /// How to fix it, where something can be said.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),
+            Self::Location { .. } => Some("use a directory or s3://bucket/prefix"),
             Self::Write { .. } => Some("--state takes a writable directory, or s3://bucket/prefix"),
             Self::Conflict { .. } => Some("two runs write to one state; let one of them end first"),
             Self::Damaged { .. } => Some(
@@ -88,7 +88,7 @@ impl StoreError {
             ),
             Self::Newer { .. } => Some("use the version of rolecall that wrote it, or a newer one"),
             Self::Foreign { .. } => {
-                Some("every directory has a state of its own: give another --state")
+                Some("every directory needs its own state: pass another --state")
             }
             Self::NoRun { .. } => Some("`rolecall state history` lists the runs"),
             Self::Read { .. } | Self::Closed => None,

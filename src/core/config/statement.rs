@@ -220,7 +220,7 @@ fn default_actions(
         several => {
             let message =
                 format!("{title}: a trust statement with two kinds of principals needs `actions`");
-            let hint = format!("make it two statements, or write actions = {several:?}");
+            let hint = format!("split it into two statements, or write actions = {several:?}");
             problems.push(Problem::error("missing-key", &node.place, message).hint(hint));
             Some(string("sts:AssumeRole", &node.place))
         }

@@ -37,7 +37,7 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
     let open = allows(trust)
         .any(|statement| names_everybody(statement) && statement.conditions.is_empty());
     let id = if wanted(trust, EXTERNAL_ID).next().is_some() {
-        " (an external id is no secret)"
+        " (an external id is not a secret)"
     } else {
         ""
     };

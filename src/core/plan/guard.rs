@@ -240,7 +240,12 @@ fn empty_desired(
         stop(
             "empty-desired",
             format!(
-                "the desired state is empty, but this directory still manages {owned} resources; check that the right files were read"
+                "the desired state is empty, but this directory still manages {}; \
+                 check that the right files were read",
+                match owned {
+                    1 => "1 resource".to_owned(),
+                    n => format!("{n} resources"),
+                }
             ),
         )
     })
