@@ -114,7 +114,7 @@ struct Lint {
     code: &'static str,
     level: Level,
     /// How to fix it, as the end of a sentence.
-    mend: &'static str,
+    fix: &'static str,
     /// What there is to say about a role, each as the middle of a sentence: role `x` … .
     check: fn(&Context<'_>, &mut Vec<String>),
 }
@@ -123,49 +123,49 @@ const LINTS: &[Lint] = &[
     Lint {
         code: "public-trust",
         level: Level::Stop,
-        mend: "name the accounts or roles that may assume it, or require `aws:PrincipalOrgID`",
+        fix: "name the accounts or roles that may assume it, or require `aws:PrincipalOrgID`",
         check: trust::public_trust,
     },
     Lint {
         code: "no-external-id",
         level: Level::Warn,
-        mend: "ask the other party for an external id that is unique to you, and set `external_id`",
+        fix: "ask the other party for an external id that is unique to you, and set `external_id`",
         check: trust::no_external_id,
     },
     Lint {
         code: "shared-external-id",
         level: Level::Warn,
-        mend: "an external id must be unique: ask for one for each role",
+        fix: "an external id must be unique: ask for one for each role",
         check: trust::shared_external_id,
     },
     Lint {
         code: "mfa-on-machine",
         level: Level::Warn,
-        mend: "remove `require_mfa` and conditions on `aws:MultiFactorAuth…`: software cannot use MFA",
+        fix: "remove `require_mfa` and conditions on `aws:MultiFactorAuth…`: software cannot use MFA",
         check: trust::mfa_on_machine,
     },
     Lint {
         code: "confused-service",
         level: Level::Warn,
-        mend: "require `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
+        fix: "require `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
         check: trust::confused_service,
     },
     Lint {
         code: "oidc-open",
         level: Level::Warn,
-        mend: "restrict the identity, for example to `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
+        fix: "restrict the identity, for example to `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
         check: oidc::oidc_open,
     },
     Lint {
         code: "admin-to-outsider",
         level: Level::Warn,
-        mend: "grant only what the other party needs, or set a permissions boundary",
+        fix: "grant only what the other party needs, or set a permissions boundary",
         check: powers::admin_to_outsider,
     },
     Lint {
         code: "escalation",
         level: Level::Warn,
-        mend: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny at least one action of each combination",
+        fix: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny at least one action of each combination",
         check: powers::escalation,
     },
 ];
@@ -263,7 +263,7 @@ fn words(context: &Context<'_>) -> Vec<Word> {
         }
         let mut said = Vec::new();
         (lint.check)(context, &mut said);
-        let message = |what| format!("role `{}` {what}; {}", context.role.name, lint.mend);
+        let message = |what| format!("role `{}` {what}; {}", context.role.name, lint.fix);
         words.extend(
             said.into_iter()
                 .map(|what| (lint, level, message(what).into())),

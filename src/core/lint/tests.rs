@@ -1041,7 +1041,7 @@ fn every_word_names_the_role_says_how_to_mend_it_and_ends_without_a_stop() {
     for (code, message) in found {
         let lint = LINTS.iter().find(|lint| lint.code == code).unwrap();
         assert!(
-            message.starts_with("role `X` ") && message.ends_with(&format!("; {}", lint.mend)),
+            message.starts_with("role `X` ") && message.ends_with(&format!("; {}", lint.fix)),
             "{message}"
         );
         assert!(!message.ends_with('.'), "{message}");

@@ -426,7 +426,10 @@ pub(super) fn dead(live: &PolicyDocument) -> String {
     if dead.is_empty() {
         String::new()
     } else {
-        format!("; it names {}, whose principal no longer exists", dead.join(", "))
+        format!(
+            "; it names {}, whose principal no longer exists",
+            dead.join(", ")
+        )
     }
 }
 
