@@ -166,7 +166,7 @@ mod tests {
         let refused = std::io::Error::other("IMDS is disabled");
         let none = CredentialsError::not_loaded_no_source;
         let cases: [(_, &[&str], _); 5] = [
-            (none(), &[], "there are none in the environment"),
+            (none(), &[], "none were found in the environment"),
             (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, and"),
             (
                 none(),

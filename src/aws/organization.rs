@@ -51,7 +51,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// The caller's account is in no organization, the caller may not read it, or a listing does not end.
+    /// The caller's account does not belong to an organization, the caller may not read it, or a listing does not end.
     pub async fn organization(&self, progress: impl Fn(usize)) -> Result<Organization, AwsError> {
         let client = self.organizations();
         let (id, management_account) = describe(&client).await?;
@@ -481,7 +481,7 @@ mod tests {
         let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
         assert!(
             error.is("AWSOrganizationsNotInUseException")
-                && error.message.contains("is in no organization"),
+                && error.message.contains("does not belong to an organization"),
             "{error}"
         );
     }

@@ -840,7 +840,7 @@ fn an_allowed_stop_no_longer_refuses_but_shows() {
         "{text}"
     );
     assert!(
-        text.contains("mend them (foreign-owner cannot be allowed)"),
+        text.contains("Fix them (foreign-owner cannot be allowed)"),
         "{text}"
     );
 }

@@ -357,11 +357,17 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
                 "refused with a wrong external id".to_owned(),
             ],
         ),
-        ("D", ["let in".to_owned(), "refused without MFA".to_owned()]),
+        (
+            "D",
+            [
+                "will allow callers".to_owned(),
+                "refused without MFA".to_owned(),
+            ],
+        ),
         (
             "P",
             [
-                "let in".to_owned(),
+                "will allow callers".to_owned(),
                 "refused with another `sts:RoleSessionName`".to_owned(),
             ],
         ),

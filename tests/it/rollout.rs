@@ -471,7 +471,7 @@ async fn a_run_is_rolled_back_where_things_are_as_it_left_them() {
         .exits(0);
     back.says(&[
         "222222222221/role/Audit` has changed since the run",
-        "left as it is",
+        "left unchanged",
         "3 done",
         "did not exist before the run",
     ]);
@@ -532,7 +532,7 @@ async fn a_killed_run_is_rolled_back_though_its_record_ends_before_its_writes() 
         .fail(refused("DeleteRole", Some(NETWORK), When::First(1)));
     let rollback = ["rollback", run, "--auto-approve"];
     let back = served.rolecall(&desired, &rollback).exits(3);
-    assert!(!back.text().contains("left as it is"), "{}", back.text());
+    assert!(!back.text().contains("left unchanged"), "{}", back.text());
     back.says(&["3 done", "1 failed"]);
     // What goes back is no apply that could be gone on with.
     served

@@ -94,7 +94,7 @@ fn quietly() -> Waiting<'static> {
     }
 }
 
-/// One resource converged, one run that ended and one that was cut off.
+/// One resource converged, one run that ended and one that was cut short.
 async fn fill(store: &Store) {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:01Z".to_owned(),
@@ -234,7 +234,7 @@ async fn runs_are_listed_newest_first_and_told_whole() {
     );
     state(&desired, &["history", "20260102T000000Z-0001"])
         .exits(0)
-        .says(&["cut off"]);
+        .says(&["cut short"]);
     state(&desired, &["history", "20200101T000000Z-0001"])
         .exits(1)
         .says(&["no run", "state history"]);
@@ -330,7 +330,7 @@ async fn a_held_lock_is_refused_and_ends_with_its_process() {
     let (desired, store) = filled().await;
     state(&desired, &["unlock"])
         .exits(0)
-        .says(&["nobody holds"]);
+        .says(&["no run holds"]);
     let ours = store
         .lease(lease("20260103T000000Z-0001"), quietly())
         .await
@@ -408,7 +408,7 @@ async fn a_state_is_looked_at_though_the_desired_state_cannot_be_read() {
         desired.write("rolecall.toml", text);
         state(&desired, &["list"])
             .exits(1)
-            .says(&["it is not known whose state to open", "--name"]);
+            .says(&["cannot determine whose state to open", "--name"]);
         state(&desired, &["list", "--name", "vendor-roles"])
             .exits(0)
             .says(&[ADDRESS]);

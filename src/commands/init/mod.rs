@@ -120,7 +120,7 @@ mod tests {
                     "{problem:?}"
                 );
                 // An input of a module is given by the directory that names it, which is said instead.
-                let words: &[&str] = if hint.starts_with("it is given at ") {
+                let words: &[&str] = if hint.starts_with("it is set at ") {
                     &["readers.toml:", "{{ var."]
                 } else {
                     &["--var ", "ROLECALL_VAR_", "rolecall.toml:"]

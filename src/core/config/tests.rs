@@ -340,7 +340,7 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
         ("[rollout]\nmax_failures = \"5\"", &["`max_failures`", "5%"]),
         ("[rollout]\nwaves = [{ percent = 0 }]", &["from 1 to 100"]),
         ("[rollout]\nbake = \"soon\"", &["`bake` is not a duration"]),
-        ("[organization]\nid = \"x\"", &["no id of an organization"]),
+        ("[organization]\nid = \"x\"", &["is not an organization id"]),
         ("[organization]\nsession_name = \"a b\"", &["session name"]),
         (
             "[role]\nname = \"R\"",
@@ -354,7 +354,10 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
             &ROLE.replace("\"all\"", "[{ acount = \"x\" }]"),
             &["did you mean `account`?"],
         ),
-        (&ROLE.replace("\"all\"", "[{}]"), &["empty selector"]),
+        (
+            &ROLE.replace("\"all\"", "[{}]"),
+            &["selector must not be empty"],
+        ),
         (
             &ROLE.replace("\"all\"", "[{ account = \"12345678901\" }]"),
             &["12 digits", "11"],
@@ -390,7 +393,7 @@ fn rules_of_iam_are_checked() {
         (role("max_session_duration = 43201"), &["43201", "43200"]),
         (
             role("max_session_duration = \"soon\""),
-            &["no duration", "\"90m\""],
+            &["is not a duration", "\"90m\""],
         ),
         (
             role("path = \"x\""),
@@ -410,7 +413,7 @@ fn rules_of_iam_are_checked() {
             &["cannot be set here"],
         ),
         (tags("\"AWS:x\" = \"y\""), &["begins with `aws:`"]),
-        (tags("\"a*b\" = \"y\""), &["holds `*`"]),
+        (tags("\"a*b\" = \"y\""), &["contains `*`"]),
         (
             tags("Team = \"a\", team = \"b\""),
             &["`Team` and `team` differ in case only"],
@@ -422,7 +425,7 @@ fn rules_of_iam_are_checked() {
         (format!("{ROLE}external_id = \"a b\""), &["cannot hold ` `"]),
         (
             role("managed_policies = [\"SecurityAudit\"]"),
-            &["no reference", "aws:SecurityAudit"],
+            &["is not a reference", "aws:SecurityAudit"],
         ),
         (
             role("managed_policies = [\"aws:AmazonEKSAdminViewPolicy\"]"),
@@ -444,7 +447,7 @@ fn rules_of_iam_are_checked() {
         ),
         (
             ROLE.replace("aws = \"111111111111\"", ""),
-            &["names nobody", "role `R`"],
+            &["names no principal", "role `R`"],
         ),
         (
             ROLE.replace("\"111111111111\"", "\"\""),
@@ -557,7 +560,7 @@ fn a_document_is_read_where_it_is_named_and_blamed_where_it_is_wrong() {
     check(&with("\"Action\": \"nonsense\""), &["p/doc.json:5:16"]);
     check(
         &with("\"Action\": \"s3:Get*\", \"Action\": \"s3:*\""),
-        &["p/doc.json:5:", "`Action` stands twice"],
+        &["p/doc.json:5:", "`Action` appears twice"],
     );
     check(
         &with("\"Action\": \"{{ var.nope }}\""),
@@ -574,7 +577,10 @@ fn a_document_is_read_where_it_is_named_and_blamed_where_it_is_wrong() {
         "{shown}"
     );
     let text = world(&[("rolecall.toml", &main.replace(".json", ".txt"))]).rendered();
-    assert!(text.contains("neither JSON nor YAML"), "{text}");
+    assert!(
+        text.contains("is not named as a JSON or YAML file"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -957,16 +963,16 @@ fn wrong_expressions_are_refused() {
         (described("{{ 1 + }}"), &["`1 +` is not an expression"]),
         (
             described("${a{{ account.id }}}"),
-            &["cannot stand inside `${…}`"],
+            &["is not allowed inside `${…}`"],
         ),
         (
             described("{{ 1 }}"),
             &["`description` must be a string, not an integer"],
         ),
-        (described("a {{ [1] }}"), &["cannot stand inside a text"]),
+        (described("a {{ [1] }}"), &["cannot be part of a string"]),
         (
             format!("[vars]\nx = \"a\"\n{ROLE}when = \"var.x\""),
-            &["must give true or false"],
+            &["must evaluate to true or false"],
         ),
         (
             format!("{ROLE}when = \"{{{{ true }}}}\""),

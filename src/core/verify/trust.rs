@@ -643,7 +643,8 @@ mod tests {
         let last = check(bench.setting(), bench.subject()).pop().unwrap();
         assert_eq!(last.outcome, Failed);
         assert!(
-            last.message.contains("outpost_role` may assume it"),
+            last.message
+                .contains("outpost_role` is allowed by the live trust"),
             "{}",
             last.message
         );

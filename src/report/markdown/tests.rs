@@ -193,7 +193,7 @@ fn drift_that_somebody_must_look_at_comes_before_what_is_accepted_or_pending() {
         ]
     );
     assert!(
-        !text.contains("Apply is refused") && !text.contains("stop"),
+        !text.contains("Apply is blocked") && !text.contains("stop"),
         "nothing is applied: {text}"
     );
 }

@@ -354,7 +354,10 @@ fn wrong_checks_are_refused() {
         (house("plan.summary.create == 0"), &["`plan` is unknown"]),
         (
             house("role.name"),
-            &["must give true or false", "the check at rolecall.toml:2"],
+            &[
+                "must evaluate to true or false",
+                "the check at rolecall.toml:2",
+            ],
         ),
         (
             house("role.name is matches('(')"),
@@ -456,7 +459,10 @@ fn lints_are_weighed() {
     for (body, expect) in [
         (
             "public-trusts = \"off\"",
-            &["`public-trusts` is no code", "did you mean `public-trust`?"][..],
+            &[
+                "`public-trusts` is not the code",
+                "did you mean `public-trust`?",
+            ][..],
         ),
         ("deletes = \"off\"", &["`deletes` is no code", "--allow"]),
         (

@@ -163,7 +163,7 @@ fn what_no_grant_can_be_is_refused_without_aws() {
         ),
         (
             "{ account = \"prod\" }",
-            &["nobody in it", "one of user, group or role"],
+            &["no principal in it", "one of user, group and role"],
         ),
         (
             "{ account = \"prod\", user = \"a\", role = \"b\" }",
@@ -176,7 +176,7 @@ fn what_no_grant_can_be_is_refused_without_aws() {
         ),
         (
             "{ account = \"1234567890\", user = \"a\" }",
-            &["no account id", "12 digits"],
+            &["is not an account id", "12 digits"],
         ),
         (
             "{ account = \"prod\", users = \"a\" }",
@@ -230,7 +230,7 @@ fn a_grant_of_what_is_not_there_is_refused() {
             "{{ 'Raeder' if account.id else '' }}",
             PROD,
             to,
-            &["`Raeder` is no role", "did you mean `Reader`?"],
+            &["`Raeder` is not a role", "did you mean `Reader`?"],
         ),
         (
             "Reader",

@@ -182,7 +182,7 @@ fn an_error_in_a_module_says_which_use_of_it() {
         &[
             "`trusted`",
             "has no value",
-            "it is given at rolecall.toml:6 as \"{{ var.outer }}\"",
+            "it is set at rolecall.toml:6 to \"{{ var.outer }}\"",
         ],
     );
     let json = serde_json::to_value(given("").load().unwrap_err().shown().0).unwrap();
@@ -235,7 +235,7 @@ fn modules_nest_and_do_not_go_round() {
     );
     shows(
         &files(&middle.replace("../kits/a", "../m")),
-        &["would hold itself", "in module m, from rolecall.toml:2"],
+        &["would contain itself", "in module m, from rolecall.toml:2"],
     );
     shows(
         &files(&middle.replace("../kits/a", "../n")),
@@ -268,7 +268,7 @@ fn the_root_decides() {
             "{shown}"
         );
         assert!(shown.contains("m/x.toml:1:"), "{shown}");
-        assert_eq!(shown.matches("the root decides").count(), 1, "{shown}");
+        assert_eq!(shown.matches("only the root sets it").count(), 1, "{shown}");
     }
 }
 
