@@ -21,7 +21,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 /// apply converges it account by account. AWS credentials, profiles, regions and endpoints come from the standard AWS
 /// settings (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).
 #[derive(Debug, Parser)]
-#[command(name = "rolecall", version, max_term_width = 110, after_help = EXIT_CODES)]
+#[command(
+    name = "rolecall",
+    version,
+    max_term_width = 110,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -40,6 +46,7 @@ Exit codes:
   4    refused: a guard, a stale plan, or a lease held by another run
   130  interrupted
 
+`rolecall help` lists the guides: the desired state, drift, findings and their codes, pipelines, …
 New here? `rolecall sandbox demo` shows the whole workflow without an AWS account.";
 
 /// Flags of every command that say how to talk.
@@ -242,7 +249,11 @@ pub enum Command {
         show_sensitive: bool,
     },
     /// Print the JSON Schema of the desired state, for editors: `rolecall schema > rolecall.schema.json`
-    Schema,
+    Schema {
+        /// Print every key with its meaning instead, as an annotated TOML file
+        #[arg(long)]
+        reference: bool,
+    },
     /// Print shell completions: `source <(rolecall completions bash)`
     Completions {
         /// The shell
@@ -251,7 +262,7 @@ pub enum Command {
     },
     /// Print the man page
     Man {
-        /// Write one page for each command into this directory
+        /// Write one page for each command and guide into this directory
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -285,6 +296,12 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: StateCommand,
+    },
+    /// Print a guide (desired-state, findings, drift, …) or the help of a command; without arguments, list them
+    Help {
+        /// A guide or a command
+        #[arg(value_name = "TOPIC")]
+        topic: Vec<String>,
     },
     /// Run a simulated AWS organization in this process; no AWS account needed
     Sandbox {
@@ -561,7 +578,8 @@ impl Command {
             Self::Accounts { .. } => "accounts",
             Self::Verify { .. } => "verify",
             Self::Output { .. } => "output",
-            Self::Schema => "schema",
+            Self::Schema { .. } => "schema",
+            Self::Help { .. } => "help",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
             Self::Permissions { .. } => "permissions",

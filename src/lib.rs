@@ -32,7 +32,7 @@
 //!
 //! # What always holds
 //!
-//! - Nothing without our mark is changed or deleted, except by adoption; what was not read is not touched.
+//! - Nothing without the ownership tag is changed or deleted, except by adoption; what was not read is not touched.
 //! - A plan is complete: every write is in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
 //! - A failed read is a value: such an account gets no change, ever.

@@ -109,7 +109,7 @@ impl Telemetry {
         Self { provider, failure }
     }
 
-    /// The span of the whole run. It goes on with the trace that `TRACEPARENT` names.
+    /// The span of the whole run. It continues the trace that `TRACEPARENT` names.
     pub fn run(&self, command: &str) -> Span {
         let span = tracing::error_span!(
             "run",

@@ -167,16 +167,16 @@ mod tests {
         let none = CredentialsError::not_loaded_no_source;
         let cases: [(_, &[&str], _); 5] = [
             (none(), &[], "none were found in the environment"),
-            (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, and"),
+            (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, but"),
             (
                 none(),
                 &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"],
-                "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
+                "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not",
             ),
             (
                 none(),
                 &["AWS_SECRET_ACCESS_KEY"],
-                "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not",
+                "AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID is not",
             ),
             (
                 CredentialsError::provider_error(refused),

@@ -166,7 +166,7 @@ async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
     })
 }
 
-/// Whether `seen` is what `step` creates, nothing more and nothing less; our mark is among its tags.
+/// Whether `seen` is what `step` creates, nothing more and nothing less; the ownership tag is among its tags.
 fn is_role(iam: &Iam, step: &Step, seen: &LiveRole) -> bool {
     let Step::CreateRole {
         role,

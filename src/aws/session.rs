@@ -266,9 +266,7 @@ mod tests {
             ] {
                 let text = check(name, value).unwrap_err().to_string();
                 assert!(
-                    text.contains(&format!(
-                        "`{name}`: `{value}` is not the URL of an endpoint"
-                    )),
+                    text.contains(&format!("`{name}`: `{value}` is not an endpoint URL")),
                     "{text}"
                 );
             }

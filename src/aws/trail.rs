@@ -130,7 +130,7 @@ fn client(aws: &Aws, iam: &Iam, retries: &Retries) -> Client {
     Client::from_conf(config.build())
 }
 
-/// One look into the history of an account.
+/// One query of the history of an account.
 struct Look<'a> {
     client: Client,
     iam: Iam,

@@ -58,7 +58,7 @@ pub enum What<'a> {
     Rollback(&'a str),
 }
 
-/// Whether a run goes on where another one ended.
+/// Whether a run continues where another one ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
     /// It does: `--resume`.

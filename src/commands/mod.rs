@@ -6,6 +6,7 @@ mod breaks;
 mod callers;
 mod console;
 mod drift;
+mod help;
 mod init;
 mod ledger;
 mod manual;
@@ -186,7 +187,9 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             )
             .await
         }
-        Command::Schema => manual::schema(console),
+        Command::Schema { reference: false } => manual::schema(console),
+        Command::Schema { reference: true } => manual::reference(console),
+        Command::Help { topic } => help::run(&topic, console),
         Command::Completions { shell } => manual::completions(shell, console),
         Command::Man { out } => manual::man(out.as_deref(), console),
         Command::Permissions {

@@ -1,4 +1,4 @@
-//! `rolecall drift --watch`: looks again and again in one process, and tells how it goes on loopback.
+//! `rolecall drift --watch`: checks repeatedly in one process, and reports its status on loopback.
 //!
 //! The caller's identity and the sessions of the accounts are kept from one look to the next; the desired state, the
 //! organization and the state are read anew each time.

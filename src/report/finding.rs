@@ -153,7 +153,7 @@ fn refused(plan: &Plan) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Says how to go on where apply is refused.
+/// Says how to continue if apply is blocked.
 pub fn refusal(plan: &Plan) -> Option<String> {
     let refused = refused(plan);
     if refused.is_empty() {
@@ -172,7 +172,7 @@ pub fn refusal(plan: &Plan) -> Option<String> {
     let accept = if flags.is_empty() {
         String::new()
     } else {
-        format!(", or override with {}", flags.join(" "))
+        format!(", or override them with {}", flags.join(" "))
     };
     let never: Vec<&str> = never.into_iter().collect();
     let firm = if never.is_empty() {

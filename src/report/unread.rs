@@ -1,4 +1,4 @@
-//! The accounts that a plan did not look into, and why, for every view: equal reasons once with their accounts.
+//! The accounts that a plan did not read, and why, for every view: equal reasons once with their accounts.
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ const MAX_BODY: usize = 4 << 20;
 /// Answers requests on `listener` until `shutdown` comes to an end.
 ///
 /// # Errors
-/// Where `listener` is not on loopback, or its address cannot be told.
+/// Where `listener` is not on loopback, or its address cannot be determined.
 pub async fn serve(
     sandbox: Sandbox,
     listener: TcpListener,

@@ -113,7 +113,8 @@ fn enter(
     let trust = PolicyDocument::live(&role.trust, PolicyKind::Trust, &world.partition);
     let who = Caller::of(world, caller);
     // The trust policy as if it did not name the caller's whole account.
-    let naming = trust.resolve_principals(&|name| (name == who.root).then(|| "nobody".to_owned()));
+    let naming =
+        trust.resolve_principals(&|name| (name == who.root).then(|| "no-principal".to_owned()));
     let context = request_context(world, &who, role_arn, params);
     let mut actions = vec!["sts:AssumeRole"];
     actions.extend((!params.structs("Tags").is_empty()).then_some("sts:TagSession"));

@@ -164,8 +164,8 @@ mod tests {
             (Some("s3://b"), Ok(s3("b", ""))),
             (Some("s3://b/"), Ok(s3("b", ""))),
             (Some("s3://b/a/b/"), Ok(s3("b", "a/b"))),
-            (Some("s3:///a"), Err("no bucket")),
-            (Some("gs://b/a"), Err("`gs` is no place")),
+            (Some("s3:///a"), Err("no bucket name")),
+            (Some("gs://b/a"), Err("`gs` is not a supported scheme")),
             (Some(""), Err("empty")),
         ] {
             match (Location::parse(given, Path::new("conf")), expect) {

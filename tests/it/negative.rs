@@ -48,7 +48,7 @@ fn every_problem_of_a_run_is_said_at_once_with_its_place() {
         "more.toml:6:8",
         "case",
         "twice.json:2:2",
-        "`Version` stands twice",
+        "`Version` appears twice",
         "star.json:3:",
         "{\"AWS\": \"*\"}",
     ]);
@@ -203,7 +203,7 @@ fn settings_of_aws_that_cannot_work_are_named() {
         ),
         (
             &[key],
-            &["AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"],
+            &["AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not"],
         ),
         (
             &[secret],

@@ -160,7 +160,7 @@ async fn a_regular_file_is_replaced_where_it_is_and_what_cannot_be_written_is_sa
     // No one may create a file there, not even root.
     out(Path::new("/sys/plan"))
         .exits(1)
-        .says(&["no file can be created in `/sys`"]);
+        .says(&["cannot create a file in `/sys`"]);
     served
         .rolecall(&desired, &["drift", "--metrics-file", "/sys/x"])
         .exits(1)
@@ -398,7 +398,7 @@ fn directories_that_documents_may_lie_in_are_named_by_the_root() {
     ]);
     validate(&module)
         .exits(1)
-        .says(&["`[documents]` cannot stand in a module"]);
+        .says(&["`[documents]` is not allowed in a module"]);
 }
 
 #[test]

@@ -110,7 +110,7 @@ async fn a_failing_canary_halts_the_rollout_before_any_account_of_the_next_wave_
         .find(|result| result["outcome"] == "not_reached")
         .unwrap();
     for word in [
-        "wave 2 was not begun",
+        "wave 2 was not started",
         "1 account failed",
         "`max_failures` is 0",
     ] {

@@ -11,7 +11,7 @@ use super::problem::{Problem, Problems};
 use super::settings;
 use super::tree::{Node, Place, Table, Value};
 use crate::org::Partition;
-use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName};
+use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName, shown};
 use crate::resource::role::PolicyRef;
 use crate::resource::{OWNER_TAG, Tags};
 
@@ -158,8 +158,9 @@ pub fn external_id(text: &str, place: &Place, problems: &mut Problems) {
         problems.push(Problem::error("value", place, message));
     }
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
+        let bad = shown(bad);
         let message = format!(
-            "an external id cannot contain `{bad}`: letters, digits and _+=,.@:/- are allowed"
+            "an external id cannot contain {bad}: letters, digits and _+=,.@:/- are allowed"
         );
         problems.push(Problem::error("value", place, message));
     }
@@ -242,10 +243,7 @@ fn check_tag_text(what: &str, text: &str, longest: usize, place: &Place, problem
         c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
     };
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        let message = format!(
-            "the tag {what} `{text}` contains `{}`",
-            bad.escape_default()
-        );
+        let message = format!("the tag {what} `{text}` contains {}", shown(bad));
         problems.push(
             Problem::error("value", place, message)
                 .hint("letters, digits, spaces and _.:/=+-@ are allowed"),

@@ -27,6 +27,7 @@ mod load;
 pub mod module;
 pub mod problem;
 mod reach;
+pub mod reference;
 pub mod render;
 mod rollout;
 pub mod schema;

@@ -406,7 +406,10 @@ fn rules_of_iam_are_checked() {
         ),
         (
             ROLE.replace("\"R\"", "\"a b\""),
-            &["role name `a b` must not contain ` `", "rolecall.toml:4:8"],
+            &[
+                "role name `a b` must not contain a space",
+                "rolecall.toml:4:8",
+            ],
         ),
         (
             tags("\"rolecall:managed-by\" = \"x\""),
@@ -416,7 +419,7 @@ fn rules_of_iam_are_checked() {
         (tags("\"a*b\" = \"y\""), &["contains `*`"]),
         (
             tags("Team = \"a\", team = \"b\""),
-            &["`Team` and `team` differ in case only"],
+            &["`Team` and `team` differ only in case"],
         ),
         (
             format!("{ROLE}external_id = \"a\""),

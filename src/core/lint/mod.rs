@@ -98,13 +98,13 @@ pub struct Finding {
     pub message: Arc<str>,
 }
 
-/// Whom from outside the organization a live trust policy lets in, in words; `None` where that is no one.
+/// Whom from outside the organization a live trust policy lets in, in words; `None` where there is none.
 pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> {
     if context::is_public(trust) {
-        return Some("everybody".to_owned());
+        return Some("everyone".to_owned());
     }
-    let nobody = BTreeSet::new();
-    let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&nobody), trust);
+    let none = BTreeSet::new();
+    let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&none), trust);
     let accounts: Vec<AccountId> = outsiders.into_keys().collect();
     (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts))
 }

@@ -91,7 +91,7 @@ fn in_words(set: &BTreeSet<String>) -> String {
 /// Those from outside who may assume the role, in words.
 fn who(context: &Context<'_>) -> Option<String> {
     if context.is_public {
-        return Some("everybody".to_owned());
+        return Some("everyone".to_owned());
     }
     let accounts: Vec<AccountId> = context.outsiders.keys().copied().collect();
     (!accounts.is_empty()).then(|| context.accounts(&accounts))

@@ -36,8 +36,9 @@ fn check_name(what: &'static str, text: &str, longest: usize) -> Result<(), Inva
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)))
     {
+        let bad = shown(bad);
         return fail(format!(
-            "must not contain `{bad}`: letters, digits and _+=,.@- are allowed"
+            "must not contain {bad}: letters, digits and _+=,.@- are allowed"
         ));
     }
     if text.len() > longest {
@@ -162,7 +163,7 @@ impl IamPath {
             return fail("must not contain `//`".into());
         }
         if let Some(bad) = text.chars().find(|c| !('!'..='~').contains(c)) {
-            return fail(format!("must not contain `{}`", bad.escape_default()));
+            return fail(format!("must not contain {}", shown(bad)));
         }
         if text.len() > 512 {
             return fail(format!("has {} characters, 512 are allowed", text.len()));
@@ -291,6 +292,14 @@ impl From<PolicyArn> for String {
     }
 }
 
+/// A character as a message names it.
+pub(crate) fn shown(character: char) -> String {
+    match character {
+        ' ' => "a space".to_owned(),
+        other => format!("`{}`", other.escape_default()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,7 +311,7 @@ mod tests {
             RoleName::parse("a b")
                 .unwrap_err()
                 .to_string()
-                .contains("must not contain ` `")
+                .contains("must not contain a space")
         );
         assert!(
             RoleName::parse(&"x".repeat(65))

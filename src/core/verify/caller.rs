@@ -155,7 +155,7 @@ impl<'a> Judge<'a> {
         let request = self.request(attempt, live);
         let (trust, why) = crate::evaluate::explain(&[live], &request);
         let naming =
-            live.resolve_principals(&|name| (name == self.root).then(|| "nobody".to_owned()));
+            live.resolve_principals(&|name| (name == self.root).then(|| "no-principal".to_owned()));
         let reach = (self.reach)(crate::evaluate::evaluate(&[&naming], &request));
         let (own, voice) = self.holder.identity.decide(&request);
         match self.holder.identity.may_assume(trust, reach, &request) {

@@ -3,8 +3,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
-  const PAGE = 100; // changes shown before somebody asks for more
-  const NAMED = 40; // accounts named before somebody asks for all
+  const PAGE = 100; // changes shown before more are requested
+  const NAMED = 40; // accounts named before all are requested
   const ACTIONS = ["delete", "replace", "update", "adopt", "create", "cosmetic"];
   const GLYPHS = { stop: "!", unreadable: "?", hand: "▲", both: "◆", unknown: "●", widens: "▲", delete: "−", replace: "±", update: "~", adopt: "→", create: "+", cosmetic: "≈", accepted: "=", pending: "…", same: "✓", skipped: "·" };
   const WORDS = { stop: "blocked by a finding", unreadable: "could not be read", widens: "access widens", delete: "deletes", replace: "replaces", update: "updates", adopt: "adopts", create: "creates", cosmetic: "spelling only", same: "as desired", skipped: "skipped", ...data.standings };

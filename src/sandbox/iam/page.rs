@@ -55,7 +55,7 @@ impl<T> Page<T> {
         Xml::Fields(vec![(name, Some(list)), truncated, marker])
     }
 
-    /// The members that say whether and where the list goes on.
+    /// The members that say whether and where the list continues.
     pub fn tail(&self) -> [Field; 2] {
         [
             text("IsTruncated", self.marker.is_some()),

@@ -464,7 +464,10 @@ fn lints_are_weighed() {
                 "did you mean `public-trust`?",
             ][..],
         ),
-        ("deletes = \"off\"", &["`deletes` is no code", "--allow"]),
+        (
+            "deletes = \"off\"",
+            &["`deletes` is not the code", "--allow"],
+        ),
         (
             "escalation = \"of\"",
             &[

@@ -48,7 +48,7 @@ fn expressions_that_take_all_memory() {
         (
             "('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' | list) | map('replace', 'a', \
              'aaaaaaaa' | replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaa') | replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')) | join",
-            "make more than 1048576 bytes",
+            "produce more than 1048576 bytes",
         ),
     ] {
         refused(&described(expression), &["rolecall.toml:5:15", expect]);

@@ -768,7 +768,7 @@ fn what_iam_refuses_of_a_trust_is_told() {
             "P3 star",
             trust(r#""*""#),
             "/Principal",
-            &["{\"AWS\": \"*\"}", "everybody"],
+            &["{\"AWS\": \"*\"}", "trusts everyone"],
         ),
         (
             "P4 bare",
