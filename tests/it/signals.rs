@@ -233,7 +233,7 @@ async fn an_apply_whose_step_is_never_answered_ends_in_time_and_the_next_one_fin
     );
     let why = report["results"][0]["error"].as_str().unwrap();
     assert!(
-        why.contains("while step 2 of") && why.contains("(AttachRolePolicy) got no response"),
+        why.contains("while step 2 of") && why.contains("(AttachRolePolicy) was in progress"),
         "{why}"
     );
     run.says(&[

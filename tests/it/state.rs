@@ -287,7 +287,7 @@ async fn somebody_elses_damaged_and_newer_states_are_told_apart_and_left_alone()
         (String::new(), "is damaged"),
         (
             whole.replace("rolecall-state/1", "rolecall-state/9"),
-            "`rolecall-state/9`, this rolecall knows `rolecall-state/1`",
+            "`rolecall-state/9`, but this version of rolecall reads `rolecall-state/1`",
         ),
     ] {
         std::fs::write(&file, &text).unwrap();
@@ -417,7 +417,7 @@ async fn a_state_is_looked_at_though_the_desired_state_cannot_be_read() {
             .says(&["belongs to `vendor-roles`"]);
         state(&desired, &["list", "--name", "Vendor Roles"])
             .exits(1)
-            .says(&["`Vendor Roles` cannot be the name"]);
+            .says(&["`Vendor Roles` is not a valid directory name"]);
     }
     std::fs::remove_file(desired.file("rolecall.toml")).unwrap();
     state(&desired, &["list"])

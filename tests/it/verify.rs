@@ -569,11 +569,11 @@ async fn a_simulation_sees_boundaries_and_says_which_keys_it_lacks() {
     let simulated = scene
         .rolecall(&["verify", "--simulate", "--format", "json"])
         .exits(0);
-    // Of what is not allowed either way, IAM lacks the key just the same.
+    // Of what is not allowed either way, IAM needs the key just the same.
     let open = probes(&simulated, &address, "not_provable");
     assert_eq!(open.first().map(String::as_str), Some("expect"), "{open:?}");
     assert!(open.contains(&"simulate".to_owned()), "{open:?}");
-    simulated.says(&["IAM lacks aws:sourcevpc"]);
+    simulated.says(&["IAM needs aws:sourcevpc"]);
 
     let known = CONDITIONED.replace("CONTEXT", "context = { \"aws:SourceVpc\" = \"vpc-1\" }");
     scene.desired.write("rolecall.toml", &known);

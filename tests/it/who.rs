@@ -253,7 +253,7 @@ async fn accounts_that_do_not_tell_change_nothing_for_the_others() {
     let said = served.rolecall(&desired, &["drift", "--who"]).exits(2);
     let flat = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
-        "payments-prod (444444444441): unknown: rolecall may not look into CloudTrail there",
+        "payments-prod (444444444441): unknown: CloudTrail is not readable in this account",
         "`cloudtrail:LookupEvents`",
         "web-prod (444444444442): arn:aws:iam::444444444442:user/by-hand from 203.0.113.7 at",
     ] {
