@@ -58,6 +58,13 @@ pub enum Scope {
 /// Someone who can read accounts. It holds no way to write.
 pub trait Reader: Send + Sync {
     /// Reads one account.
+    ///
+    /// # Guarantees
+    /// - The result is complete for `wanted`: every page was read, or this is an error. Nothing is ever left out.
+    /// - It may hold more than was asked for.
+    ///
+    /// # Errors
+    /// The account cannot be accessed, a call failed after its retries, or a response could not be understood.
     fn read(
         &self,
         account: &Account,

@@ -141,6 +141,15 @@ pub enum Scope {
 }
 
 /// Judges a plan by what is accepted on this day.
+///
+/// # Guarantees
+/// - A difference counts as accepted only if an `[[accept]]` in force names its address and its attribute; a resource
+///   that is missing, or that should not exist, never does.
+/// - Differences in spelling only, and findings about applying only, are dropped.
+///
+/// # Assumptions
+/// - `plan` was made with the state's memory: without it every cause is unknown.
+/// - `today` is the day in UTC.
 pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> Drift {
     let cosmetic = plan.summary.cosmetic;
     for change in plan.accounts.iter_mut().flat_map(|part| &mut part.changes) {

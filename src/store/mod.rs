@@ -100,8 +100,17 @@ pub struct Store {
 impl Store {
     /// Opens the state that lies in `backend`, for its owner.
     ///
+    /// # Guarantees
+    /// - A state that exists is never replaced: one that is damaged, newer, or another directory's is an error.
+    /// - With [`Access::Write`] it was written once before this returns, so that a run does not find out at its end that
+    ///   it cannot record.
+    /// - With [`Access::Read`] nothing is written, and a state that does not exist yet is empty.
+    ///
+    /// # Assumptions
+    /// - `identity` comes from the organization that the credentials belong to, not from the configuration.
+    ///
     /// # Errors
-    /// It belongs to another directory, cannot be read, or with [`Access::Write`] cannot be written.
+    /// It belongs to another directory or organization, cannot be read, or with [`Access::Write`] cannot be written.
     pub async fn open(
         backend: Arc<dyn Backend>,
         identity: Identity,

@@ -101,6 +101,15 @@ impl Config {
 
     /// Expands the desired state over the organization.
     ///
+    /// # Guarantees
+    /// - Either every account in `scope` has everything that is declared for it, or this is an error: no account is
+    ///   expanded in part.
+    /// - All problems are returned at once, the same problem of many accounts once with its accounts.
+    /// - Nothing outside `scope` is in the result; that it is left out does not make it an orphan.
+    ///
+    /// # Assumptions
+    /// - `organization` is complete, with the tags of accounts if the directory uses them.
+    ///
     /// # Errors
     /// Every problem that only shows with the organization at hand: another organization than the one meant, accounts
     /// and units that do not exist, variables without a value in some account, values that some rule refuses.

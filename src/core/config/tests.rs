@@ -425,7 +425,10 @@ fn rules_of_iam_are_checked() {
             format!("{ROLE}external_id = \"a\""),
             &["2", "1224", "1", "rolecall.toml:8:15"],
         ),
-        (format!("{ROLE}external_id = \"a b\""), &["cannot hold ` `"]),
+        (
+            format!("{ROLE}external_id = \"a b\""),
+            &["cannot contain a space"],
+        ),
         (
             role("managed_policies = [\"SecurityAudit\"]"),
             &["is not a reference", "aws:SecurityAudit"],

@@ -49,7 +49,18 @@ pub(super) struct Tally {
     pub(super) seen: BTreeMap<String, Converged>,
 }
 
-/// Plans one account that was read. With a memory of it the plan says who moved.
+/// Plans one account that was read. With a memory of it the plan gives the cause of each difference.
+///
+/// # Guarantees
+/// - Only resources with this directory's tag, and those that may be adopted, get a change; protected roles get none.
+/// - The steps of a change are complete and in an order that IAM accepts: policies before roles, attach before detach
+///   unless a quota requires the reverse.
+/// - A change without steps is cosmetic, or the report of a resource that needs no write.
+///
+/// # Assumptions
+/// - `live` was read whole for everything that `settings` puts in scope. An account that could not be read is never
+///   passed here: an unread account is not an empty one.
+/// - Tags of policies are in `live` for every policy that may be written.
 pub fn plan_account(
     settings: &Settings,
     account: &Account,

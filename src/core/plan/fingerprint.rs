@@ -62,7 +62,13 @@ pub fn deleted(plan: &AccountPlan, live: &LiveAccount) -> Deleted {
 
 /// The addresses of changes in `plan` whose resource is no longer as the plan saw it.
 ///
-/// `live` must hold the resources of all changes, with the tags of policies, and with details where a change has them.
+/// # Guarantees
+/// - An address that is not returned had, when `live` was read, exactly the fingerprint that the plan was made from.
+/// - Changes without steps are never returned: nothing is written for them.
+///
+/// # Assumptions
+/// - `live` has the resources of all changes, with the tags of policies, and with details where a change has them. A
+///   resource that is missing from `live` counts as deleted.
 pub fn recheck(plan: &AccountPlan, live: &LiveAccount, deleted: &Deleted) -> BTreeSet<String> {
     let now = |change: &Change| {
         now(
@@ -162,6 +168,12 @@ pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
 }
 
 /// Whether the resource of `change` is as its steps should have left it.
+///
+/// # Guarantees
+/// - [`Convergence::Converged`] only for what is in `live`: a write that IAM accepted and does not show yet differs.
+///
+/// # Assumptions
+/// - `live` was read after the last step, with the same details as the plan.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     let Some(now) = now(
         &change.address,

@@ -14,6 +14,14 @@ const NEVER_ALLOWED: &[&str] = &["foreign-owner", "protected-role"];
 const FEW: usize = 10;
 
 /// Puts the plans of accounts together. Their order does not matter.
+///
+/// # Guarantees
+/// - The same accounts, in any order, make the same plan.
+/// - A role that another planned trust policy names is created first, across accounts; a cycle takes two passes.
+/// - Sensitive values are masked in every message. Findings are sorted, the gravest first, and none is there twice.
+///
+/// # Assumptions
+/// - Each account is in `accounts` once, including those that are skipped or could not be read: guards count them.
 pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>) -> Plan {
     accounts.sort_by_key(|account| account.id);
     order::across(&mut accounts, &settings.partition);

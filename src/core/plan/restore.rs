@@ -44,6 +44,14 @@ pub struct WayBack {
 }
 
 /// Finds the way back in one account. `live` holds the resources of `found`, with the tags of policies.
+///
+/// # Guarantees
+/// - Only a resource that is still as the run left it is in the result. Everything else is left unchanged, with a finding
+///   that says why.
+/// - A value that is recorded as a digest is restored only if one of the current sensitive values matches it.
+///
+/// # Assumptions
+/// - `found` is one run's record of this account, and `salt` the salt of that record.
 pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: &str) -> WayBack {
     let mut back = WayBack::default();
     back.live.known_policies.clone_from(&live.known_policies);

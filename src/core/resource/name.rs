@@ -296,7 +296,7 @@ impl From<PolicyArn> for String {
 pub(crate) fn shown(character: char) -> String {
     match character {
         ' ' => "a space".to_owned(),
-        other => format!("`{}`", other.escape_default()),
+        other => format!("`{}`", other.escape_debug()),
     }
 }
 
