@@ -217,7 +217,7 @@ pub enum Command {
     },
     /// Prove that only the intended principals can assume the roles, and that the roles allow what they are for
     Verify {
-        /// Which roles.
+        /// The accounts and roles in scope.
         #[command(flatten)]
         scope: ScopeArgs,
         /// Evaluate live policies only; do not assume roles through STS
@@ -238,7 +238,7 @@ pub enum Command {
     },
     /// Print the ARNs of the roles that exist and that this directory manages, to give to a vendor
     Output {
-        /// Which roles.
+        /// The accounts and roles in scope.
         #[command(flatten)]
         scope: ScopeArgs,
         /// Format of the list
@@ -316,7 +316,7 @@ pub enum Command {
 pub enum StateCommand {
     /// List the recorded resources, with the run that last converged each and when
     List {
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Format of the list
@@ -327,7 +327,7 @@ pub enum StateCommand {
     Show {
         /// The address, as plans and `state list` print it: 222222222222/role/NAME
         address: String,
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Format of the record
@@ -341,7 +341,7 @@ pub enum StateCommand {
         /// How many runs to list
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Format of the list
@@ -350,7 +350,7 @@ pub enum StateCommand {
     },
     /// Show which run holds the lease, and remove the lease if it is no longer renewed
     Unlock {
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Remove it even if its run may be alive; the lock of a state directory ends only with its process

@@ -91,9 +91,9 @@ pub fn read_given(path: &Path, limit: u64) -> io::Result<Given> {
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// It is.
+    /// A link at the end of the path is followed.
     Followed,
-    /// It is refused.
+    /// A link is refused.
     Refused,
 }
 

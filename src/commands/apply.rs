@@ -61,9 +61,9 @@ pub enum What<'a> {
 /// Whether a run continues where another one ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// It does: `--resume`.
+    /// It continues the last run: `--resume`.
     Last,
-    /// It does not.
+    /// It starts a new run.
     No,
 }
 

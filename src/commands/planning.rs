@@ -344,7 +344,7 @@ fn changes(part: &AccountPlan) -> String {
 
 /// What the plans of all accounts share.
 pub struct Shared<R> {
-    /// Reads.
+    /// Reads the accounts.
     pub reader: R,
     /// What planning depends on.
     pub settings: Settings,

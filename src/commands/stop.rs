@@ -26,7 +26,7 @@ pub enum Stop {
     Ended {
         /// How the command ends.
         exit: Exit,
-        /// Why.
+        /// Why the command ends.
         message: String,
         /// What to do about it.
         hint: Option<String>,

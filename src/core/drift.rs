@@ -134,7 +134,7 @@ impl Summary {
 /// Whether a run looks at everything that the directory is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// It does.
+    /// The run covers the whole directory.
     Whole,
     /// It is narrowed: what an acceptance speaks of may be outside.
     Part,

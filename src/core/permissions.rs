@@ -46,7 +46,7 @@ pub enum Extras {
 /// Whether it is asked who changed what drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// It is not.
+    /// CloudTrail is not used.
     Left,
     /// It is: `drift --who`.
     Asked,
@@ -87,9 +87,9 @@ pub struct Entry<'a> {
 /// Whether account tags decide about anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tags {
-    /// They do.
+    /// Account tags are read.
     Read,
-    /// They do not.
+    /// Account tags are not read.
     Unread,
 }
 

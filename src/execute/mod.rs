@@ -71,9 +71,9 @@ pub trait Journal: Send + Sync {
 /// Who does what a run asks for.
 #[derive(Debug)]
 pub struct Doers<W, R, J> {
-    /// Writes.
+    /// Writes to the accounts.
     pub writer: Arc<W>,
-    /// Reads.
+    /// Reads the accounts again, before and after writing.
     pub reader: Arc<R>,
     /// Keeps the record.
     pub journal: Arc<J>,
@@ -158,7 +158,7 @@ impl RunReport {
 pub enum Event {
     /// A wave of the rollout begins, waits or ends.
     Wave {
-        /// Which, counted from 0.
+        /// Index of the wave, from 0.
         number: usize,
         /// How many there are.
         of: usize,

@@ -21,7 +21,7 @@ pub enum Mode {
     Terminal,
     /// One line for each finished account, no escape codes.
     Plain,
-    /// Nothing.
+    /// No progress.
     Quiet,
 }
 

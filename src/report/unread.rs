@@ -15,12 +15,12 @@ pub struct Unread<'a> {
     pub why: String,
 }
 
-/// Whether accounts with one reason stand together.
+/// Whether accounts with the same reason are shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accounts {
-    /// They do.
+    /// Accounts with the same reason are shown together.
     Together,
-    /// Each stands alone, with the whole error.
+    /// Each account is shown alone, with the whole error.
     Alone,
 }
 

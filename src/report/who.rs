@@ -13,7 +13,7 @@ const ANSWERS: usize = 10;
 pub enum Extent {
     /// The first answers, and of each the first accounts.
     Some,
-    /// Everything.
+    /// Every answer and every account.
     All,
 }
 

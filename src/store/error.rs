@@ -17,23 +17,23 @@ pub enum StoreError {
     /// It cannot be read.
     #[error("cannot read `{place}`: {reason}")]
     Read {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// It cannot be written.
     #[error("cannot write `{place}`: {reason}")]
     Write {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// Someone else wrote it in between.
     #[error("`{place}` was changed by another process during this run")]
     Conflict {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
     },
     /// It is not as rolecall wrote it.
@@ -47,7 +47,7 @@ pub enum StoreError {
     /// A newer rolecall wrote it.
     #[error("`{place}` has the format `{found}`, but this version of rolecall reads `{known}`", known = super::FORMAT)]
     Newer {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
         /// Its format.
         found: String,
@@ -56,7 +56,7 @@ pub enum StoreError {
     #[error("the state `{place}` belongs to `{}` in organization {}, this is `{}` in {}",
         .found.name, .found.organization, .expected.name, .expected.organization)]
     Foreign {
-        /// Where.
+        /// The location of the state.
         place: String,
         /// The shell it is.
         found: Identity,
@@ -68,7 +68,7 @@ pub enum StoreError {
     NoRun {
         /// The id.
         run: String,
-        /// Where.
+        /// The location of the state.
         place: String,
     },
     /// The record of a run has come to its end already.

@@ -51,7 +51,7 @@ pub struct LeaseSettings {
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Who.
+    /// The user and program that hold it.
     pub holder: String,
     /// On which machine.
     pub host: String,
@@ -94,7 +94,7 @@ pub enum LeaseError {
     Held {
         /// Where the lease lies.
         place: String,
-        /// Who.
+        /// The run that holds it.
         holder: Box<Holder>,
     },
     /// The run was halted while it waited.

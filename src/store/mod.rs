@@ -78,7 +78,7 @@ struct Owner {
 /// Whether a state was there when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// It was.
+    /// The state existed before.
     Found,
     /// It was not: nothing is remembered.
     New,

@@ -29,7 +29,7 @@ pub struct Accept {
     pub address: String,
     /// One of [`ATTRIBUTES`].
     pub attribute: String,
-    /// Why.
+    /// Why the difference is accepted.
     pub reason: String,
     /// The last day it holds, in UTC.
     pub until: Date,

@@ -31,7 +31,7 @@ pub enum Purpose {
 /// Whether every condition is decided, so that what is there is all that will be there together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Together {
-    /// It is.
+    /// Every condition is known.
     Known,
     /// A condition depends on an account that is not known yet.
     Unknown,

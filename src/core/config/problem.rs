@@ -44,7 +44,7 @@ pub struct Problem {
     pub line: usize,
     /// One-based, in characters; 0 where no column is to blame.
     pub column: usize,
-    /// What.
+    /// What is wrong, in one line.
     pub message: String,
     /// How to fix it.
     pub hint: Option<String>,
@@ -405,7 +405,7 @@ impl Problems {
         self.list
     }
 
-    /// All of them.
+    /// The problems, in the order they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
     }
@@ -490,9 +490,9 @@ pub fn first(problems: &[Problem]) -> (Vec<&Problem>, usize) {
 /// Whether rendered text carries colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
-    /// It does not.
+    /// No escape codes.
     Plain,
-    /// It does.
+    /// With the escape codes of a terminal.
     Styled,
 }
 

@@ -112,7 +112,7 @@ impl Scope {
         Self::new(organization_pairs(values, organization), Knowledge::Real)
     }
 
-    /// Everything.
+    /// The context of an account, with everything that expressions may name.
     pub fn account(
         values: &minijinja::Value,
         account: &Account,
@@ -368,7 +368,7 @@ pub struct Failed {
     pub place: Place,
     /// The keys that lead to it: `trust.external_id`.
     pub path: String,
-    /// Why.
+    /// Why the expression failed.
     pub failure: Failure,
 }
 

@@ -15,7 +15,7 @@ use crate::org::{Account, AccountId, AccountPattern, Organization};
 pub struct AccountSettings {
     /// The id or name it is written under.
     pub key: String,
-    /// Where.
+    /// Where the table is.
     pub place: Place,
     /// Another role to enter it by.
     pub access_role: Option<Node>,

@@ -36,9 +36,9 @@ pub struct Targeting {
 /// Whether account tags count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagMatching {
-    /// They do.
+    /// Tags of accounts are known and matched.
     Exact,
-    /// They do not: what may match once tags are read.
+    /// Tags are not known yet: whatever may match once they are read.
     Possible,
 }
 

@@ -24,7 +24,7 @@ use crate::resource::secret::Secrets;
 pub struct Memory {
     /// Goes into every digest.
     pub salt: String,
-    /// By address.
+    /// The recorded resources, by address.
     pub resources: BTreeMap<String, Converged>,
     /// Whether anything was ever remembered; before that the cause is unknown.
     pub since: Since,

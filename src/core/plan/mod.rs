@@ -133,7 +133,7 @@ pub struct AccountPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It was.
+    /// The account was read.
     Read,
     /// It could not be.
     Unreadable,
@@ -261,7 +261,7 @@ impl Cause {
 /// One attribute that differs. For display: sensitive values are masked already.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttributeDiff {
-    /// Which.
+    /// The attribute that differs.
     pub attribute: Attribute,
     /// Whether the two mean the same.
     pub cosmetic: bool,

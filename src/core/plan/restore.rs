@@ -22,7 +22,7 @@ use crate::resource::{Origin, Tags};
 /// A resource that a run wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Which.
+    /// The address of the resource.
     pub address: String,
     /// Its attributes as the run found them, `null` where it was not there; sensitive values are salted digests.
     pub before: Value,

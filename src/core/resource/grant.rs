@@ -153,7 +153,7 @@ pub struct OutsideGrant {
 /// A principal as one read saw it, as far as a grant goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveGrant {
-    /// Who.
+    /// The principal that is granted roles.
     pub principal: Principal,
     /// What it holds.
     pub state: GrantState,

@@ -92,7 +92,7 @@ pub enum Probe {
 pub enum Outcome {
     /// It is as desired.
     Proven,
-    /// It is not.
+    /// It is proven not to be as desired.
     Failed,
     /// It is not provable.
     NotProvable,
@@ -105,7 +105,7 @@ pub struct Check {
     pub probe: Probe,
     /// What that proved.
     pub outcome: Outcome,
-    /// In words.
+    /// The result in one sentence.
     pub message: String,
 }
 
@@ -144,7 +144,7 @@ pub struct RoleResult {
     pub probe: Probe,
     /// What that proved.
     pub outcome: Outcome,
-    /// In words.
+    /// The result in one sentence.
     pub message: String,
 }
 
@@ -157,7 +157,7 @@ pub struct Warning {
     pub severity: &'static str,
     /// `<account-id>/role/<name>`
     pub address: String,
-    /// In words.
+    /// The result in one sentence.
     pub message: String,
 }
 
@@ -168,7 +168,7 @@ pub struct Unreadable {
     pub id: AccountId,
     /// Its name.
     pub name: String,
-    /// Why.
+    /// Why the account could not be read.
     pub error: String,
 }
 
