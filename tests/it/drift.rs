@@ -1025,7 +1025,7 @@ async fn roles_that_nobody_declares_and_that_trust_outsiders_are_listed_on_deman
         of("Public").unwrap()["message"]
             .as_str()
             .unwrap()
-            .contains("everybody")
+            .contains("everyone")
     );
     assert_eq!(of("Inside"), None);
     served

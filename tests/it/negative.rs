@@ -207,7 +207,7 @@ fn settings_of_aws_that_cannot_work_are_named() {
         ),
         (
             &[secret],
-            &["AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"],
+            &["AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID is not"],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")],

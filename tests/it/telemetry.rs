@@ -188,7 +188,7 @@ async fn a_collector_that_fails_is_told_of_and_changes_nothing() {
                 (endpoint, refusing.as_str()),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ],
-            "http/protobuf is spoken, not `grpc`",
+            "http/protobuf is supported, not `grpc`",
         ),
     ] {
         let run = traced(

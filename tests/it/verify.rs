@@ -248,7 +248,10 @@ async fn an_account_that_cannot_be_read_is_named_and_the_rest_is_verified() {
 async fn root_and_impossible_session_names_are_refused_before_sts_is_asked() {
     let scene = Scene::new().await;
     let asked = scene.calls("AssumeRole");
-    for (name, why) in [("x".repeat(65), "64"), ("a b/c".to_owned(), "` ` or `/`")] {
+    for (name, why) in [
+        ("x".repeat(65), "64"),
+        ("a b/c".to_owned(), "a space or `/`"),
+    ] {
         scene
             .rolecall(&["verify", "--session-name", &name])
             .exits(1)
