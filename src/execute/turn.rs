@@ -130,6 +130,8 @@ impl Turn {
                         address.starts_with(&prefix) || outcomes.contains_key(address)
                     })
             });
+        // What a change comes after in its own account may be in this very round: the account runs its changes in order.
+        // But only if that one is itself ready, so what is not pulls its followers out, until nothing moves any more.
         loop {
             let awaited = later
                 .iter()

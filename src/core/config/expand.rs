@@ -425,6 +425,8 @@ impl<'a> Run<'a> {
             .enumerate()
             .filter(|(_, found)| found.kind == Kind::Role)
         {
+            // `--role` first: a literal name out of scope needs no expression to be evaluated, whose variables may be unset.
+            // A name that an expression makes is checked again once it is known.
             if resource
                 .literal_name()
                 .is_some_and(|name| !self.narrow.has_role(name))
@@ -434,6 +436,8 @@ impl<'a> Run<'a> {
             let Some(selector) = self.matching(index, account) else {
                 continue;
             };
+            // A suspended account is not expanded, but still listed as targeted, so that `accounts` and the plan can say
+            // why it is skipped.
             let made = if account.status.is_active() {
                 self.make(index, resource, &mut here)
             } else {

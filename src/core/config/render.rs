@@ -461,8 +461,10 @@ impl<'a> Pass<'a> {
     fn template(&mut self, template: &Template, place: &Place) {
         let evaluated = self.scope.eval(template, place);
         let unknown = self.scope.is_unknown(template) || (self.doubtful && evaluated.is_err());
+        // Without AWS a value may depend on an account that is not known. Then nothing is reported that could be right in
+        // some account: a condition counts as true, so that what it encloses is checked too, and any other value becomes a
+        // stand-in. A variable of the directory that is missing is wrong in every account, so that is reported at once.
         let value = match evaluated {
-            // What may be true in some account is looked at.
             Ok(_) if unknown && template.is_condition() => Value::Bool(true),
             Ok(value) => value,
             Err(failure)

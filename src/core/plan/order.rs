@@ -252,6 +252,9 @@ fn sort(changes: Vec<Change>) -> Vec<Change> {
         let ready = waiting
             .iter()
             .position(|change| change.after.is_subset(&done));
+        // Nothing is ready: roles trust each other. One of them is created first, with a trust policy that trusts no
+        // principal, because IAM refuses a policy that names a role that does not exist; its real policy is written
+        // once the others are there. Until then it is closed rather than open.
         let mut next = waiting.remove(ready.unwrap_or_else(|| circular(&waiting)));
         if ready.is_none() {
             let missing: BTreeSet<String> = next.after.difference(&done).cloned().collect();
