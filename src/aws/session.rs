@@ -85,7 +85,7 @@ impl Aws {
         })
     }
 
-    /// Whose credentials these are.
+    /// The shell credentials these are.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -145,7 +145,8 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
     Ok((base, session))
 }
 
-/// Refuses endpoints in the environment that are no URL. The SDK would name its own request, and break over an empty one.
+/// Refuses endpoints in the environment that are not URLs. The SDK would name its own request, and break over an
+/// empty one.
 fn endpoints(env: impl Iterator<Item = (String, String)>) -> Result<(), AwsError> {
     for (name, value) in env.filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
         endpoint_is_url(&name, &value)?;
@@ -161,9 +162,7 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
     });
     let message = || {
         let value = without_user(value);
-        format!(
-            "`{value}` is not the URL of an endpoint, such as https://sts.us-east-1.amazonaws.com"
-        )
+        format!("`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com")
     };
     if is_url {
         Ok(())
@@ -281,9 +280,7 @@ mod tests {
             ] {
                 let text = check(name, value).unwrap_err().to_string();
                 assert!(
-                    text.contains(&format!(
-                        "`{name}`: `{value}` is not the URL of an endpoint"
-                    )),
+                    text.contains(&format!("`{name}`: `{value}` is not an endpoint URL")),
                     "{text}"
                 );
             }
