@@ -164,6 +164,18 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Check what has to be right before the first plan: credentials, organization, access to each account, state
+    Doctor {
+        /// The accounts and roles in scope.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Where the state is.
+        #[command(flatten)]
+        state: StateArgs,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// Show what differs between the desired state and live IAM, and what apply would do
     Plan {
         /// What to plan.
@@ -605,6 +617,7 @@ impl Command {
         match self {
             Self::Init { .. } => "init",
             Self::Validate { .. } => "validate",
+            Self::Doctor { .. } => "doctor",
             Self::Plan { .. } => "plan",
             Self::Show { .. } => "show",
             Self::Drift { .. } => "drift",

@@ -5,6 +5,7 @@ mod apply;
 mod breaks;
 mod callers;
 mod console;
+mod doctor;
 mod drift;
 mod help;
 mod init;
@@ -110,6 +111,11 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Doctor {
+            scope,
+            state,
+            format,
+        } => doctor::run(&scope, &state, format, aws, console).await,
         Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {

@@ -13,6 +13,7 @@ mod apply;
 mod browser;
 mod cases;
 mod clients;
+mod doctor;
 mod drift;
 mod faults;
 mod hosted;

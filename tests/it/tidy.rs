@@ -24,7 +24,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["files", "execute", "plan", "resource", "org"]),
     (
         "aws",
-        &["read", "execute", "store", "live", "resource", "org"],
+        &[
+            "read",
+            "execute",
+            "store",
+            "permissions",
+            "live",
+            "resource",
+            "org",
+        ],
     ),
     (
         "report",
