@@ -75,7 +75,8 @@ fn every_toml_block_is_a_valid_desired_state() {
     for (page, text) in pages() {
         for block in blocks(&text, "toml") {
             let place = workplace();
-            let head = if block.lines().any(|line| line.starts_with("name = ")) {
+            let mut top = block.lines().take_while(|line| !line.starts_with('['));
+            let head = if top.any(|line| line.starts_with("name = ")) {
                 ""
             } else {
                 "name = \"of-the-page\"\n"
