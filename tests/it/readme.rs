@@ -263,6 +263,7 @@ async fn the_picture_of_a_plan_is_what_is_printed() {
             .rolecall(&place, &["plan", "--format", "html", "--quiet"])
             .exits(0);
         browser.open(&page.stdout);
+        browser.eval("document.getElementById('open-all').click()");
         std::fs::write(root().join("examples/plan-page.png"), browser.picture()).unwrap();
     }
     let picture = std::fs::read(root().join("examples/plan-page.png")).unwrap();
