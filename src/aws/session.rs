@@ -30,6 +30,7 @@ use super::retry::{self, Retries};
 use super::trace::Trace;
 use crate::org::{AccountId, AwsError, Caller, Partition};
 use crate::resource::operation::Operation;
+use crate::resource::secret::MASK;
 
 /// What a run may set instead of the environment. The default sets nothing.
 #[derive(Debug, Clone, Default)]
@@ -159,8 +160,10 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
         matches!(url.scheme_str(), Some("http" | "https"))
             && url.host().is_some_and(|host| !host.is_empty())
     });
-    let message =
-        || format!("`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com");
+    let message = || {
+        let value = without_user(value);
+        format!("`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com")
+    };
     if is_url {
         Ok(())
     } else {
@@ -169,6 +172,17 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
             Some(name),
             message(),
         ))
+    }
+}
+
+/// A URL, or what was meant as one, without the user and password that may stand before its host.
+fn without_user(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = url.split_at_checked(start).unwrap_or(("", url));
+    // A password may hold a `/` where it was not encoded, so everything before the last `@` is left out.
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}{MASK}@{host}"),
+        None => url.to_owned(),
     }
 }
 
@@ -279,5 +293,19 @@ mod tests {
             assert_eq!(check("AWS_ENDPOINT_URL_S3", value), Ok(()));
         }
         assert_eq!(check("AWS_ENDPOINT", "foo"), Ok(()));
+    }
+
+    #[test]
+    fn the_password_of_an_endpoint_is_not_shown() {
+        for (value, shown) in [
+            ("ftp://me:hunter2@host", "ftp://(sensitive)@host"),
+            ("me:hunter2@host", "(sensitive)@host"),
+            ("ftp://me:hunt/er2@host/x", "ftp://(sensitive)@host/x"),
+        ] {
+            let error = endpoint_is_url("AWS_ENDPOINT_URL", value)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&format!("`{shown}`")), "{error}");
+        }
     }
 }
