@@ -211,7 +211,10 @@ fn settings_of_aws_that_cannot_work_are_named() {
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")],
-            &["`AWS_ENDPOINT_URL`", "`localhost:4566` is not the URL"],
+            &[
+                "`AWS_ENDPOINT_URL`",
+                "`localhost:4566` is not an endpoint URL",
+            ],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "")],
