@@ -15,6 +15,7 @@ mod cases;
 mod clients;
 mod drift;
 mod faults;
+mod help;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;
