@@ -400,6 +400,21 @@ pub enum SandboxCommand {
         /// Enforce the callers' own policies: a call that none of them allows is denied
         #[arg(long)]
         enforce: bool,
+        /// Write the environment variables to this file, once the sandbox listens
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
+    },
+    /// Run a command, or a shell, whose AWS clients use a new sandbox; ends with the command's exit code
+    Run {
+        /// The organization to serve, as TOML; without it, a demo organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// Enforce the callers' own policies: a call that none of them allows is denied
+        #[arg(long)]
+        enforce: bool,
+        /// The command and its arguments (default: the shell in SHELL)
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
     },
 }
 

@@ -359,10 +359,7 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
         ),
         (
             "D",
-            [
-                "may assume it".to_owned(),
-                "refused without MFA".to_owned(),
-            ],
+            ["may assume it".to_owned(), "refused without MFA".to_owned()],
         ),
         (
             "P",

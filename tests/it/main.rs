@@ -16,6 +16,7 @@ mod clients;
 mod drift;
 mod faults;
 mod help;
+mod hosted;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;
