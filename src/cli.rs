@@ -62,7 +62,7 @@ pub struct Output {
         help_heading = "Output"
     )]
     pub color: ColorChoice,
-    /// Print only results and errors: no progress, no warnings
+    /// Print only results and errors: no progress, no warnings about the desired state
     #[arg(long, global = true, help_heading = "Output")]
     pub quiet: bool,
     /// Show full documents and every account; twice for debug logs, three times for the SDK's logs

@@ -1,4 +1,4 @@
-//! How a run ends, as an exit code, and how two ends merge.
+//! How a run ends, as an exit code, and how two results combine.
 
 use std::process::ExitCode;
 

@@ -16,6 +16,7 @@ mod clients;
 mod doctor;
 mod drift;
 mod faults;
+mod help;
 mod hosted;
 mod kit_cado;
 mod kit_cloudtrail;
