@@ -224,9 +224,9 @@ fn case_16_aws_principals_are_judged_by_kind_account_and_name() {
         ),
         (
             "arn:aws:iam::111122223333:group/x",
-            "a group is not a principal",
+            "a group cannot be a principal",
         ),
-        ("ec2.amazonaws.com", "under `Service`"),
+        ("ec2.amazonaws.com", "belongs under `Service`"),
     ] {
         validate(&network(&format!("aws = [\"{principal}\"]")))
             .exits(1)
@@ -452,7 +452,7 @@ async fn case_13_and_14_services_get_the_actions_that_they_need() {
         "service = [\"ec2.amazonaws.com\", \"pods.eks.amazonaws.com\"]",
     ))
     .exits(1)
-    .says(&["needs its actions written", "sts:TagSession"]);
+    .says(&["needs `actions`", "sts:TagSession"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Statements written as TOML tables become documents as IAM writes them.
+//! Converts statements written as TOML tables to documents as IAM writes them.
 //!
 //! Every member keeps the place of the key it comes from, so that what IAM's rules say about the document underlines
 //! the TOML.
@@ -178,7 +178,7 @@ fn principal(node: &Node, written: &Table, title: &str, problems: &mut Problems)
         push(&mut kinds, kind, value.clone(), &known.place);
     }
     if kinds.entries.is_empty() {
-        let message = format!("{title}: a trust statement names nobody");
+        let message = format!("{title}: a trust statement names no principal");
         problems.push(
             Problem::error("missing-key", &node.place, message)
                 .hint("aws, service, federated or canonical_user"),
@@ -217,7 +217,7 @@ fn default_actions(
                     );
                     problems.push(
                         Problem::error("value", place, message)
-                            .hint("write the actions of this statement"),
+                            .hint("set `actions` in this statement"),
                     );
                 }
             }
@@ -227,11 +227,10 @@ fn default_actions(
         [] => ASSUME,
         [actions] => actions,
         several => {
-            let message = format!(
-                "{title}: a trust statement with two kinds of principals needs its actions written"
-            );
+            let message =
+                format!("{title}: a trust statement with two kinds of principals needs `actions`");
             let all: BTreeSet<&str> = several.iter().copied().flatten().copied().collect();
-            let hint = format!("make it two statements, or write actions = {all:?}");
+            let hint = format!("split it into two statements, or write actions = {all:?}");
             problems.push(Problem::error("missing-key", &node.place, message).hint(hint));
             ASSUME
         }
@@ -294,9 +293,8 @@ fn conditions(written: &Table, title: &str, problems: &mut Problems) -> Table {
             .find(|(key, _)| key.text == operator);
         match block.map(|(_, node)| &mut node.value) {
             Some(Value::Table(block)) if block.entries.iter().any(|(key, _)| same(key)) => {
-                let message = format!(
-                    "{title}: `{key}` and a condition both say what `{condition_key}` must be"
-                );
+                let message =
+                    format!("{title}: `{key}` and a condition both set `{condition_key}`");
                 problems.push(
                     Problem::error("duplicate", &known.place, message).hint("keep one of them"),
                 );

@@ -1,4 +1,4 @@
-//! Faults as a file says them.
+//! Faults as a file declares them.
 
 use std::time::Duration;
 
@@ -187,7 +187,12 @@ fn named(name: &str) -> Result<Effect, String> {
         .find(|(its_name, _)| *its_name == name)
         .map(|(_, effect)| effect.clone());
     let names = || EFFECTS.map(|(name, _)| name).join(", ");
-    found.ok_or_else(|| format!("`{name}` is no effect; there are {}, delay, error", names()))
+    found.ok_or_else(|| {
+        format!(
+            "`{name}` is not an effect; the effects are {}, delay, error",
+            names()
+        )
+    })
 }
 
 #[cfg(test)]

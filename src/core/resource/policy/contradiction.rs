@@ -157,8 +157,8 @@ fn disjoint(a: Test, b: Test, (one, other): (&String, &String), version: Version
 }
 
 /// A value as a pattern; where the operator knows no wildcards they are characters.
-fn read(test: Test, text: &str, variables: Variables) -> Vec<Token<'_>> {
-    let literal = test == Test::StringEquals;
+fn read(of: Test, text: &str, variables: Variables) -> Vec<Token<'_>> {
+    let literal = of == Test::StringEquals;
     let as_written = |token| match token {
         Token::Any if literal => Token::Char('*'),
         Token::One if literal => Token::Char('?'),

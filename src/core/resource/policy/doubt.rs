@@ -174,12 +174,8 @@ fn broken_variable(variable: &str) -> Option<String> {
             "that is CloudFormation's: write `{{ account.id }}` or `{{ partition }}`".to_owned(),
         );
     }
-    match super::check::key(key) {
-        Some(_) => {
-            Some("write a condition key with its prefix, such as `${aws:username}`".to_owned())
-        }
-        None => None,
-    }
+    super::check::key(key)
+        .map(|_| "write a condition key with its prefix, such as `${aws:username}`".to_owned())
 }
 
 /// A variable stands for something only behind the fifth colon of an ARN.
@@ -205,9 +201,9 @@ fn no_values(values: &[Text]) -> Option<Doubt> {
 
 /// A value that its operator cannot read.
 fn wrong_type(operator: &str, text: &str, version: Version) -> Option<Doubt> {
-    let test = Operator::parse(operator)?.test;
+    let kind = Operator::parse(operator)?.test;
     let open = version == Version::V2012 && text.contains("${");
-    let (is_right, hint) = match test {
+    let (is_right, hint) = match kind {
         Test::Bool | Test::Null => (
             text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
             "write `true` or `false`",

@@ -16,7 +16,9 @@ pub(in crate::resource::policy) fn operator(name: &str) -> Option<Refusal> {
         return None;
     }
     let hint = match Operator::nearest(name) {
-        Some(_) if name.ends_with("NullIfExists") => Some("`Null` takes no `IfExists`".to_owned()),
+        Some(_) if name.ends_with("NullIfExists") => {
+            Some("`Null` does not take `IfExists`".to_owned())
+        }
         meant => meant.map(|meant| format!("did you mean `{meant}`?")),
     };
     Some((format!("`{name}` is not a condition operator"), hint))

@@ -1,6 +1,6 @@
 //! What IAM refuses in the strings of a document, one rule per function.
 //!
-//! Each answers the message and the hint, or nothing. A string with a placeholder left in it is told so once, by
+//! Each answers the message and the hint, or nothing. A string with a placeholder left in it is reported once, by
 //! [`texts`], and not measured further.
 
 mod arn;
@@ -72,7 +72,7 @@ fn trust_action(text: &str) -> Option<Refusal> {
         .get(..4)
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("sts:"));
     if !is_sts {
-        let hint = "a trust policy takes actions of STS alone, such as `sts:AssumeRole`";
+        let hint = "a trust policy may contain only STS actions, such as `sts:AssumeRole`";
         return Some((
             format!("`{text}` is not an action of a trust policy"),
             Some(hint.to_owned()),
@@ -135,11 +135,11 @@ fn text_problem(text: &str, at: &str) -> Option<DocumentProblem> {
             );
             (
                 message,
-                "IAM takes tab, line ends and U+0020 to U+00FF alone".to_owned(),
+                "IAM accepts only tabs, line ends and U+0020 to U+00FF".to_owned(),
             )
         }
         (None, Some(left)) => (
-            format!("`{left}` is a placeholder that was left in the document"),
+            format!("`{left}` is a placeholder left in the document"),
             "put the real value there".to_owned(),
         ),
         (None, None) => return None,

@@ -59,7 +59,7 @@ fn aws(text: &str) -> Option<String> {
         ));
     }
     if SERVICE_SUFFIXES.iter().any(|suffix| text.ends_with(suffix)) && !text.starts_with("arn:") {
-        return Some("a service stands under `Service`".to_owned());
+        return Some("a service belongs under `Service`".to_owned());
     }
     let &["arn", partition, service, region, account, name] = segments(text).as_slice() else {
         return Some(
@@ -108,10 +108,10 @@ fn aws(text: &str) -> Option<String> {
             "write `arn:{partition}:iam::{account}:{name}`: that is of IAM"
         )),
         ("iam", "group") => {
-            Some("a group is not a principal; name its users, or the account".to_owned())
+            Some("a group cannot be a principal; name its users, or the account".to_owned())
         }
         ("iam", "oidc-provider" | "saml-provider") => {
-            Some("a provider stands under `Federated`".to_owned())
+            Some("a provider belongs under `Federated`".to_owned())
         }
         _ => Some("write the ARN of a role, user, session or root".to_owned()),
     }
@@ -239,7 +239,8 @@ pub(in crate::resource::policy) fn unfit(
             )
         })
     };
-    named.filter_map(unfit).next()
+    let mut named = named;
+    named.find_map(unfit)
 }
 
 /// By what action a principal assumes a role; `None` where it may be any.
