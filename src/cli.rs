@@ -346,6 +346,15 @@ pub enum StateCommand {
 pub enum SandboxCommand {
     /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply, verify
     Demo,
+    /// Run a command, or a shell, in a sandbox: no AWS settings of yours reach it, and it ends with the command
+    Run {
+        /// The organization to serve, as TOML; without it a demonstration organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// The command and its arguments: `rolecall sandbox run -- rolecall plan`, or `-- bash` for a shell
+        #[arg(required = true, last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
         /// The organization to serve, as TOML; without it a demonstration organization

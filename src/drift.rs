@@ -18,6 +18,7 @@ use crate::config::Accept;
 use crate::org::glob;
 use crate::plan::{
     AccountPlan, Action, AttributeDiff, Cause, Change, Converged, Finding, Plan, Severity, Status,
+    Watch,
 };
 use crate::resource::secret::Secrets;
 use who::Who;
@@ -340,6 +341,7 @@ fn by_hand(address: &str, reason: String) -> Change {
         fingerprint: String::new(),
         expected: String::new(),
         details: false,
+        watch: Watch::default(),
         after: [].into(),
         finish_after: [].into(),
         diffs: Vec::new(),

@@ -17,6 +17,8 @@ pub enum Exit {
     Error,
     /// 130: stopped by a signal.
     Interrupted,
+    /// Whatever a command that was run ended with.
+    Of(u8),
 }
 
 impl Exit {
@@ -29,6 +31,7 @@ impl Exit {
             Self::Partial => 3,
             Self::Refused => 4,
             Self::Interrupted => 130,
+            Self::Of(code) => code,
         }
     }
 

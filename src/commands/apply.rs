@@ -360,8 +360,13 @@ impl Run<'_> {
         );
         let (fresh, standings) = beside.await?;
         let nothing = BTreeSet::new();
-        match planned::reproduce(&claimed, fresh, &standings, finished.unwrap_or(&nothing)) {
-            Ok(Reproduced { plan, left }) => {
+        let finished = finished.unwrap_or(&nothing);
+        let organization = &self.survey.organization;
+        match planned::reproduce(&claimed, fresh, &standings, finished, organization) {
+            Ok(Reproduced { plan, left, notes }) => {
+                for note in &notes {
+                    self.console.warn(note);
+                }
                 let changes = claimed.accounts.iter().flat_map(|part| &part.changes);
                 let left = changes
                     .filter_map(|change| Some(result_of(change, left.get(&change.address)?)));

@@ -314,7 +314,7 @@ impl Journal for Ledger {
                 .remember(&change.address, live)
                 .map(|found| found.values)
                 .unwrap_or_default(),
-            expected: change.expected.clone(),
+            expected: change.watch.leaves.clone(),
             details: change.details,
             steps: change.steps.len(),
         });

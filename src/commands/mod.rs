@@ -20,6 +20,7 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod shell;
 mod signals;
 mod state;
 mod stop;
@@ -88,6 +89,9 @@ fn work(command: &Command) -> Work {
         | Command::Rollback { .. }
         | Command::State {
             command: StateCommand::Unlock { .. },
+        }
+        | Command::Sandbox {
+            command: SandboxCommand::Run { .. },
         } => Work::Writes,
         _ => Work::Reads,
     }
@@ -219,6 +223,9 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
         Command::Sandbox {
             command: SandboxCommand::Demo,
         } => Box::pin(sandbox::demo(signals, console)).await,
+        Command::Sandbox {
+            command: SandboxCommand::Run { org, command },
+        } => sandbox::run(org.as_deref(), &command, signals, console).await,
         Command::Sandbox {
             command:
                 SandboxCommand::Serve {

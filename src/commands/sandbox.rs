@@ -1,5 +1,6 @@
 //! `rolecall sandbox`: an AWS organization in this process.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -63,16 +64,8 @@ pub async fn serve(
         .await
         .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let credentials = sandbox.credentials();
     let mut out = console.data();
-    for (name, value) in [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_REGION", "us-east-1"),
-        // What boto3 and version 1 of the CLI read.
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
-    ] {
+    for (name, value) in environment(&sandbox, &endpoint) {
         writeln!(out, "export {name}={value}")?;
     }
     out.flush()?;
@@ -84,6 +77,91 @@ pub async fn serve(
     // A signal ends it, as every command.
     http::serve(sandbox, listener, std::future::pending()).await?;
     Ok(Exit::Done)
+}
+
+/// What an AWS client must be told to talk to a sandbox.
+fn environment(sandbox: &Sandbox, endpoint: &str) -> [(&'static str, String); 5] {
+    let credentials = sandbox.credentials();
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", "us-east-1"),
+        // What boto3 and version 1 of the CLI read.
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+}
+
+/// How often it is looked whether a command has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A command that does not outlive this process.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// Runs a command whose AWS is a sandbox that ends with it. Whatever AWS settings there are do not reach the command: no
+/// variable `AWS_…`, no profile of a file, no metadata service.
+pub async fn run(
+    org: Option<&Path>,
+    command: &[OsString],
+    signals: &Signals,
+    console: &Console,
+) -> Result<Exit, Stop> {
+    let sandbox = Sandbox::new(world(org)?);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1: {error}")))?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    let environment = environment(&sandbox, &endpoint);
+    let server = tokio::spawn(http::serve(sandbox, listener, std::future::pending()));
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Stop::because("there is no command to run"));
+    };
+    let own = std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("AWS_"));
+    let child = std::process::Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(own)
+        .envs(environment)
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .spawn();
+    let program = program.to_string_lossy();
+    let mut running =
+        Running(child.map_err(|error| {
+            Stop::because(format!("cannot run `{program}`: {error}"))
+        })?);
+    let ended = async {
+        loop {
+            match running.0.try_wait() {
+                Ok(None) => tokio::time::sleep(LOOK).await,
+                ended => return ended,
+            }
+        }
+    };
+    // A terminal tells the command of the signal, too, and it ends in its own way.
+    let status = tokio::select! {
+        ended = ended => ended?,
+        () = signals.steps_are_late() => None,
+    };
+    server.abort();
+    Ok(match status.map(|status| status.code()) {
+        Some(Some(code)) => Exit::Of(u8::try_from(code).unwrap_or(1)),
+        Some(None) => {
+            console.error(&format!("`{program}` was ended by a signal"));
+            Exit::Interrupted
+        }
+        None => Exit::Interrupted,
+    })
 }
 
 fn world(org: Option<&Path>) -> Result<World, Stop> {
@@ -188,10 +266,10 @@ impl Demo<'_> {
 
         self.title("That is all. Your turn:")?;
         self.words(
-            "  rolecall sandbox serve                # keeps such an organization running for you to play with",
+            "  rolecall sandbox run -- bash          # a shell in which AWS is such an organization",
         )?;
         self.words(
-            "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
+            "  rolecall plan -c examples/quickstart  # in that shell, or with your own AWS credentials",
         )?;
         Ok(Exit::Done)
     }

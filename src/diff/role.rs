@@ -89,7 +89,8 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
             Some(boundary) => boundary.as_ref().map(names.policy),
         },
         tags: tags(desired, live, names.mark),
-        instance_profiles: stays
+        // A role that is made again at another path is put back where EC2 finds it.
+        instance_profiles: live
             .map(|live| live.instance_profiles.clone())
             .unwrap_or_default(),
     };

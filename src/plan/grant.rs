@@ -13,7 +13,7 @@ use super::fingerprint::of_grant;
 use super::memory::Seen;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, Intent};
+use super::{Action, Change, Extras, Finding, Intent, Watch};
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
 use crate::resource::policy::{Difference, PolicyDocument};
@@ -330,6 +330,11 @@ fn change(
         fingerprint: of_grant(sides.before),
         expected: of_grant(sides.after),
         details: false,
+        watch: Watch {
+            found: of_grant(sides.before),
+            leaves: of_grant(sides.after),
+            ..Watch::default()
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,

@@ -21,6 +21,7 @@ use serde_json::Value;
 mod account;
 mod claim;
 mod context;
+mod coverage;
 mod file;
 mod fingerprint;
 mod grant;
@@ -40,6 +41,7 @@ mod show;
 mod steps;
 mod trusts;
 
+pub use coverage::{Coverage, Extent};
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use file::{LoadError, Signature, load, save, signature};
 pub use fingerprint::{
@@ -173,12 +175,14 @@ pub struct Change {
     pub cosmetic: bool,
     /// Who moved.
     pub cause: Cause,
-    /// `sha256:…` of the resource as it was read.
+    /// `sha256:…` of what this change is about, as it was read.
     pub fingerprint: String,
-    /// `sha256:…` of the resource as the steps leave it.
+    /// `sha256:…` of the same as the steps leave it.
     pub expected: String,
-    /// Whether descriptions and durations are part of the fingerprints.
+    /// Whether descriptions and durations were read.
     pub details: bool,
+    /// What this change is about, and how it is known again. Not shown.
+    pub watch: Watch,
     /// Addresses of changes that must be done before this one; they may be in other accounts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
@@ -190,6 +194,17 @@ pub struct Change {
     pub diffs: Vec<AttributeDiff>,
     /// The writes, in order.
     pub steps: Vec<Step>,
+}
+
+/// What a change is about, and how it is known again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// What of the resource counts.
+    pub covers: Coverage,
+    /// `sha256:…` of that as it was read, with documents that the steps write as a whole.
+    pub found: String,
+    /// `sha256:…` of all of the resource as the steps leave it.
+    pub leaves: String,
 }
 
 impl Change {

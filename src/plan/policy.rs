@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::account::Tally;
 use super::claim::{Claim, Subject, claim, stack_owned};
 use super::context::Context;
-use super::fingerprint::{Purpose, absent, of_policy};
+use super::coverage::Coverage;
+use super::fingerprint::{Purpose, of_policy};
 use super::memory::Seen;
 use super::role::{Standing, prevent_destroy};
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, quota, steps};
+use super::{Action, Change, Extras, Finding, Watch, quota, steps};
 use crate::diff::policy::{Target, target};
 use crate::diff::{Owner, owner};
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
@@ -470,6 +471,10 @@ fn change(
         .map(|policy| policy.name.to_string())
         .unwrap_or_default();
     let address = context.policy_address(name);
+    let desired = sides
+        .after
+        .and_then(|after| context.desired_policy(&after.name.key()));
+    let covers = Coverage::of_policy(desired, action, &steps);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
@@ -484,11 +489,14 @@ fn change(
             &mut diffs,
         ),
         address,
-        fingerprint: of_policy(sides.before, Purpose::Seen),
-        expected: sides
-            .after
-            .map_or_else(absent, |after| of_policy(Some(after), Purpose::Expected)),
+        fingerprint: of_policy(sides.before, &covers, Purpose::Seen),
+        expected: of_policy(sides.after, &covers, Purpose::Expected),
         details: false,
+        watch: Watch {
+            found: of_policy(sides.before, &covers, Purpose::Written),
+            leaves: of_policy(sides.after, &Coverage::whole(false), Purpose::Expected),
+            covers,
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,

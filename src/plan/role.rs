@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::account::Tally;
 use super::claim::{Claim, Subject, claim, protected, stack_owned};
 use super::context::Context;
-use super::fingerprint::{Purpose, absent, of_role};
+use super::coverage::Coverage;
+use super::fingerprint::{Purpose, of_role};
 use super::memory::Seen;
 use super::policy::Policies;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, lints, quota, steps};
+use super::{Action, Change, Extras, Finding, Watch, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
@@ -453,18 +454,20 @@ fn delete(
             .findings
             .extend(context.unrecorded(&format!("role `{}`", live.name), &address));
     }
+    tally.findings.extend(profiles_lose(context, live, Action::Delete));
     let steps = steps::delete_role(&policies.once_moved(live));
     let states = States {
         before: Some(live),
         after: None,
     };
+    let emptied = profiles_named(live, "; it leaves these instance profiles empty:");
     change(
         context,
         states,
         &Spelling::default(),
         Draft {
             action: Action::Delete,
-            reason: reason.to_owned(),
+            reason: format!("{reason}{emptied}"),
             details: false,
             steps,
         },
@@ -553,29 +556,57 @@ fn replaced(
             "replace",
         ));
     }
-    let mut message = format!(
+    let message = format!(
         "replacing role `{}` gives it another ARN and id: every policy elsewhere that names `{}` loses it \
          and must be written again for `{}`",
         live.name, live.arn, after.arn
     );
-    if !live.instance_profiles.is_empty() {
-        let profiles = live
-            .instance_profiles
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        message.push_str("; it leaves the instance profiles ");
-        message.push_str(&profiles);
-        message.push_str(" and is not put back");
-    }
     tally
         .findings
         .push(Finding::warn("replace", &address, message));
+    tally.findings.extend(profiles_lose(context, live, Action::Replace));
     format!(
-        "path is `{}`, `{}` is desired, and IAM cannot rename",
-        live.path, after.path
+        "path is `{}`, `{}` is desired, and IAM cannot rename{}",
+        live.path,
+        after.path,
+        profiles_named(live, "; it leaves, and is put back into, the instance profiles")
     )
+}
+
+/// The instance profiles that hold a role, after `what`; nothing where none does.
+fn profiles_named(live: &LiveRole, what: &str) -> String {
+    let names: Vec<String> = live
+        .instance_profiles
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("{what} {}", names.join(", "))
+    }
+}
+
+/// What EC2 loses where a role is taken out of its instance profiles; `None` where it is in none.
+///
+/// Source: IAM API Reference, `RemoveRoleFromInstanceProfile`: applications on instances that run with the role may break.
+fn profiles_lose(context: &Context<'_>, live: &LiveRole, action: Action) -> Option<Finding> {
+    let profiles = profiles_named(live, "the instance profiles");
+    if profiles.is_empty() {
+        return None;
+    }
+    let (name, account) = (&live.name, context.account.id);
+    let message = if action == Action::Replace {
+        format!(
+            "replacing role `{name}` in account {account} takes it out of {profiles} and puts the new role back: EC2              instances that run with it have no credentials in between, and those they hold lose their permissions"
+        )
+    } else {
+        format!(
+            "deleting role `{name}` in account {account} takes it out of {profiles}, which stay and are empty: EC2              instances that run with it lose their credentials, and new ones get none; give them another profile first"
+        )
+    };
+    let address = context.role_address(name);
+    Some(Finding::warn("instance-profile", &address, message))
 }
 
 /// What speaks against a role as it would be.
@@ -670,12 +701,13 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         .or(after)
         .map(|role| role.name.to_string())
         .unwrap_or_default();
-    let expected = match after {
-        Some(_) => of_role(after, &context.ids, details, Purpose::Expected),
-        None => absent(),
-    };
+    let desired = after.and_then(|after| context.desired_role(&after.name.key()));
+    let covers = covers(context, desired, action, details, &steps);
     let address = context.role_address(name);
     let seen = |role| Seen::Role(role, &context.ids);
+    let of = |role: Option<&LiveRole>, covers: &Coverage, purpose: Purpose| {
+        of_role(role, &context.ids, covers, purpose)
+    };
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
@@ -687,12 +719,42 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
             &mut diffs,
         ),
         address,
-        fingerprint: of_role(before, &context.ids, details, Purpose::Seen),
-        expected,
+        fingerprint: of(before, &covers, Purpose::Seen),
+        expected: of(after, &covers, Purpose::Expected),
         details,
+        watch: Watch {
+            found: of(before, &covers, Purpose::Written),
+            leaves: of(after, &Coverage::whole(details), Purpose::Expected),
+            covers,
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,
         steps,
     }
+}
+
+/// What of the live role a change is about.
+fn covers(
+    context: &Context<'_>,
+    desired: Option<&Role>,
+    action: Action,
+    details: bool,
+    steps: &[Step],
+) -> Coverage {
+    let wanted: BTreeSet<PolicyArn> = desired
+        .iter()
+        .flat_map(|desired| desired.managed_policies.iter().flatten())
+        .map(|reference| context.resolve(reference))
+        .collect();
+    let attached = steps.iter().filter_map(|step| match step {
+        Step::AttachRolePolicy { arn, .. } | Step::DetachRolePolicy { arn, .. } => Some(arn),
+        _ => None,
+    });
+    let arns: BTreeSet<String> = wanted
+        .iter()
+        .chain(attached)
+        .map(ToString::to_string)
+        .collect();
+    Coverage::of_role(desired, action, details, steps).attaching(arns.iter().map(String::as_str))
 }

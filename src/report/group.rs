@@ -184,6 +184,7 @@ fn words(change: &Change) -> String {
         fingerprint: _,
         expected: _,
         details: _,
+        watch: _,
         after: _,
         finish_after: _,
         diffs,

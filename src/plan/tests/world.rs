@@ -619,6 +619,14 @@ fn perform(
                 "NoSuchEntity: profile",
             )?;
         }
+        Step::AddRoleToInstanceProfile { role, profile } => {
+            let taken = world
+                .roles
+                .values()
+                .any(|other| other.instance_profiles.contains(profile));
+            ensure(!taken, "LimitExceeded: InstanceSessionsPerInstanceProfile")?;
+            find(world, role)?.instance_profiles.insert(profile.clone());
+        }
         Step::DeleteRole { role } => {
             let there = find(world, role)?;
             let free = there.managed_policies.is_empty()
