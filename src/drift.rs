@@ -338,6 +338,8 @@ fn by_hand(address: &str, reason: String) -> Change {
         reason,
         cosmetic: false,
         cause: Cause::Drift,
+        rolled_back: None,
+        accepted: [].into(),
         fingerprint: String::new(),
         expected: String::new(),
         details: false,

@@ -61,6 +61,7 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
         tags: _,
         manage: _,
         adopt: _,
+        create: _,
         ensure: _,
         external: _,
         prevent_destroy: _,

@@ -12,6 +12,7 @@ use crate::diff::{Owner, owner};
 use crate::lint;
 use crate::live::{LiveAccount, Quotas};
 use crate::org::{Account, AwsError};
+use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyArn;
 use crate::resource::role::Ensure;
 
@@ -172,9 +173,13 @@ pub fn needs(
     account: &Account,
     desired: Option<&AccountDesired>,
     live: &LiveAccount,
+    memory: Option<&Memory>,
 ) -> Needs {
     let nothing = AccountDesired::default();
-    let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
+    let context = Context {
+        memory,
+        ..Context::new(settings, account, desired.unwrap_or(&nothing), live)
+    };
     let mut needs = Needs {
         policy_tags: policy_tags(&context),
         ..Needs::default()
@@ -184,6 +189,9 @@ pub fn needs(
         .filter(|role| role.ensure == Ensure::Present && !role.external);
     for desired in present {
         let there = context.live_role(&desired.name.key());
+        if there.is_none() && !desired.create {
+            continue;
+        }
         let after = context.target(desired, there).role;
         let new = role::newly_named(there, &after).into_iter();
         needs.managed_policies.extend(
@@ -215,6 +223,17 @@ pub fn needs(
     needs
 }
 
+/// Whether it is asked whose a policy is that nobody desires: with prune of each, else of those on record, which are
+/// orphans as long as they bear the mark.
+fn is_looked_at(context: &Context<'_>, live: &LivePolicy) -> bool {
+    let on_record = |memory: &Memory| {
+        memory
+            .resources
+            .contains_key(&context.policy_address(&live.name))
+    };
+    context.settings.extras == Extras::Remove || context.memory.is_some_and(on_record)
+}
+
 fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
     let unread = context
         .live
@@ -223,7 +242,7 @@ fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
         .filter(|(_, live)| live.tags.is_none());
     let wanted = unread.filter(|(key, live)| match context.desired_policy(key) {
         Some(desired) => policy::needs_write(desired, live),
-        None => context.settings.extras == Extras::Remove && context.settings.roles.is_empty(),
+        None => context.settings.roles.is_empty() && is_looked_at(context, live),
     });
     wanted.map(|(_, live)| live.arn.clone()).collect()
 }

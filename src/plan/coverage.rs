@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Action;
+use super::{Action, Attribute};
 use super::fingerprint::{sha256, statement};
 use crate::resource::OWNER_TAG;
 use crate::resource::managed_policy::ManagedPolicy;
@@ -46,7 +46,7 @@ impl Extent {
 /// What of a live resource a change is about. Its path, and that it exists, always count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// The statements of the trust policy.
+    /// The statements of the trust policy, or of the document of a policy.
     pub trust: Extent,
     /// Whether the steps write the trust policy as a whole, statements of others included.
     pub writes_trust: bool,
@@ -155,6 +155,29 @@ impl Coverage {
     pub(super) fn attaching<'a>(mut self, arns: impl Iterator<Item = &'a str>) -> Self {
         if let Extent::Parts(parts) = &mut self.managed_policies {
             parts.extend(arns.map(str::to_owned));
+        }
+        self
+    }
+
+    /// The same without attributes that the change leaves as they are.
+    pub(super) fn without(mut self, attributes: &BTreeSet<Attribute>) -> Self {
+        for attribute in attributes {
+            let extent = match attribute {
+                // It always counts.
+                Attribute::Path => continue,
+                Attribute::Trust | Attribute::Document => &mut self.trust,
+                Attribute::ManagedPolicies => &mut self.managed_policies,
+                Attribute::InlinePolicies => &mut self.inline_policies,
+                Attribute::PermissionsBoundary => &mut self.permissions_boundary,
+                Attribute::MaxSessionDuration => &mut self.max_session_duration,
+                Attribute::Description => &mut self.description,
+                // The mark counts.
+                Attribute::Tags => {
+                    self.tags = tags([]);
+                    continue;
+                }
+            };
+            *extent = Extent::Nothing;
         }
         self
     }

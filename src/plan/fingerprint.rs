@@ -270,6 +270,7 @@ pub(super) fn of_role(
     };
     let trust = trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
     let trust = match &covers.trust {
+        Extent::Nothing => Value::Null,
         Extent::Parts(ours) if !(purpose == Purpose::Written && covers.writes_trust) => {
             let there: BTreeSet<String> = statements(&trust).collect();
             json!(there.intersection(ours).collect::<Vec<_>>())
@@ -337,7 +338,7 @@ pub(super) fn of_policy(
         .collect();
     digest(&json!({
         "path": path,
-        "document": canonical(document),
+        "document": (covers.trust != Extent::Nothing).then(|| canonical(document)),
         "tags": tags.as_ref().map(|tags| own(tags, &covers.tags)),
         "versions": (purpose != Purpose::Expected && covers.versions == Extent::Whole).then_some(versions),
     }))

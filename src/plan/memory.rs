@@ -30,6 +30,21 @@ pub struct Memory {
     pub since: Since,
     /// Whether anything is on record, in this account or in another.
     pub records: Records,
+    /// Addresses that some run of this state began to write, where nothing is on record: it may have ended before it could
+    /// record what it made.
+    pub begun: BTreeSet<String>,
+    /// What rollbacks left, by address, of resources that were not brought to the desired state since.
+    pub rolled_back: BTreeMap<String, RolledBack>,
+}
+
+/// How a rollback left a resource. The file was not changed by it, and nobody changed the resource by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The run that was the rollback.
+    pub run: String,
+    /// The resource as it left it; `None` where it deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Converged>,
 }
 
 /// Since when there is a memory.
@@ -65,6 +80,23 @@ pub struct Converged {
     pub values: Value,
     /// Digests of its items, by attribute.
     pub items: Items,
+}
+
+impl Converged {
+    /// The same with these attributes as they were `known`: whatever differs there now is not how the resource shall be.
+    #[must_use]
+    pub fn keeping(mut self, known: Option<&Self>, attributes: &BTreeSet<Attribute>) -> Self {
+        for attribute in attributes {
+            self.items.remove(attribute);
+            let was = known.and_then(|known| known.items.get(attribute));
+            self.items.extend(was.map(|items| (*attribute, items.clone())));
+            let was = known.and_then(|known| known.values.get(attribute.name()));
+            if let (Some(was), Some(members)) = (was, self.values.as_object_mut()) {
+                members.insert(attribute.name().to_owned(), was.clone());
+            }
+        }
+        self
+    }
 }
 
 /// The items of a resource by attribute and name, each with its value or a digest of it.
@@ -335,6 +367,27 @@ impl Memory {
                     .unwrap_or(Cause::Unknown)
             }
         }
+    }
+
+    /// The rollback that made a resource differ, going by who moved and how the resource is now.
+    pub(super) fn rolled_back(
+        &self,
+        address: &str,
+        cause: Cause,
+        before: Option<Seen<'_>>,
+    ) -> Option<String> {
+        let RolledBack { run, left } = self.rolled_back.get(address)?;
+        if !matches!(cause, Cause::Drift | Cause::Both) {
+            return None;
+        }
+        let is_as_left = match (left, before.map(|seen| seen.digests(&self.salt))) {
+            (None, None) => true,
+            (Some(left), Some(now)) => {
+                moved(&left.items, &named_alike(&left.items, now, &self.salt)).is_empty()
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_as_left.then(|| run.clone())
     }
 
     /// Addresses that are remembered and no longer there.

@@ -50,11 +50,11 @@ pub use fingerprint::{
 pub use grant::outside;
 pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};
-pub use memory::{Converged, Items, Memory, Records, Since, remember};
+pub use memory::{Converged, Items, Memory, Records, RolledBack, Since, remember};
 pub use reproduce::{Left, Reproduced, Scope, Standings, reproduce, standings};
 pub use restore::{Found, WayBack, way_back};
 pub use role::{prevent_destroy, unmanaged_permissions};
-pub use settings::{Extras, Header, Intent, RoleKey, Settings, Unmanaged};
+pub use settings::{Acceptance, Extras, Header, Intent, RoleKey, Settings, Unmanaged};
 pub use show::differ;
 pub use trusts::{Caller, Demand, Place, Trust, TrustMap, trusts};
 
@@ -175,6 +175,12 @@ pub struct Change {
     pub cosmetic: bool,
     /// Who moved.
     pub cause: Cause,
+    /// The rollback by which live IAM moved, where it did and nobody changed the resource since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
+    /// Attributes that differ, and that an `[[accept]]` leaves as they are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accepted: BTreeSet<Attribute>,
     /// `sha256:…` of what this change is about, as it was read.
     pub fingerprint: String,
     /// `sha256:…` of the same as the steps leave it.

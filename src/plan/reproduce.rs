@@ -243,6 +243,8 @@ fn is_same(claimed: &Change, fresh: &Change) -> bool {
         reason: _,
         cosmetic,
         cause: _,
+        rolled_back: _,
+        accepted,
         fingerprint,
         expected,
         details,
@@ -259,8 +261,8 @@ fn is_same(claimed: &Change, fresh: &Change) -> bool {
             &fresh.cosmetic,
             &fresh.fingerprint,
         )
-        && (expected, details, &watch.covers)
-            == (&fresh.expected, &fresh.details, &fresh.watch.covers)
+        && (expected, details, accepted, &watch.covers)
+            == (&fresh.expected, &fresh.details, &fresh.accepted, &fresh.watch.covers)
         && steps_of_ours(steps, &watch.covers.trust)
             == steps_of_ours(&fresh.steps, &watch.covers.trust)
         && ours(diffs, change_extent(claimed)) == ours(&fresh.diffs, change_extent(fresh))

@@ -199,6 +199,7 @@ impl Recorded<'_> {
                 ..Manage::default()
             },
             adopt: false,
+            create: true,
             ensure: Ensure::Present,
             external: false,
             prevent_destroy: false,

@@ -10,7 +10,7 @@ use super::fingerprint::{Purpose, of_role};
 use super::memory::Seen;
 use super::policy::Policies;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, Watch, lints, quota, steps};
+use super::{Action, Attribute, Change, Extras, Finding, Watch, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
@@ -68,6 +68,14 @@ fn standing<'a>(context: &Context<'a>, key: &str) -> Standing<'a> {
         (Some(desired), live) if desired.external => Standing::External(desired, live),
         (Some(desired), live) if let Some(why) = context.unwanted(desired) => {
             live.map_or(Standing::Left(None), |live| unwanted(context, live, why))
+        }
+        (Some(desired), None) if !desired.create => {
+            let message = format!(
+                "role `{}` does not exist in account {}, and `create = false` makes none: nothing is done there",
+                desired.name, context.account.id
+            );
+            let address = context.role_address(&desired.name);
+            Standing::Left(Some(Finding::warn("missing-role", &address, message)))
         }
         (Some(desired), None) => match protected(
             context,
@@ -281,16 +289,7 @@ fn one(
             } else {
                 Action::Adopt
             };
-            let change = update(context, desired, live, action, policies, tally);
-            if change.is_none() {
-                tally.unchanged += 1;
-                context.note(
-                    &context.role_address(&live.name),
-                    Seen::Role(live, &context.ids),
-                    tally,
-                );
-            }
-            change
+            update(context, desired, live, action, policies, tally)
         }
     }
 }
@@ -424,6 +423,7 @@ fn create(context: &Context<'_>, desired: &Role, tally: &mut Tally) -> Change {
             action: Action::Create,
             reason: "not in the account".to_owned(),
             details: needs_details(desired),
+            accepted: BTreeSet::new(),
             steps,
         },
     )
@@ -469,6 +469,7 @@ fn delete(
             action: Action::Delete,
             reason: format!("{reason}{emptied}"),
             details: false,
+            accepted: BTreeSet::new(),
             steps,
         },
     )
@@ -506,7 +507,24 @@ fn update(
         spelling,
     } = context.target(desired, Some(live));
     policies.settle(&mut after);
+    let accepted = match action {
+        Action::Update => {
+            let sides = Sides {
+                before: Some(live),
+                after: Some(&after),
+            };
+            let seen = |role| Seen::Role(role, &context.ids);
+            let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
+            context.accepted(&address, (seen(live), seen(&after)), diffs, tally)
+        }
+        _ => BTreeSet::new(),
+    };
+    for attribute in &accepted {
+        leave(&mut after, live, *attribute);
+    }
     if after == *live && spelling == Spelling::default() {
+        tally.unchanged += 1;
+        context.note(&address, Seen::Role(live, &context.ids), &accepted, tally);
         return None;
     }
     let before = policies.once_moved(live);
@@ -521,6 +539,7 @@ fn update(
             action,
             reason: String::new(),
             details,
+            accepted: BTreeSet::new(),
             steps,
         }
     } else {
@@ -530,14 +549,51 @@ fn update(
             action: Action::Replace,
             reason,
             details,
+            accepted: BTreeSet::new(),
             steps,
         }
     };
     if !draft.steps.is_empty() {
         check(context, Some(live), &after, tally);
         tally.findings.extend(stack_owned(&subject(live, &address)));
+        if action == Action::Update {
+            let what = format!("role `{}`", live.name);
+            tally.findings.extend(context.never_made(&what, &address));
+        }
     }
-    Some(change(context, states, &spelling, draft))
+    Some(change(context, states, &spelling, Draft { accepted, ..draft }))
+}
+
+/// Leaves an attribute of a role as it is.
+fn leave(after: &mut LiveRole, live: &LiveRole, attribute: Attribute) {
+    match attribute {
+        Attribute::Path => {
+            after.path.clone_from(&live.path);
+            after.arn.clone_from(&live.arn);
+            after.id.clone_from(&live.id);
+        }
+        Attribute::Trust => after.trust = live.trust.clone(),
+        Attribute::ManagedPolicies => after.managed_policies.clone_from(&live.managed_policies),
+        Attribute::InlinePolicies => after.inline_policies.clone_from(&live.inline_policies),
+        Attribute::PermissionsBoundary => {
+            after
+                .permissions_boundary
+                .clone_from(&live.permissions_boundary);
+        }
+        Attribute::MaxSessionDuration => {
+            if let (Some(after), Some(live)) = (&mut after.details, &live.details) {
+                after.max_session_duration = live.max_session_duration;
+            }
+        }
+        Attribute::Description => {
+            if let (Some(after), Some(live)) = (&mut after.details, &live.details) {
+                after.description.clone_from(&live.description);
+            }
+        }
+        Attribute::Tags => after.tags.clone_from(&live.tags),
+        // A role has none.
+        Attribute::Document => {}
+    }
 }
 
 fn replaced(
@@ -685,6 +741,8 @@ struct Draft {
     /// Empty where the diffs say it.
     reason: String,
     details: bool,
+    /// Attributes that are left as they are.
+    accepted: BTreeSet<Attribute>,
     steps: Vec<Step>,
 }
 
@@ -694,6 +752,7 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         action,
         reason,
         details,
+        accepted,
         steps,
     } = draft;
     let mut diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
@@ -702,22 +761,21 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         .map(|role| role.name.to_string())
         .unwrap_or_default();
     let desired = after.and_then(|after| context.desired_role(&after.name.key()));
-    let covers = covers(context, desired, action, details, &steps);
+    let covers = covers(context, desired, action, details, &steps).without(&accepted);
     let address = context.role_address(name);
     let seen = |role| Seen::Role(role, &context.ids);
     let of = |role: Option<&LiveRole>, covers: &Coverage, purpose: Purpose| {
         of_role(role, &context.ids, covers, purpose)
     };
+    let sides = (before.map(seen), after.map(seen));
+    let cause = context.blame(&address, action, sides, &mut diffs);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.blame(
-            &address,
-            action,
-            (before.map(seen), after.map(seen)),
-            &mut diffs,
-        ),
+        cause,
+        rolled_back: context.rolled_back(&address, cause, before.map(seen)),
+        accepted,
         address,
         fingerprint: of(before, &covers, Purpose::Seen),
         expected: of(after, &covers, Purpose::Expected),

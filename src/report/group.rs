@@ -181,6 +181,8 @@ fn words(change: &Change) -> String {
         reason,
         cosmetic,
         cause,
+        rolled_back,
+        accepted: _,
         fingerprint: _,
         expected: _,
         details: _,
@@ -200,7 +202,7 @@ fn words(change: &Change) -> String {
         action,
         reason,
         cosmetic,
-        cause,
+        (cause, rolled_back),
         diffs,
         steps,
     ))

@@ -38,6 +38,8 @@ pub struct Role {
     pub manage: Manage,
     /// Whether a role of this name that bears no mark may be taken over.
     pub adopt: bool,
+    /// Whether it is made where there is none.
+    pub create: bool,
     /// Whether it shall exist.
     pub ensure: Ensure,
     /// Whether somebody else owns it: compared and reported, never written.

@@ -55,6 +55,7 @@ pub fn settings() -> Settings {
         intent: Intent::Converge,
         unmanaged: Unmanaged::Left,
         today: jiff::civil::date(2027, 1, 1),
+        accepts: Vec::new(),
         begun: BTreeSet::new(),
     }
 }
@@ -139,6 +140,7 @@ pub fn role(name: &str) -> Role {
         tags: None,
         manage: Manage::default(),
         adopt: false,
+        create: true,
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
