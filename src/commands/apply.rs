@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
-use super::ledger::{self, Ledger};
+use super::ledger::{self, Ledger, RunKind};
 use super::saved::SavedPlan;
 use super::signals::Signals;
 use super::survey::Survey;
@@ -88,6 +88,10 @@ pub async fn run(
         What::Destroy => (Intent::Destroy, Extras::Remove),
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
+    if matches!(what, What::Rollback(_)) {
+        // What was found comes back, whatever is accepted now.
+        survey.settings.accepts.clear();
+    }
     let store = signals
         .unless_interrupted(Box::pin(ledger::open(
             &args.state,
@@ -441,7 +445,12 @@ impl Run<'_> {
         } = self;
         let Task { plan, finished, .. } = task;
         let command = self.command();
-        let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, &command));
+        let kind = match self.what {
+            What::Rollback(_) => RunKind::RollsBack,
+            What::Desired | What::Saved(_) | What::Destroy => RunKind::Converges,
+        };
+        let run = (command.as_str(), kind);
+        let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, run));
         let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
         let rollout = survey.config.rollout();
         let parallelism = self

@@ -20,6 +20,7 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod selectors;
 mod shell;
 mod signals;
 mod state;

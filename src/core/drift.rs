@@ -44,6 +44,8 @@ pub enum Standing {
     Hand,
     /// Somebody changed live IAM, and the file changed.
     Both,
+    /// A rollback changed live IAM, and the file was not changed with it.
+    RolledBack,
     /// Nobody knows: nothing is on record.
     Unknown,
     /// It is known and accepted for a while.
@@ -54,9 +56,10 @@ pub enum Standing {
 
 impl Standing {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Hand,
         Self::Both,
+        Self::RolledBack,
         Self::Unknown,
         Self::Accepted,
         Self::Pending,
@@ -67,8 +70,9 @@ impl Standing {
         self <= Self::Unknown
     }
 
-    fn of(cause: Cause) -> Self {
+    fn of(change: &Change, cause: Cause) -> Self {
         match cause {
+            Cause::Drift | Cause::Both if change.rolled_back.is_some() => Self::RolledBack,
             Cause::Drift => Self::Hand,
             Cause::Both => Self::Both,
             Cause::Unknown => Self::Unknown,
@@ -117,6 +121,7 @@ pub struct Summary {
     pub unreadable: usize,
     pub drift: usize,
     pub both: usize,
+    pub rolled_back: usize,
     pub unknown: usize,
     pub accepted: usize,
     pub desired: usize,
@@ -128,7 +133,7 @@ pub struct Summary {
 impl Summary {
     /// Resources that somebody must look at.
     pub fn drifted(&self) -> usize {
-        self.drift + self.both + self.unknown
+        self.drift + self.both + self.rolled_back + self.unknown
     }
 }
 
@@ -141,9 +146,28 @@ pub enum Scope {
     Part,
 }
 
+/// Whether anything was ever applied, as far as the state knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// It holds no record.
+    None,
+    /// It holds some.
+    Some,
+}
+
 /// Judges a plan by what is accepted on this day.
-pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> Drift {
+pub fn judge(
+    mut plan: Plan,
+    accepts: &[Accept],
+    today: Date,
+    (scope, history): (Scope, History),
+) -> Drift {
     let cosmetic = plan.summary.cosmetic;
+    if history == History::None && is_all_new(&plan) {
+        // Nobody moved: it was never applied.
+        let changes = plan.accounts.iter_mut().flat_map(|part| &mut part.changes);
+        changes.for_each(|change| change.cause = Cause::Desired);
+    }
     for change in plan.accounts.iter_mut().flat_map(|part| &mut part.changes) {
         change
             .diffs
@@ -190,13 +214,20 @@ pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> D
     }
 }
 
+/// Whether nothing of what is desired is there yet.
+fn is_all_new(plan: &Plan) -> bool {
+    let mut changes = plan.accounts.iter().flat_map(|part| &part.changes);
+    plan.summary.unchanged + plan.summary.orphans == 0
+        && changes.all(|change| matches!(change.action, Action::Create | Action::Adopt))
+}
+
 fn speaks_of(accept: &Accept, change: &Change, diff: &AttributeDiff) -> bool {
     accept.attribute == diff.attribute.name() && glob(&accept.address, &change.address)
 }
 
 fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
     let judge = |diff: &AttributeDiff| {
-        let standing = Standing::of(diff.cause.unwrap_or(change.cause));
+        let standing = Standing::of(change, diff.cause.unwrap_or(change.cause));
         let whole = matches!(change.action, Action::Create | Action::Delete);
         let accept = accepts
             .iter()
@@ -220,7 +251,7 @@ fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
             Standing::Both
         }
         Some(gravest) => gravest,
-        None => Standing::of(change.cause),
+        None => Standing::of(change, change.cause),
     };
     Judgement { standing, diffs }
 }
@@ -280,6 +311,7 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
         unreadable: plan.summary.unreadable,
         drift: count(Standing::Hand),
         both: count(Standing::Both),
+        rolled_back: count(Standing::RolledBack),
         unknown: count(Standing::Unknown),
         accepted: count(Standing::Accepted),
         desired: count(Standing::Pending),

@@ -49,14 +49,18 @@ fn title(standing: Standing) -> (Tone, &'static str) {
             "Changed by hand (+ is live and not desired, - is desired and gone)",
         ),
         Standing::Both => (Tone::Alarm, "Changed by hand, and the file changed too"),
+        Standing::RolledBack => (
+            Tone::Alarm,
+            "Rolled back, and the file was not changed (+ is live and not desired, - is desired and gone)",
+        ),
         Standing::Unknown => (
             Tone::Alarm,
-            "Differs, and nobody knows who moved: nothing is on record",
+            "Differs, and who changed it is not known: nothing is on record",
         ),
         Standing::Accepted => (Tone::Changed, "Accepted"),
         Standing::Pending => (
             Tone::Adopted,
-            "Pending: the file changed, and an apply is due",
+            "Pending: desired, and not applied yet",
         ),
     }
 }
@@ -249,6 +253,7 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
         unreadable,
         drift,
         both,
+        rolled_back,
         unknown,
         accepted,
         desired,
@@ -259,6 +264,7 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
     for (n, words) in [
         (drift, "changed by hand"),
         (both, "changed by hand and in the file"),
+        (rolled_back, "rolled back"),
         (unknown, "of unknown cause"),
         (accepted, "accepted"),
         (desired, "pending"),

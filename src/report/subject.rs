@@ -170,6 +170,7 @@ pub fn words(standing: Standing) -> (&'static str, &'static str) {
     match standing {
         Standing::Hand => ("hand", "changed by hand"),
         Standing::Both => ("both", "by hand and in the file"),
+        Standing::RolledBack => ("rolled_back", "rolled back"),
         Standing::Unknown => ("unknown", "cause unknown"),
         Standing::Accepted => ("accepted", "accepted"),
         Standing::Pending => ("pending", "pending"),

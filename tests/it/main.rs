@@ -41,6 +41,7 @@ mod support;
 mod telemetry;
 mod terminal;
 mod tidy;
+mod traps;
 mod verify;
 mod watch;
 mod who;

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::Attribute;
 use crate::resource::secret::{MASK, OTHER, Secrets};
+use crate::resource::step::Step;
 
 /// Where sensitive values stand: by the key they hang from, in lower case. What hangs from no key is at the empty one.
 #[derive(Debug, Default)]
@@ -89,6 +91,109 @@ impl Places {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
         }
     }
+}
+
+/// The attributes of a resource as they are recorded: what stands where `like`, the same resource as it is desired or was
+/// recorded before, has a sensitive value is replaced by its salted digest. It may be yesterday's secret.
+pub(super) fn conceal(
+    values: &Value,
+    like: &Value,
+    is_sensitive: &dyn Fn(&str) -> bool,
+    salt: &str,
+) -> Value {
+    let hide = |text: &str| {
+        if Secrets::is_concealed(text) {
+            text.to_owned()
+        } else {
+            Secrets::conceal(text, salt)
+        }
+    };
+    let one = |value: &Value, like: &Value| Places::of(like, is_sensitive).conceal(value, &hide);
+    let each = |values: &Value, like: &Value, one: &dyn Fn(&str, &Value, &Value) -> Value| {
+        let Value::Object(members) = values else {
+            return values.clone();
+        };
+        let concealed = |(name, value): (&String, &Value)| {
+            let value = like
+                .get(name)
+                .map_or_else(|| value.clone(), |like| one(name, value, like));
+            (name.clone(), value)
+        };
+        Value::Object(members.iter().map(concealed).collect())
+    };
+    each(values, like, &|attribute, value, like| {
+        if attribute == Attribute::InlinePolicies.name() {
+            each(value, like, &|_, value, like| one(value, like))
+        } else {
+            one(value, like)
+        }
+    })
+}
+
+/// The attributes that steps write, as they write them.
+pub(super) fn written(steps: &[Step]) -> Value {
+    let mut written = serde_json::Map::new();
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let mut set = |attribute: Attribute, value: Value| {
+        _ = written.insert(attribute.name().to_owned(), value);
+    };
+    let (mut inline, mut tagged, mut attached) = (serde_json::Map::new(), Value::Null, Vec::new());
+    for step in steps {
+        match step {
+            Step::CreateRole {
+                trust,
+                description,
+                permissions_boundary,
+                tags,
+                ..
+            } => {
+                set(Attribute::Trust, parsed(trust));
+                set(Attribute::Description, Value::from(description.clone()));
+                set(
+                    Attribute::PermissionsBoundary,
+                    Value::from(permissions_boundary.as_ref().map(ToString::to_string)),
+                );
+                tagged = serde_json::json!(tags);
+            }
+            Step::CreatePolicy { document, tags, .. } => {
+                set(Attribute::Document, parsed(document));
+                tagged = serde_json::json!(tags);
+            }
+            Step::UpdateAssumeRolePolicy { document, .. } => set(Attribute::Trust, parsed(document)),
+            Step::UpdateRole { description, .. } => {
+                set(Attribute::Description, Value::from(description.clone()));
+            }
+            Step::PutRolePermissionsBoundary { arn, .. } => {
+                set(Attribute::PermissionsBoundary, Value::from(arn.to_string()));
+            }
+            Step::TagRole { tags, .. } | Step::TagPolicy { tags, .. } => {
+                tagged = serde_json::json!(tags);
+            }
+            Step::AttachRolePolicy { arn, .. } => attached.push(Value::from(arn.to_string())),
+            Step::PutRolePolicy {
+                policy, document, ..
+            } => _ = inline.insert(policy.to_string(), parsed(document)),
+            Step::CreatePolicyVersion { document, .. }
+            | Step::PutUserPolicy { document, .. }
+            | Step::PutGroupPolicy { document, .. } => set(Attribute::Document, parsed(document)),
+            Step::DeletePolicyVersion { .. }
+            | Step::UntagPolicy { .. }
+            | Step::DeletePolicy { .. }
+            | Step::DeleteRolePermissionsBoundary { .. }
+            | Step::UntagRole { .. }
+            | Step::DetachRolePolicy { .. }
+            | Step::DeleteRolePolicy { .. }
+            | Step::DeleteUserPolicy { .. }
+            | Step::DeleteGroupPolicy { .. }
+            | Step::RemoveRoleFromInstanceProfile { .. }
+            | Step::AddRoleToInstanceProfile { .. }
+            | Step::DeleteRole { .. } => {}
+        }
+    }
+    set(Attribute::Tags, tagged);
+    set(Attribute::ManagedPolicies, Value::Array(attached));
+    set(Attribute::InlinePolicies, Value::Object(inline));
+    Value::Object(written)
 }
 
 /// Masks both sides of one attribute's diff.

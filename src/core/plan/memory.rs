@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fingerprint::{canonical, sha256, statement};
-use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind};
+use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind, mask};
 use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
 use crate::resource::Tags;
@@ -457,6 +457,28 @@ enum Found<'a> {
     Role(&'a LiveRole),
     Policy(&'a LivePolicy),
     Grant(&'a PolicyDocument),
+}
+
+/// The attributes of a change's resource as it was found, for the record of the run; `null` where it was not there.
+///
+/// `known` is what was remembered of it. Sensitive values are salted digests, and so is whatever stood where a sensitive
+/// value is written now or was remembered: it is a secret that is being replaced.
+pub fn found(
+    change: &Change,
+    live: &LiveAccount,
+    salt: &str,
+    secrets: &Secrets,
+    known: Option<&Converged>,
+) -> Value {
+    let Some(found) = remember(&change.address, live, salt, secrets) else {
+        return Value::Null;
+    };
+    let is_secret = |text: &str| secrets.occurs_in(text);
+    let hidden = mask::conceal(&found.values, &mask::written(&change.steps), &is_secret, salt);
+    match known {
+        Some(known) => mask::conceal(&hidden, &known.values, &Secrets::is_concealed, salt),
+        None => hidden,
+    }
 }
 
 /// What is to be remembered of the resource at `address`; `None` where it is not there.

@@ -50,7 +50,7 @@ pub use fingerprint::{
 pub use grant::outside;
 pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};
-pub use memory::{Converged, Items, Memory, Records, RolledBack, Since, remember};
+pub use memory::{Converged, Items, Memory, Records, RolledBack, Since, found, remember};
 pub use reproduce::{Left, Reproduced, Scope, Standings, reproduce, standings};
 pub use restore::{Found, WayBack, way_back};
 pub use role::{prevent_destroy, unmanaged_permissions};

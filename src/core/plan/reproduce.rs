@@ -98,17 +98,27 @@ pub fn reproduce(
     let mut notes = Vec::new();
     for part in &claimed.accounts {
         let now = fresh.accounts.iter().find(|now| now.id == part.id);
-        let moved = moved(part, organization.accounts.get(&part.id));
+        let account = organization.accounts.get(&part.id);
+        let moved = moved(part, account);
         if part.status == Status::Read {
             notes.extend(moved.clone());
         }
+        let prefix = format!("{}/", part.id);
         for change in part
             .changes
             .iter()
             .filter(|change| !change.steps.is_empty())
         {
             let address = &change.address;
-            match judge(change, now, moved.as_ref(), standings, finished) {
+            // Time does not give an account another name and place, nor a change another account.
+            let is_it = address.starts_with(&prefix)
+                && account.is_none_or(|account| account.name == part.name);
+            let verdict = if is_it {
+                judge(change, now, moved.as_ref(), standings, finished)
+            } else {
+                Verdict::Differs("its account is not the one that the plan names")
+            };
+            match verdict {
                 Verdict::Same => _ = kept.insert(address.clone()),
                 Verdict::Left(why) => _ = left.insert(address.clone(), why),
                 Verdict::Differs(how) => differs.push(format!("{address}: {how}")),
@@ -269,7 +279,7 @@ fn is_same(claimed: &Change, fresh: &Change) -> bool {
 }
 
 /// How much of each attribute a change is about.
-fn change_extent(change: &Change) -> impl Fn(Attribute) -> &Extent {
+fn change_extent<'a>(change: &'a Change) -> impl Fn(Attribute) -> &'a Extent {
     let covers = &change.watch.covers;
     move |attribute| match attribute {
         Attribute::Trust => &covers.trust,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fingerprint::is_as_left;
+use super::mask::conceal;
 use super::memory::remember;
 use super::{Finding, ResourceKind, Settings};
 use crate::desired::AccountDesired;
@@ -17,6 +18,7 @@ use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{Ensure, Manage, Mode, PolicyRef, Role};
+use crate::resource::secret::Secrets;
 use crate::resource::{Origin, Tags};
 
 /// A resource that a run wrote.
@@ -75,7 +77,7 @@ fn take_back(
     } = found;
     if !is_as_left(address, *details, expected, live) {
         let now = remember(address, live, salt, &settings.secrets)
-            .map(|now| now.values)
+            .map(|now| conceal(&now.values, before, &Secrets::is_concealed, salt))
             .unwrap_or_default();
         return if is_as_found(before, &now) {
             Ok(())
@@ -86,7 +88,10 @@ fn take_back(
     let before = settings
         .secrets
         .reveal(before.clone(), salt)
-        .ok_or("held a sensitive value that is not among those given now")?;
+        .ok_or(
+            "held a sensitive value that is not among those given now, and a record keeps none in clear; \
+             give the value that it had, as with `--var`, to roll it back",
+        )?;
     let damaged = || "cannot be made of what is recorded".to_owned();
     let was = Recorded {
         value: &before,

@@ -308,9 +308,10 @@ fn title(listed: &Listed<'_>) -> &'static str {
         Some(_) if listed.group.widens() && listed.is_grave() => "⚠️ Access is wider than desired",
         Some(Standing::Hand) => "Changed by hand",
         Some(Standing::Both) => "Changed by hand, and the file changed too",
-        Some(Standing::Unknown) => "Differs, and nobody knows who moved: nothing is on record",
+        Some(Standing::RolledBack) => "Rolled back, and the file was not changed",
+        Some(Standing::Unknown) => "Differs, and who changed it is not known: nothing is on record",
         Some(Standing::Accepted) => "Accepted",
-        Some(Standing::Pending) => "Pending: the file changed, and an apply is due",
+        Some(Standing::Pending) => "Pending: desired, and not applied yet",
     }
 }
 

@@ -36,6 +36,7 @@ pub fn account(text: &str) -> Account {
         status: AccountStatus("ACTIVE".to_owned()),
         ou: OuPath("Workloads".to_owned()),
         parents: Vec::new(),
+        joined: None,
         tags: None,
     }
 }
