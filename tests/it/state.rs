@@ -99,6 +99,7 @@ async fn fill(store: &Store) {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:01Z".to_owned(),
         run: "20260101T000000Z-0001".to_owned(),
+        rollback: None,
         converged: Converged {
             unique_id: Some("AROAEXAMPLE".to_owned()),
             arn: Some("arn:aws:iam::222222222222:role/Reader".to_owned()),
