@@ -137,9 +137,7 @@ pub async fn run(
         .spawn();
     let program = program.to_string_lossy();
     let mut running =
-        Running(child.map_err(|error| {
-            Stop::because(format!("cannot run `{program}`: {error}"))
-        })?);
+        Running(child.map_err(|error| Stop::because(format!("cannot run `{program}`: {error}")))?);
     let ended = async {
         loop {
             match running.0.try_wait() {

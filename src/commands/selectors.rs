@@ -10,7 +10,11 @@ use crate::plan::{Action, Change, Extras, Finding, Intent, Plan, ResourceKind, S
 
 /// The findings on the selectors of a desired state.
 pub fn findings(plan: &Plan, survey: &Survey) -> Vec<Finding> {
-    let warnings = survey.config.warnings().iter().chain(&survey.expansion.warnings);
+    let warnings = survey
+        .config
+        .warnings()
+        .iter()
+        .chain(&survey.expansion.warnings);
     let told = warnings
         .filter(|problem| problem.code == "selector")
         .map(warning);
@@ -49,9 +53,10 @@ fn deletions(plan: &Plan, expansion: &Expansion) -> Vec<Finding> {
     let mut found = Vec::new();
     for part in &plan.accounts {
         let desired = expansion.desired.accounts.get(&part.id);
-        let gone = part.changes.iter().filter(|change| {
-            change.action == Action::Delete && !is_named(change, desired)
-        });
+        let gone = part
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::Delete && !is_named(change, desired));
         let with_role: BTreeSet<&str> = gone
             .clone()
             .filter_map(|change| cause(change, unmatched))
@@ -59,9 +64,8 @@ fn deletions(plan: &Plan, expansion: &Expansion) -> Vec<Finding> {
             .collect();
         for change in gone {
             let one = cause(change, unmatched).or_else(|| {
-                let role = |one: &&Unmatched| {
-                    one.kind == "role" && with_role.contains(one.of.as_str())
-                };
+                let role =
+                    |one: &&Unmatched| one.kind == "role" && with_role.contains(one.of.as_str());
                 let is_role = matches!(change.resource(), Some(ResourceKind::Role(_)));
                 unmatched.iter().find(role).filter(|_| !is_role)
             });

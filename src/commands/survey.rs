@@ -230,7 +230,10 @@ fn settings(
 /// The differences that are accepted today.
 fn accepts(config: &Config) -> Vec<Acceptance> {
     let today = today();
-    let in_force = config.accepts().iter().filter(|accept| today <= accept.until);
+    let in_force = config
+        .accepts()
+        .iter()
+        .filter(|accept| today <= accept.until);
     in_force
         .map(|accept| Acceptance {
             address: accept.address.clone(),

@@ -48,6 +48,8 @@ pub enum Standing {
     RolledBack,
     /// Nobody knows: nothing is on record.
     Unknown,
+    /// Nothing is on record, and nothing of what is desired is there: it was never applied.
+    Never,
     /// It is known and accepted for a while.
     Accepted,
     /// The file changed, and was not applied yet.
@@ -56,22 +58,24 @@ pub enum Standing {
 
 impl Standing {
     /// All of them, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Hand,
         Self::Both,
         Self::RolledBack,
         Self::Unknown,
+        Self::Never,
         Self::Accepted,
         Self::Pending,
     ];
 
     /// Whether it is drift that somebody must look at.
     pub fn is_drift(self) -> bool {
-        self <= Self::Unknown
+        self <= Self::Never
     }
 
-    fn of(change: &Change, cause: Cause) -> Self {
+    fn of(change: &Change, cause: Cause, history: History) -> Self {
         match cause {
+            Cause::Unknown if history == History::Never => Self::Never,
             Cause::Drift | Cause::Both if change.rolled_back.is_some() => Self::RolledBack,
             Cause::Drift => Self::Hand,
             Cause::Both => Self::Both,
@@ -123,6 +127,9 @@ pub struct Summary {
     pub both: usize,
     pub rolled_back: usize,
     pub unknown: usize,
+    /// Of those of unknown cause: what was never applied.
+    #[serde(skip)]
+    pub never: usize,
     pub accepted: usize,
     pub desired: usize,
     pub unchanged: usize,
@@ -151,6 +158,8 @@ pub enum Scope {
 pub enum History {
     /// It holds no record.
     None,
+    /// It holds no record, and nothing of what is desired is there.
+    Never,
     /// It holds some.
     Some,
 }
@@ -163,11 +172,10 @@ pub fn judge(
     (scope, history): (Scope, History),
 ) -> Drift {
     let cosmetic = plan.summary.cosmetic;
-    if history == History::None && is_all_new(&plan) {
-        // Nobody moved: it was never applied.
-        let changes = plan.accounts.iter_mut().flat_map(|part| &mut part.changes);
-        changes.for_each(|change| change.cause = Cause::Desired);
-    }
+    let history = match history {
+        History::None if is_all_new(&plan) => History::Never,
+        history => history,
+    };
     for change in plan.accounts.iter_mut().flat_map(|part| &mut part.changes) {
         change
             .diffs
@@ -187,7 +195,10 @@ pub fn judge(
         .collect();
     let judgements: BTreeMap<String, Judgement> = changes
         .iter()
-        .map(|change| (change.address.clone(), judge_change(change, &in_force)))
+        .map(|change| {
+            let judgement = judge_change(change, &in_force, history);
+            (change.address.clone(), judgement)
+        })
         .collect();
     let used = |accept: &Accept| {
         changes.iter().any(|change| {
@@ -225,9 +236,9 @@ fn speaks_of(accept: &Accept, change: &Change, diff: &AttributeDiff) -> bool {
     accept.attribute == diff.attribute.name() && glob(&accept.address, &change.address)
 }
 
-fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
+fn judge_change(change: &Change, accepts: &[&Accept], history: History) -> Judgement {
     let judge = |diff: &AttributeDiff| {
-        let standing = Standing::of(change, diff.cause.unwrap_or(change.cause));
+        let standing = Standing::of(change, diff.cause.unwrap_or(change.cause), history);
         let whole = matches!(change.action, Action::Create | Action::Delete);
         let accept = accepts
             .iter()
@@ -251,7 +262,7 @@ fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
             Standing::Both
         }
         Some(gravest) => gravest,
-        None => Standing::of(change, change.cause),
+        None => Standing::of(change, change.cause, history),
     };
     Judgement { standing, diffs }
 }
@@ -312,7 +323,8 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
         drift: count(Standing::Hand),
         both: count(Standing::Both),
         rolled_back: count(Standing::RolledBack),
-        unknown: count(Standing::Unknown),
+        unknown: count(Standing::Unknown) + count(Standing::Never),
+        never: count(Standing::Never),
         accepted: count(Standing::Accepted),
         desired: count(Standing::Pending),
         unchanged: plan.summary.unchanged,

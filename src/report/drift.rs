@@ -57,11 +57,12 @@ fn title(standing: Standing) -> (Tone, &'static str) {
             Tone::Alarm,
             "Differs, and who changed it is not known: nothing is on record",
         ),
-        Standing::Accepted => (Tone::Changed, "Accepted"),
-        Standing::Pending => (
+        Standing::Never => (
             Tone::Adopted,
-            "Pending: desired, and not applied yet",
+            "Never applied: nothing is on record, and none of it is there",
         ),
+        Standing::Accepted => (Tone::Changed, "Accepted"),
+        Standing::Pending => (Tone::Adopted, "Pending: desired, and not applied yet"),
     }
 }
 
@@ -149,21 +150,26 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     } else if is_about_all {
         change.reason = differ(&change.diffs);
     }
-    Some(if standing == Standing::Pending {
+    Some(if keeps_signs(standing) {
         change
     } else {
         reverse::reversed(change)
     })
 }
 
+/// Whether what became of a resource is told as a plan tells it: an apply is due, and nobody did anything.
+fn keeps_signs(standing: Standing) -> bool {
+    matches!(standing, Standing::Pending | Standing::Never)
+}
+
 /// How what became of a resource looks and reads.
 pub(super) fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
-    match (standing, change.action) {
-        (Standing::Pending, Action::Create) => ("+", Tone::Added, "is to be created"),
-        (Standing::Pending, Action::Update) => ("~", Tone::Changed, "is to be updated"),
-        (Standing::Pending, Action::Replace) => ("±", Tone::Removed, "is to be replaced"),
-        (Standing::Pending, Action::Delete) => ("-", Tone::Removed, "is to be deleted"),
-        (Standing::Pending, Action::Adopt) => ("→", Tone::Adopted, "is to be adopted"),
+    match (keeps_signs(standing), change.action) {
+        (true, Action::Create) => ("+", Tone::Added, "is to be created"),
+        (true, Action::Update) => ("~", Tone::Changed, "is to be updated"),
+        (true, Action::Replace) => ("±", Tone::Removed, "is to be replaced"),
+        (true, Action::Delete) => ("-", Tone::Removed, "is to be deleted"),
+        (true, Action::Adopt) => ("→", Tone::Adopted, "is to be adopted"),
         // What follows is turned round: a resource that would be created is gone.
         (_, Action::Delete) => ("-", Tone::Removed, "is gone"),
         (_, Action::Create) => ("+", Tone::Added, "is there and not desired"),
@@ -187,7 +193,7 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
         page.paint(tone, phrase),
         page.paint(Tone::Plain, &format!(" in {place}")),
     );
-    if group.widens() && standing != Standing::Pending {
+    if group.widens() && !keeps_signs(standing) {
         line += "  ";
         line += &page.paint(Tone::Alarm, "! access is wider than desired");
     }
@@ -255,6 +261,7 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
         both,
         rolled_back,
         unknown,
+        never,
         accepted,
         desired,
         ..
@@ -265,7 +272,8 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
         (drift, "changed by hand"),
         (both, "changed by hand and in the file"),
         (rolled_back, "rolled back"),
-        (unknown, "of unknown cause"),
+        (unknown.saturating_sub(never), "of unknown cause"),
+        (never, "never applied"),
         (accepted, "accepted"),
         (desired, "pending"),
     ] {

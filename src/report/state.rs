@@ -187,11 +187,12 @@ pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()>
         ("arn", known(arn)),
         ("unique id", known(unique_id)),
     ];
-    told.extend(
-        rollback
-            .as_ref()
-            .map(|rollback| ("rolled back", format!("since then, by run {}", rollback.run))),
-    );
+    told.extend(rollback.as_ref().map(|rollback| {
+        (
+            "rolled back",
+            format!("since then, by run {}", rollback.run),
+        )
+    }));
     facts(&told, &mut page)?;
     serde_json::to_string_pretty(values)?
         .lines()

@@ -36,7 +36,13 @@ fn findings(run: &Run, code: &str) -> Vec<(String, String, String)> {
     let found = json["findings"].as_array().unwrap().iter();
     found
         .filter(|one| one["code"] == code)
-        .map(|one| (text(one, "severity"), text(one, "address"), text(one, "message")))
+        .map(|one| {
+            (
+                text(one, "severity"),
+                text(one, "address"),
+                text(one, "message"),
+            )
+        })
         .collect()
 }
 
@@ -87,11 +93,15 @@ async fn a_changed_external_id_is_seen_whatever_else_changes() {
     let new = "--var=id=NewSecret222";
     for format in ["text", "markdown", "html", "json"] {
         let arguments = |id| ["plan", "--format", format, id];
-        let [same, other] = [old, new].map(|id| served.rolecall(&directory, &arguments(id)).exits(0).stdout);
+        let [same, other] =
+            [old, new].map(|id| served.rolecall(&directory, &arguments(id)).exits(0).stdout);
         assert!(other.contains("(another value)"), "{format}: {other}");
         assert!(!same.contains("another value"), "{format}: {same}");
         for secret in ["OldSecret111", "NewSecret222"] {
-            assert!(!same.contains(secret) && !other.contains(secret), "{format}");
+            assert!(
+                !same.contains(secret) && !other.contains(secret),
+                "{format}"
+            );
         }
     }
     let run = plan(&served, &directory, &[new]);
@@ -121,7 +131,10 @@ async fn a_changed_external_id_is_seen_whatever_else_changes() {
         let drift = served.rolecall(&directory, &["drift", "--format", format, old]);
         let said = drift.exits(2).stdout;
         assert!(said.contains("(another value)"), "{format}: {said}");
-        assert!(said.contains("123123123123") && !said.contains("Elsewhere"), "{format}");
+        assert!(
+            said.contains("123123123123") && !said.contains("Elsewhere"),
+            "{format}"
+        );
     }
 }
 
@@ -148,21 +161,34 @@ resources = ["arn:aws:s3:::{{ var.x }}/*"]
 "#,
     );
     served
-        .rolecall(&directory, &["apply", "--auto-approve", "--var=x=first-value"])
+        .rolecall(
+            &directory,
+            &["apply", "--auto-approve", "--var=x=first-value"],
+        )
         .exits(0);
     let run = plan(&served, &directory, &["--var=x=second-value"]);
     let mut seen = Vec::new();
     for change in changes(&run) {
         for diff in change["diffs"].as_array().unwrap() {
             assert_ne!(diff["before"], diff["after"], "{diff:#}");
-            assert!(diff["before"].to_string().contains("another value"), "{diff:#}");
+            assert!(
+                diff["before"].to_string().contains("another value"),
+                "{diff:#}"
+            );
             seen.push(diff["attribute"].as_str().unwrap().to_owned());
         }
     }
     seen.sort();
     assert_eq!(seen, ["description", "document", "tags"]);
-    let text = served.rolecall(&directory, &["plan", "--var=x=second-value"]).exits(0);
-    assert_eq!(text.stdout.matches("(another value)").count(), 3, "{}", text.stdout);
+    let text = served
+        .rolecall(&directory, &["plan", "--var=x=second-value"])
+        .exits(0);
+    assert_eq!(
+        text.stdout.matches("(another value)").count(),
+        3,
+        "{}",
+        text.stdout
+    );
 }
 
 // 2. Two directories of one name.
@@ -174,9 +200,14 @@ fn init_names_each_directory_after_itself() {
         let path = root.path().join(directory);
         let mut command = rolecall();
         command.args(["init", "cortex-xdr", "--out"]).arg(&path);
-        run(&mut command).exits(0).says(&["No other directory may have it"]);
+        run(&mut command)
+            .exits(0)
+            .says(&["No other directory may have it"]);
         let text = std::fs::read_to_string(path.join("rolecall.toml")).unwrap();
-        let line = text.lines().find(|line| line.starts_with("name = ")).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("name = "))
+            .unwrap();
         line.split('"').nth(1).unwrap().to_owned()
     };
     assert_eq!(name("Tenant A"), "tenant-a");
@@ -195,13 +226,23 @@ async fn a_directory_without_a_record_writes_nothing_that_it_never_made() {
     let pruned = plan(&served, &second, &["--prune"]);
     let told = findings(&pruned, "unrecorded");
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert_eq!((&*told[0].0, &*told[0].1), ("stop", &*format!("{NETWORK}/role/First")));
-    assert!(told[0].2.contains("`traps`") && told[0].2.contains("--state"), "{}", told[0].2);
+    assert_eq!(
+        (&*told[0].0, &*told[0].1),
+        ("stop", &*format!("{NETWORK}/role/First"))
+    );
+    assert!(
+        told[0].2.contains("`traps`") && told[0].2.contains("--state"),
+        "{}",
+        told[0].2
+    );
     for command in [
         &["apply", "--prune", "--auto-approve"][..],
         &["destroy", "--auto-approve"],
     ] {
-        served.rolecall(&second, command).exits(4).says(&["unrecorded"]);
+        served
+            .rolecall(&second, command)
+            .exits(4)
+            .says(&["unrecorded"]);
     }
     // The same role: its trust would be written over, replaced, or lose a policy.
     for changed in [
@@ -255,7 +296,10 @@ async fn the_printed_apply_command_works_as_it_is() {
     let served = Served::demo().await;
     let directory = desired(&format!(
         "[vars]\nteam = \"a\"\nowner = {{ type = \"string\" }}\n{}",
-        role("R", "tags = { team = \"{{ var.team }}\", owner = \"{{ var.owner }}\" }")
+        role(
+            "R",
+            "tags = { team = \"{{ var.team }}\", owner = \"{{ var.owner }}\" }"
+        )
     ));
     directory.write("in puts.toml", "owner = \"x\"\n");
     let out = directory.file("it's reviewed.plan");
@@ -280,7 +324,10 @@ async fn the_printed_apply_command_works_as_it_is() {
         .env_clear()
         .env("HOME", "/nonexistent")
         .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .env("PATH", format!("{}:/usr/bin:/bin", path.parent().unwrap().display()))
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", path.parent().unwrap().display()),
+        )
         .envs(served.env())
         .args(["-c", command]);
     run(&mut shell).exits(0);
@@ -304,7 +351,10 @@ async fn the_quickstart_refuses_every_organization_but_the_sandboxs() {
             .says(&["o-rolecalldemo"]);
     }
     assert_eq!(elsewhere.writes(), Vec::<String>::new());
-    Served::demo().await.rolecall(&quickstart, &["plan"]).exits(0);
+    Served::demo()
+        .await
+        .rolecall(&quickstart, &["plan"])
+        .exits(0);
 }
 
 #[test]
@@ -337,10 +387,18 @@ fn a_command_in_a_sandbox_sees_nothing_of_the_machines_aws() {
     ];
     inside(&plan).exits(0).says(&["VendorLogReader", "12 done"]);
     let environment = inside(&["env"]).exits(0).stdout;
-    for theirs in ["AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_ENDPOINT_URL_"] {
+    for theirs in [
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_ENDPOINT_URL_",
+    ] {
         assert!(!environment.contains(theirs), "{environment}");
     }
-    assert!(environment.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"), "{environment}");
+    assert!(
+        environment.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"),
+        "{environment}"
+    );
     assert_eq!(inside(&["sh", "-c", "exit 7"]).code, 7);
     assert_eq!(inside(&["/no/such/command"]).code, 1);
 }
@@ -367,8 +425,14 @@ async fn what_is_accepted_stays_through_plan_and_apply_and_is_told() {
     rewrite(&directory, &(body("") + ACCEPT));
 
     for format in ["text", "markdown", "html", "json"] {
-        let told = served.rolecall(&directory, &["plan", "--format", format]).exits(0);
-        assert!(told.stdout.contains("break-glass, SEC-42"), "{format}: {}", told.stdout);
+        let told = served
+            .rolecall(&directory, &["plan", "--format", format])
+            .exits(0);
+        assert!(
+            told.stdout.contains("break-glass, SEC-42"),
+            "{format}: {}",
+            told.stdout
+        );
     }
     let run = plan(&served, &directory, &[]);
     assert_eq!(changes(&run), Vec::<Value>::new());
@@ -377,7 +441,10 @@ async fn what_is_accepted_stays_through_plan_and_apply_and_is_told() {
     rewrite(&directory, &(body("description = \"new\"") + ACCEPT));
     apply(&served, &directory);
     assert_eq!(served.count("DetachRolePolicy"), 0);
-    let drift = served.rolecall(&directory, &["drift", "--format", "json"]).exits(0).json();
+    let drift = served
+        .rolecall(&directory, &["drift", "--format", "json"])
+        .exits(0)
+        .json();
     assert_eq!(drift["summary"]["accepted"], 1);
 
     // Once the acceptance is over it is somebody's doing by hand, not the file's.
@@ -385,7 +452,10 @@ async fn what_is_accepted_stays_through_plan_and_apply_and_is_told() {
         &directory,
         &(body("description = \"new\"") + &ACCEPT.replace("2099", "2020")),
     );
-    let drift = served.rolecall(&directory, &["drift", "--format", "json"]).exits(2).json();
+    let drift = served
+        .rolecall(&directory, &["drift", "--format", "json"])
+        .exits(2)
+        .json();
     assert_eq!(drift["summary"]["drift"], 1, "{drift:#}");
     apply(&served, &directory);
     assert_eq!(served.count("DetachRolePolicy"), 1);
@@ -406,7 +476,10 @@ async fn what_the_file_changed_is_written_though_its_drift_would_be_accepted() {
 fn last_run(served: &Served, directory: &Directory) -> String {
     let history = served.rolecall(directory, &["state", "history", "--format", "json"]);
     let history = history.exits(0).json();
-    history["runs"][0]["header"]["run"].as_str().unwrap().to_owned()
+    history["runs"][0]["header"]["run"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -425,14 +498,29 @@ async fn drift_tells_the_truth_after_a_rollback() {
     let rollback = last_run(&served, &directory);
 
     let drift = served.rolecall(&directory, &["drift"]).exits(2);
-    drift.says(&["Rolled back", "access is wider than desired", "1 rolled back"]);
-    let drift = served.rolecall(&directory, &["drift", "--format", "json"]).exits(2);
+    drift.says(&[
+        "Rolled back",
+        "access is wider than desired",
+        "1 rolled back",
+    ]);
+    let drift = served
+        .rolecall(&directory, &["drift", "--format", "json"])
+        .exits(2);
     assert_eq!(drift.json()["summary"]["rolled_back"], 1);
     let change = &changes(&drift)[0];
-    assert_eq!((&change["cause"], &change["rolled_back"]), (&json!("drift"), &json!(rollback)));
+    assert_eq!(
+        (&change["cause"], &change["rolled_back"]),
+        (&json!("drift"), &json!(rollback))
+    );
     let said = served.rolecall(&directory, &["plan"]).exits(0).stdout;
-    assert!(said.contains(&format!("(rolled back by run {rollback})")), "{said}");
-    assert!(!said.contains("file changed") && !said.contains("by hand"), "{said}");
+    assert!(
+        said.contains(&format!("(rolled back by run {rollback})")),
+        "{said}"
+    );
+    assert!(
+        !said.contains("file changed") && !said.contains("by hand"),
+        "{said}"
+    );
 
     // Whoever changes it again does so by hand.
     let tag = [
@@ -440,8 +528,14 @@ async fn drift_tells_the_truth_after_a_rollback() {
         ("PolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
     ];
     served.by_hand(NETWORK, "AttachRolePolicy", &tag);
-    let drift = served.rolecall(&directory, &["drift", "--format", "json"]).exits(2).json();
-    assert_eq!((&drift["summary"]["rolled_back"], &drift["summary"]["drift"]), (&json!(0), &json!(1)));
+    let drift = served
+        .rolecall(&directory, &["drift", "--format", "json"])
+        .exits(2)
+        .json();
+    assert_eq!(
+        (&drift["summary"]["rolled_back"], &drift["summary"]["drift"]),
+        (&json!(0), &json!(1))
+    );
     apply(&served, &directory);
     served.rolecall(&directory, &["drift"]).exits(0);
 }
@@ -457,35 +551,62 @@ async fn a_role_that_a_rollback_deleted_was_not_deleted_by_hand() {
         .exits(0);
     let said = served.rolecall(&directory, &["plan"]).exits(0).stdout;
     assert!(said.contains("(rolled back by run "), "{said}");
-    served.rolecall(&directory, &["drift"]).exits(2).says(&["1 rolled back"]);
+    served
+        .rolecall(&directory, &["drift"])
+        .exits(2)
+        .says(&["1 rolled back"]);
     apply(&served, &directory);
-    served.rolecall(&directory, &["plan"]).exits(0).says(&["No changes"]);
+    served
+        .rolecall(&directory, &["plan"])
+        .exits(0)
+        .says(&["No changes"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn causes_are_true() {
     let served = Served::demo().await;
     let directory = desired(&role("R", "managed_policies = []"));
-    // Never applied: nobody moved, and an apply is due.
-    served.rolecall(&directory, &["drift"]).exits(0).says(&["1 pending"]);
+    // Never applied: nobody moved, and nothing is on record.
+    let never = served
+        .rolecall(&directory, &["drift"])
+        .exits(2)
+        .says(&["1 never applied", "is to be created"]);
+    assert!(!never.text().contains("unknown") && !never.text().contains("is gone"));
     let said = |arguments: &[&str]| served.rolecall(&directory, arguments).stdout;
     // A first apply that was declined changes nothing about the file.
-    served.rolecall(&directory, &["apply", "--no-input"]).exits(1);
+    served
+        .rolecall(&directory, &["apply", "--no-input"])
+        .exits(1);
     let plan = said(&["plan"]);
-    assert!(plan.contains("(not applied yet)") && !plan.contains("file changed"), "{plan}");
-    served.rolecall(&directory, &["drift"]).exits(0).says(&["1 pending"]);
+    assert!(
+        plan.contains("(not applied yet)") && !plan.contains("file changed"),
+        "{plan}"
+    );
+    served
+        .rolecall(&directory, &["drift"])
+        .exits(0)
+        .says(&["1 pending"]);
 
     apply(&served, &directory);
-    rewrite(&directory, &role("R", "managed_policies = [\"aws:SecurityAudit\"]"));
+    rewrite(
+        &directory,
+        &role("R", "managed_policies = [\"aws:SecurityAudit\"]"),
+    );
     assert!(said(&["plan"]).contains("(the file changed)"));
     // That all is destroyed is no change of the file.
     let destroyed = said(&["destroy", "--no-input"]);
-    assert!(destroyed.contains("will be deleted") && !destroyed.contains("file changed"), "{destroyed}");
+    assert!(
+        destroyed.contains("will be deleted") && !destroyed.contains("file changed"),
+        "{destroyed}"
+    );
     // Another organization behind the same ids: nobody deleted anything by hand.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let again = Served::demo().await;
     let plan = again.rolecall(&directory, &["plan"]).exits(0).stdout;
-    assert!(plan.contains("will be created") && !plan.contains("by hand"), "{plan}");
+    assert!(
+        plan.contains("will be created") && !plan.contains("by hand"),
+        "{plan}"
+    );
 }
 
 // 8. A role that is only taken over.
@@ -495,14 +616,26 @@ async fn what_is_only_taken_over_is_never_made() {
     let served = Served::demo().await;
     let here = [("RoleName", "Theirs"), ("AssumeRolePolicyDocument", TRUST)];
     served.by_hand(NETWORK, "CreateRole", &here);
-    let both = role("Theirs", "adopt = true\ncreate = false\nmanage = { trust = \"additive\" }")
-        .replace("[{ account = \"network\" }]", "[{ account = [\"network\", \"log-archive\"] }]");
+    let both = role(
+        "Theirs",
+        "adopt = true\ncreate = false\nmanage = { trust = \"additive\" }",
+    )
+    .replace(
+        "[{ account = \"network\" }]",
+        "[{ account = [\"network\", \"log-archive\"] }]",
+    );
     let directory = desired(&both);
     let run = plan(&served, &directory, &[]);
     let told = findings(&run, "missing-role");
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert_eq!((&*told[0].0, &*told[0].1), ("warn", &*format!("{LOGS}/role/Theirs")));
-    let made: Vec<Value> = changes(&run).iter().map(|change| change["action"].clone()).collect();
+    assert_eq!(
+        (&*told[0].0, &*told[0].1),
+        ("warn", &*format!("{LOGS}/role/Theirs"))
+    );
+    let made: Vec<Value> = changes(&run)
+        .iter()
+        .map(|change| change["action"].clone())
+        .collect();
     assert_eq!(made, ["adopt"]);
     apply(&served, &directory);
     assert_eq!(served.count("CreateRole"), 0);
@@ -530,20 +663,32 @@ to = [{ account = "network", user = "ann" }]
     rewrite(&directory, &role("R", "managed_policies = []"));
     apply(&served, &directory);
     let run = plan(&served, &directory, &[]);
-    let addresses: Vec<String> = findings(&run, "orphan").into_iter().map(|one| one.1).collect();
+    let addresses: Vec<String> = findings(&run, "orphan")
+        .into_iter()
+        .map(|one| one.1)
+        .collect();
     assert_eq!(
         addresses,
-        [format!("{NETWORK}/grant/user/ann"), format!("{NETWORK}/policy/Left")]
+        [
+            format!("{NETWORK}/grant/user/ann"),
+            format!("{NETWORK}/policy/Left")
+        ]
     );
     assert_eq!(run.json()["summary"]["orphans"], 2);
-    served.rolecall(&directory, &["plan"]).exits(0).says(&["2 orphans"]);
+    served
+        .rolecall(&directory, &["plan"])
+        .exits(0)
+        .says(&["2 orphans"]);
     served
         .rolecall(&directory, &["drift", "--format", "json"])
         .exits(0)
         .says(&["policy/Left"]);
     // Whose it is counts: once the mark is gone it is nobody's orphan.
     let arn = format!("arn:aws:iam::{NETWORK}:policy/Left");
-    let unmark = [("PolicyArn", &*arn), ("TagKeys.member.1", "rolecall:managed-by")];
+    let unmark = [
+        ("PolicyArn", &*arn),
+        ("TagKeys.member.1", "rolecall:managed-by"),
+    ];
     served.by_hand(NETWORK, "UntagPolicy", &unmark);
     assert_eq!(findings(&plan(&served, &directory, &[]), "orphan").len(), 1);
 }
@@ -558,16 +703,26 @@ async fn a_selector_that_matches_nothing_is_told_in_every_format_and_when_quiet(
         ("account = \"renamed*\"", "matches no account"),
         ("tags = { env = \"nowhere\" }", "matches no account"),
     ] {
-        let directory = desired(
-            &role("R", "").replace("account = \"network\"", &format!("account = \"network\" }}, {{ {selector}")),
-        );
+        let directory = desired(&role("R", "").replace(
+            "account = \"network\"",
+            &format!("account = \"network\" }}, {{ {selector}"),
+        ));
         for format in ["text", "markdown", "html", "json"] {
-            let run = served.rolecall(&directory, &["plan", "--quiet", "--format", format]).exits(0);
-            assert!(run.stdout.contains(said), "{format} {selector}: {}", run.stdout);
+            let run = served
+                .rolecall(&directory, &["plan", "--quiet", "--format", format])
+                .exits(0);
+            assert!(
+                run.stdout.contains(said),
+                "{format} {selector}: {}",
+                run.stdout
+            );
         }
         let told = findings(&plan(&served, &directory, &["--quiet"]), "selector");
         assert_eq!(told.len(), 1, "{told:#?}");
-        assert!(told[0].0 == "warn" && told[0].2.contains("rolecall.toml:"), "{told:#?}");
+        assert!(
+            told[0].0 == "warn" && told[0].2.contains("rolecall.toml:"),
+            "{told:#?}"
+        );
     }
 }
 
@@ -576,8 +731,10 @@ async fn prune_stops_where_a_selector_that_matches_nothing_would_delete() {
     let served = Served::demo().await;
     let with = |selector: &str| {
         let policy = "[[policy]]\nname = \"P\"\n[[policy.statement]]\nactions = [\"s3:ListAllMyBuckets\"]\nresources = [\"*\"]\n";
-        let renamed = role("R", "managed_policies = [\"local:P\"]")
-            .replace("account = \"network\"", &format!("account = \"{selector}\""));
+        let renamed = role("R", "managed_policies = [\"local:P\"]").replace(
+            "account = \"network\"",
+            &format!("account = \"{selector}\""),
+        );
         format!("{renamed}{}{policy}", role("Stays", ""))
     };
     let directory = desired(&(with("log-arch*") + &role("Old", "")));
@@ -591,17 +748,31 @@ async fn prune_stops_where_a_selector_that_matches_nothing_would_delete() {
         .collect();
     addresses.sort();
     // What left the file by itself is not meant.
-    assert_eq!(addresses, [format!("{LOGS}/policy/P"), format!("{LOGS}/role/R")]);
+    assert_eq!(
+        addresses,
+        [format!("{LOGS}/policy/P"), format!("{LOGS}/role/R")]
+    );
     let prune = ["apply", "--prune", "--auto-approve", "--quiet"];
-    served.rolecall(&directory, &prune).exits(4).says(&["selector-deletes"]);
+    served
+        .rolecall(&directory, &prune)
+        .exits(4)
+        .says(&["selector-deletes"]);
     assert_eq!(served.count("DeleteRole"), 0);
     // Without prune nothing is deleted, so nothing stops; and destroy means all of it.
-    assert_eq!(findings(&plan(&served, &directory, &[]), "selector-deletes"), []);
+    assert_eq!(
+        findings(&plan(&served, &directory, &[]), "selector-deletes"),
+        []
+    );
     served
-        .rolecall(&directory, &[&prune[..], &["--allow", "selector-deletes"]].concat())
+        .rolecall(
+            &directory,
+            &[&prune[..], &["--allow", "selector-deletes"]].concat(),
+        )
         .exits(0);
     assert_eq!(served.count("DeleteRole"), 2);
-    served.rolecall(&directory, &["destroy", "--auto-approve"]).exits(0);
+    served
+        .rolecall(&directory, &["destroy", "--auto-approve"])
+        .exits(0);
 }
 
 // Saved plans and time.
@@ -615,15 +786,24 @@ async fn a_saved_plan_survives_what_it_does_not_manage() {
     apply(&served, &directory);
     rewrite(
         &directory,
-        &(role("R", &format!("{additive}\ndescription = \"d\"")).replace("111111111111", "999999999999")
+        &(role("R", &format!("{additive}\ndescription = \"d\""))
+            .replace("111111111111", "999999999999")
             + &role("Plain", "tags = { team = \"a\" }")),
     );
     let out = directory.file("p.plan");
     let out = out.to_str().unwrap();
-    served.rolecall(&directory, &["plan", "--out", out]).exits(0);
+    served
+        .rolecall(&directory, &["plan", "--out", out])
+        .exits(0);
 
     let readonly = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-    let tag = |role| [("RoleName", role), ("Tags.member.1.Key", "AutoTag"), ("Tags.member.1.Value", "x")];
+    let tag = |role| {
+        [
+            ("RoleName", role),
+            ("Tags.member.1.Key", "AutoTag"),
+            ("Tags.member.1.Value", "x"),
+        ]
+    };
     served.by_hand(NETWORK, "TagRole", &tag("R"));
     served.by_hand(NETWORK, "TagRole", &tag("Plain"));
     let attach = |role| [("RoleName", role), ("PolicyArn", readonly)];
@@ -632,12 +812,19 @@ async fn a_saved_plan_survives_what_it_does_not_manage() {
     let inline = [
         ("RoleName", "Plain"),
         ("PolicyName", "theirs"),
-        ("PolicyDocument", r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}}"#),
+        (
+            "PolicyDocument",
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}}"#,
+        ),
     ];
     served.by_hand(NETWORK, "PutRolePolicy", &inline);
     let bound = [("RoleName", "Plain"), ("PermissionsBoundary", readonly)];
     served.by_hand(NETWORK, "PutRolePermissionsBoundary", &bound);
-    served.by_hand(NETWORK, "CreateInstanceProfile", &[("InstanceProfileName", "p")]);
+    served.by_hand(
+        NETWORK,
+        "CreateInstanceProfile",
+        &[("InstanceProfileName", "p")],
+    );
     let profile = [("InstanceProfileName", "p"), ("RoleName", "Plain")];
     served.by_hand(NETWORK, "AddRoleToInstanceProfile", &profile);
     // A statement of others beside ours.
@@ -650,22 +837,52 @@ async fn a_saved_plan_survives_what_it_does_not_manage() {
 
     served.rolecall(&directory, &["apply", out]).exits(0);
     // What others did is still there, the statement too.
-    let said = served.rolecall(&directory, &["plan"]).exits(0).says(&["No changes"]);
+    let said = served
+        .rolecall(&directory, &["plan"])
+        .exits(0)
+        .says(&["No changes"]);
     drop(said);
-    let live = served.sandbox.with(|world| format!("{:?}", world.accounts[&rolecall::org::AccountId::parse(NETWORK).unwrap()].iam.roles["r"].latest().unwrap()));
-    assert!(live.contains("555555555555") && live.contains("999999999999"), "{live}");
+    let live = served.sandbox.with(|world| {
+        format!(
+            "{:?}",
+            world.accounts[&rolecall::org::AccountId::parse(NETWORK).unwrap()]
+                .iam
+                .roles["r"]
+                .latest()
+                .unwrap()
+        )
+    });
+    assert!(
+        live.contains("555555555555") && live.contains("999999999999"),
+        "{live}"
+    );
 
     // What it manages does make it stale.
-    rewrite(&directory, &(role("R", additive) + &role("Plain", "tags = { team = \"b\" }")));
-    served.rolecall(&directory, &["plan", "--out", out]).exits(0);
-    let team = [("RoleName", "Plain"), ("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "z")];
+    rewrite(
+        &directory,
+        &(role("R", additive) + &role("Plain", "tags = { team = \"b\" }")),
+    );
+    served
+        .rolecall(&directory, &["plan", "--out", out])
+        .exits(0);
+    let team = [
+        ("RoleName", "Plain"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "z"),
+    ];
     served.by_hand(NETWORK, "TagRole", &team);
     let stale = served.rolecall(&directory, &["apply", out, "--format", "json"]);
     let outcomes: Vec<String> = stale.json()["results"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| format!("{} {}", one["address"].as_str().unwrap().rsplit('/').next().unwrap(), one["outcome"].as_str().unwrap()))
+        .map(|one| {
+            format!(
+                "{} {}",
+                one["address"].as_str().unwrap().rsplit('/').next().unwrap(),
+                one["outcome"].as_str().unwrap()
+            )
+        })
         .collect();
     assert!(outcomes.contains(&"Plain stale".to_owned()), "{outcomes:?}");
 }
@@ -674,7 +891,12 @@ async fn a_saved_plan_survives_what_it_does_not_manage() {
 fn a_saved_plan_says_what_became_of_its_accounts_and_leaves_those_that_left() {
     let world = World::sandbox(
         &["Prod", "Dev"],
-        &[("stays", "Prod"), ("moves", "Prod"), ("ends", "Prod"), ("comes", "Dev")],
+        &[
+            ("stays", "Prod"),
+            ("moves", "Prod"),
+            ("ends", "Prod"),
+            ("comes", "Dev"),
+        ],
     );
     let directory = Directory::new(
         "name = \"traps\"\n[[role]]\nname = \"R\"\ntargets = [{ ou = \"Prod\" }]\n[[role.trust]]\naws = [\"111111111111\"]\n",
@@ -682,7 +904,9 @@ fn a_saved_plan_says_what_became_of_its_accounts_and_leaves_those_that_left() {
     let config = directory.path().to_str().unwrap().to_owned();
     let out = directory.file("p.plan");
     let out = out.to_str().unwrap();
-    world.rolecall(&["plan", "-c", &config, "--out", out]).exits(0);
+    world
+        .rolecall(&["plan", "-c", &config, "--out", out])
+        .exits(0);
     let [moves, comes, ends] = ["moves", "comes", "ends"].map(|name| world.id(name).to_owned());
     let (prod, dev) = (&world.built.units["Prod"], &world.built.units["Dev"]);
     for (account, from, to) in [(&moves, prod, dev), (&comes, dev, prod)] {
@@ -701,13 +925,31 @@ fn a_saved_plan_says_what_became_of_its_accounts_and_leaves_those_that_left() {
     ] {
         let address = format!("{}/role/R", world.id(name));
         let results = report["results"].as_array().unwrap();
-        let result = results.iter().find(|one| one["address"] == *address).unwrap();
+        let result = results
+            .iter()
+            .find(|one| one["address"] == *address)
+            .unwrap();
         assert_eq!(result["outcome"], outcome, "{result:#}");
-        assert!(result["error"].as_str().unwrap_or_default().contains(why), "{result:#}");
+        assert!(
+            result["error"].as_str().unwrap_or_default().contains(why),
+            "{result:#}"
+        );
     }
     assert_eq!(applied.code, 3);
-    assert!(applied.stderr.contains(&format!("account comes ({comes}) is new since the plan was made")), "{}", applied.stderr);
-    assert!(report["results"].as_array().unwrap().iter().all(|one| !one["address"].as_str().unwrap().starts_with(&comes)));
+    assert!(
+        applied.stderr.contains(&format!(
+            "account comes ({comes}) is new since the plan was made"
+        )),
+        "{}",
+        applied.stderr
+    );
+    assert!(
+        report["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| !one["address"].as_str().unwrap().starts_with(&comes))
+    );
 }
 
 // Instance profiles.
@@ -715,22 +957,43 @@ fn a_saved_plan_says_what_became_of_its_accounts_and_leaves_those_that_left() {
 #[tokio::test(flavor = "multi_thread")]
 async fn instance_profiles_are_named_and_put_back() {
     let served = Served::demo().await;
-    let directory = desired(&role("Web", "path = \"/\"").replace("aws = [\"111111111111\"]", "service = \"ec2.amazonaws.com\""));
+    let directory = desired(&role("Web", "path = \"/\"").replace(
+        "aws = [\"111111111111\"]",
+        "service = \"ec2.amazonaws.com\"",
+    ));
     apply(&served, &directory);
     for profile in ["Web", "OtherStack"] {
-        served.by_hand(NETWORK, "CreateInstanceProfile", &[("InstanceProfileName", profile)]);
+        served.by_hand(
+            NETWORK,
+            "CreateInstanceProfile",
+            &[("InstanceProfileName", profile)],
+        );
         let add = [("InstanceProfileName", profile), ("RoleName", "Web")];
         served.by_hand(NETWORK, "AddRoleToInstanceProfile", &add);
     }
-    let body = |rest: &str| role("Web", rest).replace("aws = [\"111111111111\"]", "service = \"ec2.amazonaws.com\"");
+    let body = |rest: &str| {
+        role("Web", rest).replace(
+            "aws = [\"111111111111\"]",
+            "service = \"ec2.amazonaws.com\"",
+        )
+    };
     let told = |directory: &Directory, more: &[&str]| {
         for format in ["text", "markdown", "html", "json"] {
-            let run = served.rolecall(directory, &[&["plan", "--format", format], more].concat()).exits(0);
+            let run = served
+                .rolecall(directory, &[&["plan", "--format", format], more].concat())
+                .exits(0);
             for word in ["OtherStack", "EC2", "credentials"] {
-                assert!(run.stdout.contains(word), "{format} lacks {word}: {}", run.stdout);
+                assert!(
+                    run.stdout.contains(word),
+                    "{format} lacks {word}: {}",
+                    run.stdout
+                );
             }
         }
-        assert_eq!(findings(&plan(&served, directory, more), "instance-profile").len(), 1);
+        assert_eq!(
+            findings(&plan(&served, directory, more), "instance-profile").len(),
+            1
+        );
     };
     rewrite(&directory, &body("path = \"/x/\""));
     told(&directory, &[]);
@@ -738,11 +1001,19 @@ async fn instance_profiles_are_named_and_put_back() {
     let held = || {
         served.sandbox.with(|world| {
             let account = &world.accounts[&rolecall::org::AccountId::parse(NETWORK).unwrap()];
-            account.iam.profiles.values().filter(|profile| profile.role.as_deref() == Some("web")).count()
+            account
+                .iam
+                .profiles
+                .values()
+                .filter(|profile| profile.role.as_deref() == Some("web"))
+                .count()
         })
     };
     assert_eq!(held(), 2, "the new role is where the old one was");
-    served.rolecall(&directory, &["plan"]).exits(0).says(&["No changes"]);
+    served
+        .rolecall(&directory, &["plan"])
+        .exits(0)
+        .says(&["No changes"]);
     rewrite(&directory, &body("ensure = \"absent\""));
     told(&directory, &[]);
     rewrite(&directory, "");
@@ -762,27 +1033,55 @@ async fn a_replaced_secret_is_kept_nowhere_and_no_rollback_prints_it() {
     };
     with(&["apply", "--auto-approve"], "OldSecret111").exits(0);
     with(&["apply", "--auto-approve"], "NewSecret222").exits(0);
-    let mut command = served.command(&directory, &["state", "history", "--format", "json", "--var=id=NewSecret222"]);
+    let mut command = served.command(
+        &directory,
+        &[
+            "state",
+            "history",
+            "--format",
+            "json",
+            "--var=id=NewSecret222",
+        ],
+    );
     let history = run(&mut command).exits(0).json();
-    let rotation = history["runs"][0]["header"]["run"].as_str().unwrap().to_owned();
+    let rotation = history["runs"][0]["header"]["run"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut kept = String::new();
     let mut places = vec![directory.file("state")];
     while let Some(place) = places.pop() {
         if place.is_dir() {
-            places.extend(std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()));
+            places.extend(
+                std::fs::read_dir(place)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         } else {
             kept += &std::fs::read_to_string(place).unwrap();
         }
     }
-    assert!(kept.contains("sensitive:sha256:") && !kept.contains("OldSecret111") && !kept.contains("NewSecret222"));
+    assert!(
+        kept.contains("sensitive:sha256:")
+            && !kept.contains("OldSecret111")
+            && !kept.contains("NewSecret222")
+    );
 
     let back = ["rollback", &rotation, "--auto-approve"];
     let said = with(&back, "NewSecret222").text();
-    assert!(!said.contains("OldSecret111") && said.contains("give the value that it had"), "{said}");
+    assert!(
+        !said.contains("OldSecret111") && said.contains("give the value that it had"),
+        "{said}"
+    );
     // Whoever has the value rolls back.
     let said = with(&back, "OldSecret111").exits(0).text();
-    assert!(!said.contains("OldSecret111") && !said.contains("NewSecret222"), "{said}");
-    with(&["plan"], "OldSecret111").exits(0).says(&["No changes"]);
+    assert!(
+        !said.contains("OldSecret111") && !said.contains("NewSecret222"),
+        "{said}"
+    );
+    with(&["plan"], "OldSecret111")
+        .exits(0)
+        .says(&["No changes"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -800,11 +1099,29 @@ async fn a_secret_that_aws_says_is_masked_in_every_text() {
         &["plan", "--format", "html"],
         &["plan", "--format", "json"],
         &["apply", "--auto-approve"],
-        &["apply", "--auto-approve", "--allow", "missing-policy", "--allow", "missing-principal"],
-        &["apply", "--auto-approve", "--allow", "missing-policy", "--allow", "missing-principal", "--format", "json"],
+        &[
+            "apply",
+            "--auto-approve",
+            "--allow",
+            "missing-policy",
+            "--allow",
+            "missing-principal",
+        ],
+        &[
+            "apply",
+            "--auto-approve",
+            "--allow",
+            "missing-policy",
+            "--allow",
+            "missing-principal",
+            "--format",
+            "json",
+        ],
         &["drift"],
     ] {
-        let said = served.rolecall(&directory, &[arguments, &[&*var]].concat()).text();
+        let said = served
+            .rolecall(&directory, &[arguments, &[&*var]].concat())
+            .text();
         assert!(!said.contains(secret), "{arguments:?}: {said}");
     }
 }

@@ -86,7 +86,10 @@ fn files(kit: &Kit, owner: &str) -> Vec<(&'static str, String)> {
         _ => text,
     };
     let own = |(file, text): &(&'static str, &str)| {
-        (*file, named(file, text.replacen("#:schema ../", "#:schema ", 1)))
+        (
+            *file,
+            named(file, text.replacen("#:schema ../", "#:schema ", 1)),
+        )
     };
     let schema = (
         json_schema::FILE,
@@ -203,7 +206,10 @@ mod tests {
         }
         for kit in KITS {
             let files = files(kit, "my-own");
-            let (_, text) = files.iter().find(|(file, _)| *file == "rolecall.toml").unwrap();
+            let (_, text) = files
+                .iter()
+                .find(|(file, _)| *file == "rolecall.toml")
+                .unwrap();
             assert_eq!(text.matches("\nname = \"my-own\" # ").count(), 1, "{text}");
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::account::Tally;
 use super::memory::Seen;
 use super::{
-    Acceptance, Action, Attribute, AttributeDiff, Cause, Finding, Intent, Memory, Records, Settings,
-    fingerprint,
+    Acceptance, Action, Attribute, AttributeDiff, Cause, Finding, Intent, Memory, Records,
+    Settings, fingerprint,
 };
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
@@ -145,8 +145,9 @@ impl<'a> Context<'a> {
             now.items.entry(*attribute).or_insert_with(|| items.clone());
         }
         if memory.rolled_back.contains_key(address)
-            || known
-                .is_none_or(|known| (&known.items, &known.unique_id) != (&now.items, &now.unique_id))
+            || known.is_none_or(|known| {
+                (&known.items, &known.unique_id) != (&now.items, &now.unique_id)
+            })
         {
             tally.seen.insert(address.to_owned(), now);
         }

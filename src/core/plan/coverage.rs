@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Attribute};
 use super::fingerprint::{sha256, statement};
+use super::{Action, Attribute};
 use crate::resource::OWNER_TAG;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::policy::PolicyDocument;

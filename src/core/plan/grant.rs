@@ -128,8 +128,9 @@ fn wanted(
             }
             return;
         }
-        Some(Difference::Semantic) if let Some(before) = before
-            && is_accepted(context, &address, before, &after, tally) =>
+        Some(Difference::Semantic)
+            if let Some(before) = before
+                && is_accepted(context, &address, before, &after, tally) =>
         {
             tally.unchanged += 1;
             let accepted = [Attribute::Document].into();

@@ -32,7 +32,9 @@ impl Places {
     pub(super) fn of(desired: &Value, is_sensitive: &dyn Fn(&str) -> bool) -> Self {
         let mut places = Self::default();
         places.collect(desired, "", is_sensitive);
-        places.0.retain(|_, expected| !expected.sensitive.is_empty());
+        places
+            .0
+            .retain(|_, expected| !expected.sensitive.is_empty());
         places
     }
 
@@ -159,7 +161,9 @@ pub(super) fn written(steps: &[Step]) -> Value {
                 set(Attribute::Document, parsed(document));
                 tagged = serde_json::json!(tags);
             }
-            Step::UpdateAssumeRolePolicy { document, .. } => set(Attribute::Trust, parsed(document)),
+            Step::UpdateAssumeRolePolicy { document, .. } => {
+                set(Attribute::Trust, parsed(document))
+            }
             Step::UpdateRole { description, .. } => {
                 set(Attribute::Description, Value::from(description.clone()));
             }
@@ -257,7 +261,9 @@ impl<'a> Masker<'a> {
 }
 
 fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -307,7 +313,11 @@ mod tests {
     #[test]
     fn a_plain_attribute_that_holds_a_secret_masks_what_was_there() {
         check(&json!("to s3cret"), &json!("to old"), &json!(OTHER));
-        check(&json!("to s3cret"), &json!("to s3cret"), &json!("to (sensitive)"));
+        check(
+            &json!("to s3cret"),
+            &json!("to s3cret"),
+            &json!("to (sensitive)"),
+        );
         check(
             &json!("to all"),
             &json!("to s3cret"),

@@ -89,7 +89,8 @@ impl Converged {
         for attribute in attributes {
             self.items.remove(attribute);
             let was = known.and_then(|known| known.items.get(attribute));
-            self.items.extend(was.map(|items| (*attribute, items.clone())));
+            self.items
+                .extend(was.map(|items| (*attribute, items.clone())));
             let was = known.and_then(|known| known.values.get(attribute.name()));
             if let (Some(was), Some(members)) = (was, self.values.as_object_mut()) {
                 members.insert(attribute.name().to_owned(), was.clone());
@@ -474,7 +475,12 @@ pub fn found(
         return Value::Null;
     };
     let is_secret = |text: &str| secrets.occurs_in(text);
-    let hidden = mask::conceal(&found.values, &mask::written(&change.steps), &is_secret, salt);
+    let hidden = mask::conceal(
+        &found.values,
+        &mask::written(&change.steps),
+        &is_secret,
+        salt,
+    );
     match known {
         Some(known) => mask::conceal(&hidden, &known.values, &Secrets::is_concealed, salt),
         None => hidden,

@@ -41,8 +41,8 @@ mod show;
 mod steps;
 mod trusts;
 
-pub use coverage::{Coverage, Extent};
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
+pub use coverage::{Coverage, Extent};
 pub use file::{LoadError, Signature, load, save, signature};
 pub use fingerprint::{
     Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later,

@@ -272,7 +272,12 @@ fn is_same(claimed: &Change, fresh: &Change) -> bool {
             &fresh.fingerprint,
         )
         && (expected, details, accepted, &watch.covers)
-            == (&fresh.expected, &fresh.details, &fresh.accepted, &fresh.watch.covers)
+            == (
+                &fresh.expected,
+                &fresh.details,
+                &fresh.accepted,
+                &fresh.watch.covers,
+            )
         && steps_of_ours(steps, &watch.covers.trust)
             == steps_of_ours(&fresh.steps, &watch.covers.trust)
         && ours(diffs, change_extent(claimed)) == ours(&fresh.diffs, change_extent(fresh))

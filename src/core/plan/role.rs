@@ -454,7 +454,9 @@ fn delete(
             .findings
             .extend(context.unrecorded(&format!("role `{}`", live.name), &address));
     }
-    tally.findings.extend(profiles_lose(context, live, Action::Delete));
+    tally
+        .findings
+        .extend(profiles_lose(context, live, Action::Delete));
     let steps = steps::delete_role(&policies.once_moved(live));
     let states = States {
         before: Some(live),
@@ -561,7 +563,12 @@ fn update(
             tally.findings.extend(context.never_made(&what, &address));
         }
     }
-    Some(change(context, states, &spelling, Draft { accepted, ..draft }))
+    Some(change(
+        context,
+        states,
+        &spelling,
+        Draft { accepted, ..draft },
+    ))
 }
 
 /// Leaves an attribute of a role as it is.
@@ -620,12 +627,17 @@ fn replaced(
     tally
         .findings
         .push(Finding::warn("replace", &address, message));
-    tally.findings.extend(profiles_lose(context, live, Action::Replace));
+    tally
+        .findings
+        .extend(profiles_lose(context, live, Action::Replace));
     format!(
         "path is `{}`, `{}` is desired, and IAM cannot rename{}",
         live.path,
         after.path,
-        profiles_named(live, "; it leaves, and is put back into, the instance profiles")
+        profiles_named(
+            live,
+            "; it leaves, and is put back into, the instance profiles"
+        )
     )
 }
 

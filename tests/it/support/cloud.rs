@@ -33,6 +33,7 @@ impl Cloud {
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .endpoint_url(endpoint)
             .region("us-east-1")
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .credentials_provider(credentials)
             .load()
             .await;

@@ -4,9 +4,9 @@ use super::world::*;
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::plan::*;
-use crate::resource::role::{Ensure, LiveRole, Manage, Mode, Role, RoleDetails};
 use crate::resource::OWNER_TAG;
 use crate::resource::name::IamPath;
+use crate::resource::role::{Ensure, LiveRole, Manage, Mode, Role, RoleDetails};
 
 fn plan(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
     plan_account(settings, &account(A), Some(desired), live, None)
@@ -933,11 +933,11 @@ const TOUCHES: &[Touch] = &[
         _ = role.managed_policies.insert(aws("X"));
     }),
     ("inline policy", |role| {
-        _ = role
-            .inline_policies
-            .insert(policy_name("p"), allow("s3:*"));
+        _ = role.inline_policies.insert(policy_name("p"), allow("s3:*"));
     }),
-    ("boundary", |role| role.permissions_boundary = Some(aws("X"))),
+    ("boundary", |role| {
+        role.permissions_boundary = Some(aws("X"))
+    }),
     ("description", |role| {
         role.details.as_mut().unwrap().description = "x".into();
     }),
@@ -962,7 +962,10 @@ fn stale(wanted: &Role, settings: &Settings) -> Vec<&'static str> {
     assert!(plan.changes.iter().any(|change| !change.steps.is_empty()));
     assert!(recheck(&plan, &world, &Deleted::new()).is_empty());
     let nothing = LiveAccount::default();
-    assert!(!recheck(&plan, &nothing, &Deleted::new()).is_empty(), "gone");
+    assert!(
+        !recheck(&plan, &nothing, &Deleted::new()).is_empty(),
+        "gone"
+    );
     let is_stale = |touch: &&Touch| {
         let mut now = there.clone();
         touch.1(&mut now);
@@ -993,7 +996,13 @@ fn a_change_is_stale_for_what_is_managed_and_for_nothing_else() {
     };
     assert_eq!(
         stale(&described, &settings()),
-        ["mark", "trust", "foreign statement", "description", "duration"]
+        [
+            "mark",
+            "trust",
+            "foreign statement",
+            "description",
+            "duration"
+        ]
     );
     let exclusive = Role {
         managed_policies: Some([aws_ref("ReadOnlyAccess")].into()),
@@ -1047,7 +1056,13 @@ fn what_is_deleted_or_made_again_is_stale_for_all_that_would_be_lost() {
         path: Some(IamPath::parse("/x/").unwrap()),
         ..role("X")
     };
-    let whole = ["trust", "foreign statement", "attachment", "inline policy", "boundary"];
+    let whole = [
+        "trust",
+        "foreign statement",
+        "attachment",
+        "inline policy",
+        "boundary",
+    ];
     let tagged = ["foreign tag", "own tag", "mark"];
     let profile = ["instance profile"];
     assert_eq!(
