@@ -46,7 +46,7 @@ const EFFECTS: [(&str, Effect); 12] = [
 /// per_mille = 200                # with seed = N; or nth = N, or first = N; default every call
 /// effect = "throttling"          # or another of the names that a wrong one is answered with
 /// "#;
-/// assert!(rolecall::sandbox::faults::FaultFile::parse(text).is_ok());
+/// assert!(rolecall_sandbox::faults::FaultFile::parse(text).is_ok());
 /// ```
 #[derive(Debug, Clone)]
 pub struct FaultFile {
