@@ -2,6 +2,7 @@
 //! deleted because of one.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::survey::Survey;
 use crate::config::{Expansion, Problem, Unmatched};
@@ -17,7 +18,7 @@ pub fn findings(plan: &Plan, survey: &Survey) -> Vec<Finding> {
         .chain(&survey.expansion.warnings);
     let told = warnings
         .filter(|problem| problem.code == "selector")
-        .map(warning);
+        .map(|problem| warning(problem, survey.config.directory()));
     let prunes =
         survey.settings.extras == Extras::Remove && survey.settings.intent == Intent::Converge;
     let deleted = if prunes {
@@ -28,10 +29,13 @@ pub fn findings(plan: &Plan, survey: &Survey) -> Vec<Finding> {
     told.chain(deleted).collect()
 }
 
-fn warning(problem: &Problem) -> Finding {
+fn warning(problem: &Problem, directory: &Path) -> Finding {
+    // Wherever the directory lies, the plan says the same.
+    let file = Path::new(&problem.file);
+    let file = file.strip_prefix(directory).unwrap_or(file).display();
     let place = match problem.line {
-        0 => problem.file.clone(),
-        line => format!("{}:{line}", problem.file),
+        0 => file.to_string(),
+        line => format!("{file}:{line}"),
     };
     let hint = problem
         .hint

@@ -670,6 +670,7 @@ impl S3 {
     async fn start() -> Option<Self> {
         let moto = Moto::start()?;
         let config = aws_sdk_s3::Config::builder()
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
             .endpoint_url(&moto.endpoint)
             .region(aws_sdk_s3::config::Region::new("us-east-1"))

@@ -98,6 +98,14 @@ impl Coverage {
         let updates_details = steps
             .iter()
             .any(|step| matches!(step, Step::UpdateRole { .. }));
+        // A policy that is replaced is taken off and put back, whether or not it is written.
+        let moves_boundary = steps.iter().any(|step| {
+            matches!(
+                step,
+                Step::PutRolePermissionsBoundary { .. }
+                    | Step::DeleteRolePermissionsBoundary { .. }
+            )
+        });
         match (action, desired) {
             (Action::Delete, _) | (_, None) => Self {
                 grants: true,
@@ -133,7 +141,9 @@ impl Coverage {
                     }
                 },
                 grants: false,
-                permissions_boundary: Extent::when(desired.permissions_boundary.is_some()),
+                permissions_boundary: Extent::when(
+                    desired.permissions_boundary.is_some() || moves_boundary,
+                ),
                 // One call writes both.
                 description: Extent::when(
                     details && (desired.description.is_some() || updates_details),

@@ -666,11 +666,13 @@ fn profiles_lose(context: &Context<'_>, live: &LiveRole, action: Action) -> Opti
     let (name, account) = (&live.name, context.account.id);
     let message = if action == Action::Replace {
         format!(
-            "replacing role `{name}` in account {account} takes it out of {profiles} and puts the new role back: EC2              instances that run with it have no credentials in between, and those they hold lose their permissions"
+            "replacing role `{name}` in account {account} takes it out of {profiles} and puts the new role back: EC2 \
+             instances that run with it have no credentials in between, and those they hold lose their permissions"
         )
     } else {
         format!(
-            "deleting role `{name}` in account {account} takes it out of {profiles}, which stay and are empty: EC2              instances that run with it lose their credentials, and new ones get none; give them another profile first"
+            "deleting role `{name}` in account {account} takes it out of {profiles}, which stay and are empty: EC2 \
+             instances that run with it lose their credentials, and new ones get none; give them another profile first"
         )
     };
     let address = context.role_address(name);
