@@ -145,7 +145,7 @@ pub enum RunKind {
     RollsBack,
 }
 
-/// What is known of a run while it goes on.
+/// What is known of a run while it is running.
 #[derive(Debug, Default)]
 struct SoFar {
     /// The steps that were begun and not answered yet, by address: their number and operation.
@@ -250,7 +250,7 @@ impl Ledger {
         self.log.clone().broken()
     }
 
-    /// The report of a run that is given up while it goes on, and the steps that were not answered.
+    /// The report of a run that is given up while it is running, and the steps that got no response.
     ///
     /// The record gets no end: what was in flight may have been done.
     pub fn given_up(&self, plan: &Plan) -> (RunReport, Vec<String>) {
@@ -264,7 +264,7 @@ impl Ledger {
             let open = || {
                 let error = match so_far.in_flight.get(&change.address) {
                     Some((step, op)) => format!(
-                        "interrupted while step {} of {} ({op}) was not answered; apply again to finish",
+                        "interrupted while step {} of {} ({op}) was in progress; apply again to finish",
                         step + 1,
                         change.steps.len()
                     ),

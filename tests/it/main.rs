@@ -45,3 +45,4 @@ mod traps;
 mod verify;
 mod watch;
 mod who;
+mod words;

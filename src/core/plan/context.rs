@@ -153,8 +153,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet and it is allowed to
-    /// go by the tag alone: what a run does not get to delete must not be unknown to the next.
+    /// Takes note of what has this directory's tag and is not desired, where nothing is on record yet and it is allowed
+    /// to rely on the tag alone: what a run does not get to delete must not be unknown to the next.
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
         let by_tag = |memory: &Memory| {
             memory.records == Records::None
@@ -165,7 +165,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The finding on changing a resource that bears this directory's tag, where the state holds no record of anything: it
+    /// The finding on changing a resource that has this directory's tag, where the state holds no record of anything: it
     /// is another directory of the same name that made it, or the state is another one.
     pub(super) fn never_made(&self, what: &str, address: &str) -> Option<Finding> {
         let memory = self
@@ -175,16 +175,16 @@ impl<'a> Context<'a> {
         (!known).then(|| {
             let (account, name) = (self.account.id, &self.settings.name);
             let message = format!(
-                "{what} in account {account} bears the name `{name}`, and the state of this directory records nothing: \
-                 another directory of that name, or another state, may manage it; choose another `name`, use the state that \
-                 made it (`--state`), or go by the tag with `--allow {UNRECORDED}` where the state was lost"
+                "{what} in account {account} is tagged `{name}`, but the state of this directory has no records: another \
+                 directory of that name, or another state, may manage it; choose another `name`, use the right state \
+                 (`--state`), or rely on the tag with `--allow {UNRECORDED}` if the state was lost"
             );
             Finding::stop(UNRECORDED, address, message)
         })
     }
 
-    /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may only tag
-    /// a resource would have it deleted.
+    /// The finding on deleting a resource that has this directory's tag, though no run recorded it. Whoever may
+    /// only tag a resource would have it deleted.
     pub(super) fn unrecorded(&self, what: &str, address: &str) -> Option<Finding> {
         let memory = self
             .memory
@@ -194,8 +194,7 @@ impl<'a> Context<'a> {
         }
         (!memory.resources.contains_key(address)).then(|| {
             let message = format!(
-                "{what} in account {} is marked as managed by this directory, and no run recorded it: it may have been \
-                 marked by hand, or left by a run that failed; take the mark off, or delete it with `--allow unrecorded`",
+                "{what} in account {} is tagged as managed by this directory, but no run recorded it: it may have been tagged by hand, or left by a failed run; remove the tag, or delete it with `--allow unrecorded`",
                 self.account.id
             );
             Finding::stop(UNRECORDED, address, message)
@@ -231,7 +230,7 @@ impl<'a> Context<'a> {
             .filter(|role| self.settings.selects(&role.name))
     }
 
-    /// Why a role shall not be there.
+    /// Why a role should not exist.
     pub(super) fn unwanted(&self, desired: &Role) -> Option<&'static str> {
         if desired.ensure == Ensure::Absent {
             return Some("`ensure` is `absent`");
@@ -272,7 +271,7 @@ impl<'a> Context<'a> {
             })
     }
 
-    /// The ARN that a reference stands for; a local policy that is nowhere gets the one it would have at `/`.
+    /// The ARN that a reference represents; a local policy that is nowhere gets the one it would have at `/`.
     pub(super) fn resolve(&self, reference: &PolicyRef) -> PolicyArn {
         match reference {
             PolicyRef::Arn(arn) => arn.clone(),
@@ -289,7 +288,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The ARN that a desired policy has or will have. Only what is ours ever moves to another path.
+    /// The ARN that a desired policy has or will have. Only what is managed ever moves to another path.
     pub(super) fn policy_arn(
         &self,
         desired: &ManagedPolicy,

@@ -11,7 +11,7 @@ use crate::lint::{self, Level};
 use crate::org::AccountId;
 use crate::resource::secret::Secrets;
 
-/// The id of the account that stands for any: `{{ account.id }}` where there is no AWS.
+/// The id of the placeholder account: `{{ account.id }}` where there is no AWS.
 const STAND_IN: &str = "000000000000";
 
 /// What lints say about the desired roles in scope, for [`Plan::with_findings`](super::Plan::with_findings).
@@ -28,7 +28,7 @@ pub fn lints(settings: &Settings, desired: &BTreeMap<AccountId, AccountDesired>)
         .collect()
 }
 
-/// What lints say about a directory without AWS: `stand_in` is what an account would hold that stands for any. Such
+/// What lints say about a directory without AWS: `stand_in` is what a placeholder account would have. Such
 /// findings have no address, and their message says where the role is written.
 pub fn lints_alone(
     settings: &lint::Settings,

@@ -210,7 +210,7 @@ fn judge(
     let Some(now) = now else {
         return match moved {
             Some(moved) => stale(format!("{moved}, and is no longer a target")),
-            None => stale("its account is no longer a target of this directory".to_owned()),
+            None => stale("this directory no longer targets its account".to_owned()),
         };
     };
     let reason = || {
@@ -235,13 +235,13 @@ fn judge(
         (Some(Sighting::AsExpected), ..) if finished.contains(&change.address) => {
             Verdict::Left(Left::Finished)
         }
-        (_, None, Some(moved)) => stale(format!("{moved}, and this no longer goes there")),
-        (_, Some(_), Some(moved)) => stale(format!("{moved}, and this differs there now")),
+        (_, None, Some(moved)) => stale(format!("{moved}, and is no longer a target of it")),
+        (_, Some(_), Some(moved)) => stale(format!("{moved}, and the change differs there now")),
         (Some(Sighting::AsExpected | Sighting::Moved), ..) => {
             stale("changed since the plan was made; plan again".to_owned())
         }
-        (_, Some(_), None) => Verdict::Differs("it is not what a plan made now would do"),
-        (_, None, None) => Verdict::Differs("a plan made now does not change this"),
+        (_, Some(_), None) => Verdict::Differs("a plan made now would do something else"),
+        (_, None, None) => Verdict::Differs("a plan made now does not change it"),
     }
 }
 

@@ -155,7 +155,12 @@ fn named(name: &str) -> Result<Effect, String> {
         .find(|(its_name, _)| *its_name == name)
         .map(|(_, effect)| effect.clone());
     let names = || EFFECTS.map(|(name, _)| name).join(", ");
-    found.ok_or_else(|| format!("`{name}` is no effect; there are {}, delay", names()))
+    found.ok_or_else(|| {
+        format!(
+            "`{name}` is not an effect; the effects are {}, delay",
+            names()
+        )
+    })
 }
 
 #[cfg(test)]
