@@ -66,7 +66,7 @@ pub async fn memory(store: &Store, account: &Account, past: &Past) -> Result<Mem
 }
 
 /// Whether an account joined the organization after everything that is on record there: what happened to it in between
-/// nobody knows.
+/// is not known.
 fn joined_since(account: &Account, record: &AccountRecord) -> bool {
     let times = record
         .resources

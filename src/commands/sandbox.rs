@@ -79,7 +79,7 @@ pub async fn serve(
     Ok(Exit::Done)
 }
 
-/// What an AWS client must be told to talk to a sandbox.
+/// What an AWS client needs to call a sandbox.
 fn environment(sandbox: &Sandbox, endpoint: &str) -> [(&'static str, String); 5] {
     let credentials = sandbox.credentials();
     [

@@ -50,7 +50,7 @@ fn warning(problem: &Problem, directory: &Path) -> Finding {
     }
 }
 
-/// The stop findings on resources that nobody desires any more, perhaps because a selector of theirs matches no account.
+/// The stop findings on resources that are no longer desired, perhaps because a selector of theirs matches no account.
 /// What goes with a role, its policies and grants, may go for the same reason.
 fn deletions(plan: &Plan, expansion: &Expansion) -> Vec<Finding> {
     let unmatched = &expansion.unmatched;

@@ -154,7 +154,7 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     })
 }
 
-/// Whether what became of a resource is told as a plan tells it: an apply is due, and nobody did anything.
+/// Whether a difference is shown as a plan shows it: an apply is due, and no one did anything.
 fn keeps_signs(standing: Standing) -> bool {
     matches!(standing, Standing::Pending | Standing::Never)
 }

@@ -235,8 +235,8 @@ pub fn needs(
     needs
 }
 
-/// Whether it is asked whose a policy is that nobody desires: with prune of each, else of those on record, which are
-/// orphans as long as they bear the mark.
+/// Whether the tags of a policy that is not desired are read: with prune of each, otherwise of those on record, which
+/// are orphans as long as they have the tag.
 fn is_looked_at(context: &Context<'_>, live: &LivePolicy) -> bool {
     let on_record = |memory: &Memory| {
         memory

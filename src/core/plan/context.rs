@@ -19,8 +19,8 @@ use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
 use crate::resource::role::{Ensure, LiveRole, PolicyRef, Role};
 
-/// The code of findings on what bears the tag and is on no record.
-const UNRECORDED: &str = "unrecorded";
+/// The code of findings on what has the tag and no record.
+const CODE: &str = "unrecorded";
 
 /// Everything that planning one account looks at.
 pub(super) struct Context<'a> {
@@ -80,8 +80,8 @@ impl<'a> Context<'a> {
         self.memory?.rolled_back(address, cause, before)
     }
 
-    /// The attributes of an existing resource whose difference somebody accepts, each with a finding: they are left as they
-    /// are. What the file alone changed is nobody's drift, so it is written.
+    /// The attributes of an existing resource whose difference is accepted, each with a finding: they are not changed.
+    /// What the file alone changed is not drift, so it is written.
     pub(super) fn accepted(
         &self,
         address: &str,
@@ -158,7 +158,7 @@ impl<'a> Context<'a> {
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
         let by_tag = |memory: &Memory| {
             memory.records == Records::None
-                && (self.settings.allows(UNRECORDED) || memory.begun.contains(address))
+                && (self.settings.allows(CODE) || memory.begun.contains(address))
         };
         if self.memory.is_some_and(by_tag) {
             self.note(address, seen, &BTreeSet::new(), tally);
@@ -177,9 +177,9 @@ impl<'a> Context<'a> {
             let message = format!(
                 "{what} in account {account} is tagged `{name}`, but the state of this directory has no records: another \
                  directory of that name, or another state, may manage it; choose another `name`, use the right state \
-                 (`--state`), or rely on the tag with `--allow {UNRECORDED}` if the state was lost"
+                 (`--state`), or rely on the tag with `--allow {CODE}` if the state was lost"
             );
-            Finding::stop(UNRECORDED, address, message)
+            Finding::stop(CODE, address, message)
         })
     }
 
@@ -197,7 +197,7 @@ impl<'a> Context<'a> {
                 "{what} in account {} is tagged as managed by this directory, but no run recorded it: it may have been tagged by hand, or left by a failed run; remove the tag, or delete it with `--allow unrecorded`",
                 self.account.id
             );
-            Finding::stop(UNRECORDED, address, message)
+            Finding::stop(CODE, address, message)
         })
     }
 

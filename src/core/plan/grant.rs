@@ -174,7 +174,7 @@ fn wanted(
     ));
 }
 
-/// Whether somebody accepts that what is granted differs.
+/// Whether it is accepted that what is granted differs.
 fn is_accepted(
     context: &Context<'_>,
     address: &str,

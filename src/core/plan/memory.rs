@@ -37,7 +37,7 @@ pub struct Memory {
     pub rolled_back: BTreeMap<String, RolledBack>,
 }
 
-/// How a rollback left a resource. The file was not changed by it, and nobody changed the resource by hand.
+/// How a rollback left a resource. Neither the file nor the resource was changed by anything else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RolledBack {
     /// The run that was the rollback.
@@ -83,7 +83,7 @@ pub struct Converged {
 }
 
 impl Converged {
-    /// The same with these attributes as they were `known`: whatever differs there now is not how the resource shall be.
+    /// The same with these attributes as they were `known`: what differs there now is not as desired.
     #[must_use]
     pub fn keeping(mut self, known: Option<&Self>, attributes: &BTreeSet<Attribute>) -> Self {
         for attribute in attributes {

@@ -175,7 +175,7 @@ pub struct Change {
     pub cosmetic: bool,
     /// Who moved.
     pub cause: Cause,
-    /// The rollback by which live IAM moved, where it did and nobody changed the resource since.
+    /// The rollback that changed the resource, if nothing else changed it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<String>,
     /// Attributes that differ, and that an `[[accept]]` leaves as they are.
