@@ -202,7 +202,7 @@ fn init_names_each_directory_after_itself() {
         command.args(["init", "cortex-xdr", "--out"]).arg(&path);
         run(&mut command)
             .exits(0)
-            .says(&["No other directory may have it"]);
+            .says(&["No other directory may have that name"]);
         let text = std::fs::read_to_string(path.join("rolecall.toml")).unwrap();
         let line = text
             .lines()
