@@ -62,7 +62,7 @@ pub struct Output {
         help_heading = "Output"
     )]
     pub color: ColorChoice,
-    /// Print only results and errors: no progress, no warnings
+    /// Print only results and errors: no progress, no warnings about the desired state
     #[arg(long, global = true, help_heading = "Output")]
     pub quiet: bool,
     /// Show full documents and every account; twice for debug logs, three times for the SDK's logs
@@ -122,6 +122,17 @@ pub enum PlanFormat {
     Html,
 }
 
+/// Format of a saved plan on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// Plain text.
+    Text,
+    /// One JSON object.
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters.
+    Markdown,
+}
+
 /// Format of a list on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
@@ -153,6 +164,18 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Check what has to be right before the first plan: credentials, organization, access to each account, state
+    Doctor {
+        /// The accounts and roles in scope.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Where the state is.
+        #[command(flatten)]
+        state: StateArgs,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// Show what differs between the desired state and live IAM, and what apply would do
     Plan {
         /// What to plan.
@@ -173,6 +196,15 @@ pub enum Command {
         /// Whom to notify.
         #[command(flatten)]
         notify: NotifyArgs,
+    },
+    /// Print a saved plan, without calling AWS and without the variables it was made with
+    Show {
+        /// A plan saved by `plan --out`
+        #[arg(value_name = "PLAN")]
+        plan: PathBuf,
+        /// Format of the plan
+        #[arg(long, value_enum, default_value = "text")]
+        format: ShowFormat,
     },
     /// Report what was changed by hand: compare live IAM with the desired state and with what was last applied
     Drift {
@@ -364,15 +396,6 @@ pub enum StateCommand {
 pub enum SandboxCommand {
     /// Show the whole workflow, unattended: plan, apply, plan again, a change by hand, drift, apply, verify
     Demo,
-    /// Run a command, or a shell, in a sandbox: no AWS settings of yours reach it, and it ends with the command
-    Run {
-        /// The organization to serve, as TOML; without it a demonstration organization
-        #[arg(long, value_name = "FILE")]
-        org: Option<PathBuf>,
-        /// The command and its arguments: `rolecall sandbox run -- rolecall plan`, or `-- bash` for a shell
-        #[arg(required = true, last = true, value_name = "COMMAND")]
-        command: Vec<std::ffi::OsString>,
-    },
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
         /// The organization to serve, as TOML; without it, a demo organization
@@ -389,6 +412,21 @@ pub enum SandboxCommand {
         /// Enforce the callers' own policies: a call that none of them allows is denied
         #[arg(long)]
         enforce: bool,
+        /// Write the environment variables to this file, once the sandbox listens
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
+    },
+    /// Run a command, or a shell, whose AWS clients use a new sandbox; ends with the command's exit code
+    Run {
+        /// The organization to serve, as TOML; without it, a demo organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// Enforce the callers' own policies: a call that none of them allows is denied
+        #[arg(long)]
+        enforce: bool,
+        /// The command and its arguments (default: the shell in SHELL)
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
     },
 }
 
@@ -407,7 +445,7 @@ pub struct DesiredArgs {
     /// Set a variable; overrides every other source. Also ROLECALL_VAR_NAME
     #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
-    /// Set variables from a TOML file
+    /// Set variables from a TOML file; a later file wins. Files listed in ROLECALL_VAR_FILE come first
     #[arg(long, value_name = "FILE")]
     pub var_file: Vec<PathBuf>,
 }
@@ -579,7 +617,9 @@ impl Command {
         match self {
             Self::Init { .. } => "init",
             Self::Validate { .. } => "validate",
+            Self::Doctor { .. } => "doctor",
             Self::Plan { .. } => "plan",
+            Self::Show { .. } => "show",
             Self::Drift { .. } => "drift",
             Self::Apply { .. } => "apply",
             Self::Destroy { .. } => "destroy",

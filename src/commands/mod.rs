@@ -5,6 +5,7 @@ mod apply;
 mod breaks;
 mod callers;
 mod console;
+mod doctor;
 mod drift;
 mod help;
 mod init;
@@ -23,6 +24,7 @@ mod sandbox;
 mod saved;
 mod selectors;
 mod shell;
+mod show;
 mod signals;
 mod state;
 mod stop;
@@ -59,7 +61,7 @@ pub async fn run(cli: Cli) -> Exit {
     let span = telemetry.run(command);
     let performed = Box::pin(perform(cli.command, &signals, &console)).instrument(span.clone());
     let outcome = match work {
-        Work::Reads => signals.unless_interrupted(performed).await,
+        Work::Reads | Work::Hosts => signals.unless_interrupted(performed).await,
         Work::Writes => performed.await,
     };
     let exit = match outcome {
@@ -83,6 +85,14 @@ pub async fn run(cli: Cli) -> Exit {
     exit
 }
 
+fn permissions_of(enforce: bool) -> Permissions {
+    if enforce {
+        Permissions::Enforced
+    } else {
+        Permissions::Ignored
+    }
+}
+
 /// What a signal may cut short, and what it may not.
 fn work(command: &Command) -> Work {
     match command {
@@ -91,10 +101,10 @@ fn work(command: &Command) -> Work {
         | Command::Rollback { .. }
         | Command::State {
             command: StateCommand::Unlock { .. },
-        }
-        | Command::Sandbox {
-            command: SandboxCommand::Run { .. },
         } => Work::Writes,
+        Command::Sandbox {
+            command: SandboxCommand::Run { .. },
+        } => Work::Hosts,
         _ => Work::Reads,
     }
 }
@@ -103,6 +113,12 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Doctor {
+            scope,
+            state,
+            format,
+        } => Box::pin(doctor::run(&scope, &state, format, aws, console)).await,
+        Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
             scope,
@@ -228,30 +244,31 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             command: SandboxCommand::Demo,
         } => Box::pin(sandbox::demo(signals, console)).await,
         Command::Sandbox {
-            command: SandboxCommand::Run { org, command },
-        } => sandbox::run(org.as_deref(), &command, signals, console).await,
-        Command::Sandbox {
             command:
                 SandboxCommand::Serve {
                     org,
                     faults,
                     enforce,
                     port,
+                    env_file,
                 },
         } => {
-            let permissions = if enforce {
-                Permissions::Enforced
-            } else {
-                Permissions::Ignored
-            };
-            sandbox::serve(
-                org.as_deref(),
-                faults.as_deref(),
-                permissions,
+            let options = sandbox::Serve {
+                org: org.as_deref(),
+                faults: faults.as_deref(),
+                permissions: permissions_of(enforce),
                 port,
-                console,
-            )
-            .await
+                env_file: env_file.as_deref(),
+            };
+            sandbox::serve(options, console).await
         }
+        Command::Sandbox {
+            command:
+                SandboxCommand::Run {
+                    org,
+                    enforce,
+                    command,
+                },
+        } => sandbox::run(org.as_deref(), permissions_of(enforce), &command).await,
     }
 }

@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use tokio::net::TcpListener;
 
 use super::signals::Signals;
 use super::{Console, Stop, apply, drift, plan, verify};
@@ -42,34 +45,44 @@ const QUICKSTART: &[(&str, &str)] = &[
     ),
 ];
 
+/// What to serve, and how.
+pub struct Serve<'a> {
+    /// The organization, or the demonstration's.
+    pub org: Option<&'a Path>,
+    /// The faults to inject.
+    pub faults: Option<&'a Path>,
+    /// Whether the callers' own policies are enforced.
+    pub permissions: Permissions,
+    /// The port on loopback; 0 picks a free one.
+    pub port: u16,
+    /// Where to write the environment variables, instead of standard output.
+    pub env_file: Option<&'a Path>,
+}
+
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(
-    org: Option<&Path>,
-    faults: Option<&Path>,
-    permissions: Permissions,
-    port: u16,
-    console: &Console,
-) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(World {
-        permissions,
-        ..world(org)?
-    });
-    if let Some(path) = faults {
+pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> {
+    let sandbox = sandbox(options.org, options.permissions)?;
+    if let Some(path) = options.faults {
         let faults = FaultFile::parse(&text("faults", path)?);
         faults
             .map_err(|error| unusable("faults", path, &error))?
             .unleash(&sandbox);
     }
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
+    let listener = listen(options.port).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let mut out = console.data();
-    for (name, value) in environment(&sandbox, &endpoint) {
-        writeln!(out, "export {name}={value}")?;
+    let mut exports = String::new();
+    for (name, value) in env(&endpoint, &sandbox) {
+        exports += &["export ", name, "=", &value, "\n"].concat();
     }
-    out.flush()?;
-    drop(out);
+    if let Some(path) = options.env_file {
+        files::write(path, exports.as_bytes(), 0o600).map_err(|error| {
+            Stop::because(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+    } else {
+        let mut out = console.data();
+        out.write_all(exports.as_bytes())?;
+        out.flush()?;
+    }
     let accounts = sandbox.with(|world| world.accounts.len());
     console.say(&format!(
         "serving an organization of {accounts} accounts on {endpoint}; Ctrl-C ends it"
@@ -79,87 +92,80 @@ pub async fn serve(
     Ok(Exit::Done)
 }
 
-/// What an AWS client needs to call a sandbox.
-fn environment(sandbox: &Sandbox, endpoint: &str) -> [(&'static str, String); 5] {
-    let credentials = sandbox.credentials();
-    [
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_REGION", "us-east-1"),
-        // What boto3 and version 1 of the CLI read.
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
-    ]
-    .map(|(name, value)| (name, value.to_owned()))
-}
-
-/// How often it is looked whether a command has ended.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// A command that does not outlive this process.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        _ = self.0.kill();
-        _ = self.0.wait();
+/// Runs a command, or the user's shell, with an environment in which AWS is a new sandbox, and ends as it does.
+pub async fn run(
+    org: Option<&Path>,
+    permissions: Permissions,
+    command: &[OsString],
+) -> Result<Exit, Stop> {
+    let sandbox = sandbox(org, permissions)?;
+    let listener = listen(0).await?;
+    let env = env(&format!("http://{}", listener.local_addr()?), &sandbox);
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let (program, arguments) = command.split_first().unwrap_or((&shell, &[]));
+    let mut child = tokio::process::Command::new(program);
+    // A profile, a session token or an endpoint of one service would lead past the sandbox, to the real AWS.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"AWS_") {
+            child.env_remove(name);
+        }
+    }
+    let proxied = std::env::var("NO_PROXY").unwrap_or_default();
+    let mut child = child
+        .args(arguments)
+        .envs(env)
+        // Not the profiles of the user either: `--profile` would be one of the real AWS.
+        .envs([
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
+        .env("NO_PROXY", format!("{proxied},127.0.0.1"))
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Stop::because(format!("cannot run `{}`: {error}", program.display())))?;
+    tokio::select! {
+        ended = child.wait() => {
+            let status = ended?;
+            // As shells do for a command that a signal ended.
+            let signal = status.signal().map(|signal| signal + 128);
+            let code = status.code().or(signal).and_then(|code| u8::try_from(code).ok());
+            Ok(Exit::Command(code.unwrap_or(1)))
+        }
+        served = http::serve(sandbox, listener, std::future::pending()) => {
+            served?;
+            Ok(Exit::Error)
+        }
     }
 }
 
-/// Runs a command whose AWS is a sandbox that ends with it. Whatever AWS settings there are do not reach the command: no
-/// variable `AWS_…`, no profile of a file, no metadata service.
-pub async fn run(
-    org: Option<&Path>,
-    command: &[OsString],
-    signals: &Signals,
-    console: &Console,
-) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(world(org)?);
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+fn sandbox(org: Option<&Path>, permissions: Permissions) -> Result<Sandbox, Stop> {
+    Ok(Sandbox::new(World {
+        permissions,
+        ..world(org)?
+    }))
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Stop> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1: {error}")))?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
-    let environment = environment(&sandbox, &endpoint);
-    let server = tokio::spawn(http::serve(sandbox, listener, std::future::pending()));
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(Stop::because("there is no command to run"));
-    };
-    let own = std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("AWS_"));
-    let child = std::process::Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(own)
-        .envs(environment)
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .spawn();
-    let program = program.to_string_lossy();
-    let mut running =
-        Running(child.map_err(|error| Stop::because(format!("cannot run `{program}`: {error}")))?);
-    let ended = async {
-        loop {
-            match running.0.try_wait() {
-                Ok(None) => tokio::time::sleep(LOOK).await,
-                ended => return ended,
-            }
-        }
-    };
-    // A terminal tells the command of the signal, too, and it ends in its own way.
-    let status = tokio::select! {
-        ended = ended => ended?,
-        () = signals.steps_are_late() => None,
-    };
-    server.abort();
-    Ok(match status.map(|status| status.code()) {
-        Some(Some(code)) => Exit::Of(u8::try_from(code).unwrap_or(1)),
-        Some(None) => {
-            console.error(&format!("`{program}` was ended by a signal"));
-            Exit::Interrupted
-        }
-        None => Exit::Interrupted,
-    })
+        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))
+}
+
+/// The variables that point any AWS client at the sandbox.
+fn env(endpoint: &str, sandbox: &Sandbox) -> [(&'static str, String); 5] {
+    let credentials = sandbox.credentials();
+    [
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        // What boto3 and version 1 of the CLI read.
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            credentials.secret_access_key().to_owned(),
+        ),
+    ]
 }
 
 fn world(org: Option<&Path>) -> Result<World, Stop> {
@@ -266,9 +272,7 @@ impl Demo<'_> {
         self.words(
             "  rolecall sandbox run -- bash          # a shell in which AWS is such an organization",
         )?;
-        self.words(
-            "  rolecall plan -c examples/quickstart  # in that shell, or with your own AWS credentials",
-        )?;
+        self.words("  rolecall plan -c examples/quickstart  # in that shell")?;
         Ok(Exit::Done)
     }
 

@@ -1,4 +1,4 @@
-//! The plan: what differs, what will be written, and what speaks against it.
+//! The plan: what differs, what will be written, and its findings.
 //!
 //! [`needs`] says what the bulk read of an account leaves open, [`plan_account`] plans one account, [`build`] puts the
 //! accounts together, and [`recheck`] and [`converged`] tell before and after writing whether live IAM is as the plan
@@ -43,7 +43,7 @@ mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
 pub use coverage::{Coverage, Extent};
-pub use file::{LoadError, Signature, load, save, signature};
+pub use file::{LoadError, Signature, load, load_masked, save, signature};
 pub use fingerprint::{
     Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later,
 };
