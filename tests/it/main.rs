@@ -47,6 +47,7 @@ mod support;
 mod telemetry;
 mod terminal;
 mod tidy;
+mod traps;
 mod verify;
 mod watch;
 mod who;

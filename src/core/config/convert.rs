@@ -85,6 +85,7 @@ impl Converter<'_> {
                 .map(manage)
                 .unwrap_or_default(),
             adopt: flag(table, "adopt"),
+            create: table.get("create").and_then(Node::as_bool).unwrap_or(true),
             ensure: match table.get("ensure").and_then(Node::as_str) {
                 Some("absent") => Ensure::Absent,
                 _ => Ensure::Present,

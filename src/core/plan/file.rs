@@ -182,6 +182,9 @@ impl Plan {
                 .into_iter()
                 .flatten();
             for (shown, change) in changes.zip(&account.changes) {
+                if let Some(members) = shown.as_object_mut() {
+                    members.shift_remove("watch");
+                }
                 let steps = shown
                     .get_mut("steps")
                     .and_then(Value::as_array_mut)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{BEGINNING, Input, error, invalid, is_parent, listed};
 use crate::wire::ApiError;
-use crate::world::{AccountState, UnitState, World};
+use crate::world::{AccountState, Clock, UnitState, World};
 use rolecall_core::org::AccountId;
 
 pub fn describe_organization(world: &World) -> Value {
@@ -237,8 +237,19 @@ fn describe(world: &World, id: AccountId, account: &AccountState) -> Value {
         "State": account.status,
         "Paths": [format!("{}/{id}/", world.organization.id_path(&account.parent))],
         "JoinedMethod": "CREATED",
-        "JoinedTimestamp": BEGINNING,
+        "JoinedTimestamp": joined(world),
     })
+}
+
+/// When the accounts joined: when the world began. One that is begun anew is another one, though its ids are the same.
+fn joined(world: &World) -> i64 {
+    match world.clock {
+        Clock::Wall(start) => {
+            let age = i64::try_from(start.elapsed().as_millis()).unwrap_or_default();
+            (jiff::Timestamp::now().as_millisecond() - age).div_euclid(1000)
+        }
+        Clock::Manual(_) => i64::try_from(BEGINNING).unwrap_or_default(),
+    }
 }
 
 pub fn unit_value(world: &World, id: &str, unit: &UnitState) -> Value {
