@@ -30,6 +30,7 @@ mod permissions;
 mod pipelines;
 mod probes;
 mod readme;
+mod release;
 mod rollout;
 mod saved;
 mod schema;
