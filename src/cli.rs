@@ -62,7 +62,7 @@ pub struct Output {
         help_heading = "Output"
     )]
     pub color: ColorChoice,
-    /// Print only results and errors: no progress, no warnings
+    /// Print only results and errors: no progress, no warnings about the desired state
     #[arg(long, global = true, help_heading = "Output")]
     pub quiet: bool,
     /// Show full documents and every account; twice for debug logs, three times for the SDK's logs
@@ -160,6 +160,18 @@ pub enum Command {
         /// The desired state.
         #[command(flatten)]
         desired: DesiredArgs,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Check what has to be right before the first plan: credentials, organization, access to each account, state
+    Doctor {
+        /// The accounts and roles in scope.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Where the state is.
+        #[command(flatten)]
+        state: StateArgs,
         /// Format of the result
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
@@ -400,6 +412,21 @@ pub enum SandboxCommand {
         /// Enforce the callers' own policies: a call that none of them allows is denied
         #[arg(long)]
         enforce: bool,
+        /// Write the environment variables to this file, once the sandbox listens
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
+    },
+    /// Run a command, or a shell, whose AWS clients use a new sandbox; ends with the command's exit code
+    Run {
+        /// The organization to serve, as TOML; without it, a demo organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// Enforce the callers' own policies: a call that none of them allows is denied
+        #[arg(long)]
+        enforce: bool,
+        /// The command and its arguments (default: the shell in SHELL)
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
     },
 }
 
@@ -590,6 +617,7 @@ impl Command {
         match self {
             Self::Init { .. } => "init",
             Self::Validate { .. } => "validate",
+            Self::Doctor { .. } => "doctor",
             Self::Plan { .. } => "plan",
             Self::Show { .. } => "show",
             Self::Drift { .. } => "drift",

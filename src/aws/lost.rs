@@ -1,4 +1,4 @@
-//! Writes whose answer was lost: done once, however often they were sent.
+//! Writes whose response was lost: done once, however often they were sent.
 //!
 //! Where a connection breaks, an answer does not come in time or ends early, or the server itself fails, it is unknown
 //! whether the write happened. What IAM takes twice with the same outcome (attach, put, tag, update) is sent again

@@ -90,7 +90,8 @@ impl Survey {
         .await
     }
 
-    async fn over(
+    /// The same over what is loaded and connected already; `earlier` is the survey to take sessions from.
+    pub async fn over(
         args: &ScopeArgs,
         config: Config,
         aws: Aws,

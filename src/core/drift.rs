@@ -1,4 +1,4 @@
-//! Drift: what of a plan is whose doing, and what of that is accepted.
+//! Drift: the cause of each difference of a plan, and which differences are accepted.
 //!
 //! A plan says what differs between live IAM and the desired state, and who moved since the two were last alike. Where
 //! the file moved alone the difference is pending: an apply is due, and nothing is wrong. Everything else is

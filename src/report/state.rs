@@ -1,4 +1,4 @@
-//! A state as text and JSON: what is on record, and what runs did.
+//! A state as text and JSON: recorded resources, and runs.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! How a world begins: from an organization file, the demo's organization, or any number of accounts.
+//! How a world starts: from an organization file, the demo's organization, or any number of accounts.
 //!
 //! A member account is born as Organizations creates one: with `OrganizationAccountAccessRole`, which trusts the
 //! management account and may do everything. The management account has no such role; it has a user `admin`.

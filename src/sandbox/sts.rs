@@ -1,4 +1,4 @@
-//! STS: who calls, and whether a role lets them in.
+//! STS: the caller's identity, and whether a role trusts it.
 //!
 //! A caller of the role's own account needs the trust policy to name it, or the trust policy to name the account and
 //! its own policies to allow the call; a caller of another account needs both sides. Session policies and session

@@ -1,4 +1,4 @@
-//! The world of the sandbox: an organization, its accounts, what IAM holds in each, sessions, and a clock.
+//! The world of the sandbox: an organization, its accounts, their IAM, sessions, and a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

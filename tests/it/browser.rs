@@ -507,7 +507,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         all,
         json!([
             "changed by hand Open differs in prod-eu (200000000001)",
-            "changed by hand Gone is gone in prod-eu (200000000001)",
+            "changed by hand Gone is missing in prod-eu (200000000001)",
             "cause unknown Unknown differs in prod-us (200000000002)",
             "accepted Known differs in dev (200000000003)",
             "pending Due is to be updated in 2 accounts",
@@ -529,7 +529,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
             "hand",
             json!([
                 "changed by hand Open differs in prod-eu (200000000001)",
-                "changed by hand Gone is gone in prod-eu (200000000001)"
+                "changed by hand Gone is missing in prod-eu (200000000001)"
             ]),
         ),
         (
@@ -540,7 +540,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         (
             "f-action",
             "is missing",
-            json!(["changed by hand Gone is gone in prod-eu (200000000001)"]),
+            json!(["changed by hand Gone is missing in prod-eu (200000000001)"]),
         ),
         (
             "f-action",

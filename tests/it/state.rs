@@ -24,7 +24,7 @@ use crate::support::bucket::Bucket;
 use crate::support::listener::listen;
 use crate::support::moto::{Moto, missing, python};
 use crate::support::served::Served;
-use crate::support::{Directory, Run, for_each, rolecall, run};
+use crate::support::{Directory, Run, for_each, http_client, rolecall, run};
 
 const DESIRED: &str = r#"
 name = "vendor-roles"
@@ -670,6 +670,7 @@ impl S3 {
         let moto = Moto::start()?;
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
+            .http_client(http_client())
             .endpoint_url(&moto.endpoint)
             .region(aws_sdk_s3::config::Region::new("us-east-1"))
             .credentials_provider(Credentials::new("testing", "testing", None, None, "test"))

@@ -1,6 +1,7 @@
 //! Everything a person reads keeps to `src/commands/help/style.md`: the worst words are refused.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -36,10 +37,16 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let patterns = REFUSED.iter();
+    patterns
+        .map(|(pattern, _)| Regex::new(&format!("(?i){pattern}")).unwrap())
+        .collect()
+});
+
 fn refused(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (pattern, _) in REFUSED {
-        let pattern = Regex::new(&format!("(?i){pattern}")).unwrap();
+    for pattern in &*PATTERNS {
         for word in pattern.find_iter(text) {
             let fine = FINE.iter().any(|fine| {
                 let from = text[..word.start()].len().saturating_sub(6);

@@ -1,4 +1,4 @@
-//! The rules of IAM that a name, a text or a number must keep, one small function each.
+//! IAM's rules for names, texts and numbers, one small function each.
 //!
 //! Sources: IAM API reference (the patterns of each parameter); IAM User Guide, IAM and AWS STS quotas, and Tagging IAM
 //! resources; STS API, `AssumeRole`.

@@ -1,4 +1,4 @@
-//! Rendered tables become roles and policies.
+//! Converts rendered tables to roles and policies.
 //!
 //! Types were checked before ([`shape`](super::shape)), so a value of a wrong type is only left out here.
 

@@ -1,4 +1,4 @@
-//! Policy documents in files of their own: JSON or YAML, read into the tree so that every value knows its place.
+//! Policy documents in separate files: JSON or YAML, read into the tree so that every value has its place.
 
 use std::path::Path;
 use std::sync::Arc;

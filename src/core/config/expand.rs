@@ -1,4 +1,4 @@
-//! `(Config, Organization)` becomes [`Desired`]: what each account should hold.
+//! `(Config, Organization)` becomes [`Desired`]: what each account should have.
 //!
 //! An account differs from another only by the values of the expressions in a resource. So a resource is rendered once
 //! for each set of values, and accounts with equal values share it: ten thousand accounts cost little more than one.

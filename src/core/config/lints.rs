@@ -1,4 +1,4 @@
-//! `[lints]`: how much the findings of a lint or of a `[[check]]` weigh, and who the known outsiders are.
+//! `[lints]`: the severity of lints and of `[[check]]`s, and the names of known outside accounts.
 
 use std::collections::BTreeMap;
 

@@ -240,6 +240,7 @@ pub fn toml() -> String {
 # Every key of a desired state, printed by `rolecall schema --reference`. Keys marked (required) must be set where their
 # table is; all others are optional. Lines that are commented out exclude another key. The guides explain the concepts:
 # `rolecall help`.
+
 "
     .to_owned();
     table(&ROOT, "", &mut text);

@@ -1,4 +1,4 @@
-//! Statements written as TOML tables become documents as IAM writes them.
+//! Converts statements written as TOML tables to documents as IAM writes them.
 //!
 //! Every member keeps the place of the key it comes from, so that what IAM's rules say about the document underlines
 //! the TOML.

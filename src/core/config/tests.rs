@@ -475,7 +475,7 @@ fn rules_of_iam_are_checked() {
             format!(
                 "{ROLE}external_id = \"abc\"\nconditions.StringEquals.\"sts:externalid\" = \"x\""
             ),
-            &["`external_id` and a condition both say"],
+            &["`external_id` and a condition both set"],
         ),
         (
             format!("{ROLE}actions = [\"assume\"]"),

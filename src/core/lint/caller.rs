@@ -1,4 +1,4 @@
-//! Callers put to a trust policy.
+//! Sample callers that lints evaluate a trust policy for.
 //!
 //! Of a condition key that a caller may or may not have, such as a session tag, nothing is known, and the answer counts
 //! as yes: who must stay out must be kept out whatever it brings. Keys of identity providers (`saml:aud`,

@@ -1,4 +1,4 @@
-//! One role as lints see it: who may come in from outside, and what it shares with others.
+//! One role as lints see it: who can assume it from outside, and what it shares with other roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What speaks against a desired role: lints.
+//! Lints: findings about a desired role.
 //!
 //! A lint looks at what is desired, never at what is live, so it says the same before and after an apply. A trust
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a

@@ -1,4 +1,4 @@
-//! What is known of a resource since it was last seen as desired, and who moved since.
+//! What the state knows of a resource, and what changed since.
 //!
 //! A resource is taken apart into items: a tag, an attached policy, a statement, a description. For each item that
 //! differs now, it was changed by hand if live IAM is not as remembered, and the file did if what is desired is not.

@@ -1,4 +1,4 @@
-//! The plan: what differs, what will be written, and what speaks against it.
+//! The plan: what differs, what will be written, and its findings.
 //!
 //! [`needs`] says what the bulk read of an account leaves open, [`plan_account`] plans one account, [`build`] puts the
 //! accounts together, and [`recheck`] and [`converged`] tell before and after writing whether live IAM is as the plan

@@ -1,4 +1,4 @@
-//! A saved plan is a claim, not an order: what is written is what a fresh plan makes, where it is what was reviewed.
+//! A saved plan is a claim, not an order: only what a plan made now confirms is written.
 //!
 //! A saved plan passes from the job that may read to the job that may write, so whoever can replace the file could
 //! otherwise write IAM. Apply therefore plans again from the desired state and live IAM. A change that both plans hold in

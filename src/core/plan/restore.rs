@@ -1,4 +1,4 @@
-//! The way back: what is desired to be what a run found.
+//! The way back: makes what a run found the desired state.
 //!
 //! Only what is still as the run left it is taken back; whatever was done to it since would be lost otherwise.
 

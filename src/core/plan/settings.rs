@@ -1,4 +1,4 @@
-//! What a run decides before it plans.
+//! The decisions of a run before it plans.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The writes that turn one state of a resource into another, in the order that leaves no gap.
+//! The writes that turn one state of a resource into another, in an order without gaps in access.
 //!
 //! - The ownership tag comes first: what is adopted is managed before anything else of it changes.
 //! - A new boundary is set before policies are attached, so that they never count without it; one that goes, goes last.

@@ -1,4 +1,4 @@
-//! Faults as a file says them.
+//! Faults as a file declares them.
 
 use std::time::Duration;
 

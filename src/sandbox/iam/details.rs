@@ -1,4 +1,4 @@
-//! The whole account in one answer: `GetAccountAuthorizationDetails` and `GetAccountSummary`.
+//! The whole account in one response: `GetAccountAuthorizationDetails` and `GetAccountSummary`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
