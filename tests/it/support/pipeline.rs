@@ -139,9 +139,9 @@ impl Machine {
             .status()
             .unwrap();
         assert!(packed.success());
-        let archive = self.outputs.file("release").join(archive(TARGET));
-        let sum = sum(&archive);
-        let line = format!("{sum}  {}\n", self::archive(TARGET));
+        let name = archive(TARGET);
+        let sum = sum(&self.outputs.file("release").join(&name));
+        let line = format!("{sum}  {name}\n");
         self.outputs.write("release/SHA256SUMS", &line);
         self.set("ARCHIVE_SHA256", &sum);
     }
