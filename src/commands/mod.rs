@@ -115,7 +115,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             scope,
             state,
             format,
-        } => doctor::run(&scope, &state, format, aws, console).await,
+        } => Box::pin(doctor::run(&scope, &state, format, aws, console)).await,
         Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {

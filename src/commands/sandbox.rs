@@ -70,10 +70,10 @@ pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> 
     }
     let listener = listen(options.port).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let exports: String = env(&endpoint, &sandbox)
-        .iter()
-        .map(|(name, value)| format!("export {name}={value}\n"))
-        .collect();
+    let mut exports = String::new();
+    for (name, value) in env(&endpoint, &sandbox) {
+        exports += &["export ", name, "=", &value, "\n"].concat();
+    }
     if let Some(path) = options.env_file {
         files::write(path, exports.as_bytes(), 0o600).map_err(|error| {
             Stop::because(format!("cannot write `{}`: {error}", path.display()))
