@@ -36,6 +36,7 @@ mod pipelines;
 mod principals;
 mod probes;
 mod readme;
+mod release;
 mod rollout;
 mod saved;
 mod schema;
