@@ -34,6 +34,12 @@ impl Scene<'_> {
                 )
             }
             Values::Absent => Truth::from(holds_without_key(operator)),
+            // Under a set operator an empty string is a null data set.
+            Values::Present(values)
+                if operator.quantifier.is_some() && values.iter().all(String::is_empty) =>
+            {
+                Truth::from(holds_without_key(operator))
+            }
             Values::Present(values) => {
                 let mut each = values.iter().map(|value| {
                     let any = Truth::any(

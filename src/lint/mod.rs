@@ -4,12 +4,13 @@
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
 //! service at work for somebody else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
 //! That way a condition counts for what it does: `IfExists`, `ForAllValues`, negation, wildcards and `Deny` included.
+//! A key that a caller may lack is tried absent and present.
 //!
 //! Each lint has a stable code, a default [`Level`] and one sentence that says how to mend it. Of them only
 //! `public-trust` stops, because nothing in a trust of everybody can be meant.
 
-mod caller;
 mod context;
+mod dead;
 mod oidc;
 mod powers;
 #[cfg(test)]
@@ -106,7 +107,23 @@ pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> 
     let nobody = BTreeSet::new();
     let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&nobody), trust);
     let accounts: Vec<AccountId> = outsiders.into_keys().collect();
-    (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts))
+    let accounts = (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts));
+    let issuers = context::open_issuers(trust)
+        .into_iter()
+        .map(|url| format!("anybody with a token of `{url}`"));
+    let all: Vec<String> = accounts.into_iter().chain(issuers).collect();
+    (!all.is_empty()).then(|| context::listed(&all))
+}
+
+/// Whether somebody gets in by what the trust policy says to a principal, whoever it is: everybody of an account that
+/// nobody knows for `*`, other customers of its issuer for a provider.
+pub fn is_open(trust: &PolicyDocument, kind: &str, name: &str) -> bool {
+    match kind {
+        "AWS" => name == "*" && context::is_public(trust),
+        "Federated" => crate::evaluate::federated::open(trust, name)
+            .is_some_and(|open| open.outsiders != crate::evaluate::Answer::Refused),
+        _ => false,
+    }
 }
 
 /// One lint.
@@ -155,6 +172,18 @@ const LINTS: &[Lint] = &[
         level: Level::Warn,
         mend: "pin the identity, such as `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
         check: oidc::oidc_open,
+    },
+    Lint {
+        code: "dead-trust",
+        level: Level::Warn,
+        mend: "change the condition or the principal, or take the statement away",
+        check: dead::dead_trust,
+    },
+    Lint {
+        code: "loose-condition",
+        level: Level::Warn,
+        mend: "take `ForAllValues:` away: it is for keys of several values, and is true where the key is absent",
+        check: dead::loose_condition,
     },
     Lint {
         code: "admin-to-outsider",

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::json::child;
 use super::operator::nearest;
+use super::pattern::completed;
 use super::{
     Body, DocumentProblem, Effect, Patterns, PolicyKind, Principals, Statement, Version, check,
 };
@@ -379,7 +380,7 @@ impl Reader<'_> {
         }
         Some(Patterns {
             negated,
-            patterns: items.iter().map(|item| item.text.to_owned()).collect(),
+            patterns: items.iter().map(|item| completed(item.text)).collect(),
         })
     }
 

@@ -29,6 +29,11 @@ pub fn compare_times(a: &str, b: &str) -> Option<Ordering> {
 /// An ISO 8601 date, a time of one, or seconds since 1970. Without a zone it is UTC.
 fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
+    // Four digits are a year of the W3C profile; nobody means a second of the first three hours of 1970.
+    if let Some(year) = (text.len() == 4).then(|| text.parse::<i16>().ok()).flatten() {
+        let day = Date::new(year, 1, 1).ok()?;
+        return Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    }
     if let Ok(seconds) = text.parse() {
         return Timestamp::from_second(seconds).ok();
     }
@@ -61,6 +66,11 @@ impl Network {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(longest), str::parse).ok()?;
         (prefix <= longest).then_some(Self { address, prefix })
+    }
+
+    /// Whether its prefix is shorter than that of the family: `v4` bits, or `v6`.
+    pub fn is_wider_than(&self, v4: u32, v6: u32) -> bool {
+        self.prefix < if self.address.is_ipv4() { v4 } else { v6 }
     }
 
     /// Whether every address of `inner` is in this one.
@@ -114,6 +124,9 @@ mod tests {
                 Some(Ordering::Equal),
             ),
             ("2030-01", "2030-01-01", Some(Ordering::Equal)),
+            ("2030", "2030-01-01T00:00:00Z", Some(Ordering::Equal)),
+            ("2026-06-01", "2027", Some(Ordering::Less)),
+            ("20300", "1970-01-01T05:38:20Z", Some(Ordering::Equal)),
             ("2029-12-31T23:59:59.5Z", "2030-01-01", Some(Ordering::Less)),
             ("soon", "2030-01-01", None),
             ("99999999999999999", "2030-01-01", None),
