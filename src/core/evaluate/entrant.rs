@@ -310,14 +310,16 @@ pub(super) fn meeting(test: Test, wanted: &str) -> Vec<String> {
 pub(super) fn conditions<'a>(
     key: &str,
     trusts: &[&'a PolicyDocument],
-) -> impl Iterator<Item = (&'a str, &'a BTreeSet<String>)> {
+) -> impl Iterator<Item = (&'a str, &'a BTreeSet<String>)> + use<'a> {
     let statements = trusts.iter().flat_map(|trust| trust.statements());
-    statements
+    let found: Vec<_> = statements
         .flat_map(|statement| &statement.conditions)
-        .filter_map(move |(operator, keys)| Some((operator.as_str(), keys.get(key)?)))
+        .filter_map(|(operator, keys)| Some((operator.as_str(), keys.get(key)?)))
+        .collect();
+    found.into_iter()
 }
 
-/// Whether a set operator stands on a key whose absence passes it.
+/// Whether a request without the key passes.
 pub(super) fn passes_without(operator: Operator) -> bool {
     operator.if_exists
         || operator.quantifier == Some(Quantifier::ForAllValues)

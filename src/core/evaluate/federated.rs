@@ -84,11 +84,12 @@ fn claims(trust: &PolicyDocument, url: &str, issuer: &Issuer) -> Vec<(String, St
     asked.chain(of_sts).collect()
 }
 
-/// Everybody with a token of an OIDC provider's issuer whom a trust policy is not meant for; `None` for a provider of another
-/// kind.
-pub fn others(trust: &PolicyDocument, provider: &str) -> Option<Entrant> {
+/// Customers of a shared issuer whom a trust policy cannot be meant for; `None` for an issuer of one customer, and for a
+/// provider of another kind.
+pub fn outsiders(trust: &PolicyDocument, provider: &str) -> Option<Entrant> {
     let url = issuer::url_of(provider)?;
-    Some(somebody_else(trust, provider, url, &|_| true))
+    (issuer::issuer(url).customers == Customers::All)
+        .then(|| somebody_else(trust, provider, url, &|pattern| pattern.wide.outsiders))
 }
 
 /// How a trust policy lets more identities of an OIDC provider in than it is meant for; `None` where it does not, and

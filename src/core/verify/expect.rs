@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{keys, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
-use crate::evaluate::{Decision, Identity, Request, Voice, Why};
-use crate::resource::policy::pattern::{Variables, may_overlap, tokens};
-use crate::resource::policy::{Effect, Patterns, PolicyDocument, Statement};
+use crate::evaluate::{Decision, Every, Identity, Request, Voice, Why};
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::Expectation;
 
 /// Holds the policies of a role against its expectations: what is not as expected one by one, the rest counted.
@@ -97,41 +96,48 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn allowed(&self, action: &str, resource: &str) -> Found {
         let what = format!("`{action}` on `{resource}`");
-        let (decision, why) = self.decide(action, resource);
-        match decision {
-            Decision::Allow
-                if self.is_touched(Effect::Deny, action, resource) && is_wild(action, resource) =>
-            {
-                Found::Unknown(format!(
-                    "{what} is allowed, but a Deny may take part of it away"
-                ))
-            }
-            Decision::Allow => Found::AsExpected,
-            Decision::Undecided => Found::Unknown(format!(
+        let every = if is_wild(action, resource) {
+            self.policies.decide_every(&self.request(action, resource))
+        } else {
+            Every::Mixed
+        };
+        let (decision, why) = self.decide(&one_of(action), &one_of(resource));
+        match (every, decision) {
+            (Every::Allowed, _) => Found::AsExpected,
+            (_, Decision::ExplicitDeny) => Found::Not(format!("{what} is denied by {why}")),
+            (_, Decision::ImplicitDeny) => Found::Not(format!("{what} is not allowed by {why}")),
+            (_, Decision::Undecided) => Found::Unknown(format!(
                 "it cannot be told whether {what} is allowed{}",
                 self.open()
             )),
-            Decision::ExplicitDeny => Found::Not(format!("{what} is denied by {why}")),
-            Decision::ImplicitDeny => Found::Not(format!("{what} is not allowed by {why}")),
+            (Every::Refused | Every::Mixed, Decision::Allow) if is_wild(action, resource) => {
+                Found::Unknown(format!(
+                    "{what} is allowed in part: no statement allows all of it, or a Deny may take some away"
+                ))
+            }
+            (Every::Refused | Every::Mixed, Decision::Allow) => Found::AsExpected,
         }
     }
 
     fn denied(&self, action: &str, resource: &str) -> Found {
         let what = format!("`{action}` on `{resource}`");
-        let (decision, why) = self.decide(action, resource);
-        match decision {
-            Decision::Allow => Found::Not(format!("{what} is allowed by {why}")),
-            Decision::ImplicitDeny
-                if is_wild(action, resource)
-                    && self.is_touched(Effect::Allow, action, resource) =>
-            {
-                Found::Unknown(format!("part of {what} may be allowed"))
-            }
-            Decision::Undecided => Found::Unknown(format!(
+        let every = if is_wild(action, resource) {
+            self.policies.decide_every(&self.request(action, resource))
+        } else {
+            Every::Mixed
+        };
+        let (decision, why) = self.decide(&one_of(action), &one_of(resource));
+        match (every, decision) {
+            (Every::Refused, _) => Found::AsExpected,
+            (_, Decision::Allow) => Found::Not(format!("{what} is allowed by {why}")),
+            (_, Decision::Undecided) => Found::Unknown(format!(
                 "it cannot be told whether {what} is refused{}",
                 self.open()
             )),
-            Decision::ExplicitDeny | Decision::ImplicitDeny => Found::AsExpected,
+            (Every::Allowed | Every::Mixed, _) if is_wild(action, resource) => {
+                Found::Unknown(format!("part of {what} may be allowed"))
+            }
+            (Every::Allowed | Every::Mixed, _) => Found::AsExpected,
         }
     }
 
@@ -191,34 +197,11 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a statement of this effect may speak of part of what `action` and `resource` match.
-    fn is_touched(&self, effect: Effect, action: &str, resource: &str) -> bool {
-        self.documents()
-            .flat_map(PolicyDocument::statements)
-            .any(|statement| {
-                let Statement {
-                    effect: own,
-                    actions,
-                    resources,
-                    ..
-                } = statement;
-                *own == effect
-                    && touches(actions, &action.to_ascii_lowercase())
-                    && resources
-                        .as_ref()
-                        .is_none_or(|resources| touches(resources, resource))
-            })
-    }
 }
 
-/// Whether the patterns and `text` may have something in common; sure where it says no.
-fn touches(patterns: &Patterns, text: &str) -> bool {
-    let text = tokens(text, Variables::Read);
-    patterns.negated
-        || patterns
-            .patterns
-            .iter()
-            .any(|pattern| may_overlap(&tokens(pattern, Variables::Read), &text))
+/// One of the texts that a pattern stands for.
+fn one_of(pattern: &str) -> String {
+    pattern.replace(['*', '?'], "x")
 }
 
 /// Whether more than one request is meant.

@@ -158,6 +158,12 @@ impl Attempt {
         }
     }
 
+    /// The same with a value of one key that passes `operator` for `wanted`; `None` where there is none.
+    pub fn with_value(&self, operator: &str, key: &str, wanted: &str) -> Option<Self> {
+        let wanted = BTreeSet::from([self.resolved(wanted)?]);
+        Some(self.with(key, Some(value_for(operator, &wanted)?)))
+    }
+
     /// A value of a policy with its variables replaced, where it is known what each stands for.
     fn resolved(&self, value: &str) -> Option<String> {
         let mut resolved = String::new();

@@ -11,14 +11,16 @@ use std::collections::BTreeSet;
 
 use super::request::{
     Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of,
-    action, covers,
+    action, covers, entrant,
 };
 use super::request::{keys, other_than, principals, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
-use crate::evaluate::{Decision, Why};
+use crate::evaluate::{
+    Answer, Decision, Entrant, Key, Request, Way, Why, evaluate, federated, stranger, way,
+};
 use crate::org::AccountId;
 use crate::resource::policy::operator::Operator;
-use crate::resource::policy::{Effect, PolicyDocument};
+use crate::resource::policy::{Effect, PolicyDocument, Statement};
 use crate::resource::role::Mode;
 
 /// An account that no organization has.
@@ -30,27 +32,65 @@ const NAMED: usize = 5;
 /// Holds the live trust of a role against the desired one.
 pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
-    for (statement, kind, name) in principals(&subject.desired.trust) {
-        if action(kind, name).is_some_and(|action| covers(statement, action)) {
-            let attempt = Attempt::meeting(setting, subject, kind, name, statement);
-            checks.extend(principal(subject, name, &attempt));
+    let desired = &subject.desired.trust;
+    let enters = |statement, kind: &str, name: &str| {
+        action(kind, name).is_some_and(|action| covers(statement, action))
+    };
+    let mut stuck = BTreeSet::new();
+    for (statement, kind, name) in principals(desired) {
+        if enters(statement, kind, name) {
+            let one = Principal {
+                statement,
+                kind,
+                name,
+            };
+            checks.extend(principal(setting, subject, one));
+        } else if !principals(desired)
+            .any(|(other, k, n)| (k, n) == (kind, name) && enters(other, kind, name))
+        {
+            stuck.insert((kind, name));
         }
     }
+    checks.extend(stuck.into_iter().map(|(kind, name)| without_action(kind, name)));
     checks.push(nobody_else(setting, subject));
     checks
 }
 
+/// A principal that a statement of the desired trust names.
+#[derive(Clone, Copy)]
+struct Principal<'a> {
+    statement: &'a Statement,
+    kind: &'a str,
+    name: &'a str,
+}
+
+/// That a principal cannot enter by any of the actions that the desired trust allows it.
+fn without_action(kind: &str, name: &str) -> Check {
+    let by = action(kind, name).map_or_else(
+        || "none that there is".to_owned(),
+        |action| format!("`{action}`, which no statement allows it"),
+    );
+    let message = format!("the desired trust names `{name}`, but the action by which it enters is {by}");
+    Check::new(Probe::Allowed, Outcome::Failed, message)
+}
+
 /// What one principal may do, in the right way and in wrong ones.
-fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> {
-    let Some(right) = in_the_right_way(subject, attempt) else {
-        let message = format!("no request of `{name}` is known that the desired trust allows");
-        return vec![Check::new(
-            Probe::Allowed,
-            Outcome::NotProvable,
-            open(message, attempt, &subject.desired.trust),
-        )];
+fn principal(setting: Setting<'_>, subject: Subject<'_>, principal: Principal<'_>) -> Vec<Check> {
+    let Principal {
+        statement,
+        kind,
+        name,
+    } = principal;
+    let attempt = Attempt::meeting(setting, subject, kind, name, statement);
+    let right = match in_the_right_way(subject, &attempt) {
+        Some(right) if !is_read_otherwise(subject, &right, name) => right,
+        _ => match another_way(setting, subject, principal) {
+            Ok(right) => right,
+            Err(check) => return vec![check.unwrap_or_else(|| unknown(subject, name, &attempt))],
+        },
     };
     let mut checks = vec![allowed(subject, name, &right)];
+    checks.extend(other_values(subject, principal, &right));
     for (probe, key, value, how) in variations(subject, &right) {
         checks.extend(refused(
             subject,
@@ -60,7 +100,127 @@ fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> 
             &how,
         ));
     }
+    checks.extend(without_keys(setting, subject, principal, &right));
     checks
+}
+
+fn unknown(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Check {
+    let message = format!("no request of `{name}` is known that the desired trust allows");
+    let message = open(message, attempt, &subject.desired.trust);
+    Check::new(Probe::Allowed, Outcome::NotProvable, message)
+}
+
+/// Whether the attempt brings a key that such a caller surely or maybe lacks, so that letting it in proves nothing.
+fn is_read_otherwise(subject: Subject<'_>, right: &Attempt, name: &str) -> bool {
+    let kind = right.names.first().map_or("", |(kind, _)| kind.as_str());
+    let Some(expected) = crate::evaluate::expected(&subject.desired.trust, kind, name) else {
+        return false;
+    };
+    keys(&subject.desired.trust)
+        .iter()
+        .filter(|key| right.get(key).is_some() && !key.starts_with("aws:principal"))
+        .any(|key| {
+            let known = expected.key(key);
+            known == Key::Absent
+                || (kind == "Federated" && known == Key::Unknown && !key.starts_with("aws:"))
+                || right
+                    .get(key)
+                    .is_some_and(|value| value.contains(['*', '?']))
+        })
+}
+
+/// A request of the principal that the desired trust allows, of all that it may make. Where there is none, the check that
+/// says so; nothing where that cannot be told.
+fn another_way(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    principal: Principal<'_>,
+) -> Result<Attempt, Option<Check>> {
+    let desired = &subject.desired.trust;
+    let Principal {
+        statement,
+        kind,
+        name,
+    } = principal;
+    let entrant = entrant(setting, subject, desired, (kind, name)).ok_or(None)?;
+    let place = desired
+        .statements()
+        .iter()
+        .position(|one| std::ptr::eq(one, statement))
+        .ok_or(None)?;
+    match way(desired, place, &entrant) {
+        Way::Open => {
+            let allows = |request: &Request| evaluate(&[desired], request) == Decision::Allow;
+            let request = entrant.requests(&[desired]).into_iter().find(allows);
+            request.map(Attempt::from).ok_or(None)
+        }
+        Way::Unsure => Err(None),
+        Way::Closed(obstacle) => {
+            let message = format!(
+                "nobody gets in as `{name}` by the desired trust: {}",
+                obstacle.words(name)
+            );
+            Err(Some(Check::new(Probe::Allowed, Outcome::Failed, message)))
+        }
+    }
+}
+
+/// Each other value that the statement takes for a key, where the live trust does not take it: it means several external
+/// ids, or several subjects.
+fn other_values(subject: Subject<'_>, principal: Principal<'_>, right: &Attempt) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (operator, keys) in &principal.statement.conditions {
+        let several = keys.iter().filter(|(_, values)| values.len() > 1);
+        for (key, values) in several {
+            for (number, value) in values.iter().enumerate() {
+                let Some(other) = right.with_value(operator, key, value) else {
+                    continue;
+                };
+                if other.decide(&subject.desired.trust, &subject.live.arn).0 != Decision::Allow {
+                    continue;
+                }
+                let check = allowed(subject, principal.name, &other);
+                if check.outcome != Outcome::Proven {
+                    let which = if key == EXTERNAL_ID {
+                        format!("external id {} of {}", number + 1, values.len())
+                    } else {
+                        format!("`{}` `{value}`", spelled(key))
+                    };
+                    checks.push(Check {
+                        message: format!("with {which}: {}", check.message),
+                        ..check
+                    });
+                }
+            }
+        }
+    }
+    checks
+}
+
+/// What the principal may lack: told where the desired trust keeps it out without, and the live one does not.
+fn without_keys(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    principal: Principal<'_>,
+    right: &Attempt,
+) -> Vec<Check> {
+    let Principal { kind, name, .. } = principal;
+    let Some(entrant) = entrant(setting, subject, &subject.live.trust, (kind, name)) else {
+        return Vec::new();
+    };
+    let lacked = keys(&subject.desired.trust).into_iter().filter(|key| {
+        key != EXTERNAL_ID
+            && key != MFA
+            && right.get(key).is_some()
+            && matches!(entrant.key(key), Key::ChosenOrAbsent | Key::OneOfOrAbsent(_))
+    });
+    lacked
+        .filter_map(|key| {
+            let how = format!("without `{}`", spelled(&key));
+            refused(subject, name, Probe::Condition, &right.with(&key, None), &how)
+        })
+        .filter(|check| check.outcome != Outcome::Proven)
+        .collect()
 }
 
 /// The attempt, or the same with MFA: the first that the desired trust allows.
@@ -194,11 +354,13 @@ fn is_refused(attempt: &Attempt, trust: &PolicyDocument, arn: &str) -> bool {
     )
 }
 
-/// Those whom the desired trust refuses and the live one does not.
+/// Those whom the desired trust refuses and the live one does not, and whoever gets in that nobody can mean.
 #[derive(Default)]
 struct Strangers {
     let_in: Vec<String>,
     undecided: Vec<String>,
+    /// Outsiders whom the desired trust lets in as well, in words.
+    meant: Vec<String>,
 }
 
 /// Nobody else gets in: whom the live trust names and the desired one does not, whom other roles of the directory
@@ -208,7 +370,21 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
     for (kind, name) in strangers(setting, subject) {
         meet(setting, subject, &kind, &name, &mut met);
     }
-    let Strangers { let_in, undecided } = met;
+    for (whom, outsider) in outsiders(setting, subject) {
+        meet_outsider(subject, whom, &outsider, &mut met);
+    }
+    let Strangers {
+        let_in,
+        undecided,
+        meant,
+    } = met;
+    if !meant.is_empty() {
+        let message = format!(
+            "{} get in, by the desired trust too: no condition keeps them out",
+            meant.join(" and ")
+        );
+        return Check::new(Probe::NobodyElse, Outcome::Failed, message);
+    }
     if !let_in.is_empty() {
         return match subject.desired.manage.trust {
             Mode::Exclusive => {
@@ -362,29 +538,65 @@ pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Tries a stranger with what each statement of either trust demands.
+/// Tries a stranger with all that it may bring.
 fn meet(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, met: &mut Strangers) {
     let (desired, live) = (&subject.desired.trust, &subject.live.trust);
-    let mut decision = Decision::ImplicitDeny;
-    for statement in desired.statements().iter().chain(live.statements()) {
-        let attempt = Attempt::meeting(setting, subject, kind, name, statement);
-        for attempt in [attempt.with(MFA, Some("true".to_owned())), attempt] {
-            if !is_refused(&attempt, desired, &subject.live.arn) {
-                continue;
-            }
-            match attempt.decide(live, &subject.live.arn).0 {
-                Decision::Allow => decision = Decision::Allow,
-                Decision::Undecided if decision != Decision::Allow => {
-                    decision = Decision::Undecided
-                }
-                _ => {}
-            }
+    let Some(entrant) = entrant(setting, subject, live, (kind, name)) else {
+        return;
+    };
+    match refused_by_desired(desired, live, &entrant) {
+        Answer::LetIn => met.let_in.push(name.to_owned()),
+        Answer::Unsure => met.undecided.push(name.to_owned()),
+        Answer::Refused => {}
+    }
+}
+
+/// What the live trust says to those of the requests that the desired one refuses.
+fn refused_by_desired(desired: &PolicyDocument, live: &PolicyDocument, entrant: &Entrant) -> Answer {
+    let requests = entrant.requests(&[desired, live]);
+    let refused = requests.iter().filter(|request| {
+        matches!(
+            evaluate(&[desired], request),
+            Decision::ImplicitDeny | Decision::ExplicitDeny
+        )
+    });
+    let answers = refused.map(|request| match evaluate(&[live], request) {
+        Decision::Allow => Answer::LetIn,
+        Decision::Undecided => Answer::Unsure,
+        Decision::ImplicitDeny | Decision::ExplicitDeny => Answer::Refused,
+    });
+    answers.max().unwrap_or(Answer::Refused)
+}
+
+/// Those outside whom a trust for everybody, or for the customers of a shared issuer, may let in, in words.
+fn outsiders(setting: Setting<'_>, subject: Subject<'_>) -> Vec<(String, Entrant)> {
+    let live = &subject.live.trust;
+    let mut outsiders = Vec::new();
+    if is_wild(live) {
+        let now = Key::OneOf(vec![setting.now.to_owned()]);
+        let anybody = stranger(live).to(&subject.live.arn).with(CURRENT_TIME, now);
+        outsiders.push(("accounts outside of the organization".to_owned(), anybody));
+    }
+    let providers: BTreeSet<&str> = principals(live)
+        .filter(|(_, kind, _)| *kind == "Federated")
+        .map(|(_, _, name)| name)
+        .collect();
+    for provider in providers {
+        if let Some(others) = federated::outsiders(live, provider) {
+            let whom = format!("others with a token of `{provider}`");
+            outsiders.push((whom, others.to(&subject.live.arn)));
         }
     }
-    match decision {
-        Decision::Allow => met.let_in.push(name.to_owned()),
-        Decision::Undecided => met.undecided.push(name.to_owned()),
-        _ => {}
+    outsiders
+}
+
+fn meet_outsider(subject: Subject<'_>, whom: String, outsider: &Entrant, met: &mut Strangers) {
+    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
+    match (outsider.ask(live), refused_by_desired(desired, live, outsider)) {
+        (Answer::LetIn, Answer::LetIn) => met.let_in.push(whom),
+        (Answer::LetIn, _) => met.meant.push(whom),
+        (Answer::Unsure, _) => met.undecided.push(whom),
+        (Answer::Refused, _) => {}
     }
 }
 
