@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::keys::{self, Group, Kind};
 use super::{Decision, Principal, Request, evaluate};
 use crate::resource::policy::PolicyDocument;
-use crate::resource::policy::operator::{Operator, Quantifier, Test};
+use crate::resource::policy::operator::{Operator, Test};
 
 /// What is known of a condition key of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,11 +317,4 @@ pub(super) fn conditions<'a>(
         .filter_map(|(operator, keys)| Some((operator.as_str(), keys.get(key)?)))
         .collect();
     found.into_iter()
-}
-
-/// Whether a request without the key passes.
-pub(super) fn passes_without(operator: Operator) -> bool {
-    operator.if_exists
-        || operator.quantifier == Some(Quantifier::ForAllValues)
-        || (operator.negated && operator.quantifier.is_none())
 }

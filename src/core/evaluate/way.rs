@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entrant::{Entrant, Key, is_variable, passes_without};
+use super::entrant::{Entrant, Key, is_variable};
 use super::keys::{Kind, never_sent, spelled};
 use super::truth::Truth;
 use super::{Decision, Request, Scene, Why, explain, federated, member};
@@ -223,7 +223,7 @@ fn are_apart(statement: &Statement, key: &str) -> bool {
         .iter()
         .filter_map(|(operator, keys)| Some((Operator::parse(operator)?, keys.get(key)?)))
         .filter(|(operator, _)| {
-            !operator.negated && operator.quantifier.is_none() && !passes_without(*operator)
+            !operator.negated && operator.quantifier.is_none() && !operator.passes_without_key()
         })
         .map(|(operator, values)| (operator.test, values))
         .collect();

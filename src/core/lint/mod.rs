@@ -115,17 +115,6 @@ pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> 
     (!all.is_empty()).then(|| context::listed(&all))
 }
 
-/// Whether somebody gets in by what the trust policy says to a principal, whoever it is: everybody of an account that
-/// nobody knows for `*`, other customers of its issuer for a provider.
-pub fn is_open(trust: &PolicyDocument, kind: &str, name: &str) -> bool {
-    match kind {
-        "AWS" => name == "*" && context::is_public(trust),
-        "Federated" => crate::evaluate::federated::open(trust, name)
-            .is_some_and(|open| open.outsiders != crate::evaluate::Answer::Refused),
-        _ => false,
-    }
-}
-
 /// One lint.
 struct Lint {
     code: &'static str,

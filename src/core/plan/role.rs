@@ -167,6 +167,7 @@ pub(super) fn plan(
             tally
                 .findings
                 .extend(lints::trust_widened(context.settings, &change));
+            tally.findings.extend(lints::refused(context, &change));
             tally.changes.push(change);
         }
     }
@@ -324,7 +325,7 @@ fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tall
                 before: Some(live),
                 after: Some(&after),
             };
-            let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
+            let diffs = show::role(context, sides, &Spelling::default());
             if diffs.is_empty() {
                 tally.unchanged += 1;
             } else {
@@ -665,7 +666,7 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         details,
         steps,
     } = draft;
-    let mut diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
+    let mut diffs = show::role(context, Sides { before, after }, spelling);
     let name = before
         .or(after)
         .map(|role| role.name.to_string())

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Settings;
 use crate::desired::Desired;
 use crate::org::{AccountId, Organization};
+use crate::resource::policy::operator::Operator;
 use crate::resource::policy::pattern::segments;
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
 use crate::resource::role::Ensure;
@@ -35,6 +36,21 @@ pub struct Trust {
     pub role: String,
     /// The accounts where that role is.
     pub accounts: BTreeSet<AccountId>,
+}
+
+impl Trust {
+    /// The keys whose conditions a caller passes that lacks the key: they keep nobody out.
+    pub fn loose(&self) -> BTreeSet<&str> {
+        let is_loose = |demands: &BTreeSet<Demand>| {
+            demands.iter().all(|demand| {
+                Operator::parse(&demand.operator).is_none_or(Operator::passes_without_key)
+                    || (demand.operator == "Null"
+                        && demand.values.iter().any(|value| value.eq_ignore_ascii_case("true")))
+            })
+        };
+        let loose = self.conditions.iter().filter(|(_, demands)| is_loose(demands));
+        loose.map(|(key, _)| key.as_str()).collect()
+    }
 }
 
 /// Conditions by their keys.

@@ -228,6 +228,11 @@ fn is_chosen(key: &str) -> bool {
     !key.starts_with("aws:") || key.starts_with("aws:requesttag/") || CHOSEN.contains(&key)
 }
 
+/// Whether a key tells of a request's circumstances: nothing is known of it unless it was put there.
+pub(super) fn is_circumstance(key: &str) -> bool {
+    !is_chosen(key)
+}
+
 /// What is so, whatever the caller wants.
 pub(super) fn facts(
     setting: Setting<'_>,

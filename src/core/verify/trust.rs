@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::request::{
     Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of,
-    action, covers, entrant,
+    action, covers, entrant, is_circumstance,
 };
 use super::request::{keys, other_than, principals, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
@@ -143,6 +143,12 @@ fn another_way(
         name,
     } = principal;
     let entrant = entrant(setting, subject, desired, (kind, name)).ok_or(None)?;
+    // Where its requests come from is not in the hand of whoever is named.
+    let circumstances = keys(desired).into_iter().filter(|key| is_circumstance(key));
+    let entrant = circumstances.fold(entrant, |entrant, key| match entrant.key(&key) {
+        Key::Chosen | Key::ChosenOrAbsent => entrant.with(&key, Key::Unknown),
+        _ => entrant,
+    });
     let place = desired
         .statements()
         .iter()
