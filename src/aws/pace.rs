@@ -38,7 +38,7 @@ pub(super) struct Pace(Mutex<State>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// Calls per second; `None` is no limit.
+    /// Calls per second; `None` means no limit.
     rate: Option<f64>,
     /// When the next call may start.
     next: Option<Instant>,

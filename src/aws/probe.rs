@@ -24,7 +24,7 @@ use crate::resource::name::PolicyArn;
 use crate::resource::operation::Operation;
 use crate::resource::policy::PolicyDocument;
 
-/// Somebody who can try roles and has no way to write.
+/// Someone who can try roles and has no way to write.
 #[derive(Debug, Clone)]
 pub struct Probing {
     accounts: Accounts,
@@ -52,7 +52,7 @@ pub enum Simulated {
 }
 
 impl Accounts {
-    /// Somebody who can try roles.
+    /// Someone who can try roles.
     pub fn probing(&self) -> Probing {
         Probing {
             accounts: self.clone(),

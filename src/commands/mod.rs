@@ -6,6 +6,7 @@ mod breaks;
 mod callers;
 mod console;
 mod drift;
+mod help;
 mod init;
 mod ledger;
 mod manual;
@@ -63,7 +64,7 @@ pub async fn run(cli: Cli) -> Exit {
         Ok(exit) => exit,
         Err(stop) => {
             let exit = console.stop(&stop);
-            // Only a signal ends a watch: that is no news.
+            // Only a signal ends a watch: it needs no message.
             if !(watches && exit == Exit::Interrupted) {
                 notify::stopped(&webhook, command, &stop, &console).await;
             }
@@ -74,7 +75,7 @@ pub async fn run(cli: Cli) -> Exit {
     drop(span);
     if let Some(why) = telemetry.end().await {
         console.say(&format!(
-            "warning: OpenTelemetry's collector was not told everything: {why}"
+            "warning: not everything was exported to the OpenTelemetry collector: {why}"
         ));
     }
     exit
@@ -186,7 +187,9 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             )
             .await
         }
-        Command::Schema => manual::schema(console),
+        Command::Schema { reference: false } => manual::schema(console),
+        Command::Schema { reference: true } => manual::reference(console),
+        Command::Help { topic } => help::run(&topic, console),
         Command::Completions { shell } => manual::completions(shell, console),
         Command::Man { out } => manual::man(out.as_deref(), console),
         Command::Permissions {

@@ -137,8 +137,7 @@ fn print(
             writeln!(out, "{access_role:#}")?;
             if !own {
                 console.hint(
-                    "where a target names the caller's own account by its id, its name or its unit, give the caller \
-                     the second policy too",
+                    "if a target selects the caller's own account by id, name or organizational unit, give the caller the second policy too",
                 );
             }
         }

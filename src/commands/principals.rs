@@ -86,7 +86,7 @@ async fn gone<'a>(
                 .collect()
         }
         Err(error) => {
-            tracing::debug!(%error, "whether the roles that trusts name exist is not known");
+            tracing::debug!(%error, "cannot determine whether the roles named in trust policies exist");
             BTreeSet::new()
         }
     }

@@ -25,7 +25,7 @@ use crate::sandbox::world::{Permissions, World};
 /// The largest organization or fault file that is read.
 const SANDBOX_FILE_LIMIT: u64 = 16 * files::MIB;
 
-/// The quickstart, as it stands in `examples/`: the demonstration needs no files.
+/// The quickstart, as it is in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
     (
         "rolecall.toml",
@@ -175,20 +175,20 @@ impl Demo<'_> {
         self.title("3. rolecall plan: nothing is left to do")?;
         self.plan(Exit::Done).await?;
 
-        self.title("4. Somebody changes three things by hand")?;
+        self.title("4. Someone changes three things by hand")?;
         self.meddle()?;
-        self.title("5. rolecall drift --who: found, blamed, and who did it")?;
+        self.title("5. rolecall drift --who: what changed, and who changed it")?;
         self.drift().await?;
-        self.title("6. rolecall apply --auto-approve: put right")?;
+        self.title("6. rolecall apply --auto-approve: repair")?;
         self.apply().await?;
         self.title("7. rolecall plan: as desired again")?;
         self.plan(Exit::Done).await?;
-        self.title("8. rolecall verify: who gets in, and who does not")?;
+        self.title("8. rolecall verify: who can assume the roles, and who cannot")?;
         self.verify().await?;
 
         self.title("That is all. Your turn:")?;
         self.words(
-            "  rolecall sandbox serve                # keeps such an organization running for you to play with",
+            "  rolecall sandbox serve                # keeps such an organization running for you to try",
         )?;
         self.words(
             "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
@@ -318,7 +318,12 @@ impl Demo<'_> {
                 attachment,
                 "payments-prod: AdministratorAccess on the audit role",
             ),
-            ("444444444442", "UntagRole", tag, "web-prod: a tag is gone"),
+            (
+                "444444444442",
+                "UntagRole",
+                tag,
+                "web-prod: a tag is removed",
+            ),
         ];
         for (account, operation, params, words) in acts {
             let account =
@@ -340,7 +345,7 @@ fn expect(expected: Exit, got: Exit) -> Result<(), Stop> {
         Ok(())
     } else {
         Err(Stop::because(format!(
-            "the demonstration went wrong: exit code {} instead of {}",
+            "the demo failed: exit code {} instead of {}",
             got.code(),
             expected.code()
         )))

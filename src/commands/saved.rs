@@ -142,10 +142,10 @@ impl SavedPlan {
                 format!(
                     "the plan `{shown}` was not signed with the key in {KEY}, or was changed since"
                 ),
-                format!("make the plan where {KEY} has the same value"),
+                format!("create the plan with the same value of {KEY}"),
             ));
         }
-        // What cannot be parsed is told when it is loaded.
+        // What cannot be parsed is reported when it is loaded.
         let claims = serde_json::from_slice(&bytes).unwrap_or_default();
         Ok(Self {
             path: path.to_owned(),
@@ -164,7 +164,7 @@ impl SavedPlan {
         if !given.account.is_empty() || !given.role.is_empty() {
             return Err(Stop::with_hint(
                 "--account and --role cannot narrow a saved plan: it is applied as it was reviewed",
-                "make the plan with them",
+                "pass them to `rolecall plan` instead",
             ));
         }
         let Claims { scope, allowed } = &self.claims;
@@ -195,8 +195,7 @@ impl SavedPlan {
         let flags = flags.collect::<Vec<_>>().join(" ");
         (!flags.is_empty()).then(|| {
             format!(
-                "the plan was made with `{flags}`, which counts only from a plan signed with this machine's key; \
-                 give it to apply as well, or set {KEY} where the plan is made and where it is applied"
+                "the plan was made with `{flags}`, which is honored only in a plan signed with this machine's key; pass it to apply as well, or set {KEY} where the plan is made and where it is applied"
             )
         })
     }
@@ -216,13 +215,13 @@ impl SavedPlan {
         let here = &survey.organization.id;
         if plan.organization_id != *here {
             return Err(Stop::because(format!(
-                "the plan `{shown}` is for organization {}, the credentials belong to {here}",
+                "the plan `{shown}` is for organization {}, but the credentials belong to {here}",
                 plan.organization_id
             )));
         }
         if plan.name != survey.settings.name {
             return Err(Stop::because(format!(
-                "the plan `{shown}` was made by `{}`, this directory is `{}`",
+                "the plan `{shown}` was made by `{}`, but this directory is `{}`",
                 plan.name, survey.settings.name
             )));
         }
@@ -231,7 +230,7 @@ impl SavedPlan {
                 format!(
                     "the plan `{shown}` is stale: the desired state or its variables have changed since"
                 ),
-                "make a new plan and have it reviewed",
+                "create a new plan and have it reviewed",
             ));
         }
         Ok(plan)

@@ -1,9 +1,9 @@
 //! SIGINT, SIGTERM and SIGHUP end every command.
 //!
-//! The handlers are installed before the command begins. As process 1 of a container a process receives no signal that it has
-//! no handler for, so a command without one could only be killed. A command that writes nothing to AWS ends at once. One
-//! that writes finishes the steps in hand, but not for longer than a supervisor waits before it kills: Kubernetes gives 30
-//! seconds.
+//! The handlers are installed before the command begins. As process 1 of a container a process receives no signal
+//! that it has no handler for, so a command without one could only be killed. A command that writes nothing to AWS
+//! ends at once. One that writes finishes the steps in hand, but not for longer than a supervisor waits before it
+//! kills: Kubernetes gives 30 seconds.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -27,8 +27,8 @@ const RECORD: Duration = Duration::from_secs(17);
 /// How long a command that only reads may not react: by then it is computing and does not wait for anything.
 const REACTION: Duration = Duration::from_secs(1);
 
-/// How long after the first signal another one is the same one: `timeout` signals the process and then its group, a terminal
-/// that closes is told by the kernel and by the shell, and systemd may send SIGHUP right after SIGTERM.
+/// How long after the first signal another one is the same one: `timeout` signals the process and then its group, a
+/// terminal that closes is reported by the kernel and by the shell, and systemd may send SIGHUP right after SIGTERM.
 const ECHO: Duration = Duration::from_secs(1);
 
 /// Whether a command changes anything that a signal must not cut in the middle.

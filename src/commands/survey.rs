@@ -59,10 +59,7 @@ impl Survey {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
         let aws = console
-            .wait(
-                "STS to say whose credentials these are",
-                Box::pin(Aws::connect(aws)),
-            )
+            .wait("STS to identify the caller", Box::pin(Aws::connect(aws)))
             .await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
@@ -121,7 +118,8 @@ impl Survey {
         })
     }
 
-    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
+    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in
+    /// scope.
     pub fn to_read(&self) -> Vec<Account> {
         self.organization
             .accounts
@@ -153,7 +151,7 @@ async fn walk(
     console: &Console,
 ) -> Result<Organization, Stop> {
     let progress = console.progress();
-    progress.phase("Walking the organization", None);
+    progress.phase("Reading the organization", None);
     let walked = console
         .wait(
             "Organizations to list the accounts",

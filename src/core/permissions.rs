@@ -1,14 +1,16 @@
-//! What the caller and the access role must be allowed for one directory: no less, and no more than can be told without AWS.
+//! What the caller and the access role must be allowed for one directory: no less, and no more than can be known
+//! without AWS.
 //!
-//! Policies are made of [`Operation`]s, the names by which calls are made, each with what it is about. Names are known and
-//! accounts are not, so ARNs hold `*` in place of the account. Where a path is not managed the live one may be any.
+//! Policies are made of [`Operation`]s, the names by which calls are made, each with what it is about. Names are
+//! known and accounts are not, so ARNs hold `*` in place of the account. Where a path is not managed the live one may
+//! be any.
 //!
-//! - A role or policy at a path that is written may have to be replaced: whatever hangs on it is taken off and put back.
+//! - A role or policy at a path that is written may have to be replaced: whatever is attached to it is removed and added back.
 //! - Creating with tags takes the permission to tag as well (Service Authorization Reference, `CreateRole`, `CreatePolicy`).
-//! - What is pruned has a name that nobody knows beforehand; its mark is a condition instead of a name.
+//! - What is pruned has a name that it is unknown beforehand; its tag is a condition instead of a name.
 //! - Every write to a role or policy has the mark as a condition, so that IAM itself refuses what lost it since it was read:
 //!   `aws:ResourceTag` is a key of IAM's roles and policies, `aws:RequestTag` of what creates and tags them (Service
-//!   Authorization Reference, IAM). Principals of grants and instance profiles bear no mark.
+//!   Authorization Reference, IAM). Principals of grants and instance profiles have no ownership tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +34,7 @@ pub enum Commands {
     All,
 }
 
-/// What happens to resources that are ours and that nobody desires.
+/// What happens to resources that are managed and not desired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extras {
     /// They stay.
@@ -44,7 +46,7 @@ pub enum Extras {
 /// Whether it is asked who changed what drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// It is not.
+    /// CloudTrail is not used.
     Left,
     /// It is: `drift --who`.
     Asked,
@@ -59,7 +61,7 @@ pub struct Scope<'a> {
     pub partition: &'a Partition,
     /// What an account may have to hold, all accounts taken together.
     pub desired: &'a AccountDesired,
-    /// The text in names that stands for what hangs on the account.
+    /// The text in names that represents what depends on the account.
     pub stand_ins: &'a [&'a str],
     /// For which commands.
     pub commands: Commands,
@@ -85,13 +87,13 @@ pub struct Entry<'a> {
 /// Whether account tags decide about anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tags {
-    /// They do.
+    /// Account tags are read.
     Read,
-    /// They do not.
+    /// Account tags are not read.
     Unread,
 }
 
-/// What somebody is allowed, to be put together and printed.
+/// What someone is allowed, to be put together and printed.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// The resources of each action, and on which condition.
@@ -103,11 +105,11 @@ pub struct Policy {
 enum Condition {
     /// None.
     Always,
-    /// The resource bears the mark.
+    /// The resource has this directory's tag.
     Marked(String),
-    /// The resource bears the mark or none: it may be about to be adopted.
+    /// The resource has this directory's tag or none: it may be about to be adopted.
     NotForeign(String),
-    /// The request gives the mark to a resource that is new, bears none, or has it already.
+    /// The request tags a resource that is new, has no tag, or has the tag already.
     Marking(String),
 }
 
@@ -401,7 +403,7 @@ impl Scope<'_> {
         }
     }
 
-    /// What `verify` weighs: the documents of policies that somebody else chose.
+    /// What `verify` weighs: the documents of policies that someone else chose.
     fn read_any_policy(&self, policy: &mut Policy) {
         let everywhere = [
             self.all("policy"),
@@ -586,7 +588,7 @@ impl Scope<'_> {
         self.read_any_policy(policy);
     }
 
-    /// What nobody desires any more: of these the names are not known.
+    /// What is no longer desired: of these the names are not known.
     fn prune(&self, policy: &mut Policy) {
         use Operation::{
             DeleteGroupPolicy, DeletePolicy, DeletePolicyVersion, DeleteRolePermissionsBoundary,
@@ -611,7 +613,7 @@ impl Scope<'_> {
             &[RemoveRoleFromInstanceProfile],
             &self.all("instance-profile"),
         );
-        // Grants bear no mark: they are ours by the name of an inline policy, which is no part of any ARN.
+        // Grants have no tag: the name of an inline policy makes them managed, which is not part of any ARN.
         policy.allow(&[DeleteRolePolicy], &self.all("role"));
         policy.allow(
             &[GetUser, GetUserPolicy, DeleteUserPolicy],

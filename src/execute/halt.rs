@@ -34,7 +34,7 @@ impl fmt::Debug for Deadline {
 impl Deadline {
     /// A deadline that is over already, until it is [put off](Self::put_off).
     ///
-    /// `uptime` is a clock that nobody can set and that does not stand still while the machine sleeps: a run that was
+    /// `uptime` is a clock that cannot be set and that does not stand still while the machine sleeps: a run that was
     /// suspended must see at once that its lease has ended.
     pub fn new(uptime: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self {

@@ -13,11 +13,11 @@ const ANSWERS: usize = 10;
 pub enum Extent {
     /// The first answers, and of each the first accounts.
     Some,
-    /// Everything.
+    /// Every answer and every account.
     All,
 }
 
-/// The answers about equal changes, a few lines each. An account is named where others were told otherwise.
+/// The answers about equal changes, a few lines each. An account is named where others got another answer.
 pub fn answers(drift: &Drift, group: &Group<'_>, extent: Extent) -> Vec<Vec<String>> {
     let (kind, name) = group.resource();
     let told = group.accounts.iter().filter_map(|account| {

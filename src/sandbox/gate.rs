@@ -137,7 +137,7 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
                     Service::Sts => sts::call(world, &session, &operation, &params),
                     Service::Organizations | Service::CloudTrail | Service::Other => {
                         let message =
-                            "the sandbox speaks IAM, STS, Organizations and CloudTrail only";
+                            "the sandbox supports only IAM, STS, Organizations and CloudTrail";
                         Err(ApiError::new(400, "InvalidAction", message))
                     }
                 },

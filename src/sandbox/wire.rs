@@ -57,7 +57,7 @@ pub enum Xml {
     Text(String),
     /// A structure; members with `None` are left out.
     Fields(Vec<(&'static str, Option<Xml>)>),
-    /// A list: each entry stands in a `member` element.
+    /// A list: each entry is in a `member` element.
     List(Vec<Xml>),
 }
 

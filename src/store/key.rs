@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::org::AccountId;
 
-/// Whose state it is.
+/// The shell state it is.
 pub(super) const IDENTITY: &str = "state.json";
 
 /// Who may write to it.

@@ -242,8 +242,8 @@ async fn what_goes_wrong_always_is_told_with_its_reason() {
         ),
         (
             Effect::Truncate,
-            "the answer is incomplete",
-            "the answer is incomplete",
+            "incomplete response",
+            "incomplete response",
         ),
         (Effect::Expire, "ExpiredToken", "ExpiredToken"),
     ] {

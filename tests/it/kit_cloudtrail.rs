@@ -339,15 +339,15 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
         (
             "B",
             [
-                format!("{b}:root` is let in"),
-                "everybody else is refused".to_owned(),
+                format!("{b}:root` may assume it"),
+                "everyone else is refused".to_owned(),
             ],
         ),
         (
             "C",
             [
-                format!("{c}:root` is let in"),
-                "everybody else is refused".to_owned(),
+                format!("{c}:root` may assume it"),
+                "everyone else is refused".to_owned(),
             ],
         ),
         (
@@ -357,11 +357,17 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
                 "refused with a wrong external id".to_owned(),
             ],
         ),
-        ("D", ["let in".to_owned(), "refused without MFA".to_owned()]),
+        (
+            "D",
+            [
+                "will allow callers".to_owned(),
+                "refused without MFA".to_owned(),
+            ],
+        ),
         (
             "P",
             [
-                "let in".to_owned(),
+                "will allow callers".to_owned(),
                 "refused with another `sts:RoleSessionName`".to_owned(),
             ],
         ),
@@ -404,7 +410,7 @@ fn it_is_proven_who_reads_and_who_does_not(world: &World) {
     kit.apply(world, &[]);
     kit.run(world, "verify", &["--offline"]).exits(0);
 
-    // What CT-4 is about: somebody else is let in by hand.
+    // What CT-4 is about: someone else is let in by hand.
     let iam = world.iam("account-a");
     let open = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["{b}","{c}"]}},"Action":"sts:AssumeRole"}}]}}"#

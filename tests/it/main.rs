@@ -44,3 +44,4 @@ mod tidy;
 mod verify;
 mod watch;
 mod who;
+mod words;

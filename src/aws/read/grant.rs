@@ -29,7 +29,7 @@ impl Wanted {
     }
 }
 
-/// Adds to `live` the wanted grants that reading roles and policies has not told.
+/// Adds to `live` the wanted grants that reading roles and policies did not return.
 pub(super) async fn complete(
     iam: &Iam,
     wanted: &Wanted,

@@ -101,7 +101,7 @@ const SELECTORS: Type = Type::List(&Type::Table(&SELECTOR));
 const WHEN: Key = optional(
     "when",
     Type::Condition,
-    "an expression; where it is false, this is left out",
+    "an expression; if it is false, this is left out",
 );
 
 /// The top level.
@@ -111,12 +111,12 @@ pub static ROOT: Schema = Schema {
         optional(
             "name",
             Type::String,
-            "owner mark of everything this directory manages, [a-z0-9-]{1,64}",
+            "ownership tag of everything this directory manages, [a-z0-9-]{1,64}",
         ),
         optional(
             "organization",
             Type::Table(&ORGANIZATION),
-            "which organization, and how its accounts are entered",
+            "which organization, and how its accounts are accessed",
         ),
         optional(
             "vars",
@@ -142,12 +142,12 @@ pub static ROOT: Schema = Schema {
         optional(
             "module",
             Type::List(&Type::Table(&MODULE)),
-            "other such directories, with their [vars] as inputs",
+            "other desired-state directories, with their [vars] as inputs",
         ),
         optional(
             "check",
             Type::List(&Type::Table(&CHECK)),
-            "rules of the team's own, over roles, policies or the plan",
+            "your own rules for roles, policies or the plan",
         ),
         optional(
             "accept",
@@ -157,12 +157,12 @@ pub static ROOT: Schema = Schema {
         optional(
             "lints",
             Type::Map(&Type::Any),
-            "how much a lint's finding weighs, and who the known outsiders are",
+            "the severity of each lint, and the names of known outside accounts",
         ),
         optional(
             "rollout",
             Type::Table(&ROLLOUT),
-            "how apply goes through the accounts",
+            "how apply proceeds through the accounts",
         ),
         optional(
             "limits",
@@ -172,7 +172,7 @@ pub static ROOT: Schema = Schema {
         optional(
             "documents",
             Type::Table(&DOCUMENTS),
-            "where policy documents may lie",
+            "where policy documents may be",
         ),
     ],
 };
@@ -213,7 +213,7 @@ pub static ACCOUNT: Schema = Schema {
         optional(
             "access_role",
             Type::String,
-            "another role to enter this account by",
+            "the role to assume in this account instead",
         ),
         optional(
             "vars",
@@ -230,15 +230,15 @@ pub static VARIABLE: Schema = Schema {
         required(
             "type",
             Type::Word(&super::vars::TYPES),
-            "what its values are",
+            "the type of its values",
         ),
-        optional("default", Type::Any, "its value where none is given"),
+        optional("default", Type::Any, "its value if none is set"),
         optional(
             "description",
             Type::String,
-            "what it is for; shown where it is missing",
+            "what it is for; shown when it is missing",
         ),
-        optional("sensitive", Type::Bool, "true: its value is shown nowhere").or("false"),
+        optional("sensitive", Type::Bool, "true: its value is never shown").or("false"),
         optional(
             "one_of",
             Type::List(&Type::Scalar),
@@ -276,15 +276,15 @@ pub static CHECK: Schema = Schema {
         required(
             "for",
             Type::Word(&["role", "policy", "plan"]),
-            "what it looks at",
+            "what it checks",
         ),
         optional(
             "when",
             Type::Condition,
-            "an expression; where it is false, there is nothing to check",
+            "an expression; if it is false, the check is skipped",
         ),
         required("assert", Type::Condition, "an expression that must be true"),
-        required("message", Type::String, "what to say where it is false"),
+        required("message", Type::String, "the message if it is false"),
         optional(
             "code",
             Type::String,
@@ -307,7 +307,7 @@ pub static ACCEPT: Schema = Schema {
         required(
             "attribute",
             Type::Word(&super::accept::ATTRIBUTES),
-            "what of it may differ",
+            "the attribute that may differ",
         ),
         required("reason", Type::String, "why"),
         required("until", Type::Date, "the last day, in UTC: 2027-01-31"),
@@ -338,20 +338,24 @@ pub static POLICY: Schema = Schema {
         optional(
             "without",
             STRINGS,
-            "patterns of actions that its Allow statements shall not have",
+            "patterns of actions to drop from its Allow statements",
         ),
         WHEN,
         optional("tags", TAGS, "tags"),
         optional(
             "targets",
             TARGETS,
-            "accounts it goes to besides those of the roles that name it",
+            "accounts to create it in, besides those of the roles that use it",
         ),
-        optional("exclude", SELECTORS, "accounts its own targets leave out"),
+        optional(
+            "exclude",
+            SELECTORS,
+            "accounts that are left out of its own targets",
+        ),
         optional(
             "adopt",
             Type::Bool,
-            "true: take over a policy of this name that bears no mark",
+            "true: take over a policy of this name that has no ownership tag",
         )
         .or("false"),
         optional(
@@ -397,7 +401,7 @@ pub static ROLE: Schema = Schema {
         required(
             "targets",
             TARGETS,
-            "accounts it goes to: \"all\" or a list of selectors",
+            "accounts to create it in: \"all\" or a list of selectors",
         ),
         optional("exclude", SELECTORS, "accounts that are left out"),
         optional("tags", TAGS, "tags"),
@@ -410,18 +414,18 @@ pub static ROLE: Schema = Schema {
         optional(
             "manage",
             Type::Table(&MANAGE),
-            "which attributes are exclusively ours",
+            "whether each attribute is managed exclusively",
         ),
         optional(
             "adopt",
             Type::Bool,
-            "true: take over a role of this name that bears no mark",
+            "true: take over a role of this name that has no ownership tag",
         )
         .or("false"),
         optional(
             "ensure",
             Type::Word(&["present", "absent"]),
-            "absent: delete it where it bears our mark",
+            "absent: delete it where this directory manages it",
         )
         .or("\"present\""),
         optional(
@@ -582,7 +586,7 @@ pub static TRUST: Schema = Schema {
         optional(
             "actions",
             STRINGS,
-            "Action; follows from the principal where it is not written",
+            "Action; derived from the principal if not set",
         ),
         optional("not_actions", STRINGS, "NotAction"),
         optional(
@@ -621,7 +625,7 @@ pub static ROLLOUT: Schema = Schema {
         optional(
             "prune",
             Type::Bool,
-            "true: what is ours and no longer desired is deleted",
+            "true: delete what this directory manages but no longer declares",
         )
         .or("false"),
         optional("parallelism", Type::Integer, "accounts at once").or("16"),
@@ -649,7 +653,7 @@ pub static WAVE: Schema = Schema {
         optional(
             "percent",
             Type::Integer,
-            "this share of the accounts that no wave before it took",
+            "this percentage of the accounts that no earlier wave selected",
         ),
         optional(
             "account",
@@ -671,7 +675,7 @@ pub static DOCUMENTS: Schema = Schema {
     keys: &[optional(
         "allow",
         Type::List(&Type::String),
-        "directories outside this one that documents may lie in, relative to this file; messages show no line of them",
+        "directories outside this one that may contain documents, relative to this file; messages never quote their lines",
     )],
 };
 
@@ -688,7 +692,7 @@ pub static LIMITS: Schema = Schema {
         optional(
             "max_change_percent",
             Type::Integer,
-            "a plan that changes more of what is owned is refused",
+            "a plan that changes a larger percentage of the managed resources is refused",
         )
         .or("30"),
     ],

@@ -1,4 +1,4 @@
-//! Somebody on the way to a role, with all the ways in which such a request may look.
+//! Someone on the way to a role, with all the ways in which such a request may look.
 //!
 //! Of each condition key that a trust policy asks for it matters what kind of caller can lack it or choose it: a key
 //! that a caller may lack is tried absent and present, one that it chooses with what is asked for and with something
@@ -26,11 +26,11 @@ pub enum Key {
     Chosen,
     /// The caller chooses the value, or to leave the key out.
     ChosenOrAbsent,
-    /// Nobody can say.
+    /// It is not known.
     Unknown,
 }
 
-/// What a trust policy says to all the requests that somebody may make.
+/// What a trust policy says to all the requests that someone may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     /// It refuses each of them.
@@ -41,7 +41,7 @@ pub enum Answer {
     LetIn,
 }
 
-/// Somebody on the way to a role.
+/// Someone on the way to a role.
 #[derive(Debug, Clone)]
 pub struct Entrant {
     kind: Kind,
@@ -65,7 +65,7 @@ pub(super) const OTHER: &str = "rolecall-other";
 type State = Vec<(String, Option<Vec<String>>)>;
 
 impl Entrant {
-    /// Somebody of this kind who goes by one name.
+    /// Someone of this kind who goes by one name.
     pub fn new(kind: Kind, name: &str) -> Self {
         let of = match kind {
             Kind::Principal => "AWS",
@@ -117,21 +117,23 @@ impl Entrant {
 
     /// What `trust` says.
     pub fn ask(&self, trust: &PolicyDocument) -> Answer {
-        let decided = self
-            .requests(&[trust])
-            .into_iter()
-            .map(|request| match evaluate(&[trust], &request) {
-                Decision::Allow => Answer::LetIn,
-                Decision::Undecided => Answer::Unsure,
-                Decision::ExplicitDeny | Decision::ImplicitDeny => Answer::Refused,
-            });
+        let decided =
+            self.requests(&[trust])
+                .into_iter()
+                .map(|request| match evaluate(&[trust], &request) {
+                    Decision::Allow => Answer::LetIn,
+                    Decision::Undecided => Answer::Unsure,
+                    Decision::ExplicitDeny | Decision::ImplicitDeny => Answer::Refused,
+                });
         decided.max().unwrap_or(Answer::Refused)
     }
 
     /// Every request that may be decided otherwise than another by one of `trusts`.
     pub fn requests(&self, trusts: &[&PolicyDocument]) -> Vec<Request> {
-        let mentioned: BTreeSet<String> =
-            trusts.iter().flat_map(|trust| keys::mentioned(trust)).collect();
+        let mentioned: BTreeSet<String> = trusts
+            .iter()
+            .flat_map(|trust| keys::mentioned(trust))
+            .collect();
         let mut open = BTreeSet::new();
         let mut dimensions = Vec::new();
         let mut grouped = BTreeSet::new();
@@ -203,14 +205,21 @@ impl Entrant {
             Key::OneOf(values) => Some(each(values).collect()),
             Key::OneOfOrAbsent(values) => Some(each(values).chain([None]).collect()),
             Key::Chosen => chosen(),
-            Key::ChosenOrAbsent => chosen().map(|states| states.into_iter().chain([None]).collect()),
+            Key::ChosenOrAbsent => {
+                chosen().map(|states| states.into_iter().chain([None]).collect())
+            }
             Key::Unknown => None,
         }
     }
 
     fn product(&self, mut dimensions: Vec<Vec<State>>, mut open: BTreeSet<String>) -> Vec<Request> {
         dimensions.sort_by_key(Vec::len);
-        while dimensions.iter().map(Vec::len).fold(1, usize::saturating_mul) > REQUESTS {
+        while dimensions
+            .iter()
+            .map(Vec::len)
+            .fold(1, usize::saturating_mul)
+            > REQUESTS
+        {
             let left_out = dimensions.pop().unwrap_or_default();
             open.extend(left_out.into_iter().flatten().map(|(key, _)| key));
         }
@@ -222,11 +231,9 @@ impl Entrant {
                     states.iter().map(|state| {
                         let mut context = context.clone();
                         // A key without values is absent, also where it would be open.
-                        context.extend(
-                            state
-                                .iter()
-                                .map(|(key, values)| (key.clone(), values.clone().unwrap_or_default())),
-                        );
+                        context.extend(state.iter().map(|(key, values)| {
+                            (key.clone(), values.clone().unwrap_or_default())
+                        }));
                         context
                     })
                 })
@@ -270,10 +277,11 @@ fn asked(key: &str, trusts: &[&PolicyDocument]) -> Option<Vec<String>> {
 
 /// Whether a value holds a policy variable other than those for the characters themselves.
 pub(super) fn is_variable(value: &str) -> bool {
-    value
-        .split("${")
-        .skip(1)
-        .any(|rest| !["*}", "?}", "$}"].iter().any(|plain| rest.starts_with(plain)))
+    value.split("${").skip(1).any(|rest| {
+        !["*}", "?}", "$}"]
+            .iter()
+            .any(|plain| rest.starts_with(plain))
+    })
 }
 
 /// Values around what a test asks for: some that pass, some that do not. Values of requests hold no `*` and no `?`, so

@@ -19,7 +19,7 @@ pub enum Every {
     Allowed,
     /// None is.
     Refused,
-    /// Some may be and some may not, or nobody can say.
+    /// Some may be and some may not, or it is not known.
     Mixed,
 }
 
@@ -40,10 +40,7 @@ impl Identity {
     }
 }
 
-fn every<'a>(
-    policies: impl IntoIterator<Item = &'a PolicyDocument>,
-    request: &Request,
-) -> Every {
+fn every<'a>(policies: impl IntoIterator<Item = &'a PolicyDocument>, request: &Request) -> Every {
     let (mut allows, mut denies) = (Reach::default(), Reach::default());
     for policy in policies {
         if !policy.is_understood() {

@@ -1,8 +1,8 @@
-//! Identities of OIDC and SAML providers: those whom a trust policy is meant for, and everybody else.
+//! Identities of OIDC and SAML providers: those whom a trust policy is meant for, and everyone else.
 //!
 //! What the claims of a token say is from the table of [issuers](crate::resource::issuer). A claim that IAM does not
 //! read is absent from every request; one that holders choose takes whatever value is asked for; one that says who
-//! somebody is has another value for everybody else, unless the policy asks for it by a pattern that is too wide. A
+//! someone is has another value for everyone else, unless the policy asks for it by a pattern that is too wide. A
 //! claim of which nothing is known is whatever it takes.
 
 use std::collections::BTreeSet;
@@ -89,7 +89,7 @@ fn claims(trust: &PolicyDocument, url: &str, issuer: &Issuer) -> Vec<(String, St
 pub fn outsiders(trust: &PolicyDocument, provider: &str) -> Option<Entrant> {
     let url = issuer::url_of(provider)?;
     (issuer::issuer(url).customers == Customers::All)
-        .then(|| somebody_else(trust, provider, url, &|pattern| pattern.wide.outsiders))
+        .then(|| someone_else(trust, provider, url, &|pattern| pattern.wide.outsiders))
 }
 
 /// How a trust policy lets more identities of an OIDC provider in than it is meant for; `None` where it does not, and
@@ -98,7 +98,7 @@ pub fn open(trust: &PolicyDocument, provider: &str) -> Option<Open> {
     let url = issuer::url_of(provider)?;
     let issuer = issuer::issuer(url);
     let ask = |admitted: &dyn Fn(&Pattern<'_>) -> bool| {
-        somebody_else(trust, provider, url, admitted).ask(trust)
+        someone_else(trust, provider, url, admitted).ask(trust)
     };
     if ask(&|_| true) == Answer::Refused {
         return None;
@@ -141,18 +141,24 @@ fn unpinned(url: &str, issuer: &Issuer) -> String {
     let key = spelled(url, issuer.tenancy);
     match (issuer.customers, issuer.tenancy) {
         (Customers::One, _) | (Customers::All, "sub") => {
-            format!("`{key}` is not pinned, so every identity it knows gets in")
+            format!("`{key}` is not restricted, so every identity of the provider can assume it")
         }
-        (Customers::All, _) if ["Google", "Amazon Cognito", "Login with Amazon", "Facebook"].contains(&issuer.name) => {
-            format!("`{key}` is not pinned, so users of any application get in")
+        (Customers::All, _)
+            if ["Google", "Amazon Cognito", "Login with Amazon", "Facebook"]
+                .contains(&issuer.name) =>
+        {
+            format!("`{key}` is not restricted, so users of any application can assume it")
         }
         (Customers::All, _) => {
-            format!("`{key}` is not pinned, so every customer of {} gets in", issuer.name)
+            format!(
+                "`{key}` is not restricted, so identities of every customer of {} can assume it",
+                issuer.name
+            )
         }
     }
 }
 
-/// A value that a trust policy asks for of a claim that says who somebody is, and whom it lets in besides.
+/// A value that a trust policy asks for of a claim that says who someone is, and whom it lets in besides.
 struct Pattern<'a> {
     claim: &'static str,
     text: &'a str,
@@ -193,16 +199,16 @@ fn wide_claim(claim: &str, text: &str) -> Option<Wide> {
     match (claim, fixed.matches('/').count()) {
         _ if fixed.len() == text.len() => None,
         ("repository", 1..) | ("job_workflow_ref", 1) => {
-            wide(false, "lets other repositories of the organization in")
+            wide(false, "matches other repositories of the organization")
         }
         ("job_workflow_ref", 2..) => None,
-        _ => wide(true, "lets others in"),
+        _ => wide(true, "matches other identities"),
     }
 }
 
-/// Whoever has a token of the issuer and is not meant: what says who somebody is has another value, or one that a
+/// Whoever has a token of the issuer and is not meant: what says who someone is has another value, or one that a
 /// pattern lets in.
-fn somebody_else(
+fn someone_else(
     trust: &PolicyDocument,
     provider: &str,
     url: &str,
@@ -215,7 +221,9 @@ fn somebody_else(
             (Says::Who, sent) => {
                 let let_in = patterns
                     .iter()
-                    .filter(|pattern| pattern.claim.eq_ignore_ascii_case(claim) && admitted(pattern))
+                    .filter(|pattern| {
+                        pattern.claim.eq_ignore_ascii_case(claim) && admitted(pattern)
+                    })
                     .map(|pattern| pattern.text.replace(['*', '?'], "x"));
                 let values = std::iter::once(OTHER.to_owned()).chain(let_in).collect();
                 match sent {
@@ -276,5 +284,8 @@ fn asserted(trust: &PolicyDocument, provider: &str) -> Entrant {
         .into_iter()
         .map(|value| value.replace(['*', '?'], "x"))
         .filter(|value| !is_foreign_audience(&partition, value));
-    entrant.with("saml:aud", Key::OneOf(sign_in.into_iter().chain(possible).collect()))
+    entrant.with(
+        "saml:aud",
+        Key::OneOf(sign_in.into_iter().chain(possible).collect()),
+    )
 }

@@ -56,7 +56,13 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
-        let keys: BTreeSet<&str> = self.alternatives.iter().copied().flatten().copied().collect();
+        let keys: BTreeSet<&str> = self
+            .alternatives
+            .iter()
+            .copied()
+            .flatten()
+            .copied()
+            .collect();
         keys.into_iter()
     }
 }
@@ -167,7 +173,9 @@ pub(super) fn known(kind: Kind, key: &str) -> Key {
         // A session of a role keeps what its assertion or token said.
         (Kind::Principal, "saml") => Key::ChosenOrAbsent,
         (Kind::Saml, "saml") if name == "iss" || name == "aud" || name == "sub" => Key::Chosen,
-        (Kind::Saml, "saml") if name == "sub_type" => of(&["persistent", "transient", "emailAddress"]),
+        (Kind::Saml, "saml") if name == "sub_type" => {
+            of(&["persistent", "transient", "emailAddress"])
+        }
         (Kind::Saml, "saml") if SAML.contains(&name) => Key::ChosenOrAbsent,
         (Kind::Service | Kind::WebIdentity | Kind::Saml, "saml") => Key::Absent,
         (_, "iam" | "identitystore") => Key::Unknown,
@@ -206,12 +214,19 @@ fn global(kind: Kind, name: &str) -> Key {
             Key::ChosenOrAbsent
         }
         (Kind::Principal, "principalarn" | "principalaccount" | "userid") => Key::Chosen,
-        (Kind::Principal, "principaltype") => of(&["AssumedRole", "User", "Account", "FederatedUser"]),
-        (Kind::Principal, "principalorgid" | "principalorgpaths" | "username") => Key::ChosenOrAbsent,
+        (Kind::Principal, "principaltype") => {
+            of(&["AssumedRole", "User", "Account", "FederatedUser"])
+        }
+        (Kind::Principal, "principalorgid" | "principalorgpaths" | "username") => {
+            Key::ChosenOrAbsent
+        }
         (Kind::Principal, "viaawsservice") => of(&["false"]),
         (
             Kind::Principal,
-            "principalservicename" | "principalservicenameslist" | "calledvia" | "calledviafirst"
+            "principalservicename"
+            | "principalservicenameslist"
+            | "calledvia"
+            | "calledviafirst"
             | "calledvialast",
         ) => Key::Absent,
         (Kind::Principal, "principalisawsservice") => of(&["false"]),

@@ -1,4 +1,4 @@
-//! Those whom a trust policy must keep out: somebody of an account that nobody knows, somebody of another
+//! Those whom a trust policy must keep out: someone of an account that no one knows, someone of another
 //! organization, a service at work for a stranger.
 //!
 //! A stranger has a value of its own for each key that tells where a caller belongs, or what a wildcard in the part
@@ -11,14 +11,14 @@ use crate::resource::policy::operator::{Operator, Test};
 use crate::resource::policy::pattern::{Variables, matches, segments, tokens};
 use crate::resource::policy::value::Network;
 
-/// The account of a stranger. Nobody has it.
+/// The account of a stranger. No one has it.
 const STRANGER: &str = "000000000001";
 const STRANGER_ARN: &str = "arn:aws:iam::000000000001:role/x";
 
-/// Addresses all over the world that nobody calls from: reserved ranges, at both ends.
+/// Addresses all over the world that no one calls from: reserved ranges, at both ends.
 const ANYWHERE: &[&str] = &["240.0.0.1", "0.0.0.1", "100::1", "fe00::1"];
 
-/// From this length on, a network is somebody's: none of IPv4 that is larger than a /8, and none of IPv6 larger than
+/// From this length on, a network is someone's: none of IPv4 that is larger than a /8, and none of IPv6 larger than
 /// a /16, was ever given to one organization.
 const OWNED: (u32, u32) = (8, 16);
 
@@ -34,7 +34,11 @@ const SOMETIMES: &[(&str, &str, Part)] = &[
     ("aws:principalorgid", "o-0000000001", Part::Whole),
     ("aws:principalorgpaths", ORG_PATH, Part::UpTo('/')),
     ("aws:sourcevpc", "vpc-00000001", Part::Whole),
-    ("aws:sourcevpcarn", "arn:aws:ec2:us-east-1:000000000001:vpc/vpc-00000001", Part::Account),
+    (
+        "aws:sourcevpcarn",
+        "arn:aws:ec2:us-east-1:000000000001:vpc/vpc-00000001",
+        Part::Account,
+    ),
     ("aws:sourcevpce", "vpce-00000001", Part::Whole),
     ("aws:vpceaccount", STRANGER, Part::Whole),
     ("aws:vpceorgid", "o-0000000001", Part::Whole),
@@ -45,14 +49,18 @@ const ORG_PATH: &str = "o-0000000001/r-0001/ou-0001-00000001/";
 
 /// The keys of [`SOURCE`] for a stranger.
 const STRANGERS_SOURCE: &[(&str, &str, Part)] = &[
-    ("aws:sourcearn", "arn:aws:x:us-east-1:000000000001:x/x", Part::Account),
+    (
+        "aws:sourcearn",
+        "arn:aws:x:us-east-1:000000000001:x/x",
+        Part::Account,
+    ),
     ("aws:sourceaccount", STRANGER, Part::Whole),
     ("aws:sourceowner", STRANGER, Part::Whole),
     ("aws:sourceorgid", "o-0000000001", Part::Whole),
     ("aws:sourceorgpaths", ORG_PATH, Part::UpTo('/')),
 ];
 
-/// The part of a value that says where it belongs; a wildcard elsewhere lets nobody in from outside.
+/// The part of a value that says where it belongs; a wildcard elsewhere lets no one in from outside.
 #[derive(Clone, Copy)]
 enum Part {
     Whole,
@@ -75,7 +83,7 @@ impl Part {
     }
 }
 
-/// Somebody of an account that nobody knows.
+/// Someone of an account that no one knows.
 pub fn stranger(trust: &PolicyDocument) -> Entrant {
     let entrant = CALLER.iter().fold(
         Entrant::new(Kind::Principal, STRANGER_ARN),
@@ -91,13 +99,15 @@ pub fn stranger(trust: &PolicyDocument) -> Entrant {
     elsewhere(trust, entrant).with("aws:sourceip", Key::OneOfOrAbsent(addresses))
 }
 
-/// Somebody of another organization, or of none, who goes by this ARN.
+/// Someone of another organization, or of none, who goes by this ARN.
 pub fn outsider(trust: &PolicyDocument, arn: &str, account: &str) -> Entrant {
     let entrant = Entrant::new(Kind::Principal, arn)
         .with("aws:principalaccount", Key::OneOf(vec![account.to_owned()]));
-    let entrant = ORGANIZATION.iter().fold(entrant, |entrant, (key, value, part)| {
-        entrant.with(key, Key::OneOfOrAbsent(foreign(trust, key, value, *part)))
-    });
+    let entrant = ORGANIZATION
+        .iter()
+        .fold(entrant, |entrant, (key, value, part)| {
+            entrant.with(key, Key::OneOfOrAbsent(foreign(trust, key, value, *part)))
+        });
     let arns = if arn.ends_with(":root") {
         arns_in(trust, arn, account)
     } else {
@@ -113,7 +123,7 @@ const ORGANIZATION: &[(&str, &str, Part)] = &[
 ];
 
 /// Whoever a principal stands for that a trust policy names, of whom no more is known than where it is: a role or user
-/// for itself, the root of an account for everybody in it.
+/// for itself, the root of an account for everyone in it.
 pub fn member(trust: &PolicyDocument, arn: &str) -> Entrant {
     let entrant = Entrant::new(Kind::Principal, arn);
     let segments = segments(arn);
@@ -143,7 +153,9 @@ fn arns_in(trust: &PolicyDocument, root: &str, account: &str) -> Vec<String> {
         .filter(|(_, value)| is_there(value))
         .filter_map(|(operator, value)| {
             let test = Operator::parse(operator)?.test;
-            meeting(test, &with_account(value, account)).into_iter().next()
+            meeting(test, &with_account(value, account))
+                .into_iter()
+                .next()
         });
     asked.chain([root.replace(":root", ":role/x")]).collect()
 }
@@ -158,9 +170,11 @@ fn with_account(arn: &str, account: &str) -> String {
 }
 
 fn elsewhere(trust: &PolicyDocument, entrant: Entrant) -> Entrant {
-    SOMETIMES.iter().fold(entrant, |entrant, (key, value, part)| {
-        entrant.with(key, Key::OneOfOrAbsent(foreign(trust, key, value, *part)))
-    })
+    SOMETIMES
+        .iter()
+        .fold(entrant, |entrant, (key, value, part)| {
+            entrant.with(key, Key::OneOfOrAbsent(foreign(trust, key, value, *part)))
+        })
 }
 
 /// A service at work for a stranger. Not every call of a service says on whose behalf it comes.

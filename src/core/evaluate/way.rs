@@ -1,4 +1,4 @@
-//! Whether anybody can enter by one statement of a trust policy, and what is in the way where nobody can.
+//! Whether anybody can enter by one statement of a trust policy, and what is in the way where no one can.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::resource::policy::{PolicyDocument, Statement};
 pub enum Way {
     /// It can.
     Open,
-    /// Nobody can say.
+    /// It is not known.
     Unsure,
     /// It cannot, whatever it brings.
     Closed(Obstacle),
 }
 
-/// What keeps everybody out.
+/// What keeps everyone out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// No request of this kind has the key.
@@ -58,17 +58,17 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// It in words, for callers who come as the principal `name`.
-    pub fn words(&self, name: &str) -> String {
+    /// It in words, for callers who come as the principal `name` of this kind.
+    pub fn words(&self, kind: &str, name: &str) -> String {
         match self {
-            Self::NotSent { key } => not_sent(name, key),
+            Self::NotSent { key } => not_sent(kind, name, key),
             Self::Wildcard {
                 key,
                 operator,
                 value,
             } => format!(
-                "`{operator}` knows no wildcards, so `{}` would have to be `{value}` to the letter; \
-                 write `StringLike`, or `ArnLike` for an ARN",
+                "`{operator}` does not support wildcards, so `{}` would have to equal `{value}` literally; \
+                 use `StringLike`, or `ArnLike` for an ARN",
                 spelled(key)
             ),
             Self::NoValue {
@@ -76,16 +76,15 @@ impl Obstacle {
                 operator,
                 values,
             } => {
-                let values: Vec<String> =
-                    values.iter().map(|value| format!("`{value}`")).collect();
+                let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
                 format!(
-                    "no `{}` that it can have passes `{operator}` {}",
+                    "no value of `{}` that the caller can have passes `{operator}` {}",
                     spelled(key),
                     values.join(" or ")
                 )
             }
             Self::Apart { key } => format!(
-                "no value of `{}` passes all that the statement asks of it",
+                "no value of `{}` passes all conditions of the statement",
                 spelled(key)
             ),
             Self::Denied(why) => {
@@ -100,15 +99,16 @@ impl Obstacle {
 }
 
 /// Why no request has a key.
-fn not_sent(name: &str, key: &str) -> String {
+fn not_sent(kind: &str, name: &str, key: &str) -> String {
     let (vendor, claim) = key.split_once(':').unwrap_or(("", key));
-    match issuer::url_of(name).map(str::to_lowercase) {
+    let url = issuer::url_of(name).filter(|_| kind == "Federated");
+    match url.map(str::to_lowercase) {
         Some(url) if vendor == url => {
             let issuer = issuer::issuer(&url).name;
             format!("IAM does not read the claim `{claim}` of {issuer}, so no request has `{key}`")
         }
         Some(url) if !["aws", "sts", "saml", "iam"].contains(&vendor) => format!(
-            "`{key}` is a key of another provider; the keys of this one begin with `{url}:`"
+            "`{key}` is a key of another provider; the keys of this provider begin with `{url}:`"
         ),
         _ => format!("its requests never have `{}`", spelled(key)),
     }
@@ -177,7 +177,11 @@ fn closed<'a>(
             return Way::Closed(obstacle(operator, key, values, entrant));
         }
     }
-    let keys: BTreeSet<&String> = statement.conditions.values().flat_map(|keys| keys.keys()).collect();
+    let keys: BTreeSet<&String> = statement
+        .conditions
+        .values()
+        .flat_map(|keys| keys.keys())
+        .collect();
     let apart = keys.into_iter().find(|key| are_apart(statement, key));
     apart.map_or(Way::Unsure, |key| {
         Way::Closed(Obstacle::Apart { key: key.clone() })
@@ -185,12 +189,7 @@ fn closed<'a>(
 }
 
 /// Why no value passes one condition.
-fn obstacle(
-    operator: &str,
-    key: &str,
-    values: &BTreeSet<String>,
-    entrant: &Entrant,
-) -> Obstacle {
+fn obstacle(operator: &str, key: &str, values: &BTreeSet<String>, entrant: &Entrant) -> Obstacle {
     let (key, operator) = (key.to_owned(), operator.to_owned());
     if entrant.key(&key) == Key::Absent {
         return Obstacle::NotSent { key };
@@ -229,9 +228,11 @@ fn are_apart(statement: &Statement, key: &str) -> bool {
         .collect();
     demands.iter().enumerate().any(|(place, (test, values))| {
         demands.iter().skip(place + 1).any(|(other_test, others)| {
-            values
-                .iter()
-                .all(|value| others.iter().all(|other| differ(*test, value, *other_test, other)))
+            values.iter().all(|value| {
+                others
+                    .iter()
+                    .all(|other| differ(*test, value, *other_test, other))
+            })
         })
     })
 }
@@ -248,12 +249,8 @@ fn differ(test: Test, value: &str, other_test: Test, other: &str) -> bool {
             &tokens(value, Variables::Literal),
             &tokens(other, Variables::Literal),
         ),
-        (true, false) if exact(other_test) => {
-            !matches(&tokens(value, Variables::Literal), other)
-        }
-        (false, true) if exact(test) => {
-            !matches(&tokens(other, Variables::Literal), value)
-        }
+        (true, false) if exact(other_test) => !matches(&tokens(value, Variables::Literal), other),
+        (false, true) if exact(test) => !matches(&tokens(other, Variables::Literal), value),
         (false, false) if exact(test) && exact(other_test) => value != other,
         _ => false,
     }

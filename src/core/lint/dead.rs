@@ -1,4 +1,4 @@
-//! The lints of conditions that do not do what they look like: those that nobody can meet, and set operators whose
+//! The lints of conditions that do not do what they look like: those that no one can meet, and set operators whose
 //! condition is met by whoever lacks the key.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::evaluate::{Kind, Way, expected, way};
 use crate::resource::policy::operator::{Operator, Quantifier};
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
 
-/// Nobody gets in as one of the principals that a statement names.
+/// No one gets in as one of the principals that a statement names.
 pub(super) fn dead_trust(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     for (place, statement, kind, name) in named(trust) {
@@ -18,8 +18,8 @@ pub(super) fn dead_trust(context: &Context<'_>, said: &mut Vec<String>) {
         };
         if let Way::Closed(obstacle) = way(trust, place, &entrant) {
             said.push(format!(
-                "trusts `{name}`, but nobody gets in that way: {}",
-                obstacle.words(name)
+                "trusts `{name}`, but no request of it can assume the role: {}",
+                obstacle.words(kind, name)
             ));
         }
     }
@@ -90,7 +90,7 @@ pub(super) fn loose_condition(context: &Context<'_>, said: &mut Vec<String>) {
         .collect();
     if !loose.is_empty() {
         said.push(format!(
-            "lets in whoever lacks the key by {}",
+            "allows callers that lack the key, by {}",
             listed(&loose.into_iter().collect::<Vec<_>>())
         ));
     }

@@ -1,6 +1,6 @@
 //! The lint of trusts in OIDC providers: whose tokens get in.
 //!
-//! A provider such as GitHub signs tokens for everybody, and the audience is the same for all of them: only the claims
+//! A provider such as GitHub signs tokens for everyone, and the audience is the same for all of them: only the claims
 //! that say whose a token is keep others out. Which these are is in the table of
 //! [issuers](crate::resource::issuer); who gets in is asked of [`federated`].
 

@@ -1,6 +1,6 @@
 //! Whose a resource is, and whether we may write it.
 //!
-//! Nothing that bears no mark of ours is ever written, save by adoption; what bears another directory's mark is never
+//! Nothing without this directory's tag is ever written, except by adoption; what has another directory's tag is never
 //! touched.
 
 use super::Finding;
@@ -13,9 +13,9 @@ use crate::resource::name::{IamPath, RoleName};
 
 /// Whether we may write a resource that exists.
 pub(super) enum Claim {
-    /// It is ours.
+    /// It is managed by this directory.
     Ours,
-    /// It is nobody's, and may be taken over.
+    /// It has no owner, and may be taken over.
     Adopt,
     /// We may not, and this is why.
     Refused(Finding),
@@ -30,7 +30,7 @@ pub(super) struct Subject<'a> {
     pub(super) tags: &'a Tags,
 }
 
-/// Whether the desired state may write `subject`. `adopt` is what it says about resources that are nobody's.
+/// Whether the desired state may write `subject`. `adopt` is what it says about resources without an owner.
 pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -> Claim {
     let Subject {
         kind,
@@ -46,15 +46,14 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
             "adopt",
             address,
             format!(
-                "{kind} `{name}` exists in account {account} and bears no mark; \
-                 to take it over write `adopt = true`, else give yours another name"
+                "{kind} `{name}` exists in account {account} without the tag `rolecall:managed-by`; set `adopt = true` to take it over, or choose another name"
             ),
         )),
         Owner::Other(other) => Claim::Refused(Finding::stop(
             "foreign-owner",
             address,
             format!(
-                "{kind} `{name}` in account {account} belongs to `{other}`: its tag `{OWNER_TAG}` says so"
+                "{kind} `{name}` in account {account} belongs to `{other}`, according to its tag `{OWNER_TAG}`"
             ),
         )),
     }
@@ -70,22 +69,21 @@ pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
     } = subject;
     let stack = tags.get("aws:cloudformation:stack-name")?;
     let message = format!(
-        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: what is changed here is drift there; \
-         change the stack, or write `external = true`"
+        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: a change made here would be drift there; change the stack, or set `external = true`"
     );
     Some(Finding::stop("stack-owned", address, message))
 }
 
-/// Why a role is never written: somebody else's machinery stands on it, or the run itself does.
+/// Why a role is never written: someone else's machinery depends on it, or the run itself does.
 pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) -> Option<Finding> {
     let own = (context.account.id, name.key());
     let why = if context.settings.protected.contains(&own) {
-        "the run itself goes through it"
+        "this run itself uses it"
     } else {
         known_owner(name.as_str(), path.as_str())?
     };
     let message = format!(
-        "role `{name}` in account {} is protected: {why}; it is never written, take it out of the desired state",
+        "role `{name}` in account {} is protected: {why}; rolecall never writes it, so remove it from the desired state",
         context.account.id
     );
     Some(Finding::stop(
@@ -98,12 +96,12 @@ pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) 
 /// Roles that AWS and well-known tools make and rely on, by name, without regard to case.
 const KNOWN: &[(&str, &str)] = &[
     ("awsservicerolefor*", "it is service-linked"),
-    ("awsreservedsso_*", "IAM Identity Center made it"),
+    ("awsreservedsso_*", "IAM Identity Center created it"),
     ("awscontroltower*", "AWS Control Tower relies on it"),
     ("aws-controltower-*", "AWS Control Tower relies on it"),
     (
         "organizationaccountaccessrole",
-        "it is the way into the account",
+        "it is how the account is accessed",
     ),
     ("stacksets-exec-*", "CloudFormation StackSets rely on it"),
     (
@@ -119,7 +117,7 @@ const KNOWN: &[(&str, &str)] = &[
         "Account Factory for Terraform relies on it",
     ),
     ("awsaccelerator-*", "Landing Zone Accelerator relies on it"),
-    ("cdk-*-role-*", "the AWS CDK's bootstrap stack made it"),
+    ("cdk-*-role-*", "the AWS CDK's bootstrap stack created it"),
 ];
 
 fn known_owner(name: &str, path: &str) -> Option<&'static str> {
@@ -127,7 +125,7 @@ fn known_owner(name: &str, path: &str) -> Option<&'static str> {
         return Some("it is service-linked");
     }
     if path.starts_with("/aws-reserved/") {
-        return Some("IAM Identity Center made it");
+        return Some("IAM Identity Center created it");
     }
     let name = name.to_ascii_lowercase();
     if path.starts_with("/service-role/") && name.starts_with("aws-quicksight-") {

@@ -15,7 +15,7 @@ use crate::resource::step::Step;
 /// Why a saved plan cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It is no JSON, or not of the shape that its format promises.
+    /// It is not JSON, or not of the shape that its format promises.
     #[error("this is not a saved plan, or it is damaged")]
     Damaged(#[source] serde_json::Error),
     /// It has another format.
@@ -26,7 +26,7 @@ pub enum LoadError {
     },
     /// A sensitive value that the plan was made with is not among those given.
     #[error(
-        "the plan was made with another value of a sensitive variable; give the same values, or plan again"
+        "the plan was made with another value of a sensitive variable; set the same values, or plan again"
     )]
     Secret,
 }
@@ -129,7 +129,7 @@ pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
 
 impl Plan {
     /// The plan as `--format json` prints it: every sensitive value masked, inside documents too. An account's `error`
-    /// is a sentence; what AWS answered stands in parts in `error_detail`.
+    /// is a sentence; what AWS answered is in parts in `error_detail`.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = secrets.shown(self);
         let accounts = value

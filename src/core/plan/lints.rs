@@ -16,7 +16,7 @@ use crate::resource::role::Ensure;
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 
-/// The id of the account that stands for any: `{{ account.id }}` where there is no AWS.
+/// The id of the placeholder account: `{{ account.id }}` where there is no AWS.
 const STAND_IN: &str = "000000000000";
 
 /// What lints say about the desired roles in scope, for [`Plan::with_findings`](super::Plan::with_findings).
@@ -33,7 +33,7 @@ pub fn lints(settings: &Settings, desired: &BTreeMap<AccountId, AccountDesired>)
         .collect()
 }
 
-/// What lints say about a directory without AWS: `stand_in` is what an account would hold that stands for any. Such
+/// What lints say about a directory without AWS: `stand_in` is what a placeholder account would have. Such
 /// findings have no address, and their message says where the role is written.
 pub fn lints_alone(
     settings: &lint::Settings,
@@ -59,12 +59,14 @@ pub fn lints_alone(
             let message = unclaimed(&role.name.to_string(), &missing);
             secrets.mask(&format!("{}: {message}", role.origin))
         };
-        let findings = issuer::missing(&role.trust).into_iter().map(move |missing| Finding {
-            code: OIDC_CLAIM.to_owned(),
-            severity: Severity::Warn,
-            address: None,
-            message: message(missing),
-        });
+        let findings = issuer::missing(&role.trust)
+            .into_iter()
+            .map(move |missing| Finding {
+                code: OIDC_CLAIM.to_owned(),
+                severity: Severity::Warn,
+                address: None,
+                message: message(missing),
+            });
         findings.collect::<Vec<_>>()
     });
     let findings: BTreeSet<Finding> = words.chain(refused).collect();
@@ -75,13 +77,17 @@ pub fn lints_alone(
 const OIDC_CLAIM: &str = "oidc-claim";
 
 fn unclaimed(role: &str, missing: &issuer::Missing) -> String {
-    let keys: Vec<String> = missing.keys().iter().map(|key| format!("`{key}`")).collect();
+    let keys: Vec<String> = missing
+        .keys()
+        .iter()
+        .map(|key| format!("`{key}`"))
+        .collect();
     format!(
-        "IAM refuses to write the trust policy of role `{role}`: statement {} lets identities of {} in, whose issuer \
-         `{}` all of its customers share, and does not ask for {}; add a condition on it that not every value passes",
+        "IAM refuses to write the trust policy of role `{role}`: statement {} trusts `{}`, an issuer that all customers \
+         of {} share, without a condition on {}; add one that does not match every value",
         missing.statement + 1,
-        missing.issuer.name,
         missing.url,
+        missing.issuer.name,
         keys.join(" or ")
     )
 }

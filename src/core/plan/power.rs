@@ -36,7 +36,10 @@ const DENYING: &[(&str, bool)] = &[
     ("AWSTransformApplicationDeploymentPolicy", false),
     ("AmazonConnectReadOnlyAccess", false),
     ("AmazonDataZoneEnvironmentRolePermissionsBoundary", false),
-    ("AmazonDataZoneSageMakerEnvironmentRolePermissionsBoundary", false),
+    (
+        "AmazonDataZoneSageMakerEnvironmentRolePermissionsBoundary",
+        false,
+    ),
     ("AmazonRedshiftDataFullAccess", false),
     ("AmazonSecurityLakePermissionsBoundary", false),
     ("AwsGlueSessionUserRestrictedNotebookPolicy", false),

@@ -12,9 +12,9 @@ use super::power;
 use super::{Action, Attribute, AttributeDiff, DocumentDiff};
 use crate::diff::is_system_tag;
 use crate::diff::role::Spelling;
+use crate::org::AccountId;
 use crate::resource::Tags;
 use crate::resource::managed_policy::LivePolicy;
-use crate::org::AccountId;
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
 use crate::resource::policy::{Effect, PolicyDocument, StatementDiff};
 use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole};
@@ -54,7 +54,7 @@ impl<T> Sides<'_, T> {
     }
 }
 
-/// The differences of a role; `spelling` is what differs in spelling alone.
+/// The differences of a role; `spelling` is what differs only in spelling.
 pub(super) fn role(
     context: &Context<'_>,
     sides: Sides<'_, LiveRole>,
@@ -313,8 +313,8 @@ pub(super) fn grant(
         cosmetic,
     };
     document(document_of, sides.before, sides.after, secrets)
-    .into_iter()
-    .collect()
+        .into_iter()
+        .collect()
 }
 
 /// The differences of a policy; what is desired in another spelling, and a description that cannot change, are cosmetic.
@@ -458,7 +458,7 @@ pub(super) fn reason(
         .collect();
     match action {
         Action::Adopt => format!(
-            "exists without a mark and is taken over: {}",
+            "exists without an ownership tag and is taken over: {}",
             differ(&semantic)
         ),
         _ if steps.is_empty() => format!(

@@ -1,4 +1,4 @@
-//! Who may enter which account: what the trust policies of the desired roles name, for a map of it.
+//! Who may assume roles in which account: what the trust policies of the desired roles name, for a map of it.
 //!
 //! Statements that allow are taken at their word, with their conditions; whether a condition keeps a caller
 //! out is for lints and `verify` to say.
@@ -45,10 +45,16 @@ impl Trust {
             demands.iter().all(|demand| {
                 Operator::parse(&demand.operator).is_none_or(Operator::passes_without_key)
                     || (demand.operator == "Null"
-                        && demand.values.iter().any(|value| value.eq_ignore_ascii_case("true")))
+                        && demand
+                            .values
+                            .iter()
+                            .any(|value| value.eq_ignore_ascii_case("true")))
             })
         };
-        let loose = self.conditions.iter().filter(|(_, demands)| is_loose(demands));
+        let loose = self
+            .conditions
+            .iter()
+            .filter(|(_, demands)| is_loose(demands));
         loose.map(|(key, _)| key.as_str()).collect()
     }
 }
@@ -68,7 +74,7 @@ pub struct Demand {
 /// Who comes in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
-    /// `*`, or everybody but some.
+    /// `*`, or everyone but some.
     Anyone,
     /// An account, or roles and users in it.
     Account(AccountId),

@@ -107,7 +107,11 @@ impl Issuer {
     /// Whether IAM makes a condition key of the claim, in that partition.
     pub fn reads(&self, claim: &str, partition: &Partition) -> Read {
         let Some(known) = self.claim(claim) else {
-            return if self.is_known { Read::No } else { Read::Unsure };
+            return if self.is_known {
+                Read::No
+            } else {
+                Read::Unsure
+            };
         };
         // Claims of one vendor came in January 2026, to commercial Regions; the owner's id is younger than the User
         // Guide's first list of them.
@@ -125,7 +129,8 @@ impl Issuer {
 
     /// Whether a token has the claim.
     pub fn sends(&self, claim: &str) -> Sent {
-        self.claim(claim).map_or(Sent::Sometimes, |claim| claim.sent)
+        self.claim(claim)
+            .map_or(Sent::Sometimes, |claim| claim.sent)
     }
 
     /// The claims that say who it is.
@@ -154,7 +159,10 @@ impl Issuer {
 
 /// Whether the claim is one that IAM reads of every issuer, or a key of STS.
 fn is_common(claim: &str) -> bool {
-    ["sub", "aud", "oaud", "amr", "email", "app_id", "user_id", "id"].contains(&claim)
+    [
+        "sub", "aud", "oaud", "amr", "email", "app_id", "user_id", "id",
+    ]
+    .contains(&claim)
         || claim.starts_with("sts:")
 }
 

@@ -1,6 +1,6 @@
 //! Evaluating a role's live policies against what `[[role.expect]]` says they must and must not allow.
 //!
-//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards stands for
+//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards represents
 //! everything it matches: it is allowed where one statement covers it whole and no Deny touches it, and not allowed
 //! where no statement touches it.
 //!
@@ -188,15 +188,14 @@ impl Judge<'_> {
             .map(|key| format!("`{}`", spelled(key)))
             .collect();
         if keys.is_empty() {
-            ": a policy is not understood".to_owned()
+            ": a policy cannot be evaluated".to_owned()
         } else {
             format!(
-                ": it may depend on {}; say what they are in `context`",
+                ": it may depend on {}; set them in `context`",
                 keys.join(", ")
             )
         }
     }
-
 }
 
 /// One of the texts that a pattern stands for.
@@ -291,6 +290,130 @@ mod tests {
             assert_eq!(found.len(), 1, "{allow}{deny}: {found:?}");
             assert_eq!(found[0].0, expect, "{allow}{deny}: {found:?}");
         }
+    }
+
+    /// An expectation with wildcards stands for all that it matches.
+    #[test]
+    fn an_expectation_with_wildcards_is_proven_of_all_that_it_matches() {
+        let allow = |more: &str| format!(r#"{{"Effect":"Allow",{more}}}"#);
+        let deny = |more: &str| format!(r#"{{"Effect":"Deny",{more}}}"#);
+        let all = allow(r#""Action":"s3:*","Resource":"*""#);
+        let b = r#""Action":"s3:*","Resource":"arn:aws:s3:::b/*""#;
+        let get = "s3:GetObject on arn:aws:s3:::b/*";
+        let any = "s3:* on arn:aws:s3:::b/x";
+        for (statements, allowed, denied, expect) in [
+            // `b/ok/x` is not denied.
+            (
+                format!(
+                    "{all},{}",
+                    deny(r#""Action":"s3:GetObject","NotResource":"arn:aws:s3:::b/ok/*""#)
+                ),
+                "",
+                get,
+                NotProvable,
+            ),
+            // `b/secret/x` is not allowed.
+            (
+                allow(r#""Action":"s3:*","NotResource":"arn:aws:s3:::b/secret/*""#),
+                get,
+                "",
+                NotProvable,
+            ),
+            (
+                allow(r#""Action":"s3:*","NotResource":"arn:aws:s3:::c/*""#),
+                get,
+                "",
+                Proven,
+            ),
+            (
+                allow(r#""NotAction":"s3:Put*","Resource":"*""#),
+                any,
+                "",
+                NotProvable,
+            ),
+            (
+                allow(r#""NotAction":"iam:*","Resource":"*""#),
+                any,
+                "",
+                Proven,
+            ),
+            (
+                allow(r#""Action":"s3:*","Resource":"arn:aws:s3:::b/?""#),
+                get,
+                "",
+                NotProvable,
+            ),
+            (
+                allow(r#""Action":"s3:*","Resource":"arn:aws:s3:::b/${*}""#),
+                get,
+                "",
+                Failed,
+            ),
+            (
+                allow(r#""Action":"s3:GetObject?","Resource":"*""#),
+                "s3:GetObject* on *",
+                "",
+                NotProvable,
+            ),
+            (allow(b), get, "", Proven),
+            (allow(b), "", get, Failed),
+            (format!("{all},{}", deny(b)), "", get, Proven),
+            (
+                format!("{all},{}", deny(b)),
+                "",
+                "s3:GetObject on arn:aws:s3:::*",
+                Failed,
+            ),
+            (
+                format!("{all},{}", deny(r#""NotAction":"s3:Get*","Resource":"*""#)),
+                "",
+                "s3:Put* on *",
+                Proven,
+            ),
+            (
+                allow(r#""Action":"sqs:*","Resource":"arn:aws:sqs""#),
+                "",
+                "sqs:SendMessage on arn:aws:sqs:us-east-1:1:q",
+                Failed,
+            ),
+            (
+                allow(r#""Action":"sqs:*","Resource":"arn:aws:sqs:us-east-1""#),
+                "sqs:* on arn:aws:sqs:us-east-1:1:*",
+                "",
+                Proven,
+            ),
+        ] {
+            let policies = Identity {
+                policies: vec![("P".to_owned(), document(&statements))],
+                boundary: None,
+            };
+            let one = |text: &'static str| {
+                if text.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![text]
+                }
+            };
+            let found = outcomes(&policies, &one(allowed), &one(denied));
+            assert_eq!(
+                found[0].0, expect,
+                "{statements} {allowed}{denied}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_boundary_limits_all_that_an_expectation_matches() {
+        let bounded = |boundary: &str| Identity {
+            policies: vec![("P".to_owned(), document(ANY))],
+            boundary: Some(document(boundary)),
+        };
+        let some =
+            r#"{"Effect":"Allow","Action":"ec2:*","NotResource":"arn:aws:ec2:::instance/*"}"#;
+        let all = &["ec2:Run* on *"][..];
+        assert_eq!(outcomes(&bounded(some), all, &[])[0].0, NotProvable);
+        assert_eq!(outcomes(&bounded(ANY), all, &[])[0].0, Proven);
+        assert_eq!(outcomes(&bounded(READ), &[], all)[0].0, Proven);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Facts about a caller (its account, its organization) are as they are. What a caller may choose (external id, session
 //! name, MFA, the claims of a token) is chosen as a statement demands it, or otherwise. Of every other condition key it
-//! is not known whether the request has it, so a decision that hangs on one is undecided.
+//! is not known whether the request has it, so a decision that depends on one is undecided.
 //!
 //! Source: IAM User Guide, "AWS global condition context keys" and "IAM and AWS STS condition context keys".
 
@@ -23,7 +23,7 @@ pub(super) const CURRENT_TIME: &str = "aws:currenttime";
 const PRINCIPAL_ARN: &str = "aws:principalarn";
 pub(super) const PRINCIPAL_ACCOUNT: &str = "aws:principalaccount";
 
-/// An external id that nobody has.
+/// An external id that no caller has.
 pub(super) const WRONG_EXTERNAL_ID: &str = "rolecall-verify-wrong-external-id";
 
 /// Keys of AWS's own that a request has only where it is made so here.
@@ -101,16 +101,12 @@ impl From<Request> for Attempt {
                 .iter()
                 .find(|action| **action == request.action)
                 .unwrap_or(&"sts:AssumeRole"),
-            context: request
-                .context
-                .into_iter()
-                .filter(|(_, values)| !values.is_empty())
-                .collect(),
+            context: request.context,
         }
     }
 }
 
-/// The actions by which somebody enters a role.
+/// The actions by which a caller enters a role.
 const ENTRIES: [&str; 3] = [
     "sts:AssumeRole",
     "sts:AssumeRoleWithWebIdentity",
@@ -144,11 +140,14 @@ impl Attempt {
         attempt
     }
 
-    /// Chooses what `statement` demands of the keys that `may_choose` and that are no facts.
+    /// Chooses what `statement` demands of the keys that `may_choose` and that are not facts.
     pub fn meet(&mut self, statement: &Statement, may_choose: impl Fn(&str) -> bool) {
         for (operator, keys) in &statement.conditions {
             for (key, values) in keys.iter().filter(|(key, _)| may_choose(key)) {
-                let values = values.iter().filter_map(|value| self.resolved(value)).collect();
+                let values = values
+                    .iter()
+                    .filter_map(|value| self.resolved(value))
+                    .collect();
                 if let Some(value) = value_for(operator, &values) {
                     self.context
                         .entry(key.clone())
@@ -186,10 +185,10 @@ impl Attempt {
     #[must_use]
     pub fn with(&self, key: &str, value: Option<String>) -> Self {
         let mut other = self.clone();
-        match value {
-            Some(value) => other.context.insert(key.to_owned(), vec![value]),
-            None => other.context.remove(key),
-        };
+        // Without values the key is absent, also where it would be open.
+        other
+            .context
+            .insert(key.to_owned(), value.into_iter().collect());
         other
     }
 
@@ -314,7 +313,7 @@ fn somebody(organization: &Organization, statement: &Statement) -> String {
         .unwrap_or_else(|| root(organization.management_account.as_str()))
 }
 
-/// A value that passes `operator` for one of `wanted`; `None` where absence passes, or nobody can say.
+/// A value that passes `operator` for one of `wanted`; `None` where absence passes, or it is unknown.
 fn value_for(operator: &str, wanted: &BTreeSet<String>) -> Option<String> {
     let operator = Operator::parse(operator).filter(|operator| !operator.negated)?;
     let first = wanted.iter().find(|value| !value.contains("${"))?;

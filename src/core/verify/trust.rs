@@ -1,33 +1,24 @@
-//! Evaluating a live trust policy: who must get in does, and nobody else.
+//! Evaluating a live trust policy: intended principals can assume it, and no other.
 //!
 //! Each principal that the desired trust names comes once as its statement demands it, and must get in; then once
 //! otherwise for each condition that the statement sets, and must not. Whether it must not is asked of the desired trust
 //! itself, for another of its statements may let the principal in. The external id is the exception: a trust that names
-//! one and lets the same principal in without it protects nobody, so that fails even where it is desired.
+//! one and trusts the same principal without it protects nothing, so that fails even where it is desired.
 //!
-//! Then come strangers, each with whatever any statement demands: they know every external id and have MFA.
+//! A request that the caller cannot make, or of which that cannot be known, proves nothing: a claim that IAM does not read, a
+//! value with a wildcard. Then come [strangers](super::others).
 
 use std::collections::BTreeSet;
 
 use super::request::{
-    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of,
-    action, covers, entrant, is_circumstance,
+    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, WRONG_EXTERNAL_ID, account_of, action, covers,
+    entrant, is_circumstance, keys, other_than, principals, spelled,
 };
-use super::request::{keys, other_than, principals, spelled};
-use super::{Check, Outcome, Probe, Setting, Subject};
-use crate::evaluate::{
-    Answer, Decision, Entrant, Key, Request, Way, Why, evaluate, federated, stranger, way,
-};
+use super::{Check, Outcome, Probe, Setting, Subject, others};
+use crate::evaluate::{Decision, Key, Request, Way, Why, evaluate, way};
 use crate::org::AccountId;
 use crate::resource::policy::operator::Operator;
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
-use crate::resource::role::Mode;
-
-/// An account that no organization has.
-const OUTSIDE: &str = "000000000000";
-
-/// How many principals a message names before it counts the rest.
-const NAMED: usize = 5;
 
 /// Holds the live trust of a role against the desired one.
 pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
@@ -51,8 +42,12 @@ pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
             stuck.insert((kind, name));
         }
     }
-    checks.extend(stuck.into_iter().map(|(kind, name)| without_action(kind, name)));
-    checks.push(nobody_else(setting, subject));
+    checks.extend(
+        stuck
+            .into_iter()
+            .map(|(kind, name)| without_action(kind, name)),
+    );
+    checks.push(others::check(setting, subject));
     checks
 }
 
@@ -66,11 +61,10 @@ struct Principal<'a> {
 
 /// That a principal cannot enter by any of the actions that the desired trust allows it.
 fn without_action(kind: &str, name: &str) -> Check {
-    let by = action(kind, name).map_or_else(
-        || "none that there is".to_owned(),
-        |action| format!("`{action}`, which no statement allows it"),
+    let action = action(kind, name).unwrap_or("sts:AssumeRole");
+    let message = format!(
+        "the desired trust names `{name}`, but no statement allows it `{action}`, by which it would assume the role"
     );
-    let message = format!("the desired trust names `{name}`, but the action by which it enters is {by}");
     Check::new(Probe::Allowed, Outcome::Failed, message)
 }
 
@@ -83,7 +77,7 @@ fn principal(setting: Setting<'_>, subject: Subject<'_>, principal: Principal<'_
     } = principal;
     let attempt = Attempt::meeting(setting, subject, kind, name, statement);
     let right = match in_the_right_way(subject, &attempt) {
-        Some(right) if !is_read_otherwise(subject, &right, name) => right,
+        Some(right) if !is_impossible(setting, subject, &right) => right,
         _ => match another_way(setting, subject, principal) {
             Ok(right) => right,
             Err(check) => return vec![check.unwrap_or_else(|| unknown(subject, name, &attempt))],
@@ -105,28 +99,34 @@ fn principal(setting: Setting<'_>, subject: Subject<'_>, principal: Principal<'_
 }
 
 fn unknown(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Check {
-    let message = format!("no request of `{name}` is known that the desired trust allows");
+    let message = format!("no request of `{name}` is known to be allowed by the desired trust");
     let message = open(message, attempt, &subject.desired.trust);
     Check::new(Probe::Allowed, Outcome::NotProvable, message)
 }
 
-/// Whether the attempt brings a key that such a caller surely or maybe lacks, so that letting it in proves nothing.
-fn is_read_otherwise(subject: Subject<'_>, right: &Attempt, name: &str) -> bool {
-    let kind = right.names.first().map_or("", |(kind, _)| kind.as_str());
-    let Some(expected) = crate::evaluate::expected(&subject.desired.trust, kind, name) else {
+/// Whether the attempt brings a value that such a caller does not have, or maybe not, so that allowing it proves nothing.
+fn is_impossible(setting: Setting<'_>, subject: Subject<'_>, right: &Attempt) -> bool {
+    let desired = &subject.desired.trust;
+    let Some((kind, name)) = right.names.first() else {
         return false;
     };
-    keys(&subject.desired.trust)
-        .iter()
-        .filter(|key| right.get(key).is_some() && !key.starts_with("aws:principal"))
-        .any(|key| {
-            let known = expected.key(key);
-            known == Key::Absent
-                || (kind == "Federated" && known == Key::Unknown && !key.starts_with("aws:"))
-                || right
-                    .get(key)
-                    .is_some_and(|value| value.contains(['*', '?']))
-        })
+    let Some(entrant) = entrant(setting, subject, desired, (kind, name)) else {
+        return false;
+    };
+    keys(desired).iter().any(|key| {
+        let Some(value) = right.get(key) else {
+            return false;
+        };
+        value.contains(['*', '?'])
+            || match entrant.key(key) {
+                Key::Absent => true,
+                Key::OneOf(values) | Key::OneOfOrAbsent(values) => {
+                    !values.iter().any(|one| one == value)
+                }
+                Key::Unknown => kind == "Federated" && !key.starts_with("aws:"),
+                Key::Chosen | Key::ChosenOrAbsent => false,
+            }
+    })
 }
 
 /// A request of the principal that the desired trust allows, of all that it may make. Where there is none, the check that
@@ -163,8 +163,8 @@ fn another_way(
         Way::Unsure => Err(None),
         Way::Closed(obstacle) => {
             let message = format!(
-                "nobody gets in as `{name}` by the desired trust: {}",
-                obstacle.words(name)
+                "no request of `{name}` is allowed by the desired trust: {}",
+                obstacle.words(kind, name)
             );
             Err(Some(Check::new(Probe::Allowed, Outcome::Failed, message)))
         }
@@ -218,12 +218,21 @@ fn without_keys(
         key != EXTERNAL_ID
             && key != MFA
             && right.get(key).is_some()
-            && matches!(entrant.key(key), Key::ChosenOrAbsent | Key::OneOfOrAbsent(_))
+            && matches!(
+                entrant.key(key),
+                Key::ChosenOrAbsent | Key::OneOfOrAbsent(_)
+            )
     });
     lacked
         .filter_map(|key| {
             let how = format!("without `{}`", spelled(&key));
-            refused(subject, name, Probe::Condition, &right.with(&key, None), &how)
+            refused(
+                subject,
+                name,
+                Probe::Condition,
+                &right.with(&key, None),
+                &how,
+            )
         })
         .filter(|check| check.outcome != Outcome::Proven)
         .collect()
@@ -247,10 +256,10 @@ fn allowed(subject: Subject<'_>, name: &str, right: &Attempt) -> Check {
     let (outcome, message) = match right.decide(live, &subject.live.arn) {
         (Decision::Allow, why) => (
             Outcome::Proven,
-            format!("`{name}` is let in{with}{}", by(why)),
+            format!("`{name}` may assume it{with}{}", by(why)),
         ),
         (Decision::Undecided, _) => {
-            let message = format!("it cannot be told whether `{name}` is let in{with}");
+            let message = format!("cannot determine whether `{name}` may assume it{with}");
             (Outcome::NotProvable, open(message, right, live))
         }
         (Decision::ExplicitDeny, why) => (
@@ -314,7 +323,7 @@ fn variations(
                 Probe::NoMfa,
                 key.clone(),
                 None,
-                "with keys that know no MFA".to_owned(),
+                "with credentials that carry no MFA context".to_owned(),
             ));
         } else {
             let how = format!("with another `{}`", spelled(key));
@@ -340,10 +349,10 @@ fn refused(
     let (outcome, message) = match wrong.decide(live, &subject.live.arn) {
         (Decision::Allow, why) => (
             Outcome::Failed,
-            format!("`{name}` is let in {how}{}", by(why)),
+            format!("`{name}` may assume it {how}{}", by(why)),
         ),
         (Decision::Undecided, _) => {
-            let message = format!("it cannot be told whether `{name}` is refused {how}");
+            let message = format!("cannot determine whether `{name}` is refused {how}");
             (Outcome::NotProvable, open(message, wrong, live))
         }
         (Decision::ExplicitDeny | Decision::ImplicitDeny, _) => {
@@ -358,158 +367,6 @@ fn is_refused(attempt: &Attempt, trust: &PolicyDocument, arn: &str) -> bool {
         attempt.decide(trust, arn).0,
         Decision::ImplicitDeny | Decision::ExplicitDeny
     )
-}
-
-/// Those whom the desired trust refuses and the live one does not, and whoever gets in that nobody can mean.
-#[derive(Default)]
-struct Strangers {
-    let_in: Vec<String>,
-    undecided: Vec<String>,
-    /// Outsiders whom the desired trust lets in as well, in words.
-    meant: Vec<String>,
-}
-
-/// Nobody else gets in: whom the live trust names and the desired one does not, whom other roles of the directory
-/// trust, every other account of the organization, and the world outside.
-fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
-    let mut met = Strangers::default();
-    for (kind, name) in strangers(setting, subject) {
-        meet(setting, subject, &kind, &name, &mut met);
-    }
-    for (whom, outsider) in outsiders(setting, subject) {
-        meet_outsider(subject, whom, &outsider, &mut met);
-    }
-    let Strangers {
-        let_in,
-        undecided,
-        meant,
-    } = met;
-    if !meant.is_empty() {
-        let message = format!(
-            "{} get in, by the desired trust too: no condition keeps them out",
-            meant.join(" and ")
-        );
-        return Check::new(Probe::NobodyElse, Outcome::Failed, message);
-    }
-    if !let_in.is_empty() {
-        return match subject.desired.manage.trust {
-            Mode::Exclusive => {
-                let message = format!("{} let in, and the desired trust does not", listed(&let_in));
-                Check::new(Probe::NobodyElse, Outcome::Failed, message)
-            }
-            Mode::Additive => {
-                let message = format!(
-                    "{} let in by statements that are not ours; `manage.trust` leaves them",
-                    listed(&let_in)
-                );
-                Check::new(Probe::NobodyElse, Outcome::NotProvable, message)
-            }
-        };
-    }
-    if !undecided.is_empty() {
-        let message = format!("it cannot be told whether {} refused", listed(&undecided));
-        return Check::new(Probe::NobodyElse, Outcome::NotProvable, message);
-    }
-    Check::new(
-        Probe::NobodyElse,
-        Outcome::Proven,
-        everybody(setting, subject),
-    )
-}
-
-/// Who is refused, counted.
-fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
-    let desired = &subject.desired.trust;
-    let (named, within) = (principals_of(desired), accounts_of(desired));
-    let others = setting.principals.difference(&named).count();
-    let organization = &setting.organization.accounts;
-    let accounts = organization.len()
-        - within
-            .iter()
-            .filter(|account| organization.contains_key(account))
-            .count();
-    let accounts = match accounts {
-        // Whom a condition lets in cannot be counted.
-        _ if is_wild(desired) => "each account that its conditions do not mean".to_owned(),
-        1 => "1 other account of the organization".to_owned(),
-        accounts => format!("{accounts} other accounts of the organization"),
-    };
-    let others = match others {
-        0 => String::new(),
-        1 => ", 1 principal that other roles trust".to_owned(),
-        others => format!(", {others} principals that other roles trust"),
-    };
-    format!("everybody else is refused: {accounts}{others}, and accounts outside")
-}
-
-/// Whom to try: nobody whose answer follows from another's, or a run over thousands of accounts would not end.
-///
-/// A live trust without wildcards lets in whom it names and whoever is in an account that it names, so only those are
-/// worth a try. For one with wildcards, accounts that neither trust mentions differ by their place alone, so one of each
-/// place stands for all, unless a condition asks for the account itself.
-fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, String)> {
-    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
-    let named = principals_of(desired);
-    let accounts = &setting.organization.accounts;
-    let within = accounts_of(live);
-    let wild = is_wild(live);
-    let mut strangers = principals_of(live);
-    strangers.extend(
-        setting
-            .principals
-            .iter()
-            .filter(|(_, name)| match account_of(name) {
-                Some(account) if wild => !accounts.contains_key(&account),
-                Some(account) => within.contains(&account),
-                None => wild,
-            })
-            .cloned(),
-    );
-    let mut roots = vec![OUTSIDE];
-    if wild {
-        let each = [desired, live]
-            .iter()
-            .any(|trust| keys(trust).contains(PRINCIPAL_ACCOUNT));
-        let is_mentioned = |id: &AccountId| {
-            [desired, live]
-                .iter()
-                .any(|trust| trust.text().contains(id.as_str()))
-        };
-        let mut places: BTreeSet<&[String]> = BTreeSet::new();
-        let differ = accounts
-            .values()
-            .filter(|account| each || is_mentioned(&account.id) || places.insert(&account.parents));
-        roots.extend(differ.map(|account| account.id.as_str()));
-    }
-    let root = |account| format!("arn:{}:iam::{account}:root", setting.organization.partition);
-    strangers.extend(
-        roots
-            .into_iter()
-            .map(|account| ("AWS".to_owned(), root(account))),
-    );
-    // A unique id shows where its principal is gone, and nobody can be that any more.
-    let gone = live.dead_principals();
-    strangers.retain(|stranger| {
-        stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1)
-    });
-    strangers
-}
-
-/// Whether the trust lets in somebody whom it does not name.
-fn is_wild(trust: &PolicyDocument) -> bool {
-    let allows = trust
-        .statements()
-        .iter()
-        .filter(|statement| statement.effect == Effect::Allow);
-    allows
-        .filter_map(|statement| statement.principals.as_ref())
-        .any(|principals| {
-            principals.negated
-                || principals
-                    .kinds
-                    .get("AWS")
-                    .is_some_and(|names| names.contains("*"))
-        })
 }
 
 /// The external ids that a trust demands, as written.
@@ -544,82 +401,6 @@ pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Tries a stranger with all that it may bring.
-fn meet(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, met: &mut Strangers) {
-    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
-    let Some(entrant) = entrant(setting, subject, live, (kind, name)) else {
-        return;
-    };
-    match refused_by_desired(desired, live, &entrant) {
-        Answer::LetIn => met.let_in.push(name.to_owned()),
-        Answer::Unsure => met.undecided.push(name.to_owned()),
-        Answer::Refused => {}
-    }
-}
-
-/// What the live trust says to those of the requests that the desired one refuses.
-fn refused_by_desired(desired: &PolicyDocument, live: &PolicyDocument, entrant: &Entrant) -> Answer {
-    let requests = entrant.requests(&[desired, live]);
-    let refused = requests.iter().filter(|request| {
-        matches!(
-            evaluate(&[desired], request),
-            Decision::ImplicitDeny | Decision::ExplicitDeny
-        )
-    });
-    let answers = refused.map(|request| match evaluate(&[live], request) {
-        Decision::Allow => Answer::LetIn,
-        Decision::Undecided => Answer::Unsure,
-        Decision::ImplicitDeny | Decision::ExplicitDeny => Answer::Refused,
-    });
-    answers.max().unwrap_or(Answer::Refused)
-}
-
-/// Those outside whom a trust for everybody, or for the customers of a shared issuer, may let in, in words.
-fn outsiders(setting: Setting<'_>, subject: Subject<'_>) -> Vec<(String, Entrant)> {
-    let live = &subject.live.trust;
-    let mut outsiders = Vec::new();
-    if is_wild(live) {
-        let now = Key::OneOf(vec![setting.now.to_owned()]);
-        let anybody = stranger(live).to(&subject.live.arn).with(CURRENT_TIME, now);
-        outsiders.push(("accounts outside of the organization".to_owned(), anybody));
-    }
-    let providers: BTreeSet<&str> = principals(live)
-        .filter(|(_, kind, _)| *kind == "Federated")
-        .map(|(_, _, name)| name)
-        .collect();
-    for provider in providers {
-        if let Some(others) = federated::outsiders(live, provider) {
-            let whom = format!("others with a token of `{provider}`");
-            outsiders.push((whom, others.to(&subject.live.arn)));
-        }
-    }
-    outsiders
-}
-
-fn meet_outsider(subject: Subject<'_>, whom: String, outsider: &Entrant, met: &mut Strangers) {
-    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
-    match (outsider.ask(live), refused_by_desired(desired, live, outsider)) {
-        (Answer::LetIn, Answer::LetIn) => met.let_in.push(whom),
-        (Answer::LetIn, _) => met.meant.push(whom),
-        (Answer::Unsure, _) => met.undecided.push(whom),
-        (Answer::Refused, _) => {}
-    }
-}
-
-/// `a`, `b` and 3 more are
-fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names
-        .iter()
-        .take(NAMED)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    match (names.len(), names.len().saturating_sub(NAMED)) {
-        (1, _) => format!("{} is", shown.join("")),
-        (_, 0) => format!("{} are", shown.join(", ")),
-        (_, more) => format!("{} and {more} more are", shown.join(", ")),
-    }
-}
-
 /// Which statement decided.
 pub(super) fn by(why: Option<Why>) -> String {
     match why {
@@ -641,11 +422,14 @@ pub(super) fn dead(live: &PolicyDocument) -> String {
     if dead.is_empty() {
         String::new()
     } else {
-        format!("; it names {}, whose principal is gone", dead.join(", "))
+        format!(
+            "; it names {}, whose principal no longer exists",
+            dead.join(", ")
+        )
     }
 }
 
-/// `message`, and the condition keys that it hangs on.
+/// `message`, and the condition keys that it depends on.
 fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
     let keys: Vec<String> = attempt
         .open_keys(trust)
@@ -653,211 +437,11 @@ fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
         .map(|key| format!("`{}`", spelled(key)))
         .collect();
     match (trust.is_understood(), keys.is_empty()) {
-        (false, _) => format!("{message}: the live trust policy is not understood"),
+        (false, _) => format!("{message}: the live trust policy cannot be evaluated"),
         (true, true) => message,
         (true, false) => format!("{message}: it depends on {}", keys.join(", ")),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{Bench, trust};
-    use super::*;
-    use Outcome::{Failed, NotProvable, Proven};
-
-    const B: &str = r#""AWS":"222222222222""#;
-    const OUTPOST: &str = r#""AWS":"arn:aws:iam::650000000001:role/outpost_role""#;
-    const ID: &str = r#""StringEquals":{"sts:ExternalId":"right-id"}"#;
-    const FEDERATED: &str =
-        r#""Federated":"arn:aws:iam::111111111111:oidc-provider/token.example.com""#;
-
-    /// The outcomes of all probes of a role whose trust is as desired, in order.
-    #[track_caller]
-    fn outcomes(desired: &str, live: &str) -> Vec<(Probe, Outcome)> {
-        let bench = Bench::new(desired, live);
-        check(bench.setting(), bench.subject())
-            .into_iter()
-            .map(|check| (check.probe, check.outcome))
-            .collect()
-    }
-
-    #[test]
-    fn a_trust_that_is_as_desired_is_proven_from_both_sides() {
-        use Probe::{Allowed, Condition, NoExternalId, NoMfa, NobodyElse, WrongExternalId};
-        let mfa = r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#;
-        let session = r#""StringEquals":{"sts:RoleSessionName":"log-reader"}"#;
-        let audience = r#""StringEquals":{"token.example.com:aud":"sts.amazonaws.com"}"#;
-        let org = r#""StringEquals":{"aws:PrincipalOrgID":"o-test"}"#;
-        let source = r#""StringEquals":{"aws:SourceAccount":"222222222222"}"#;
-        for (principal, condition, expect) in [
-            (B, "", vec![Allowed]),
-            (OUTPOST, ID, vec![Allowed, NoExternalId, WrongExternalId]),
-            (B, mfa, vec![Allowed, NoMfa, NoMfa]),
-            (B, session, vec![Allowed, Condition]),
-            (FEDERATED, audience, vec![Allowed, Condition]),
-            (r#""AWS":"*""#, org, vec![Allowed, Condition]),
-            (
-                r#""Service":"ec2.amazonaws.com""#,
-                source,
-                vec![Allowed, Condition],
-            ),
-        ] {
-            let document = trust(principal, condition);
-            let mut expect: Vec<(Probe, Outcome)> =
-                expect.into_iter().map(|probe| (probe, Proven)).collect();
-            expect.push((NobodyElse, Proven));
-            assert_eq!(outcomes(&document, &document), expect, "{document}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_as_desired_fails_the_probe_it_is_about() {
-        let two = |a: &str, b: &str| trust(&format!(r#""AWS":[{a},{b}]"#), "");
-        let like = |value: &str| format!(r#""StringLike":{{"sts:ExternalId":"{value}"}}"#);
-        for (desired, live, expect) in [
-            (
-                trust(OUTPOST, ID),
-                trust(OUTPOST, ""),
-                vec![Probe::NoExternalId, Probe::WrongExternalId],
-            ),
-            (
-                trust(OUTPOST, ID),
-                trust(OUTPOST, &ID.replace("right", "drifted")),
-                vec![Probe::Allowed],
-            ),
-            (
-                trust(OUTPOST, ID),
-                trust(OUTPOST, &like("*")),
-                vec![Probe::WrongExternalId],
-            ),
-            (
-                trust(OUTPOST, &like("*")),
-                trust(OUTPOST, &like("*")),
-                vec![Probe::WrongExternalId],
-            ),
-            (
-                trust(B, ""),
-                two("\"222222222222\"", "\"333333333333\""),
-                vec![Probe::NobodyElse],
-            ),
-            (
-                trust(B, ""),
-                trust(r#""AWS":"*""#, ""),
-                vec![Probe::NobodyElse],
-            ),
-            (
-                trust(B, ""),
-                trust(r#""AWS":"333333333333""#, ""),
-                vec![Probe::Allowed, Probe::NobodyElse],
-            ),
-            (
-                trust(B, ""),
-                trust(r#""AWS":"AROAABCDEFGHIJKLMNOPQ""#, ""),
-                vec![Probe::Allowed],
-            ),
-        ] {
-            let failed: Vec<Probe> = outcomes(&desired, &live)
-                .into_iter()
-                .filter(|(_, outcome)| *outcome != Proven)
-                .map(|(probe, _)| probe)
-                .collect();
-            assert_eq!(failed, expect, "{live}");
-        }
-    }
-
-    #[test]
-    fn what_hangs_on_an_unknown_key_is_not_provable() {
-        let document = trust(B, r#""NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#);
-        let bench = Bench::new(&document, &document);
-        let checks = check(bench.setting(), bench.subject());
-        assert_eq!(checks[0].outcome, NotProvable);
-        assert!(
-            checks[0].message.contains("depends on `aws:SourceIp`"),
-            "{}",
-            checks[0].message
-        );
-        assert_eq!(
-            outcomes(&trust(B, ""), "not json")[0],
-            (Probe::Allowed, NotProvable)
-        );
-    }
-
-    #[test]
-    fn strangers_of_an_additive_trust_are_told_and_fail_nothing() {
-        let (desired, live) = (
-            trust(B, ""),
-            trust(r#""AWS":["222222222222","333333333333"]"#, ""),
-        );
-        let mut bench = Bench::new(&desired, &live);
-        bench.desired.manage.trust = Mode::Additive;
-        let last = check(bench.setting(), bench.subject()).pop().unwrap();
-        assert_eq!((last.probe, last.outcome), (Probe::NobodyElse, NotProvable));
-        assert!(last.message.contains("333333333333"), "{}", last.message);
-    }
-
-    #[test]
-    fn of_many_accounts_those_are_tried_that_differ() {
-        let org = |id: &str| format!(r#""StringEquals":{{"aws:PrincipalOrgID":"{id}"}}"#);
-        let everybody = r#""AWS":"*""#;
-        let account = r#""StringEquals":{"aws:PrincipalAccount":"222222222222"}"#;
-        for (desired, live, expect) in [
-            (trust(B, ""), trust(B, ""), 1),
-            (
-                trust(everybody, &org("o-test")),
-                trust(everybody, &org("o-test")),
-                2,
-            ),
-            (trust(B, ""), trust(everybody, &org("o-test")), 2),
-            (trust(everybody, account), trust(everybody, account), 5),
-        ] {
-            let bench = Bench::new(&desired, &live);
-            assert_eq!(
-                strangers(bench.setting(), bench.subject()).len(),
-                expect,
-                "{live}"
-            );
-        }
-        assert_eq!(
-            outcomes(&trust(everybody, account), &trust(everybody, "")).pop(),
-            Some((Probe::NobodyElse, Failed))
-        );
-        let paths = r#""ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-test/r-root/ou-a/*"}"#;
-        let mut bench = Bench::new(&trust(everybody, paths), &trust(everybody, &org("o-test")));
-        let inside = bench
-            .organization
-            .accounts
-            .values_mut()
-            .skip(2)
-            .map(|account| account.parents.push("ou-a".to_owned()));
-        assert_eq!(inside.count(), 2);
-        let last = check(bench.setting(), bench.subject()).pop().unwrap();
-        assert_eq!(last.outcome, Failed);
-        assert!(
-            last.message.contains("111111111111") && !last.message.contains("444444444444"),
-            "{}",
-            last.message
-        );
-    }
-
-    #[test]
-    fn whom_other_roles_trust_is_a_stranger_here() {
-        let mut bench = Bench::new(
-            &trust(B, ""),
-            &trust(
-                r#""AWS":["222222222222","arn:aws:iam::650000000001:role/outpost_role"]"#,
-                "",
-            ),
-        );
-        bench.principals.insert((
-            "AWS".to_owned(),
-            "arn:aws:iam::650000000001:role/outpost_role".to_owned(),
-        ));
-        let last = check(bench.setting(), bench.subject()).pop().unwrap();
-        assert_eq!(last.outcome, Failed);
-        assert!(
-            last.message.contains("outpost_role` is let in"),
-            "{}",
-            last.message
-        );
-    }
-}
+mod tests;

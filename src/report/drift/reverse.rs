@@ -1,4 +1,4 @@
-//! A planned change turned round: from what mends live IAM to what was done to it.
+//! A planned change turned round: from what repairs live IAM to what was done to it.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn reversed_diff(home: Option<AccountId>, diff: AttributeDiff) -> AttributeDiff 
     let AttributeDiff {
         attribute,
         cosmetic,
-        widens,
+        widens: _,
         reverse_widens,
         cause,
         before: live,
@@ -38,16 +38,15 @@ fn reversed_diff(home: Option<AccountId>, diff: AttributeDiff) -> AttributeDiff 
                 part(&desired, document.policy.as_deref()),
                 part(&live, document.policy.as_deref()),
             );
-            let statements =
-                statements((attribute, home), desired, live)
-                    .unwrap_or_else(|| turned(document.statements));
+            let statements = statements((attribute, home), desired, live)
+                .unwrap_or_else(|| turned(document.statements));
             DocumentDiff {
                 policy: document.policy,
                 statements,
             }
         })
         .collect();
-    let reversed = documents
+    let widens = documents
         .iter()
         .flat_map(|document| &document.statements)
         .any(|statement| statement.widens)
@@ -55,8 +54,8 @@ fn reversed_diff(home: Option<AccountId>, diff: AttributeDiff) -> AttributeDiff 
     AttributeDiff {
         attribute,
         cosmetic,
-        widens: reversed,
-        reverse_widens: widens,
+        widens,
+        reverse_widens: false,
         cause,
         before: desired,
         after: live,

@@ -3,8 +3,13 @@
 use super::*;
 
 fn provider(url: &str) -> String {
-    if ["accounts.google.com", "cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com"]
-        .contains(&url)
+    if [
+        "accounts.google.com",
+        "cognito-identity.amazonaws.com",
+        "www.amazon.com",
+        "graph.facebook.com",
+    ]
+    .contains(&url)
     {
         return url.to_owned();
     }
@@ -31,7 +36,11 @@ fn trusting(url: &str, conditions: &[(&str, &str, &str)]) -> Value {
 #[track_caller]
 fn says(code: &str, url: &str, conditions: &[(&str, &str, &str)], expect: bool) {
     let found = of(code, role("X", &trusting(url, conditions)));
-    assert_eq!(found.is_some(), expect, "{code} {url} {conditions:?}: {found:?}");
+    assert_eq!(
+        found.is_some(),
+        expect,
+        "{code} {url} {conditions:?}: {found:?}"
+    );
 }
 
 const EQUALS: &str = "StringEquals";
@@ -84,7 +93,10 @@ fn each_issuer_has_an_open_a_narrow_and_a_dead_trust() {
         (
             "agent.buildkite.com",
             ("sub", "organization:*:pipeline:api:*"),
-            ("sub", "organization:acme:pipeline:api:ref:refs/heads/main:*"),
+            (
+                "sub",
+                "organization:acme:pipeline:api:ref:refs/heads/main:*",
+            ),
         ),
         (
             "app.terraform.io",
@@ -107,13 +119,21 @@ fn each_issuer_has_an_open_a_narrow_and_a_dead_trust() {
             ("sub", "system:serviceaccount:*"),
             ("sub", "system:serviceaccount:ns:name"),
         ),
-        ("accounts.google.com", ("oaud", "acme-xsiam"), ("sub", "104512345678901234567")),
+        (
+            "accounts.google.com",
+            ("oaud", "acme-xsiam"),
+            ("sub", "104512345678901234567"),
+        ),
         (
             "cognito-identity.amazonaws.com",
             ("amr", "authenticated"),
             ("aud", "eu-west-1:11111111-2222-3333-4444-555555555555"),
         ),
-        ("www.amazon.com", ("app_id", "*"), ("app_id", "amzn1.application.x")),
+        (
+            "www.amazon.com",
+            ("app_id", "*"),
+            ("app_id", "amzn1.application.x"),
+        ),
         ("graph.facebook.com", ("app_id", "*"), ("app_id", "123456")),
         (
             "sts.windows.net/11111111-2222-3333-4444-555555555555",
@@ -140,31 +160,68 @@ fn each_issuer_has_an_open_a_narrow_and_a_dead_trust() {
             ("aud", "https://acme"),
             ("rpst_id", "ocid1.instance.x"),
         ),
-        ("oidc.codefresh.io", ("sub", "account:*"), ("sub", "account:1:pipeline:2:*")),
-        ("studio.datachain.ai/api", ("sub", "credentials:*"), ("sub", "credentials:acme/x")),
-        ("scalr.io", ("sub", "account:*"), ("sub", "account:acme:environment:e:workspace:w")),
-        ("tokens.cloud.shisho.dev", ("sub", "*"), ("sub", "job:acme:x")),
-        ("proidc.upbound.io", ("sub", "mcp:*"), ("sub", "mcp:acme/x:provider:aws")),
+        (
+            "oidc.codefresh.io",
+            ("sub", "account:*"),
+            ("sub", "account:1:pipeline:2:*"),
+        ),
+        (
+            "studio.datachain.ai/api",
+            ("sub", "credentials:*"),
+            ("sub", "credentials:acme/x"),
+        ),
+        (
+            "scalr.io",
+            ("sub", "account:*"),
+            ("sub", "account:acme:environment:e:workspace:w"),
+        ),
+        (
+            "tokens.cloud.shisho.dev",
+            ("sub", "*"),
+            ("sub", "job:acme:x"),
+        ),
+        (
+            "proidc.upbound.io",
+            ("sub", "mcp:*"),
+            ("sub", "mcp:acme/x:provider:aws"),
+        ),
         ("sandboxes.cloud", ("aud", "*"), ("aud", "acme")),
         (
             "rh-oidc.s3.us-east-1.amazonaws.com/22ejnvnnturfmt6km08idd0nt4hekbn7",
             ("sub", "system:serviceaccount:*:t8c-operator"),
             ("sub", "system:serviceaccount:acme:t8c-operator"),
         ),
-        ("issuer.example.com", ("sub", "team*"), ("sub", "team:acme/x")),
+        (
+            "issuer.example.com",
+            ("sub", "team*"),
+            ("sub", "team:acme/x"),
+        ),
     ];
     for (url, (open, open_value), (claim, value)) in rows {
         says("oidc-open", url, &[], true);
         says("oidc-open", url, &[(LIKE, open, open_value)], true);
         says("oidc-open", url, &[(LIKE, claim, value)], false);
         says("dead-trust", url, &[(LIKE, claim, value)], false);
-        says("dead-trust", url, &[(EQUALS, claim, &format!("{value}*"))], true);
-        says("dead-trust", url, &[(EQUALS, "other.example.com:sub", value)], true);
+        says(
+            "dead-trust",
+            url,
+            &[(EQUALS, claim, &format!("{value}*"))],
+            true,
+        );
+        says(
+            "dead-trust",
+            url,
+            &[(EQUALS, "other.example.com:sub", value)],
+            true,
+        );
         // One key more keeps nobody out that chooses its value, be it known or not.
         says(
             "oidc-open",
             url,
-            &[(LIKE, open, open_value), ("StringLikeIfExists", "something-new", "x")],
+            &[
+                (LIKE, open, open_value),
+                ("StringLikeIfExists", "something-new", "x"),
+            ],
             true,
         );
     }
@@ -183,27 +240,84 @@ fn case_1_only_claims_that_say_who_it_is_keep_others_out() {
         ("repository_id", "456"),
         ("repository", "acme/api"),
         ("enterprise_id", "7"),
-        ("job_workflow_ref", "acme/ci/.github/workflows/deploy.yml@refs/heads/main"),
+        (
+            "job_workflow_ref",
+            "acme/ci/.github/workflows/deploy.yml@refs/heads/main",
+        ),
         ("actor_id", "42"),
         ("repository_owner_id", "9"),
     ] {
         says("oidc-open", github, &[any, (EQUALS, own, value)], false);
-        says("oidc-open", github, &[any, ("StringEqualsIfExists", own, value)], own == "enterprise_id" || own == "repository_owner_id");
+        says(
+            "oidc-open",
+            github,
+            &[any, ("StringEqualsIfExists", own, value)],
+            own == "enterprise_id" || own == "repository_owner_id",
+        );
     }
-    says("oidc-open", github, &[any, (LIKE, "repository", "acme*")], true);
-    says("oidc-open", github, &[any, (LIKE, "repository_id", "4*")], true);
+    says(
+        "oidc-open",
+        github,
+        &[any, (LIKE, "repository", "acme*")],
+        true,
+    );
+    says(
+        "oidc-open",
+        github,
+        &[any, (LIKE, "repository_id", "4*")],
+        true,
+    );
     // IAM makes no keys of these, so nobody gets in.
     for unread in ["enterprise", "repository_owner", "run_id", "iss"] {
         says("dead-trust", github, &[(EQUALS, unread, "x")], true);
-        says("dead-trust", github, &[(EQUALS, "repository_id", "4")], false);
-        says("oidc-open", github, &[any, ("ForAllValues:StringEquals", unread, "x")], true);
+        says(
+            "dead-trust",
+            github,
+            &[(EQUALS, "repository_id", "4")],
+            false,
+        );
+        says(
+            "oidc-open",
+            github,
+            &[any, ("ForAllValues:StringEquals", unread, "x")],
+            true,
+        );
     }
     let gitlab = "gitlab.com";
-    says("oidc-open", gitlab, &[(LIKE, "sub", "project_path:*"), (EQUALS, "project_id", "1")], false);
-    says("oidc-open", gitlab, &[(LIKE, "sub", "project_path:*"), (EQUALS, "ref_protected", "true")], true);
+    says(
+        "oidc-open",
+        gitlab,
+        &[(LIKE, "sub", "project_path:*"), (EQUALS, "project_id", "1")],
+        false,
+    );
+    says(
+        "oidc-open",
+        gitlab,
+        &[
+            (LIKE, "sub", "project_path:*"),
+            (EQUALS, "ref_protected", "true"),
+        ],
+        true,
+    );
     let buildkite = "agent.buildkite.com";
-    says("oidc-open", buildkite, &[(LIKE, "sub", "organization:*"), (EQUALS, "pipeline_slug", "api")], true);
-    says("oidc-open", buildkite, &[(LIKE, "sub", "organization:*"), (EQUALS, "organization_id", "1")], false);
+    says(
+        "oidc-open",
+        buildkite,
+        &[
+            (LIKE, "sub", "organization:*"),
+            (EQUALS, "pipeline_slug", "api"),
+        ],
+        true,
+    );
+    says(
+        "oidc-open",
+        buildkite,
+        &[
+            (LIKE, "sub", "organization:*"),
+            (EQUALS, "organization_id", "1"),
+        ],
+        false,
+    );
 }
 
 /// Case 3: a token brings the keys of its own issuer alone.
@@ -215,9 +329,14 @@ fn case_3_the_key_of_another_provider_lets_nobody_in() {
         "token.actions.githubusercontent.com:sub",
         "token.actions.githubusercontent.com/acme/acme:sub",
     ] {
-        let found = of("dead-trust", role("X", &trusting(enterprise, &[(EQUALS, key, sub)])));
+        let found = of(
+            "dead-trust",
+            role("X", &trusting(enterprise, &[(EQUALS, key, sub)])),
+        );
         assert!(
-            found.as_ref().is_some_and(|words| words.contains("a key of another provider")),
+            found
+                .as_ref()
+                .is_some_and(|words| words.contains("a key of another provider")),
             "{key}: {found:?}"
         );
     }
@@ -225,13 +344,21 @@ fn case_3_the_key_of_another_provider_lets_nobody_in() {
     says(
         "dead-trust",
         "oidc.eks.eu-west-1.amazonaws.com/id/ABCDEF",
-        &[(EQUALS, "oidc.eks.us-east-1.amazonaws.com/id/ABCDEF:sub", "system:serviceaccount:a:b")],
+        &[(
+            EQUALS,
+            "oidc.eks.us-east-1.amazonaws.com/id/ABCDEF:sub",
+            "system:serviceaccount:a:b",
+        )],
         true,
     );
     says(
         "dead-trust",
         "oidc.circleci.com/org/aaaa",
-        &[(EQUALS, "oidc.circleci.com/org/bbbb:sub", "org/bbbb/project/c/user/d")],
+        &[(
+            EQUALS,
+            "oidc.circleci.com/org/bbbb:sub",
+            "org/bbbb/project/c/user/d",
+        )],
         true,
     );
 }
@@ -276,12 +403,45 @@ fn case_4_github_is_github_in_every_place() {
 fn case_7_subjects_that_nobody_has_are_told() {
     let github = "token.actions.githubusercontent.com";
     let exact = "repo:acme/a:ref:refs/heads/main";
-    says("dead-trust", github, &[(EQUALS, "sub", exact), (LIKE, "sub", "repo:acme/b:*")], true);
-    says("dead-trust", github, &[(EQUALS, "sub", "repo:acme/*")], true);
-    says("dead-trust", github, &[(EQUALS, "sub", "repo:Acme/api:ref:refs/heads/main")], false);
-    says("dead-trust", github, &[(EQUALS, "sub", exact), (LIKE, "sub", "repo:acme/a:*")], false);
-    says("dead-trust", github, &[(LIKE, "sub", "repo:acme/*"), ("StringLikeIfExists", "sub", "*:ref:refs/heads/main")], false);
-    says("dead-trust", github, &[("StringEqualsIgnoreCase", "aud", "sts.amazonaws.*")], true);
+    says(
+        "dead-trust",
+        github,
+        &[(EQUALS, "sub", exact), (LIKE, "sub", "repo:acme/b:*")],
+        true,
+    );
+    says(
+        "dead-trust",
+        github,
+        &[(EQUALS, "sub", "repo:acme/*")],
+        true,
+    );
+    says(
+        "dead-trust",
+        github,
+        &[(EQUALS, "sub", "repo:Acme/api:ref:refs/heads/main")],
+        false,
+    );
+    says(
+        "dead-trust",
+        github,
+        &[(EQUALS, "sub", exact), (LIKE, "sub", "repo:acme/a:*")],
+        false,
+    );
+    says(
+        "dead-trust",
+        github,
+        &[
+            (LIKE, "sub", "repo:acme/*"),
+            ("StringLikeIfExists", "sub", "*:ref:refs/heads/main"),
+        ],
+        false,
+    );
+    says(
+        "dead-trust",
+        github,
+        &[("StringEqualsIgnoreCase", "aud", "sts.amazonaws.*")],
+        true,
+    );
 }
 
 /// Case 10: the audience that a Google service account chooses says nothing.
@@ -289,9 +449,27 @@ fn case_7_subjects_that_nobody_has_are_told() {
 fn case_10_what_a_service_account_chooses_pins_nobody() {
     let google = "accounts.google.com";
     says("oidc-open", google, &[(EQUALS, "oaud", "acme-xsiam")], true);
-    says("oidc-open", google, &[(EQUALS, "sub", "104512345678901234567"), (EQUALS, "oaud", "x")], false);
-    says("oidc-open", google, &[(EQUALS, "aud", "1234.apps.googleusercontent.com")], false);
-    says("oidc-open", "cognito-identity.amazonaws.com", &[("ForAnyValue:StringLike", "amr", "authenticated")], true);
+    says(
+        "oidc-open",
+        google,
+        &[
+            (EQUALS, "sub", "104512345678901234567"),
+            (EQUALS, "oaud", "x"),
+        ],
+        false,
+    );
+    says(
+        "oidc-open",
+        google,
+        &[(EQUALS, "aud", "1234.apps.googleusercontent.com")],
+        false,
+    );
+    says(
+        "oidc-open",
+        "cognito-identity.amazonaws.com",
+        &[("ForAnyValue:StringLike", "amr", "authenticated")],
+        true,
+    );
 }
 
 /// Case 11: the audience of an assertion is the sign-in of the partition.
@@ -310,12 +488,28 @@ fn case_11_the_audience_of_another_partition_lets_nobody_in() {
         "dead-trust",
         &[
             ("at home", saml("aws", "SAML:aud", aws), false),
-            ("in a region", saml("aws", "SAML:aud", "https://eu-west-1.signin.aws.amazon.com/saml"), false),
-            ("commercial in GovCloud", saml("aws-us-gov", "SAML:aud", aws), true),
+            (
+                "in a region",
+                saml(
+                    "aws",
+                    "SAML:aud",
+                    "https://eu-west-1.signin.aws.amazon.com/saml",
+                ),
+                false,
+            ),
+            (
+                "commercial in GovCloud",
+                saml("aws-us-gov", "SAML:aud", aws),
+                true,
+            ),
             ("GovCloud", saml("aws-us-gov", "SAML:aud", gov), false),
             ("commercial in China", saml("aws-cn", "SAML:aud", aws), true),
             ("China", saml("aws-cn", "saml:aud", china), false),
-            ("China in the commercial one", saml("aws", "SAML:aud", china), true),
+            (
+                "China in the commercial one",
+                saml("aws", "SAML:aud", china),
+                true,
+            ),
             ("no such key", saml("aws", "SAML:audience", aws), true),
         ],
     );

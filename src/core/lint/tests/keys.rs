@@ -136,11 +136,16 @@ fn case_s1_a_vendor_may_lack_a_key_too() {
     }
     let live = |conditions| outsiders(&member(), &document(PolicyKind::Trust, &conditions));
     assert_eq!(
-        live(everybody(&json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": ours}}))).as_deref(),
-        Some("everybody")
+        live(everybody(
+            &json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": ours}})
+        ))
+        .as_deref(),
+        Some("everyone")
     );
     assert_eq!(
-        live(everybody(&json!({"StringEquals": {"aws:PrincipalOrgID": ours}}))),
+        live(everybody(
+            &json!({"StringEquals": {"aws:PrincipalOrgID": ours}})
+        )),
         None
     );
     let github = "arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com";
@@ -152,7 +157,7 @@ fn case_s1_a_vendor_may_lack_a_key_too() {
     };
     assert_eq!(
         live(subject("repo:*")).as_deref(),
-        Some("anybody with a token of `token.actions.githubusercontent.com`")
+        Some("anyone with a token of `token.actions.githubusercontent.com`")
     );
     assert_eq!(live(subject("repo:acme/*")), None);
 }
@@ -318,8 +323,16 @@ fn case_7_a_condition_that_nobody_meets_is_told() {
                 ]),
                 false,
             ),
-            ("until a day", ours(json!({"DateLessThan": {"aws:CurrentTime": "2020"}})), false),
-            ("sessions may be tagged", json!([{"Effect": "Allow", "Principal": {"AWS": MEMBER}, "Action": "sts:TagSession"}]), false),
+            (
+                "until a day",
+                ours(json!({"DateLessThan": {"aws:CurrentTime": "2020"}})),
+                false,
+            ),
+            (
+                "sessions may be tagged",
+                json!([{"Effect": "Allow", "Principal": {"AWS": MEMBER}, "Action": "sts:TagSession"}]),
+                false,
+            ),
         ],
     );
     let denied = of(
@@ -333,7 +346,9 @@ fn case_7_a_condition_that_nobody_meets_is_told() {
         ),
     );
     assert!(
-        denied.as_ref().is_some_and(|words| words.contains("statement 2 (`OrgOnly`) denies it")),
+        denied
+            .as_ref()
+            .is_some_and(|words| words.contains("statement 2 (`OrgOnly`) denies it")),
         "{denied:?}"
     );
 }

@@ -73,9 +73,6 @@ pub fn missing(trust: &PolicyDocument) -> Vec<Missing> {
 fn asks_for(statement: &Statement, key: &str) -> bool {
     statement.conditions.iter().any(|(operator, keys)| {
         let any = |value: &String| !value.is_empty() && value.chars().all(|char| char == '*');
-        operator != "Null"
-            && keys
-                .get(key)
-                .is_some_and(|values| !values.iter().any(any))
+        operator != "Null" && keys.get(key).is_some_and(|values| !values.iter().any(any))
     })
 }

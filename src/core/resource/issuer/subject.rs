@@ -65,16 +65,16 @@ pub(super) fn github(subject: &str) -> Option<Wide> {
         return None;
     }
     if claim.is_empty() {
-        return outsiders("lets repositories of other organizations in");
+        return outsiders("matches repositories of other organizations");
     }
     match value.split_once('/') {
         // Another claim first, such as `repository_owner_id:1:…`.
         None if value.contains(':') => None,
-        None => outsiders("lets repositories of other organizations in"),
+        None => outsiders("matches repositories of other organizations"),
         Some((_, repository)) => match repository.split_once(':') {
-            None => colleagues("lets every repository of the organization in"),
+            None => colleagues("matches every repository of the organization"),
             Some((_, "")) => {
-                colleagues("lets every branch, tag and pull request of the repository in")
+                colleagues("matches every branch, tag and pull request of the repository")
             }
             Some(_) => None,
         },
@@ -86,7 +86,7 @@ pub(super) fn github(subject: &str) -> Option<Wide> {
 /// Source: GitHub Docs, "Streaming the audit log for your enterprise".
 pub(super) fn audit_log(subject: &str) -> Option<Wide> {
     if is_wild(subject) {
-        return outsiders("lets other enterprises in");
+        return outsiders("matches other enterprises");
     }
     None
 }
@@ -99,13 +99,13 @@ pub(super) fn gitlab(subject: &str) -> Option<Wide> {
         return None;
     }
     let Some(path) = fixed(subject).strip_prefix("project_path:") else {
-        return outsiders("lets projects of other groups in");
+        return outsiders("matches projects of other groups");
     };
     match path.split_once(':') {
-        Some((_, "")) => colleagues("lets every branch and tag of the project in"),
+        Some((_, "")) => colleagues("matches every branch and tag of the project"),
         Some(_) => None,
-        None if path.contains('/') => colleagues("lets other projects of the group in"),
-        None => outsiders("lets projects of other groups in"),
+        None if path.contains('/') => colleagues("matches other projects of the group"),
+        None => outsiders("matches projects of other groups"),
     }
 }
 
@@ -118,13 +118,13 @@ pub(super) fn kubernetes(subject: &str) -> Option<Wide> {
     }
     match fixed(subject).strip_prefix("system:serviceaccount:") {
         Some(account) if account.contains(':') => None,
-        _ => colleagues("lets service accounts of other namespaces in"),
+        _ => colleagues("matches service accounts of other namespaces"),
     }
 }
 
 /// Kubernetes, where a namespace is a customer's.
 pub(super) fn namespace(subject: &str) -> Option<Wide> {
-    kubernetes(subject).and_then(|_| outsiders("lets other customers in"))
+    kubernetes(subject).and_then(|_| outsiders("matches other customers"))
 }
 
 /// `org/ORGANIZATION/project/PROJECT/…`
@@ -134,7 +134,7 @@ pub(super) fn circleci(subject: &str) -> Option<Wide> {
     let mut parts = fixed(subject).split('/').skip(3);
     let named = parts.next().is_some() && parts.next().is_some();
     if is_wild(subject) && !named {
-        return colleagues("lets every project of the organization in");
+        return colleagues("matches every project of the organization");
     }
     None
 }
@@ -144,7 +144,7 @@ pub(super) fn circleci(subject: &str) -> Option<Wide> {
 /// Source: Bitbucket Cloud Docs, "Integrate Pipelines with resource servers using OIDC".
 pub(super) fn bitbucket(subject: &str) -> Option<Wide> {
     if is_wild(subject) && !fixed(subject).contains("}:") {
-        return colleagues("lets every repository of the workspace in");
+        return colleagues("matches every repository of the workspace");
     }
     None
 }

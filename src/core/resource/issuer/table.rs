@@ -267,7 +267,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
             subject::named,
         )
     },
-    // `aud` is the identity pool, `amr` how somebody signed in.
+    // `aud` is the identity pool, `amr` how someone signed in.
     // Source: Amazon Cognito Developer Guide, "Role trust and permissions".
     Issuer {
         claims: &[who("sub"), who("aud"), what("oaud"), what("amr")],
@@ -376,7 +376,12 @@ pub(super) static ISSUERS: &[Issuer] = &[
     shared("Shisho Cloud", &["tokens.cloud.shisho.dev"], subject::named),
     shared("Upbound", &["proidc.upbound.io"], subject::named),
     Issuer {
-        claims: &[what("sub"), who("aud"), what("oaud"), sometimes(what("amr"))],
+        claims: &[
+            what("sub"),
+            who("aud"),
+            what("oaud"),
+            sometimes(what("amr")),
+        ],
         demanded: &["aud"],
         tenancy: "aud",
         ..issuer(

@@ -11,8 +11,14 @@ fn an_issuer_is_known_by_its_url() {
         ("token.actions.acme.ghe.com", "GitHub Actions"),
         ("oidc.eks.us-east-1.amazonaws.com/id/AB12", "Amazon EKS"),
         ("oidc.eks.cn-north-1.amazonaws.com.cn/id/AB12", "Amazon EKS"),
-        ("sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/", "Microsoft Sentinel"),
-        ("sts.windows.net/11111111-2222-3333-4444-555555555555/", "Microsoft Entra ID"),
+        (
+            "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/",
+            "Microsoft Sentinel",
+        ),
+        (
+            "sts.windows.net/11111111-2222-3333-4444-555555555555/",
+            "Microsoft Entra ID",
+        ),
         ("gitlab.com", "GitLab"),
         ("gitlab.example.com", ""),
         ("evil-token.actions.githubusercontent.com", ""),
@@ -43,9 +49,16 @@ fn what_iam_reads_depends_on_issuer_and_partition() {
         ("repository_owner_id", Read::Unsure, Read::Unsure),
         ("enterprise", Read::No, Read::No),
     ] {
-        assert_eq!((github.reads(claim, &aws), github.reads(claim, &gov)), (here, there), "{claim}");
+        assert_eq!(
+            (github.reads(claim, &aws), github.reads(claim, &gov)),
+            (here, there),
+            "{claim}"
+        );
     }
-    assert_eq!(issuer("issuer.example.com").reads("groups", &aws), Read::Unsure);
+    assert_eq!(
+        issuer("issuer.example.com").reads("groups", &aws),
+        Read::Unsure
+    );
 }
 
 /// Case 9: each shared issuer by its own claim, judged on the document that is written.
@@ -80,7 +93,10 @@ fn case_9_iam_demands_the_claim_of_each_shared_issuer() {
         ("scalr.io", "sub"),
         ("tokens.cloud.shisho.dev", "sub"),
         ("proidc.upbound.io", "sub"),
-        ("oidc.op1.openshiftapps.com/2c51blsaqa9gkjt0o9rt11mle8mmropu", "sub"),
+        (
+            "oidc.op1.openshiftapps.com/2c51blsaqa9gkjt0o9rt11mle8mmropu",
+            "sub",
+        ),
         ("api.pulumi.com/oidc", "aud"),
         ("oidc.vercel.com", "aud"),
         ("sandboxes.cloud", "aud"),
@@ -89,13 +105,25 @@ fn case_9_iam_demands_the_claim_of_each_shared_issuer() {
         let key = format!("{url}:{claim}");
         assert!(!missing(url, "").is_empty(), "{url}");
         assert!(!missing(url, &like(&key, "*")).is_empty(), "{url}");
-        assert!(missing(url, &like(&key.to_uppercase(), "x*")).is_empty(), "{url} {claim}");
+        assert!(
+            missing(url, &like(&key.to_uppercase(), "x*")).is_empty(),
+            "{url} {claim}"
+        );
         let other = if claim == "aud" { "sub" } else { "aud" };
-        assert!(!missing(url, &like(&format!("{url}:{other}"), "x")).is_empty(), "{url}");
+        assert!(
+            !missing(url, &like(&format!("{url}:{other}"), "x")).is_empty(),
+            "{url}"
+        );
     }
     let sentinel = "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d";
     assert_eq!(missing(sentinel, ""), ["sts:RoleSessionName"]);
-    assert!(missing(sentinel, &like("sts:RoleSessionName", "MicrosoftSentinel_1")).is_empty());
+    assert!(
+        missing(
+            sentinel,
+            &like("sts:RoleSessionName", "MicrosoftSentinel_1")
+        )
+        .is_empty()
+    );
     assert_eq!(
         missing("token.actions.githubusercontent.com", ""),
         [

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// How two numbers compare; integers exactly. `None` where one is no number.
+/// How two numbers compare; integers exactly. `None` where one is not a number.
 pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     match (a.trim().parse::<i128>(), b.trim().parse::<i128>()) {
         (Ok(a), Ok(b)) => Some(a.cmp(&b)),
@@ -21,7 +21,7 @@ pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     }
 }
 
-/// How two times compare. `None` where one is no time.
+/// How two times compare. `None` where one is not a time.
 pub fn compare_times(a: &str, b: &str) -> Option<Ordering> {
     Some(time(a)?.cmp(&time(b)?))
 }
@@ -30,7 +30,10 @@ pub fn compare_times(a: &str, b: &str) -> Option<Ordering> {
 fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     // Four digits are a year of the W3C profile; nobody means a second of the first three hours of 1970.
-    if let Some(year) = (text.len() == 4).then(|| text.parse::<i16>().ok()).flatten() {
+    if let Some(year) = (text.len() == 4)
+        .then(|| text.parse::<i16>().ok())
+        .flatten()
+    {
         let day = Date::new(year, 1, 1).ok()?;
         return Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp());
     }

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use super::meaning::{Condition, Meaning};
 use super::operator::{Comparison, Operator, Test};
-use super::principal::is_unique_id;
 use super::pattern::{self, Token, Variables, covers, may_overlap, segments};
+use super::principal::is_unique_id;
 use super::value::{Network, compare_numbers, compare_times};
 use super::{Effect, Patterns, Principals, Statement};
 use crate::org::AccountId;
@@ -110,9 +110,9 @@ fn principals_cover(outer: &Principals, inner: &Principals, home: Option<Account
             let Some(outer) = outer.kinds.get(kind) else {
                 return names.is_empty();
             };
-            names
-                .iter()
-                .all(|name| outer.contains(name) || (kind == "AWS" && aws_covers(outer, name, home)))
+            names.iter().all(|name| {
+                outer.contains(name) || (kind == "AWS" && aws_covers(outer, name, home))
+            })
         })
     };
     match (outer.negated, inner.negated) {
@@ -125,8 +125,8 @@ fn principals_cover(outer: &Principals, inner: &Principals, home: Option<Account
     }
 }
 
-/// Everybody covers anybody, and the root of another account covers who is in it: it needs its account's policies either
-/// way. By a unique id nobody comes any more.
+/// Everyone covers anyone, and the root of another account covers who is in it: it needs its account's policies either
+/// way. No caller has the unique id of a principal that no longer exists.
 ///
 /// Source: IAM User Guide, "Policy evaluation for requests within a single account".
 fn aws_covers(outer: &BTreeSet<String>, name: &str, home: Option<AccountId>) -> bool {
@@ -225,7 +225,7 @@ fn arn_covers(wide: &str, value: &str) -> bool {
                 .all(|(wide, value)| covers(&read(wide), &read(value))))
 }
 
-/// Whether a bound that stands in `order` to another is within it.
+/// Whether a bound that is in `order` to another is within it.
 fn bound(comparison: Comparison, order: Ordering) -> bool {
     match comparison {
         Comparison::Equals => order.is_eq(),
@@ -283,7 +283,7 @@ mod tests {
         );
     }
 
-    /// Neither covers the other, or it cannot be told.
+    /// Neither covers the other, or it is unknown.
     #[track_caller]
     fn unsure(a: &str, b: &str) {
         check(&identity("Allow", a), &identity("Allow", b), true, true);
@@ -314,7 +314,11 @@ mod tests {
             (allow.as_ref(), deny.as_ref(), false),
             (allow.as_ref(), allow.as_ref(), false),
         ] {
-            assert_eq!(widens(before, after, None), expect, "{before:?} to {after:?}");
+            assert_eq!(
+                widens(before, after, None),
+                expect,
+                "{before:?} to {after:?}"
+            );
         }
     }
 
@@ -399,11 +403,7 @@ mod tests {
     #[test]
     fn the_root_of_the_own_account_does_not_cover_who_is_named_in_it() {
         let root = identity("Allow", &who(r#"{"AWS":"111122223333"}"#));
-        for (name, expect) in [
-            ("role/ci", true),
-            ("user/ann", true),
-            ("root", false),
-        ] {
+        for (name, expect) in [("role/ci", true), ("user/ann", true), ("root", false)] {
             let named = who(&format!(r#"{{"AWS":"arn:aws:iam::111122223333:{name}"}}"#));
             let (before, after) = (statement(&root), statement(&identity("Allow", &named)));
             let at = |home: &str| {
