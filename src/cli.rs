@@ -122,6 +122,17 @@ pub enum PlanFormat {
     Html,
 }
 
+/// Format of a saved plan on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// Plain text.
+    Text,
+    /// One JSON object.
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters.
+    Markdown,
+}
+
 /// Format of a list on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
@@ -173,6 +184,15 @@ pub enum Command {
         /// Whom to notify.
         #[command(flatten)]
         notify: NotifyArgs,
+    },
+    /// Print a saved plan, without calling AWS and without the variables it was made with
+    Show {
+        /// A plan saved by `plan --out`
+        #[arg(value_name = "PLAN")]
+        plan: PathBuf,
+        /// Format of the plan
+        #[arg(long, value_enum, default_value = "text")]
+        format: ShowFormat,
     },
     /// Report what was changed by hand: compare live IAM with the desired state and with what was last applied
     Drift {
@@ -398,7 +418,7 @@ pub struct DesiredArgs {
     /// Set a variable; overrides every other source. Also ROLECALL_VAR_NAME
     #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
-    /// Set variables from a TOML file
+    /// Set variables from a TOML file; a later file wins. Files listed in ROLECALL_VAR_FILE come first
     #[arg(long, value_name = "FILE")]
     pub var_file: Vec<PathBuf>,
 }
@@ -571,6 +591,7 @@ impl Command {
             Self::Init { .. } => "init",
             Self::Validate { .. } => "validate",
             Self::Plan { .. } => "plan",
+            Self::Show { .. } => "show",
             Self::Drift { .. } => "drift",
             Self::Apply { .. } => "apply",
             Self::Destroy { .. } => "destroy",

@@ -21,6 +21,7 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod show;
 mod signals;
 mod state;
 mod stop;
@@ -98,6 +99,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
             scope,

@@ -105,6 +105,21 @@ pub fn bytes(plan: &Plan, survey: &Survey) -> Result<Vec<u8>, serde_json::Error>
     )
 }
 
+/// Reads the file of a saved plan.
+///
+/// # Errors
+/// It cannot be read, or is larger than any plan.
+pub fn contents(path: &Path) -> Result<Vec<u8>, Stop> {
+    files::read_given(path, LIMIT)
+        .map(|given| given.bytes)
+        .map_err(|error| {
+            Stop::because(format!(
+                "cannot read the plan `{}`: {error}",
+                path.display()
+            ))
+        })
+}
+
 /// A saved plan that was not held against anything yet.
 pub struct SavedPlan {
     path: PathBuf,
@@ -129,10 +144,7 @@ impl SavedPlan {
     /// It cannot be read, or is not signed with the shared key where there is one.
     pub fn read(path: &Path) -> Result<Self, Stop> {
         let shown = path.display();
-        let read = files::read_given(path, LIMIT);
-        let bytes = read
-            .map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?
-            .bytes;
+        let bytes = contents(path)?;
         let key = Key::find();
         let signature = key.as_ref().map_or(Signature::Missing, |key| {
             plan::signature(&bytes, key.bytes())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::signals::Signals;
-use super::{Console, Stop};
+use super::{Console, Stop, survey};
 use crate::aws;
 use crate::cli::{Format, RecordArgs, StateArgs, StateCommand};
 use crate::config::{self, Files, Identity};
@@ -93,7 +93,7 @@ async fn open(
     } = config::identify(
         &(Arc::new(Disk) as Arc<dyn Files>),
         &args.desired.config,
-        &args.desired.var_file,
+        &survey::var_files(&args.desired),
         args.name.as_deref(),
     )
     .map_err(|why| {

@@ -1,6 +1,7 @@
 //! What plan, apply and accounts have in common: the desired state, the organization, and a way into its accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Console, Stop};
@@ -43,10 +44,19 @@ pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
         files: Arc::new(Disk),
         path: args.config.clone(),
         vars: args.var.clone(),
-        var_files: args.var_file.clone(),
+        var_files: var_files(args),
         env,
     };
     Ok(config::load(&inputs)?)
+}
+
+/// The files of variables: those of the environment, so that a pipeline names them once, and then those of the command.
+pub fn var_files(args: &DesiredArgs) -> Vec<PathBuf> {
+    let listed = std::env::var_os("ROLECALL_VAR_FILE").unwrap_or_default();
+    std::env::split_paths(&listed)
+        .filter(|path| !path.as_os_str().is_empty())
+        .chain(args.var_file.iter().cloned())
+        .collect()
 }
 
 impl Survey {

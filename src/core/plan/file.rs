@@ -29,6 +29,11 @@ pub enum LoadError {
         "the plan was made with another value of a sensitive variable; set the same values, or plan again"
     )]
     Secret,
+    /// A name or a number is sensitive, for which no mask can stand.
+    #[error(
+        "a name or a number in the plan is sensitive, so the plan cannot be shown without its value"
+    )]
+    Unmaskable,
 }
 
 /// Who vouches for a saved plan.
@@ -108,16 +113,7 @@ pub fn save(
 /// # Errors
 /// Says whether the file is damaged, of another version, or made with other sensitive values.
 pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(LoadError::Damaged)?;
-    let found = value
-        .get("format")
-        .and_then(Value::as_str)
-        .unwrap_or("none");
-    if found != FORMAT {
-        return Err(LoadError::Format {
-            found: found.to_owned(),
-        });
-    }
+    let value = parse(bytes)?;
     let salt = value
         .get("salt")
         .and_then(Value::as_str)
@@ -125,6 +121,39 @@ pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
         .to_owned();
     let value = secrets.reveal(value, &salt).ok_or(LoadError::Secret)?;
     serde_json::from_value(value).map_err(LoadError::Damaged)
+}
+
+/// Reads a plan that [`save`] wrote, to look at it: sensitive values are masked, and none are needed. Such a plan cannot be
+/// applied.
+///
+/// # Errors
+/// Says whether the file is damaged, of another version, or holds a sensitive value where a mask cannot stand.
+pub fn load_masked(bytes: &[u8]) -> Result<Plan, LoadError> {
+    let value = parse(bytes)?;
+    let masked = Secrets::conceal(value.clone()).ok_or(LoadError::Unmaskable)?;
+    let is_unchanged = masked == value;
+    serde_json::from_value(masked).map_err(|error| {
+        if is_unchanged {
+            LoadError::Damaged(error)
+        } else {
+            LoadError::Unmaskable
+        }
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, LoadError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(LoadError::Damaged)?;
+    let found = value
+        .get("format")
+        .and_then(Value::as_str)
+        .unwrap_or("none");
+    if found == FORMAT {
+        Ok(value)
+    } else {
+        Err(LoadError::Format {
+            found: found.to_owned(),
+        })
+    }
 }
 
 impl Plan {

@@ -42,7 +42,7 @@ mod steps;
 mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
-pub use file::{LoadError, Signature, load, save, signature};
+pub use file::{LoadError, Signature, load, load_masked, save, signature};
 pub use fingerprint::{
     Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later,
 };
