@@ -62,7 +62,7 @@ pub fn lints_alone(
         let findings = issuer::missing(&role.trust)
             .into_iter()
             .map(move |missing| Finding {
-                code: OIDC_CLAIM.to_owned(),
+                code: CODE.to_owned(),
                 severity: Severity::Warn,
                 address: None,
                 message: message(missing),
@@ -74,7 +74,7 @@ pub fn lints_alone(
 }
 
 /// The code of a trust policy that IAM refuses to write for what it does not ask a shared issuer's token.
-const OIDC_CLAIM: &str = "oidc-claim";
+const CODE: &str = "oidc-claim";
 
 fn unclaimed(role: &str, missing: &issuer::Missing) -> String {
     let keys: Vec<String> = missing
@@ -107,7 +107,7 @@ pub(super) fn refused(context: &Context<'_>, change: &Change) -> Vec<Finding> {
     };
     let trust = PolicyDocument::live(text, PolicyKind::Trust, &context.settings.partition);
     let finding = |missing: issuer::Missing| Finding {
-        code: OIDC_CLAIM.to_owned(),
+        code: CODE.to_owned(),
         severity: Severity::Stop,
         address: Some(change.address.clone()),
         message: context

@@ -275,6 +275,39 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_that_holds_without_its_key_keeps_no_caller_out() {
+        let conditions = json!({
+            "StringEqualsIfExists": {"aws:PrincipalOrgID": "o-1", "sts:ExternalId": "x"},
+            "StringEquals": {"sts:ExternalId": "x", "aws:SourceAccount": "111111111111"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": "team"},
+            "ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-1/*"},
+            "Null": {"aws:SourceVpc": "true", "aws:SourceVpce": "false"},
+            "StringNotEquals": {"aws:PrincipalAccount": "222222222222"},
+        });
+        let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"},
+            "Condition": conditions});
+        let trust = document(&statement);
+        let (caller, words) = callers(&trust).pop_first().unwrap();
+        let trust = Trust {
+            caller,
+            principals: words.principals,
+            conditions: words.conditions,
+            role: "X".to_owned(),
+            accounts: BTreeSet::new(),
+        };
+        let loose: Vec<&str> = trust.loose().into_iter().collect();
+        assert_eq!(
+            loose,
+            [
+                "aws:principalaccount",
+                "aws:principalorgid",
+                "aws:sourcevpc",
+                "aws:tagkeys"
+            ]
+        );
+    }
+
+    #[test]
     fn callers_are_told_apart_and_keep_what_all_their_statements_have_conditions_on() {
         let guarded = json!({"StringEquals": {"sts:ExternalId": "x", "aws:PrincipalOrgID": "o-1"}});
         let statements = json!([
