@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub mod accept;
 pub mod assertion;
+mod attachment;
 pub mod check;
 pub mod convert;
 pub mod document;
@@ -22,6 +23,7 @@ pub mod json_schema;
 pub mod language;
 pub mod lints;
 mod load;
+pub mod locals;
 pub mod module;
 pub mod problem;
 mod reach;

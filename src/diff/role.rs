@@ -214,7 +214,7 @@ fn inline_policies(desired: &Role, live: Option<&LiveRole>) -> (Documents, Docum
     let mut after = match desired.manage.inline_policies {
         Mode::Exclusive => there
             .iter()
-            .filter(|(name, _)| name.is_of_grants())
+            .filter(|(name, _)| name.is_known_by_name())
             .map(owned)
             .collect(),
         Mode::Additive => there.clone(),

@@ -380,7 +380,7 @@ pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> 
         let inline = live
             .inline_policies
             .keys()
-            .filter(|name| !name.is_of_grants())
+            .filter(|name| !name.is_known_by_name())
             .map(ToString::to_string)
             .collect();
         let inline: Vec<String> = inline;

@@ -1,6 +1,7 @@
-//! What rolecall manages: policy documents, roles, managed policies, grants, and the writes that change them.
+//! What rolecall manages: policy documents, roles, managed policies, grants, attachments, and the writes that change them.
 
 pub mod event;
+pub mod attachment;
 pub mod grant;
 pub mod managed_policy;
 pub mod name;
