@@ -1,0 +1,178 @@
+//! Whose a resource is, and whether we may write it.
+//!
+//! Nothing that bears no mark of ours is ever written, save by adoption; what bears another directory's mark is never
+//! touched.
+
+use super::Finding;
+use super::context::Context;
+use crate::diff::{Owner, owner};
+use crate::org::glob;
+use crate::resource::OWNER_TAG;
+use crate::resource::Tags;
+use crate::resource::name::{IamPath, RoleName};
+
+/// Whether we may write a resource that exists.
+pub(super) enum Claim {
+    /// It is ours.
+    Ours,
+    /// It is nobody's, and may be taken over.
+    Adopt,
+    /// We may not, and this is why.
+    Refused(Finding),
+}
+
+/// A role or policy, for messages.
+pub(super) struct Subject<'a> {
+    /// `role` or `policy`.
+    pub(super) kind: &'static str,
+    pub(super) name: &'a str,
+    pub(super) address: &'a str,
+    pub(super) tags: &'a Tags,
+}
+
+/// Whether the desired state may write `subject`. `adopt` is what it says about resources that are nobody's.
+pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -> Claim {
+    let Subject {
+        kind,
+        name,
+        address,
+        tags,
+    } = subject;
+    let account = context.account.id;
+    match owner(tags, &context.settings.name) {
+        Owner::Us => Claim::Ours,
+        Owner::Nobody if adopt || context.settings.allows("adopt") => Claim::Adopt,
+        Owner::Nobody => Claim::Refused(Finding::stop(
+            "adopt",
+            address,
+            format!(
+                "{kind} `{name}` exists in account {account} and bears no mark; \
+                 to take it over write `adopt = true`, else give yours another name"
+            ),
+        )),
+        Owner::Other(other) => Claim::Refused(Finding::stop(
+            "foreign-owner",
+            address,
+            format!(
+                "{kind} `{name}` in account {account} belongs to `{other}`: its tag `{OWNER_TAG}` says so"
+            ),
+        )),
+    }
+}
+
+/// The finding on a change to something that a CloudFormation stack made, unless that is the stack `former`, which the
+/// desired state says has let go of it.
+///
+/// Nobody but AWS can take tags off that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
+/// retains, so the tag alone does not tell whether there still is such a stack. Source: CloudFormation User Guide, "Resource
+/// tag": "The aws: prefix is reserved for AWS use […] you can't update or delete the tag".
+pub(super) fn stack_owned(subject: &Subject<'_>, former: Option<&str>) -> Option<Finding> {
+    let Subject {
+        kind,
+        name,
+        address,
+        tags,
+    } = subject;
+    let stack = tags.get("aws:cloudformation:stack-name")?;
+    if former.is_some_and(|former| glob(former, stack)) {
+        return None;
+    }
+    let message = format!(
+        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: what is changed here is drift there; \
+         change the stack, or write `external = true`; once the stack has let go of it, `former_stack = \"{stack}\"`"
+    );
+    Some(Finding::stop("stack-owned", address, message))
+}
+
+/// Why a role is never written: somebody else's machinery stands on it, or the run itself does.
+pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) -> Option<Finding> {
+    let own = (context.account.id, name.key());
+    let why = if context.settings.protected.contains(&own) {
+        "the run itself goes through it"
+    } else {
+        known_owner(name.as_str(), path.as_str())?
+    };
+    let message = format!(
+        "role `{name}` in account {} is protected: {why}; it is never written, take it out of the desired state",
+        context.account.id
+    );
+    Some(Finding::stop(
+        "protected-role",
+        &context.role_address(name),
+        message,
+    ))
+}
+
+/// Roles that AWS and well-known tools make and rely on, by name, without regard to case.
+const KNOWN: &[(&str, &str)] = &[
+    ("awsservicerolefor*", "it is service-linked"),
+    ("awsreservedsso_*", "IAM Identity Center made it"),
+    ("awscontroltower*", "AWS Control Tower relies on it"),
+    ("aws-controltower-*", "AWS Control Tower relies on it"),
+    (
+        "organizationaccountaccessrole",
+        "it is the way into the account",
+    ),
+    ("stacksets-exec-*", "CloudFormation StackSets rely on it"),
+    (
+        "awscloudformationstackset*",
+        "CloudFormation StackSets rely on it",
+    ),
+    (
+        "awsaftexecution",
+        "Account Factory for Terraform relies on it",
+    ),
+    (
+        "awsaftservice",
+        "Account Factory for Terraform relies on it",
+    ),
+    ("awsaccelerator-*", "Landing Zone Accelerator relies on it"),
+    ("cdk-*-role-*", "the AWS CDK's bootstrap stack made it"),
+];
+
+fn known_owner(name: &str, path: &str) -> Option<&'static str> {
+    if path.starts_with("/aws-service-role/") {
+        return Some("it is service-linked");
+    }
+    if path.starts_with("/aws-reserved/") {
+        return Some("IAM Identity Center made it");
+    }
+    let name = name.to_ascii_lowercase();
+    if path.starts_with("/service-role/") && name.starts_with("aws-quicksight-") {
+        return Some("Amazon QuickSight relies on it");
+    }
+    KNOWN
+        .iter()
+        .find(|(pattern, _)| glob(pattern, &name))
+        .map(|(_, why)| *why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_rely_on_is_known() {
+        for (name, path, expect) in [
+            ("AWSServiceRoleForSupport", "/", true),
+            ("Any", "/aws-service-role/support.amazonaws.com/", true),
+            (
+                "AWSReservedSSO_Admin_0123456789abcdef",
+                "/aws-reserved/sso.amazonaws.com/",
+                true,
+            ),
+            ("AWSControlTowerExecution", "/", true),
+            ("aws-controltower-ConfigRecorderRole", "/", true),
+            ("OrganizationAccountAccessRole", "/", true),
+            ("stacksets-exec-0123", "/", true),
+            ("AWSCloudFormationStackSetExecutionRole", "/", true),
+            ("cdk-hnb659fds-deploy-role-1-eu-west-1", "/", true),
+            ("aws-quicksight-service-role-v0", "/service-role/", true),
+            ("aws-quicksight-service-role-v0", "/", false),
+            ("CadoResponseRole", "/", false),
+            ("my-cdk-role", "/", false),
+        ] {
+            assert_eq!(known_owner(name, path).is_some(), expect, "{name} {path}");
+        }
+    }
+}
