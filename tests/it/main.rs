@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod attachments;
 mod browser;
 mod cases;
 mod clients;

@@ -139,11 +139,11 @@ fn what_an_attachment_cannot_be_is_refused_at_its_place() {
     }
     refused(
         &format!("[[attachment]]\ntargets = \"all\"\n{inline}\n"),
-        &["attachment has no `role`"],
+        &["attachment `logs` has no `role`"],
     );
     refused(
         &format!("[[attachment]]\nrole = \"P\"\n{inline}\n"),
-        &["attachment has no `targets`"],
+        &["attachment `logs` has no `targets`"],
     );
     refused(
         &format!("[[attachment]]\nrole = \"a b\"\ntargets = \"all\"\n{inline}\n"),

@@ -154,11 +154,4 @@ aws = \"111111111111\"
     assert_eq!(description, "w7w/Pn4= aHVzaC1odXNoLWh1c2g=");
     let masked = expansion.desired.secrets.mask(&description);
     assert!(!masked.contains("aHVzaC"), "{masked}");
-    refused(
-        &ROLE.replace(
-            "name = \"R\"",
-            "name = \"R\"\ndescription = \"{{ [1] | b64encode }}\"",
-        ),
-        &["`[1] | b64encode` in `description` of role `R`"],
-    );
 }
