@@ -4,6 +4,7 @@
 //! `CloudFormation` lowers to a draft by itself. What live IAM and a Terraform state hold is [`observed`] per account, and
 //! folded: what is the same in many accounts becomes one resource with variables.
 
+pub mod cfn;
 pub mod draft;
 pub mod emit;
 pub mod observed;
