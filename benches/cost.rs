@@ -264,7 +264,7 @@ resources = ["*"]
 /// The calls of the work with nothing around them, so that their number and time are known.
 async fn floor(apply: bool) {
     let http = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http)

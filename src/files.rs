@@ -13,22 +13,51 @@ use std::os::unix::fs::{
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rolecall_core::config::files::{Entry, FileType, Files, Given};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// One MiB, in bytes.
-pub const MIB: u64 = 1024 * 1024;
+pub use rolecall_core::config::files::MIB;
 
 /// As many links as Linux follows before it gives up.
 const MAX_LINKS: usize = 40;
 
-/// What was read of a file that the command line names.
-#[derive(Debug)]
-pub struct Given {
-    /// Its content.
-    pub bytes: Vec<u8>,
-    /// Whether it is a regular file. What comes out of a pipe is often decrypted on the way.
-    pub is_regular: bool,
+/// The disk of this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn file_type(&self, path: &Path) -> io::Result<FileType> {
+        Ok(if fs::metadata(path)?.is_dir() {
+            FileType::Directory
+        } else {
+            FileType::File
+        })
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
+        fs::read_dir(directory)?
+            .map(|entry| {
+                let entry = entry?;
+                Ok(Entry {
+                    is_directory: entry.file_type().is_ok_and(|kind| kind.is_dir()),
+                    name: entry.file_name(),
+                })
+            })
+            .collect()
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        read(path, limit)
+    }
+
+    fn read_given(&self, path: &Path, limit: u64) -> io::Result<Given> {
+        read_given(path, limit)
+    }
 }
 
 /// Reads a regular file of at most `limit` bytes. A link is not followed.

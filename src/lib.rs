@@ -14,34 +14,24 @@
 //!            └─ Journal ─▶ store: what was found, each step, what was converged ─▶ blame, resume, rollback
 //! ```
 //!
-//! # The rooms, in reading order
+//! # The rooms
 //!
-//! - [`org`]: the vocabulary: accounts, organizational units, selectors, errors of AWS.
-//! - [`resource`]: policy documents (canonical on construction, so `==` is meaning), roles, managed policies, names,
-//!   secrets, and [`Step`](resource::step::Step): one AWS write with all its arguments.
-//! - [`config`]: TOML with spans, variables, expressions, checks, and the expansion over an organization.
-//! - [`desired`], [`live`]: what each account should hold; what was seen there.
-//! - [`diff`]: compares the two, field by field.
-//! - [`lint`]: what speaks against a desired role, one rule per function, with stable codes.
-//! - [`plan`]: changes with their steps in order, guards, fingerprints, the saved form.
-//! - [`drift`]: what of a plan is whose doing: the hand's, the file's; what of that is accepted, and who did it.
+//! The workspace holds the walls: [`rolecall_core`] (`src/core`) has what needs no network, disk, clock or terminal, and
+//! no dependency that could reach one; [`rolecall_sandbox`] (`src/sandbox`) is an AWS in this process, for the
+//! demonstration, the tests and the benchmarks. Their rooms are also named from here. This crate has the rest:
+//!
 //! - [`read`]: the trait [`Reader`](read::Reader) and reading many accounts at once.
 //! - [`execute`]: the trait [`Writer`](execute::Writer) and running a plan.
 //! - [`store`]: the only opener of state: what was last converged, the record of each run, and the lease.
 //! - [`files`]: reads and writes the files that a user or a configuration names.
-//! - [`evaluate`]: what a policy allows.
-//! - [`verify`]: what to try of a role, and what the answers prove.
-//! - [`permissions`]: what the caller and the access role must be allowed, of the operations that `aws` calls by name.
 //! - [`aws`]: the only home of the AWS SDK; implements `Reader` and `Writer`.
-//! - [`notify`]: a word to a webhook once a run has ended.
+//! - [`notify`]: notifies a webhook once a run has ended.
 //! - [`telemetry`]: logs, and traces to a collector. [`web`] is the HTTP of both of them.
 //! - [`report`]: plans and runs as text and JSON, and progress.
-//! - [`sandbox`]: an AWS in this process, for the demonstration, the tests and the benchmarks.
 //! - [`commands`]: one file per command: load, call, report. [`cli`] is the command line, [`exit`] how a run ends.
 //!
 //! # What always holds
 //!
-//! - The pure rooms (`org resource evaluate desired live diff lint plan drift permissions verify`) have no clock, disk, network or terminal.
 //! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
 //! - A plan is complete: every write stands in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
@@ -50,28 +40,20 @@
 //!
 //! `tests/it/tidy.rs` holds the house to this page.
 
+pub use rolecall_core::{
+    config, desired, diff, drift, evaluate, import, lint, live, org, permissions, plan, resource, verify,
+};
+pub use rolecall_sandbox as sandbox;
+
 pub mod aws;
 pub mod cli;
 pub mod commands;
-pub mod config;
-pub mod desired;
-pub mod diff;
-pub mod drift;
-pub mod evaluate;
 pub mod execute;
 pub mod exit;
 pub mod files;
-pub mod lint;
-pub mod live;
 pub mod notify;
-pub mod org;
-pub mod permissions;
-pub mod plan;
 pub mod read;
 pub mod report;
-pub mod resource;
-pub mod sandbox;
 pub mod store;
 pub mod telemetry;
-pub mod verify;
 pub mod web;

@@ -32,7 +32,7 @@ pub struct Web(Connector);
 
 impl Default for Web {
     fn default() -> Self {
-        let builder = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        let builder = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
         Self(builder.proxy_config(ProxyConfig::from_env()).build())
     }
 }

@@ -12,8 +12,9 @@ use super::signals::Signals;
 use super::{Console, Stop};
 use crate::aws;
 use crate::cli::{Format, RecordArgs, StateArgs, StateCommand};
-use crate::config::{self, Identity};
+use crate::config::{self, Files, Identity};
 use crate::exit::Exit;
+use crate::files::Disk;
 use crate::org::AccountId;
 use crate::report;
 use crate::report::state::{Listed, Shown};
@@ -90,6 +91,7 @@ async fn open(
         organization_id,
         directory,
     } = config::identify(
+        &(Arc::new(Disk) as Arc<dyn Files>),
         &args.desired.config,
         &args.desired.var_file,
         args.name.as_deref(),

@@ -7,6 +7,7 @@ use super::{Console, Stop};
 use crate::aws::{self, Access, Accounts, Aws};
 use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
+use crate::files::Disk;
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
 use crate::plan::{self, Extras, Intent, RoleKey, Settings, Unmanaged};
@@ -39,6 +40,7 @@ pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
         .filter(|(key, _)| key.starts_with("ROLECALL_VAR_"))
         .collect();
     let inputs = Inputs {
+        files: Arc::new(Disk),
         path: args.config.clone(),
         vars: args.var.clone(),
         var_files: args.var_file.clone(),

@@ -14,7 +14,7 @@ use super::world::{
     AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState,
     UnitState, UserState, World,
 };
-use crate::org::{AccountId, OuPath, Partition};
+use rolecall_core::org::{AccountId, OuPath, Partition};
 
 /// The role that Organizations makes in every account it creates.
 pub const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";

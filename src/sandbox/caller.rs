@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::managed::aws_managed;
 use super::world::{IamState, Session, World};
-use crate::evaluate::{Identity, Principal, Request};
-use crate::org::Partition;
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use rolecall_core::evaluate::{Identity, Principal, Request};
+use rolecall_core::org::Partition;
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// A caller as policies see it.
 #[derive(Debug)]

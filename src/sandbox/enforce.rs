@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::caller::Caller;
 use super::wire::{ApiError, Params};
 use super::world::{IamState, Permissions, Session, World};
-use crate::evaluate::Decision;
+use rolecall_core::evaluate::Decision;
 
 /// What a call is about: its ARN and its tags.
 struct Subject {

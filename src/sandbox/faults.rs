@@ -15,7 +15,7 @@ use super::gate::Call;
 use super::protocol::Service;
 use super::wire::ApiError;
 use super::world::Ids;
-use crate::org::{AccountId, glob};
+use rolecall_core::org::{AccountId, glob};
 
 pub use file::FaultFile;
 
@@ -223,7 +223,7 @@ impl When {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::protocol::Service;
+    use crate::protocol::Service;
 
     fn hits(fault: &Fault, operation: &str, calls: usize) -> Vec<usize> {
         let mut faults = Faults::default();

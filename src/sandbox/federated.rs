@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use super::sts::{account_of, check_duration, check_session_name, duration, open_session, role_at};
 use super::wire::{ApiError, Params, Xml};
 use super::world::{RoleState, World};
-use crate::evaluate::{Decision, Principal, Request, evaluate};
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use rolecall_core::evaluate::{Decision, Principal, Request, evaluate};
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// Issuers that IAM knows without a provider in the account.
 pub const BUILT_IN: &[&str] = &[

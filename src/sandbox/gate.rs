@@ -7,7 +7,7 @@ use super::protocol::{Request, Response, Service, json_answer, xml_answer};
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
 use super::{cloudtrail, enforce, federated, iam, organizations, sts};
-use crate::org::AccountId;
+use rolecall_core::org::AccountId;
 
 /// What a request asks, and of whom.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -114,8 +114,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::sandbox::faults::{Effect, Fault, Moment, When};
-    use crate::sandbox::world::World;
+    use crate::faults::{Effect, Fault, Moment, When};
+    use crate::world::World;
 
     async fn started() -> (
         Sandbox,

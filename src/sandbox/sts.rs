@@ -13,9 +13,9 @@ use super::federated;
 use super::gate::session_token;
 use super::wire::{ApiError, Params, Xml};
 use super::world::{RoleState, Session, World};
-use crate::evaluate::{Decision, Reach, evaluate};
-use crate::org::AccountId;
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use rolecall_core::evaluate::{Decision, Reach, evaluate};
+use rolecall_core::org::AccountId;
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// Performs one STS operation, or answers with the error AWS documents for it.
 pub fn call(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloudtrail::Trail;
-use crate::org::{AccountId, Partition};
+use rolecall_core::org::{AccountId, Partition};
 
 /// Everything there is. One lock guards it.
 #[derive(Debug, Clone)]

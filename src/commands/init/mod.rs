@@ -99,7 +99,10 @@ fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::config::{Inputs, load};
+    use crate::files::Disk;
 
     #[test]
     fn every_kit_can_be_written_and_read_and_is_never_written_over() {
@@ -108,10 +111,7 @@ mod tests {
             let inside = directory.path().join("new");
             let files = files(kit);
             write(&files, &inside).unwrap();
-            let loaded = load(&Inputs {
-                path: inside.clone(),
-                ..Inputs::default()
-            });
+            let loaded = load(&Inputs::new(Arc::new(Disk), &inside));
             // Nothing but inputs may be missing, and where they are given is said.
             for problem in loaded.err().into_iter().flatten() {
                 let hint = problem.hint.clone().unwrap_or_default();

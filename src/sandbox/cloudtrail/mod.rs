@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
-use crate::org::AccountId;
 pub use record::Trail;
 use record::{By, Event, home};
+use rolecall_core::org::AccountId;
 
 /// Events of one page where nothing else is asked for, and at most.
 const PAGE: usize = 50;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::org::{AccountId, Partition};
-use crate::sandbox::wire::{ApiError, Params};
-use crate::sandbox::world::Clock;
+use crate::wire::{ApiError, Params};
+use crate::world::Clock;
+use rolecall_core::org::{AccountId, Partition};
 
 /// Events that are kept, of all accounts together.
 const KEPT: usize = 20_000;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Effect, Fault, Moment, Refusal, When};
-use crate::org::AccountId;
-use crate::sandbox::Sandbox;
+use crate::Sandbox;
+use rolecall_core::org::AccountId;
 
 /// The effects that a file may name; `delay` is one more, and takes `delay_ms`.
 const EFFECTS: [(&str, Effect); 12] = [

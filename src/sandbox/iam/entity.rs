@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{IamState, PolicyState, RoleState, World};
 use super::rules::{self, NAME_OF_ROLE};
-use crate::org::AccountId;
+use rolecall_core::org::AccountId;
 
 /// One call's view of the world.
 pub(super) struct Iam<'w> {

@@ -24,9 +24,9 @@ mod tests;
 
 use super::wire::{ApiError, Params, Xml};
 use super::world::World;
-use crate::org::AccountId;
 use entity::Iam;
 use holder::Holder;
+use rolecall_core::org::AccountId;
 pub use trust::trust_policy;
 
 type Operation = fn(&mut Iam<'_>, &Params) -> Result<Xml, ApiError>;

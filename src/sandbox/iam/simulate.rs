@@ -11,9 +11,9 @@ use super::super::wire::{ApiError, Params, Xml};
 use super::document::{Placement, check_identity};
 use super::entity::{Iam, text};
 use super::page::page;
-use crate::evaluate::{Decision, Identity, Request, Voice, evaluate};
-use crate::resource::policy::pattern::{Token, Variables, tokens};
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use rolecall_core::evaluate::{Decision, Identity, Request, Voice, evaluate};
+use rolecall_core::resource::policy::pattern::{Token, Variables, tokens};
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 pub(super) fn principal_policy(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let source = params.require("PolicySourceArn")?;

@@ -17,7 +17,7 @@ use super::document::{
 use super::document::{statements, strings};
 use super::entity::{Iam, last_segment};
 use super::rules;
-use crate::org::AccountId;
+use rolecall_core::org::AccountId;
 
 /// The trust policy of a role as a read shows it: unique ids of living roles and users stand as their ARNs.
 pub fn trust_policy(world: &World, account: AccountId, role: &RoleState) -> String {

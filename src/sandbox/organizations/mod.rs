@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::wire::ApiError;
 use super::world::World;
-use crate::org::AccountId;
+use rolecall_core::org::AccountId;
 
 /// Seconds from the Unix epoch to the beginning of the world, 2026-01-01T00:00:00Z.
 const BEGINNING: u64 = 1_767_225_600;

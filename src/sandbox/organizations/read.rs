@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{BEGINNING, Input, error, invalid, is_parent, listed};
-use crate::org::AccountId;
-use crate::sandbox::wire::ApiError;
-use crate::sandbox::world::{AccountState, UnitState, World};
+use crate::wire::ApiError;
+use crate::world::{AccountState, UnitState, World};
+use rolecall_core::org::AccountId;
 
 pub fn describe_organization(world: &World) -> Value {
     let organization = &world.organization;

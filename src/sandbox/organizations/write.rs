@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{BEGINNING, Input, error, invalid, is_parent, read};
-use crate::org::AccountId;
-use crate::sandbox::build::ACCESS_ROLE;
-use crate::sandbox::wire::ApiError;
-use crate::sandbox::world::{AccountState, CreateAccountState, IamState, UnitState, World};
+use crate::build::ACCESS_ROLE;
+use crate::wire::ApiError;
+use crate::world::{AccountState, CreateAccountState, IamState, UnitState, World};
+use rolecall_core::org::AccountId;
 
 /// Units lie at most this deep below the root. Source: Quotas for AWS Organizations.
 const MAX_DEPTH: usize = 5;

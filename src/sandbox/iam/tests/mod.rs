@@ -16,7 +16,7 @@ use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{
     AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World,
 };
-use crate::org::{AccountId, Partition};
+use rolecall_core::org::{AccountId, Partition};
 
 pub const A: &str = "111111111111";
 pub const B: &str = "222222222222";

@@ -5,7 +5,7 @@ use aws_sdk_iam::types::{EntityType, PolicyScopeType, SummaryKeyType};
 
 use super::accounts::furnished;
 use super::*;
-use crate::sandbox::Sandbox;
+use crate::Sandbox;
 
 fn client(test: Test) -> aws_sdk_iam::Client {
     let sandbox = Sandbox::new(test.world);

@@ -319,7 +319,7 @@ fn a_trusted_role_that_is_deleted_leaves_its_unique_id_and_a_namesake_does_not_h
     assert_eq!(role.trust, aws(&new_id));
     let account = AccountId::parse(A).unwrap();
     assert_eq!(
-        crate::sandbox::iam::trust_policy(&test.world, account, &role),
+        crate::iam::trust_policy(&test.world, account, &role),
         aws(arn)
     );
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tempfile::TempDir;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{Config, Expansion, Inputs, NarrowScope, Problems, Severity, load};
+use super::{Config, Expansion, Inputs, Memory, NarrowScope, Problems, Severity, load};
 use crate::org::{Account, AccountId, AccountStatus, Caller, Organization, OuPath, Partition};
 use crate::resource::role::{Mode, PolicyRef};
 
@@ -15,6 +16,9 @@ mod limits;
 mod modules;
 mod secrets;
 
+/// Where the directories of these tests lie.
+const ROOT: &str = "/desired";
+
 const ROLE: &str = "
 [[role]]
 name = \"R\"
@@ -24,26 +28,29 @@ aws = \"111111111111\"
 ";
 
 struct World {
-    directory: TempDir,
+    files: Memory,
     inputs: Inputs,
 }
 
 /// A directory with these files; `rolecall.toml` begins with its name.
 fn world(files: &[(&str, &str)]) -> World {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = directory.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    let inputs = Inputs {
-        path: directory.path().to_owned(),
-        ..Inputs::default()
+    let mut world = World {
+        files: Memory::default(),
+        inputs: Inputs::new(Arc::new(Memory::default()), ROOT),
     };
-    World { directory, inputs }
+    for (name, text) in files {
+        world.write(name, *text);
+    }
+    world
 }
 
 impl World {
+    /// Writes a file below the directory.
+    fn write(&mut self, name: &str, content: impl Into<Vec<u8>>) {
+        self.files.write(Path::new(ROOT).join(name), content);
+        self.inputs.files = Arc::new(self.files.clone());
+    }
+
     fn var(mut self, text: &str) -> Self {
         self.inputs.vars.push(text.to_owned());
         self
@@ -55,9 +62,7 @@ impl World {
 
     fn rendered(&self) -> String {
         let problems = self.load().expect_err("it should have been refused");
-        problems
-            .to_string()
-            .replace(&format!("{}/", self.directory.path().display()), "")
+        problems.to_string().replace(&format!("{ROOT}/"), "")
     }
 }
 
@@ -582,7 +587,7 @@ fn yaml_keeps_account_ids_and_dates_as_text() {
         )
     );
     let trust = "Version: 2012-10-17\nStatement:\n  - Effect: Allow\n    Principal: { AWS: 000123456789 }\n    Action: sts:AssumeRole\n";
-    let world = world(&[("rolecall.toml", &main), ("t.yaml", trust)]);
+    let mut world = world(&[("rolecall.toml", &main), ("t.yaml", trust)]);
     let expansion = world
         .load()
         .unwrap()
@@ -614,7 +619,7 @@ fn yaml_keeps_account_ids_and_dates_as_text() {
         ),
         (trust.replace("Statement:", "Statement: ["), "is not YAML"),
     ] {
-        std::fs::write(world.directory.path().join("t.yaml"), text).unwrap();
+        world.write("t.yaml", text);
         assert!(
             world.rendered().contains(expect),
             "{expect} is missing in\n{}",
@@ -720,25 +725,19 @@ fn only_the_files_of_this_directory_are_merged() {
     world
         .inputs
         .var_files
-        .push(world.directory.path().join("prod.tfvars.toml"));
+        .push(Path::new(ROOT).join("prod.tfvars.toml"));
     let config = world.load().unwrap();
     assert_eq!((config.resources().roles, config.resources().files), (1, 2));
-    let missing = Inputs {
-        path: world.directory.path().join("nowhere"),
-        ..Inputs::default()
-    };
+    let missing = Inputs::new(world.inputs.files.clone(), Path::new(ROOT).join("nowhere"));
     assert!(load(&missing).unwrap_err().to_string().contains("nowhere"));
-    let without_main = Inputs {
-        path: world.directory.path().join("deep"),
-        ..Inputs::default()
-    };
+    let without_main = Inputs::new(world.inputs.files.clone(), Path::new(ROOT).join("deep"));
     assert!(
         load(&without_main)
             .unwrap_err()
             .to_string()
             .contains("there is no `rolecall.toml`")
     );
-    std::fs::write(world.directory.path().join("latin.toml"), b"x = \"\xe9\"").unwrap();
+    world.write("latin.toml", b"x = \"\xe9\"");
     assert!(world.rendered().contains("is not UTF-8"));
 }
 
@@ -811,9 +810,8 @@ aws = \"111111111111\"
         .env
         .insert("ROLECALL_VAR_other".to_owned(), "env".to_owned());
     assert_eq!(names(&world), ["R-env", "R-env"]);
-    let file = world.directory.path().join("v.toml");
-    std::fs::write(&file, "x = \"file\"").unwrap();
-    world.inputs.var_files.push(file);
+    world.write("v.toml", "x = \"file\"");
+    world.inputs.var_files.push(Path::new(ROOT).join("v.toml"));
     assert_eq!(names(&world), ["R-file", "R-file"]);
     world.inputs.vars.push("x=var".to_owned());
     assert_eq!(names(&world), ["R-var", "R-var"]);

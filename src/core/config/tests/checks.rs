@@ -398,12 +398,8 @@ fn a_module_checks_what_is_its_own() {
         findings.len() == 1 && findings[0].message.contains("role `Kit-1`"),
         "{findings:?}"
     );
-    let wrong = main("");
-    std::fs::write(
-        wrong.directory.path().join("k/rolecall.toml"),
-        kit.replace("Kit-1", "Other"),
-    )
-    .unwrap();
+    let mut wrong = main("");
+    wrong.write("k/rolecall.toml", kit.replace("Kit-1", "Other"));
     let findings = wrong.load().unwrap().findings().to_vec();
     assert!(
         findings.len() == 1 && findings[0].message.starts_with("no Kit (role `Other` at "),

@@ -4,7 +4,9 @@
 //! else in the files is passed over: other tables, expressions, variables without a value, syntax errors elsewhere.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::files::Files;
 use super::problem::{Problem, Problems};
 use super::tree::{self, Node};
 use super::{check, load, source};
@@ -25,12 +27,14 @@ pub struct Identity {
 /// # Errors
 /// There is no name, or none that can be one, in words.
 pub fn identify(
+    disk: &Arc<dyn Files>,
     path: &Path,
     var_files: &[PathBuf],
     given: Option<&str>,
 ) -> Result<Identity, String> {
     let mut problems = Problems::default();
-    let bounds = source::Bounds::new(&load::directory(path));
+    let directory = load::directory(disk.as_ref(), path);
+    let bounds = source::Bounds::new(disk.clone(), &directory);
     let files = source::read(path, var_files, &bounds, &mut problems);
     let tables: Vec<_> = files
         .iter()
@@ -61,7 +65,7 @@ pub fn identify(
     Ok(Identity {
         name,
         organization_id,
-        directory: load::directory(path),
+        directory,
     })
 }
 

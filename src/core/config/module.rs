@@ -5,12 +5,12 @@
 //! decide is an error.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::expr::Template;
+use super::files::{FileType, Files};
 use super::problem::{Problem, Problems};
 use super::render::{self, Scope};
 use super::source::{Bounds, MAIN_FILE};
@@ -289,7 +289,10 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
             "use fewer levels of modules",
         );
     }
-    let found = fs::metadata(named.join(MAIN_FILE)).and_then(|_| fs::canonicalize(&named));
+    let found = bounds
+        .files
+        .file_type(&named.join(MAIN_FILE))
+        .and_then(|_| bounds.files.canonical(&named));
     let path = match found {
         Ok(path) => path,
         Err(error) => {
@@ -336,7 +339,7 @@ fn leaves_by_name(beside: &Path, written: &str, path: &Path, bounds: &Bounds) ->
     } else {
         beside
     };
-    let Ok(mut literal) = fs::canonicalize(beside) else {
+    let Ok(mut literal) = bounds.files.canonical(beside) else {
         return false;
     };
     for part in Path::new(written).components() {
@@ -346,11 +349,15 @@ fn leaves_by_name(beside: &Path, written: &str, path: &Path, bounds: &Bounds) ->
             Component::Normal(_) | Component::RootDir | Component::Prefix(_) => literal.push(part),
         }
     }
-    !bounds.holds(&literal) && fs::canonicalize(&literal).is_ok_and(|real| real == path)
+    !bounds.holds(&literal)
+        && bounds
+            .files
+            .canonical(&literal)
+            .is_ok_and(|real| real == path)
 }
 
 /// The directories outside the root that `[documents]` allows.
-pub fn documents(table: &Table, problems: &mut Problems) -> Vec<PathBuf> {
+pub fn documents(files: &dyn Files, table: &Table, problems: &mut Problems) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     let Some(Value::Array(items)) = table.get("allow").map(|node| &node.value) else {
         return directories;
@@ -371,8 +378,14 @@ pub fn documents(table: &Table, problems: &mut Problems) -> Vec<PathBuf> {
             .parent()
             .unwrap_or(Path::new(""))
             .join(written);
-        match fs::canonicalize(&directory) {
-            Ok(real) if real.is_dir() => directories.push(real),
+        match files.canonical(&directory) {
+            Ok(real)
+                if files
+                    .file_type(&real)
+                    .is_ok_and(|kind| kind == FileType::Directory) =>
+            {
+                directories.push(real)
+            }
             Ok(_) => problems.push(Problem::error(
                 "value",
                 &node.place,

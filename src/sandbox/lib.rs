@@ -28,10 +28,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 
-use crate::org::AccountId;
 use faults::{Effect, Fault, Faults, Moment, Refusal};
 use gate::Call;
 use protocol::{Request, Response};
+use rolecall_core::org::AccountId;
 use wire::{ApiError, Params, Xml};
 use world::{Clock, Session, World};
 

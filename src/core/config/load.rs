@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::assertion::{Check, Judge};
+use super::files::{FileType, Files};
 use super::module::{self, Instance, for_each_template};
 use super::problem::{Problem, Problems};
 use super::render::{self, Found, Scope};
@@ -173,7 +174,8 @@ const ROOTS_OWN: [&str; 6] = [
 /// Every problem found, sorted by place, warnings among them.
 pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut bounds = Bounds::new(&directory(&inputs.path));
+    let root_directory = directory(inputs.files.as_ref(), &inputs.path);
+    let mut bounds = Bounds::new(inputs.files.clone(), &root_directory);
     let files = source::read(&inputs.path, &inputs.var_files, &bounds, &mut problems);
     let merged = merge(&files, &mut problems);
     if files.is_empty() {
@@ -181,14 +183,15 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     }
     let sources = Sources {
         arguments: &inputs.vars,
-        files: &inputs.var_files,
+        files: inputs.files.as_ref(),
+        paths: &inputs.var_files,
         environment: &inputs.env,
     };
     let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
     let accounts = accounts(&merged.account, &mut variables, &mut problems);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let varying = per_account(&accounts, &variables);
-    bounds.documents = module::documents(&merged.documents, &mut problems);
+    bounds.documents = module::documents(inputs.files.as_ref(), &merged.documents, &mut problems);
     let mut loader = Loader::new(inputs, files, bounds, problems);
     loader.add(
         Instance::root(variables, varying),
@@ -239,7 +242,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         &mut problems,
     );
     let accepts = accept::read(&merged.accepts, variables, &found, &mut problems);
-    let digest = digest(&inputs.path, &files, &variables.given);
+    let digest = digest(&root_directory, &files, &variables.given);
     found.add(&scopes.secrets);
     let mut judge = Judge::new(&checks, &instances, &lints);
     let stand_in = StandIn::new(&instances, scopes).try_out(&resources, &mut judge, &mut problems);
@@ -262,7 +265,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
         accepts,
         lints,
         digest,
-        directory: directory(&inputs.path),
+        directory: root_directory,
         warnings,
         instances,
         accounts,
@@ -443,8 +446,11 @@ impl<'a> Loader<'a> {
     }
 }
 
-pub(super) fn directory(path: &Path) -> PathBuf {
-    if path.is_dir() {
+pub(super) fn directory(files: &dyn Files, path: &Path) -> PathBuf {
+    if files
+        .file_type(path)
+        .is_ok_and(|kind| kind == FileType::Directory)
+    {
         return path.to_owned();
     }
     path.parent()
@@ -719,11 +725,10 @@ fn directory_name(
 }
 
 /// The digest of everything that was read and given.
-fn digest(path: &Path, files: &[Arc<File>], given: &Values) -> String {
-    let root = directory(path);
+fn digest(root: &Path, files: &[Arc<File>], given: &Values) -> String {
     let mut named: BTreeMap<String, &str> = BTreeMap::new();
     for file in files {
-        let relative = file.path.strip_prefix(&root).unwrap_or(&file.path);
+        let relative = file.path.strip_prefix(root).unwrap_or(&file.path);
         named.insert(relative.to_string_lossy().replace('\\', "/"), &file.text);
     }
     let mut hash = Sha256::new();

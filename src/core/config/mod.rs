@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub mod accept;
 pub mod assertion;
@@ -16,6 +17,7 @@ pub mod document;
 mod expand;
 pub mod expr;
 pub mod facts;
+pub mod files;
 mod grant;
 mod identity;
 pub mod json_schema;
@@ -44,6 +46,7 @@ pub mod without;
 pub use accept::Accept;
 pub use assertion::{CheckFinding, Weight};
 pub use expand::{Expansion, TargetedBy};
+pub use files::{Files, Memory};
 pub use identity::{Identity, identify};
 pub use lints::Lints;
 pub use load::load;
@@ -56,8 +59,10 @@ use crate::desired::{AccountDesired, Limits};
 use crate::resource::secret::Secrets;
 
 /// Where a desired state and the values of its variables come from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Inputs {
+    /// Where files are read.
+    pub files: Arc<dyn Files>,
     /// A file, or a directory with a `rolecall.toml`.
     pub path: PathBuf,
     /// `name=value`, as given.
@@ -66,6 +71,19 @@ pub struct Inputs {
     pub var_files: Vec<PathBuf>,
     /// The environment variables that begin with [`vars::ENVIRONMENT_PREFIX`]; others are ignored.
     pub env: BTreeMap<String, String>,
+}
+
+impl Inputs {
+    /// The desired state at `path`, without values for its variables.
+    pub fn new(files: Arc<dyn Files>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            files,
+            path: path.into(),
+            vars: Vec::new(),
+            var_files: Vec::new(),
+            env: BTreeMap::new(),
+        }
+    }
 }
 
 /// A desired state, correct as far as can be told without AWS.

@@ -24,7 +24,7 @@ fn kind_of(name: &str) -> &'static str {
 #[test]
 fn the_collected_cases_are_decided_as_iam_does() {
     let cases: Value =
-        serde_json::from_str(include_str!("../../tests/data/iam_cases.json")).unwrap();
+        serde_json::from_str(include_str!("../../../tests/data/iam_cases.json")).unwrap();
     let cases = cases.as_array().unwrap();
     assert_eq!(cases.len(), 39);
     for case in cases {

@@ -4,11 +4,12 @@
 //! declared type. For an id, an ARN or a UUID an empty string is no value.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regex::Regex;
 
+use super::files::Files;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::schema;
 use super::shape::{self, Stage};
@@ -136,8 +137,10 @@ pub struct ModuleInputs {
 pub struct Sources<'a> {
     /// `k=v`
     pub arguments: &'a [String],
+    /// Where files are read.
+    pub files: &'a dyn Files,
     /// Files of TOML.
-    pub files: &'a [PathBuf],
+    pub paths: &'a [PathBuf],
     /// `ROLECALL_VAR_x`
     pub environment: &'a BTreeMap<String, String>,
 }
@@ -157,8 +160,8 @@ impl Variables {
         variables.declare_from_accounts(accounts, problems);
         variables.note_sensitive();
         variables.read_environment(sources.environment, problems);
-        for path in sources.files {
-            variables.read_file(path, problems);
+        for path in sources.paths {
+            variables.read_file(sources.files, path, problems);
         }
         for argument in sources.arguments {
             variables.read_argument(argument, problems);
@@ -303,8 +306,8 @@ impl Variables {
         }
     }
 
-    fn read_file(&mut self, path: &std::path::Path, problems: &mut Problems) {
-        let Some(file) = source::read_variables(path, problems) else {
+    fn read_file(&mut self, files: &dyn Files, path: &Path, problems: &mut Problems) {
+        let Some(file) = source::read_variables(files, path, problems) else {
             return;
         };
         let table = tree::parse_toml(&file, problems);

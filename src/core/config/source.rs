@@ -7,14 +7,13 @@
 //! really lies below the directory, whatever links lead to it, and its kind and size are checked.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::{FileType, Files, MIB};
 use super::problem::{Problem, Problems};
 use super::tree::{File, Marks};
-use crate::files::{self, MIB};
 
 /// The file that makes a directory a desired state.
 pub const MAIN_FILE: &str = "rolecall.toml";
@@ -29,8 +28,10 @@ const DOCUMENT_LIMIT: u64 = MIB;
 const VARIABLES_LIMIT: u64 = MIB;
 
 /// Where the files of a desired state may lie: real paths, without links in them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
+    /// Where files are read.
+    pub files: Arc<dyn Files>,
     /// The root, and the modules that are being read, outermost first.
     pub open: Vec<PathBuf>,
     /// The directories that `[documents]` allows besides.
@@ -48,9 +49,10 @@ pub enum Use {
 
 impl Bounds {
     /// The bounds of the desired state in this directory.
-    pub fn new(root: &Path) -> Self {
+    pub fn new(files: Arc<dyn Files>, root: &Path) -> Self {
         Self {
-            open: fs::canonicalize(root).into_iter().collect(),
+            open: files.canonical(root).into_iter().collect(),
+            files,
             documents: Vec::new(),
         }
     }
@@ -84,8 +86,8 @@ pub fn read(
     bounds: &Bounds,
     problems: &mut Problems,
 ) -> Vec<Arc<File>> {
-    let meta = match fs::metadata(path) {
-        Ok(meta) => meta,
+    let file_type = match bounds.files.file_type(path) {
+        Ok(file_type) => file_type,
         Err(error) => {
             problems.push(
                 unreadable(path, &error)
@@ -94,13 +96,13 @@ pub fn read(
             return Vec::new();
         }
     };
-    if !meta.is_dir() {
+    if file_type != FileType::Directory {
         return read_file(path, Use::Toml, bounds, problems)
             .into_iter()
             .collect();
     }
     let main = path.join(MAIN_FILE);
-    if let Err(error) = fs::metadata(&main)
+    if let Err(error) = bounds.files.file_type(&main)
         && error.kind() == ErrorKind::NotFound
     {
         let message = format!("there is no `{MAIN_FILE}` in `{}`", path.display());
@@ -110,10 +112,10 @@ pub fn read(
     }
     let skipped: BTreeSet<PathBuf> = var_files
         .iter()
-        .filter_map(|file| fs::canonicalize(file).ok())
+        .filter_map(|file| bounds.files.canonical(file).ok())
         .collect();
     let mut found = Vec::new();
-    walk(path, &skipped, &mut found, problems);
+    walk(bounds.files.as_ref(), path, &skipped, &mut found, problems);
     found.sort();
     let files = std::iter::once(main).chain(found);
     files
@@ -122,37 +124,36 @@ pub fn read(
 }
 
 fn walk(
+    files: &dyn Files,
     directory: &Path,
     skipped: &BTreeSet<PathBuf>,
     found: &mut Vec<PathBuf>,
     problems: &mut Problems,
 ) {
-    let entries = match fs::read_dir(directory) {
+    let entries = match files.list(directory) {
         Ok(entries) => entries,
         Err(error) => return problems.push(unreadable(directory, &error)),
     };
     for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => return problems.push(unreadable(directory, &error)),
-        };
-        let (path, name) = (entry.path(), entry.file_name());
-        // A symbolic link to a directory is not followed: it may lead round in a circle.
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let (path, name) = (directory.join(&entry.name), entry.name);
         if name.as_encoded_bytes().starts_with(b".") || name == MAIN_FILE {
             continue;
         }
-        if is_directory {
-            if name != "state" && !path.join(MAIN_FILE).exists() {
-                walk(&path, skipped, found, problems);
+        // A symbolic link to a directory is not followed: it may lead round in a circle.
+        if entry.is_directory {
+            if name != "state" && files.file_type(&path.join(MAIN_FILE)).is_err() {
+                walk(files, &path, skipped, found, problems);
             }
         } else if path
             .extension()
             .is_some_and(|extension| extension == "toml")
-            && !path.is_dir()
+            && !files
+                .file_type(&path)
+                .is_ok_and(|kind| kind == FileType::Directory)
         {
-            let given_as_variables =
-                fs::canonicalize(&path).is_ok_and(|path| skipped.contains(&path));
+            let given_as_variables = files
+                .canonical(&path)
+                .is_ok_and(|path| skipped.contains(&path));
             if !given_as_variables {
                 found.push(path);
             }
@@ -167,7 +168,7 @@ pub fn read_file(
     bounds: &Bounds,
     problems: &mut Problems,
 ) -> Option<Arc<File>> {
-    let real = match fs::canonicalize(path) {
+    let real = match bounds.files.canonical(path) {
         Ok(real) => real,
         Err(error) => {
             problems.push(unreadable(path, &error));
@@ -183,7 +184,7 @@ pub fn read_file(
     } else {
         DOCUMENT_LIMIT
     };
-    match files::read(&real, limit) {
+    match bounds.files.read(&real, limit) {
         Ok(bytes) => text(path, bytes, bounds.shows(&real), problems),
         Err(error) => {
             problems.push(unreadable(path, &error));
@@ -193,8 +194,12 @@ pub fn read_file(
 }
 
 /// Reads a `--var-file`. The command line is trusted, so it may lie anywhere, and may be a pipe.
-pub fn read_variables(path: &Path, problems: &mut Problems) -> Option<Arc<File>> {
-    match files::read_given(path, VARIABLES_LIMIT) {
+pub fn read_variables(
+    files: &dyn Files,
+    path: &Path,
+    problems: &mut Problems,
+) -> Option<Arc<File>> {
+    match files.read_given(path, VARIABLES_LIMIT) {
         Ok(given) => text(path, given.bytes, given.is_regular, problems),
         Err(error) => {
             problems.push(unreadable(path, &error));

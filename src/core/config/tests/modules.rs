@@ -326,14 +326,10 @@ vars = { suffix = \"{{ var.id | upper }}\", trusted = \"111111111111\", external
 #[test]
 fn a_module_is_part_of_the_digest() {
     let body = "[[module]]\nsource = \"kits/a\"\nvars.trusted = \"111111111111\"";
-    let first = kit(body);
+    let mut first = kit(body);
     let before = first.load().unwrap();
     assert_eq!(before.resources().files, 2);
     assert_eq!(before.digest(), kit(body).load().unwrap().digest());
-    std::fs::write(
-        first.directory.path().join("kits/a/rolecall.toml"),
-        format!("{KIT}# more"),
-    )
-    .unwrap();
+    first.write("kits/a/rolecall.toml", format!("{KIT}# more"));
     assert_ne!(before.digest(), first.load().unwrap().digest());
 }
