@@ -7,6 +7,7 @@ pub mod managed_policy;
 pub mod name;
 pub mod operation;
 pub mod policy;
+pub mod protected;
 pub mod role;
 pub mod secret;
 pub mod step;
