@@ -6,6 +6,7 @@ mod breaks;
 mod callers;
 mod console;
 mod drift;
+mod import;
 mod init;
 mod ledger;
 mod manual;
@@ -97,6 +98,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Import { command } => import::run(&command, aws, console).await,
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
             scope,

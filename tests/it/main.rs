@@ -16,6 +16,7 @@ mod cases;
 mod clients;
 mod drift;
 mod faults;
+mod import_live;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;

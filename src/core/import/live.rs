@@ -8,6 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 pub mod fold;
+pub mod settle;
+#[cfg(test)]
+mod tests;
 
 use super::observed::{Observed, ObservedAccount, ObservedPolicy, ObservedRole};
 use super::report::{Class, Entry, Source};
@@ -39,6 +42,8 @@ pub struct Options {
     pub stacks: Stacks,
     /// Which customer managed policies are imported.
     pub policies: Policies,
+    /// The name of the directory that is written. What it manages already is imported again.
+    pub name: String,
     /// The roles that the import itself goes through.
     pub protected: BTreeSet<(AccountId, RoleKey)>,
 }
@@ -108,7 +113,10 @@ pub fn select(
     for (id, live) in accounts {
         match live {
             AccountLive::Unreadable(error) => {
-                let name = organization.accounts.get(id).map(|account| account.name.as_str());
+                let name = organization
+                    .accounts
+                    .get(id)
+                    .map(|account| account.name.as_str());
                 let what = format!("account {id} ({})", name.unwrap_or("?"));
                 selection.entries.push(
                     Entry::new(
@@ -166,9 +174,15 @@ fn left(
     if let Some(why) = known_owner(role.name.as_str(), role.path.as_str()) {
         return Some(protected(why));
     }
-    let owner = role.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(OWNER_TAG));
-    if let Some((_, owner)) = owner {
-        return Some(Left::filtered(format!("the directory `{owner}` manages it"), None));
+    let owner = role
+        .tags
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(OWNER_TAG));
+    if let Some((_, owner)) = owner.filter(|(_, owner)| **owner != options.name) {
+        return Some(Left::filtered(
+            format!("the directory `{owner}` manages it"),
+            None,
+        ));
     }
     let name = role.name.as_str();
     if !options.roles.is_empty() && !options.roles.iter().any(|pattern| glob(pattern, name)) {
@@ -177,7 +191,9 @@ fn left(
     if let (Some(stack), Stacks::Leave) = (role.tags.get(STACK), options.stacks) {
         return Some(Left::filtered(
             format!("the CloudFormation stack `{stack}` made it"),
-            Some("--stacks external imports such roles to compare them, --stacks adopt to take them over"),
+            Some(
+                "--stacks external imports such roles to compare them, --stacks adopt to take them over",
+            ),
         ));
     }
     let alone = spread.get(key.as_str()).is_none_or(|count| *count < 2);
@@ -227,7 +243,11 @@ impl Selection {
         let roles = self.roles.get(&account).into_iter().flatten();
         let named: BTreeSet<&PolicyArn> = roles
             .filter_map(|key| live.roles.get(key))
-            .flat_map(|role| role.managed_policies.iter().chain(&role.permissions_boundary))
+            .flat_map(|role| {
+                role.managed_policies
+                    .iter()
+                    .chain(&role.permissions_boundary)
+            })
             .collect();
         let chosen = live
             .policies
@@ -268,7 +288,10 @@ impl Selection {
                 continue;
             };
             let mut account = ObservedAccount {
-                name: organization.accounts.get(id).map(|account| account.name.clone()),
+                name: organization
+                    .accounts
+                    .get(id)
+                    .map(|account| account.name.clone()),
                 ..ObservedAccount::default()
             };
             let roles = self.roles.get(id).into_iter().flatten();
@@ -308,7 +331,12 @@ fn observed_role(
 ) -> Option<ObservedRole> {
     let name = role.name.as_str();
     if !role.trust.is_understood() {
-        entries.push(not_understood(account, "role", name, format!("the trust policy of role `{name}`")));
+        entries.push(not_understood(
+            account,
+            "role",
+            name,
+            format!("the trust policy of role `{name}`"),
+        ));
         return None;
     }
     let mut inline = BTreeMap::new();
@@ -333,9 +361,17 @@ fn observed_role(
         description: details.map(|details| details.description.clone()),
         max_session_duration: details.map(|details| details.max_session_duration),
         permissions_boundary: Some(
-            role.permissions_boundary.as_ref().map(ToString::to_string).unwrap_or_default(),
+            role.permissions_boundary
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         ),
-        managed_policies: Some(role.managed_policies.iter().map(ToString::to_string).collect()),
+        managed_policies: Some(
+            role.managed_policies
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        ),
         inline_policies: Some(inline),
         lacks_managed: false,
         lacks_inline,
@@ -355,7 +391,11 @@ fn observed_policy(
 ) -> Option<ObservedPolicy> {
     let name = policy.name.as_str();
     let tags = policy.tags.clone().unwrap_or_default();
-    let owner = tags.iter().find(|(key, _)| *key == OWNER_TAG).map(|(_, owner)| owner);
+    let owner = tags
+        .iter()
+        .find(|(key, _)| *key == OWNER_TAG)
+        .map(|(_, owner)| owner)
+        .filter(|owner| **owner != options.name);
     let why = match (owner, tags.get(STACK)) {
         (Some(owner), _) => Some(format!("the directory `{owner}` manages it")),
         (None, Some(stack)) if options.stacks != Stacks::Adopt => {
@@ -366,11 +406,22 @@ fn observed_policy(
     if let Some(why) = why {
         let why = format!("{why}; roles that have it name it by its ARN");
         let what = format!("policy `{name}`");
-        entries.push(Entry::new(Class::Left, "filtered", source(account, "policy", name), what, why));
+        entries.push(Entry::new(
+            Class::Left,
+            "filtered",
+            source(account, "policy", name),
+            what,
+            why,
+        ));
         return None;
     }
     if !policy.document.is_understood() {
-        entries.push(not_understood(account, "policy", name, format!("policy `{name}`")));
+        entries.push(not_understood(
+            account,
+            "policy",
+            name,
+            format!("policy `{name}`"),
+        ));
         return None;
     }
     Some(ObservedPolicy {

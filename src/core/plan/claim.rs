@@ -6,6 +6,7 @@
 use super::Finding;
 use super::context::Context;
 use crate::diff::{Owner, owner};
+use crate::org::glob;
 use crate::resource::OWNER_TAG;
 use crate::resource::Tags;
 use crate::resource::name::{IamPath, RoleName};

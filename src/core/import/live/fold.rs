@@ -17,7 +17,7 @@ use serde_json::Value;
 use self::class::{Class, classes};
 use self::names::Names;
 use self::secret::Secrets;
-use self::shape::{Kind, Reading, Shape};
+use self::shape::{Kind, Reading};
 use self::vary::{Varied, vary};
 use crate::import::draft::{AccountValues, Draft, Targets, Variable};
 use crate::import::observed::Observed;
@@ -77,7 +77,10 @@ pub fn fold(name: &str, observed: &Observed, folding: Folding<'_>) -> Draft {
     }
     secrets.write(&mut draft, &mut values, &mut names);
     for (account, values) in values {
-        let name = observed.accounts.get(&account).and_then(|it| it.name.clone());
+        let name = observed
+            .accounts
+            .get(&account)
+            .and_then(|it| it.name.clone());
         draft
             .accounts
             .insert(account.to_string(), AccountValues { name, values });

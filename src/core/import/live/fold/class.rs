@@ -21,12 +21,22 @@ pub fn classes(group: Vec<Candidate>, reading: &Reading, secrets: &mut Secrets) 
     let (of_management, others): (Vec<_>, Vec<_>) =
         group.into_iter().partition(|it| it.other.is_some());
     for candidate in others {
-        let Candidate { account, group, reading: shape, other: _ } = candidate;
+        let Candidate {
+            account,
+            group,
+            reading: shape,
+            other: _,
+        } = candidate;
         let shape = finished(shape, &group, account, reading, secrets);
         add(&mut found, account, shape);
     }
     for candidate in of_management {
-        let Candidate { account, group, reading: first, other } = candidate;
+        let Candidate {
+            account,
+            group,
+            reading: first,
+            other,
+        } = candidate;
         let base = found.iter().max_by_key(|members| members.len());
         let shape = match (base.and_then(|members| members.first()), other) {
             (Some((_, base)), Some(second)) => first.mixed(&second, base),
@@ -60,9 +70,11 @@ fn finished(
 }
 
 fn add(found: &mut Vec<Vec<(AccountId, Shape)>>, account: AccountId, shape: Shape) {
-    let known = found
-        .iter_mut()
-        .find(|members| members.first().is_some_and(|(_, first)| first.is_same(&shape)));
+    let known = found.iter_mut().find(|members| {
+        members
+            .first()
+            .is_some_and(|(_, first)| first.is_same(&shape))
+    });
     match known {
         Some(members) => members.push((account, shape)),
         None => found.push(vec![(account, shape)]),

@@ -30,7 +30,10 @@ pub fn hide(document: &mut Value, account: AccountId) {
         .into_iter()
         .flatten();
     let conditions = statements.filter_map(|it| it.get_mut("Condition")?.as_object_mut());
-    for keys in conditions.flat_map(|it| it.values_mut()).filter_map(Value::as_object_mut) {
+    for keys in conditions
+        .flat_map(|it| it.values_mut())
+        .filter_map(Value::as_object_mut)
+    {
         let ids = keys
             .iter_mut()
             .filter(|(key, _)| key.eq_ignore_ascii_case("sts:ExternalId"));
@@ -99,7 +102,8 @@ impl Secrets {
                 let role = group.split_once('/').map_or(&*group, |(_, name)| name);
                 let role = role.rsplit('/').next().unwrap_or(role);
                 let name = names.variable(&format!("{}_external_id", slug(role)));
-                let mut variable = Variable::new(&name, "string", format!("the external id of `{role}`"));
+                let mut variable =
+                    Variable::new(&name, "string", format!("the external id of `{role}`"));
                 variable.sensitive = true;
                 variable.description = Some("an external id".to_owned());
                 match key {
@@ -107,7 +111,10 @@ impl Secrets {
                     // A file of values is stronger than an account's own, so it cannot hold any of these.
                     Shared::Each(each) => {
                         for (account, value) in each {
-                            values.entry(account).or_default().insert(name.clone(), value.into());
+                            values
+                                .entry(account)
+                                .or_default()
+                                .insert(name.clone(), value.into());
                         }
                     }
                 }

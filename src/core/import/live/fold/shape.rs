@@ -83,9 +83,10 @@ impl Shape {
         let documents = || {
             self.documents.len() == other.documents.len()
                 && self.documents.iter().all(|(name, document)| {
-                    other.documents.get(name).is_some_and(|other| {
-                        document.neutral == other.neutral
-                    })
+                    other
+                        .documents
+                        .get(name)
+                        .is_some_and(|other| document.neutral == other.neutral)
                 })
         };
         self.has_same_plain(other) && self.attached == other.attached && documents()
@@ -102,7 +103,9 @@ impl Shape {
     /// Puts its lists in order and learns what its documents mean; `hidden` gives the marker that stands for a secret value
     /// from then on.
     pub fn finish(mut self, reading: &Reading, hidden: &mut dyn FnMut(&str) -> String) -> Self {
-        self.attached.iter_mut().for_each(|attached| attached.sort());
+        self.attached
+            .iter_mut()
+            .for_each(|attached| attached.sort());
         for document in self.documents.values_mut() {
             reading.finish(document, hidden);
         }
@@ -124,11 +127,18 @@ impl Shape {
         let mut mixed = self.clone();
         mixed.name = choose(&self.name, &other.name);
         for (key, value) in &mut mixed.scalars {
-            if let (Value::String(first), Some(Value::String(second))) = (&value, other.scalars.get(key)) {
+            if let (Value::String(first), Some(Value::String(second))) =
+                (&value, other.scalars.get(key))
+            {
                 *value = choose(first, second).into();
             }
         }
-        for (first, second) in mixed.attached.iter_mut().flatten().zip(other.attached.iter().flatten()) {
+        for (first, second) in mixed
+            .attached
+            .iter_mut()
+            .flatten()
+            .zip(other.attached.iter().flatten())
+        {
             *first = choose(first, second);
         }
         for (key, first) in &mut mixed.tags {
@@ -144,7 +154,10 @@ impl Shape {
 
     fn each_text(&self, visit: &mut dyn FnMut(&str)) {
         visit(&self.name);
-        self.scalars.values().filter_map(Value::as_str).for_each(&mut *visit);
+        self.scalars
+            .values()
+            .filter_map(Value::as_str)
+            .for_each(&mut *visit);
         self.attached.iter().flatten().for_each(|it| visit(it));
         self.tags.values().for_each(|it| visit(it));
         for document in self.documents.values() {
@@ -273,13 +286,19 @@ impl Reading {
         if let Some(seconds) = role.max_session_duration.filter(|it| *it != 3600) {
             scalars.insert("max_session_duration", seconds.into());
         }
-        if let Some(boundary) = role.permissions_boundary.as_deref().filter(|it| !it.is_empty()) {
+        if let Some(boundary) = role
+            .permissions_boundary
+            .as_deref()
+            .filter(|it| !it.is_empty())
+        {
             let boundary = self.reference(boundary, account, own);
             scalars.insert("permissions_boundary", boundary.into());
         }
         let attached = role.managed_policies.as_ref().map(|attached| {
             let references = attached.iter();
-            references.map(|arn| self.reference(arn, account, own)).collect()
+            references
+                .map(|arn| self.reference(arn, account, own))
+                .collect()
         });
         let mut documents = BTreeMap::new();
         documents.insert(
@@ -347,7 +366,9 @@ impl Reading {
             return format!("aws:{}", escape(name));
         }
         if let Some((_, name)) = own_policy(arn, account)
-            && self.policies.contains(&(account, name.to_ascii_lowercase()))
+            && self
+                .policies
+                .contains(&(account, name.to_ascii_lowercase()))
         {
             return format!("local:{}", self.template(name, account, own));
         }
@@ -355,9 +376,17 @@ impl Reading {
     }
 
     /// A document as a template, before it is put in order.
-    fn document(&self, document: &Value, kind: PolicyKind, account: AccountId, own: Own) -> Document {
+    fn document(
+        &self,
+        document: &Value,
+        kind: PolicyKind,
+        account: AccountId,
+        own: Own,
+    ) -> Document {
         let mut written = document.clone();
-        let statement = written.as_object_mut().and_then(|it| it.get_mut("Statement"));
+        let statement = written
+            .as_object_mut()
+            .and_then(|it| it.get_mut("Statement"));
         if let Some(statement) = statement.filter(|it| it.is_object()) {
             *statement = Value::Array(vec![statement.take()]);
         }
@@ -397,13 +426,17 @@ impl Reading {
         secret::reveal(&mut document.written, hidden);
         let mut plain = document.written.clone();
         plain_texts(&mut plain, &|text| self.neutral(text));
-        let live =
-            |value: &Value| PolicyDocument::live(&value.to_string(), document.kind, &self.partition);
+        let live = |value: &Value| {
+            PolicyDocument::live(&value.to_string(), document.kind, &self.partition)
+        };
         let statements = plain.get("Statement").and_then(Value::as_array);
         let one = |statement: &Value| {
             let mut alone = plain.clone();
             if let Some(members) = alone.as_object_mut() {
-                members.insert("Statement".to_owned(), Value::Array(vec![statement.clone()]));
+                members.insert(
+                    "Statement".to_owned(),
+                    Value::Array(vec![statement.clone()]),
+                );
             }
             live(&alone)
         };
@@ -447,7 +480,11 @@ fn is_variable(before: &str) -> bool {
 }
 
 /// The resources of one kind, by what tells groups apart.
-pub fn groups(observed: &Observed, reading: &Reading, kind: Kind) -> BTreeMap<String, Vec<Candidate>> {
+pub fn groups(
+    observed: &Observed,
+    reading: &Reading,
+    kind: Kind,
+) -> BTreeMap<String, Vec<Candidate>> {
     let mut groups: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for (id, account) in &observed.accounts {
         let is_management = reading.management == Some(*id);
@@ -511,7 +548,9 @@ fn nobody(observed: &Observed) -> String {
 /// Puts statements and lists of texts in order. What is hidden has no say in the order of statements.
 fn put_in_order(document: &mut Value) {
     sort_lists(document);
-    let statement = document.as_object_mut().and_then(|it| it.get_mut("Statement"));
+    let statement = document
+        .as_object_mut()
+        .and_then(|it| it.get_mut("Statement"));
     if let Some(Value::Array(statements)) = statement {
         statements.sort_by_cached_key(|statement| {
             let mut blank = statement.clone();
@@ -551,10 +590,12 @@ fn templates(value: &mut Value, template: &dyn Fn(&str) -> String) {
         Value::String(text) => *text = template(text),
         Value::Array(items) => items.iter_mut().for_each(|item| templates(item, template)),
         Value::Object(members) => {
-            let made = std::mem::take(members).into_iter().map(|(key, mut member)| {
-                templates(&mut member, template);
-                (escape(&key), member)
-            });
+            let made = std::mem::take(members)
+                .into_iter()
+                .map(|(key, mut member)| {
+                    templates(&mut member, template);
+                    (escape(&key), member)
+                });
             *members = made.collect();
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

@@ -11,7 +11,11 @@ use crate::org::{Account, AccountId, OuPath};
 ///
 /// Among the active accounts of the organization, those that were not read count as others. A unit stands for its
 /// accounts where all that are active in it, nested ones included, are meant and they are two at least.
-pub fn targets(accounts: &BTreeSet<AccountId>, observed: &Observed, folding: Folding<'_>) -> Targets {
+pub fn targets(
+    accounts: &BTreeSet<AccountId>,
+    observed: &Observed,
+    folding: Folding<'_>,
+) -> Targets {
     let name = |id: &AccountId| observed.accounts.get(id).and_then(|it| it.name.clone());
     let ids = |left: &BTreeSet<AccountId>| {
         let named = left.iter().map(|id| Named {
@@ -23,7 +27,10 @@ pub fn targets(accounts: &BTreeSet<AccountId>, observed: &Observed, folding: Fol
             ..Selector::default()
         })
     };
-    let Some(organization) = folding.organization.filter(|_| folding.units == Units::Fold) else {
+    let Some(organization) = folding
+        .organization
+        .filter(|_| folding.units == Units::Fold)
+    else {
         return Targets::Some(ids(accounts).into_iter().collect());
     };
     let active: Vec<&Account> = organization

@@ -98,10 +98,17 @@ pub fn vary<'a>(
     for (present, hint) in items.conditions() {
         let name = names.variable(&format!("{stem}_{hint}"));
         let default = present.contains(&0);
-        let mut variable = Variable::new(&name, "bool", format!("accounts whose `{}` has it or not", shape.name));
+        let mut variable = Variable::new(
+            &name,
+            "bool",
+            format!("accounts whose `{}` has it or not", shape.name),
+        );
         variable.default = Some(default.into());
-        let differ = accepted.iter().filter(|(index, _)| present.contains(index) != default);
-        let values = differ.flat_map(|(_, class)| class.accounts.iter().map(|id| (*id, Value::Bool(!default))));
+        let differ = accepted
+            .iter()
+            .filter(|(index, _)| present.contains(index) != default);
+        let values = differ
+            .flat_map(|(_, class)| class.accounts.iter().map(|id| (*id, Value::Bool(!default))));
         variables.push(Made {
             values: values.collect(),
             variable,
@@ -136,14 +143,21 @@ impl Column<Value> {
     fn map<T>(self, of: impl Fn(&Value) -> T) -> Column<T> {
         Column {
             base: of(&self.base),
-            others: self.others.iter().map(|(index, it)| (*index, of(it))).collect(),
+            others: self
+                .others
+                .iter()
+                .map(|(index, it)| (*index, of(it)))
+                .collect(),
         }
     }
 }
 
 /// What of a leaf stays around its variable, and the variable's values. A value cannot hold an expression, so where there
 /// is one in the leaf, what all have in common stays outside of the variable.
-fn column(base: &Value, others: &BTreeMap<usize, Value>) -> Option<((String, String), Column<Value>)> {
+fn column(
+    base: &Value,
+    others: &BTreeMap<usize, Value>,
+) -> Option<((String, String), Column<Value>)> {
     let whole = Column {
         base: base.clone(),
         others: others.clone(),
@@ -151,13 +165,21 @@ fn column(base: &Value, others: &BTreeMap<usize, Value>) -> Option<((String, Str
     if base.is_number() && others.values().all(Value::is_number) {
         return Some((Default::default(), whole));
     }
-    let texts = whole.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let texts = whole.map(|value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    });
     let is_plain = |text: &String| !text.contains("{{") && !text.contains('\u{0}');
     let all = || std::iter::once(&texts.base).chain(texts.others.values());
     if all().all(is_plain) {
         let column = Column {
             base: texts.base.clone().into(),
-            others: texts.others.iter().map(|(index, it)| (*index, it.clone().into())).collect(),
+            others: texts
+                .others
+                .iter()
+                .map(|(index, it)| (*index, it.clone().into()))
+                .collect(),
         };
         return Some((Default::default(), column));
     }
@@ -229,11 +251,18 @@ impl At {
         match self {
             Self::Name => Some(shape.name.as_str().into()),
             Self::Scalar(key) => shape.scalars.get(key).cloned(),
-            Self::Attached(at) => shape.attached.as_ref()?.get(*at).map(|it| it.as_str().into()),
+            Self::Attached(at) => shape
+                .attached
+                .as_ref()?
+                .get(*at)
+                .map(|it| it.as_str().into()),
             Self::Tag(key) => shape.tags.get(key).map(|it| it.as_str().into()),
-            Self::Leaf(document, pointer) => {
-                shape.documents.get(document)?.written.pointer(pointer).cloned()
-            }
+            Self::Leaf(document, pointer) => shape
+                .documents
+                .get(document)?
+                .written
+                .pointer(pointer)
+                .cloned(),
         }
     }
 
@@ -292,25 +321,41 @@ fn replaced(
         let key = column.clone().map(|value| value.to_string());
         let name = known.entry(key).or_insert_with(|| {
             let name = names.variable(&format!("{stem}_{}", at.hint()));
-            let kind = if column.base.is_number() { "integer" } else { "string" };
-            let mut variable = Variable::new(&name, kind, format!("accounts whose `{}` differs in it", base.name));
+            let kind = if column.base.is_number() {
+                "integer"
+            } else {
+                "string"
+            };
+            let mut variable = Variable::new(
+                &name,
+                kind,
+                format!("accounts whose `{}` differs in it", base.name),
+            );
             variable.default = Some(column.base.clone());
-            let classes = column.others.iter().filter_map(|(index, it)| Some((accepted.get(index)?, it)));
-            let values = classes.flat_map(|(class, value)| class.accounts.iter().map(|id| (*id, value.clone())));
+            let classes = column
+                .others
+                .iter()
+                .filter_map(|(index, it)| Some((accepted.get(index)?, it)));
+            let values = classes
+                .flat_map(|(class, value)| class.accounts.iter().map(|id| (*id, value.clone())));
             variables.push(Made {
                 values: values.collect(),
                 variable,
             });
             name
         });
-        at.put(&mut shape, format!("{}{{{{ var.{name} }}}}{}", around.0, around.1));
+        at.put(
+            &mut shape,
+            format!("{}{{{{ var.{name} }}}}{}", around.0, around.1),
+        );
     }
     shape
 }
 
 /// Where `other` has another leaf, and which; `None` where it differs in more than leaves.
 fn leaves(base: &Shape, other: &Shape) -> Option<BTreeMap<At, Value>> {
-    let same = (base.knows_inline, base.partial, base.external) == (other.knows_inline, other.partial, other.external)
+    let same = (base.knows_inline, base.partial, base.external)
+        == (other.knows_inline, other.partial, other.external)
         && base.scalars.keys().eq(other.scalars.keys())
         && base.tags.keys().eq(other.tags.keys())
         && base.documents.keys().eq(other.documents.keys())
@@ -371,16 +416,24 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn document(&mut self, base: &Document, other: &Document) -> Option<()> {
         let (ours, theirs) = (base.written.as_object()?, other.written.as_object()?);
-        if ours.get("Version") != theirs.get("Version") || base.statements.len() != other.statements.len() {
+        if ours.get("Version") != theirs.get("Version")
+            || base.statements.len() != other.statements.len()
+        {
             return None;
         }
         let statements = |document: &Value| document.get("Statement")?.as_array().cloned();
         let (written, others) = (statements(&base.written)?, statements(&other.written)?);
         let indexes: Vec<usize> = (0..other.statements.len()).collect();
         let all: Vec<usize> = (0..base.statements.len()).collect();
-        let same = |ours: &usize, theirs: &usize| base.statements.get(*ours) == other.statements.get(*theirs);
+        let same = |ours: &usize, theirs: &usize| {
+            base.statements.get(*ours) == other.statements.get(*theirs)
+        };
         for (at, theirs) in pairs(&all, &indexes, &same) {
-            self.value(written.get(at)?, others.get(*theirs)?, &format!("/Statement/{at}"))?;
+            self.value(
+                written.get(at)?,
+                others.get(*theirs)?,
+                &format!("/Statement/{at}"),
+            )?;
         }
         Some(())
     }
@@ -390,13 +443,18 @@ impl Walk<'_> {
             (base, other) if base == other => Some(()),
             (Value::Object(ours), Value::Object(theirs)) => {
                 let keys = |members: &Map<String, Value>| -> BTreeSet<String> {
-                    members.keys().filter(|key| *key != "Sid").cloned().collect()
+                    members
+                        .keys()
+                        .filter(|key| *key != "Sid")
+                        .cloned()
+                        .collect()
                 };
                 if keys(ours) != keys(theirs) {
                     return None;
                 }
                 for key in keys(ours) {
-                    let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                    let pointer =
+                        format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
                     self.value(ours.get(&key)?, theirs.get(&key)?, &pointer)?;
                 }
                 Some(())
@@ -464,7 +522,11 @@ impl DocumentItems {
     /// Whether statements of it may have a condition: only tables have, and these are of the newer version.
     fn may_vary(&self) -> bool {
         let is_new = self.head.get("Version").and_then(Value::as_str) == Some(VERSION);
-        let has_variable = || self.statements.iter().any(|(it, ..)| it.to_string().contains("${"));
+        let has_variable = || {
+            self.statements
+                .iter()
+                .any(|(it, ..)| it.to_string().contains("${"))
+        };
         is_new || !has_variable()
     }
 }
@@ -474,7 +536,12 @@ impl Items {
         let zero = Present::from([0]);
         Self {
             all: zero.clone(),
-            attached: base.attached.iter().flatten().map(|it| (it.clone(), zero.clone())).collect(),
+            attached: base
+                .attached
+                .iter()
+                .flatten()
+                .map(|it| (it.clone(), zero.clone()))
+                .collect(),
             documents: base
                 .documents
                 .iter()
@@ -488,7 +555,10 @@ impl Items {
         self.attached.iter_mut().for_each(|(_, it)| visit(it));
         for document in self.documents.values_mut() {
             visit(&mut document.present);
-            document.statements.iter_mut().for_each(|(.., it)| visit(it));
+            document
+                .statements
+                .iter_mut()
+                .for_each(|(.., it)| visit(it));
         }
     }
 
@@ -525,14 +595,25 @@ impl Items {
             }
             known.present.insert(index);
             for (written, neutral, present) in new.statements {
-                match known.statements.iter_mut().find(|(_, it, _)| *it == neutral) {
+                match known
+                    .statements
+                    .iter_mut()
+                    .find(|(_, it, _)| *it == neutral)
+                {
                     Some((.., present)) => _ = present.insert(index),
                     None => known.statements.push((written, neutral, present)),
                 }
             }
         }
-        let varies = |it: &DocumentItems| it.statements.iter().any(|(.., present)| *present != it.present);
-        let may_vary = more.documents.values().all(|it| it.may_vary() || !varies(it));
+        let varies = |it: &DocumentItems| {
+            it.statements
+                .iter()
+                .any(|(.., present)| *present != it.present)
+        };
+        let may_vary = more
+            .documents
+            .values()
+            .all(|it| it.may_vary() || !varies(it));
         // Policies and trusts are never left out whole.
         let is_whole = ["trust", "document"]
             .iter()
@@ -557,7 +638,10 @@ impl Items {
             let short = name.strip_prefix("inline/").unwrap_or(name);
             add(&document.present, &self.all, slug(short));
             for (at, (statement, _, present)) in document.statements.iter().enumerate() {
-                let sid = statement.get("Sid").and_then(Value::as_str).filter(|it| !it.is_empty());
+                let sid = statement
+                    .get("Sid")
+                    .and_then(Value::as_str)
+                    .filter(|it| !it.is_empty());
                 let hint = match sid {
                     Some(sid) => slug(sid),
                     None => format!("{}_{}", slug(short), at + 1),
@@ -580,7 +664,11 @@ impl Items {
             let Some(known) = self.documents.get_mut(name) else {
                 continue;
             };
-            for (known, statement) in known.statements.iter_mut().zip(statements.into_iter().flatten()) {
+            for (known, statement) in known
+                .statements
+                .iter_mut()
+                .zip(statements.into_iter().flatten())
+            {
                 known.0 = statement.clone();
             }
         }
@@ -598,11 +686,17 @@ impl Items {
         });
         let attached = attached.collect();
         let documents = self.documents.into_iter().map(|(name, document)| {
-            let DocumentItems { head, present, statements } = document;
-            let statements = statements.into_iter().map(|(statement, _, of_statement)| Item {
-                when: when(&of_statement, &present),
-                what: statement,
-            });
+            let DocumentItems {
+                head,
+                present,
+                statements,
+            } = document;
+            let statements = statements
+                .into_iter()
+                .map(|(statement, _, of_statement)| Item {
+                    when: when(&of_statement, &present),
+                    what: statement,
+                });
             let written = Written {
                 head,
                 statements: statements.collect(),

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::vary::{Item, Varied};
-use crate::import::draft::{
-    Attached, Document, Inline, Partial, Policy, Role, Statement, Targets,
-};
+use crate::import::draft::{Attached, Document, Inline, Partial, Policy, Role, Statement, Targets};
 
 /// A role.
 pub fn role(varied: &Varied, targets: Targets, when: Option<String>) -> Role {
