@@ -331,7 +331,7 @@ pub struct LiveArgs {
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
     /// The name of the directory, its mark on everything it manages (default: the organization's id)
-    #[arg(long, value_name = "NAME", value_parser = directory_name)]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// The role to enter each account by
     #[arg(
@@ -352,14 +352,6 @@ pub struct LiveArgs {
     /// Format of the report on stdout; IMPORT.md has it as Markdown
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
-}
-
-fn directory_name(text: &str) -> Result<String, String> {
-    if crate::config::check::is_directory_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("1 to 64 of a-z, 0-9 and `-`".to_owned())
-    }
 }
 
 /// What is left out of an import unless it is named.
