@@ -38,6 +38,7 @@ pub const TOPICS: &[Topic] = topics![
     "expressions",
     "checks",
     "modules",
+    "attachments",
     "grants",
     "rollout",
     "drift",
