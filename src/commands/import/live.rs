@@ -24,8 +24,8 @@ const HAND_OVER: &[&str] = &[
     "Whatever writes these roles besides rolecall has to stop before it undoes a change. In Terraform, `removed` blocks with \
      `lifecycle { destroy = false }` forget a resource without deleting it. In CloudFormation, `DeletionPolicy: Retain` on each \
      resource and then deleting the stack leaves them, and `--retain-stacks` does so for the instances of a StackSet.",
-    "CloudFormation's own tags stay on what a deleted stack left, because nobody else can take off tags that begin with \
-     `aws:`. `former_stack = \"NAME\"` on a role says that its stack has let go of it, and `stack-owned` stops no change then.",
+    "CloudFormation's own tags stay on what a deleted stack left, because only AWS can remove tags that begin with \
+     `aws:`. `former_stack = \"NAME\"` on a role says that its stack no longer manages it, and `stack-owned` stops no change then.",
     "A target that is an organizational unit, or `all`, takes in the accounts that join it later: `--targets ids` names \
      accounts only.",
 ];

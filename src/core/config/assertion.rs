@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `role` | `role` | one desired role, see [`facts::ROLE`](super::facts::ROLE); one with `ensure = "absent"` is not checked |
 //! | `policy` | `policy` | one desired customer managed policy, see [`facts::POLICY`](super::facts::POLICY) |
-//! | `attachment` | `attachment` | one desired attachment to a role of somebody else, see [`facts::ATTACHMENT`](super::facts::ATTACHMENT) |
+//! | `attachment` | `attachment` | one desired attachment to a role of another owner, see [`facts::ATTACHMENT`](super::facts::ATTACHMENT) |
 //! | all three | `roles`, `policies` | everything the account should have |
 //! | `plan` | `plan` | the plan as `plan --format json` prints it; no `account` |
 //!

@@ -197,7 +197,7 @@ impl Converter<'_> {
         })
     }
 
-    /// The policy that an attachment names. Only one of the directory's own can be told from what others attached.
+    /// The policy that an attachment names. Only one of the directory's own can be distinguished from what others attached.
     fn attached(&mut self, node: &Node) -> Option<Item> {
         match check::policy_reference(node, self.partition, &mut self.problems)? {
             PolicyRef::Local(name) => Some(Item::Managed(name)),

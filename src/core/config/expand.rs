@@ -491,7 +491,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds what is attached to roles of somebody else in an account.
+    /// Adds what is attached to roles of other owners in an account.
     fn attachments(&mut self, here: &mut Here<'a>, holds: &mut AccountDesired) -> bool {
         let (config, account) = (self.config, here.account);
         let mut is_target = false;

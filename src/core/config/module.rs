@@ -49,7 +49,7 @@ impl Instance {
         .with_locals()
     }
 
-    /// Notes what of its locals differs between accounts, hangs on them, and is sensitive.
+    /// Notes what of its locals differs between accounts, depends on them, and is sensitive.
     fn with_locals(mut self) -> Self {
         let locals = self.variables.locals.clone();
         for (name, uses) in locals.uses() {

@@ -394,7 +394,7 @@ pub static POLICY: Schema = Schema {
         optional(
             "former_stack",
             Type::String,
-            "the CloudFormation stack that made it and has let go of it, `*` is a glob: its tags stay on it and are no reason to stop",
+            "the CloudFormation stack that created it and no longer manages it; `*` is a glob",
         ),
     ],
 };
@@ -475,7 +475,7 @@ pub static ROLE: Schema = Schema {
         optional(
             "former_stack",
             Type::String,
-            "the CloudFormation stack that made it and has let go of it, `*` is a glob: its tags stay on it and are no reason to stop",
+            "the CloudFormation stack that created it and no longer manages it; `*` is a glob",
         ),
         optional(
             "expires",

@@ -280,7 +280,7 @@ fn insert<T>(held: &mut BTreeMap<String, Arc<T>>, mut key: String, resource: T) 
     held.insert(key, Arc::new(resource));
 }
 
-/// Whether the resource has a `when` that hangs on the account.
+/// Whether the resource has a `when` that depends on the account.
 fn is_unsure(node: &Node, scope: &Scope) -> bool {
     let when = node.as_table().and_then(|table| table.get("when"));
     when.is_some_and(

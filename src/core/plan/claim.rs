@@ -63,7 +63,7 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
 /// The finding on a change to something that a CloudFormation stack made, unless that is the stack `former`, which the
 /// desired state says has let go of it.
 ///
-/// Nobody but AWS can take tags off that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
+/// Only AWS can remove tags that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
 /// retains, so the tag alone does not tell whether there still is such a stack. Source: CloudFormation User Guide, "Resource
 /// tag": "The aws: prefix is reserved for AWS use […] you can't update or delete the tag".
 pub(super) fn stack_owned(subject: &Subject<'_>, former: Option<&str>) -> Option<Finding> {

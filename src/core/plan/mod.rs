@@ -226,7 +226,7 @@ pub enum ResourceKind {
     Policy(PolicyName),
     /// What the directory grants to a principal.
     Grant(Principal),
-    /// A policy on a role of somebody else.
+    /// A policy on a role of another owner.
     Attachment(AttachmentId),
 }
 

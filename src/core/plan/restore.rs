@@ -150,7 +150,7 @@ fn take_back(
     Ok(())
 }
 
-/// Shows of a role of somebody else what the run attached to it, and nothing that could be taken for this directory's. A
+/// Shows of a role of another owner what the run attached to it, and nothing that could be taken for this directory's. A
 /// role that the run wrote itself is shown whole.
 fn show_attached(role: &LiveRole, id: &AttachmentId, live: &mut LiveAccount) {
     let shown = live

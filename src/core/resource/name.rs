@@ -139,8 +139,8 @@ impl PolicyName {
             .is_some_and(is_directory)
     }
 
-    /// The inline policy by which the directory `directory` attaches what it calls `name` to a role of somebody else. The
-    /// names of directories have no `.`, so it is told from those of every other directory.
+    /// The inline policy by which the directory `directory` attaches what it calls `name` to a role of another owner. The
+    /// names of directories have no `.`, so it differs from those of every other directory.
     ///
     /// # Errors
     /// It has a character that policy names lack, or is too long together with the directory's name.

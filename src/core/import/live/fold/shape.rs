@@ -43,7 +43,7 @@ pub struct Shape {
     pub tags: BTreeMap<String, String>,
     /// Which of its lists are known in part only: attached, inline.
     pub partial: (bool, bool),
-    /// Whether somebody else owns it.
+    /// Whether another owner manages it.
     pub external: bool,
     /// Whether no imported role names it, so that it needs targets of its own.
     pub alone: bool,
