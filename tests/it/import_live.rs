@@ -282,10 +282,14 @@ async fn an_import_writes_nothing_over_and_says_what_it_could_not_read() {
         .exits(1)
         .says(&["1 to 64 of a-z"]);
     // An account that cannot be entered is lost, and no target takes it in.
+    let closed = trust(
+        r#"{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}"#,
+    );
+    let access = ("RoleName", "OrganizationAccountAccessRole");
     served.by_hand(
         "333333333331",
-        "DeleteRole",
-        &[("RoleName", "OrganizationAccountAccessRole")],
+        "UpdateAssumeRolePolicy",
+        &[access, ("PolicyDocument", &closed)],
     );
     let run = import(&served, &directory.file("partial"), &["--format", "json"])
         .exits(3)
