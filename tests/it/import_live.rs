@@ -282,9 +282,7 @@ async fn an_import_writes_nothing_over_and_says_what_it_could_not_read() {
         .exits(1)
         .says(&["1 to 64 of a-z"]);
     // An account that cannot be entered is lost, and no target takes it in.
-    let closed = trust(
-        r#"{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}"#,
-    );
+    let closed = trust(r#"{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}"#);
     let access = ("RoleName", "OrganizationAccountAccessRole");
     served.by_hand(
         "333333333331",

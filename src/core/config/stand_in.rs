@@ -222,7 +222,14 @@ impl<'a> StandIn<'a> {
             && let Some(targets) = targets
         {
             let place = (name.place.clone(), instance.chain.clone());
-            let names = self.names.entry(targets).or_default();
+            let key = (resource.kind, text.to_ascii_lowercase());
+            let meets = |other: &str| other == targets || [other, &targets].contains(&EVERYWHERE);
+            let known = self
+                .names
+                .iter()
+                .find(|(other, names)| meets(other) && names.contains_key(&key))
+                .map(|(other, _)| other.clone());
+            let names = self.names.entry(known.unwrap_or(targets)).or_default();
             check_duplicate(resource.kind, text, place, names, problems);
         }
         if evaluation.unknown_condition
@@ -270,6 +277,9 @@ impl<'a> StandIn<'a> {
         }
     }
 }
+
+/// The targets, as text, of what goes to every account: it meets whatever goes anywhere.
+const EVERYWHERE: &str = "\"all\"-";
 
 /// Adds a resource; of one name there may be several, for accounts that are not the same.
 fn insert<T>(held: &mut BTreeMap<String, Arc<T>>, mut key: String, resource: T) {

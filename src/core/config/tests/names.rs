@@ -94,11 +94,20 @@ fn where_they_meet_the_error_names_the_accounts() {
         ],
     );
     meets(
-        &(role("R", workloads, "") + &role("r", "\"all\"", "")),
+        &(role("R", workloads, "") + &role("r", PROD, "")),
         &[
             "role `r` and role `R` at",
-            "differ in case only (in accounts 000000000002, 000000000003)",
+            "differ in case only (in account 000000000002)",
         ],
+    );
+    // What goes everywhere meets whatever goes anywhere.
+    refused(
+        &(role("R", workloads, "") + &role("r", "\"all\"", "")),
+        &["role `r` and role `R` at", "differ in case only"],
+    );
+    refused(
+        &(role("R", "\"all\"", "") + &role("R", PROD, "")),
+        &["role `R` is written twice"],
     );
     meets(
         &(role("R", "\"all\"", "when = \"account.name != 'dev'\"")
