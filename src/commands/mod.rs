@@ -8,6 +8,7 @@ mod console;
 mod doctor;
 mod drift;
 mod help;
+mod import;
 mod init;
 mod ledger;
 mod manual;
@@ -113,6 +114,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Import { command } => import::run(&command, aws, console).await,
         Command::Doctor {
             scope,
             state,

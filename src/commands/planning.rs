@@ -297,7 +297,7 @@ fn kept(plan: &Plan, desired: &Desired) -> Vec<Finding> {
                     name.to_string(),
                     held.policies.get(&name.key())?.prevent_destroy,
                 ),
-                ResourceKind::Grant(_) => return None,
+                ResourceKind::Grant(_) | ResourceKind::Attachment(_) => return None,
             };
             kept.then(|| plan::prevent_destroy(kind, &name, &change.address, "delete"))
         });
@@ -590,7 +590,7 @@ impl<R: Reader> Shared<R> {
         let addresses = memory.iter().flat_map(|memory| memory.resources.keys());
         let on_record = addresses.filter_map(|address| match plan::resource_at(address)? {
             ResourceKind::Grant(principal) => Some(principal),
-            ResourceKind::Role(_) | ResourceKind::Policy(_) => None,
+            ResourceKind::Role(_) | ResourceKind::Policy(_) | ResourceKind::Attachment(_) => None,
         });
         let principals: BTreeMap<_, _> = desired
             .map(|grant| grant.principal.clone())

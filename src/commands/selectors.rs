@@ -85,6 +85,7 @@ fn is_named(change: &Change, desired: Option<&AccountDesired>) -> bool {
         Some(ResourceKind::Role(name)) => desired.roles.contains_key(&name.key()),
         Some(ResourceKind::Policy(name)) => desired.policies.contains_key(&name.key()),
         Some(ResourceKind::Grant(principal)) => desired.grants.contains_key(&principal.key()),
+        Some(ResourceKind::Attachment(id)) => desired.attachments.contains_key(&id.key()),
         None => false,
     })
 }
@@ -95,6 +96,7 @@ fn cause<'a>(change: &Change, unmatched: &'a [Unmatched]) -> Option<&'a Unmatche
         ResourceKind::Role(name) => ("role", Some(name.key())),
         ResourceKind::Policy(name) => ("policy", Some(name.key())),
         ResourceKind::Grant(_) => ("grant", None),
+        ResourceKind::Attachment(_) => ("attachment", None),
     };
     unmatched.iter().find(|one| {
         let is_it = |wanted: &String| {

@@ -5,6 +5,7 @@
 //! - [`resource`]: policy documents (canonical on construction, so `==` is meaning), roles, managed policies, names,
 //!   secrets, and [`Step`](resource::step::Step): one AWS write with all its arguments.
 //! - [`config`]: TOML with spans, variables, expressions, checks, and the expansion over an organization.
+//! - [`import`]: desired state from what an organization has: CloudFormation templates, Terraform states, live IAM.
 //! - [`desired`], [`live`]: what each account should hold; what was seen there.
 //! - [`diff`]: compares the two, field by field.
 //! - [`evaluate`]: what a policy allows.
@@ -19,6 +20,7 @@ pub mod desired;
 pub mod diff;
 pub mod drift;
 pub mod evaluate;
+pub mod import;
 pub mod lint;
 pub mod live;
 pub mod org;

@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod attachments;
 mod browser;
 mod cases;
 mod clients;
@@ -19,6 +20,7 @@ mod drift;
 mod faults;
 mod help;
 mod hosted;
+mod import_live;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;

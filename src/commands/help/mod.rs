@@ -39,6 +39,7 @@ pub const TOPICS: &[Topic] = topics![
     "expressions",
     "checks",
     "modules",
+    "attachments",
     "grants",
     "rollout",
     "drift",

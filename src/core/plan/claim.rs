@@ -10,6 +10,7 @@ use crate::org::glob;
 use crate::resource::OWNER_TAG;
 use crate::resource::Tags;
 use crate::resource::name::{IamPath, RoleName};
+use crate::resource::protected::known_owner;
 
 /// Whether we may write a resource that exists.
 pub(super) enum Claim {
@@ -59,8 +60,13 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
     }
 }
 
-/// The finding on a change to something that a CloudFormation stack made.
-pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
+/// The finding on a change to something that a CloudFormation stack made, unless that is the stack `former`, which the
+/// desired state says has let go of it.
+///
+/// Only AWS can remove tags that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
+/// retains, so the tag alone does not tell whether there still is such a stack. Source: CloudFormation User Guide, "Resource
+/// tag": "The aws: prefix is reserved for AWS use […] you can't update or delete the tag".
+pub(super) fn stack_owned(subject: &Subject<'_>, former: Option<&str>) -> Option<Finding> {
     let Subject {
         kind,
         name,
@@ -68,8 +74,12 @@ pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
         tags,
     } = subject;
     let stack = tags.get("aws:cloudformation:stack-name")?;
+    if former.is_some_and(|former| glob(former, stack)) {
+        return None;
+    }
     let message = format!(
-        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: a change made here would be drift there; change the stack, or set `external = true`"
+        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: a change made here would be drift there; change the stack, \
+         or set `external = true`; if the stack no longer manages it, set `former_stack = \"{stack}\"`"
     );
     Some(Finding::stop("stack-owned", address, message))
 }
@@ -91,78 +101,4 @@ pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) 
         &context.role_address(name),
         message,
     ))
-}
-
-/// Roles that AWS and well-known tools make and rely on, by name, without regard to case.
-const KNOWN: &[(&str, &str)] = &[
-    ("awsservicerolefor*", "it is service-linked"),
-    ("awsreservedsso_*", "IAM Identity Center created it"),
-    ("awscontroltower*", "AWS Control Tower relies on it"),
-    ("aws-controltower-*", "AWS Control Tower relies on it"),
-    (
-        "organizationaccountaccessrole",
-        "it is how the account is accessed",
-    ),
-    ("stacksets-exec-*", "CloudFormation StackSets rely on it"),
-    (
-        "awscloudformationstackset*",
-        "CloudFormation StackSets rely on it",
-    ),
-    (
-        "awsaftexecution",
-        "Account Factory for Terraform relies on it",
-    ),
-    (
-        "awsaftservice",
-        "Account Factory for Terraform relies on it",
-    ),
-    ("awsaccelerator-*", "Landing Zone Accelerator relies on it"),
-    ("cdk-*-role-*", "the AWS CDK's bootstrap stack created it"),
-];
-
-fn known_owner(name: &str, path: &str) -> Option<&'static str> {
-    if path.starts_with("/aws-service-role/") {
-        return Some("it is service-linked");
-    }
-    if path.starts_with("/aws-reserved/") {
-        return Some("IAM Identity Center created it");
-    }
-    let name = name.to_ascii_lowercase();
-    if path.starts_with("/service-role/") && name.starts_with("aws-quicksight-") {
-        return Some("Amazon QuickSight relies on it");
-    }
-    KNOWN
-        .iter()
-        .find(|(pattern, _)| glob(pattern, &name))
-        .map(|(_, why)| *why)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_rely_on_is_known() {
-        for (name, path, expect) in [
-            ("AWSServiceRoleForSupport", "/", true),
-            ("Any", "/aws-service-role/support.amazonaws.com/", true),
-            (
-                "AWSReservedSSO_Admin_0123456789abcdef",
-                "/aws-reserved/sso.amazonaws.com/",
-                true,
-            ),
-            ("AWSControlTowerExecution", "/", true),
-            ("aws-controltower-ConfigRecorderRole", "/", true),
-            ("OrganizationAccountAccessRole", "/", true),
-            ("stacksets-exec-0123", "/", true),
-            ("AWSCloudFormationStackSetExecutionRole", "/", true),
-            ("cdk-hnb659fds-deploy-role-1-eu-west-1", "/", true),
-            ("aws-quicksight-service-role-v0", "/service-role/", true),
-            ("aws-quicksight-service-role-v0", "/", false),
-            ("CadoResponseRole", "/", false),
-            ("my-cdk-role", "/", false),
-        ] {
-            assert_eq!(known_owner(name, path).is_some(), expect, "{name} {path}");
-        }
-    }
 }

@@ -17,6 +17,7 @@ use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
 use crate::org::Partition;
 use crate::resource::Tags;
+use crate::resource::attachment::Placed;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyName;
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
@@ -184,7 +185,7 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
         Purpose::Expected,
     ) else {
         return Convergence::Differs(format!(
-            "`{}` is not a role, policy or grant",
+            "`{}` is not a role, policy, grant or attachment",
             change.address
         ));
     };
@@ -236,6 +237,13 @@ fn now(
                 .get(&principal.key())
                 .and_then(|grant| grant.state.document());
             (document.is_some(), of_grant(document))
+        }
+        ResourceKind::Attachment(id) => {
+            let placed = live
+                .roles
+                .get(&id.role.key())
+                .and_then(|role| id.find(role));
+            (placed.is_some(), of_attachment(placed))
         }
     };
     Some(Now { exists, digest })
@@ -293,8 +301,9 @@ pub(super) fn of_role(
     let grants = covers.grants && purpose != Purpose::Expected;
     let inline: BTreeMap<&str, Value> = inline_policies
         .iter()
+        // A grant to this role, or an attachment, is a resource of its own, which the same run may write.
         .filter(|(name, _)| {
-            covers.inline_policies.has(name.as_str()) && (grants || !name.is_of_grants())
+            covers.inline_policies.has(name.as_str()) && (grants || !name.is_known_by_name())
         })
         .map(|(name, document)| (name.as_str(), canonical(document)))
         .collect();
@@ -323,6 +332,14 @@ pub(super) fn of_grant(document: Option<&PolicyDocument>) -> String {
     document.map_or_else(absent, |document| {
         digest(&json!({ "document": canonical(document) }))
     })
+}
+
+pub(super) fn of_attachment(placed: Option<Placed<'_>>) -> String {
+    match placed {
+        None => absent(),
+        Some(Placed::Inline(document)) => of_grant(Some(document)),
+        Some(Placed::Managed(arn)) => digest(&json!({ "managed_policies": [arn] })),
+    }
 }
 
 pub(super) fn of_policy(

@@ -317,6 +317,24 @@ pub(super) fn grant(
         .collect()
 }
 
+/// The difference of an attachment: of its document, or of the ARN that is attached.
+pub(super) fn attachment(
+    documents: Sides<'_, PolicyDocument>,
+    arns: Sides<'_, PolicyArn>,
+    cosmetic: bool,
+    secrets: &Secrets,
+) -> Vec<AttributeDiff> {
+    if documents.before.or(documents.after).is_some() {
+        return grant(documents, cosmetic, secrets);
+    }
+    let list = |arn: &PolicyArn| json!([arn]);
+    vec![plain(
+        Attribute::ManagedPolicies,
+        arns.values(list),
+        secrets,
+    )]
+}
+
 /// The differences of a policy; what is desired in another spelling, and a description that cannot change, are cosmetic.
 pub(super) fn policy(
     sides: Sides<'_, LivePolicy>,

@@ -1,5 +1,6 @@
-//! What rolecall manages: policy documents, roles, managed policies, grants, and the writes that change them.
+//! What rolecall manages: policy documents, roles, managed policies, grants, attachments, and the writes that change them.
 
+pub mod attachment;
 pub mod event;
 pub mod grant;
 pub mod issuer;
@@ -7,6 +8,7 @@ pub mod managed_policy;
 pub mod name;
 pub mod operation;
 pub mod policy;
+pub mod protected;
 pub mod role;
 pub mod secret;
 pub mod step;

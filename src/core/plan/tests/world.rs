@@ -145,6 +145,7 @@ pub fn role(name: &str) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        former_stack: None,
         expires: None,
         expect: Vec::new(),
         origin: Origin::default(),
@@ -160,6 +161,7 @@ pub fn policy(name: &str) -> ManagedPolicy {
         tags: None,
         adopt: false,
         prevent_destroy: false,
+        former_stack: None,
         origin: Origin::default(),
     }
 }
@@ -175,6 +177,7 @@ pub fn desire(roles: &[Role], policies: &[ManagedPolicy]) -> AccountDesired {
             .map(|policy| (policy.name.key(), Arc::new(policy.clone())))
             .collect(),
         grants: BTreeMap::new(),
+        attachments: BTreeMap::new(),
     }
 }
 
