@@ -52,7 +52,7 @@ pub async fn missing(
             let hint = match (there, planned.iter().find(similar)) {
                 (_, Some(other)) => format!("this plan makes it as `{other}`: write that"),
                 (Some(other), None) => format!("it is there as `{other}`: write that"),
-                (None, None) => "create that role first, or correct the name".to_owned(),
+                (None, None) => "create that role first, or fix the name".to_owned(),
             };
             Finding {
                 code: "missing-principal".to_owned(),

@@ -558,7 +558,7 @@ async fn case_31_a_policy_of_another_path_or_case_is_named() {
     let run = served
         .rolecall(&desired, &["plan"])
         .exits(0)
-        .says(&["missing-policy", "correct the name"]);
+        .says(&["missing-policy", "fix the name"]);
     assert!(!run.text().contains("did you mean"), "{}", run.text());
     // A customer managed one of another path.
     let document =

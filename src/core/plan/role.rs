@@ -693,7 +693,7 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
     {
         let hint = match similar(context, arn) {
             Some(meant) => format!("did you mean `{}`?", meant.reference()),
-            None => "correct the name".to_owned(),
+            None => "fix the name".to_owned(),
         };
         let message = format!(
             "policy `{arn}` does not exist, but role `{}` in account {} attaches it; {hint}",

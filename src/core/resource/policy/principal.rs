@@ -25,7 +25,7 @@ pub enum Federation {
 
 /// Providers of web identities that a trust policy names by their host; no account makes them.
 ///
-/// Source: IAM User Guide, "AWS JSON policy elements: Principal", OIDC federated principals; AWS GovCloud (US) User Guide
+/// Source: IAM User Guide, "AWS JSON policy elements: Principal", OIDC federated principals; AWS `GovCloud` (US) User Guide
 /// and Amazon Web Services in China, Amazon Cognito.
 const WEB_IDENTITIES: &[&str] = &[
     "accounts.google.com",
