@@ -365,6 +365,8 @@ pub struct Shared<R> {
     pub settings: Settings,
     /// Whether AWS's managed policies exist: the same in every account, so each is asked for once.
     existing: Mutex<BTreeMap<PolicyArn, Arc<OnceCell<bool>>>>,
+    /// All of them, where one that does not exist is named.
+    aws_policies: OnceCell<BTreeSet<PolicyArn>>,
     state: Option<Store>,
     /// What that tells of earlier runs.
     past: Past,
@@ -383,6 +385,7 @@ impl Shared<Reading> {
             reader: survey.accounts.reading(),
             settings: survey.settings.clone(),
             existing: Mutex::default(),
+            aws_policies: OnceCell::new(),
             state: state.cloned(),
             past: Past::default(),
             damaged: OnceLock::new(),
@@ -521,6 +524,13 @@ impl<R: Reader> Shared<R> {
         }
         for arn in managed_policies {
             let exists = self.exists(account, &arn).await?;
+            if !exists && arn.is_aws_managed() {
+                let meant = arn
+                    .nearest(self.aws_policies(account).await.iter())
+                    .cloned();
+                live.similar_policies
+                    .extend(meant.map(|meant| (arn.clone(), meant)));
+            }
             live.known_policies.insert(arn, exists);
         }
         if quotas {
@@ -594,6 +604,20 @@ impl<R: Reader> Shared<R> {
             principals,
             others,
         }
+    }
+
+    /// The policies that AWS manages, asked for once in a run; they are only needed for a hint, so a refusal is no error.
+    async fn aws_policies(&self, account: &Account) -> &BTreeSet<PolicyArn> {
+        let list = || async {
+            self.reader
+                .aws_policies(account)
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::debug!(%error, "which policies AWS manages is not known");
+                    BTreeSet::new()
+                })
+        };
+        self.aws_policies.get_or_init(list).await
     }
 
     async fn exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {

@@ -73,7 +73,13 @@ impl Survey {
             .await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
-        console.warnings(&survey.expansion.warnings);
+        let said = survey.config.warnings();
+        let news = survey
+            .expansion
+            .warnings
+            .iter()
+            .filter(|warning| !said.contains(warning));
+        console.warnings(&news.cloned().collect::<Vec<_>>());
         Ok(survey)
     }
 

@@ -874,15 +874,14 @@ impl<'a> Run<'a> {
             )
             .map(|written| Made::Grant(Arc::new(written))),
         };
+        let found = converter.problems.in_modules(&self.chain(resource));
         match made {
-            Some(made) if !converter.problems.has_errors() => made,
-            _ => Made::Broken(
-                converter
-                    .problems
-                    .in_modules(&self.chain(resource))
-                    .sorted()
-                    .into(),
-            ),
+            Some(made) if !found.has_errors() => {
+                // Warnings name no account: what is doubtful is so in each.
+                self.problems.extend(found);
+                made
+            }
+            _ => Made::Broken(found.sorted().into()),
         }
     }
 

@@ -7,7 +7,7 @@ use super::tree::{Node, Table};
 use crate::org::AccountId;
 
 /// The codes of the lints.
-pub const CODES: [&str; 9] = [
+pub const CODES: [&str; 10] = [
     "no-external-id",
     "mfa-on-machine",
     "public-trust",
@@ -17,6 +17,7 @@ pub const CODES: [&str; 9] = [
     "admin-to-outsider",
     "escalation",
     "trust-widened",
+    "locked-out",
 ];
 
 /// How much a finding may weigh.

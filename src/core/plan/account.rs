@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
+use super::principals;
 use super::{
     AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status,
     Unmanaged, grant, order, policy, quota, role,
@@ -92,6 +93,9 @@ pub fn plan_account(
             &quotas,
         ));
     }
+    tally
+        .findings
+        .extend(principals::invalid(&context, &tally.changes));
     let changes = order::within(
         tally.changes,
         &settings.partition,
@@ -253,7 +257,7 @@ fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
         .iter()
         .filter(|(_, live)| live.tags.is_none());
     let wanted = unread.filter(|(key, live)| match context.desired_policy(key) {
-        Some(desired) => policy::needs_write(desired, live),
+        Some(desired) => policy::needs_tags(desired, live),
         None => context.settings.roles.is_empty() && is_looked_at(context, live),
     });
     wanted.map(|(_, live)| live.arn.clone()).collect()

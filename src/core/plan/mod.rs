@@ -32,6 +32,7 @@ mod memory;
 mod order;
 mod policy;
 mod predict;
+mod principals;
 mod quota;
 mod reproduce;
 mod restore;

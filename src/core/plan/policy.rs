@@ -1,8 +1,8 @@
 //! What happens to each customer managed policy of an account.
 //!
-//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, and
-//! for undesired policies where managed policies are to be removed; one that is desired and equal costs nothing and
-//! is taken for ours.
+//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, where
+//! the desired state writes tags, and for undesired policies where managed policies are to be removed; one that is
+//! desired without tags and equal costs nothing and is taken for ours.
 //!
 //! IAM deletes no policy that is attached to anything, and it cannot move one to another path. So a policy that is
 //! replaced is first taken off every role that this plan may write; the changes of these roles put the new one back.
@@ -100,8 +100,14 @@ pub(super) fn desired_target(
     })
 }
 
+/// Whether the tags of this policy must be read: a write to it is to be planned, going by what the bulk read tells, or
+/// its tags are written in the desired state.
+pub(super) fn needs_tags(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
+    needs_write(desired, live) || desired.tags.as_ref().is_some_and(|tags| !tags.is_empty())
+}
+
 /// Whether a write to this policy is to be planned, going by what the bulk read tells.
-pub(super) fn needs_write(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
+fn needs_write(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
     desired.path.as_ref().is_some_and(|path| *path != live.path)
         || live.document.difference(&desired.document) == Difference::Semantic
 }
@@ -142,7 +148,7 @@ fn existing(
     let address = context.policy_address(&live.name);
     let target = desired_target(context, desired, Some(live));
     let action = match &live.tags {
-        None if needs_write(desired, live) => {
+        None if needs_tags(desired, live) => {
             let message = format!(
                 "the tags of policy `{}` were not read; plan again",
                 live.name

@@ -57,6 +57,9 @@ pub struct WayBack {
 pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: &str) -> WayBack {
     let mut back = WayBack::default();
     back.live.known_policies.clone_from(&live.known_policies);
+    back.live
+        .similar_policies
+        .clone_from(&live.similar_policies);
     for one in found {
         match take_back(settings, one, live, salt, &mut back) {
             Ok(()) => {}

@@ -14,7 +14,7 @@ use super::{Action, Attribute, Change, Extras, Finding, Watch, lints, quota, ste
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
-use crate::live::Quotas;
+use crate::live::{LiveAccount, Quotas};
 use crate::resource::name::PolicyArn;
 use crate::resource::role::{Ensure, LiveRole, Mode, Role};
 use crate::resource::step::Step;
@@ -684,8 +684,12 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
         .into_iter()
         .filter(|arn| exists(context, arn) == Some(false))
     {
+        let hint = match similar(context, arn) {
+            Some(meant) => format!("did you mean `{}`?", meant.reference()),
+            None => "correct the name".to_owned(),
+        };
         let message = format!(
-            "policy `{arn}` does not exist, but role `{}` in account {} attaches it; fix the name",
+            "policy `{arn}` does not exist, but role `{}` in account {} attaches it; {hint}",
             after.name, context.account.id
         );
         tally.findings.push(Finding::stop(
@@ -694,6 +698,16 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
             message,
         ));
     }
+}
+
+/// The policy that was probably meant: one of another path, or of a name in another case.
+fn similar<'a>(context: &Context<'a>, arn: &PolicyArn) -> Option<&'a PolicyArn> {
+    let live: &'a LiveAccount = context.live;
+    let local = || {
+        let policies = live.policies.values().map(|policy| &policy.arn);
+        arn.nearest(policies.filter(|other| other.account() == arn.account()))
+    };
+    live.similar_policies.get(arn).or_else(local)
 }
 
 fn quotas(context: &Context<'_>) -> Quotas {
