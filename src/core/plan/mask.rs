@@ -104,10 +104,10 @@ pub(super) fn conceal(
     salt: &str,
 ) -> Value {
     let hide = |text: &str| {
-        if Secrets::is_concealed(text) {
+        if Secrets::is_sealed(text) {
             text.to_owned()
         } else {
-            Secrets::conceal(text, salt)
+            Secrets::seal(text, salt)
         }
     };
     let one = |value: &Value, like: &Value| Places::of(like, is_sensitive).conceal(value, &hide);

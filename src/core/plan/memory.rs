@@ -497,7 +497,7 @@ pub fn found(
         salt,
     );
     match known {
-        Some(known) => mask::conceal(&hidden, &known.values, &Secrets::is_concealed, salt),
+        Some(known) => mask::conceal(&hidden, &known.values, &Secrets::is_sealed, salt),
         None => hidden,
     }
 }

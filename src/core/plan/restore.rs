@@ -89,7 +89,7 @@ fn take_back(
     } = found;
     if !is_as_left(address, *details, expected, live) {
         let now = remember(address, live, salt, &settings.secrets)
-            .map(|now| conceal(&now.values, before, &Secrets::is_concealed, salt))
+            .map(|now| conceal(&now.values, before, &Secrets::is_sealed, salt))
             .unwrap_or_default();
         return if is_as_found(before, &now) {
             Ok(())

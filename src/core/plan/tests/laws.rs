@@ -340,7 +340,7 @@ proptest! {
                     Step::DeletePolicyVersion { arn: own, .. } | Step::DeletePolicy { arn: own } => arn = own.to_string(),
                     _ => {}
                 }
-                let resource = if matches!(step, Step::RemoveRoleFromInstanceProfile { .. }) {
+                let resource = if matches!(step, Step::RemoveRoleFromInstanceProfile { .. } | Step::AddRoleToInstanceProfile { .. }) {
                     format!("arn:aws:iam::{A}:instance-profile/x")
                 } else {
                     arn.clone()

@@ -192,12 +192,12 @@ impl Secrets {
     }
 
     /// The salted digest that stands for `text`, whether or not it is among these values.
-    pub fn conceal(text: &str, salt: &str) -> String {
+    pub fn seal(text: &str, salt: &str) -> String {
         token(OPEN, text, salt)
     }
 
     /// Whether `text` holds the digest of a sensitive text.
-    pub fn is_concealed(text: &str) -> bool {
+    pub fn is_sealed(text: &str) -> bool {
         tokens(text).next().is_some()
     }
 
