@@ -120,6 +120,7 @@ pub(super) fn differ(attribute: Attribute, before: Value, after: Value) -> Attri
         attribute,
         cosmetic: false,
         widens: false,
+        reverse_widens: false,
         cause: None,
         before,
         after,

@@ -30,6 +30,7 @@ fn diff(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
         attribute,
         cosmetic: false,
         widens: false,
+        reverse_widens: false,
         cause: None,
         before,
         after,

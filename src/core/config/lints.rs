@@ -7,12 +7,14 @@ use super::tree::{Node, Table};
 use crate::org::AccountId;
 
 /// The codes of the lints.
-pub const CODES: [&str; 10] = [
+pub const CODES: [&str; 12] = [
     "no-external-id",
     "mfa-on-machine",
     "public-trust",
     "confused-service",
     "oidc-open",
+    "dead-trust",
+    "loose-condition",
     "shared-external-id",
     "admin-to-outsider",
     "escalation",

@@ -4,12 +4,13 @@
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
 //! service at work for someone else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
 //! That way a condition counts for what it does: `IfExists`, `ForAllValues`, negation, wildcards and `Deny` included.
+//! A key that a caller may lack is tried absent and present.
 //!
 //! Each lint has a stable code, a default [`Level`] and one sentence that says how to fix it. Of them only
 //! `public-trust` stops, because nothing in a trust of everyone can be meant.
 
-mod caller;
 mod context;
+mod dead;
 mod oidc;
 mod powers;
 mod session;
@@ -107,7 +108,12 @@ pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> 
     let none = BTreeSet::new();
     let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&none), trust);
     let accounts: Vec<AccountId> = outsiders.into_keys().collect();
-    (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts))
+    let accounts = (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts));
+    let issuers = context::open_issuers(trust)
+        .into_iter()
+        .map(|url| format!("anyone with a token of `{url}`"));
+    let all: Vec<String> = accounts.into_iter().chain(issuers).collect();
+    (!all.is_empty()).then(|| context::listed(&all))
 }
 
 /// One lint.
@@ -156,6 +162,18 @@ const LINTS: &[Lint] = &[
         level: Level::Warn,
         fix: "restrict the identity, for example to `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
         check: oidc::oidc_open,
+    },
+    Lint {
+        code: "dead-trust",
+        level: Level::Warn,
+        fix: "change the condition or the principal, or remove the statement",
+        check: dead::dead_trust,
+    },
+    Lint {
+        code: "loose-condition",
+        level: Level::Warn,
+        fix: "remove `ForAllValues:`: it is for keys of several values, and it is true if the key is absent",
+        check: dead::loose_condition,
     },
     Lint {
         code: "admin-to-outsider",

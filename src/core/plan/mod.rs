@@ -31,6 +31,7 @@ mod mask;
 mod memory;
 mod order;
 mod policy;
+mod power;
 mod predict;
 mod principals;
 mod quota;
@@ -289,6 +290,10 @@ pub struct AttributeDiff {
     pub cosmetic: bool,
     /// Whether access widens.
     pub widens: bool,
+    /// Whether access would widen by taking the difference back, where the two sides do not show it: a policy that denies
+    /// is attached.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverse_widens: bool,
     /// Who moved this attribute; only where the resource is remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,

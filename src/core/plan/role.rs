@@ -175,6 +175,7 @@ pub(super) fn plan(
             tally
                 .findings
                 .extend(lints::trust_widened(context.settings, &change));
+            tally.findings.extend(lints::refused(context, &change));
             tally.changes.push(change);
         }
     }
@@ -322,7 +323,7 @@ fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tall
                 before: Some(live),
                 after: Some(&after),
             };
-            let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
+            let diffs = show::role(context, sides, &Spelling::default());
             if diffs.is_empty() {
                 tally.unchanged += 1;
             } else {
@@ -512,7 +513,7 @@ fn update(
                 after: Some(&after),
             };
             let seen = |role| Seen::Role(role, &context.ids);
-            let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
+            let diffs = show::role(context, sides, &Spelling::default());
             context.accepted(&address, (seen(live), seen(&after)), diffs, tally)
         }
         _ => BTreeSet::new(),
@@ -779,7 +780,7 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         accepted,
         steps,
     } = draft;
-    let mut diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
+    let mut diffs = show::role(context, Sides { before, after }, spelling);
     let name = before
         .or(after)
         .map(|role| role.name.to_string())

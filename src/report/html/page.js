@@ -297,7 +297,7 @@
   };
   // Only what names an external id, the organization or the source keeps a deputy from being confused.
   const GUARDS = ["sts:externalid", "aws:principalorgid", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid"];
-  const isOpen = (trust, caller) => (caller.kind === "outside" || caller.kind === "anyone") && !GUARDS.some((key) => key in trust.conditions);
+  const isOpen = (trust, caller) => (caller.kind === "outside" || caller.kind === "anyone") && !GUARDS.some((key) => key in trust.conditions && !trust.loose.includes(key));
   const fitsTrust = (trust) => {
     const role = filter.role.trim().toLowerCase();
     if (role && !trust.role.toLowerCase().includes(role)) return [];

@@ -15,6 +15,8 @@ use super::document::{statements, strings};
 use super::entity::{Iam, last_segment};
 use super::{condition, principals, rules};
 use rolecall_core::org::AccountId;
+use rolecall_core::resource::issuer;
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// The trust policy of a role as a read shows it: unique ids of living roles and users stand as their ARNs.
 pub fn trust_policy(world: &World, account: AccountId, role: &RoleState) -> String {
@@ -63,6 +65,7 @@ pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<St
     let mut document =
         object(text).ok_or_else(|| malformed("This policy contains invalid Json"))?;
     check(&document)?;
+    check_claims(iam, text)?;
     for_each_principal(&mut document, "Service", &mut |principal| {
         principals::check_service(principal)
     })?;
@@ -85,6 +88,19 @@ pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<St
     )?;
     simplify(&mut document);
     Ok(Value::Object(document).to_string())
+}
+
+/// Whether the policy asks the tokens of shared issuers whose they are.
+fn check_claims(iam: &Iam<'_>, text: &str) -> Result<(), ApiError> {
+    let trust = PolicyDocument::live(text, PolicyKind::Trust, &iam.world.partition);
+    let Some(missing) = issuer::missing(&trust).into_iter().next() else {
+        return Ok(());
+    };
+    Err(malformed(format!(
+        "Trust policy for the provider {} must evaluate {} which is not scoped to all",
+        missing.url,
+        missing.keys().join(" or ")
+    )))
 }
 
 fn check(document: &Map<String, Value>) -> Result<(), ApiError> {

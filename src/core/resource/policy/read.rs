@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::json::child;
 use super::operator::{Operator, Test, nearest};
-use super::pattern::segments;
+use super::pattern::completed;
 use super::value::is_time;
 use super::{
     Body, DocumentProblem, Effect, Patterns, PolicyKind, Principals, Statement, Version, check,
@@ -644,19 +644,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-/// An ARN with the fields that were left off at its end: AWS takes each of them as `*`.
-///
-/// Source: IAM User Guide, "Identify AWS resources with Amazon Resource Names (ARNs)".
-fn completed(resource: &str) -> String {
-    let parts = segments(resource);
-    let missing = if parts.first() == Some(&"arn") {
-        6_usize.saturating_sub(parts.len())
-    } else {
-        0
-    };
-    format!("{resource}{}", ":*".repeat(missing))
 }
 
 fn name_of_type(value: &Value) -> &'static str {

@@ -82,6 +82,11 @@ impl Network {
         self.contains(other) || other.contains(self)
     }
 
+    /// Whether its prefix is shorter than that of the family: `v4` bits, or `v6`.
+    pub fn is_wider_than(&self, v4: u32, v6: u32) -> bool {
+        self.prefix < if self.address.is_ipv4() { v4 } else { v6 }
+    }
+
     /// Whether every address of `inner` is in this one.
     pub fn contains(&self, inner: &Self) -> bool {
         if self.prefix > inner.prefix {
@@ -136,6 +141,9 @@ mod tests {
             ("2030", "2030-01-01", Some(Ordering::Equal)),
             ("2029", "2030-01-01", Some(Ordering::Less)),
             ("20", "1970", Some(Ordering::Greater)),
+            ("2030", "2030-01-01T00:00:00Z", Some(Ordering::Equal)),
+            ("2026-06-01", "2027", Some(Ordering::Less)),
+            ("20300", "1970-01-01T05:38:20Z", Some(Ordering::Equal)),
             ("2029-12-31T23:59:59.5Z", "2030-01-01", Some(Ordering::Less)),
             ("soon", "2030-01-01", None),
             ("99999999999999999", "2030-01-01", None),

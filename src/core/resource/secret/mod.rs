@@ -221,7 +221,7 @@ impl Secrets {
 
     /// Puts the mask in the place of every digest, for a reader who does not know the values; `None` where a number is
     /// sensitive, which no mask can stand for.
-    pub fn conceal(value: Value) -> Option<Value> {
+    pub fn masked(value: Value) -> Option<Value> {
         reveal(value, &|_| Some(MASK))
     }
 

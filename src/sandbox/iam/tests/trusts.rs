@@ -210,6 +210,71 @@ fn good_trust_policies_are_accepted() {
     }
 }
 
+/// Case 9: a shared issuer must be asked whose token it is, on create and on every later write.
+#[test]
+fn case_9_a_shared_issuer_without_its_claim_is_refused() {
+    let web = |url: &str, condition: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Federated":"arn:aws:iam::111111111111:oidc-provider/{url}"}},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{{{condition}}}}}]}}"#
+        )
+    };
+    let mut test = test();
+    test.role("r");
+    for (url, claims, condition) in [
+        (
+            "agent.buildkite.com",
+            "agent.buildkite.com:sub",
+            r#""StringEquals":{"agent.buildkite.com:aud":"x"}"#,
+        ),
+        (
+            "api.pulumi.com/oidc",
+            "api.pulumi.com/oidc:aud",
+            r#""StringEquals":{"api.pulumi.com/oidc:sub":"x"}"#,
+        ),
+        (
+            "gitlab.com",
+            "gitlab.com:sub",
+            r#""StringLike":{"gitlab.com:sub":"*"}"#,
+        ),
+        (
+            "token.actions.githubusercontent.com",
+            "token.actions.githubusercontent.com:sub or token.actions.githubusercontent.com:job_workflow_ref",
+            "",
+        ),
+    ] {
+        let message = format!(
+            "Trust policy for the provider {url} must evaluate {claims} which is not scoped to all"
+        );
+        let document = web(url, condition);
+        for (operation, parameter, name) in [
+            ("CreateRole", "AssumeRolePolicyDocument", "new"),
+            ("UpdateAssumeRolePolicy", "PolicyDocument", "r"),
+        ] {
+            let parameters = [("RoleName", name), (parameter, document.as_str())];
+            test.refuses(
+                operation,
+                &parameters,
+                400,
+                "MalformedPolicyDocument",
+                &message,
+            );
+        }
+    }
+    for (url, condition) in [
+        (
+            "gitlab.com",
+            r#""StringLike":{"GitLab.com:sub":"project_path:acme/*"}"#,
+        ),
+        ("issuer.example.com", ""),
+    ] {
+        let document = web(url, condition);
+        test.ok(
+            "UpdateAssumeRolePolicy",
+            &[("RoleName", "r"), ("PolicyDocument", &document)],
+        );
+    }
+}
+
 #[test]
 fn principals_that_do_not_exist_are_invalid() {
     let mut test = test();
