@@ -606,7 +606,7 @@ impl<R: Reader> Shared<R> {
         }
     }
 
-    /// The policies that AWS manages, asked for once in a run; they are only needed for a hint, so a refusal is no error.
+    /// The policies that AWS manages, asked for once in a run; they are only needed for a hint, so a refusal is not an error.
     async fn aws_policies(&self, account: &Account) -> &BTreeSet<PolicyArn> {
         let list = || async {
             self.reader

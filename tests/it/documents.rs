@@ -104,7 +104,7 @@ fn case_07_a_wildcard_where_the_operator_knows_none_is_told() {
         validate(&condition(operator, key, &format!("{value:?}")))
             .exits(0)
             .says(&[
-                "knows no wildcards",
+                "does not support wildcards",
                 value,
                 &format!("did you mean `{hint}`"),
                 "rolecall.toml:13:",
@@ -142,7 +142,7 @@ fn case_07_conditions_that_exclude_each_other_are_told() {
     ] {
         validate(&both(one, other))
             .exits(0)
-            .says(&["no request meets both", "allows nobody anything"]);
+            .says(&["no request meets both", "allows nothing"]);
     }
     for (one, other) in [
         (

@@ -457,7 +457,7 @@ pub static ROLE: Schema = Schema {
         optional(
             "create",
             Type::Bool,
-            "false: only where the role exists; none is made",
+            "false: never create the role, manage it only where it exists",
         )
         .or("true"),
         optional(

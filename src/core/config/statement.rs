@@ -245,7 +245,7 @@ fn default_actions(
     })
 }
 
-/// What everybody needs whom nobody else vouches for.
+/// What every principal needs that no other one vouches for.
 const ASSUME: &[&str] = &["sts:AssumeRole"];
 
 fn service_actions(service: &str) -> &'static [&'static str] {

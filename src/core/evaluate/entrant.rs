@@ -52,7 +52,7 @@ pub struct Entrant {
     keys: BTreeMap<String, Key>,
 }
 
-/// Requests are told one by one up to this many; beyond, the keys of most values are left open.
+/// Requests are listed one by one up to this many; beyond, the keys of most values are left open.
 const REQUESTS: usize = 2048;
 
 /// Values of a chosen key that are tried.

@@ -1,6 +1,6 @@
 //! Requests by pattern: whether all of those that an action and a resource with wildcards stand for are allowed, or none.
 //!
-//! A `*` of the question is no character: `b/*` is covered by `b/*` and not by `b/?`, and `NotResource` `b/secret/*`
+//! A `*` of the question is not a character: `b/*` is covered by `b/*` and not by `b/?`, and `NotResource` `b/secret/*`
 //! leaves part of it out. All are allowed where one statement covers them whole and no Deny touches them; none is where
 //! no Allow touches them, or one Deny covers them whole.
 //!

@@ -25,7 +25,7 @@ pub struct Open {
     pub outsiders: Answer,
 }
 
-/// The partition that a provider's ARN is in; the commercial one where it is no ARN.
+/// The partition that a provider's ARN is in; the commercial one where it is not an ARN.
 pub fn partition_of(provider: &str) -> Partition {
     match segments(provider).as_slice() {
         ["arn", partition, ..] => Partition((*partition).to_owned()),

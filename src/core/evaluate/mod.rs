@@ -220,7 +220,7 @@ impl<'a> Scene<'a> {
     /// A `*` of a resource goes beyond colons, as the last one of a part of an ARN does in IAM.
     ///
     /// Of a `NotResource` with a variable that has no value IAM says both that the variable matches nothing and that the
-    /// statement may become invalid, so nobody can say.
+    /// statement may become invalid, so the result is unknown.
     fn resource(self, resources: &Patterns) -> Truth {
         let without = if resources.negated {
             Truth::Maybe

@@ -92,7 +92,7 @@ pub(super) fn open_issuers(trust: &PolicyDocument) -> Vec<String> {
         .collect()
 }
 
-/// Whether a trust policy lets somebody in, as far as is known.
+/// Whether a trust policy trusts a principal, as far as is known.
 pub(super) fn is_let_in(entrant: &Entrant, trust: &PolicyDocument) -> bool {
     entrant.ask(trust) != Answer::Refused
 }

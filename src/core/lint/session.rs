@@ -1,4 +1,4 @@
-//! The lint of sessions that cannot begin: somebody is trusted and still locked out.
+//! The lint of sessions that cannot begin: a principal is trusted and still cannot assume the role.
 //!
 //! To begin a session with tags or a source identity takes an action of its own, and tags that are transitive go along
 //! with every role that is assumed from there.
@@ -41,7 +41,7 @@ pub(super) fn tagged<'a>(roles: impl Iterator<Item = (AccountId, &'a Role)>) -> 
         .collect()
 }
 
-/// Somebody whom the trust names cannot begin a session.
+/// A principal that the trust names cannot begin a session.
 pub(super) fn locked_out(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     for (statement, service) in services(trust) {

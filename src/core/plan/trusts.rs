@@ -39,7 +39,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// The keys whose conditions a caller passes that lacks the key: they keep nobody out.
+    /// The keys whose conditions a caller passes that lacks the key: they keep no one out.
     pub fn loose(&self) -> BTreeSet<&str> {
         let is_loose = |demands: &BTreeSet<Demand>| {
             demands.iter().all(|demand| {

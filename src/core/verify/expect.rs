@@ -107,7 +107,7 @@ impl Judge<'_> {
             (_, Decision::ExplicitDeny) => Found::Not(format!("{what} is denied by {why}")),
             (_, Decision::ImplicitDeny) => Found::Not(format!("{what} is not allowed by {why}")),
             (_, Decision::Undecided) => Found::Unknown(format!(
-                "it cannot be told whether {what} is allowed{}",
+                "cannot determine whether {what} is allowed{}",
                 self.open()
             )),
             (Every::Refused | Every::Mixed, Decision::Allow) if is_wild(action, resource) => {
@@ -131,7 +131,7 @@ impl Judge<'_> {
             (Every::Refused, _) => Found::AsExpected,
             (_, Decision::Allow) => Found::Not(format!("{what} is allowed by {why}")),
             (_, Decision::Undecided) => Found::Unknown(format!(
-                "it cannot be told whether {what} is refused{}",
+                "cannot determine whether {what} is refused{}",
                 self.open()
             )),
             (Every::Allowed | Every::Mixed, _) if is_wild(action, resource) => {

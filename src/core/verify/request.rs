@@ -276,7 +276,7 @@ pub(super) fn facts(
     facts
 }
 
-/// Somebody of this name with all that it may bring to the role, by what `trust` asks for; `None` for a kind of principal
+/// A caller of this name with all that it may bring to the role, by what `trust` asks for; `None` for a kind of principal
 /// that enters no role.
 pub(super) fn entrant(
     setting: Setting<'_>,
@@ -299,7 +299,7 @@ pub(super) fn entrant(
     Some(entrant)
 }
 
-/// Somebody whom a statement for everybody may mean: by its conditions, else the management account.
+/// A caller that a statement for everyone may mean: by its conditions, else the management account.
 fn somebody(organization: &Organization, statement: &Statement) -> String {
     let demanded = |key: &str| {
         statement

@@ -130,7 +130,7 @@ fn is_impossible(setting: Setting<'_>, subject: Subject<'_>, right: &Attempt) ->
 }
 
 /// A request of the principal that the desired trust allows, of all that it may make. Where there is none, the check that
-/// says so; nothing where that cannot be told.
+/// says so; nothing where that is unknown.
 fn another_way(
     setting: Setting<'_>,
     subject: Subject<'_>,

@@ -206,7 +206,7 @@ fn exists(iam: &Iam<'_>, arn: &str) -> bool {
     iam.latest_policy(arn).is_some() || of_aws()
 }
 
-/// `PolicyNotAttachable` 400 for a policy that only service-linked roles bear.
+/// `PolicyNotAttachable` 400 for a policy that only service-linked roles have.
 fn refuse_service_policy(arn: &str) -> Result<(), ApiError> {
     if arn.contains("::aws:policy/aws-service-role/") {
         let message = "Cannot attach a Service Role Policy to a Customer Role.";

@@ -2,7 +2,7 @@
 //!
 //! `CreateRole` and `UpdateAssumeRolePolicy` fail where a statement lets identities of a shared issuer in without a
 //! condition on the claim that tells customers apart, or with one that any value passes. A role that was written before
-//! IAM demanded it goes on working until its trust policy is written again.
+//! IAM demanded it continues to work until its trust policy is written again.
 //!
 //! Source: IAM User Guide, "Identity-provider controls for shared OIDC providers".
 

@@ -67,7 +67,7 @@ fn contradiction(statement: &Statement, at: &str, version: Version) -> Option<Do
                 continue;
             }
             let what = match statement.effect {
-                Effect::Allow => "the statement allows nobody anything",
+                Effect::Allow => "the statement allows nothing",
                 Effect::Deny => "the statement denies nothing",
             };
             return Some(DocumentProblem {

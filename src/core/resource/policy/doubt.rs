@@ -1,6 +1,6 @@
 //! What IAM takes in a document although it cannot work, and ARNs of another partition.
 //!
-//! Nothing here refuses a document by itself: whoever wrote it is told, because a guard that never applies looks like one
+//! Nothing here refuses a document by itself: its author is warned, because a guard that never applies looks like one
 //! that does.
 //!
 //! Sources: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Variables and tags"; IAM Access Analyzer
@@ -289,7 +289,7 @@ fn literal_wildcard(operator: &str, text: &str, version: Version) -> Option<Doub
             Token::Char(_) | Token::Variable(_) => None,
         })?;
     let message = format!(
-        "`{operator}` knows no wildcards: `{text}` is compared with its `{wild}`, and nobody's value has one"
+        "`{operator}` does not support wildcards: `{text}` is compared literally, with its `{wild}`"
     );
     Some((message, format!("did you mean `{like}`{hint}?")))
 }

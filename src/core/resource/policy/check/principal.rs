@@ -198,7 +198,7 @@ const WAYS: [&str; 3] = [
 
 /// What is wrong with an Allow that names principals which none of its actions lets in.
 ///
-/// Actions that go along with each way, such as `sts:TagSession`, fit everybody.
+/// Actions that go along with each way, such as `sts:TagSession`, fit every principal.
 pub(in crate::resource::policy) fn unfit(
     principals: &Principals,
     actions: &Patterns,
