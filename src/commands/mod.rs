@@ -22,6 +22,8 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod selectors;
+mod shell;
 mod show;
 mod signals;
 mod state;

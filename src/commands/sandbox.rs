@@ -270,11 +270,9 @@ impl Demo<'_> {
 
         self.title("That is all. Your turn:")?;
         self.words(
-            "  rolecall sandbox serve                # keeps such an organization running for you to try",
+            "  rolecall sandbox run -- bash          # a shell in which AWS is such an organization",
         )?;
-        self.words(
-            "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
-        )?;
+        self.words("  rolecall plan -c examples/quickstart  # in that shell")?;
         Ok(Exit::Done)
     }
 

@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod grant;
+pub mod issuer;
 pub mod managed_policy;
 pub mod name;
 pub mod operation;
