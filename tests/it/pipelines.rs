@@ -85,7 +85,7 @@ fn kubernetes() -> Step {
     }
 }
 
-/// What pushes the metrics, told at once that the other container has ended.
+/// What pushes the metrics, where it learns at once that the other container has ended.
 fn push() -> Step {
     let (args, env) = container("initContainers");
     let script = args[0].replace("sleep 3600 & wait", "kill -TERM $$");
@@ -131,7 +131,7 @@ fn aws(project: &str) -> Step {
     }
 }
 
-/// What the service runs, and the exit codes that are no failure.
+/// What the service runs, and the exit codes that do not fail it.
 fn systemd() -> (Step, String) {
     let source = text("systemd/rolecall-drift.service");
     let value = |key: &str| {

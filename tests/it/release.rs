@@ -182,7 +182,7 @@ fn a_tag_is_released_if_the_manifest_and_the_changelog_have_its_version() {
         ),
     ] {
         machine.workspace.write("CHANGELOG.md", &changelog);
-        machine.set("VERSION", &tag);
+        machine.set("TAG", &tag);
         machine.step(&step).exits(code);
     }
 }
