@@ -62,7 +62,7 @@ pub struct Output {
         help_heading = "Output"
     )]
     pub color: ColorChoice,
-    /// Print only results and errors: no progress, no warnings
+    /// Print only results and errors: no progress, no warnings about the desired state
     #[arg(long, global = true, help_heading = "Output")]
     pub quiet: bool,
     /// Show full documents and every account; twice for debug logs, three times for the SDK's logs
@@ -160,6 +160,18 @@ pub enum Command {
         /// The desired state.
         #[command(flatten)]
         desired: DesiredArgs,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Check what has to be right before the first plan: credentials, organization, access to each account, state
+    Doctor {
+        /// The accounts and roles in scope.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Where the state is.
+        #[command(flatten)]
+        state: StateArgs,
         /// Format of the result
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
@@ -386,12 +398,13 @@ pub enum SandboxCommand {
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
-        /// The organization to serve, as TOML; without it, a demo organization
+        /// The organization to serve, as TOML: accounts with quotas, units, AWS managed policies; without it, a demo
+        /// organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
         /// Faults to inject, as TOML: one fault table each, with operation ("iam:Create*"), account, nth, first or
-        /// per_mille and seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms,
-        /// young_principals_ms
+        /// per_mille and seed, and effect (throttling, reset-after, hang, expire, error, …), with message and code;
+        /// stale_reads_ms, young_principals_ms
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
         /// The port on 127.0.0.1; 0 picks a free one
@@ -400,6 +413,21 @@ pub enum SandboxCommand {
         /// Enforce the callers' own policies: a call that none of them allows is denied
         #[arg(long)]
         enforce: bool,
+        /// Write the environment variables to this file, once the sandbox listens
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
+    },
+    /// Run a command, or a shell, whose AWS clients use a new sandbox; ends with the command's exit code
+    Run {
+        /// The organization to serve, as TOML; without it, a demo organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// Enforce the callers' own policies: a call that none of them allows is denied
+        #[arg(long)]
+        enforce: bool,
+        /// The command and its arguments (default: the shell in SHELL)
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
     },
 }
 
@@ -590,6 +618,7 @@ impl Command {
         match self {
             Self::Init { .. } => "init",
             Self::Validate { .. } => "validate",
+            Self::Doctor { .. } => "doctor",
             Self::Plan { .. } => "plan",
             Self::Show { .. } => "show",
             Self::Drift { .. } => "drift",

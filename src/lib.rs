@@ -1,4 +1,4 @@
-//! rolecall keeps the IAM roles of every account of an AWS organization as a desired-state directory says.
+//! rolecall keeps the IAM roles of every account of an AWS organization in line with a desired-state directory.
 //!
 //! # Bird's eye
 //!

@@ -1,4 +1,4 @@
-//! HTTP to others than AWS: webhooks and collectors of traces.
+//! HTTP to services other than AWS: webhooks and trace collectors.
 //!
 //! Their addresses may be secrets, so no failure says where something was sent.
 

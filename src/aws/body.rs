@@ -1,4 +1,4 @@
-//! An answer must be whole before it is believed.
+//! A response must be complete before it is used.
 //!
 //! IAM and STS answer in XML, and the SDK's parser accepts a body that ends early: of a `ListRoles` answer cut at any
 //! byte, most cuts are read as a shorter list without `IsTruncated`. A role missing from such a list looks deleted. So

@@ -1,4 +1,4 @@
-//! The organization in one walk: roots, units and accounts, each with its place.
+//! Reads the organization in one pass: roots, units and accounts, each with its path.
 //!
 //! `ListAccounts` would give the accounts without their units, so each parent is asked for its units and accounts.
 //! Pages hold 20 entries at most and may be empty with more to come. `TooManyRequestsException` is common in large
@@ -255,6 +255,7 @@ fn account_of(call: Call<'_>, given: Given, parent: &Place) -> Result<Account, A
         status,
         ou: parent.path.clone(),
         parents: parent.parents.clone(),
+        joined: given.joined_timestamp.map(|at| at.secs()),
         tags: None,
     })
 }

@@ -1,4 +1,4 @@
-//! How fast to call where AWS throttles: each account at its own pace.
+//! How fast to call when AWS throttles: each account at its own pace.
 //!
 //! IAM limits calls per account and does not say at what rate, so the rate is found out: a throttled call slows its
 //! account down by a factor, each answer speeds it up by a constant, and who was never throttled waits for nothing. A

@@ -1,4 +1,4 @@
-//! What is tried again, and how often.
+//! What is retried, and how often.
 //!
 //! | answer | means | so |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! Who is calling: one identity, one connection pool, one set of settings for the whole run.
+//! The caller: one identity, one connection pool, one set of settings for the whole run.
 //!
 //! Settings come from AWS's standard chain (environment, profiles, SSO, web identity, `AWS_ENDPOINT_URL` and the
 //! service-specific endpoint variables), so whatever works for the `aws` CLI works here. Only the region has a default

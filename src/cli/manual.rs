@@ -1,4 +1,4 @@
-//! Shell completions and man pages, made of the command line itself.
+//! Help texts, shell completions and man pages, generated from the command line itself.
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;

@@ -1,4 +1,4 @@
-//! Reading the principals that should assume roles: each once, however many roles let them in.
+//! Reads the principals that should assume roles: each once, however many roles trust it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

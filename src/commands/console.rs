@@ -1,4 +1,4 @@
-//! Where a command talks: data on standard output, everything else on standard error.
+//! Where a command prints: data to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;

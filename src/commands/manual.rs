@@ -1,4 +1,4 @@
-//! `rolecall schema`, `completions` and `man`: what editors, shells and `man` want to know.
+//! `rolecall schema`, `completions` and `man`: output for editors, shells and `man`.
 
 use std::fs;
 use std::io::Write;

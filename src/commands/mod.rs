@@ -5,6 +5,7 @@ mod apply;
 mod breaks;
 mod callers;
 mod console;
+mod doctor;
 mod drift;
 mod help;
 mod init;
@@ -21,6 +22,8 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod selectors;
+mod shell;
 mod show;
 mod signals;
 mod state;
@@ -58,7 +61,7 @@ pub async fn run(cli: Cli) -> Exit {
     let span = telemetry.run(command);
     let performed = Box::pin(perform(cli.command, &signals, &console)).instrument(span.clone());
     let outcome = match work {
-        Work::Reads => signals.unless_interrupted(performed).await,
+        Work::Reads | Work::Hosts => signals.unless_interrupted(performed).await,
         Work::Writes => performed.await,
     };
     let exit = match outcome {
@@ -82,6 +85,14 @@ pub async fn run(cli: Cli) -> Exit {
     exit
 }
 
+fn permissions_of(enforce: bool) -> Permissions {
+    if enforce {
+        Permissions::Enforced
+    } else {
+        Permissions::Ignored
+    }
+}
+
 /// What a signal may cut short, and what it may not.
 fn work(command: &Command) -> Work {
     match command {
@@ -91,6 +102,9 @@ fn work(command: &Command) -> Work {
         | Command::State {
             command: StateCommand::Unlock { .. },
         } => Work::Writes,
+        Command::Sandbox {
+            command: SandboxCommand::Run { .. },
+        } => Work::Hosts,
         _ => Work::Reads,
     }
 }
@@ -99,6 +113,11 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Doctor {
+            scope,
+            state,
+            format,
+        } => Box::pin(doctor::run(&scope, &state, format, aws, console)).await,
         Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
@@ -231,21 +250,25 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
                     faults,
                     enforce,
                     port,
+                    env_file,
                 },
         } => {
-            let permissions = if enforce {
-                Permissions::Enforced
-            } else {
-                Permissions::Ignored
-            };
-            sandbox::serve(
-                org.as_deref(),
-                faults.as_deref(),
-                permissions,
+            let options = sandbox::Serve {
+                org: org.as_deref(),
+                faults: faults.as_deref(),
+                permissions: permissions_of(enforce),
                 port,
-                console,
-            )
-            .await
+                env_file: env_file.as_deref(),
+            };
+            sandbox::serve(options, console).await
         }
+        Command::Sandbox {
+            command:
+                SandboxCommand::Run {
+                    org,
+                    enforce,
+                    command,
+                },
+        } => sandbox::run(org.as_deref(), permissions_of(enforce), &command).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `--notify`: tells a webhook how a run ended. It never changes how it ends.
+//! `--notify`: reports to a webhook how a run ended. It never changes the result.
 
 use serde_json::Value;
 

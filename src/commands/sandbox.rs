@@ -1,9 +1,13 @@
 //! `rolecall sandbox`: an AWS organization in this process.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use tokio::net::TcpListener;
 
 use super::signals::Signals;
 use super::{Console, Stop, apply, drift, plan, verify};
@@ -41,42 +45,44 @@ const QUICKSTART: &[(&str, &str)] = &[
     ),
 ];
 
+/// What to serve, and how.
+pub struct Serve<'a> {
+    /// The organization, or the demonstration's.
+    pub org: Option<&'a Path>,
+    /// The faults to inject.
+    pub faults: Option<&'a Path>,
+    /// Whether the callers' own policies are enforced.
+    pub permissions: Permissions,
+    /// The port on loopback; 0 picks a free one.
+    pub port: u16,
+    /// Where to write the environment variables, instead of standard output.
+    pub env_file: Option<&'a Path>,
+}
+
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(
-    org: Option<&Path>,
-    faults: Option<&Path>,
-    permissions: Permissions,
-    port: u16,
-    console: &Console,
-) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(World {
-        permissions,
-        ..world(org)?
-    });
-    if let Some(path) = faults {
+pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> {
+    let sandbox = sandbox(options.org, options.permissions)?;
+    if let Some(path) = options.faults {
         let faults = FaultFile::parse(&text("faults", path)?);
         faults
             .map_err(|error| unusable("faults", path, &error))?
             .unleash(&sandbox);
     }
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
+    let listener = listen(options.port).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let credentials = sandbox.credentials();
-    let mut out = console.data();
-    for (name, value) in [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_REGION", "us-east-1"),
-        // What boto3 and version 1 of the CLI read.
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
-    ] {
-        writeln!(out, "export {name}={value}")?;
+    let mut exports = String::new();
+    for (name, value) in env(&endpoint, &sandbox) {
+        exports += &["export ", name, "=", &value, "\n"].concat();
     }
-    out.flush()?;
-    drop(out);
+    if let Some(path) = options.env_file {
+        files::write(path, exports.as_bytes(), 0o600).map_err(|error| {
+            Stop::because(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+    } else {
+        let mut out = console.data();
+        out.write_all(exports.as_bytes())?;
+        out.flush()?;
+    }
     let accounts = sandbox.with(|world| world.accounts.len());
     console.say(&format!(
         "serving an organization of {accounts} accounts on {endpoint}; Ctrl-C ends it"
@@ -84,6 +90,82 @@ pub async fn serve(
     // A signal ends it, as every command.
     http::serve(sandbox, listener, std::future::pending()).await?;
     Ok(Exit::Done)
+}
+
+/// Runs a command, or the user's shell, with an environment in which AWS is a new sandbox, and ends as it does.
+pub async fn run(
+    org: Option<&Path>,
+    permissions: Permissions,
+    command: &[OsString],
+) -> Result<Exit, Stop> {
+    let sandbox = sandbox(org, permissions)?;
+    let listener = listen(0).await?;
+    let env = env(&format!("http://{}", listener.local_addr()?), &sandbox);
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let (program, arguments) = command.split_first().unwrap_or((&shell, &[]));
+    let mut child = tokio::process::Command::new(program);
+    // A profile, a session token or an endpoint of one service would lead past the sandbox, to the real AWS.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"AWS_") {
+            child.env_remove(name);
+        }
+    }
+    let proxied = std::env::var("NO_PROXY").unwrap_or_default();
+    let mut child = child
+        .args(arguments)
+        .envs(env)
+        // Not the profiles of the user either: `--profile` would be one of the real AWS.
+        .envs([
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
+        .env("NO_PROXY", format!("{proxied},127.0.0.1"))
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Stop::because(format!("cannot run `{}`: {error}", program.display())))?;
+    tokio::select! {
+        ended = child.wait() => {
+            let status = ended?;
+            // As shells do for a command that a signal ended.
+            let signal = status.signal().map(|signal| signal + 128);
+            let code = status.code().or(signal).and_then(|code| u8::try_from(code).ok());
+            Ok(Exit::Command(code.unwrap_or(1)))
+        }
+        served = http::serve(sandbox, listener, std::future::pending()) => {
+            served?;
+            Ok(Exit::Error)
+        }
+    }
+}
+
+fn sandbox(org: Option<&Path>, permissions: Permissions) -> Result<Sandbox, Stop> {
+    Ok(Sandbox::new(World {
+        permissions,
+        ..world(org)?
+    }))
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Stop> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))
+}
+
+/// The variables that point any AWS client at the sandbox.
+fn env(endpoint: &str, sandbox: &Sandbox) -> [(&'static str, String); 5] {
+    let credentials = sandbox.credentials();
+    [
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        // What boto3 and version 1 of the CLI read.
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            credentials.secret_access_key().to_owned(),
+        ),
+    ]
 }
 
 fn world(org: Option<&Path>) -> Result<World, Stop> {
@@ -188,11 +270,9 @@ impl Demo<'_> {
 
         self.title("That is all. Your turn:")?;
         self.words(
-            "  rolecall sandbox serve                # keeps such an organization running for you to try",
+            "  rolecall sandbox run -- bash          # a shell in which AWS is such an organization",
         )?;
-        self.words(
-            "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
-        )?;
+        self.words("  rolecall plan -c examples/quickstart  # in that shell")?;
         Ok(Exit::Done)
     }
 

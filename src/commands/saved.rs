@@ -1,4 +1,4 @@
-//! `rolecall apply PLAN`: a saved plan, held against a plan that is made now.
+//! `rolecall apply PLAN`: checks a saved plan against one that is made now.
 //!
 //! What the file says of itself counts where it can only narrow what is written: the changes, `--account` and `--role`.
 //! What would widen it (`--allow`, `--prune`) counts where the file is signed with this machine's key or the shared one,

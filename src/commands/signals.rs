@@ -38,6 +38,8 @@ pub enum Work {
     Reads,
     /// It writes to AWS or to the lease.
     Writes,
+    /// It runs another command, which decides what Ctrl-C means: a terminal sends it to both.
+    Hosts,
 }
 
 /// The signals of the process. Clones are the same.
@@ -55,7 +57,13 @@ impl Signals {
     /// does the time when the first had no effect.
     pub fn watch(work: Work, console: &Console) -> Self {
         let signals = Self::default();
-        let watched = kinds().filter_map(installed).collect();
+        let interrupt = installed(SignalKind::interrupt());
+        // A handler stays installed, so Ctrl-C that no one waits for does not end the process.
+        let watched = interrupt
+            .filter(|_| work != Work::Hosts)
+            .into_iter()
+            .chain(kinds().filter_map(installed))
+            .collect();
         tokio::spawn(attend(watched, signals.clone(), work, console.clone()));
         signals
     }
@@ -100,12 +108,11 @@ impl Signals {
     }
 }
 
+/// The signals that end every command.
 fn kinds() -> impl Iterator<Item = SignalKind> {
     // `nohup` has SIGHUP ignored, and means it.
     let hangup = (!ignored(SignalKind::hangup())).then_some(SignalKind::hangup());
-    [SignalKind::interrupt(), SignalKind::terminate()]
-        .into_iter()
-        .chain(hangup)
+    std::iter::once(SignalKind::terminate()).chain(hangup)
 }
 
 fn installed(kind: SignalKind) -> Option<Signal> {
@@ -134,7 +141,7 @@ async fn attend(mut watched: Vec<Signal>, signals: Signals, work: Work, console:
     signals.halt.stop(Why::Interrupted);
     signals.interrupted.cancel();
     let end = async {
-        if work == Work::Reads {
+        if work != Work::Writes {
             tokio::select! {
                 () = signals.noticed.cancelled() => {}
                 () = tokio::time::sleep(REACTION) => return Stop::interrupted(),

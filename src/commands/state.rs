@@ -1,4 +1,4 @@
-//! `rolecall state`: what is on record, what runs did, and a lease that was left behind.
+//! `rolecall state`: recorded resources, runs, and a lease that was left behind.
 //!
 //! A local state is looked at without calling AWS: whose it is is in it, and its name must be the directory's.
 

@@ -1,4 +1,4 @@
-//! What each account should hold.
+//! What each account should have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

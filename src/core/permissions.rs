@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::desired::{AccountDesired, needs_details};
-use crate::org::Partition;
+use crate::org::{AccountId, Partition};
 use crate::resource::OWNER_TAG;
 use crate::resource::grant::Principal;
 use crate::resource::managed_policy::ManagedPolicy;
@@ -129,6 +129,35 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Keys of a request that meets it.
+    fn context(&self) -> BTreeMap<String, Vec<String>> {
+        let key = |of: &str| format!("aws:{of}Tag/{OWNER_TAG}");
+        match self {
+            Self::Always => BTreeMap::new(),
+            Self::Marked(mark) | Self::NotForeign(mark) => {
+                [(key("Resource"), vec![mark.clone()])].into()
+            }
+            Self::Marking(mark) => [
+                (key("Request"), vec![mark.clone()]),
+                (key("Resource"), vec![mark.clone()]),
+            ]
+            .into(),
+        }
+    }
+}
+
+/// Requests that a policy must allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// The actions.
+    pub actions: Vec<&'static str>,
+    /// On what.
+    pub resource: String,
+    /// With which keys.
+    pub context: BTreeMap<String, Vec<String>>,
+}
+
 impl Policy {
     fn allow(&mut self, operations: &[Operation], resources: &[String]) {
         self.allow_if(&Condition::Always, operations, resources);
@@ -142,6 +171,16 @@ impl Policy {
                 .or_default()
                 .extend(resources.iter().cloned());
         }
+    }
+
+    /// Allows to hand these roles to EC2, which no call of its own does.
+    ///
+    /// Source: IAM API Reference, `AddRoleToInstanceProfile`.
+    fn pass(&mut self, roles: &[String]) {
+        self.actions
+            .entry((Condition::Always, "iam:PassRole"))
+            .or_default()
+            .extend(roles.iter().cloned());
     }
 
     /// Allows what `other` does, too.
@@ -165,16 +204,43 @@ impl Policy {
         self
     }
 
-    /// The policy document: actions on the same resources are one statement.
-    pub fn to_value(&self) -> Value {
-        let mut statements: BTreeMap<(&Condition, Vec<&str>), Vec<&str>> = BTreeMap::new();
+    /// The actions on each set of resources.
+    fn statements(&self) -> BTreeMap<(&Condition, Vec<&str>), Vec<&'static str>> {
+        let mut statements: BTreeMap<_, Vec<&'static str>> = BTreeMap::new();
         for ((condition, action), resources) in &self.actions {
             statements
                 .entry((condition, minimal(resources)))
                 .or_default()
                 .push(action);
         }
-        let statements: Vec<Value> = statements
+        statements
+    }
+
+    /// What to try in an account, to see whether a role has this policy: each statement on one of its resources.
+    pub fn trials(&self, account: AccountId) -> Vec<Trial> {
+        let statements = self.statements().into_iter();
+        statements
+            .map(|((condition, resources), actions)| {
+                let resource = resources.first().copied().unwrap_or("*");
+                Trial {
+                    actions,
+                    resource: match resource {
+                        "*" => "*".to_owned(),
+                        // Any account, and any name.
+                        arn => arn
+                            .replace("iam::*:", &format!("iam::{account}:"))
+                            .replace('*', "x"),
+                    },
+                    context: condition.context(),
+                }
+            })
+            .collect()
+    }
+
+    /// The policy document: actions on the same resources are one statement.
+    pub fn to_value(&self) -> Value {
+        let statements: Vec<Value> = self
+            .statements()
             .into_iter()
             .map(|((condition, resources), actions)| {
                 let mut statement =
@@ -459,6 +525,13 @@ impl Scope<'_> {
             role.path.as_ref().map(IamPath::as_str),
             role.name.as_str(),
         );
+        if role.path.is_some() {
+            policy.allow(
+                &[Operation::AddRoleToInstanceProfile],
+                &self.all("instance-profile"),
+            );
+            policy.pass(&here);
+        }
         policy.allow_if(
             &self.marking(),
             &[Operation::CreateRole, Operation::TagRole],

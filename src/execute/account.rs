@@ -1,4 +1,4 @@
-//! One account: looked at, written, read back. Changes go side by side, the steps of a change in order.
+//! One account: read again, written, read back. Changes run in parallel, the steps of a change in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Why a run ends before its end, and until when it may write.
+//! Why a run stops early, and until when it may write.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! What an account has to do, taken apart into what can be done at once.
+//! The changes of one account, divided into those that can run now and those that come later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

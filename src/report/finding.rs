@@ -1,4 +1,4 @@
-//! What speaks against a plan, for every view: stop findings first, equal ones once with their accounts.
+//! The findings of a plan, for every view: stop findings first, equal ones once with their accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

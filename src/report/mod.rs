@@ -5,6 +5,7 @@
 //! such as a closed pipe, is an `Err` for the caller, never a panic.
 
 pub mod accounts;
+pub mod doctor;
 pub mod drift;
 pub mod finding;
 pub mod group;

@@ -1,4 +1,4 @@
-//! How far long work is: a bar on a terminal, one plain line for each account elsewhere, or nothing.
+//! Progress: a bar on a terminal, one plain line per account elsewhere, or nothing.
 //!
 //! Progress goes to standard error or to the writer it is given, never to standard output. It is shared by all tasks;
 //! that a line of progress could not be written does not end the work, so such errors are dropped.

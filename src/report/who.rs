@@ -1,4 +1,4 @@
-//! Who did it, as a reader sees it: equal answers of many accounts once.
+//! Who did it, for a reader: equal results of many accounts once.
 
 use super::group::{self, AccountName, Group, Sameness};
 use super::style::count;

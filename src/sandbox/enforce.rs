@@ -1,4 +1,4 @@
-//! Whether a caller's own policies allow what it asks of IAM, Organizations and CloudTrail.
+//! Whether a caller's own policies allow its calls to IAM, Organizations and CloudTrail.
 //!
 //! Off unless it is asked for ([`Permissions::Enforced`]): whoever plays with a sandbox may do everything. STS holds
 //! callers against their policies in any case.

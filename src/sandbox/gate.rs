@@ -1,4 +1,4 @@
-//! The way in: who calls, in which account, and which service answers.
+//! Routes a request: the caller, its account, and the service that responds.
 //!
 //! Source: AWS General Reference, Common errors; IAM API Reference, Common Error Types; Organizations API Reference,
 //! Common Error Types. The JSON services name the same refusals differently and with another status.

@@ -1,4 +1,4 @@
-//! AWS's protocols as far as the sandbox speaks them: what a call asks, and the shape of its answer.
+//! AWS's protocols as far as the sandbox supports them: the input of a call, and the form of its output.
 
 use std::collections::BTreeMap;
 

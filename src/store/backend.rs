@@ -1,4 +1,4 @@
-//! What a state needs of the place it lies in: named objects, each whole or absent, and conditions on writing them.
+//! What a state needs of its storage: named objects, each whole or absent, and conditional writes.
 //!
 //! Keys are paths with `/`. A place promises three things: a reader sees an object whole or not at all, whatever was
 //! answered is durable, and of two writers with the same condition one gets [`Failure::Conflict`].

@@ -1,4 +1,4 @@
-//! Why a state could not be used, and how to fix it.
+//! Why a state could not be used, and what to do.
 
 use super::Identity;
 use super::backend::Failure;

@@ -1,4 +1,4 @@
-//! Where each thing lies in a state.
+//! The names of the objects of a state.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::config::Accept;
-use rolecall::drift::{Drift, Scope, judge};
+use rolecall::drift::{Drift, History, Scope, judge};
 use rolecall::org::AccountId;
 use rolecall::plan::{
     AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, Demand, DocumentDiff, FORMAT,
@@ -30,6 +30,7 @@ fn diff(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
         attribute,
         cosmetic: false,
         widens: false,
+        reverse_widens: false,
         cause: None,
         before,
         after,
@@ -195,7 +196,7 @@ fn drifted() -> Drift {
         plan(accounts, vec![]),
         &[accept],
         jiff::civil::date(2026, 1, 2),
-        Scope::Whole,
+        (Scope::Whole, History::Some),
     )
 }
 
@@ -507,7 +508,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         all,
         json!([
             "changed by hand Open differs in prod-eu (200000000001)",
-            "changed by hand Gone is gone in prod-eu (200000000001)",
+            "changed by hand Gone is missing in prod-eu (200000000001)",
             "cause unknown Unknown differs in prod-us (200000000002)",
             "accepted Known differs in dev (200000000003)",
             "pending Due is to be updated in 2 accounts",
@@ -529,7 +530,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
             "hand",
             json!([
                 "changed by hand Open differs in prod-eu (200000000001)",
-                "changed by hand Gone is gone in prod-eu (200000000001)"
+                "changed by hand Gone is missing in prod-eu (200000000001)"
             ]),
         ),
         (
@@ -540,7 +541,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         (
             "f-action",
             "is missing",
-            json!(["changed by hand Gone is gone in prod-eu (200000000001)"]),
+            json!(["changed by hand Gone is missing in prod-eu (200000000001)"]),
         ),
         (
             "f-action",

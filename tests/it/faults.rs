@@ -469,7 +469,7 @@ async fn the_sandbox_is_served_with_the_faults_of_a_file() {
     };
     run(&mut serve(&path)).exits(1).says(&[
         "cannot use the faults",
-        "`explode` is no effect",
+        "`explode` is not an effect",
         "reset-after",
     ]);
     file.write(

@@ -211,15 +211,18 @@ fn settings_of_aws_that_cannot_work_are_named() {
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")],
-            &["`AWS_ENDPOINT_URL`", "`localhost:4566` is not the URL"],
+            &[
+                "`AWS_ENDPOINT_URL`",
+                "`localhost:4566` is not an endpoint URL",
+            ],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "")],
-            &["`AWS_ENDPOINT_URL`", "`` is not the URL"],
+            &["`AWS_ENDPOINT_URL`", "`` is not an endpoint URL"],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL_STS", "http://")],
-            &["`AWS_ENDPOINT_URL_STS`", "`http://` is not the URL"],
+            &["`AWS_ENDPOINT_URL_STS`", "`http://` is not an endpoint URL"],
         ),
     ];
     for (env, words) in cases {

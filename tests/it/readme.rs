@@ -75,7 +75,8 @@ fn every_toml_block_is_a_valid_desired_state() {
     for (page, text) in pages() {
         for block in blocks(&text, "toml") {
             let place = workplace();
-            let head = if block.lines().any(|line| line.starts_with("name = ")) {
+            let mut top = block.lines().take_while(|line| !line.starts_with('['));
+            let head = if top.any(|line| line.starts_with("name = ")) {
                 ""
             } else {
                 "name = \"of-the-page\"\n"
@@ -262,6 +263,7 @@ async fn the_picture_of_a_plan_is_what_is_printed() {
             .rolecall(&place, &["plan", "--format", "html", "--quiet"])
             .exits(0);
         browser.open(&page.stdout);
+        browser.eval("document.getElementById('open-all').click()");
         std::fs::write(root().join("examples/plan-page.png"), browser.picture()).unwrap();
     }
     let picture = std::fs::read(root().join("examples/plan-page.png")).unwrap();

@@ -24,7 +24,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["files", "execute", "plan", "resource", "org"]),
     (
         "aws",
-        &["read", "execute", "store", "live", "resource", "org"],
+        &[
+            "read",
+            "execute",
+            "store",
+            "permissions",
+            "live",
+            "resource",
+            "org",
+        ],
     ),
     (
         "report",
@@ -95,7 +103,7 @@ fn sources() -> Vec<(String, String, String)> {
             let below = within.strip_prefix("core/").unwrap_or(&within);
             let room = below.split(['/', '.']).next().unwrap().to_owned();
             let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
             let code: String = code
                 .lines()
                 .filter(|line| !line.trim_start().starts_with("//"))

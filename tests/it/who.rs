@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::world::World;
-use crate::support::{Directory, Run, run};
+use crate::support::{Directory, Run, http_client, run};
 
 const PAYMENTS: &str = "444444444441";
 const WEB: &str = "444444444442";
@@ -52,7 +52,9 @@ async fn applied() -> (Served, Directory) {
 /// IAM as the user mallory calls it, over HTTP.
 fn mallory(served: &Served) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::Config::builder()
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(http_client())
         .region(aws_sdk_iam::config::Region::new("us-east-1"))
         .endpoint_url(&served.endpoint)
         .credentials_provider(served.sandbox.credentials_of(MALLORY).unwrap())

@@ -1,4 +1,4 @@
-//! What the API answers, as the engine's types.
+//! Converts the API's responses to the engine's types.
 //!
 //! Documents arrive percent-encoded (RFC 3986) and are decoded exactly once. They are not form data: `+` is a plus
 //! sign, and a value may itself hold `%3A` and keeps it.

@@ -1,4 +1,4 @@
-//! The inline policies that a directory's grants are.
+//! Reads the inline policies of a directory's grants.
 //!
 //! | principal | calls |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! `[[check]]`: rules of the team's own, over each desired role or policy, or over the plan.
+//! `[[check]]`: your own rules, for each desired role or policy, or for the plan.
 //!
 //! The expressions of a check see `var`, `account`, `organization` and `partition` as everywhere, and
 //!

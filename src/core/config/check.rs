@@ -1,4 +1,4 @@
-//! The rules of IAM that a name, a text or a number must keep, one small function each.
+//! IAM's rules for names, texts and numbers, one small function each.
 //!
 //! Sources: IAM API reference (the patterns of each parameter); IAM User Guide, IAM and AWS STS quotas, and Tagging IAM
 //! resources; STS API, `AssumeRole`.
@@ -92,6 +92,16 @@ pub fn organization_id(node: &Node, problems: &mut Problems) -> Option<String> {
 pub fn path(table: &Table, problems: &mut Problems) -> Option<IamPath> {
     let node = table.get("path")?;
     name(IamPath::parse(node.as_str()?), &node.place, problems)
+}
+
+/// The path of a managed policy, which may hold less than that of a role.
+pub fn policy_path(table: &Table, problems: &mut Problems) -> Option<IamPath> {
+    let node = table.get("path")?;
+    name(
+        IamPath::parse_of_policy(node.as_str()?),
+        &node.place,
+        problems,
+    )
 }
 
 /// A description: at most 1000 characters of those IAM allows.
@@ -295,9 +305,24 @@ pub fn policy_reference(
         return None;
     };
     if let PolicyRef::Arn(arn) = &reference {
+        check_attachable(arn, place, problems);
         check_arn(arn, text, partition, place, problems);
     }
     Some(reference)
+}
+
+/// AWS keeps these policies for roles that services make for themselves.
+///
+/// Source: IAM API, `AttachRolePolicy`, `PolicyNotAttachable`.
+fn check_attachable(arn: &PolicyArn, place: &Place, problems: &mut Problems) {
+    if arn.is_for_service_linked_roles() {
+        let message = format!(
+            "policy `{}` is for service-linked roles alone: it can be neither attached nor a boundary",
+            arn.name()
+        );
+        let hint = "a service-linked role is made by its service; give this role a policy without `aws-service-role/`";
+        problems.push(Problem::error("value", place, message).hint(hint));
+    }
 }
 
 fn check_arn(

@@ -1,4 +1,4 @@
-//! `(Config, Organization)` becomes [`Desired`]: what each account should hold.
+//! `(Config, Organization)` becomes [`Desired`]: what each account should have.
 //!
 //! An account differs from another only by the values of the expressions in a resource. So a resource is rendered once
 //! for each set of values, and accounts with equal values share it: ten thousand accounts cost little more than one.
@@ -35,6 +35,21 @@ pub struct Expansion {
     pub targeted_by: BTreeMap<AccountId, Vec<TargetedBy>>,
     /// What the `[[check]]`s over roles and policies found.
     pub findings: Vec<CheckFinding>,
+    /// Selectors of targets that match no account.
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A selector of a resource's targets that matches no account: the resource may have been elsewhere because of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// `role`, `policy` or `grant`.
+    pub kind: &'static str,
+    /// The name of the resource; `None` where it holds expressions.
+    pub name: Option<String>,
+    /// The selector as written.
+    pub selector: Arc<str>,
+    /// What it is of, and where that is written: `role `X` at roles.toml:4`.
+    pub of: String,
 }
 
 /// Why a role goes to an account.
@@ -148,6 +163,7 @@ impl Config {
         {
             targets.check(organization, &mut problems);
         }
+        let unmatched = self.unmatched(&targetings, organization);
         let mut run = Run::new(
             self,
             organization,
@@ -164,7 +180,29 @@ impl Config {
             run.account(account);
         }
         run.grants();
+        run.expansion.unmatched = unmatched;
         run.finish()
+    }
+
+    fn unmatched(&self, targetings: &[Targets], organization: &Organization) -> Vec<Unmatched> {
+        let resources = self.resources.iter().zip(targetings);
+        let found = resources.flat_map(|(resource, targets)| {
+            let selectors = targets
+                .targets
+                .iter()
+                .flat_map(|targets| targets.unmatched(organization));
+            selectors.map(|selector| Unmatched {
+                kind: match resource.kind {
+                    Kind::Role => "role",
+                    Kind::Policy => "policy",
+                    Kind::Grant => "grant",
+                },
+                name: resource.literal_name().map(str::to_owned),
+                selector,
+                of: format!("{} at {}", resource.title, resource.node.place),
+            })
+        });
+        found.collect()
     }
 
     /// The values that accounts have of their own.
@@ -409,6 +447,7 @@ impl<'a> Run<'a> {
                 warnings: Vec::new(),
                 targeted_by: BTreeMap::new(),
                 findings: Vec::new(),
+                unmatched: Vec::new(),
             },
         }
     }
@@ -835,15 +874,14 @@ impl<'a> Run<'a> {
             )
             .map(|written| Made::Grant(Arc::new(written))),
         };
+        let found = converter.problems.in_modules(&self.chain(resource));
         match made {
-            Some(made) if !converter.problems.has_errors() => made,
-            _ => Made::Broken(
-                converter
-                    .problems
-                    .in_modules(&self.chain(resource))
-                    .sorted()
-                    .into(),
-            ),
+            Some(made) if !found.has_errors() => {
+                // Warnings name no account: what is doubtful is so in each.
+                self.problems.extend(found);
+                made
+            }
+            _ => Made::Broken(found.sorted().into()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whose directory it is, as far as a directory with errors shows it.
+//! The `name` of a directory, as far as a directory with errors shows it.
 //!
 //! To look at a state takes no more than its owner's name. That must work above all when something is wrong, so
 //! everything else in the files is passed over: other tables, expressions, variables without a value, syntax errors

@@ -1,4 +1,4 @@
-//! What expressions may say and call, and how large they and what they make may be.
+//! The language of expressions: what they may call, and the limits of their size and results.
 //!
 //! An expression is compiled and evaluated by minijinja, which bounds the steps it takes and not the memory. So only what
 //! is listed here can be called, and whatever can make a text much longer than what it is given has a limit of its own:

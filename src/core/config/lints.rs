@@ -1,4 +1,4 @@
-//! `[lints]`: how much the findings of a lint or of a `[[check]]` weigh, and who the known outsiders are.
+//! `[lints]`: the severity of lints and of `[[check]]`s, and the names of known outside accounts.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::tree::{Node, Table};
 use crate::org::AccountId;
 
 /// The codes of the lints.
-pub const CODES: [&str; 11] = [
+pub const CODES: [&str; 12] = [
     "no-external-id",
     "mfa-on-machine",
     "public-trust",
@@ -19,6 +19,7 @@ pub const CODES: [&str; 11] = [
     "admin-to-outsider",
     "escalation",
     "trust-widened",
+    "locked-out",
 ];
 
 /// How much a finding may weigh.

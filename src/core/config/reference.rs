@@ -125,6 +125,7 @@ const EXAMPLES: &[(&str, &str, Example)] = &[
     ("role", "tags", Value("{ team = \"secops\" }")),
     ("role", "when", Value("\"true\"")),
     ("role", "adopt", Value("false")),
+    ("role", "create", Value("true")),
     ("role", "ensure", Value("\"present\"")),
     ("role", "external", Value("false")),
     ("role", "prevent_destroy", Value("false")),
@@ -240,6 +241,7 @@ pub fn toml() -> String {
 # Every key of a desired state, printed by `rolecall schema --reference`. Keys marked (required) must be set where their
 # table is; all others are optional. Lines that are commented out exclude another key. The guides explain the concepts:
 # `rolecall help`.
+
 "
     .to_owned();
     table(&ROOT, "", &mut text);

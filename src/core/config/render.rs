@@ -1,4 +1,4 @@
-//! Puts values in the place of expressions.
+//! Evaluates expressions and puts in their values.
 //!
 //! Two passes over a tree, in one order: [`evaluate`] gives the values, which are all that a rendered tree depends on,
 //! so that accounts with equal values share one result; [`build`] makes the tree from them. Where a `when` is false,

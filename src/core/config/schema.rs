@@ -285,13 +285,13 @@ pub static CHECK: Schema = Schema {
         ),
         required("assert", Type::Condition, "an expression that must be true"),
         required("message", Type::String, "the message if it is false"),
+        optional("code", Type::String, "the code of its findings").or("\"check\""),
         optional(
-            "code",
-            Type::String,
-            "the code of its findings, `check` by default",
+            "severity",
+            Type::Word(&["stop", "warn"]),
+            "stop: a failing check blocks apply; warn: it is only shown",
         )
-        .or("\"check\""),
-        optional("severity", Type::Word(&["stop", "warn"]), "stop by default").or("\"stop\""),
+        .or("\"stop\""),
     ],
 };
 
@@ -309,7 +309,7 @@ pub static ACCEPT: Schema = Schema {
             Type::Word(&super::accept::ATTRIBUTES),
             "the attribute that may differ",
         ),
-        required("reason", Type::String, "why"),
+        required("reason", Type::String, "why the difference is accepted"),
         required("until", Type::Date, "the last day, in UTC: 2027-01-31"),
     ],
 };
@@ -341,7 +341,7 @@ pub static POLICY: Schema = Schema {
             "patterns of actions to drop from its Allow statements",
         ),
         WHEN,
-        optional("tags", TAGS, "tags"),
+        optional("tags", TAGS, "tags, besides the ownership tag"),
         optional(
             "targets",
             TARGETS,
@@ -404,7 +404,7 @@ pub static ROLE: Schema = Schema {
             "accounts to create it in: \"all\" or a list of selectors",
         ),
         optional("exclude", SELECTORS, "accounts that are left out"),
-        optional("tags", TAGS, "tags"),
+        optional("tags", TAGS, "tags, besides the ownership tag"),
         WHEN,
         optional(
             "expect",
@@ -422,6 +422,12 @@ pub static ROLE: Schema = Schema {
             "true: take over a role of this name that has no ownership tag",
         )
         .or("false"),
+        optional(
+            "create",
+            Type::Bool,
+            "false: only where the role exists; none is made",
+        )
+        .or("true"),
         optional(
             "ensure",
             Type::Word(&["present", "absent"]),
@@ -511,10 +517,30 @@ const MODE: Type = Type::Word(&["exclusive", "additive"]);
 pub static MANAGE: Schema = Schema {
     name: "manage",
     keys: &[
-        optional("trust", MODE, "exclusive by default").or("\"exclusive\""),
-        optional("managed_policies", MODE, "exclusive by default").or("\"exclusive\""),
-        optional("inline_policies", MODE, "exclusive by default").or("\"exclusive\""),
-        optional("tags", MODE, "additive by default").or("\"additive\""),
+        optional(
+            "trust",
+            MODE,
+            "exclusive: other statements are removed; additive: they stay",
+        )
+        .or("\"exclusive\""),
+        optional(
+            "managed_policies",
+            MODE,
+            "exclusive: other attachments are removed; additive: they stay",
+        )
+        .or("\"exclusive\""),
+        optional(
+            "inline_policies",
+            MODE,
+            "exclusive: other inline policies are removed; additive: they stay",
+        )
+        .or("\"exclusive\""),
+        optional(
+            "tags",
+            MODE,
+            "exclusive: other tags are removed; additive: they stay",
+        )
+        .or("\"additive\""),
     ],
 };
 
@@ -550,13 +576,25 @@ pub static INLINE_POLICY: Schema = Schema {
 pub static STATEMENT: Schema = Schema {
     name: "statement",
     keys: &[
-        optional("sid", Type::String, "Sid"),
-        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default").or("\"Allow\""),
-        optional("actions", STRINGS, "Action"),
-        optional("not_actions", STRINGS, "NotAction"),
-        optional("resources", STRINGS, "Resource"),
-        optional("not_resources", STRINGS, "NotResource"),
-        optional("conditions", CONDITIONS, "Condition, as IAM writes it"),
+        optional("sid", Type::String, "id of the statement (Sid)"),
+        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow or Deny").or("\"Allow\""),
+        optional("actions", STRINGS, "actions it applies to (Action)"),
+        optional(
+            "not_actions",
+            STRINGS,
+            "every action except these (NotAction)",
+        ),
+        optional("resources", STRINGS, "resources it applies to (Resource)"),
+        optional(
+            "not_resources",
+            STRINGS,
+            "every resource except these (NotResource)",
+        ),
+        optional(
+            "conditions",
+            CONDITIONS,
+            "conditions, as IAM writes them (Condition)",
+        ),
         WHEN,
     ],
 };
@@ -565,13 +603,17 @@ pub static STATEMENT: Schema = Schema {
 pub static TRUST: Schema = Schema {
     name: "trust",
     keys: &[
-        optional("sid", Type::String, "Sid"),
-        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default").or("\"Allow\""),
+        optional("sid", Type::String, "id of the statement (Sid)"),
+        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow or Deny").or("\"Allow\""),
         optional("aws", STRINGS, "accounts, roles and users"),
         optional("service", STRINGS, "services of AWS"),
         optional("federated", STRINGS, "OIDC and SAML providers"),
         optional("canonical_user", STRINGS, "canonical user ids"),
-        optional("external_id", STRINGS, "sts:ExternalId must be this"),
+        optional(
+            "external_id",
+            STRINGS,
+            "the value that sts:ExternalId must have",
+        ),
         optional(
             "require_mfa",
             Type::Bool,
@@ -581,18 +623,22 @@ pub static TRUST: Schema = Schema {
         optional(
             "organization_id",
             STRINGS,
-            "aws:PrincipalOrgID must be this",
+            "the value that aws:PrincipalOrgID must have",
         ),
         optional(
             "actions",
             STRINGS,
-            "Action; derived from the principal if not set",
+            "actions (Action); derived from the principal if not set",
         ),
-        optional("not_actions", STRINGS, "NotAction"),
+        optional(
+            "not_actions",
+            STRINGS,
+            "every action except these (NotAction)",
+        ),
         optional(
             "conditions",
             CONDITIONS,
-            "any other Condition, as IAM writes it",
+            "any other conditions, as IAM writes them (Condition)",
         ),
         WHEN,
     ],
@@ -628,7 +674,7 @@ pub static ROLLOUT: Schema = Schema {
             "true: delete what this directory manages but no longer declares",
         )
         .or("false"),
-        optional("parallelism", Type::Integer, "accounts at once").or("16"),
+        optional("parallelism", Type::Integer, "accounts in parallel").or("16"),
         optional(
             "max_failures",
             COUNT_OR_PERCENT,

@@ -98,6 +98,7 @@ fn organization() -> Organization {
         status: AccountStatus(status.to_owned()),
         ou: OuPath(ou.to_owned()),
         parents: vec!["r-abcd".to_owned()],
+        joined: None,
         tags: Some(
             tags.iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -475,7 +476,7 @@ fn rules_of_iam_are_checked() {
             format!(
                 "{ROLE}external_id = \"abc\"\nconditions.StringEquals.\"sts:externalid\" = \"x\""
             ),
-            &["`external_id` and a condition both say"],
+            &["`external_id` and a condition both set"],
         ),
         (
             format!("{ROLE}actions = [\"assume\"]"),

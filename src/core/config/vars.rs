@@ -1,4 +1,4 @@
-//! Variables: their declarations, the values given for them, and which value wins.
+//! Variables: their declarations, their values, and the order of precedence.
 //!
 //! Strongest first: `--var`, `--var-file`, `ROLECALL_VAR_x`, `[account.X.vars]`, the default. All are parsed by the
 //! declared type. For an id, an ARN or a UUID an empty string is not a value.

@@ -1,4 +1,4 @@
-//! Who changed what drifted, as far as the event history tells.
+//! Who changed what drifted, as far as the event history shows it.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
-//! One role as lints see it: who may come in from outside, and what it shares with others.
+//! One role as lints see it: who can assume it from outside, and what it shares with other roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Settings;
+use super::session::Tagged;
 use crate::evaluate::{Answer, Entrant, federated, outsider, stranger};
 use crate::org::AccountId;
 use crate::resource::managed_policy::ManagedPolicy;
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     /// The desired customer managed policies that the role names, its boundary among them.
     pub(super) policies: &'a [&'a Arc<ManagedPolicy>],
     pub(super) shared: &'a SharedIds<'a>,
+    /// Roles whose sessions pass their tags on.
+    pub(super) tagged: &'a Tagged,
     /// Accounts outside the organization that may come in, given the right external id, with the ARNs trusted.
     pub(super) outsiders: BTreeMap<AccountId, BTreeSet<String>>,
     /// Whether everyone may come in.
@@ -32,7 +35,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         planned: &BTreeSet<AccountId>,
-        shared: &'a SharedIds<'a>,
+        (shared, tagged): (&'a SharedIds<'a>, &'a Tagged),
         role: &'a Role,
         policies: &'a [&'a Arc<ManagedPolicy>],
     ) -> Self {
@@ -45,6 +48,7 @@ impl<'a> Context<'a> {
             role,
             policies,
             shared,
+            tagged,
             outsiders,
             is_public: is_public(&role.trust),
         }

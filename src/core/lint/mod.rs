@@ -1,4 +1,4 @@
-//! What speaks against a desired role: lints.
+//! Lints: findings about a desired role.
 //!
 //! A lint looks at what is desired, never at what is live, so it says the same before and after an apply. A trust
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
@@ -13,6 +13,7 @@ mod context;
 mod dead;
 mod oidc;
 mod powers;
+mod session;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -186,6 +187,12 @@ const LINTS: &[Lint] = &[
         fix: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny at least one action of each combination",
         check: powers::escalation,
     },
+    Lint {
+        code: "locked-out",
+        level: Level::Warn,
+        fix: "allow what their sessions need beside `sts:AssumeRole`, and demand only keys that they send",
+        check: session::locked_out,
+    },
 ];
 
 /// The code of the lint on changes: it needs the live trust, so a plan asks for it.
@@ -207,6 +214,9 @@ pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, Str
 pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) -> Vec<Finding> {
     let shared = SharedIds::of(accounts.values().flat_map(looked_at));
     let insiders: BTreeSet<AccountId> = accounts.keys().copied().collect();
+    let tagged = session::tagged(accounts.iter().flat_map(|(account, desired)| {
+        looked_at(desired).map(move |role| (*account, role.as_ref()))
+    }));
     let mut known: HashMap<Key, Vec<Word>> = HashMap::new();
     let mut findings = Vec::new();
     for (account, desired) in accounts {
@@ -217,7 +227,13 @@ pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) 
                 policies.iter().map(|policy| Arc::as_ptr(policy)).collect(),
             );
             let words = known.entry(key).or_insert_with(|| {
-                words(&Context::new(settings, &insiders, &shared, role, &policies))
+                words(&Context::new(
+                    settings,
+                    &insiders,
+                    (&shared, &tagged),
+                    role,
+                    &policies,
+                ))
             });
             findings.extend(words.iter().map(|(lint, level, message)| Finding {
                 code: lint.code,

@@ -1,4 +1,4 @@
-//! The lint of trusts in OIDC providers: whose tokens get in.
+//! The lint of trust in OIDC providers: whose tokens are accepted.
 //!
 //! A provider such as GitHub signs tokens for everyone, and the audience is the same for all of them: only the claims
 //! that say whose a token is keep others out. Which these are is in the table of

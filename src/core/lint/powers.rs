@@ -1,4 +1,4 @@
-//! Lints of what someone from outside may do once in.
+//! Lints of what an outsider can do with a role.
 //!
 //! Only grants that are not narrower than they look count: on every resource of a kind, under no condition that limits
 //! them to some. What AWS's managed policies hold is not known here, except for the three that are known to give all.

@@ -42,6 +42,7 @@ fn role(name: &str, trust: &Value) -> Role {
         tags: None,
         manage: Manage::default(),
         adopt: false,
+        create: true,
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,

@@ -1,4 +1,4 @@
-//! Lints of trust policies: who can get in that should not, and who cannot that should.
+//! Lints of trust policies: who can assume a role that should not, and who cannot that should.
 
 use std::collections::BTreeSet;
 

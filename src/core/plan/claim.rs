@@ -1,4 +1,4 @@
-//! Whose a resource is, and whether we may write it.
+//! Who owns a resource, and whether this directory may write it.
 //!
 //! Nothing without this directory's tag is ever written, except by adoption; what has another directory's tag is never
 //! touched.

@@ -1,4 +1,4 @@
-//! Putting the accounts' plans together, and what speaks against the whole.
+//! Builds the plan from the accounts' plans, and checks it as a whole.
 
 use std::collections::BTreeSet;
 

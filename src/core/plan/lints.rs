@@ -1,4 +1,4 @@
-//! Lints' words as findings of a plan, or of a directory alone.
+//! The findings of lints in a plan, or for a directory alone.
 //!
 //! They are about what is desired, so they stand whether or not an account could be read, and are made for all accounts
 //! at once: that is where two roles with one external id meet.

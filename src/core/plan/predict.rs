@@ -1,4 +1,4 @@
-//! What writes leave behind: how an account looks once steps were performed on what was seen.
+//! How an account looks after steps were performed on what was read.
 //!
 //! A run looks at an account again before it continues there. What it wrote itself in the meantime is not a change made
 //! by someone else, so live IAM is compared with this prediction. Policies are left out: a policy is written by its own
@@ -120,6 +120,11 @@ impl World<'_> {
             }
             Step::RemoveRoleFromInstanceProfile { role, profile } => {
                 self.role(role, |role| _ = role.instance_profiles.remove(profile));
+            }
+            Step::AddRoleToInstanceProfile { role, profile } => {
+                self.role(role, |role| {
+                    _ = role.instance_profiles.insert(profile.clone())
+                });
             }
             Step::DeleteRole { role } => {
                 self.live.roles.remove(&role.key());

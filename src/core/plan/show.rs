@@ -394,11 +394,18 @@ fn masked(
     secrets: &Secrets,
 ) -> AttributeDiff {
     let masker = Masker::new(secrets, &after);
+    let shown = masker.live(&before, None);
+    let shown = documents.iter().fold(shown, |shown, document| {
+        with_statements(shown, &before, document, &masker)
+    });
     for statement in documents
         .iter_mut()
         .flat_map(|document| &mut document.statements)
     {
-        statement.before = statement.before.as_ref().map(|value| masker.live(value));
+        statement.before = statement
+            .before
+            .as_ref()
+            .map(|value| masker.live(value, statement.after.as_ref()));
         statement.after = statement.after.as_ref().map(|value| masker.desired(value));
     }
     let widens = documents
@@ -411,10 +418,48 @@ fn masked(
         widens,
         reverse_widens: false,
         cause: None,
-        before: masker.live(&before),
+        before: shown,
         after: masker.desired(&after),
         documents,
     }
+}
+
+/// The whole of a live document as it is `shown`, with each statement that changes as it reads beside the one that
+/// takes its place.
+fn with_statements(
+    mut shown: Value,
+    before: &Value,
+    document: &DocumentDiff,
+    masker: &Masker<'_>,
+) -> Value {
+    let written = match &document.policy {
+        Some(policy) => before.get(policy),
+        None => Some(before),
+    };
+    let slot = match &document.policy {
+        Some(policy) => shown.get_mut(policy),
+        None => Some(&mut shown),
+    };
+    let (Some(written), Some(slot)) = (
+        written.and_then(|value| value.get("Statement")),
+        slot.and_then(|value| value.get_mut("Statement")),
+    ) else {
+        return shown;
+    };
+    let beside = |value: &Value| {
+        let mut pairs = document.statements.iter();
+        let pair = pairs.find(|statement| statement.before.as_ref() == Some(value))?;
+        Some(masker.live(value, pair.after.as_ref()))
+    };
+    match (written, slot) {
+        (Value::Array(written), Value::Array(slots)) => {
+            for (value, slot) in written.iter().zip(slots) {
+                *slot = beside(value).unwrap_or_else(|| slot.take());
+            }
+        }
+        (value, slot) => *slot = beside(value).unwrap_or_else(|| slot.take()),
+    }
+    shown
 }
 
 /// The attributes that differ, in words: `trust policy and tags`.

@@ -1,4 +1,4 @@
-//! The caller's half of a role's use: whether those may assume it whose own policies can be read.
+//! The caller's half of access: whether a principal's own policies allow it to assume the role.
 //!
 //! A trust policy trusts a principal; whether they may assume the role is for their own account to say. Asked are the
 //! users and roles of the organization that the desired trust names, and every principal that the directory grants

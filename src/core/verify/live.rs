@@ -1,4 +1,4 @@
-//! Entering a role as whoever runs rolecall: in the right way, and in wrong ones that STS must refuse.
+//! Assuming a role as the caller of rolecall: correctly, and in wrong ways that STS must refuse.
 //!
 //! Tried is only what the desired trust says of the caller; what the caller's own policies say is STS's to tell. A
 //! refusal counts only where the right way works: whoever is never let in proves nothing by being refused.

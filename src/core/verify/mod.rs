@@ -1,4 +1,4 @@
-//! Proving roles: what is to be tried, and what each answer proves. Pure.
+//! Proving roles: what to try, and what each result proves. Pure.
 //!
 //! A role is held against its desired state from two sides. Offline, its live trust policy is evaluated for whoever
 //! must get in and for whoever must not ([`trust`]), the policies of those who are to come ([`caller`]), and its live

@@ -1,4 +1,4 @@
-//! Requests to be tried against a trust policy: who comes, with what, and what cannot be known of it.
+//! Requests to evaluate a trust policy for: the caller, its context, and what is unknown about it.
 //!
 //! Facts about a caller (its account, its organization) are as they are. What a caller may choose (external id, session
 //! name, MFA, the claims of a token) is chosen as a statement demands it, or otherwise. Of every other condition key it

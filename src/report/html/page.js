@@ -195,7 +195,7 @@
       change.operations.length && !isDrift ? h("p", { class: "operations" }, `Steps in each account: ${change.operations.join(", ")}`) : null);
   };
   // What is pending was not done by anybody yet.
-  const wide = (change) => (isDrift && change.standing !== "pending" ? "wider than desired" : "widens access");
+  const wide = (change) => (isDrift && change.standing !== "pending" && change.standing !== "never" ? "wider than desired" : "widens access");
   const card = (change, places) => {
     const where = places.length === 1 ? `${accounts[places[0]].name} (${accounts[places[0]].id})` : many(places.length, "account");
     const of = places.length < change.accounts.length ? ` of ${change.accounts.length}` : "";

@@ -1,4 +1,4 @@
-//! What speaks against a plan, in lines.
+//! The findings of a plan, as lines.
 
 use std::io;
 

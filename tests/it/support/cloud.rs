@@ -31,8 +31,10 @@ impl Cloud {
     pub async fn new(endpoint: &str, key: &str, secret: &str) -> Self {
         let credentials = Credentials::new(key, secret, None, None, "test");
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(super::http_client())
             .endpoint_url(endpoint)
             .region("us-east-1")
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .credentials_provider(credentials)
             .load()
             .await;

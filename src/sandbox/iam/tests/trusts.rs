@@ -101,7 +101,7 @@ fn trust_policies_are_validated_on_create_and_update() {
         ),
         (
             trusting(r#"{"Federated":"github"}"#),
-            "Invalid principal in policy: \"FEDERATED\":\"github\"",
+            "Federated principals must be valid domain names or SAML metadata ARNs",
         ),
         (
             statement(r#""Effect":"Allow","Principal":{"AWS":"*"}"#),
@@ -178,6 +178,11 @@ fn characters_beyond_latin_1_are_refused() {
     test().refuses("CreateRole", &create, 400, "ValidationError", &message);
 }
 
+fn web_identity(provider: &str) -> String {
+    trusting(&format!(r#"{{"Federated":"{provider}"}}"#))
+        .replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
+}
+
 #[test]
 fn good_trust_policies_are_accepted() {
     let statement = r#"{"Sid":"","Effect":"Deny","Principal":{"AWS":"*"},"NotAction":["STS:AssumeRole","sts:TagSession"],"Condition":{"ForAnyValue:StringLikeIfExists":{"aws:PrincipalArn":["a","b"]},"Null":{"x:y":"true"}}}"#;
@@ -190,10 +195,8 @@ fn good_trust_policies_are_accepted() {
         aws("arn:aws:iam::999999999999:role/path/elsewhere"),
         aws("arn:aws:iam::999999999999:user/elsewhere"),
         aws("arn:aws:sts::111111111111:assumed-role/any/session"),
-        trusting(
-            r#"{"Federated":"arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"}"#,
-        ),
-        trusting(r#"{"Federated":"cognito-identity.amazonaws.com"}"#),
+        web_identity("arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"),
+        web_identity("cognito-identity.amazonaws.com"),
         trusting(
             r#"{"Service":["ec2.amazonaws.com","logs.eu-central-1.amazonaws.com"],"CanonicalUser":"79a5"}"#,
         ),
