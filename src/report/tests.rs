@@ -507,11 +507,12 @@ pub(super) fn drifted() -> Drift {
             .map(|name| format!("arn:aws:iam::aws:policy/{name}"))
             .collect()
     };
-    let attached = differ(
+    let mut attached = differ(
         Attribute::ManagedPolicies,
         policies(&["AdministratorAccess", "SecurityAudit"]),
         policies(&["SecurityAudit"]),
     );
+    attached.reverse_widens = true;
     let mut wanted = differ(
         Attribute::ManagedPolicies,
         policies(&[]),
