@@ -114,7 +114,7 @@ fn what_an_attachment_cannot_be_is_refused_at_its_place() {
         ),
         (
             "policy = \"Reader\"",
-            "aws:Reader is AWS's, local:Reader is this account's",
+            "write aws:Reader for AWS's policy, local:Reader",
         ),
         ("name = \"x\"", "has no statement"),
         (

@@ -88,7 +88,7 @@ fn where_they_meet_the_error_names_the_accounts() {
     meets(
         &(role("R", workloads, "") + &role("R", PROD, "")),
         &[
-            "role `R` is written twice, first at",
+            "role `R` is defined twice, first at",
             "(in account 000000000002)",
             "targets that do not meet",
         ],
@@ -107,7 +107,7 @@ fn where_they_meet_the_error_names_the_accounts() {
     );
     refused(
         &(role("R", "\"all\"", "") + &role("R", PROD, "")),
-        &["role `R` is written twice"],
+        &["role `R` is defined twice"],
     );
     meets(
         &(role("R", "\"all\"", "when = \"account.name != 'dev'\"")
@@ -117,11 +117,11 @@ fn where_they_meet_the_error_names_the_accounts() {
     // What must meet needs no organization.
     refused(
         &(role("R", PROD, "") + &role("R", PROD, "")),
-        &["role `R` is written twice", "keep one of them"],
+        &["role `R` is defined twice", "keep one of them"],
     );
     refused(
         &(policy("P", "", "s3:Get*") + &policy("P", "", "s3:List*")),
-        &["policy `P` is written twice"],
+        &["policy `P` is defined twice"],
     );
 }
 
@@ -151,14 +151,14 @@ fn of_two_policies_of_one_name_the_one_that_targets_the_account_is_meant() {
     // Neither is meant in a third account, where a role names it.
     meets(
         &(policies.clone() + &role("R", "\"all\"", attached)),
-        &["policy `P` is written twice", "(in account 000000000001)"],
+        &["policy `P` is defined twice", "(in account 000000000001)"],
     );
     // One without targets goes wherever a role names it.
     meets(
         &(policy("P", "targets = [{ account = \"prod\" }]", "s3:Get*")
             + &policy("P", "", "s3:List*")
             + &role("R", PROD, attached)),
-        &["policy `P` is written twice", "(in account 000000000002)"],
+        &["policy `P` is defined twice", "(in account 000000000002)"],
     );
 }
 

@@ -125,7 +125,7 @@ fn a_when_that_selectors_cannot_have_is_refused() {
         ),
         (
             "targets = [{ account = \"prod\", when = \"'x'\" }]",
-            "it must give true or false",
+            "it must evaluate to true or false",
         ),
         (
             "targets = [{ account = \"\" }]",
