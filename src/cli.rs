@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod import;
 pub mod manual;
 
 pub use clap_complete::Shell;
+pub use import::{ImportCommand, ImportTo};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -136,6 +138,12 @@ pub enum Command {
         /// Where to write it
         #[arg(long, default_value = ".", value_name = "DIR")]
         out: PathBuf,
+    },
+    /// Write desired state for what is there already: a CloudFormation template, a Terraform state
+    Import {
+        /// What to import from.
+        #[command(subcommand)]
+        from: ImportCommand,
     },
     /// Check the desired state without calling AWS: syntax, references, documents, sizes
     Validate {
@@ -550,6 +558,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Init { .. } => "init",
+            Self::Import { .. } => "import",
             Self::Validate { .. } => "validate",
             Self::Plan { .. } => "plan",
             Self::Drift { .. } => "drift",

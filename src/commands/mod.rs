@@ -6,6 +6,7 @@ mod breaks;
 mod callers;
 mod console;
 mod drift;
+mod import;
 mod init;
 mod ledger;
 mod manual;
@@ -31,6 +32,7 @@ mod verify;
 mod verifying;
 mod watch;
 mod who;
+mod writing;
 
 pub use console::Console;
 pub use stop::Stop;
@@ -97,6 +99,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
+        Command::Import { from } => import::run(&from, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
             scope,

@@ -5,7 +5,10 @@
 //! folded: what is the same in many accounts becomes one resource with variables.
 
 pub mod cfn;
+pub mod check;
 pub mod draft;
 pub mod emit;
+pub mod hand_over;
 pub mod observed;
 pub mod report;
+mod fold;
