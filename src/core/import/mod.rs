@@ -11,4 +11,3 @@ pub mod emit;
 pub mod hand_over;
 pub mod observed;
 pub mod report;
-mod fold;

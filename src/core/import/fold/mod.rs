@@ -1,2 +1,0 @@
-mod differ;
-mod thing;
