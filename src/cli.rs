@@ -13,7 +13,7 @@ pub mod import;
 pub mod manual;
 
 pub use clap_complete::Shell;
-pub use import::{ImportCommand, ImportTo};
+pub use import::{CloudFormationArgs, ImportTo, TerraformArgs};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -139,11 +139,11 @@ pub enum Command {
         #[arg(long, default_value = ".", value_name = "DIR")]
         out: PathBuf,
     },
-    /// Write desired state for what is there already: a CloudFormation template, a Terraform state
+    /// Write desired state from what there is already; nothing in AWS is changed
     Import {
-        /// What to import from.
+        /// From where.
         #[command(subcommand)]
-        from: ImportCommand,
+        command: ImportCommand,
     },
     /// Check the desired state without calling AWS: syntax, references, documents, sizes
     Validate {
@@ -299,6 +299,110 @@ pub enum Command {
         #[command(subcommand)]
         command: SandboxCommand,
     },
+}
+
+/// Where to import from.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// From the roles that every account of the organization has now
+    Live(LiveArgs),
+    /// From CloudFormation templates, with the StackSets in them, or from a CDK app's cdk.out
+    #[command(name = "cloudformation", visible_alias = "cfn")]
+    CloudFormation(CloudFormationArgs),
+    /// From Terraform or OpenTofu: state files, or what `show -json` prints of a state or a plan
+    Terraform(TerraformArgs),
+}
+
+/// An import of live IAM.
+#[derive(Debug, Clone, Args)]
+pub struct LiveArgs {
+    /// Only these accounts: an id, a name, a `*` glob, management, ou=PATH, tags.KEY=VALUE
+    #[arg(long, value_name = "SELECTOR")]
+    pub account: Vec<String>,
+    /// Only roles whose names match, those of one account that only services assume among them
+    #[arg(long, value_name = "GLOB")]
+    pub role: Vec<String>,
+    /// Also import what is left out otherwise
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub include: Vec<Include>,
+    /// What becomes of roles that a CloudFormation stack made
+    #[arg(long, value_enum, default_value = "leave")]
+    pub stacks: StackStyle,
+    /// How accounts are named in targets
+    #[arg(long, value_enum, default_value = "units")]
+    pub targets: TargetStyle,
+    /// Which customer managed policies are imported
+    #[arg(long, value_enum, default_value = "attached")]
+    pub policies: PolicyStyle,
+    /// Where to write; no file that is there is overwritten
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
+    /// The name of the directory, its mark on everything it manages (default: the organization's id)
+    #[arg(long, value_name = "NAME", value_parser = directory_name)]
+    pub name: Option<String>,
+    /// The role to enter each account by
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "OrganizationAccountAccessRole"
+    )]
+    pub access_role: String,
+    /// The session name that CloudTrail shows
+    #[arg(long, value_name = "NAME", default_value = "rolecall")]
+    pub session_name: String,
+    /// The external id that the trust of the access role demands
+    #[arg(long, value_name = "ID")]
+    pub external_id: Option<String>,
+    /// Accounts at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub parallelism: usize,
+    /// Format of the report on stdout; IMPORT.md has it as Markdown
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+fn directory_name(text: &str) -> Result<String, String> {
+    if crate::config::check::is_directory_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 of a-z, 0-9 and `-`".to_owned())
+    }
+}
+
+/// What is left out of an import unless it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Include {
+    /// Roles of one account that only services assume.
+    Services,
+}
+
+/// What becomes of the roles of stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StackStyle {
+    /// They are left out.
+    Leave,
+    /// They are compared and never written.
+    External,
+    /// They are taken over.
+    Adopt,
+}
+
+/// How accounts are named in targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetStyle {
+    /// By organizational units where all of their accounts are meant.
+    Units,
+    /// By their ids.
+    Ids,
+}
+
+/// Which customer managed policies are imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyStyle {
+    /// Those that an imported role has.
+    Attached,
+    /// All.
+    All,
 }
 
 /// What to do with the state.

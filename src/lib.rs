@@ -41,7 +41,8 @@
 //! `tests/it/tidy.rs` holds the house to this page.
 
 pub use rolecall_core::{
-    config, desired, diff, drift, evaluate, import, lint, live, org, permissions, plan, resource, verify,
+    config, desired, diff, drift, evaluate, import, lint, live, org, permissions, plan, resource,
+    verify,
 };
 pub use rolecall_sandbox as sandbox;
 

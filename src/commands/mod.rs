@@ -99,7 +99,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
-        Command::Import { from } => import::run(&from, console),
+        Command::Import { command } => import::run(&command, aws, console).await,
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
             scope,

@@ -291,7 +291,7 @@ fn kept(plan: &Plan, desired: &Desired) -> Vec<Finding> {
                     name.to_string(),
                     held.policies.get(&name.key())?.prevent_destroy,
                 ),
-                ResourceKind::Grant(_) => return None,
+                ResourceKind::Grant(_) | ResourceKind::Attachment(_) => return None,
             };
             kept.then(|| plan::prevent_destroy(kind, &name, &change.address, "delete"))
         });

@@ -144,6 +144,7 @@ fn wanted(name: &str, found: &[Found]) -> Wanted {
             Some(ResourceKind::Grant(principal)) => {
                 _ = principals.insert(principal.key(), principal)
             }
+            Some(ResourceKind::Attachment(id)) => _ = roles.insert(id.role),
             None => {}
         }
     }

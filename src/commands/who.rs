@@ -12,7 +12,9 @@ use crate::drift::Drift;
 use crate::drift::who::Who;
 use crate::org::{AccountId, AwsError};
 use crate::plan::{Change, ResourceKind};
+use crate::resource::attachment::Item;
 use crate::resource::event::{History, Subject};
+use crate::resource::grant::Principal;
 use crate::resource::name::PolicyName;
 use crate::store::{ResourceRecord, Store};
 
@@ -152,6 +154,14 @@ fn question(
                 Subject::Inline(principal, PolicyName::of_grants(&survey.settings.name)),
                 vec![name],
             )
+        }
+        ResourceKind::Attachment(id) => {
+            let name = id.role.as_str().to_owned();
+            let subject = match id.policy {
+                Item::Inline(policy) => Subject::Inline(Principal::Role(id.role), policy),
+                Item::Managed(policy) => Subject::Attached(id.role, policy),
+            };
+            (subject, vec![name])
         }
     };
     let since = record.and_then(|record| record.converged_at.parse().ok());

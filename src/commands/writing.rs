@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::Stop;
+use crate::import::emit::Output;
 
 /// A file to write.
 #[derive(Debug)]
@@ -33,6 +34,16 @@ impl NewFile {
         Self {
             mode: 0o600,
             ..Self::public(path, text)
+        }
+    }
+}
+
+impl From<Output> for NewFile {
+    fn from(file: Output) -> Self {
+        if file.is_private {
+            Self::private(file.path, file.text)
+        } else {
+            Self::public(file.path, file.text)
         }
     }
 }

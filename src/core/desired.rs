@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::org::AccountId;
+use crate::resource::attachment::Attachment;
 use crate::resource::grant::{Grant, OutsideGrant};
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, Role};
@@ -53,6 +54,8 @@ pub struct AccountDesired {
     pub policies: BTreeMap<String, Arc<ManagedPolicy>>,
     /// Grants to principals of this account by [`Principal::key`](crate::resource::grant::Principal::key).
     pub grants: BTreeMap<String, Arc<Grant>>,
+    /// Policies on roles of somebody else by [`AttachmentId::key`](crate::resource::attachment::AttachmentId::key).
+    pub attachments: BTreeMap<String, Arc<Attachment>>,
 }
 
 impl AccountDesired {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::desired::{AccountDesired, needs_details};
 use crate::org::Partition;
 use crate::resource::OWNER_TAG;
+use crate::resource::attachment::{Attachment, Item};
 use crate::resource::grant::Principal;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::IamPath;
@@ -259,6 +260,9 @@ pub fn access_role(scope: Scope<'_>) -> Policy {
     }
     for grant in scope.desired.grants.values() {
         scope.grant(&grant.principal, &mut policy);
+    }
+    for attachment in scope.desired.attachments.values() {
+        scope.attachment(attachment, &mut policy);
     }
     if !scope.desired.roles.is_empty() || !scope.desired.policies.is_empty() {
         // Asked only where a documented default would be exceeded.
@@ -583,6 +587,18 @@ impl Scope<'_> {
         if matches!(principal, Principal::Role(_)) {
             policy.allow(ROLE_READS, &here);
         }
+        self.read_any_policy(policy);
+    }
+
+    /// One policy on a role that carries no tag of this directory.
+    fn attachment(&self, attachment: &Attachment, policy: &mut Policy) {
+        let here = self.anywhere("role", attachment.id.role.as_str());
+        policy.allow(ROLE_READS, &here);
+        let writes = match attachment.id.policy {
+            Item::Inline(_) => [Operation::PutRolePolicy, Operation::DeleteRolePolicy],
+            Item::Managed(_) => [Operation::AttachRolePolicy, Operation::DetachRolePolicy],
+        };
+        policy.allow(&writes, &here);
         self.read_any_policy(policy);
     }
 

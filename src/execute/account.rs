@@ -255,6 +255,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
                 Some(ResourceKind::Grant(principal)) => {
                     _ = principals.insert(principal.key(), principal)
                 }
+                Some(ResourceKind::Attachment(id)) => _ = roles.insert(id.role),
                 None => {}
             }
         }

@@ -10,11 +10,13 @@
 )]
 
 mod apply;
+mod attachments;
 mod browser;
 mod cases;
 mod clients;
 mod drift;
 mod faults;
+mod import_live;
 mod kit_cado;
 mod kit_cloudtrail;
 mod kit_cortex_xdr;

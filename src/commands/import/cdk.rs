@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::super::Stop;
+use crate::commands::Stop;
 use crate::import::cfn::Input;
 
 #[derive(Deserialize)]
@@ -42,7 +42,10 @@ pub fn read(
     let path = directory.join("manifest.json");
     if !path.is_file() {
         return Err(Stop::with_hint(
-            format!("`{}` is a directory without a manifest.json", directory.display()),
+            format!(
+                "`{}` is a directory without a manifest.json",
+                directory.display()
+            ),
             "name a template, or the cdk.out that `cdk synth` writes",
         ));
     }
@@ -50,7 +53,9 @@ pub fn read(
     let manifest: Manifest = serde_json::from_str(&text)
         .map_err(|error| Stop::because(format!("cannot read `{name}`: {error}")))?;
     let entries = std::fs::read_dir(directory);
-    let entries = entries.map_err(|error| Stop::because(format!("cannot list `{}`: {error}", directory.display())))?;
+    let entries = entries.map_err(|error| {
+        Stop::because(format!("cannot list `{}`: {error}", directory.display()))
+    })?;
     for entry in entries.flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         if file.ends_with(".nested.template.json") {
@@ -74,7 +79,10 @@ pub fn read(
             ) => {
                 let (file, text) = super::read(&directory.join(template))?;
                 let environment = environment.unwrap_or_default();
-                let mut parts = environment.strip_prefix("aws://").unwrap_or_default().split('/');
+                let mut parts = environment
+                    .strip_prefix("aws://")
+                    .unwrap_or_default()
+                    .split('/');
                 let known = |part: Option<&str>| {
                     part.filter(|part| !part.is_empty() && !part.starts_with("unknown-"))
                         .map(str::to_owned)

@@ -1,12 +1,13 @@
-//! `[[check]]`: rules of the team's own, over each desired role or policy, or over the plan.
+//! `[[check]]`: rules of the team's own, over each desired role, policy or attachment, or over the plan.
 //!
-//! The expressions of a check see `var`, `account`, `organization` and `partition` as everywhere, and
+//! The expressions of a check see `var`, `local`, `account`, `organization` and `partition` as everywhere, and
 //!
 //! | `for` | name | what it is |
 //! |---|---|---|
 //! | `role` | `role` | one desired role, see [`facts::ROLE`](super::facts::ROLE); one that shall be absent is not looked at |
 //! | `policy` | `policy` | one desired customer managed policy, see [`facts::POLICY`](super::facts::POLICY) |
-//! | both | `roles`, `policies` | all that the account shall hold |
+//! | `attachment` | `attachment` | one desired attachment to a role of somebody else, see [`facts::ATTACHMENT`](super::facts::ATTACHMENT) |
+//! | all three | `roles`, `policies` | all that the account shall hold |
 //! | `plan` | `plan` | the plan as `plan --format json` prints it; no `account` |
 //!
 //! Beside minijinja's own filters and tests there is `is matches("regex")`: a text in which it is found, or a list with
@@ -71,6 +72,7 @@ impl Subject {
                 "roles",
                 "policies",
                 "var",
+                "local",
                 "account",
                 "organization",
                 "partition",
@@ -80,13 +82,24 @@ impl Subject {
                 "roles",
                 "policies",
                 "var",
+                "local",
+                "account",
+                "organization",
+                "partition",
+            ],
+            Self::Resource(Kind::Attachment) => &[
+                "attachment",
+                "roles",
+                "policies",
+                "var",
+                "local",
                 "account",
                 "organization",
                 "partition",
             ],
             // No check is for grants: `Check::read` knows no word for it.
             Self::Resource(Kind::Grant) => &[],
-            Self::Plan => &["plan", "var", "organization", "partition"],
+            Self::Plan => &["plan", "var", "local", "organization", "partition"],
         }
     }
 }
@@ -122,10 +135,11 @@ impl Check {
         let subject = match table.get("for")?.as_str()? {
             "role" => Subject::Resource(Kind::Role),
             "policy" => Subject::Resource(Kind::Policy),
+            "attachment" => Subject::Resource(Kind::Attachment),
             "plan" => Subject::Plan,
             _ => return None,
         };
-        let declared: BTreeSet<String> = instance.variables.declarations.keys().cloned().collect();
+        let declared = instance.variables.declared();
         super::module::for_each_template(node, &mut |template, place| {
             template.check_names_among(subject.roots(), place, &declared, problems);
         });
@@ -259,7 +273,7 @@ fn condition(table: &Table, key: &str) -> Option<(Arc<Template>, Place)> {
     Some((template.clone(), node.place.clone()))
 }
 
-/// A role or policy of one account, as checks see it.
+/// A role, policy or attachment of one account, as checks see it.
 pub(super) struct Held {
     pub kind: Kind,
     /// The directory it is written in.

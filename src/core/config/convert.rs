@@ -12,6 +12,7 @@ use super::vars::is_arn;
 use super::without;
 use crate::org::Partition;
 use crate::resource::Origin;
+use crate::resource::attachment::{Attachment, AttachmentId, Item};
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
@@ -88,6 +89,7 @@ impl Converter<'_> {
             },
             external: flag(table, "external"),
             prevent_destroy: flag(table, "prevent_destroy"),
+            former_stack: text_of(table, "former_stack"),
             expires: check::date(table, "expires", &mut self.problems),
             expect: expectations(table, self.title, &mut self.problems),
             origin,
@@ -125,8 +127,106 @@ impl Converter<'_> {
             tags,
             adopt: flag(table, "adopt"),
             prevent_destroy: flag(table, "prevent_destroy"),
+            former_stack: text_of(table, "former_stack"),
             origin,
         })
+    }
+
+    /// Makes an attachment of a rendered table, for the directory of this name; `None` where a problem keeps it from being one.
+    pub fn attachment(
+        &mut self,
+        node: &Node,
+        directory: &str,
+        origin: Origin,
+    ) -> Option<Attachment> {
+        let table = node.as_table()?;
+        let role = table.get("role")?;
+        let role = check::name(
+            RoleName::parse(role.as_str()?),
+            &role.place,
+            &mut self.problems,
+        );
+        let inline = ["name", "document", "statement", "without"];
+        let inline = inline.into_iter().find_map(|key| table.entry(key));
+        let (policy, document) = match (table.get("policy"), inline) {
+            (Some(_), Some((key, _))) => {
+                let message = format!(
+                    "{} has both a `policy` and `{}` of an inline policy",
+                    self.title, key.text
+                );
+                let hint = "one policy in each [[attachment]]";
+                self.problems
+                    .push(Problem::error("duplicate", &key.place, message).hint(hint));
+                return None;
+            }
+            (None, None) => {
+                let message = format!("{} attaches nothing", self.title);
+                let hint =
+                    "policy = \"local:NAME\", or name = \"…\" with [[attachment.statement]] tables";
+                self.problems
+                    .push(Problem::error("missing-key", &node.place, message).hint(hint));
+                return None;
+            }
+            (Some(policy), None) => (self.attached(policy)?, None),
+            (None, Some(_)) => {
+                let name = self.inline_name(node, table, directory);
+                let title = format!("the inline policy of {}", self.title);
+                let document = self.identity(node, table, &title)?;
+                if document.size() > check::INLINE_POLICIES_SIZE {
+                    let limit = check::INLINE_POLICIES_SIZE;
+                    let message = format!(
+                        "{title} has {} characters, {limit} are allowed",
+                        document.size()
+                    );
+                    let hint = "make it a [[policy]] and attach that; this quota cannot be raised";
+                    self.problems.push(
+                        Problem::error("quota", document_place(node, table), message).hint(hint),
+                    );
+                }
+                (Item::Inline(name?), Some(document))
+            }
+        };
+        Some(Attachment {
+            id: AttachmentId {
+                role: role?,
+                policy,
+            },
+            document,
+            arn: None,
+            origin,
+        })
+    }
+
+    /// The policy that an attachment names. Only one of the directory's own can be told from what others attached.
+    fn attached(&mut self, node: &Node) -> Option<Item> {
+        match check::policy_reference(node, self.partition, &mut self.problems)? {
+            PolicyRef::Local(name) => Some(Item::Managed(name)),
+            PolicyRef::Arn(arn) => {
+                let message = format!(
+                    "{} cannot attach `{arn}`: nothing would tell later that this directory attached it",
+                    self.title
+                );
+                let hint = "attach a [[policy]] of this directory, which carries its tag, or write an inline policy";
+                self.problems
+                    .push(Problem::error("value", &node.place, message).hint(hint));
+                None
+            }
+        }
+    }
+
+    fn inline_name(&mut self, node: &Node, table: &Table, directory: &str) -> Option<PolicyName> {
+        let Some((text, place)) = written_name(table) else {
+            let message = format!("the inline policy of {} has no `name`", self.title);
+            let hint = format!("name = \"logs\"; IAM shows it as rolecall-{directory}.logs");
+            self.problems
+                .push(Problem::error("missing-key", &node.place, message).hint(hint));
+            return None;
+        };
+        check::name(
+            PolicyName::of_attachment(directory, text),
+            place,
+            &mut self.problems,
+        )
     }
 
     fn trust(&mut self, table: &Table) -> Option<PolicyDocument> {
@@ -320,6 +420,10 @@ fn written_name(table: &Table) -> Option<(&str, &Place)> {
 
 fn flag(table: &Table, key: &str) -> bool {
     table.get(key).and_then(Node::as_bool).unwrap_or_default()
+}
+
+fn text_of(table: &Table, key: &str) -> Option<String> {
+    table.get(key).and_then(Node::as_str).map(str::to_owned)
 }
 
 fn manage(table: &Table) -> Manage {

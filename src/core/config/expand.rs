@@ -18,9 +18,10 @@ use super::stand_in::{Names, check_duplicate};
 use super::target::{self, TagMatching, Targeting};
 use super::tree::{Node, Place};
 use super::vars::Values;
-use super::{Config, facts, grant, schema, settings};
+use super::{Config, attachment, facts, grant, schema, settings};
 use crate::desired::{AccountDesired, Desired};
 use crate::org::{Account, AccountId, Organization};
+use crate::resource::attachment::Attachment;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, PolicyRef, Role};
 
@@ -77,11 +78,13 @@ impl Config {
             // A policy goes with the roles that name it, wherever these go.
             let about: Vec<&Targets> = match resource.kind {
                 Kind::Policy if resource.uses_tags => targetings.iter().collect(),
-                Kind::Role | Kind::Policy if selects || resource.uses_tags || judged => {
+                Kind::Role | Kind::Policy | Kind::Attachment
+                    if selects || resource.uses_tags || judged =>
+                {
                     vec![targeting]
                 }
                 Kind::Grant if selects || resource.uses_tags => vec![targeting],
-                Kind::Role | Kind::Policy | Kind::Grant => continue,
+                Kind::Role | Kind::Policy | Kind::Grant | Kind::Attachment => continue,
             };
             candidates.extend(
                 organization
@@ -225,7 +228,7 @@ impl Config {
                     .find(|known| known.name == key)?
                     .kind;
                 shape::check(node, &kind, key, Stage::Rendered, &mut found);
-                target::targets(node, &resource.title, &mut found)
+                target::targets(node, &mut found)
             });
             problems.extend(found.in_modules(&instance.chain));
             targeting
@@ -301,6 +304,7 @@ enum Made {
     Role(Arc<Role>),
     Policy(Arc<ManagedPolicy>),
     Grant(Arc<grant::Written>),
+    Attachment(Arc<Attachment>),
     /// Its `when` is false.
     Nothing,
     /// It cannot be made.
@@ -461,6 +465,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        is_target |= self.attachments(&mut here, &mut holds);
         is_target |= self.policies(&mut here, &mut holds, &mut names);
         self.check(&mut here, &holds);
         if is_target && account.status.is_active() {
@@ -471,6 +476,54 @@ impl<'a> Run<'a> {
                 .skipped
                 .insert(account.id, account.status.to_string());
         }
+    }
+
+    /// Adds what is attached to roles of somebody else in an account.
+    fn attachments(&mut self, here: &mut Here<'a>, holds: &mut AccountDesired) -> bool {
+        let (config, account) = (self.config, here.account);
+        let mut is_target = false;
+        let attachments = config.resources.iter().enumerate();
+        for (index, resource) in attachments.filter(|(_, one)| one.kind == Kind::Attachment) {
+            let Some(selector) = self.matching(index, account) else {
+                continue;
+            };
+            let made = if account.status.is_active() {
+                self.make(index, resource, here)
+            } else {
+                Made::Nothing
+            };
+            let Made::Attachment(attachment) = made else {
+                is_target |= !account.status.is_active();
+                continue;
+            };
+            let role = attachment.id.role.as_str();
+            if !self.narrow.has_role(role) {
+                continue;
+            }
+            is_target = true;
+            let because = TargetedBy {
+                role: self.see(role),
+                selector,
+            };
+            let targeted = self.expansion.targeted_by.entry(account.id).or_default();
+            if !targeted.contains(&because) {
+                targeted.push(because);
+            }
+            for problem in attachment::misplaced(resource, &attachment, holds) {
+                self.note(problem.in_modules(&self.chain(resource)), account.id);
+            }
+            let address = format!("{}/attachment/{}", account.id, attachment.id);
+            let identity = Arc::as_ptr(&attachment) as usize;
+            self.hold(
+                resource,
+                identity,
+                address,
+                || facts::attachment(&attachment),
+                here,
+            );
+            holds.attachments.insert(attachment.id.key(), attachment);
+        }
+        is_target
     }
 
     /// Adds the policies of an account: those that its roles name, and those that target it themselves.
@@ -486,17 +539,27 @@ impl<'a> Run<'a> {
             .roles
             .values()
             .flat_map(|role| local_policies(role))
+            .chain(
+                holds
+                    .attachments
+                    .values()
+                    .filter_map(|one| attachment::policy(one)),
+            )
             .collect();
-        let mut is_target = false;
-        for (index, resource) in config
-            .resources
-            .iter()
-            .enumerate()
+        // A run about some roles is about their policies, not about those that go somewhere by themselves.
+        let by_itself = self.narrow.roles.is_empty();
+        let policies = config.resources.iter().enumerate();
+        let (targeted, others): (Vec<_>, Vec<_>) = policies
             .filter(|(_, found)| found.kind == Kind::Policy)
+            .partition(|(index, _)| self.matching(*index, account).is_some());
+        let is_target = by_itself && !targeted.is_empty();
+        // Of several policies of one name, the one whose targets take in the account is meant there.
+        let mut meant = BTreeSet::new();
+        let ordered = targeted.into_iter().map(|found| (found, true));
+        for ((index, resource), matches) in
+            ordered.chain(others.into_iter().map(|found| (found, false)))
         {
-            // A run about some roles is about their policies, not about those that go somewhere by themselves.
-            let targeted = self.narrow.roles.is_empty() && self.matching(index, account).is_some();
-            is_target |= targeted;
+            let targeted = by_itself && matches;
             let may_be_needed = resource
                 .literal_name()
                 .is_none_or(|name| needed.contains(&name.to_ascii_lowercase()));
@@ -504,7 +567,12 @@ impl<'a> Run<'a> {
                 continue;
             }
             match self.make(index, resource, here) {
+                Made::Policy(policy)
+                    if !matches
+                        && resource.targets.is_some()
+                        && meant.contains(&policy.name.key()) => {}
                 Made::Policy(policy) if targeted || needed.contains(&policy.name.key()) => {
+                    meant.extend(matches.then(|| policy.name.key()));
                     self.duplicate(resource, policy.name.as_str(), account, names);
                     let address = format!("{}/policy/{}", account.id, policy.name);
                     self.hold(
@@ -527,7 +595,11 @@ impl<'a> Run<'a> {
                         .and_then(|scope| left_out(resource, scope));
                     here.left_out.extend(left_out);
                 }
-                Made::Policy(_) | Made::Role(_) | Made::Grant(_) | Made::Broken(_) => {}
+                Made::Policy(_)
+                | Made::Role(_)
+                | Made::Grant(_)
+                | Made::Attachment(_)
+                | Made::Broken(_) => {}
             }
         }
         is_target
@@ -598,7 +670,11 @@ impl<'a> Run<'a> {
                 }
                 // What keeps it from being one has been said.
                 Made::Broken(_) => is_broken = true,
-                Made::Role(_) | Made::Policy(_) | Made::Grant(_) | Made::Nothing => {}
+                Made::Role(_)
+                | Made::Policy(_)
+                | Made::Grant(_)
+                | Made::Attachment(_)
+                | Made::Nothing => {}
             }
         }
         if !is_broken {
@@ -651,6 +727,11 @@ impl<'a> Run<'a> {
             for problem in
                 attached_but_left_out(role, holds, &here.left_out, &self.config.instances)
             {
+                self.note(problem, here.account.id);
+            }
+        }
+        for attachment in holds.attachments.values() {
+            if let Some(problem) = attachment::without_policy(attachment, holds) {
                 self.note(problem, here.account.id);
             }
         }
@@ -821,6 +902,9 @@ impl<'a> Run<'a> {
                 &mut converter.problems,
             )
             .map(|written| Made::Grant(Arc::new(written))),
+            Kind::Attachment => converter
+                .attachment(&node, &self.config.name, resource.origin.clone())
+                .map(|attachment| Made::Attachment(Arc::new(attachment))),
         };
         match made {
             Some(made) if !converter.problems.has_errors() => made,

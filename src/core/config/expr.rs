@@ -16,7 +16,29 @@ use super::tree::{Node, Place, Value};
 use crate::resource::secret::MASK;
 
 /// The names an expression may begin with.
-pub const ROOTS: [&str; 4] = ["var", "account", "organization", "partition"];
+pub const ROOTS: [&str; 5] = ["var", "local", "account", "organization", "partition"];
+
+/// The names that a directory declares for its expressions.
+#[derive(Debug, Default)]
+pub struct Declared {
+    /// `var.NAME`
+    pub variables: BTreeSet<String>,
+    /// `local.NAME`
+    pub locals: BTreeSet<String>,
+}
+
+/// The local that a dotted name begins with: `x` of `local.x.y`.
+pub fn local_name(name: &str) -> Option<&str> {
+    name.strip_prefix("local.")?.split('.').next()
+}
+
+/// What a dotted name begins with that the directory declares: `x` of `var.x.y`, and `local.x` of `local.x.y`.
+pub fn declared_name(name: &str) -> Option<&str> {
+    match local_name(name) {
+        Some(local) => name.get(.."local.".len() + local.len()),
+        None => name.strip_prefix("var.")?.split('.').next(),
+    }
+}
 
 /// One compiled expression.
 #[derive(Debug)]
@@ -285,13 +307,8 @@ impl Template {
     }
 
     /// Reports names that no scope will ever hold.
-    pub fn check_names(
-        &self,
-        place: &Place,
-        variables: &BTreeSet<String>,
-        problems: &mut Problems,
-    ) {
-        self.check_names_among(&ROOTS, place, variables, problems);
+    pub fn check_names(&self, place: &Place, declared: &Declared, problems: &mut Problems) {
+        self.check_names_among(&ROOTS, place, declared, problems);
     }
 
     /// The same where an expression may begin with other names.
@@ -299,18 +316,22 @@ impl Template {
         &self,
         roots: &[&'static str],
         place: &Place,
-        variables: &BTreeSet<String>,
+        declared: &Declared,
         problems: &mut Problems,
     ) {
         for name in self.uses() {
             let mut steps = name.splitn(3, '.');
             let (root, member) = (steps.next().unwrap_or_default(), steps.next());
             let known: Vec<&str> = match (root, member) {
-                ("var", Some(_)) => variables.iter().map(String::as_str).collect(),
+                ("var", Some(_)) => declared.variables.iter().map(String::as_str).collect(),
+                ("local", Some(_)) => declared.locals.iter().map(String::as_str).collect(),
                 ("account", Some(_)) => vec!["id", "name", "email", "ou", "tags"],
                 ("organization", Some(_)) => vec!["id", "management_account"],
                 ("role", Some(_)) if roots.contains(&"role") => facts::ROLE.to_vec(),
                 ("policy", Some(_)) if roots.contains(&"policy") => facts::POLICY.to_vec(),
+                ("attachment", Some(_)) if roots.contains(&"attachment") => {
+                    facts::ATTACHMENT.to_vec()
+                }
                 ("plan" | "roles" | "policies", Some(_)) if roots.contains(&root) => continue,
                 _ => roots.to_vec(),
             };
@@ -335,6 +356,14 @@ impl Template {
                         format!("declare it: [vars] {wanted} = {{ type = \"string\" }}")
                     }),
                 )
+            } else if root == "local" && member.is_some() {
+                let message = format!("`{wanted}` is not a local of this directory");
+                Problem::error("local", place, message)
+                    .label(format!("`{what}` is unknown"))
+                    .hint(
+                        did_you_mean(wanted, known.iter().copied())
+                            .unwrap_or_else(|| format!("write it: [locals] {wanted} = \"…\"")),
+                    )
             } else {
                 Problem::error("variable", place, format!("`{what}` is unknown")).hint(
                     did_you_mean(wanted, known.iter().copied())

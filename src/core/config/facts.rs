@@ -6,6 +6,7 @@ use minijinja::value::Serde;
 use serde_json::{Map, Value, json};
 
 use crate::org::AccountId;
+use crate::resource::attachment::{Attachment, Item};
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::policy::{PolicyDocument, Principals};
 use crate::resource::role::{DEFAULT_MAX_SESSION, PolicyRef, Role};
@@ -42,6 +43,19 @@ pub const POLICY: [&str; 8] = [
     "path",
     "description",
     "tags",
+    "document",
+    "statements",
+    "actions",
+    "file",
+];
+
+/// What an attachment has: `role`, `policy` (`local:NAME`; empty for an inline policy), `name` (of an inline policy, as IAM
+/// shows it; empty for a managed one), and of an inline policy `document`, `statements` (see [`ROLE`]) and `actions`; `file`
+/// (where it is written).
+pub const ATTACHMENT: [&str; 7] = [
+    "role",
+    "policy",
+    "name",
     "document",
     "statements",
     "actions",
@@ -87,21 +101,43 @@ pub fn role(role: &Role) -> minijinja::Value {
 /// A policy.
 pub fn policy(policy: &ManagedPolicy) -> minijinja::Value {
     let statements = statements(&policy.document);
-    let actions = statements
-        .iter()
-        .filter_map(|statement| statement.get("actions")?.as_array())
-        .flatten()
-        .collect();
     seen(&json!({
         "name": policy.name.as_str(),
         "path": policy.path.as_ref().map_or("/", |path| path.as_str()),
         "description": policy.description.as_deref().unwrap_or_default(),
         "tags": policy.tags.clone().unwrap_or_default(),
         "document": policy.document.to_value(),
-        "actions": unique(actions),
+        "actions": actions(&statements),
         "statements": statements,
         "file": policy.origin.to_string(),
     }))
+}
+
+/// An attachment.
+pub fn attachment(attachment: &Attachment) -> minijinja::Value {
+    let (policy, name) = match &attachment.id.policy {
+        Item::Managed(policy) => (format!("local:{policy}"), String::new()),
+        Item::Inline(policy) => (String::new(), policy.to_string()),
+    };
+    let document = attachment.document.as_ref();
+    let statements = document.map(statements).unwrap_or_default();
+    seen(&json!({
+        "role": attachment.id.role.as_str(),
+        "policy": policy,
+        "name": name,
+        "document": document.map(PolicyDocument::to_value),
+        "actions": actions(&statements),
+        "statements": statements,
+        "file": attachment.origin.to_string(),
+    }))
+}
+
+fn actions(statements: &[Value]) -> Vec<Value> {
+    let all = statements
+        .iter()
+        .filter_map(|statement| statement.get("actions")?.as_array())
+        .flatten();
+    unique(all.collect())
 }
 
 fn seen(value: &Value) -> minijinja::Value {

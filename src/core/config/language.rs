@@ -4,7 +4,7 @@
 //! is listed here can be called, and whatever can make a text much longer than what it is given has a limit of its own:
 //!
 //! - A text that is given to a filter, and one that an expression gives, has at most [`MAX_TEXT`] bytes.
-//! - `replace`, `join` and `string` make at most 1 MiB together.
+//! - `replace`, `join`, `string` and `b64encode` make at most 1 MiB together.
 //! - The source of an expression has at most [`MAX_SOURCE`] bytes, [`MAX_PARTS`] operators, names of filters and brackets,
 //!   and brackets in [`MAX_DEPTH`] of each other, so that compiling it needs little of the stack.
 //! - The operator `*`, the function `range` and the filters in [`NOT_OFFERED`] are left out: they take a length.
@@ -13,6 +13,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use minijinja::value::{Kwargs, Rest, StringInput, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters, tests};
 use regex::{Regex, RegexBuilder};
@@ -32,7 +34,7 @@ pub const MAX_DEPTH: usize = 16;
 /// Bytes of a text that a filter is given or an expression gives.
 pub const MAX_TEXT: usize = 64 * 1024;
 
-/// Bytes that one expression may make by `replace`, `join` and `string`, or give as a list.
+/// Bytes that one expression may make by `replace`, `join`, `string` and `b64encode`, or give as a list.
 const MAX_MADE: usize = 1024 * 1024;
 
 /// Bytes that a compiled regular expression may take.
@@ -55,6 +57,7 @@ macro_rules! functions {
 /// The filters, by name.
 pub static FILTERS: LazyLock<Vec<(&'static str, Value)>> = LazyLock::new(|| {
     let own = [
+        ("b64encode", Value::from_function(b64encode)),
         ("join", Value::from_function(join)),
         ("replace", Value::from_function(replace)),
         ("string", Value::from_function(string)),
@@ -325,7 +328,7 @@ fn made(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
     let made = before + text.len();
     if made > MAX_MADE {
         return Err(refused(format!(
-            "`replace`, `join` and `string` make more than {MAX_MADE} bytes"
+            "`replace`, `join`, `string` and `b64encode` make more than {MAX_MADE} bytes"
         )));
     }
     state.set_temp(MADE, made.into());
@@ -402,6 +405,18 @@ fn replace(
             .saturating_add(count.saturating_mul(to.len())),
     )?;
     made(state, value.replace(from, to))
+}
+
+/// Base64 of the UTF-8 bytes of a text, with padding and without line breaks.
+///
+/// Source: RFC 4648, section 4.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands arguments over"
+)]
+fn b64encode(state: &mut State<'_, '_>, value: StringInput<'_>) -> Result<Value, Error> {
+    check_length(value.as_str().len().div_ceil(3).saturating_mul(4))?;
+    made(state, BASE64_STANDARD.encode(value.as_str()))
 }
 
 fn string(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {

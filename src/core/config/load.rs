@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::assertion::{Check, Judge};
+use super::expr::Declared;
 use super::files::{FileType, Files};
 use super::module::{self, Instance, for_each_template};
 use super::problem::{Problem, Problems};
@@ -19,16 +20,17 @@ use super::source::Bounds;
 use super::stand_in::{self, StandIn};
 use super::tree::{self, File, Key, Node, Place, Table, Value};
 use super::vars::{ModuleInputs, Sources, Values, Variables};
-use super::{Config, Inputs, accept, check, document, lints, schema, source};
+use super::{Config, Inputs, accept, check, document, lints, schema, source, target};
 use crate::resource::Origin;
 use crate::resource::secret::Secrets;
 
-/// Whether a resource is a role, a policy or a grant.
+/// Whether a resource is a role, a policy, a grant or an attachment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Role,
     Policy,
     Grant,
+    Attachment,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Role => "role",
             Self::Policy => "policy",
             Self::Grant => "grant",
+            Self::Attachment => "attachment",
         }
     }
 
@@ -45,13 +48,14 @@ impl Kind {
             Self::Role => &schema::ROLE,
             Self::Policy => &schema::POLICY,
             Self::Grant => &schema::GRANT,
+            Self::Attachment => &schema::ATTACHMENT,
         }
     }
 
     /// The key that says which accounts it is about.
     pub(super) fn targets_key(self) -> &'static str {
         match self {
-            Self::Role | Self::Policy => "targets",
+            Self::Role | Self::Policy | Self::Attachment => "targets",
             Self::Grant => "in",
         }
     }
@@ -61,6 +65,7 @@ impl Kind {
         match self {
             Self::Role | Self::Policy => format!("{} `{name}`", self.word()),
             Self::Grant => format!("the grant of role `{name}`"),
+            Self::Attachment => format!("the attachment to role `{name}`"),
         }
     }
 
@@ -68,12 +73,12 @@ impl Kind {
     fn title_key(self) -> &'static str {
         match self {
             Self::Role | Self::Policy => "name",
-            Self::Grant => "role",
+            Self::Grant | Self::Attachment => "role",
         }
     }
 }
 
-/// One `[[role]]`, `[[policy]]` or `[[grant]]`, its expressions compiled and its documents read.
+/// One `[[role]]`, `[[policy]]`, `[[grant]]` or `[[attachment]]`, its expressions compiled and its documents read.
 #[derive(Debug)]
 pub(super) struct Resource {
     pub kind: Kind,
@@ -143,6 +148,7 @@ struct Merged {
     name: Option<(Key, Node)>,
     organization: Table,
     vars: Table,
+    locals: Table,
     account: Table,
     lints: Table,
     rollout: Table,
@@ -189,6 +195,7 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     };
     let mut variables = Variables::load(&merged.vars, &merged.account, sources, &mut problems);
     let accounts = accounts(&merged.account, &mut variables, &mut problems);
+    let variables = variables.with_locals(&merged.locals, &mut problems);
     let name = directory_name(merged.name.as_ref(), &files, &mut problems);
     let varying = per_account(&accounts, &variables);
     bounds.documents = module::documents(inputs.files.as_ref(), &merged.documents, &mut problems);
@@ -245,7 +252,8 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let digest = digest(&root_directory, &files, &variables.given);
     found.add(&scopes.secrets);
     let mut judge = Judge::new(&checks, &instances, &lints);
-    let stand_in = StandIn::new(&instances, scopes).try_out(&resources, &mut judge, &mut problems);
+    let stand_in =
+        StandIn::new(&name, &instances, scopes).try_out(&resources, &mut judge, &mut problems);
     let access = settings::access(
         &merged.organization,
         accounts.clone(),
@@ -331,13 +339,16 @@ impl<'a> Loader<'a> {
     ) {
         let index = self.instances.len();
         let mut problems = Problems::default();
-        let declared: BTreeSet<String> = instance.variables.declarations.keys().cloned().collect();
+        let declared = instance.variables.declared();
         for (kind, node) in resources {
             let mut resource = resource(kind, node, &self.bounds, &mut self.files, &mut problems);
             resource.instance = index;
             resource.varies = instance.varies(&resource.node);
             resource.uses_tags = instance.uses_tags(&resource.node);
             check_names(&resource, &declared, &mut problems);
+            for selectors in resource.targets.iter().chain(&resource.exclude) {
+                target::check_written(selectors, &resource.title, &instance, &mut problems);
+            }
             self.resources.push(resource);
         }
         self.checks.extend(
@@ -394,7 +405,8 @@ impl<'a> Loader<'a> {
             place: node.place.clone(),
             vars,
         };
-        let variables = Variables::of_module(&merged.vars, inputs, &mut problems);
+        let variables = Variables::of_module(&merged.vars, inputs, &mut problems)
+            .with_locals(&merged.locals, &mut problems);
         // What is wrong with a name or value that is given stands in the file that gives it.
         for problem in problems {
             let given = problem
@@ -488,11 +500,13 @@ impl Merged {
             "role" => return self.add_resources(Kind::Role, node),
             "policy" => return self.add_resources(Kind::Policy, node),
             "grant" => return self.add_resources(Kind::Grant, node),
+            "attachment" => return self.add_resources(Kind::Attachment, node),
             "module" => return add_tables(&mut self.modules, node),
             "check" => return add_tables(&mut self.checks, node),
             "accept" => return add_tables(&mut self.accepts, node),
             "organization" => &mut self.organization,
             "vars" => &mut self.vars,
+            "locals" => &mut self.locals,
             "account" => &mut self.account,
             "lints" => &mut self.lints,
             "rollout" => &mut self.rollout,
@@ -651,7 +665,7 @@ fn read_documents(
 }
 
 /// Reports names in the expressions of a resource that nothing will ever give a value.
-fn check_names(resource: &Resource, declared: &BTreeSet<String>, problems: &mut Problems) {
+fn check_names(resource: &Resource, declared: &Declared, problems: &mut Problems) {
     for node in std::iter::once(&resource.node)
         .chain(&resource.targets)
         .chain(&resource.exclude)
@@ -669,7 +683,7 @@ fn check_settings_names(
     variables: &Variables,
     problems: &mut Problems,
 ) {
-    let declared: BTreeSet<String> = variables.declarations.keys().cloned().collect();
+    let declared = variables.declared();
     let roles = accounts
         .iter()
         .filter_map(|account| account.access_role.as_ref());

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub mod accept;
 pub mod assertion;
+mod attachment;
 pub mod check;
 pub mod convert;
 pub mod document;
@@ -24,6 +25,7 @@ pub mod json_schema;
 pub mod language;
 pub mod lints;
 mod load;
+pub mod locals;
 pub mod module;
 pub mod problem;
 mod reach;

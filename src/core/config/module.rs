@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::expr::Template;
+use super::expr::{Template, declared_name};
 use super::files::{FileType, Files};
 use super::problem::{Problem, Problems};
 use super::render::{self, Scope};
@@ -46,6 +46,30 @@ impl Instance {
             live: Arc::default(),
             tagged: BTreeSet::new(),
         }
+        .with_locals()
+    }
+
+    /// Notes what of its locals differs between accounts, hangs on them, and is sensitive.
+    fn with_locals(mut self) -> Self {
+        let locals = self.variables.locals.clone();
+        for (name, uses) in locals.uses() {
+            let any = |test: &dyn Fn(&str) -> bool| uses.iter().any(|used| test(used));
+            let (varies, is_tagged) = (
+                any(&|used| self.name_varies(used)),
+                any(&|used| self.name_uses_tags(used)),
+            );
+            let is_live = any(&|used| hangs(used, &self.live, &["account", "organization"]));
+            let is_sensitive = any(&|used| self.is_sensitive(used));
+            self.varying.extend(varies.then(|| name.clone()));
+            self.tagged.extend(is_tagged.then(|| name.clone()));
+            if is_live {
+                Arc::make_mut(&mut self.live).insert(name.clone());
+            }
+            if is_sensitive {
+                Arc::make_mut(&mut self.variables.sensitive).insert(name);
+            }
+        }
+        self
     }
 
     /// One use of a module, named by `parent`, the instance at `index`.
@@ -84,6 +108,7 @@ impl Instance {
             live: Arc::new(live),
             tagged,
         }
+        .with_locals()
     }
 
     /// Whether the values in `node` may differ between accounts.
@@ -98,7 +123,11 @@ impl Instance {
 
     /// Whether an expression in `node` asks for account tags.
     pub fn uses_tags(&self, node: &Node) -> bool {
-        uses(node).any(|name| name == "account" || hangs(&name, &self.tagged, &["account.tags"]))
+        uses(node).any(|name| self.name_uses_tags(&name))
+    }
+
+    fn name_uses_tags(&self, name: &str) -> bool {
+        name == "account" || hangs(name, &self.tagged, &["account.tags"])
     }
 
     fn is_sensitive(&self, name: &str) -> bool {
@@ -106,18 +135,13 @@ impl Instance {
     }
 }
 
-/// Whether a dotted name begins with one of these variables or roots.
+/// Whether a dotted name begins with one of these variables and locals, or roots.
 fn hangs(name: &str, variables: &BTreeSet<String>, roots: &[&str]) -> bool {
-    match variable(name) {
-        Some(variable) => variables.contains(variable),
-        None if name == "var" => !variables.is_empty(),
+    match declared_name(name) {
+        Some(declared) => variables.contains(declared),
+        None if ["var", "local"].contains(&name) => !variables.is_empty(),
         None => roots.iter().any(|root| name.starts_with(root)),
     }
-}
-
-/// The variable that a dotted name begins with.
-fn variable(name: &str) -> Option<&str> {
-    name.strip_prefix("var.")?.split('.').next()
 }
 
 /// What expressions see in every instance, for one account or for none.
@@ -238,7 +262,7 @@ pub fn uses(node: &Node) -> impl Iterator<Item = String> + use<> {
 
 /// Compiles what a `[[module]]` gives, and refuses names that its directory does not know.
 pub fn compile_inputs(vars: &mut Table, outer: &Variables, problems: &mut Problems) {
-    let declared: BTreeSet<String> = outer.declarations.keys().cloned().collect();
+    let declared = outer.declared();
     for (_, node) in &mut vars.entries {
         super::shape::compile_strings(node, problems);
         for_each_template(node, &mut |template, place| {

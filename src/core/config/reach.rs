@@ -30,7 +30,7 @@ impl Config {
     /// Whether a target takes in the management account without naming it by its id, its name or its unit.
     pub fn takes_in_management(&self) -> bool {
         let takes = |resource: &Resource| match resource.kind {
-            Kind::Role | Kind::Policy => {
+            Kind::Role | Kind::Policy | Kind::Attachment => {
                 let kept_out = resource.exclude.as_ref().is_some_and(keeps_out_management);
                 !kept_out && resource.targets.as_ref().is_some_and(takes_in_management)
             }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::value::{Object, ValueKind};
 
-use super::expr::{Failure, ROOTS, Template, Verdict, to_jinja};
+use super::expr::{Failure, ROOTS, Template, Verdict, declared_name, to_jinja};
+use super::locals::Lacks;
 use super::module::Instance;
 use super::problem::{Places, Problem, Problems};
 use super::tree::{Key, Node, Place, Table, Value};
@@ -43,6 +44,8 @@ pub struct Scope {
     sensitive: Arc<BTreeSet<String>>,
     /// What was made of sensitive values so far.
     found: Found,
+    /// Why some locals have no value.
+    lacks: Arc<Lacks>,
 }
 
 /// The sensitive values of a run, for every scope of it to add what its expressions made of them.
@@ -161,6 +164,7 @@ impl Scope {
             live,
             sensitive,
             found,
+            lacks: Arc::default(),
         }
     }
 
@@ -168,19 +172,24 @@ impl Scope {
     #[must_use]
     pub(super) fn hiding_of(self, instances: &[Instance], found: &Found) -> Self {
         match instances.first() {
-            Some(root) => self.hiding(&root.variables, found),
+            Some(root) => Self {
+                live: root.live.clone(),
+                ..self
+            }
+            .hiding(&root.variables, found),
             None => self,
         }
     }
 
-    /// The same, where these variables have sensitive values; what expressions make of them is added to `found`.
+    /// The same with the locals beside these variables, whose sensitive values are known; what expressions make of these is
+    /// added to `found`.
     #[must_use]
     pub fn hiding(self, variables: &Variables, found: &Found) -> Self {
-        Self {
+        variables.locals.name_in(Self {
             sensitive: variables.sensitive.clone(),
             found: found.clone(),
             ..self
-        }
+        })
     }
 
     /// The same for the variables of a module, of which `live` hang on the account or the organization.
@@ -192,11 +201,13 @@ impl Scope {
         live: &Arc<BTreeSet<String>>,
     ) -> Self {
         let sensitive = variables.sensitive.clone();
-        Self {
+        let nothing = minijinja::Value::from(BTreeMap::<String, minijinja::Value>::new());
+        variables.locals.name_in(Self {
             live: live.clone(),
             sensitive,
-            ..self.with([("var", jinja_values(values))])
-        }
+            lacks: Arc::default(),
+            ..self.with([("var", jinja_values(values)), ("local", nothing)])
+        })
     }
 
     /// The same with more names.
@@ -211,6 +222,25 @@ impl Scope {
             context: pairs.into(),
             ..self.clone()
         }
+    }
+
+    /// Notes why the local that expressions call `name` has no value.
+    pub(super) fn note_lack(&mut self, name: String, failure: Failure) {
+        Arc::make_mut(&mut self.lacks).insert(name, failure);
+    }
+
+    /// What went wrong, where a local without a value is to blame: what went wrong with that.
+    fn blame_locals(&self, failure: Failure) -> Failure {
+        let mut missing = Vec::new();
+        for name in failure.missing {
+            match declared_name(&name).and_then(|local| self.lacks.get(local)) {
+                Some(lack) if lack.missing.is_empty() => return lack.clone(),
+                Some(lack) => missing.extend(lack.missing.iter().cloned()),
+                None => missing.push(name),
+            }
+        }
+        missing.dedup();
+        Failure { missing, ..failure }
     }
 
     /// The value of a template. What an expression makes of a sensitive value is noted as one.
@@ -241,19 +271,17 @@ impl Scope {
             // What went wrong may be said in words of the value.
             Err(failure) if template.uses().any(|name| self.is_sensitive(name)) => Err(Failure {
                 message: "it cannot be evaluated, and why is as sensitive as the value".to_owned(),
-                ..failure
+                ..self.blame_locals(failure)
             }),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(self.blame_locals(failure)),
         }
     }
 
     /// Whether the value of a dotted name is sensitive.
     fn is_sensitive(&self, name: &str) -> bool {
-        match name.strip_prefix("var.") {
-            Some(variable) => self
-                .sensitive
-                .contains(variable.split('.').next().unwrap_or_default()),
-            None => name == "var" && !self.sensitive.is_empty(),
+        match declared_name(name) {
+            Some(declared) => self.sensitive.contains(declared),
+            None => ["var", "local"].contains(&name) && !self.sensitive.is_empty(),
         }
     }
 
@@ -276,11 +304,9 @@ impl Scope {
 
     /// Whether the template hangs on an account or an organization that is not known yet.
     pub fn is_unknown(&self, template: &Template) -> bool {
-        let hangs = |name: &str| match name.strip_prefix("var.") {
-            Some(variable) => self
-                .live
-                .contains(variable.split('.').next().unwrap_or_default()),
-            None if name == "var" => !self.live.is_empty(),
+        let hangs = |name: &str| match declared_name(name) {
+            Some(declared) => self.live.contains(declared),
+            None if ["var", "local"].contains(&name) => !self.live.is_empty(),
             None => name.starts_with("account") || name.starts_with("organization"),
         };
         self.stands_in() && template.uses().any(hangs)

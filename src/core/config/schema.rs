@@ -124,6 +124,11 @@ pub static ROOT: Schema = Schema {
             "inputs: a default, or a table with type, default and checks",
         ),
         optional(
+            "locals",
+            Type::Map(&Type::Any),
+            "named values, which expressions see as local.NAME",
+        ),
+        optional(
             "account",
             Type::Map(&Type::Table(&ACCOUNT)),
             "settings of one account, by id or by a unique name",
@@ -140,6 +145,11 @@ pub static ROOT: Schema = Schema {
             "which principals may assume a role",
         ),
         optional(
+            "attachment",
+            Type::List(&Type::Table(&ATTACHMENT)),
+            "policies on roles that this directory does not declare",
+        ),
+        optional(
             "module",
             Type::List(&Type::Table(&MODULE)),
             "other such directories, with their [vars] as inputs",
@@ -147,7 +157,7 @@ pub static ROOT: Schema = Schema {
         optional(
             "check",
             Type::List(&Type::Table(&CHECK)),
-            "rules of the team's own, over roles, policies or the plan",
+            "rules of the team's own, over roles, policies, attachments or the plan",
         ),
         optional(
             "accept",
@@ -249,6 +259,23 @@ pub static VARIABLE: Schema = Schema {
             Type::String,
             "a regular expression that its whole value must match",
         ),
+        optional(
+            "each_pattern",
+            Type::String,
+            "a regular expression that each item of a list must match as a whole",
+        ),
+        optional(
+            "min_length",
+            Type::Integer,
+            "characters of a string, or items of a list, it must have",
+        ),
+        optional(
+            "max_length",
+            Type::Integer,
+            "characters of a string, or items of a list, it may have",
+        ),
+        optional("min", Type::Integer, "the least that an integer may be"),
+        optional("max", Type::Integer, "the greatest that an integer may be"),
     ],
 };
 
@@ -275,7 +302,7 @@ pub static CHECK: Schema = Schema {
     keys: &[
         required(
             "for",
-            Type::Word(&["role", "policy", "plan"]),
+            Type::Word(&["role", "policy", "attachment", "plan"]),
             "what it looks at",
         ),
         optional(
@@ -360,11 +387,16 @@ pub static POLICY: Schema = Schema {
             "true: a plan that deletes or replaces it is refused",
         )
         .or("false"),
+        optional(
+            "former_stack",
+            Type::String,
+            "the CloudFormation stack that made it and has let go of it, `*` is a glob: its tags stay on it and are no reason to stop",
+        ),
     ],
 };
 
 const TARGETS: Type = Type::AnyOf(&[Type::Word(&["all"]), SELECTORS]);
-const POLICY_REFERENCE: Type = Type::AnyOf(&[Type::String, Type::Table(&ATTACHMENT)]);
+const POLICY_REFERENCE: Type = Type::AnyOf(&[Type::String, Type::Table(&POLICY_ENTRY)]);
 
 /// `[[role]]`
 pub static ROLE: Schema = Schema {
@@ -437,10 +469,59 @@ pub static ROLE: Schema = Schema {
         )
         .or("false"),
         optional(
+            "former_stack",
+            Type::String,
+            "the CloudFormation stack that made it and has let go of it, `*` is a glob: its tags stay on it and are no reason to stop",
+        ),
+        optional(
             "expires",
             Type::Date,
             "the day from which it is planned for deletion, 00:00 UTC: 2027-06-30",
         ),
+    ],
+};
+
+/// `[[attachment]]`
+pub static ATTACHMENT: Schema = Schema {
+    name: "attachment",
+    keys: &[
+        required(
+            "role",
+            Type::String,
+            "name of a role that exists there and that no [[role]] here declares",
+        ),
+        optional(
+            "policy",
+            Type::String,
+            "local:NAME, a [[policy]] of this directory to attach",
+        ),
+        optional(
+            "name",
+            Type::String,
+            "instead of `policy`: an inline policy, which IAM shows as rolecall-DIRECTORY.NAME",
+        ),
+        optional(
+            "document",
+            Type::Document,
+            "a JSON or YAML file for the inline policy, relative to this one",
+        ),
+        optional(
+            "statement",
+            Type::List(&Type::Table(&STATEMENT)),
+            "the statements of the inline policy, instead of a document",
+        ),
+        optional(
+            "without",
+            STRINGS,
+            "patterns of actions that its Allow statements must not have",
+        ),
+        required(
+            "targets",
+            TARGETS,
+            "accounts where the role is: \"all\" or a list of selectors",
+        ),
+        optional("exclude", SELECTORS, "accounts that are left out"),
+        WHEN,
     ],
 };
 
@@ -514,8 +595,8 @@ pub static MANAGE: Schema = Schema {
     ],
 };
 
-/// An attachment written as a table.
-pub static ATTACHMENT: Schema = Schema {
+/// An attached policy written as a table.
+pub static POLICY_ENTRY: Schema = Schema {
     name: "managed_policies",
     keys: &[
         required("policy", Type::String, "aws:NAME, local:NAME or an ARN"),
@@ -609,6 +690,11 @@ pub static SELECTOR: Schema = Schema {
             "path from the root, or an id; nested units included",
         ),
         optional("tags", Type::Map(&STRINGS), "tags of the account"),
+        optional(
+            "when",
+            Type::Condition,
+            "an expression without the account; where it is false, this selects nothing",
+        ),
     ],
 };
 

@@ -50,7 +50,7 @@ impl NarrowScope {
     }
 
     /// Reports what selects nothing: a run about nothing is a mistyped one.
-    pub(super) fn check(&self, organization: &Organization, problems: &mut Problems) {
+    pub fn check(&self, organization: &Organization, problems: &mut Problems) {
         for (text, selector) in &self.accounts {
             if !organization
                 .accounts

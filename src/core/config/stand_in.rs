@@ -13,19 +13,23 @@ use super::problem::{Places, Problem, Problems};
 use super::render::{self, Found, Scope};
 use super::settings::AccountSettings;
 use super::shape::{self, Stage};
-use super::tree::{Node, Place};
+use super::tree::{Node, Place, Value};
 use super::vars::Values;
-use super::{facts, grant, schema, target};
+use super::{attachment, facts, grant, schema, target};
 use crate::desired::AccountDesired;
+use crate::resource::attachment::Attachment;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, Role};
 
 /// The expansion for an account that stands for any.
 pub(super) struct StandIn<'a> {
+    /// The directory's name.
+    directory: &'a str,
     instances: &'a [Instance],
     scopes: Scopes,
     documents: Documents,
-    names: Names,
+    /// Names by the targets of what has them: with other targets a name may be used again.
+    names: BTreeMap<String, Names>,
     holds: AccountDesired,
     held: Vec<Held>,
     left_out: LeftOuts,
@@ -59,12 +63,13 @@ pub(super) fn scopes(
 }
 
 impl<'a> StandIn<'a> {
-    pub fn new(instances: &'a [Instance], scopes: Scopes) -> Self {
+    pub fn new(directory: &'a str, instances: &'a [Instance], scopes: Scopes) -> Self {
         Self {
+            directory,
             instances,
             scopes,
             documents: Documents::new(),
-            names: Names::new(),
+            names: BTreeMap::new(),
             holds: AccountDesired::default(),
             held: Vec::new(),
             left_out: LeftOuts::new(),
@@ -103,6 +108,7 @@ impl<'a> StandIn<'a> {
             ));
         }
         grant::check_roles(resources, self.instances, &mut all);
+        attachment::check_roles(resources, self.instances, &mut all);
         judge.account(&self.held, &self.scopes, &mut all);
         // What was wrong before it was rendered has been said, and better.
         let mut known = Places::default();
@@ -126,12 +132,20 @@ impl<'a> StandIn<'a> {
             return;
         };
         let variables = &instance.variables;
-        for node in resource.targets.iter().chain(&resource.exclude) {
-            if let Some(mut node) =
+        let mut targets = Some(String::new());
+        for node in [&resource.targets, &resource.exclude] {
+            let rendered = node.as_ref().map(|node| {
                 render::render_alone(node, &resource.title, scope, variables, problems)
-            {
+            });
+            let text = rendered.map(|rendered| {
+                let mut node = rendered?;
                 check_targets(&mut node, resource, problems);
-            }
+                Some(node.to_json().to_string())
+            });
+            targets = match text {
+                None => targets.map(|targets| targets + "-"),
+                Some(text) => targets.zip(text).map(|(targets, text)| targets + &text),
+            };
         }
         let mut evaluation = render::evaluate(&resource.node, scope);
         for failed in &evaluation.failures {
@@ -189,6 +203,9 @@ impl<'a> StandIn<'a> {
                 );
                 written.map(Made::Grant)
             }
+            Kind::Attachment => converter
+                .attachment(&rendered, self.directory, resource.origin.clone())
+                .map(Made::Attachment),
         };
         let found = converter.problems;
         problems.extend(
@@ -198,10 +215,15 @@ impl<'a> StandIn<'a> {
         );
         if let Some(name) = rendered.as_table().and_then(|table| table.get("name"))
             && let Some(text) = name.as_str()
+            && resource.kind != Kind::Attachment
             && !evaluation.unknown.holds(&name.place)
+            // Whether two meet in an account that one of them is left out of is known there.
+            && !is_unsure(&resource.node, scope)
+            && let Some(targets) = targets
         {
             let place = (name.place.clone(), instance.chain.clone());
-            check_duplicate(resource.kind, text, place, &mut self.names, problems);
+            let names = self.names.entry(targets).or_default();
+            check_duplicate(resource.kind, text, place, names, problems);
         }
         if evaluation.unknown_condition
             && let Some(Made::Role(role)) = &made
@@ -218,6 +240,7 @@ impl<'a> StandIn<'a> {
             Made::Grant(_) => (minijinja::Value::UNDEFINED, false),
             Made::Role(role) => (facts::role(role), role.ensure == Ensure::Present),
             Made::Policy(policy) => (facts::policy(policy), true),
+            Made::Attachment(attachment) => (facts::attachment(attachment), true),
         };
         if is_desired {
             let address = Address::Title(format!("{} at {}", resource.title, resource.origin));
@@ -232,12 +255,12 @@ impl<'a> StandIn<'a> {
             });
         }
         match made {
-            Made::Role(role) => drop(self.holds.roles.insert(role.name.key(), Arc::new(role))),
-            Made::Policy(policy) => drop(
-                self.holds
-                    .policies
-                    .insert(policy.name.key(), Arc::new(policy)),
-            ),
+            Made::Role(role) => insert(&mut self.holds.roles, role.name.key(), role),
+            Made::Policy(policy) => insert(&mut self.holds.policies, policy.name.key(), policy),
+            Made::Attachment(attachment) => {
+                let key = attachment.id.key();
+                insert(&mut self.holds.attachments, key, attachment);
+            }
             Made::Grant(written) => {
                 let grants = written
                     .to_anybody()
@@ -248,10 +271,28 @@ impl<'a> StandIn<'a> {
     }
 }
 
+/// Adds a resource; of one name there may be several, for accounts that are not the same.
+fn insert<T>(held: &mut BTreeMap<String, Arc<T>>, mut key: String, resource: T) {
+    while held.contains_key(&key) {
+        // No name has a quote in it.
+        key.push('\'');
+    }
+    held.insert(key, Arc::new(resource));
+}
+
+/// Whether the resource has a `when` that hangs on the account.
+fn is_unsure(node: &Node, scope: &Scope) -> bool {
+    let when = node.as_table().and_then(|table| table.get("when"));
+    when.is_some_and(
+        |when| matches!(&when.value, Value::Template(template) if scope.is_unknown(template)),
+    )
+}
+
 enum Made {
     Role(Role),
     Policy(ManagedPolicy),
     Grant(grant::Written),
+    Attachment(Attachment),
 }
 
 /// What of a resource hangs on the account, as the expressions of checks call it. A text that hangs on it in part is
@@ -261,6 +302,8 @@ fn unknown_members(node: &Node, scope: &Scope) -> BTreeSet<&'static str> {
     for (key, node) in node.as_table().into_iter().flat_map(|table| &table.entries) {
         let seen: &[&'static str] = match key.text.as_str() {
             "name" => &["name"],
+            "role" => &["role"],
+            "policy" => &["policy"],
             "path" => &["path"],
             "description" => &["description"],
             "max_session_duration" => &["max_session_duration"],
@@ -272,7 +315,7 @@ fn unknown_members(node: &Node, scope: &Scope) -> BTreeSet<&'static str> {
             "document" | "statement" | "without" => &["document", "statements", "actions"],
             _ => continue,
         };
-        let exact = ["name", "path"].contains(&key.text.as_str());
+        let exact = ["name", "path", "role", "policy"].contains(&key.text.as_str());
         for_each_template(node, &mut |template, _| {
             if scope.is_unknown(template) && (exact || template.is_whole()) {
                 members.extend(seen);
@@ -297,7 +340,7 @@ fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) 
         Stage::Rendered,
         problems,
     );
-    target::targets(node, &resource.title, problems);
+    target::targets(node, problems);
 }
 
 /// Names of roles and policies: how each is written, where, and in which modules.
@@ -321,10 +364,11 @@ pub(super) fn check_duplicate(
     let first_place = first_place.collect::<Vec<_>>().join(", ");
     problems.push(if first == name {
         twice(&format!("{word} `{name}`"), place, &first_place)
+            .hint("keep one of them, or give them targets that do not meet")
     } else {
         let message =
             format!("{word} `{name}` and {word} `{first}` at {first_place} differ in case only");
         Problem::error("duplicate", place, message)
-            .hint("IAM names are unique without regard to case: rename one")
+            .hint("IAM names are unique without regard to case: rename one, or give them targets that do not meet")
     });
 }

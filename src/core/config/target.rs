@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
+use super::expr::Template;
+use super::module::Instance;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::tree::{Node, Place, Table, Value};
 use crate::org::{Account, AccountId, AccountPattern, Organization, OuPath, OuRef, Selector};
@@ -17,6 +19,8 @@ pub struct WrittenSelector {
     /// Its text: `ou = "Workloads"`.
     pub text: Arc<str>,
     places: Places,
+    /// Whether a list in it is empty: it asks for one of none, and selects nothing.
+    is_empty: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -53,16 +57,9 @@ impl Targeting {
         let Some(selectors) = &self.selectors else {
             return Some(ALL.clone());
         };
-        let found = selectors.iter().find(|written| match tags {
-            TagMatching::Exact => written.selector.matches(account, organization),
-            TagMatching::Possible => {
-                let selector = Selector {
-                    tags: BTreeMap::new(),
-                    ..written.selector.clone()
-                };
-                selector.matches(account, organization)
-            }
-        });
+        let found = selectors
+            .iter()
+            .find(|written| written.matches(account, organization, tags));
         found.map(|written| written.text.clone())
     }
 
@@ -83,7 +80,7 @@ impl Targeting {
             let matches = organization
                 .accounts
                 .values()
-                .any(|account| written.selector.matches(account, organization));
+                .any(|account| written.matches(account, organization, TagMatching::Exact));
             if !matches && problems.iter().len() == before {
                 let message = format!("the selector {{ {} }} matches no account", written.text);
                 problems.push(Problem::warning("selector", &written.places.table, message));
@@ -93,6 +90,22 @@ impl Targeting {
 }
 
 impl WrittenSelector {
+    fn matches(&self, account: &Account, organization: &Organization, tags: TagMatching) -> bool {
+        if self.is_empty {
+            return false;
+        }
+        match tags {
+            TagMatching::Exact => self.selector.matches(account, organization),
+            TagMatching::Possible => {
+                let selector = Selector {
+                    tags: BTreeMap::new(),
+                    ..self.selector.clone()
+                };
+                selector.matches(account, organization)
+            }
+        }
+    }
+
     fn check_accounts(&self, organization: &Organization, problems: &mut Problems) {
         for (pattern, place) in self.selector.accounts.iter().zip(&self.places.accounts) {
             match pattern {
@@ -114,7 +127,23 @@ impl WrittenSelector {
                             .values()
                             .map(|account| account.name.as_str())
                     };
-                    if names().all(|known| known != name) {
+                    let called: Vec<&str> = organization
+                        .accounts
+                        .values()
+                        .filter(|account| account.name == *name)
+                        .map(|account| account.id.as_str())
+                        .collect();
+                    if called.len() > 1 {
+                        let message = format!(
+                            "{} accounts are called `{name}`, and this selects all of them: {}",
+                            called.len(),
+                            called.join(", ")
+                        );
+                        problems.push(
+                            Problem::warning("selector", place, message)
+                                .hint("write the id to select one of them"),
+                        );
+                    } else if called.is_empty() {
                         let message = format!("no account is called `{name}`");
                         problems.push(
                             Problem::warning("selector", place, message)
@@ -162,19 +191,48 @@ fn similar_unit(path: &OuPath, organization: &Organization) -> Option<String> {
     })
 }
 
+/// Checks `targets` or `exclude` before expressions are evaluated. Selectors are evaluated once and not for each account,
+/// so a `when` in one of them cannot ask for anything that differs between accounts.
+pub(super) fn check_written(
+    node: &Node,
+    title: &str,
+    instance: &Instance,
+    problems: &mut Problems,
+) {
+    let Value::Array(items) = &node.value else {
+        return;
+    };
+    if items.is_empty() {
+        let message = format!("`targets` of {title} is empty: it goes to no account");
+        let problem = Problem::warning("selector", &node.place, message);
+        problems.push(problem.hint("targets = \"all\", or a list of selectors"));
+    }
+    for table in items.iter().filter_map(Node::as_table) {
+        let Some(node) = table.get("when") else {
+            continue;
+        };
+        if table.entries.len() == 1 {
+            let message = "a selector with `when` alone selects nothing in particular";
+            problems.push(
+                Problem::error("selector", &node.place, message)
+                    .hint("name an account, ou or tags beside it"),
+            );
+        }
+        let varies = |template: &Template| template.uses().any(|name| instance.name_varies(name));
+        if matches!(&node.value, Value::Template(template) if varies(template)) {
+            let message = format!(
+                "the `when` of this selector differs between accounts, and the selectors of {title} are evaluated once"
+            );
+            let hint = "write it as the `when` of the resource itself, which is evaluated for each account";
+            problems.push(Problem::error("selector", &node.place, message).hint(hint));
+        }
+    }
+}
+
 /// Reads `targets`, as rendered.
-pub fn targets(node: &Node, title: &str, problems: &mut Problems) -> Option<Targeting> {
+pub fn targets(node: &Node, problems: &mut Problems) -> Option<Targeting> {
     match &node.value {
         Value::String(text) if text == "all" => Some(Targeting { selectors: None }),
-        Value::Array(items) if items.is_empty() => {
-            let problem = Problem::warning(
-                "selector",
-                &node.place,
-                format!("`targets` of {title} is empty: it goes to no account"),
-            );
-            problems.push(problem.hint("targets = \"all\", or a list of selectors"));
-            parse(items, problems)
-        }
         Value::Array(items) => parse(items, problems),
         _ => None,
     }
@@ -204,11 +262,16 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
             .push(problem.hint("name an account, ou or tags; every account is targets = \"all\""));
         return None;
     }
+    let is_list = |node: &Node| node.as_array().is_some_and(<[Node]>::is_empty);
+    let values = table.entries.iter().flat_map(|(_, node)| {
+        let inner = node.as_table().into_iter().flat_map(|table| &table.entries);
+        std::iter::once(node).chain(inner.map(|(_, node)| node))
+    });
+    let is_empty = values.into_iter().any(is_list);
     for (key, value) in &table.entries {
-        let empty = value.as_array().is_some_and(<[Node]>::is_empty)
-            || value
-                .as_table()
-                .is_some_and(|table| table.entries.is_empty());
+        let empty = value
+            .as_table()
+            .is_some_and(|table| table.entries.is_empty());
         if empty || (key.text == "account" && value.as_str() == Some("")) {
             let message = format!("`{}` of this selector has no value", key.text);
             problems.push(
@@ -239,6 +302,7 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
             units: places(&units),
         },
         selector,
+        is_empty,
     })
 }
 

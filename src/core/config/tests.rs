@@ -9,12 +9,17 @@ use super::{Config, Expansion, Inputs, Memory, NarrowScope, Problems, Severity, 
 use crate::org::{Account, AccountId, AccountStatus, Caller, Organization, OuPath, Partition};
 use crate::resource::role::{Mode, PolicyRef};
 
+mod attachments;
 mod checks;
 mod grants;
 mod language;
 mod limits;
+mod locals;
 mod modules;
+mod names;
 mod secrets;
+mod selectors;
+mod variables;
 
 /// Where the directories of these tests lie.
 const ROOT: &str = "/desired";
@@ -1038,10 +1043,15 @@ fn targets_select_active_accounts_and_say_why() {
         &target("[{ ou = \"Prod\" }]"),
         &["did you mean `Workloads/Prod`?", "rolecall.toml:5:"],
     );
+    let empty = accepted(&target("[]"));
+    assert!(
+        empty.warnings()[0]
+            .message
+            .contains("`targets` of role `R` is empty")
+    );
     for (text, expect) in [
         ("[{ account = \"prd\" }]", "did you mean `prod`?"),
         ("[{ account = \"x*\" }]", "matches no account"),
-        ("[]", "`targets` of role `R` is empty"),
     ] {
         let expansion = expanded(&target(text));
         let shown: Problems =

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::expr::Declared;
 use super::files::Files;
+use super::locals::Locals;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::schema;
 use super::shape::{self, Stage};
@@ -94,7 +96,42 @@ pub struct Declaration {
     kind: Kind,
     one_of: Vec<serde_json::Value>,
     pattern: Option<Regex>,
+    each_pattern: Option<Regex>,
+    /// Characters of a text, items of a list.
+    length: Range,
+    /// The value of an integer.
+    range: Range,
     default: Option<Value>,
+}
+
+/// The least and the greatest of something, both allowed; `None` where there is no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Range {
+    least: Option<i64>,
+    greatest: Option<i64>,
+}
+
+impl Range {
+    /// Says what is wrong with `value`, which is counted in `unit`.
+    fn check(self, value: i64, unit: &str) -> Result<(), String> {
+        let unit = if unit.is_empty() {
+            String::new()
+        } else {
+            format!(" {unit}")
+        };
+        match self {
+            Self {
+                least: Some(least), ..
+            } if value < least => Err(format!("must be at least {least}{unit}, it is {value}")),
+            Self {
+                greatest: Some(greatest),
+                ..
+            } if value > greatest => {
+                Err(format!("must be at most {greatest}{unit}, it is {value}"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where a value comes from.
@@ -119,8 +156,10 @@ pub struct Variables {
     pub faulty: BTreeSet<String>,
     /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
     pub module: Option<ModuleInputs>,
-    /// The names of those whose values are sensitive.
+    /// The names of those whose values are sensitive, and `local.NAME` of the locals that are made of them.
     pub sensitive: Arc<BTreeSet<String>>,
+    /// The locals of the same directory.
+    pub locals: Locals,
 }
 
 /// What a `[[module]]` gives for the variables of its source.
@@ -184,6 +223,24 @@ impl Variables {
         Self {
             module: Some(module),
             ..variables
+        }
+    }
+
+    /// The names that expressions beside these variables may use.
+    pub fn declared(&self) -> Declared {
+        Declared {
+            variables: self.declarations.keys().cloned().collect(),
+            locals: self.locals.names().clone(),
+        }
+    }
+
+    /// The same with the locals of the directory.
+    #[must_use]
+    pub fn with_locals(self, table: &Table, problems: &mut Problems) -> Self {
+        let names = self.declarations.keys().cloned().collect();
+        Self {
+            locals: Locals::read(table, names, problems),
+            ..self
         }
     }
 
@@ -417,10 +474,7 @@ fn declaration(
     node: &Node,
     problems: &mut Problems,
 ) -> Option<Declaration> {
-    if name.is_empty()
-        || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        || name.starts_with(char::is_numeric)
-    {
+    if !is_name(name) {
         let message = format!("`{name}` cannot name a variable");
         let hint = "letters, digits and `_`; a digit cannot come first";
         problems.push(Problem::error("variable", place, message).hint(hint));
@@ -434,6 +488,9 @@ fn declaration(
         kind: Kind::String,
         one_of: Vec::new(),
         pattern: None,
+        each_pattern: None,
+        length: Range::default(),
+        range: Range::default(),
         default: None,
     };
     let Value::Table(table) = &node.value else {
@@ -452,6 +509,13 @@ fn declaration(
         ));
     };
     Some(typed_declaration(plain, node, table, problems))
+}
+
+/// Whether an expression can call something by this name.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !name.starts_with(char::is_numeric)
 }
 
 fn typed_declaration(
@@ -475,12 +539,28 @@ fn typed_declaration(
                 .hint(format!("one of {}", TYPES.join(", "))),
         );
     }
+    let kind = table
+        .get("type")
+        .and_then(Node::as_str)
+        .and_then(Kind::parse)
+        .unwrap_or(Kind::String);
+    for (keys, kinds) in BOUNDS {
+        for (key, node) in keys.iter().filter_map(|key| table.entry(key)) {
+            if !kinds.contains(&kind) {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.describe()).collect();
+                let message = format!(
+                    "`{}` is for {}, and variable `{}` is {}",
+                    key.text,
+                    kinds.join(" or "),
+                    plain.name,
+                    kind.describe()
+                );
+                problems.push(Problem::error("variable", &node.place, message));
+            }
+        }
+    }
     let declaration = Declaration {
-        kind: table
-            .get("type")
-            .and_then(Node::as_str)
-            .and_then(Kind::parse)
-            .unwrap_or(Kind::String),
+        kind,
         description: table
             .get("description")
             .and_then(Node::as_str)
@@ -495,7 +575,12 @@ fn typed_declaration(
             .unwrap_or_default(),
         pattern: table
             .get("pattern")
-            .and_then(|node| compile_pattern(node, problems)),
+            .and_then(|node| compile_pattern("pattern", node, problems)),
+        each_pattern: table
+            .get("each_pattern")
+            .and_then(|node| compile_pattern("each_pattern", node, problems)),
+        length: range(table, "min_length", "max_length", Some(0), problems),
+        range: range(table, "min", "max", None, problems),
         ..plain
     };
     if problems.errors() > before {
@@ -505,7 +590,52 @@ fn typed_declaration(
     with_default(declaration, table.get("default"), problems)
 }
 
-fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
+/// The keys that bound values, and the types they are for.
+const BOUNDS: [(&[&str], &[Kind]); 4] = [
+    (
+        &["min_length", "max_length"],
+        &[Kind::String, Kind::List, Kind::Arn],
+    ),
+    (&["min", "max"], &[Kind::Integer]),
+    (
+        &["pattern"],
+        &[Kind::String, Kind::AccountId, Kind::Arn, Kind::Uuid4],
+    ),
+    (&["each_pattern"], &[Kind::List]),
+];
+
+/// Reads two bounds, neither below `lowest`.
+fn range(
+    table: &Table,
+    least: &str,
+    greatest: &str,
+    lowest: Option<i64>,
+    problems: &mut Problems,
+) -> Range {
+    let mut bound = |key: &str| {
+        let node = table.get(key)?;
+        let value = node.as_integer()?;
+        if lowest.is_some_and(|lowest| value < lowest) {
+            let message = format!("`{key}` cannot be {value}: nothing is shorter than 0");
+            problems.push(Problem::error("variable", &node.place, message));
+            return None;
+        }
+        Some(value)
+    };
+    let range = Range {
+        least: bound(least),
+        greatest: bound(greatest),
+    };
+    if let (Some(low), Some(high), Some(node)) = (range.least, range.greatest, table.get(greatest))
+        && low > high
+    {
+        let message = format!("`{greatest}` is {high} and `{least}` is {low}: no value fits");
+        problems.push(Problem::error("variable", &node.place, message));
+    }
+    range
+}
+
+fn compile_pattern(key: &str, node: &Node, problems: &mut Problems) -> Option<Regex> {
     let text = node.as_str()?;
     match Regex::new(&format!("^(?:{text})$")) {
         Ok(regex) => Some(regex),
@@ -520,7 +650,7 @@ fn compile_pattern(node: &Node, problems: &mut Problems) -> Option<Regex> {
             problems.push(Problem::error(
                 "variable",
                 &node.place,
-                format!("`pattern` is no regular expression: {reason}"),
+                format!("`{key}` is not a regular expression: {reason}"),
             ));
             None
         }
@@ -682,13 +812,52 @@ impl Declaration {
             let words: Vec<String> = self.one_of.iter().map(ToString::to_string).collect();
             return Err(format!("must be one of {}", words.join(", ")));
         }
-        match (&self.pattern, &json) {
-            (Some(pattern), serde_json::Value::String(text)) if !pattern.is_match(text) => Err(
-                format!("does not match the pattern `{}`", inner_pattern(pattern)),
-            ),
+        match (value, &self.pattern) {
+            (Value::String(text), Some(pattern)) if !pattern.is_match(text) => {
+                return Err(format!(
+                    "does not match the pattern `{}`",
+                    inner_pattern(pattern)
+                ));
+            }
+            _ => {}
+        }
+        match value {
+            Value::String(text) => self.length.check(count(text.chars()), "characters long"),
+            Value::Number(number) => self.range.check(number.as_i64().unwrap_or_default(), ""),
+            Value::Array(items) => {
+                self.length.check(count(items), "items long")?;
+                self.check_items(items)
+            }
             _ => Ok(()),
         }
     }
+
+    fn check_items(&self, items: &[Node]) -> Result<(), String> {
+        let Some(pattern) = &self.each_pattern else {
+            return Ok(());
+        };
+        let misfit = items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| Some((at, item.as_str()?)))
+            .find(|(_, text)| !pattern.is_match(text));
+        let Some((at, text)) = misfit else {
+            return Ok(());
+        };
+        let which = if self.sensitive {
+            format!("item {}", at + 1)
+        } else {
+            format!("`{text}`")
+        };
+        Err(format!(
+            "has {which}, which does not match the pattern `{}` of each item",
+            inner_pattern(pattern)
+        ))
+    }
+}
+
+fn count(items: impl IntoIterator) -> i64 {
+    i64::try_from(items.into_iter().count()).unwrap_or(i64::MAX)
 }
 
 fn inner_pattern(pattern: &Regex) -> &str {

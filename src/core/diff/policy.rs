@@ -33,6 +33,7 @@ pub fn target(
         tags,
         adopt: _,
         prevent_destroy: _,
+        former_stack: _,
         origin: _,
     } = desired;
     let wanted = tags

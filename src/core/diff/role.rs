@@ -64,6 +64,7 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
         ensure: _,
         external: _,
         prevent_destroy: _,
+        former_stack: _,
         expires: _,
         expect: _,
         origin: _,
@@ -214,7 +215,7 @@ fn inline_policies(desired: &Role, live: Option<&LiveRole>) -> (Documents, Docum
     let mut after = match desired.manage.inline_policies {
         Mode::Exclusive => there
             .iter()
-            .filter(|(name, _)| name.is_of_grants())
+            .filter(|(name, _)| name.is_known_by_name())
             .map(owned)
             .collect(),
         Mode::Additive => there.clone(),

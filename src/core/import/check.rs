@@ -50,7 +50,9 @@ fn refused(draft: &Draft, emitted: &Emitted) -> Vec<Refused> {
     }
     let secrets = draft.variables.iter().filter_map(|variable| {
         let value = variable.secret.as_ref()?;
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         Some(format!("{}={text}", variable.name))
     });
     let inputs = Inputs {
@@ -63,7 +65,8 @@ fn refused(draft: &Draft, emitted: &Emitted) -> Vec<Refused> {
     let Err(problems) = load(&inputs) else {
         return Vec::new();
     };
-    let is_refusal = |problem: &&Problem| problem.severity == Severity::Error && problem.lacks.is_none();
+    let is_refusal =
+        |problem: &&Problem| problem.severity == Severity::Error && problem.lacks.is_none();
     let mut found = Vec::new();
     for problem in problems.iter().filter(is_refusal) {
         let code = match problem.code {
@@ -96,7 +99,13 @@ fn subject(emitted: &Emitted, file: &str, line: usize) -> Option<Subject> {
 
 fn whole(code: &'static str, message: &str) -> Entry {
     let source = Source::Address("rolecall.toml".to_owned());
-    Entry::new(Class::Lost, code, source, "the directory that was written", message)
+    Entry::new(
+        Class::Lost,
+        code,
+        source,
+        "the directory that was written",
+        message,
+    )
 }
 
 fn entry(draft: &Draft, subject: Subject, code: &'static str, message: &str) -> Option<Entry> {
@@ -143,7 +152,12 @@ fn remove(draft: &mut Draft, subjects: &BTreeSet<Subject>) {
     for subject in subjects {
         match subject {
             Subject::Policy(at) => {
-                gone.extend(draft.policies.get(*at).map(|it| format!("local:{}", it.name)));
+                gone.extend(
+                    draft
+                        .policies
+                        .get(*at)
+                        .map(|it| format!("local:{}", it.name)),
+                );
             }
             Subject::Variable(at) => {
                 if let Some(variable) = draft.variables.get_mut(*at) {
@@ -156,8 +170,12 @@ fn remove(draft: &mut Draft, subjects: &BTreeSet<Subject>) {
         }
     }
     keep(&mut draft.roles, |at| subjects.contains(&Subject::Role(at)));
-    keep(&mut draft.policies, |at| subjects.contains(&Subject::Policy(at)));
-    keep(&mut draft.checks, |at| subjects.contains(&Subject::Check(at)));
+    keep(&mut draft.policies, |at| {
+        subjects.contains(&Subject::Policy(at))
+    });
+    keep(&mut draft.checks, |at| {
+        subjects.contains(&Subject::Check(at))
+    });
     for role in &mut draft.roles {
         let Some(attached) = &mut role.managed_policies else {
             continue;

@@ -9,7 +9,10 @@ use super::report::{HandOver, Source};
 /// delete-stack-instances, `--retain-stacks`.
 pub fn cloudformation(draft: &Draft) -> HandOver {
     let places = draft.roles.iter().map(|it| ("role", &it.name, &it.source));
-    let policies = draft.policies.iter().map(|it| ("policy", &it.name, &it.source));
+    let policies = draft
+        .policies
+        .iter()
+        .map(|it| ("policy", &it.name, &it.source));
     let mut list = String::new();
     for (word, name, source) in places.chain(policies) {
         list += &format!("- {word} `{name}`: {source}\n");

@@ -9,5 +9,7 @@ pub mod check;
 pub mod draft;
 pub mod emit;
 pub mod hand_over;
+pub mod live;
 pub mod observed;
 pub mod report;
+pub mod terraform;

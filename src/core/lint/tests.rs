@@ -42,6 +42,7 @@ fn role(name: &str, trust: &Value) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        former_stack: None,
         expires: None,
         expect: Vec::new(),
         origin: Origin {
@@ -940,6 +941,7 @@ fn what_lies_in_a_customer_managed_policy_counts_and_its_boundary_limits_it() {
         tags: None,
         adopt: false,
         prevent_destroy: false,
+        former_stack: None,
         origin: Origin::default(),
     };
     let local = |name: &str| PolicyRef::Local(PolicyName::parse(name).unwrap());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Context;
 use super::{
     AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status,
-    Unmanaged, grant, order, policy, quota, role,
+    Unmanaged, attachment, grant, order, policy, quota, role,
 };
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
@@ -65,6 +65,7 @@ pub fn plan_account(
     let roles = role::standings(&context);
     let policies = policy::plan(&context, &roles, &mut tally);
     role::plan(&context, &roles, &policies, &mut tally);
+    attachment::plan(&context, &roles, &policies, &mut tally);
     grant::plan(&context, &roles, &mut tally);
     if settings.unmanaged == Unmanaged::Listed {
         tally.findings.extend(unmanaged(&context));
@@ -197,6 +198,12 @@ pub fn needs(
         });
         needs.details |= there.is_some_and(|there| there.details.is_none())
             && (replaced || needs_details(desired));
+    }
+    let holders = context
+        .desired_attachments()
+        .filter_map(|attachment| context.live_role(&attachment.id.role.key()));
+    for role in holders {
+        needs.quotas |= !attachment::beyond(&context, role, &Quotas::default()).is_empty();
     }
     let new_roles = context
         .desired_roles()

@@ -6,6 +6,7 @@
 use super::Finding;
 use super::context::Context;
 use crate::diff::{Owner, owner};
+use crate::org::glob;
 use crate::resource::OWNER_TAG;
 use crate::resource::Tags;
 use crate::resource::name::{IamPath, RoleName};
@@ -60,8 +61,13 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
     }
 }
 
-/// The finding on a change to something that a CloudFormation stack made.
-pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
+/// The finding on a change to something that a CloudFormation stack made, unless that is the stack `former`, which the
+/// desired state says has let go of it.
+///
+/// Nobody but AWS can take tags off that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
+/// retains, so the tag alone does not tell whether there still is such a stack. Source: CloudFormation User Guide, "Resource
+/// tag": "The aws: prefix is reserved for AWS use […] you can't update or delete the tag".
+pub(super) fn stack_owned(subject: &Subject<'_>, former: Option<&str>) -> Option<Finding> {
     let Subject {
         kind,
         name,
@@ -69,9 +75,12 @@ pub(super) fn stack_owned(subject: &Subject<'_>) -> Option<Finding> {
         tags,
     } = subject;
     let stack = tags.get("aws:cloudformation:stack-name")?;
+    if former.is_some_and(|former| glob(former, stack)) {
+        return None;
+    }
     let message = format!(
         "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: what is changed here is drift there; \
-         change the stack, or write `external = true`"
+         change the stack, or write `external = true`; once the stack has let go of it, `former_stack = \"{stack}\"`"
     );
     Some(Finding::stop("stack-owned", address, message))
 }

@@ -13,6 +13,7 @@ use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
 use crate::live::LiveAccount;
 use crate::org::Account;
+use crate::resource::attachment::{Attachment, AttachmentId, Item};
 use crate::resource::grant::Principal;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
@@ -115,6 +116,20 @@ impl<'a> Context<'a> {
         format!("{}/grant/{principal}", self.account.id)
     }
 
+    pub(super) fn attachment_address(&self, id: &AttachmentId) -> String {
+        format!("{}/attachment/{id}", self.account.id)
+    }
+
+    /// Desired attachments to roles in scope.
+    pub(super) fn desired_attachments(&self) -> impl Iterator<Item = &'a Attachment> {
+        let desired: &'a AccountDesired = self.desired;
+        desired
+            .attachments
+            .values()
+            .map(Arc::as_ref)
+            .filter(|attachment| self.settings.selects(&attachment.id.role))
+    }
+
     /// The desired role of this key, where it is in scope.
     pub(super) fn desired_role(&self, key: &str) -> Option<&'a Role> {
         self.desired
@@ -159,7 +174,7 @@ impl<'a> Context<'a> {
         (self.settings.roles.is_empty() || self.is_referred_to(key)).then_some(policy)
     }
 
-    /// Whether a desired role in scope names the policy of this key.
+    /// Whether a desired role or attachment in scope names the policy of this key.
     pub(super) fn is_referred_to(&self, key: &str) -> bool {
         self.desired_roles()
             .flat_map(references)
@@ -170,6 +185,9 @@ impl<'a> Context<'a> {
                     .policies
                     .get(key)
                     .is_some_and(|live| live.arn == *arn),
+            })
+            || self.desired_attachments().any(|attachment| {
+                matches!(&attachment.id.policy, Item::Managed(name) if name.key() == key)
             })
     }
 

@@ -18,6 +18,7 @@ use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
 use crate::org::Partition;
 use crate::resource::Tags;
+use crate::resource::attachment::Placed;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyName;
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
@@ -171,7 +172,7 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
         Purpose::Expected,
     ) else {
         return Convergence::Differs(format!(
-            "`{}` names no role, policy or grant",
+            "`{}` names no role, policy, grant or attachment",
             change.address
         ));
     };
@@ -223,6 +224,13 @@ fn now(
                 .and_then(|grant| grant.state.document());
             (document.is_some(), of_grant(document))
         }
+        ResourceKind::Attachment(id) => {
+            let placed = live
+                .roles
+                .get(&id.role.key())
+                .and_then(|role| id.find(role));
+            (placed.is_some(), of_attachment(placed))
+        }
     };
     Some(Now { exists, digest })
 }
@@ -264,8 +272,8 @@ pub(super) fn of_role(
     let trust = trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
     let inline: BTreeMap<&str, Value> = inline_policies
         .iter()
-        // A grant to this role is a resource of its own, which the same run may write.
-        .filter(|(name, _)| purpose == Purpose::Seen || !name.is_of_grants())
+        // A grant to this role, or an attachment, is a resource of its own, which the same run may write.
+        .filter(|(name, _)| purpose == Purpose::Seen || !name.is_known_by_name())
         .map(|(name, document)| (name.as_str(), canonical(document)))
         .collect();
     digest(&json!({
@@ -284,6 +292,14 @@ pub(super) fn of_grant(document: Option<&PolicyDocument>) -> String {
     document.map_or_else(absent, |document| {
         digest(&json!({ "document": canonical(document) }))
     })
+}
+
+pub(super) fn of_attachment(placed: Option<Placed<'_>>) -> String {
+    match placed {
+        None => absent(),
+        Some(Placed::Inline(document)) => of_grant(Some(document)),
+        Some(Placed::Managed(arn)) => digest(&json!({ "managed_policies": [arn] })),
+    }
 }
 
 pub(super) fn of_policy(policy: Option<&LivePolicy>, purpose: Purpose) -> String {

@@ -14,6 +14,7 @@ use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind};
 use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
 use crate::resource::Tags;
+use crate::resource::attachment::Placed;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::policy::PolicyDocument;
 use crate::resource::role::LiveRole;
@@ -55,10 +56,10 @@ pub enum Records {
 /// A resource as it was when it was last seen as desired.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Converged {
-    /// Its unique id, `AROA…`; policies and grants have none that matters.
+    /// Its unique id, `AROA…`; policies, grants and attachments have none that matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_id: Option<String>,
-    /// Its ARN; a grant has none.
+    /// Its ARN; a grant and an attachment have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
     /// Its attributes, for people; sensitive values are salted digests.
@@ -76,6 +77,7 @@ pub(super) enum Seen<'a> {
     Role(&'a LiveRole, &'a BTreeMap<&'a str, &'a str>),
     Policy(&'a LivePolicy),
     Grant(&'a PolicyDocument),
+    Attachment(Placed<'a>),
 }
 
 impl Seen<'_> {
@@ -100,6 +102,7 @@ impl Seen<'_> {
                 "tags": policy.tags.as_ref().map(own),
             }),
             Self::Grant(document) => json!({ "document": document.to_value() }),
+            Self::Attachment(placed) => placed.to_value(),
         }
     }
 
@@ -125,7 +128,7 @@ impl Seen<'_> {
                         Attribute::InlinePolicies,
                         role.inline_policies
                             .iter()
-                            .filter(|(name, _)| !name.is_of_grants())
+                            .filter(|(name, _)| !name.is_known_by_name())
                             .map(|(name, document)| {
                                 (name.to_string(), canonical(document).to_string())
                             })
@@ -162,7 +165,13 @@ impl Seen<'_> {
                 );
                 items
             }
-            Self::Grant(document) => Items::from([(Attribute::Document, statements(document))]),
+            Self::Grant(document) | Self::Attachment(Placed::Inline(document)) => {
+                Items::from([(Attribute::Document, statements(document))])
+            }
+            Self::Attachment(Placed::Managed(arn)) => Items::from([(
+                Attribute::ManagedPolicies,
+                BTreeMap::from([(arn.to_string(), String::new())]),
+            )]),
         }
     }
 
@@ -192,7 +201,7 @@ impl Seen<'_> {
         let (unique_id, arn) = match self {
             Self::Role(role, _) => (Some(role.id.clone()), Some(role.arn.clone())),
             Self::Policy(policy) => (None, Some(policy.arn.to_string())),
-            Self::Grant(_) => (None, None),
+            Self::Grant(_) | Self::Attachment(_) => (None, None),
         };
         let mut items = self.digests(salt);
         for names in items.values_mut() {
@@ -397,6 +406,11 @@ fn find<'a>(address: &str, live: &'a LiveAccount) -> Option<Found<'a>> {
             .get(&principal.key())
             .and_then(|grant| grant.state.document())
             .map(Found::Grant),
+        ResourceKind::Attachment(id) => live
+            .roles
+            .get(&id.role.key())
+            .and_then(|role| id.find(role))
+            .map(Found::Attachment),
     }
 }
 
@@ -404,6 +418,7 @@ enum Found<'a> {
     Role(&'a LiveRole),
     Policy(&'a LivePolicy),
     Grant(&'a PolicyDocument),
+    Attachment(Placed<'a>),
 }
 
 /// What is to be remembered of the resource at `address`; `None` where it is not there.
@@ -418,6 +433,7 @@ pub fn remember(
         Found::Role(role) => Seen::Role(role, &ids),
         Found::Policy(policy) => Seen::Policy(policy),
         Found::Grant(document) => Seen::Grant(document),
+        Found::Attachment(placed) => Seen::Attachment(placed),
     };
     Some(seen.converged(salt, secrets))
 }

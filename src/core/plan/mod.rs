@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod account;
+mod attachment;
 mod claim;
 mod context;
 mod file;
@@ -57,6 +58,7 @@ pub use show::differ;
 pub use trusts::{Caller, Demand, Place, Trust, TrustMap, trusts};
 
 use crate::org::{AccountId, AwsError};
+use crate::resource::attachment::AttachmentId;
 use crate::resource::grant::Principal;
 use crate::resource::name::{PolicyName, RoleName};
 use crate::resource::policy::StatementDiff;
@@ -163,7 +165,8 @@ impl std::fmt::Display for Reason {
 /// One resource's change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// `<account-id>/role/<name>`, `<account-id>/policy/<name>` or `<account-id>/grant/<user|group|role>/<principal>`.
+    /// `<account-id>/role/<name>`, `<account-id>/policy/<name>`, `<account-id>/grant/<user|group|role>/<principal>` or
+    /// `<account-id>/attachment/<role>/<managed|inline>/<policy>`.
     pub address: String,
     /// What is done.
     pub action: Action,
@@ -193,7 +196,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// The role, policy or grant that this changes.
+    /// The role, policy, grant or attachment that this changes.
     pub fn resource(&self) -> Option<ResourceKind> {
         resource_at(&self.address)
     }
@@ -209,6 +212,7 @@ pub fn resource_at(address: &str) -> Option<ResourceKind> {
             let (kind, name) = principal.split_once('/')?;
             Principal::parse(kind, name)?.ok().map(ResourceKind::Grant)
         }
+        ("attachment", id) => AttachmentId::parse(id).map(ResourceKind::Attachment),
         _ => None,
     }
 }
@@ -222,6 +226,8 @@ pub enum ResourceKind {
     Policy(PolicyName),
     /// What the directory grants to a principal.
     Grant(Principal),
+    /// A policy on a role of somebody else.
+    Attachment(AttachmentId),
 }
 
 /// What is done to a resource.

@@ -1,7 +1,7 @@
 //! The order of changes: what names something comes after it.
 //!
-//! Within an account policies come first, then roles, then grants, then deletions of roles, then deletions of policies. A
-//! grant to a role comes after that role's own change. A role comes
+//! Within an account policies come first, then roles, then attachments, then grants, then deletions of roles, then deletions of policies. A
+//! grant to a role, or an attachment, comes after that role's own change. A role comes
 //! after the policies it attaches, after a replaced policy was taken off it, and after the roles its trust policy names,
 //! because IAM refuses a principal that does not exist. A policy is deleted after the roles that let go of it.
 //!
@@ -58,12 +58,14 @@ pub(super) enum Kind {
     Role,
     Policy,
     Grant,
+    Attachment,
 }
 
 pub(super) fn kind(change: &Change) -> Kind {
     match change.address.split('/').nth(1) {
         Some("role") => Kind::Role,
         Some("grant") => Kind::Grant,
+        Some("attachment") => Kind::Attachment,
         _ => Kind::Policy,
     }
 }
@@ -78,6 +80,7 @@ enum Rank {
     #[default]
     Policy,
     Role,
+    Attachment,
     Grant,
     RoleDeletion,
     PolicyDeletion,
@@ -90,6 +93,7 @@ fn rank(change: &Change) -> Rank {
         (Kind::Role, Action::Delete) => Rank::RoleDeletion,
         (Kind::Role, _) => Rank::Role,
         (Kind::Grant, _) => Rank::Grant,
+        (Kind::Attachment, _) => Rank::Attachment,
     }
 }
 
@@ -226,7 +230,7 @@ fn comes_after(change: &Facts, other: &Facts, full: bool) -> bool {
     }
     match (change.rank, other.rank) {
         // A policy takes a replaced one off a role before that role's own change; the role then attaches the new one.
-        (Rank::Role | Rank::RoleDeletion, Rank::Policy) => {
+        (Rank::Role | Rank::Attachment | Rank::RoleDeletion, Rank::Policy) => {
             !change.attaches.is_disjoint(&other.provides) || !change.roles.is_disjoint(&other.roles)
         }
         (Rank::Role, Rank::Role) => {
@@ -234,8 +238,10 @@ fn comes_after(change: &Facts, other: &Facts, full: bool) -> bool {
         }
         (Rank::Role, Rank::RoleDeletion) => full && change.creates_role,
         // Writes to one role go one after another.
-        (Rank::Grant, Rank::Role) => !change.roles.is_disjoint(&other.roles),
-        (Rank::PolicyDeletion, Rank::Role | Rank::RoleDeletion) => {
+        (Rank::Attachment, Rank::Role) | (Rank::Grant, Rank::Role | Rank::Attachment) => {
+            !change.roles.is_disjoint(&other.roles)
+        }
+        (Rank::PolicyDeletion, Rank::Role | Rank::Attachment | Rank::RoleDeletion) => {
             !change.deletes.is_disjoint(&other.detaches) || other.unbinds
         }
         _ => false,

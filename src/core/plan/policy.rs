@@ -16,7 +16,7 @@ use super::fingerprint::{Purpose, absent, of_policy};
 use super::memory::Seen;
 use super::role::{Standing, prevent_destroy};
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, quota, steps};
+use super::{Action, Change, Extras, Finding, attachment, quota, steps};
 use crate::diff::policy::{Target, target};
 use crate::diff::{Owner, owner};
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
@@ -35,6 +35,11 @@ pub(super) struct Policies {
 }
 
 impl Policies {
+    /// Whether the policy is replaced.
+    pub(super) fn moves(&self, arn: &PolicyArn) -> bool {
+        self.moved.contains_key(arn)
+    }
+
     /// The role as it is once replaced policies were taken off it.
     pub(super) fn once_moved(&self, live: &LiveRole) -> LiveRole {
         let mut role = live.clone();
@@ -234,6 +239,9 @@ fn update(
 }
 
 fn check(context: &Context<'_>, live: &LivePolicy, tally: &mut Tally) {
+    let former = context
+        .desired_policy(&live.name.key())
+        .and_then(|desired| desired.former_stack.as_deref());
     let address = context.policy_address(&live.name);
     let subject = live.tags.as_ref().map(|tags| Subject {
         kind: "policy",
@@ -243,7 +251,7 @@ fn check(context: &Context<'_>, live: &LivePolicy, tally: &mut Tally) {
     });
     tally
         .findings
-        .extend(subject.and_then(|subject| stack_owned(&subject)));
+        .extend(subject.and_then(|subject| stack_owned(&subject, former)));
 }
 
 fn replace(
@@ -268,15 +276,18 @@ fn replace(
     let mut after = target.policy;
     after.description = desired.description.clone().or(after.description);
     // A boundary that goes for a moment is a moment without bounds, so it is never taken off unasked.
-    tally
-        .findings
-        .extend(in_use(live, &address, holders(live, roles).count(), 0));
+    tally.findings.extend(in_use(
+        live,
+        &address,
+        holders(context, live, roles).count(),
+        0,
+    ));
     tally.findings.extend(quota::of_policy(
         context,
         &after,
         &context.live.quotas.unwrap_or_default(),
     ));
-    let detach = holders(live, roles).map(|role| Step::DetachRolePolicy {
+    let detach = holders(context, live, roles).map(|role| Step::DetachRolePolicy {
         role: role.name.clone(),
         arn: live.arn.clone(),
     });
@@ -309,8 +320,9 @@ fn replace(
     )
 }
 
-/// The roles this plan may write that have the policy attached.
+/// The roles this plan takes the policy off: those that it may write, and those that it attached the policy to.
 fn holders<'b>(
+    context: &'b Context<'_>,
     live: &'b LivePolicy,
     roles: &'b BTreeMap<&str, Standing<'_>>,
 ) -> impl Iterator<Item = &'b LiveRole> {
@@ -318,6 +330,7 @@ fn holders<'b>(
         .values()
         .filter_map(Standing::handled)
         .filter(|role| role.managed_policies.contains(&live.arn))
+        .chain(attachment::holders(context, live, roles))
 }
 
 /// The roles this plan may write that the policy is the boundary of.
@@ -350,7 +363,9 @@ fn in_use(
     let message = match (attached, bounds) {
         (0, 0) => return None,
         (attached, 0) => {
-            format!("is attached to {attached} more users, groups or roles that are not ours")
+            format!(
+                "is attached to {attached} more users, groups or roles, and not by this directory"
+            )
         }
         (_, bounds) => format!("is the permissions boundary of {bounds} users or roles"),
     };
@@ -407,7 +422,7 @@ fn extra(
     tally.findings.extend(in_use(
         live,
         &address,
-        holders(live, roles).count(),
+        holders(context, live, roles).count(),
         released,
     ));
     policies.deleted.insert(live.arn.clone());

@@ -12,11 +12,12 @@ use super::memory::remember;
 use super::{Finding, ResourceKind, Settings};
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
+use crate::resource::attachment::{Attachment, AttachmentId, Item, Placed};
 use crate::resource::grant::{Grant, Principal};
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
-use crate::resource::role::{Ensure, Manage, Mode, PolicyRef, Role};
+use crate::resource::role::{Ensure, LiveRole, Manage, Mode, PolicyRef, Role};
 use crate::resource::{Origin, Tags};
 
 /// A resource that a run wrote.
@@ -115,6 +116,16 @@ fn take_back(
                 .policies
                 .extend(live.policies.get(&key).map(|policy| (key, policy.clone())));
         }
+        ResourceKind::Attachment(id) => {
+            let key = id.key();
+            if !before.is_null() {
+                let attachment = was.attachment(&id).ok_or_else(damaged)?;
+                back.desired.attachments.insert(key, Arc::new(attachment));
+            }
+            if let Some(role) = live.roles.get(&id.role.key()) {
+                show_attached(role, &id, &mut back.live);
+            }
+        }
         ResourceKind::Grant(principal) => {
             let key = principal.key();
             if !before.is_null() {
@@ -129,6 +140,27 @@ fn take_back(
         }
     }
     Ok(())
+}
+
+/// Shows of a role of somebody else what the run attached to it, and nothing that could be taken for this directory's. A
+/// role that the run wrote itself is shown whole.
+fn show_attached(role: &LiveRole, id: &AttachmentId, live: &mut LiveAccount) {
+    let shown = live
+        .roles
+        .entry(role.name.key())
+        .or_insert_with(|| LiveRole {
+            managed_policies: BTreeSet::new(),
+            inline_policies: BTreeMap::new(),
+            tags: Tags::new(),
+            ..role.clone()
+        });
+    match (id.find(role), &id.policy) {
+        (Some(Placed::Managed(arn)), _) => _ = shown.managed_policies.insert(arn.clone()),
+        (Some(Placed::Inline(document)), Item::Inline(name)) => {
+            shown.inline_policies.insert(name.clone(), document.clone());
+        }
+        (Some(Placed::Inline(_)) | None, _) => {}
+    }
 }
 
 /// Attributes that are not always read; unread, they are `null`.
@@ -175,7 +207,9 @@ impl Recorded<'_> {
             serde_json::from_value(self.value.get("inline_policies")?.clone()).ok()?;
         let boundary: Option<PolicyArn> =
             serde_json::from_value(self.value.get("permissions_boundary")?.clone()).ok()?;
-        let inline = inline.into_iter().filter(|(name, _)| !name.is_of_grants());
+        let inline = inline
+            .into_iter()
+            .filter(|(name, _)| !name.is_known_by_name());
         Some(Role {
             name,
             path: Some(self.path()?),
@@ -202,6 +236,7 @@ impl Recorded<'_> {
             ensure: Ensure::Present,
             external: false,
             prevent_destroy: false,
+            former_stack: None,
             expires: None,
             expect: Vec::new(),
             origin: Origin::default(),
@@ -217,6 +252,26 @@ impl Recorded<'_> {
             tags: self.tags(),
             adopt: false,
             prevent_destroy: false,
+            former_stack: None,
+            origin: Origin::default(),
+        })
+    }
+
+    fn attachment(&self, id: &AttachmentId) -> Option<Attachment> {
+        let (document, arn) = match &id.policy {
+            Item::Managed(_) => {
+                let arn = self.value.pointer("/managed_policies/0")?.as_str()?;
+                (None, Some(PolicyArn::parse(arn).ok()?))
+            }
+            Item::Inline(_) => {
+                let document = self.value.get("document")?;
+                (Some(self.document(document, PolicyKind::Identity)), None)
+            }
+        };
+        Some(Attachment {
+            id: id.clone(),
+            document,
+            arn,
             origin: Origin::default(),
         })
     }

@@ -380,7 +380,7 @@ pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> 
         let inline = live
             .inline_policies
             .keys()
-            .filter(|name| !name.is_of_grants())
+            .filter(|name| !name.is_known_by_name())
             .map(ToString::to_string)
             .collect();
         let inline: Vec<String> = inline;
@@ -445,7 +445,10 @@ fn delete(
             "delete",
         ));
     }
-    tally.findings.extend(stack_owned(&subject(live, &address)));
+    let former = desired.and_then(|desired| desired.former_stack.as_deref());
+    tally
+        .findings
+        .extend(stack_owned(&subject(live, &address), former));
     // What the file names as absent is deleted by that name, whoever recorded it.
     if desired.is_none() {
         context.note_extra(&address, Seen::Role(live, &context.ids), tally);
@@ -532,7 +535,10 @@ fn update(
     };
     if !draft.steps.is_empty() {
         check(context, Some(live), &after, tally);
-        tally.findings.extend(stack_owned(&subject(live, &address)));
+        tally.findings.extend(stack_owned(
+            &subject(live, &address),
+            desired.former_stack.as_deref(),
+        ));
     }
     Some(change(context, states, &spelling, draft))
 }

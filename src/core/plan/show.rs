@@ -12,7 +12,7 @@ use crate::diff::is_system_tag;
 use crate::diff::role::Spelling;
 use crate::resource::Tags;
 use crate::resource::managed_policy::LivePolicy;
-use crate::resource::name::{IamPath, PolicyName};
+use crate::resource::name::{IamPath, PolicyArn, PolicyName};
 use crate::resource::policy::{Effect, PolicyDocument, StatementDiff};
 use crate::resource::role::{DEFAULT_MAX_SESSION, LiveRole};
 use crate::resource::secret::Secrets;
@@ -279,6 +279,24 @@ pub(super) fn grant(
     )
     .into_iter()
     .collect()
+}
+
+/// The difference of an attachment: of its document, or of the ARN that is attached.
+pub(super) fn attachment(
+    documents: Sides<'_, PolicyDocument>,
+    arns: Sides<'_, PolicyArn>,
+    cosmetic: bool,
+    secrets: &Secrets,
+) -> Vec<AttributeDiff> {
+    if documents.before.or(documents.after).is_some() {
+        return grant(documents, cosmetic, secrets);
+    }
+    let list = |arn: &PolicyArn| json!([arn]);
+    vec![plain(
+        Attribute::ManagedPolicies,
+        arns.values(list),
+        secrets,
+    )]
 }
 
 /// The differences of a policy; what is desired in another spelling, and a description that cannot change, are cosmetic.

@@ -21,6 +21,8 @@ pub enum Subject {
     Policy(PolicyName),
     /// One inline policy of a principal.
     Inline(Principal, PolicyName),
+    /// One managed policy on a role.
+    Attached(RoleName, PolicyName),
 }
 
 /// One change that was done.
@@ -107,6 +109,11 @@ impl Subject {
                     .find_map(|name| text(name));
                 holder.is_none()
                     && name.is_some_and(|name| name.eq_ignore_ascii_case(policy.as_str()))
+            }
+            Self::Attached(role, policy) => {
+                let attached = text("policyArn").and_then(|arn| arn.rsplit('/').next());
+                let is_it = attached.is_some_and(|name| name.eq_ignore_ascii_case(policy.as_str()));
+                is("roleName", role.as_str()) && (is_it || operation == "DeleteRole")
             }
             Self::Inline(principal, policy) => {
                 let (holder, delete) = match principal {

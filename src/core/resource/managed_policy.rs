@@ -26,6 +26,8 @@ pub struct ManagedPolicy {
     pub adopt: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
+    /// The CloudFormation stack that made it and has let go of it, by its name or a glob over that.
+    pub former_stack: Option<String>,
     /// Where it is written.
     pub origin: Origin,
 }

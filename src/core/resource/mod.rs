@@ -1,5 +1,6 @@
-//! What rolecall manages: policy documents, roles, managed policies, grants, and the writes that change them.
+//! What rolecall manages: policy documents, roles, managed policies, grants, attachments, and the writes that change them.
 
+pub mod attachment;
 pub mod event;
 pub mod grant;
 pub mod managed_policy;

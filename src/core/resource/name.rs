@@ -133,8 +133,38 @@ impl PolicyName {
     pub fn is_of_grants(&self) -> bool {
         self.0
             .strip_prefix("rolecall-")
-            .is_some_and(|rest| rest.ends_with("-assume"))
+            .and_then(|rest| rest.strip_suffix("-assume"))
+            .is_some_and(is_directory)
     }
+
+    /// The inline policy by which the directory `directory` attaches what it calls `name` to a role of somebody else. The
+    /// names of directories have no `.`, so it is told from those of every other directory.
+    ///
+    /// # Errors
+    /// It has a character that policy names lack, or is too long together with the directory's name.
+    pub fn of_attachment(directory: &str, name: &str) -> Result<Self, InvalidName> {
+        Self::parse(name)?;
+        Self::parse(&format!("rolecall-{directory}.{name}"))
+    }
+
+    /// The directory that attached this inline policy, going by its name.
+    pub fn attached_by(&self) -> Option<&str> {
+        let (directory, name) = self.0.strip_prefix("rolecall-")?.split_once('.')?;
+        (is_directory(directory) && !name.is_empty()).then_some(directory)
+    }
+
+    /// Whether this inline policy is of a directory's grants or attachments. Every directory leaves those of all others
+    /// alone, on roles whose inline policies it manages exclusively too.
+    pub fn is_known_by_name(&self) -> bool {
+        self.is_of_grants() || self.attached_by().is_some()
+    }
+}
+
+fn is_directory(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A path of a role or policy: `/`, or `/` segments `/`.

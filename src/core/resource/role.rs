@@ -44,6 +44,8 @@ pub struct Role {
     pub external: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
+    /// The CloudFormation stack that made it and has let go of it, by its name or a glob over that.
+    pub former_stack: Option<String>,
     /// The day from whose 00:00 UTC on it shall not exist.
     pub expires: Option<Date>,
     /// What it must and must not be able to do: proven by `verify`, never written to AWS.

@@ -82,6 +82,7 @@ impl Bench {
                 ensure: Ensure::Present,
                 external: false,
                 prevent_destroy: false,
+                former_stack: None,
                 expires: None,
                 expect: Vec::new(),
                 origin: Origin::default(),

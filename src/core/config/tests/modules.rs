@@ -286,7 +286,9 @@ fn the_same_resource_from_two_places_names_both() {
             "in module kits/a, from rolecall.toml:5",
         ],
     );
-    let own = ROLE.replace("\"R\"", "\"kit-x\"");
+    let own = ROLE
+        .replace("\"R\"", "\"kit-x\"")
+        .replace("\"all\"", "[{ account = \"prod\" }]");
     shows(
         &module(&own),
         &[

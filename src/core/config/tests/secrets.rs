@@ -19,6 +19,7 @@ fn expression(filter: &str) -> Option<&'static str> {
         "reverse" => "var.s | reverse",
         "split" => "(var.s | split('.') | list)[0]",
         "lines" => "var.s | lines | first",
+        "b64encode" => "var.s | b64encode",
         "default" => "account.tags.none | default(var.s)",
         "d" => "account.tags.none | d(var.s)",
         "first" => "var.l | first",

@@ -12,9 +12,9 @@ use super::world::World;
 impl World<'_> {
     /// Evaluates a node of the template at an index.
     pub fn eval(&mut self, env: usize, node: &Node) -> Val {
-        let found = self.spend(1, &node.place).and_then(|()| {
-            self.descend(&node.place, |world| world.eval_node(env, node))
-        });
+        let found = self
+            .spend(1, &node.place)
+            .and_then(|()| self.descend(&node.place, |world| world.eval_node(env, node)));
         found.unwrap_or_else(Val::lost)
     }
 
@@ -66,7 +66,11 @@ impl World<'_> {
                 let [delimiter, whole] = arguments(argument, "Fn::Split")?;
                 let delimiter = self.constant(env, delimiter)?;
                 if delimiter.is_empty() {
-                    return Err(Loss::new("intrinsic", place, "`Fn::Split` needs a delimiter"));
+                    return Err(Loss::new(
+                        "intrinsic",
+                        place,
+                        "`Fn::Split` needs a delimiter",
+                    ));
                 }
                 let whole = self.eval(env, whole).text()?;
                 text(Expr::split(whole, &delimiter))
@@ -119,7 +123,8 @@ impl World<'_> {
             "Fn::ToJsonString" => Ok(self.eval(env, argument)),
             "Fn::Transform" => {
                 let name = argument.get("Name").and_then(Node::as_text);
-                let name = name.map_or_else(|| "a macro".to_owned(), |name| format!("the macro {name}"));
+                let name =
+                    name.map_or_else(|| "a macro".to_owned(), |name| format!("the macro {name}"));
                 let loss = unknown("Fn::Transform", place);
                 let why = format!("{name} makes it when the stack is deployed");
                 Err(Loss { why, ..loss })
@@ -177,9 +182,21 @@ impl World<'_> {
                 [text, own] if text.as_text().is_some() => {
                     (text.as_text().unwrap_or_default(), own.members())
                 }
-                _ => return Err(Loss::new("intrinsic", place, "`Fn::Sub` takes a text and a map")),
+                _ => {
+                    return Err(Loss::new(
+                        "intrinsic",
+                        place,
+                        "`Fn::Sub` takes a text and a map",
+                    ));
+                }
             },
-            _ => return Err(Loss::new("intrinsic", place, "`Fn::Sub` takes a text and a map")),
+            _ => {
+                return Err(Loss::new(
+                    "intrinsic",
+                    place,
+                    "`Fn::Sub` takes a text and a map",
+                ));
+            }
         };
         let mut parts = Vec::new();
         let mut rest = text;
@@ -222,7 +239,13 @@ impl World<'_> {
         argument: &Node,
         place: &Source,
     ) -> Result<(String, String), Loss> {
-        let wrong = || Loss::new("intrinsic", place, "`Fn::GetAtt` takes a name and an attribute");
+        let wrong = || {
+            Loss::new(
+                "intrinsic",
+                place,
+                "`Fn::GetAtt` takes a name and an attribute",
+            )
+        };
         match &argument.value {
             Value::Text(text) => {
                 let (logical, attribute) = text.split_once('.').ok_or_else(wrong)?;
@@ -250,13 +273,21 @@ impl World<'_> {
         let items = argument.as_list().unwrap_or_default();
         let ([map, first, second], rest) = match items {
             [map, first, second, rest @ ..] => ([map, first, second], rest),
-            _ => return Err(Loss::new("intrinsic", place, "`Fn::FindInMap` takes three names")),
+            _ => {
+                return Err(Loss::new(
+                    "intrinsic",
+                    place,
+                    "`Fn::FindInMap` takes three names",
+                ));
+            }
         };
         let map = self.constant(env, map)?;
         let template = self.template(env);
-        let rows = template
-            .as_ref()
-            .and_then(|it| it.section("Mappings").iter().find(|(key, _)| key.text == map));
+        let rows = template.as_ref().and_then(|it| {
+            it.section("Mappings")
+                .iter()
+                .find(|(key, _)| key.text == map)
+        });
         let Some((_, rows)) = rows else {
             let why = format!("there is no mapping `{map}`");
             return Err(Loss::new("reference", place, why));
@@ -343,7 +374,11 @@ impl World<'_> {
 
     fn import_value(&mut self, env: usize, argument: &Node, place: &Source) -> Result<Val, Loss> {
         let name = self.eval(env, argument).text()?;
-        if let Some((env, node)) = name.as_text().and_then(|name| self.exports.get(name)).cloned() {
+        if let Some((env, node)) = name
+            .as_text()
+            .and_then(|name| self.exports.get(name))
+            .cloned()
+        {
             return Ok(self.eval(env, &node));
         }
         let written = match (&name, argument.call("Fn::Sub").unwrap_or(argument)) {
@@ -377,11 +412,17 @@ impl World<'_> {
             Value::Text(name) => world.named(env, name, &node.place),
             Value::Map(members) => match members.as_slice() {
                 [(key, argument)] => world.condition_call(env, key, argument),
-                _ => Err(Loss::new("intrinsic", &node.place, "this is not a condition")),
+                _ => Err(Loss::new(
+                    "intrinsic",
+                    &node.place,
+                    "this is not a condition",
+                )),
             },
-            Value::Null | Value::List(_) => {
-                Err(Loss::new("intrinsic", &node.place, "this is not a condition"))
-            }
+            Value::Null | Value::List(_) => Err(Loss::new(
+                "intrinsic",
+                &node.place,
+                "this is not a condition",
+            )),
         })
     }
 
@@ -392,9 +433,11 @@ impl World<'_> {
             return known;
         }
         let template = self.template(env);
-        let found = template
-            .as_ref()
-            .and_then(|it| it.section("Conditions").iter().find(|(key, _)| key.text == name));
+        let found = template.as_ref().and_then(|it| {
+            it.section("Conditions")
+                .iter()
+                .find(|(key, _)| key.text == name)
+        });
         let found = match found {
             Some((_, node)) => self.condition(env, node),
             None => {
@@ -428,7 +471,11 @@ impl World<'_> {
             }
             "Fn::Not" => match argument.as_list() {
                 Some([condition]) => Ok(Expr::negate(self.condition(env, condition)?)),
-                Some(_) => Err(Loss::new("intrinsic", &key.place, "`Fn::Not` takes one condition")),
+                Some(_) => Err(Loss::new(
+                    "intrinsic",
+                    &key.place,
+                    "`Fn::Not` takes one condition",
+                )),
                 None => Ok(Expr::negate(self.condition(env, argument)?)),
             },
             "Fn::And" => Ok(Expr::all(several(self)?)),
@@ -450,7 +497,13 @@ impl World<'_> {
 /// The arguments of a function.
 fn arguments<'a, const N: usize>(node: &'a Node, name: &str) -> Result<[&'a Node; N], Loss> {
     let items: Vec<&Node> = node.as_list().unwrap_or_default().iter().collect();
-    let wrong = || Loss::new("intrinsic", &node.place, format!("`{name}` takes {N} arguments"));
+    let wrong = || {
+        Loss::new(
+            "intrinsic",
+            &node.place,
+            format!("`{name}` takes {N} arguments"),
+        )
+    };
     items.try_into().map_err(|_| wrong())
 }
 
@@ -459,10 +512,17 @@ fn unknown(name: &str, place: &Source) -> Loss {
     const PROCESSED: &str = "import what CloudFormation made: aws cloudformation get-template --stack-name NAME \
                              --template-stage Processed";
     match name {
-        "Fn::Transform" => {
-            Loss::new("transform", place, "a macro makes it when the stack is deployed").hint(PROCESSED)
-        }
-        "<<" => Loss::new("intrinsic", place, "a merge key of YAML, which CloudFormation does not read"),
+        "Fn::Transform" => Loss::new(
+            "transform",
+            place,
+            "a macro makes it when the stack is deployed",
+        )
+        .hint(PROCESSED),
+        "<<" => Loss::new(
+            "intrinsic",
+            place,
+            "a merge key of YAML, which CloudFormation does not read",
+        ),
         name if name.starts_with("Fn::ForEach") => Loss::new(
             "intrinsic",
             place,

@@ -31,7 +31,10 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// Takes `length` bytes.
     fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .unwrap_or((self.rest, ""));
         self.rest = rest;
         for c in taken.chars() {
             if c == '\n' {

@@ -76,7 +76,9 @@ impl Inlined {
             ValKind::Lost(loss) => loss.clone(),
             _ => item.wrong(what),
         };
-        let name = item.get("PolicyName").ok_or_else(|| lost("an inline policy without a name"));
+        let name = item
+            .get("PolicyName")
+            .ok_or_else(|| lost("an inline policy without a name"));
         let document = item.get("PolicyDocument");
         let document = document.ok_or_else(|| lost("an inline policy without a document"));
         Self {
@@ -116,9 +118,8 @@ impl Plan {
 
     fn policies_of(&self, arn: &Expr, env: usize) -> impl Iterator<Item = &KeptPolicy> {
         let arn = with_partition(arn);
-        let together = move |of: usize| {
-            of == env || (self.outer.contains(&of) && self.outer.contains(&env))
-        };
+        let together =
+            move |of: usize| of == env || (self.outer.contains(&of) && self.outer.contains(&env));
         self.policies
             .iter()
             .filter(move |policy| policy.arn == arn && together(policy.env))
@@ -215,18 +216,15 @@ impl World<'_> {
             .unwrap_or_default()
     }
 
-    fn choose_roles(
-        &mut self,
-        env: usize,
-        plan: &mut Plan,
-        left: &mut BTreeSet<(usize, String)>,
-    ) {
+    fn choose_roles(&mut self, env: usize, plan: &mut Plan, left: &mut BTreeSet<(usize, String)>) {
         let resources = self.resources(env);
         let mut used = BTreeSet::new();
         for resource in &resources {
             let kind = resource.kind.as_str();
             let counts = ["AWS::IAM::", "AWS::CloudFormation::", "Custom::"];
-            if !counts.iter().any(|prefix| kind.starts_with(prefix)) && kind != "AWS::SSM::Parameter" {
+            if !counts.iter().any(|prefix| kind.starts_with(prefix))
+                && kind != "AWS::SSM::Parameter"
+            {
                 named_in(&resource.properties, &mut used);
             }
         }
@@ -241,7 +239,9 @@ impl World<'_> {
                     continue;
                 }
             };
-            if !self.is_here(env, &name, |world, base| world.role_name(base, resource).ok()) {
+            if !self.is_here(env, &name, |world, base| {
+                world.role_name(base, resource).ok()
+            }) {
                 continue;
             }
             let path = self.path(env, resource).unwrap_or_else(|_| Expr::text("/"));
@@ -255,9 +255,16 @@ impl World<'_> {
             let is_wanted = wanted.contains("services") || wanted.contains(logical);
             if !is_wanted && used.contains(logical) && self.serves_only(env, resource) {
                 let why = "only services assume it, and the stack's own resources use it";
-                let entry = Entry::new(Class::Left, "stack-role", resource.place.clone(), &title, why);
-                self.entries
-                    .push(entry.hint(format!("--include {logical} imports it, --include services all of these")));
+                let entry = Entry::new(
+                    Class::Left,
+                    "stack-role",
+                    resource.place.clone(),
+                    &title,
+                    why,
+                );
+                self.entries.push(entry.hint(format!(
+                    "--include {logical} imports it, --include services all of these"
+                )));
                 left.insert((env, logical.clone()));
                 continue;
             }
@@ -381,7 +388,11 @@ impl World<'_> {
                 let named = match named {
                     Ok(named) => named,
                     Err(loss) => {
-                        self.lose(&format!("a role of {title}"), &loss, "; the policy is not in that role");
+                        self.lose(
+                            &format!("a role of {title}"),
+                            &loss,
+                            "; the policy is not in that role",
+                        );
                         continue;
                     }
                 };
@@ -397,9 +408,16 @@ impl World<'_> {
                         let why = format!(
                             "it adds to the role `{name}`, which these templates do not make"
                         );
-                        let entry = Entry::new(Class::Lost, "fragment", resource.place.clone(), &title, why);
-                        self.entries
-                            .push(entry.hint("import it together with the template that makes the role"));
+                        let entry = Entry::new(
+                            Class::Lost,
+                            "fragment",
+                            resource.place.clone(),
+                            &title,
+                            why,
+                        );
+                        self.entries.push(
+                            entry.hint("import it together with the template that makes the role"),
+                        );
                     }
                 }
             }
@@ -500,7 +518,9 @@ impl World<'_> {
             return Ok(Named::Kept(kept.index));
         }
         for (of, logical) in left {
-            let resource = self.template(*of).and_then(|it| it.resource(logical).cloned());
+            let resource = self
+                .template(*of)
+                .and_then(|it| it.resource(logical).cloned());
             if let Some(resource) = resource
                 && self.role_name(*of, &resource).is_ok_and(|it| it == name)
             {
@@ -522,7 +542,11 @@ impl World<'_> {
                     }
                 }
             }
-            arns.extend(plan.attached_to(kept.index).into_iter().map(|side| (kept.env, side.arn)));
+            arns.extend(
+                plan.attached_to(kept.index)
+                    .into_iter()
+                    .map(|side| (kept.env, side.arn)),
+            );
         }
         for (env, arn) in arns {
             let arn = with_partition(&arn);
@@ -541,9 +565,13 @@ impl World<'_> {
             let kind = resource.kind.as_str();
             let place = &resource.place;
             let (code, why) = match kind {
-                "AWS::IAM::Role" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy"
-                | "AWS::IAM::RolePolicy" | "AWS::CloudFormation::StackSet"
-                | "AWS::CloudFormation::Stack" | "AWS::Serverless::Application" => continue,
+                "AWS::IAM::Role"
+                | "AWS::IAM::ManagedPolicy"
+                | "AWS::IAM::Policy"
+                | "AWS::IAM::RolePolicy"
+                | "AWS::CloudFormation::StackSet"
+                | "AWS::CloudFormation::Stack"
+                | "AWS::Serverless::Application" => continue,
                 kind if OTHER_IAM.contains(&kind) => {
                     ("iam-type", "a desired state holds roles and their policies")
                 }
@@ -555,7 +583,8 @@ impl World<'_> {
                 }
                 _ => ("not-iam", "it is not a resource of IAM"),
             };
-            let makes_role = kind == "AWS::Serverless::Function" || kind == "AWS::Serverless::StateMachine";
+            let makes_role =
+                kind == "AWS::Serverless::Function" || kind == "AWS::Serverless::StateMachine";
             if makes_role && resource.properties.get("Role").is_none() {
                 let what = format!("the role that SAM makes for `{}`", resource.logical);
                 let why = "only the stack's own resource uses it";
@@ -590,9 +619,11 @@ fn principals(value: &Val, kinds: &mut BTreeSet<String>) {
 fn kinds_of(value: &Val, kinds: &mut BTreeSet<String>) {
     match &value.kind {
         ValKind::Map(members) => {
-            kinds.extend(members.iter().map(|(key, _)| {
-                key.as_text().unwrap_or("?").to_owned()
-            }));
+            kinds.extend(
+                members
+                    .iter()
+                    .map(|(key, _)| key.as_text().unwrap_or("?").to_owned()),
+            );
         }
         ValKind::If(_, yes, no) => {
             kinds_of(yes, kinds);

@@ -80,7 +80,11 @@ impl World<'_> {
             _ => {
                 let why = "its tags depend on a condition";
                 let loss = Loss::new("intrinsic", place, why);
-                self.lose(&format!("the tags of {title}"), &loss, "; they are not managed");
+                self.lose(
+                    &format!("the tags of {title}"),
+                    &loss,
+                    "; they are not managed",
+                );
                 Vec::new()
             }
         };
@@ -131,7 +135,8 @@ impl World<'_> {
             for assertion in assertions.unwrap_or_default() {
                 let found = when.clone().and_then(|when| {
                     let assert = assertion.get("Assert");
-                    let missing = || Loss::new("rule", &key.place, "an assertion without an Assert");
+                    let missing =
+                        || Loss::new("rule", &key.place, "an assertion without an Assert");
                     Ok((when, self.condition(env, assert.ok_or_else(missing)?)?))
                 });
                 match found {

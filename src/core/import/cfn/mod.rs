@@ -155,9 +155,16 @@ impl World<'_> {
             if site.many_regions && self.has_region(&kept.name) {
                 let why = "the region is in its name, and its stack set has several regions";
                 let title = format!("role `{}`", kept.resource.logical);
-                let entry = Entry::new(Class::Lost, "per-region", kept.resource.place.clone(), title, why);
-                self.entries
-                    .push(entry.hint("--region REGION, once for each region, makes a copy for each"));
+                let entry = Entry::new(
+                    Class::Lost,
+                    "per-region",
+                    kept.resource.place.clone(),
+                    title,
+                    why,
+                );
+                self.entries.push(
+                    entry.hint("--region REGION, once for each region, makes a copy for each"),
+                );
                 continue;
             }
             for role in self.role(kept, &plan, site) {
@@ -170,7 +177,9 @@ impl World<'_> {
             let policy = self.policy(kept, site);
             let same = |known: &super::draft::Policy| {
                 policy.as_ref().is_some_and(|new| {
-                    known.name == new.name && known.when == new.when && known.document == new.document
+                    known.name == new.name
+                        && known.when == new.when
+                        && known.document == new.document
                 })
             };
             if !draft.policies.iter().any(same) {
@@ -204,7 +213,10 @@ impl World<'_> {
         let is_alone = known.when.is_none() && role.when.is_none();
         if is_alone && known.targets == role.targets && known.exclude == role.exclude {
             let what = format!("role `{}`", role.name);
-            let why = format!("{} has a role of this name in the same accounts", known.source);
+            let why = format!(
+                "{} has a role of this name in the same accounts",
+                known.source
+            );
             self.note(Class::Lost, "same-name", &role.source, &what, &why);
             return;
         }
@@ -221,11 +233,16 @@ impl World<'_> {
             return;
         }
         let outer = |targets: &Targets| match targets {
-            Targets::Some(selectors) => selectors.iter().all(|it| it.ou.is_empty() && it.when.is_none()),
+            Targets::Some(selectors) => selectors
+                .iter()
+                .all(|it| it.ou.is_empty() && it.when.is_none()),
             Targets::All => false,
         };
         let given = Targets::Some(self.options.targets.clone());
-        let roles = draft.roles.iter_mut().map(|role| (&mut role.targets, &role.exclude));
+        let roles = draft
+            .roles
+            .iter_mut()
+            .map(|role| (&mut role.targets, &role.exclude));
         for (targets, exclude) in roles {
             if exclude.is_empty() && outer(targets) {
                 *targets = given.clone();
@@ -244,7 +261,10 @@ impl World<'_> {
     fn unused_parameters(&mut self) {
         for (name, place) in self.variables.unused() {
             let what = format!("parameter `{name}`");
-            let is_cdk = self.envs.iter().any(|env| env.template.is_cdk_version(&name));
+            let is_cdk = self
+                .envs
+                .iter()
+                .any(|env| env.template.is_cdk_version(&name));
             let (code, why) = if is_cdk {
                 ("bootstrap", "it is about the CDK's bootstrap stack")
             } else {

@@ -131,9 +131,8 @@ impl Parameter {
 
     /// Whether its constraints say that it is twelve digits.
     fn is_account_id(&self) -> bool {
-        static DIGITS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-            Regex::new(r"^\^?\(?\^?(\[0-9\]|\\d)\{12(,12)?\}\$?\)?\$?$").ok()
-        });
+        static DIGITS: LazyLock<Option<Regex>> =
+            LazyLock::new(|| Regex::new(r"^\^?\(?\^?(\[0-9\]|\\d)\{12(,12)?\}\$?\)?\$?$").ok());
         let is_twelve = |length: &Option<String>| length.as_deref() == Some("12");
         let digits = |pattern: &String| {
             DIGITS

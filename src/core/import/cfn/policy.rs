@@ -109,7 +109,10 @@ impl World<'_> {
         if is_one && (first.as_deref() == Some(VERSION) || !document.has_when()) {
             return;
         }
-        if versions.iter().any(|(version, _)| version.as_deref() != Some(VERSION)) {
+        if versions
+            .iter()
+            .any(|(version, _)| version.as_deref() != Some(VERSION))
+        {
             let why = "its Version becomes 2012-10-17, because a document in a file knows no `when`; \
                        the meaning differs only where `${` is in it";
             let what = format!("a policy document of {}", about.title);
@@ -119,7 +122,14 @@ impl World<'_> {
     }
 
     /// Notes something about what is imported.
-    pub fn note(&mut self, class: Class, code: &'static str, place: &Source, what: &str, why: &str) {
+    pub fn note(
+        &mut self,
+        class: Class,
+        code: &'static str,
+        place: &Source,
+        what: &str,
+        why: &str,
+    ) {
         self.entries
             .push(Entry::new(class, code, place.clone(), what, why));
     }
@@ -312,7 +322,11 @@ impl World<'_> {
                     value: None,
                     sensitive: of == Use::ExternalId,
                 };
-                self.ask(VarKey::Derived(place.clone()), &format!("{name}_{code}"), asked)
+                self.ask(
+                    VarKey::Derived(place.clone()),
+                    &format!("{name}_{code}"),
+                    asked,
+                )
             }
         }
     }
@@ -320,7 +334,13 @@ impl World<'_> {
     fn principals(&mut self, value: &Val, known: &Known) -> Result<Json, Loss> {
         let members = match &value.kind {
             ValKind::Map(members) => members.clone(),
-            ValKind::Lost(loss) => return Err(Loss { code: "principal", ..loss.clone() }.keep(loss)),
+            ValKind::Lost(loss) => {
+                return Err(Loss {
+                    code: "principal",
+                    ..loss.clone()
+                }
+                .keep(loss));
+            }
             _ => return self.leaf(value, known, Use::Text),
         };
         let mut kinds = Map::new();
@@ -420,7 +440,11 @@ impl World<'_> {
 impl Loss {
     /// A principal that a macro makes is lost for the macro's reason.
     fn keep(self, of: &Self) -> Self {
-        if of.code == "intrinsic" { self } else { of.clone() }
+        if of.code == "intrinsic" {
+            self
+        } else {
+            of.clone()
+        }
     }
 }
 

@@ -200,7 +200,9 @@ pub fn read(text: &str, origin: &Origin) -> Result<Node, Unreadable> {
         .iter()
         .filter(|(event, _)| matches!(event, Event::DocumentStart(_)))
         .count();
-    let starts = |(event, _): &(Event<'_>, Span)| !matches!(event, Event::StreamStart | Event::DocumentStart(_));
+    let starts = |(event, _): &(Event<'_>, Span)| {
+        !matches!(event, Event::StreamStart | Event::DocumentStart(_))
+    };
     let mut events = events.into_iter().filter(starts).peekable();
     if documents != 1 {
         return Err(Unreadable {

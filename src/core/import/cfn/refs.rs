@@ -55,14 +55,56 @@ const KNOWN: &[Known] = &[
     known("AWS::S3::Bucket", "BucketName", Given::Name, &[], "s3:::N"),
     Known {
         arns: &["Arn", "TopicArn"],
-        ..known("AWS::SNS::Topic", "TopicName", Given::Arn, &["TopicName"], "sns:R:A:N")
+        ..known(
+            "AWS::SNS::Topic",
+            "TopicName",
+            Given::Arn,
+            &["TopicName"],
+            "sns:R:A:N",
+        )
     },
-    known("AWS::SQS::Queue", "QueueName", Given::Other, &["QueueName"], "sqs:R:A:N"),
-    known("AWS::Lambda::Function", "FunctionName", Given::Name, &[], "lambda:R:A:function:N"),
-    known("AWS::Serverless::Function", "FunctionName", Given::Name, &[], "lambda:R:A:function:N"),
-    known("AWS::Logs::LogGroup", "LogGroupName", Given::Name, &[], "logs:R:A:log-group:N:*"),
-    known("AWS::DynamoDB::Table", "TableName", Given::Name, &[], "dynamodb:R:A:table/N"),
-    known("AWS::Events::EventBus", "Name", Given::Name, &["Name"], "events:R:A:event-bus/N"),
+    known(
+        "AWS::SQS::Queue",
+        "QueueName",
+        Given::Other,
+        &["QueueName"],
+        "sqs:R:A:N",
+    ),
+    known(
+        "AWS::Lambda::Function",
+        "FunctionName",
+        Given::Name,
+        &[],
+        "lambda:R:A:function:N",
+    ),
+    known(
+        "AWS::Serverless::Function",
+        "FunctionName",
+        Given::Name,
+        &[],
+        "lambda:R:A:function:N",
+    ),
+    known(
+        "AWS::Logs::LogGroup",
+        "LogGroupName",
+        Given::Name,
+        &[],
+        "logs:R:A:log-group:N:*",
+    ),
+    known(
+        "AWS::DynamoDB::Table",
+        "TableName",
+        Given::Name,
+        &[],
+        "dynamodb:R:A:table/N",
+    ),
+    known(
+        "AWS::Events::EventBus",
+        "Name",
+        Given::Name,
+        &["Name"],
+        "events:R:A:event-bus/N",
+    ),
 ];
 
 impl World<'_> {
@@ -97,7 +139,11 @@ impl World<'_> {
             "StackId" => Expr::Unsayable(Unsayable::StackId),
             "URLSuffix" => {
                 let china = Expr::equals(Expr::Fact(Fact::Partition), Expr::text("aws-cn"));
-                Expr::either(china, Expr::text("amazonaws.com.cn"), Expr::text("amazonaws.com"))
+                Expr::either(
+                    china,
+                    Expr::text("amazonaws.com.cn"),
+                    Expr::text("amazonaws.com"),
+                )
             }
             name => {
                 let why = format!("only the deployed stack knows `AWS::{name}`");
@@ -227,18 +273,14 @@ impl World<'_> {
             }
             ("AWS::IAM::SAMLProvider", None | Some("Arn")) => {
                 match self.property(env, resource, "Name")? {
-                    Some(name) => {
-                        text(self.iam_arn(env, "saml-provider/", [name, Expr::text("")]))
-                    }
+                    Some(name) => text(self.iam_arn(env, "saml-provider/", [name, Expr::text("")])),
                     None => text(self.asked(env, resource, attribute, place)),
                 }
             }
-            ("Custom::AWSCDKCfnJson", Some("Value")) => {
-                match resource.properties.get("Value") {
-                    Some(node) => Ok(self.eval(env, node)),
-                    None => text(self.asked(env, resource, attribute, place)),
-                }
-            }
+            ("Custom::AWSCDKCfnJson", Some("Value")) => match resource.properties.get("Value") {
+                Some(node) => Ok(self.eval(env, node)),
+                None => text(self.asked(env, resource, attribute, place)),
+            },
             ("AWS::CloudFormation::Stack", Some(output)) if output.starts_with("Outputs.") => {
                 match self.stack_output(env, resource, output) {
                     Some(value) => Ok(value),
@@ -405,7 +447,9 @@ impl World<'_> {
             return value.text();
         }
         let template = self.template(env);
-        let plain = template.as_ref().map_or(logical.as_str(), |it| it.plain(logical));
+        let plain = template
+            .as_ref()
+            .map_or(logical.as_str(), |it| it.plain(logical));
         let asked = Asked {
             code: Some("name"),
             place: resource.place.clone(),
@@ -511,8 +555,9 @@ pub fn named_in(node: &Node, found: &mut std::collections::BTreeSet<String>) {
                         let text = value.as_text();
                         let text = text.or_else(|| value.as_list()?.first()?.as_text());
                         let mut rest = text.unwrap_or_default();
-                        while let Some((name, after)) =
-                            rest.split_once("${").and_then(|(_, rest)| rest.split_once('}'))
+                        while let Some((name, after)) = rest
+                            .split_once("${")
+                            .and_then(|(_, rest)| rest.split_once('}'))
                         {
                             found.insert(first(name));
                             rest = after;

@@ -187,7 +187,9 @@ impl Renderer<'_> {
     fn operand(&mut self, expr: &Expr, of: Use) -> String {
         let source = self.source(expr, of);
         match expr {
-            Expr::Text(_) | Expr::Var(..) | Expr::Fact(_) | Expr::Bool(_) | Expr::Index(..) => source,
+            Expr::Text(_) | Expr::Var(..) | Expr::Fact(_) | Expr::Bool(_) | Expr::Index(..) => {
+                source
+            }
             Expr::List(items) if items.iter().all(|item| matches!(item, Item::One(_))) => source,
             Expr::Lookup { default: None, .. } => source,
             _ => format!("({source})"),
@@ -264,7 +266,10 @@ impl Renderer<'_> {
             Some(default) => {
                 let names: Vec<String> = entries.iter().map(|(name, _)| literal(name)).collect();
                 let default = self.item(default, of);
-                format!("{found} if ({key}) in [{}] else {default}", names.join(", "))
+                format!(
+                    "{found} if ({key}) in [{}] else {default}",
+                    names.join(", ")
+                )
             }
         }
     }

@@ -41,7 +41,11 @@ impl World<'_> {
         let tags = match self.tags(kept.env, resource, &known) {
             Ok(cases) => cases,
             Err(loss) => {
-                self.lose(&format!("the tags of {title}"), &loss, "; they are not managed");
+                self.lose(
+                    &format!("the tags of {title}"),
+                    &loss,
+                    "; they are not managed",
+                );
                 vec![(known, Vec::new())]
             }
         };
@@ -102,9 +106,13 @@ impl World<'_> {
         };
         let max_session_duration = self.duration(*env, resource, title);
         let description = self.optional(*env, resource, "Description", title, |_, expr| expr);
-        let boundary = self.optional(*env, resource, "PermissionsBoundary", title, |world, expr| {
-            world.policy_ref(*env, plan, expr)
-        });
+        let boundary = self.optional(
+            *env,
+            resource,
+            "PermissionsBoundary",
+            title,
+            |world, expr| world.policy_ref(*env, plan, expr),
+        );
         Ok(Role {
             source: place.clone(),
             name,
@@ -188,7 +196,11 @@ impl World<'_> {
         match written {
             Ok(written) => Some(written),
             Err(loss) => {
-                self.lose(&format!("MaxSessionDuration of {title}"), &loss, "; it is not managed");
+                self.lose(
+                    &format!("MaxSessionDuration of {title}"),
+                    &loss,
+                    "; it is not managed",
+                );
                 None
             }
         }
@@ -371,7 +383,8 @@ impl World<'_> {
                         for (known, tags) in &mut inner {
                             let mut part = |name: &str| {
                                 let part = value.get(name);
-                                let part = part.ok_or_else(|| value.wrong("a tag without a Key or a Value"))?;
+                                let part = part
+                                    .ok_or_else(|| value.wrong("a tag without a Key or a Value"))?;
                                 let expr = part.prune(known).text()?;
                                 self.template_of(&expr, &part.place, Use::Text)
                             };
@@ -439,7 +452,13 @@ impl World<'_> {
             why,
             hint,
         } = loss;
-        let entry = Entry::new(Class::Lost, code, place.clone(), what, format!("{why}{effect}"));
+        let entry = Entry::new(
+            Class::Lost,
+            code,
+            place.clone(),
+            what,
+            format!("{why}{effect}"),
+        );
         self.entries.push(Entry {
             hint: hint.clone(),
             ..entry
@@ -510,18 +529,21 @@ fn of_aws(expr: &Expr) -> Option<Expr> {
         }
         Expr::Concat(parts) => {
             let (path, rest) = match parts.as_slice() {
-                [Expr::Text(arn), Expr::Fact(Fact::Partition), Expr::Text(path), rest @ ..]
-                    if arn == "arn:" =>
-                {
-                    (path.strip_prefix(PATH)?, rest)
-                }
+                [
+                    Expr::Text(arn),
+                    Expr::Fact(Fact::Partition),
+                    Expr::Text(path),
+                    rest @ ..,
+                ] if arn == "arn:" => (path.strip_prefix(PATH)?, rest),
                 [Expr::Text(text), rest @ ..] => {
                     (text.strip_prefix("arn:aws:iam::aws:policy/")?, rest)
                 }
                 _ => return None,
             };
             let first = Expr::text(format!("aws:{path}"));
-            Some(Expr::concat([first].into_iter().chain(rest.iter().cloned())))
+            Some(Expr::concat(
+                [first].into_iter().chain(rest.iter().cloned()),
+            ))
         }
         _ => None,
     }

@@ -66,7 +66,10 @@ impl World<'_> {
                         place: place.clone(),
                         what: "the accounts that the stack is in".to_owned(),
                         why: "the ids of the accounts that have its roles".to_owned(),
-                        hint: Some("--target 'account=ID' or --target 'ou=PATH' writes a selector instead".to_owned()),
+                        hint: Some(
+                            "--target 'account=ID' or --target 'ou=PATH' writes a selector instead"
+                                .to_owned(),
+                        ),
                         from: "the stack's accounts".to_owned(),
                         kind: "list",
                         value: None,

@@ -43,7 +43,10 @@ impl World<'_> {
         if let Some(node) = resource.properties.get("TemplateBody") {
             return self.inline_body(env, node);
         }
-        let asset = resource.node.get("Metadata").and_then(|it| it.get("aws:asset:path"));
+        let asset = resource
+            .node
+            .get("Metadata")
+            .and_then(|it| it.get("aws:asset:path"));
         let url = resource
             .properties
             .get("TemplateURL")
@@ -52,7 +55,8 @@ impl World<'_> {
             Some(text) => text.to_owned(),
             None => {
                 let sub = node.call("Fn::Sub");
-                let sub = sub.and_then(|it| it.as_text().or_else(|| it.as_list()?.first()?.as_text()));
+                let sub =
+                    sub.and_then(|it| it.as_text().or_else(|| it.as_list()?.first()?.as_text()));
                 sub.map_or_else(
                     || {
                         let value = self.eval(env, node).text();
@@ -96,9 +100,14 @@ impl World<'_> {
 
     fn inline_body(&mut self, env: usize, node: &Node) -> Result<Template, Loss> {
         let lost = |error: super::read::Unreadable| {
-            Loss::new("document", &error.place, format!("TemplateBody: {}", error.why))
+            Loss::new(
+                "document",
+                &error.place,
+                format!("TemplateBody: {}", error.why),
+            )
         };
-        if matches!(&node.value, Value::Map(members) if members.iter().any(|(key, _)| key.text == "Resources")) {
+        if matches!(&node.value, Value::Map(members) if members.iter().any(|(key, _)| key.text == "Resources"))
+        {
             return Template::new(node.clone()).map_err(lost);
         }
         let text = match node.as_text() {
@@ -278,7 +287,10 @@ impl World<'_> {
         condition: Expr,
     ) -> Result<(Site, Option<String>), Loss> {
         let place = &resource.place;
-        let model = resource.properties.get("PermissionModel").and_then(Node::as_text);
+        let model = resource
+            .properties
+            .get("PermissionModel")
+            .and_then(Node::as_text);
         let mut site = Site {
             targets: Vec::new(),
             exclude: Vec::new(),
@@ -361,7 +373,10 @@ impl World<'_> {
             }
         };
         let (units, accounts) = (list("OrganizationalUnitIds")?, list("Accounts")?);
-        if let Some(url) = targets.get("AccountsUrl").filter(|value| !value.is_missing()) {
+        if let Some(url) = targets
+            .get("AccountsUrl")
+            .filter(|value| !value.is_missing())
+        {
             let why = "its accounts are listed in a file in S3";
             return Err(Loss::new("template-url", &url.place, why));
         }
@@ -372,8 +387,12 @@ impl World<'_> {
         let is = |what: &str| Expr::equals(filter.clone(), Expr::text(what));
         let mut add = |accounts: Option<&Expr>, units: Option<&Expr>, holds: Expr| {
             let when = Expr::all([when.clone(), holds]);
-            let is_empty = |expr: Option<&Expr>| matches!(expr, Some(Expr::List(items)) if items.is_empty());
-            if when == Expr::Bool(false) || (accounts.is_none() && units.is_none()) || is_empty(accounts) {
+            let is_empty =
+                |expr: Option<&Expr>| matches!(expr, Some(Expr::List(items)) if items.is_empty());
+            if when == Expr::Bool(false)
+                || (accounts.is_none() && units.is_none())
+                || is_empty(accounts)
+            {
                 return;
             }
             let reach = Reach::Some {
@@ -450,8 +469,16 @@ impl World<'_> {
         }
         for (name, place) in &template.transforms {
             if name == "AWS::Include" {
-                let loss = Loss::new("transform", place, "it is put in when the stack is deployed");
-                self.lose("what AWS::Include puts in", &loss, "; what IAM resources it holds is not known");
+                let loss = Loss::new(
+                    "transform",
+                    place,
+                    "it is put in when the stack is deployed",
+                );
+                self.lose(
+                    "what AWS::Include puts in",
+                    &loss,
+                    "; what IAM resources it holds is not known",
+                );
             } else if !super::role::is_known_transform(name) {
                 let what = format!("the macro {name}");
                 let why = "it may change the template when the stack is deployed; the template was read as it is";
@@ -501,18 +528,23 @@ fn under(known: &Known, value: &Val) -> Val {
 fn bound(template: &Template, mut given: BTreeMap<String, Val>) -> BTreeMap<String, Val> {
     let mut bound = BTreeMap::new();
     for parameter in &template.parameters {
-        let Some(value) = given.remove(&parameter.name).filter(|value| !value.is_missing()) else {
+        let Some(value) = given
+            .remove(&parameter.name)
+            .filter(|value| !value.is_missing())
+        else {
             continue;
         };
-        let expr = value.one_or_many().map(|expr| match (parameter.shape, expr) {
-            (Shape::List, Expr::Text(text)) => {
-                let items = super::parameter::split_list(&text);
-                Expr::list(items.map(Expr::text))
-            }
-            (Shape::List, expr) if !expr.is_list() => Expr::split(expr, ","),
-            (Shape::Text | Shape::Number, expr) if expr.is_list() => Expr::join(expr, ","),
-            (_, expr) => expr,
-        });
+        let expr = value
+            .one_or_many()
+            .map(|expr| match (parameter.shape, expr) {
+                (Shape::List, Expr::Text(text)) => {
+                    let items = super::parameter::split_list(&text);
+                    Expr::list(items.map(Expr::text))
+                }
+                (Shape::List, expr) if !expr.is_list() => Expr::split(expr, ","),
+                (Shape::Text | Shape::Number, expr) if expr.is_list() => Expr::join(expr, ","),
+                (_, expr) => expr,
+            });
         let value = match expr {
             Ok(expr) => Val::expr(&value.place, expr),
             Err(loss) => Val::lost(loss),

@@ -79,7 +79,9 @@ impl Template {
             why: why.to_owned(),
         };
         if !matches!(node.value, Value::Map(_)) {
-            return Err(fail("it is not a template: a template is a map with `Resources`"));
+            return Err(fail(
+                "it is not a template: a template is a map with `Resources`",
+            ));
         }
         let Some((_, resources)) = node.member("Resources") else {
             let is_policy = node.get("Statement").is_some();
@@ -115,13 +117,21 @@ impl Template {
         }
         let parameters = parameters(&node);
         let is_resource = |key: &Key| !key.text.starts_with("Fn::");
-        for (key, _) in resources.members().iter().filter(|(key, _)| !is_resource(key)) {
+        for (key, _) in resources
+            .members()
+            .iter()
+            .filter(|(key, _)| !is_resource(key))
+        {
             let is_transform = key.text == "Fn::Transform";
             oddities.push(Oddity {
                 place: key.place.clone(),
                 what: format!("the resources that `{}` makes", key.text),
                 why: "they are made when the stack is deployed",
-                lost: Some(if is_transform { "transform" } else { "intrinsic" }),
+                lost: Some(if is_transform {
+                    "transform"
+                } else {
+                    "intrinsic"
+                }),
             });
         }
         let mut seen = BTreeSet::new();
@@ -133,7 +143,10 @@ impl Template {
             .collect();
         let of_cdk = |it: &Rc<Resource>| {
             it.kind == "AWS::CDK::Metadata"
-                || it.node.get("Metadata").is_some_and(|it| it.get("aws:cdk:path").is_some())
+                || it
+                    .node
+                    .get("Metadata")
+                    .is_some_and(|it| it.get("aws:cdk:path").is_some())
         };
         let is_cdk = resources.iter().any(of_cdk);
         Ok(Self {
@@ -153,7 +166,10 @@ impl Template {
 
     /// Whether a rule or a parameter is about the version of the CDK's bootstrap stack.
     pub fn is_cdk_version(&self, name: &str) -> bool {
-        let default = self.parameters.iter().find(|it| it.name == "BootstrapVersion");
+        let default = self
+            .parameters
+            .iter()
+            .find(|it| it.name == "BootstrapVersion");
         let default = default.and_then(|it| it.default.as_deref());
         ["BootstrapVersion", "CheckBootstrapVersion"].contains(&name)
             && default.is_some_and(|it| it.starts_with("/cdk-bootstrap/"))
@@ -186,7 +202,10 @@ fn parameters(node: &Node) -> Vec<Parameter> {
         .and_then(|it| it.get("AWS::CloudFormation::Interface"))
         .and_then(|it| it.get("ParameterLabels"));
     let mut seen = BTreeSet::new();
-    let declared = node.get("Parameters").map(Node::members).unwrap_or_default();
+    let declared = node
+        .get("Parameters")
+        .map(Node::members)
+        .unwrap_or_default();
     declared
         .iter()
         .filter(|(key, _)| seen.insert(&key.text))

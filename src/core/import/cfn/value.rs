@@ -295,12 +295,10 @@ fn add_item(list: &mut Vec<Item>, item: &Val) -> Result<(), Loss> {
                 add_item(list, item)?;
             }
         }
-        ValKind::If(..) if item.may_be_missing() || item.is_list() => {
-            match item.texts()? {
-                Expr::List(items) => list.extend(items),
-                expr => list.push(Item::All(expr)),
-            }
-        }
+        ValKind::If(..) if item.may_be_missing() || item.is_list() => match item.texts()? {
+            Expr::List(items) => list.extend(items),
+            expr => list.push(Item::All(expr)),
+        },
         _ => list.push(Item::One(item.text()?)),
     }
     Ok(())

@@ -237,7 +237,9 @@ impl Variables {
 
     /// Forgets the uses: they are noted again.
     pub fn forget_uses(&mut self) {
-        self.vars.iter_mut().for_each(|var| var.uses = Uses::default());
+        self.vars
+            .iter_mut()
+            .for_each(|var| var.uses = Uses::default());
     }
 
     /// The declarations of those that are used, and what is to be said about them.
@@ -269,8 +271,8 @@ impl Variables {
 fn of_asked(var: &Var, asked: &Asked, entries: &mut Vec<Entry>) -> Variable {
     let mut variable = Variable::new(&var.name, asked.kind, &asked.from);
     variable.description = asked.code.map(|_| one_line(&asked.what));
-    variable.sensitive = asked.sensitive
-        || (var.uses.external_id && !var.uses.text && asked.code != Some("region"));
+    variable.sensitive =
+        asked.sensitive || (var.uses.external_id && !var.uses.text && asked.code != Some("region"));
     if variable.sensitive {
         variable.secret.clone_from(&asked.value);
     } else {
@@ -295,9 +297,8 @@ fn of_parameter(var: &Var, parameter: &Parameter, entries: &mut Vec<Entry>) -> V
     let mut variable = Variable::new(&var.name, var.kind.word(), &from);
     variable.description = parameter.description.as_deref().map(one_line);
     variable.sensitive = parameter.no_echo || (external_id && !text);
-    let weaker = |code, why: String| {
-        Entry::new(Class::Weaker, code, parameter.place.clone(), &from, why)
-    };
+    let weaker =
+        |code, why: String| Entry::new(Class::Weaker, code, parameter.place.clone(), &from, why);
     let value = parameter.value().filter(|text| !text.contains("{{"));
     let value = value.and_then(|text| typed(text, var.kind));
     let is_empty = value.as_ref().is_some_and(|value| value == "");
@@ -308,23 +309,41 @@ fn of_parameter(var: &Var, parameter: &Parameter, entries: &mut Vec<Entry>) -> V
     }
     if !parameter.allowed.is_empty() && var.kind != Kind::Bool {
         if var.kind == Kind::List {
-            let why = "`one_of` compares whole lists, so the allowed values of its items are not checked";
+            let why =
+                "`one_of` compares whole lists, so the allowed values of its items are not checked";
             entries.push(weaker("list-check", why.to_owned()));
         } else {
             let allowed = parameter.allowed.iter();
             variable.one_of = allowed.filter_map(|text| typed(text, var.kind)).collect();
-            if value.as_ref().is_some_and(|it| !variable.one_of.contains(it)) {
+            if value
+                .as_ref()
+                .is_some_and(|it| !variable.one_of.contains(it))
+            {
                 variable.one_of.clear();
                 let why = "its default is not one of the allowed values, so they are not checked";
                 entries.push(weaker("pattern", why.to_owned()));
             }
         }
     }
-    constraints(&mut variable, var.kind, parameter, value.as_ref(), &weaker, entries);
-    let Parameter { min_value, max_value, .. } = parameter;
+    constraints(
+        &mut variable,
+        var.kind,
+        parameter,
+        value.as_ref(),
+        &weaker,
+        entries,
+    );
+    let Parameter {
+        min_value,
+        max_value,
+        ..
+    } = parameter;
     if min_value.is_some() || max_value.is_some() {
         let range = range(min_value.as_ref(), max_value.as_ref());
-        entries.push(weaker("bounds", format!("that it is {range} is not checked")));
+        entries.push(weaker(
+            "bounds",
+            format!("that it is {range} is not checked"),
+        ));
     }
     if external_id && text && !parameter.no_echo {
         let why = "it is an external id, and not sensitive, because it is also in a name or another value";
@@ -333,7 +352,10 @@ fn of_parameter(var: &Var, parameter: &Parameter, entries: &mut Vec<Entry>) -> V
     }
     if parameter.is_ssm {
         let name = parameter.default.as_deref().unwrap_or("…");
-        let why = format!("give var.{} the value of the SSM parameter `{name}`", var.name);
+        let why = format!(
+            "give var.{} the value of the SSM parameter `{name}`",
+            var.name
+        );
         let entry = Entry::new(Class::Ask, "ssm", parameter.place.clone(), &from, why);
         entries.push(entry.hint(format!("aws ssm get-parameter --name {name}")));
     }
@@ -359,7 +381,10 @@ fn constraints(
     match kind {
         Kind::AccountId | Kind::Bool => return,
         Kind::Integer if pattern.is_some() || has_bounds => {
-            entries.push(weaker("pattern", "the form of a number is not checked".to_owned()));
+            entries.push(weaker(
+                "pattern",
+                "the form of a number is not checked".to_owned(),
+            ));
             return;
         }
         Kind::List if pattern.is_some() || has_bounds => {
@@ -372,7 +397,11 @@ fn constraints(
     }
     let fits = |pattern: &str| {
         let whole = Regex::new(&format!("^(?:{pattern})$")).ok();
-        whole.map(|whole| value.and_then(Json::as_str).is_none_or(|text| whole.is_match(text)))
+        whole.map(|whole| {
+            value
+                .and_then(Json::as_str)
+                .is_none_or(|text| whole.is_match(text))
+        })
     };
     let bounds = || range(min_length.as_ref(), max_length.as_ref());
     match pattern.as_deref() {
@@ -384,7 +413,9 @@ fn constraints(
                     entries.push(weaker("pattern", why.to_owned()));
                 }
                 None => {
-                    let why = format!("the pattern `{pattern}` cannot be checked: rolecall's regular expressions have no look-around and no back references");
+                    let why = format!(
+                        "the pattern `{pattern}` cannot be checked: rolecall's regular expressions have no look-around and no back references"
+                    );
                     entries.push(weaker("pattern", why));
                 }
             }
@@ -394,7 +425,8 @@ fn constraints(
             }
         }
         None if has_bounds => {
-            let number = |text: &Option<String>| text.as_ref().and_then(|it| it.trim().parse::<u32>().ok());
+            let number =
+                |text: &Option<String>| text.as_ref().and_then(|it| it.trim().parse::<u32>().ok());
             let (least, most) = (number(min_length).unwrap_or(0), number(max_length));
             let most = most.map(|most| most.to_string()).unwrap_or_default();
             let pattern = format!(".{{{least},{most}}}");

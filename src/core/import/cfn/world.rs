@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::report::{Entry, Source};
+use super::Options;
 use super::expr::{Expr, Fact, VarId};
 use super::parameter::Shape;
 use super::read::Node;
 use super::template::Template;
 use super::value::{Loss, Val};
 use super::vars::{Asked, Made, VarKey, Variables};
-use super::Options;
 
 /// Steps that the evaluation of all templates may take.
 const STEPS: usize = 2_000_000;
@@ -140,8 +140,7 @@ impl<'a> World<'a> {
         for (_, output) in template.section("Outputs") {
             let name = output.get("Export").and_then(|it| it.get("Name"));
             if let (Some(name), Some(value)) = (name.and_then(Node::as_text), output.get("Value")) {
-                self.exports
-                    .insert(name.to_owned(), (index, value.clone()));
+                self.exports.insert(name.to_owned(), (index, value.clone()));
             }
         }
         index
@@ -193,7 +192,10 @@ impl<'a> World<'a> {
     /// A variable that no parameter declares.
     pub fn ask(&mut self, key: VarKey, name: &str, asked: Asked) -> Expr {
         let is_list = asked.kind == "list";
-        Expr::Var(self.variables.intern(key, name, || Made::Asked(asked)), is_list)
+        Expr::Var(
+            self.variables.intern(key, name, || Made::Asked(asked)),
+            is_list,
+        )
     }
 
     /// The key of a variable that an expression is.
@@ -211,7 +213,12 @@ impl<'a> World<'a> {
 
     /// Whether the resource of this name belongs to the template at an index: what has the region in its name belongs to
     /// the copies, if there are any, and all else to the original.
-    pub fn is_here(&mut self, env: usize, name: &Expr, original: impl FnOnce(&mut Self, usize) -> Option<Expr>) -> bool {
+    pub fn is_here(
+        &mut self,
+        env: usize,
+        name: &Expr,
+        original: impl FnOnce(&mut Self, usize) -> Option<Expr>,
+    ) -> bool {
         let copy_of = self.envs.get(env).and_then(|env| env.copy_of);
         match copy_of {
             Some(base) => original(self, base).is_some_and(|name| self.has_region(&name)),

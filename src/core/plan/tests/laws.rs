@@ -307,7 +307,7 @@ proptest! {
                 ResourceKind::Role(name) => (live.roles[&name.key()].tags.clone(), desired.roles.get(&name.key()).is_some_and(|role| role.adopt)),
                 ResourceKind::Policy(name) => (live.policies[&name.key()].tags.clone().unwrap(), desired.policies.get(&name.key()).is_some_and(|policy| policy.adopt)),
                 // It is ours by its name.
-                ResourceKind::Grant(_) => continue,
+                ResourceKind::Grant(_) | ResourceKind::Attachment(_) => continue,
             };
             let owner = tags.get(OWNER_TAG).map(String::as_str);
             prop_assert!(owner == Some(OURS) || (owner.is_none() && adopt && change.action == Action::Adopt), "{}", change.address);
@@ -328,7 +328,7 @@ proptest! {
             let mut arn = match change.resource().unwrap() {
                 ResourceKind::Role(name) => live.roles.get(&name.key()).map_or_else(String::new, |role| role.arn.clone()),
                 ResourceKind::Policy(name) => live.policies.get(&name.key()).map_or_else(String::new, |policy| policy.arn.to_string()),
-                ResourceKind::Grant(_) => continue,
+                ResourceKind::Grant(_) | ResourceKind::Attachment(_) => continue,
             };
             for step in &change.steps {
                 match step {

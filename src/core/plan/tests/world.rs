@@ -142,6 +142,7 @@ pub fn role(name: &str) -> Role {
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
+        former_stack: None,
         expires: None,
         expect: Vec::new(),
         origin: Origin::default(),
@@ -157,6 +158,7 @@ pub fn policy(name: &str) -> ManagedPolicy {
         tags: None,
         adopt: false,
         prevent_destroy: false,
+        former_stack: None,
         origin: Origin::default(),
     }
 }
@@ -172,6 +174,7 @@ pub fn desire(roles: &[Role], policies: &[ManagedPolicy]) -> AccountDesired {
             .map(|policy| (policy.name.key(), Arc::new(policy.clone())))
             .collect(),
         grants: BTreeMap::new(),
+        attachments: BTreeMap::new(),
     }
 }
 

@@ -84,9 +84,13 @@ impl PolicyDocument {
 }
 
 fn difference(before: &Body, after: &Body) -> Difference {
-    if before.version != after.version || meanings(before) != meanings(after) {
+    let version_counts = || [before, after].iter().any(|body| body.uses_variables());
+    if meanings(before) != meanings(after) || (before.version != after.version && version_counts())
+    {
         Difference::Semantic
-    } else if before.id == after.id && spellings(before) == spellings(after) {
+    } else if (before.version, &before.id) == (after.version, &after.id)
+        && spellings(before) == spellings(after)
+    {
         Difference::None
     } else {
         Difference::Cosmetic

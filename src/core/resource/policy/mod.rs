@@ -128,7 +128,7 @@ pub struct DocumentProblem {
 pub enum Difference {
     /// Not at all, or only in spelling that has no name: order, case, scalar or list.
     None,
-    /// In spelling that is kept but means nothing: `Sid`, `Id`, `ArnEquals` for `ArnLike`, `/32`, duplicates.
+    /// In spelling that is kept but means nothing: `Sid`, `Id`, `Version` where no policy variable stands, `ArnEquals` for `ArnLike`, `/32`, duplicates.
     Cosmetic,
     /// In meaning.
     Semantic,
@@ -275,6 +275,15 @@ impl PolicyDocument {
             },
             _ => Vec::new(),
         }
+    }
+}
+
+impl Body {
+    /// Whether its `Version` decides what it means: with the older one policy variables are plain text.
+    ///
+    /// Source: IAM User Guide, "IAM JSON policy elements: Version".
+    fn uses_variables(&self) -> bool {
+        self.statements.iter().any(Statement::uses_variables)
     }
 }
 

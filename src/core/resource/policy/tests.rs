@@ -196,6 +196,11 @@ fn spellings_that_are_kept_are_cosmetic() {
             format!("{a},{a},{b}"),
             format!("{a},{b},{b}"),
         ),
+        (
+            "T2 version, where no policy variable stands",
+            format!(r#"{{"Version":"2012-10-17","Statement":[{a}]}}"#),
+            a.clone(),
+        ),
         ("S2 Sid", allow(r#","Sid":"One""#), allow(r#","Sid":"Two""#)),
         ("S2 Sid or none", allow(r#","Sid":"One""#), a.clone()),
         ("C5 ArnLike", arn("ArnEquals"), arn("ArnLike")),
@@ -233,9 +238,12 @@ fn everything_else_is_a_difference_of_meaning() {
     let root = trust(r#"{"AWS":"123456789012"}"#);
     let rows = [
         (
-            "T2 version",
-            format!(r#"{{"Version":"2012-10-17","Statement":[{a}]}}"#),
-            a.clone(),
+            "T2 version, where a policy variable stands",
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+                equals.replace("\"v\"", "\"${aws:username}\"")
+            ),
+            equals.replace("\"v\"", "\"${aws:username}\""),
         ),
         (
             "S7 wildcards are not expanded",

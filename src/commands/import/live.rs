@@ -1,0 +1,217 @@
+//! `rolecall import live`: the roles of every account of the organization.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::{Console, Stop, finish};
+use crate::aws::{self, Access, Aws};
+use crate::cli::{Include, LiveArgs};
+use crate::config::{NarrowScope, Problems};
+use crate::exit::Exit;
+use crate::import::live::fold::{Folding, Units, fold};
+use crate::import::live::settle::settle;
+use crate::import::live::{Options, Policies, Services, Stacks, select};
+use crate::import::report::Report;
+use crate::live::AccountLive;
+use crate::org::{Account, AccountId, Organization};
+use crate::plan::RoleKey;
+use crate::read::{Reader, Scope, Wanted};
+
+/// Reads the organization, and writes what it holds as desired state.
+pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+    let aws = console
+        .wait(
+            "STS to say whose credentials these are",
+            Box::pin(Aws::connect(aws)),
+        )
+        .await?;
+    let organization = walk(&aws, args, console).await?;
+    let narrow = NarrowScope::parse(&args.account, &[]);
+    let accounts: Vec<Account> = organization
+        .accounts
+        .values()
+        .filter(|account| account.status.is_active())
+        .filter(|account| narrow.has_account(account, &organization))
+        .cloned()
+        .collect();
+    let role = args.access_role.clone();
+    let reader = aws
+        .accounts(Access {
+            role_for: Box::new(move |_| role.clone()),
+            session_name: args.session_name.clone(),
+            external_id: args.external_id.clone(),
+        })
+        .reading();
+    let mut live = read(&reader, &accounts, args.parallelism, console).await;
+    if !live
+        .values()
+        .any(|live| matches!(live, AccountLive::Read(_)))
+    {
+        return Err(unreadable(live));
+    }
+    let name = args.name.clone().unwrap_or_else(|| organization.id.clone());
+    let options = options(args, &name, &organization);
+    let selection = select(&organization, &live, &options);
+    tags(
+        &reader,
+        &organization,
+        selection.asks(&live),
+        args.parallelism,
+        &mut live,
+    )
+    .await?;
+    let (observed, mut entries) = selection.observe(&organization, &live, &options);
+    let folding = Folding {
+        organization: Some(&organization),
+        units: if args.targets == crate::cli::TargetStyle::Ids {
+            Units::Never
+        } else {
+            Units::Fold
+        },
+        partition: &organization.partition,
+    };
+    let draft = fold(&name, &observed, folding);
+    let (draft, emitted, lost) = settle(draft, &organization)?;
+    entries.extend(lost);
+    let from = format!("live IAM of organization {}", organization.id);
+    let report = Report::new(from, &draft, entries);
+    finish(emitted.files, report, &args.out, args.format, console)
+}
+
+async fn walk(aws: &Aws, args: &LiveArgs, console: &Console) -> Result<Organization, Stop> {
+    let progress = console.progress();
+    progress.phase("Walking the organization", None);
+    let walked = console
+        .wait(
+            "Organizations to list the accounts",
+            aws.organization(|_| progress.tick()),
+        )
+        .await;
+    progress.finish();
+    let mut organization = walked?;
+    let narrow = NarrowScope::parse(&args.account, &[]);
+    if narrow.uses_tags() {
+        let all = organization.accounts.keys().copied().collect();
+        for (id, tags) in aws.account_tags(&all).await? {
+            if let Some(account) = organization.accounts.get_mut(&id) {
+                account.tags = Some(tags);
+            }
+        }
+    }
+    let mut problems = Problems::default();
+    narrow.check(&organization, &mut problems);
+    problems.into_result()?;
+    Ok(organization)
+}
+
+async fn read(
+    reader: &impl Reader,
+    accounts: &[Account],
+    parallelism: usize,
+    console: &Console,
+) -> BTreeMap<AccountId, AccountLive> {
+    let wanted = Wanted {
+        scope: Scope::All,
+        details: true,
+        grants: None,
+    };
+    let progress = console.progress();
+    progress.phase("Reading accounts", u64::try_from(accounts.len()).ok());
+    let one = |account: &'_ Account| {
+        let (wanted, id, name) = (&wanted, account.id, account.name.clone());
+        let reading = reader.read(account, wanted);
+        async move { (id, name, reading.await) }
+    };
+    let mut reads = stream::iter(accounts.iter().map(one)).buffer_unordered(parallelism);
+    let mut live = BTreeMap::new();
+    while let Some((id, name, read)) = reads.next().await {
+        let read = match read {
+            Ok(account) => {
+                progress.account_done(&name, id, "");
+                AccountLive::Read(account)
+            }
+            Err(error) => {
+                progress.failure(&format!("{name} ({id}): {error}"));
+                AccountLive::Unreadable(error)
+            }
+        };
+        live.insert(id, read);
+    }
+    progress.finish();
+    live
+}
+
+/// Nothing could be read: what AWS said of the first account.
+fn unreadable(live: BTreeMap<AccountId, AccountLive>) -> Stop {
+    let error = live.into_values().find_map(|live| match live {
+        AccountLive::Unreadable(error) => Some(error),
+        AccountLive::Read(_) => None,
+    });
+    match error {
+        Some(error) => Stop::Aws(error),
+        None => Stop::because("there is no active account to read"),
+    }
+}
+
+/// Reads the tags of these policies.
+async fn tags(
+    reader: &impl Reader,
+    organization: &Organization,
+    asks: Vec<(AccountId, crate::resource::name::PolicyArn)>,
+    parallelism: usize,
+    live: &mut BTreeMap<AccountId, AccountLive>,
+) -> Result<(), Stop> {
+    let asked = asks.into_iter().filter_map(|(id, arn)| {
+        let account = organization.accounts.get(&id)?;
+        Some(async move {
+            let tags = reader.policy_tags(account, &arn).await;
+            (id, arn, tags)
+        })
+    });
+    let mut answers = stream::iter(asked).buffer_unordered(parallelism);
+    while let Some((id, arn, tags)) = answers.next().await {
+        let tags = tags?;
+        if let Some(AccountLive::Read(account)) = live.get_mut(&id)
+            && let Some(policy) = account
+                .policies
+                .values_mut()
+                .find(|policy| policy.arn == arn)
+        {
+            policy.tags = Some(tags);
+        }
+    }
+    Ok(())
+}
+
+fn options(args: &LiveArgs, name: &str, organization: &Organization) -> Options {
+    Options {
+        name: name.to_owned(),
+        roles: args.role.clone(),
+        services: if args.include.contains(&Include::Services) {
+            Services::Include
+        } else {
+            Services::Leave
+        },
+        stacks: match args.stacks {
+            crate::cli::StackStyle::Leave => Stacks::Leave,
+            crate::cli::StackStyle::External => Stacks::External,
+            crate::cli::StackStyle::Adopt => Stacks::Adopt,
+        },
+        policies: match args.policies {
+            crate::cli::PolicyStyle::Attached => Policies::Attached,
+            crate::cli::PolicyStyle::All => Policies::All,
+        },
+        protected: protected(args, organization),
+    }
+}
+
+/// The roles that the import itself goes through.
+fn protected(args: &LiveArgs, organization: &Organization) -> BTreeSet<(AccountId, RoleKey)> {
+    let role = args.access_role.rsplit('/').next().unwrap_or_default();
+    organization
+        .accounts
+        .keys()
+        .map(|id| (*id, role.to_ascii_lowercase()))
+        .collect()
+}

@@ -1,0 +1,165 @@
+//! External ids: values that nobody but the two sides should know.
+//!
+//! While a document is read they are hidden: marked as what they are, so that they have no say in the order of
+//! statements. Then each gets a marker of its own, and in the end the name of a sensitive variable. Source: IAM User Guide,
+//! "Access to AWS accounts owned by third parties"; AWS calls an external id no secret, its owners mostly do.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Values;
+use super::names::{Names, slug};
+use crate::import::draft::{Draft, Variable};
+use crate::org::AccountId;
+
+/// What a hidden value begins with. No text of IAM holds it.
+const HIDDEN: &str = "\u{0}";
+
+/// The values that were found, by group and number, with those of each account.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    found: BTreeMap<(String, usize), BTreeMap<AccountId, String>>,
+}
+
+/// Hides the external ids of a trust policy, save those that are the account's own id or only wildcards.
+pub fn hide(document: &mut Value, account: AccountId) {
+    let statements = document
+        .get_mut("Statement")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    let conditions = statements.filter_map(|it| it.get_mut("Condition")?.as_object_mut());
+    for keys in conditions
+        .flat_map(|it| it.values_mut())
+        .filter_map(Value::as_object_mut)
+    {
+        let ids = keys
+            .iter_mut()
+            .filter(|(key, _)| key.eq_ignore_ascii_case("sts:ExternalId"));
+        for (_, values) in ids {
+            match values {
+                Value::Array(items) => items.iter_mut().for_each(|it| hide_text(it, account)),
+                value => hide_text(value, account),
+            }
+        }
+    }
+}
+
+fn hide_text(value: &mut Value, account: AccountId) {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return,
+    };
+    let is_open = text.chars().all(|c| matches!(c, '*' | '?'));
+    if !is_open && text != account.as_str() {
+        *value = Value::String(format!("{HIDDEN}{text}"));
+    }
+}
+
+/// Whether a text is a hidden value.
+pub fn is_hidden(text: &str) -> bool {
+    text.starts_with(HIDDEN)
+}
+
+/// Replaces each hidden value by what `marker` makes of it.
+pub fn reveal(value: &mut Value, marker: &mut dyn FnMut(&str) -> String) {
+    match value {
+        Value::String(text) => {
+            if let Some(hidden) = text.strip_prefix(HIDDEN) {
+                *text = marker(hidden);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| reveal(it, marker)),
+        Value::Object(members) => members.values_mut().for_each(|it| reveal(it, marker)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+impl Secrets {
+    /// The marker for the value with this number in the group.
+    pub fn marker(group: &str, number: usize) -> String {
+        format!("{HIDDEN}{number}{HIDDEN}{group}")
+    }
+
+    /// Keeps the values of one account, in their order.
+    pub fn keep(&mut self, group: &str, account: AccountId, values: Vec<String>) {
+        for (number, value) in values.into_iter().enumerate() {
+            let of_accounts = self.found.entry((group.to_owned(), number)).or_default();
+            of_accounts.insert(account, value);
+        }
+    }
+
+    /// Makes the variables, and puts them in the place of the markers. Equal values share one.
+    pub fn write(self, draft: &mut Draft, values: &mut Values, names: &mut Names) {
+        let mut shared: BTreeMap<Shared, String> = BTreeMap::new();
+        let mut by_marker = BTreeMap::new();
+        for ((group, number), of_accounts) in self.found {
+            let marker = Self::marker(&group, number);
+            let key = Shared::of(&of_accounts);
+            let name = shared.entry(key.clone()).or_insert_with(|| {
+                let role = group.split_once('/').map_or(&*group, |(_, name)| name);
+                let role = role.rsplit('/').next().unwrap_or(role);
+                let name = names.variable(&format!("{}_external_id", slug(role)));
+                let mut variable =
+                    Variable::new(&name, "string", format!("the external id of `{role}`"));
+                variable.sensitive = true;
+                variable.description = Some("an external id".to_owned());
+                match key {
+                    Shared::Everywhere(value) => variable.secret = Some(value.into()),
+                    // A file of values is stronger than an account's own, so it cannot hold any of these.
+                    Shared::Each(each) => {
+                        for (account, value) in each {
+                            values
+                                .entry(account)
+                                .or_default()
+                                .insert(name.clone(), value.into());
+                        }
+                    }
+                }
+                draft.variables.push(variable);
+                name
+            });
+            by_marker.insert(marker, format!("{{{{ var.{name} }}}}"));
+        }
+        for role in &mut draft.roles {
+            for statement in &mut role.trust.statements {
+                for member in statement.body.values_mut() {
+                    replace(member, &by_marker);
+                }
+            }
+        }
+    }
+}
+
+/// What decides whether two external ids are one variable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Shared {
+    Everywhere(String),
+    Each(BTreeMap<AccountId, String>),
+}
+
+impl Shared {
+    fn of(values: &BTreeMap<AccountId, String>) -> Self {
+        let mut distinct: Vec<&String> = values.values().collect();
+        distinct.dedup();
+        match distinct.as_slice() {
+            [one] => Self::Everywhere((*one).clone()),
+            _ => Self::Each(values.clone()),
+        }
+    }
+}
+
+fn replace(value: &mut Value, by: &BTreeMap<String, String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(expression) = by.get(text) {
+                text.clone_from(expression);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|it| replace(it, by)),
+        Value::Object(members) => members.values_mut().for_each(|it| replace(it, by)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

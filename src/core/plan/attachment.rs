@@ -1,0 +1,425 @@
+//! What happens to each attachment of an account: one policy on a role of somebody else.
+//!
+//! The role is never made, and where it does not exist the plan stops. An inline policy is managed here by its name alone.
+//! A managed one is a customer managed policy of this directory; one that is no longer desired is taken off where the
+//! record says that this directory attached it, because anyone may attach a policy to a role of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::account::Tally;
+use super::claim::protected;
+use super::context::Context;
+use super::fingerprint::of_attachment;
+use super::memory::Seen;
+use super::policy::Policies;
+use super::role::Standing;
+use super::show::{self, Sides};
+use super::{Action, Change, Extras, Finding, Intent, quota};
+use crate::diff::{Owner, owner};
+use crate::live::Quotas;
+use crate::resource::attachment::{Attachment, AttachmentId, Item, Placed};
+use crate::resource::managed_policy::LivePolicy;
+use crate::resource::name::{PolicyArn, PolicyName};
+use crate::resource::policy::{Difference, PolicyDocument};
+use crate::resource::role::{LiveRole, PolicyRef};
+use crate::resource::step::Step;
+
+/// Plans every attachment of the account.
+pub(super) fn plan(
+    context: &Context<'_>,
+    roles: &BTreeMap<&str, Standing<'_>>,
+    policies: &Policies,
+    tally: &mut Tally,
+) {
+    for desired in context.desired_attachments() {
+        tally.desired += 1;
+        wanted(context, desired, roles, policies, tally);
+    }
+    for (role, id) in extras(context, roles) {
+        extra(context, role, &id, tally);
+    }
+    quotas(context, tally);
+}
+
+fn wanted(
+    context: &Context<'_>,
+    desired: &Attachment,
+    roles: &BTreeMap<&str, Standing<'_>>,
+    policies: &Policies,
+    tally: &mut Tally,
+) {
+    let key = desired.id.role.key();
+    let Some(role) = context
+        .live_role(&key)
+        .filter(|_| !matches!(roles.get(key.as_str()), Some(Standing::Doomed(..))))
+    else {
+        tally.findings.push(missing(context, desired));
+        return;
+    };
+    let id = AttachmentId {
+        role: role.name.clone(),
+        ..desired.id.clone()
+    };
+    let address = context.attachment_address(&id);
+    if let Some(finding) = refused(context, role, &address) {
+        tally.findings.push(finding);
+        return;
+    }
+    tally
+        .findings
+        .extend(contested(context, role, &id, &address));
+    let before = id.find(role);
+    tally.owned += usize::from(before.is_some());
+    let arn = wanted_arn(context, desired);
+    let after = match (&arn, &desired.document) {
+        (Some(arn), _) => Placed::Managed(arn),
+        (None, Some(document)) => Placed::Inline(document),
+        (None, None) => return,
+    };
+    let step = put(&id, after);
+    let (steps, cosmetic) = match (before, after) {
+        (Some(Placed::Managed(before)), Placed::Managed(after)) if before == after => {
+            return unchanged(context, &address, role, &id, tally);
+        }
+        (Some(Placed::Managed(before)), Placed::Managed(_)) => {
+            // A policy that is replaced is taken off by its own change.
+            let detach = (!policies.moves(before)).then(|| Step::DetachRolePolicy {
+                role: role.name.clone(),
+                arn: before.clone(),
+            });
+            ([step].into_iter().chain(detach).collect(), false)
+        }
+        (Some(Placed::Inline(before)), Placed::Inline(after)) => match before.difference(after) {
+            Difference::None => return unchanged(context, &address, role, &id, tally),
+            Difference::Cosmetic => (Vec::new(), true),
+            Difference::Semantic => (vec![step], false),
+        },
+        _ => (vec![step], false),
+    };
+    let stays = if cosmetic { before } else { Some(after) };
+    let (action, reason) = match before {
+        Some(_) => (Action::Update, String::new()),
+        None => (Action::Create, "not on the role".to_owned()),
+    };
+    let draft = Draft {
+        action,
+        reason,
+        steps,
+    };
+    tally.changes.push(change(
+        context,
+        &address,
+        (before, stays, Some(after)),
+        draft,
+    ));
+}
+
+fn unchanged(
+    context: &Context<'_>,
+    address: &str,
+    role: &LiveRole,
+    id: &AttachmentId,
+    tally: &mut Tally,
+) {
+    tally.unchanged += 1;
+    if let Some(placed) = id.find(role) {
+        context.note(address, Seen::Attachment(placed), tally);
+    }
+}
+
+/// The ARN that a managed policy is attached by.
+fn wanted_arn(context: &Context<'_>, desired: &Attachment) -> Option<PolicyArn> {
+    match &desired.id.policy {
+        Item::Managed(name) => Some(
+            desired
+                .arn
+                .clone()
+                .unwrap_or_else(|| context.resolve(&PolicyRef::Local(name.clone()))),
+        ),
+        Item::Inline(_) => None,
+    }
+}
+
+fn missing(context: &Context<'_>, desired: &Attachment) -> Finding {
+    let message = format!(
+        "role `{}` in account {} does not exist, or this plan deletes it, and the attachment at {} is to it; \
+         make it first, or correct the name",
+        desired.id.role, context.account.id, desired.origin
+    );
+    Finding::stop(
+        "missing-role",
+        &context.attachment_address(&desired.id),
+        message,
+    )
+}
+
+/// Why nothing is ever written to this role.
+fn refused(context: &Context<'_>, role: &LiveRole, address: &str) -> Option<Finding> {
+    let finding = protected(context, &role.name, &role.path)?;
+    Some(Finding {
+        address: Some(address.to_owned()),
+        ..finding
+    })
+}
+
+/// The finding on a managed policy on a role that another directory manages: exclusive attachments there mean that its
+/// next apply takes the policy off again. Inline policies of attachments are left alone by every directory.
+fn contested(
+    context: &Context<'_>,
+    role: &LiveRole,
+    id: &AttachmentId,
+    address: &str,
+) -> Option<Finding> {
+    let (Item::Managed(policy), Owner::Other(other)) =
+        (&id.policy, owner(&role.tags, &context.settings.name))
+    else {
+        return None;
+    };
+    let message = format!(
+        "role `{}` in account {} is managed by `{other}`, which takes policy `{policy}` off again unless it has \
+         `manage = {{ managed_policies = \"additive\" }}`; agree on one, or attach an inline policy, which it leaves alone",
+        role.name, context.account.id
+    );
+    Some(Finding::warn("contested-role", address, message))
+}
+
+/// The roles on which something is left that is managed here and no longer desired.
+fn extras<'a>(
+    context: &Context<'a>,
+    roles: &BTreeMap<&str, Standing<'_>>,
+) -> Vec<(&'a LiveRole, AttachmentId)> {
+    // What is on a role that goes, goes with it; what a role of this directory has attached is that role's own.
+    let is_anothers = |key: &str| {
+        matches!(
+            roles.get(key),
+            Some(Standing::Left(_) | Standing::Orphan(_) | Standing::External(..))
+        )
+    };
+    let mut found = Vec::new();
+    for (key, role) in &context.live.roles {
+        if !context.settings.selects(&role.name)
+            || matches!(roles.get(key.as_str()), Some(Standing::Doomed(..)))
+        {
+            continue;
+        }
+        let id = |policy: Item| AttachmentId {
+            role: role.name.clone(),
+            policy,
+        };
+        let inline = role
+            .inline_policies
+            .keys()
+            .filter(|name| name.attached_by() == Some(context.settings.name.as_str()))
+            .map(|name| id(Item::Inline(name.clone())));
+        let managed = role
+            .managed_policies
+            .iter()
+            .filter(|arn| is_anothers(key) && !arn.is_aws_managed())
+            .filter_map(|arn| Some((arn, id(Item::Managed(PolicyName::parse(arn.name()).ok()?)))))
+            .filter(|(arn, id)| is_attached_here(context, arn, id))
+            .map(|(_, id)| id);
+        let desired = |id: &AttachmentId| context.desired.attachments.contains_key(&id.key());
+        found.extend(
+            inline
+                .chain(managed)
+                .filter(|id| !desired(id))
+                .map(|id| (role, id)),
+        );
+    }
+    found
+}
+
+/// Whether this directory attached the policy, and it is still this directory's.
+fn is_attached_here(context: &Context<'_>, arn: &PolicyArn, id: &AttachmentId) -> bool {
+    if context.settings.intent == Intent::Restore {
+        // The way back shows of a role only what the run attached.
+        return true;
+    }
+    let policy = context.live.policies.get(&arn.name().to_ascii_lowercase());
+    let is_anothers = policy
+        .and_then(|policy| policy.tags.as_ref())
+        .is_some_and(|tags| matches!(owner(tags, &context.settings.name), Owner::Other(_)));
+    let address = context.attachment_address(id);
+    let recorded = context
+        .memory
+        .is_some_and(|memory| memory.resources.contains_key(&address));
+    recorded && !is_anothers
+}
+
+/// The roles of others that this plan takes the policy off, or puts it back on where it is replaced.
+pub(super) fn holders<'a>(
+    context: &Context<'a>,
+    policy: &LivePolicy,
+    roles: &BTreeMap<&str, Standing<'_>>,
+) -> Vec<&'a LiveRole> {
+    let is_it = |id: &AttachmentId| matches!(&id.policy, Item::Managed(name) if name.key() == policy.name.key());
+    let desired = context
+        .desired_attachments()
+        .filter(|desired| is_it(&desired.id))
+        .filter_map(|desired| context.live_role(&desired.id.role.key()))
+        .filter(|role| role.managed_policies.contains(&policy.arn));
+    let going = extras(context, roles)
+        .into_iter()
+        .filter(|(_, id)| context.settings.extras == Extras::Remove && is_it(id))
+        .map(|(role, _)| role);
+    desired.chain(going).collect()
+}
+
+/// A policy that is left on a role.
+fn extra(context: &Context<'_>, role: &LiveRole, id: &AttachmentId, tally: &mut Tally) {
+    let Some(before) = id.find(role) else { return };
+    tally.owned += 1;
+    let address = context.attachment_address(id);
+    context.note_extra(&address, Seen::Attachment(before), tally);
+    let what = match &id.policy {
+        Item::Managed(policy) => format!("policy `{policy}` on role `{}`", role.name),
+        Item::Inline(policy) => format!("inline policy `{policy}` of role `{}`", role.name),
+    };
+    if context.settings.extras == Extras::Keep {
+        tally.orphans += 1;
+        let message = format!(
+            "{what} in account {} was attached by this directory and is no longer desired; delete it with `--prune`",
+            context.account.id
+        );
+        tally
+            .findings
+            .push(Finding::warn("orphan", &address, message));
+        return;
+    }
+    if let Some(finding) = refused(context, role, &address) {
+        tally.findings.push(finding);
+        return;
+    }
+    tally.findings.extend(context.unrecorded(&what, &address));
+    let role = role.name.clone();
+    let step = match (&id.policy, before) {
+        (Item::Inline(policy), _) => Step::DeleteRolePolicy {
+            role,
+            policy: policy.clone(),
+        },
+        (Item::Managed(_), Placed::Managed(arn)) => Step::DetachRolePolicy {
+            role,
+            arn: arn.clone(),
+        },
+        (Item::Managed(_), Placed::Inline(_)) => return,
+    };
+    let draft = Draft {
+        action: Action::Delete,
+        reason: context.settings.intent.why_extras_go().to_owned(),
+        steps: vec![step],
+    };
+    tally
+        .changes
+        .push(change(context, &address, (Some(before), None, None), draft));
+}
+
+/// The findings on roles that would have too much with what is attached.
+fn quotas(context: &Context<'_>, tally: &mut Tally) {
+    let allowed = context.live.quotas.unwrap_or_default();
+    let findings: Vec<Finding> = context
+        .desired_attachments()
+        .map(|desired| desired.id.role.key())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter_map(|key| context.live_role(&key))
+        .flat_map(|role| beyond(context, role, &allowed))
+        .collect();
+    tally.findings.extend(findings);
+}
+
+/// What a role would have too much of with all that is attached to it.
+pub(super) fn beyond(context: &Context<'_>, role: &LiveRole, allowed: &Quotas) -> Vec<Finding> {
+    let mut after = role.clone();
+    for desired in context
+        .desired_attachments()
+        .filter(|desired| desired.id.role.key() == role.name.key())
+    {
+        after.managed_policies.extend(wanted_arn(context, desired));
+        if let (Item::Inline(name), Some(document)) = (&desired.id.policy, &desired.document) {
+            after.inline_policies.insert(name.clone(), document.clone());
+        }
+    }
+    if after == *role {
+        Vec::new()
+    } else {
+        quota::of_role(context, &after, allowed)
+    }
+}
+
+fn put(id: &AttachmentId, after: Placed<'_>) -> Step {
+    let role = id.role.clone();
+    let (Item::Managed(policy) | Item::Inline(policy)) = &id.policy;
+    match after {
+        Placed::Inline(document) => Step::PutRolePolicy {
+            role,
+            policy: policy.clone(),
+            document: document.text().to_owned(),
+        },
+        Placed::Managed(arn) => Step::AttachRolePolicy {
+            role,
+            arn: arn.clone(),
+        },
+    }
+}
+
+struct Draft {
+    action: Action,
+    /// Empty where the diffs say it.
+    reason: String,
+    steps: Vec<Step>,
+}
+
+/// The change from what is there to what stays, shown as what is desired.
+fn change(
+    context: &Context<'_>,
+    address: &str,
+    (before, after, shown): (Option<Placed<'_>>, Option<Placed<'_>>, Option<Placed<'_>>),
+    draft: Draft,
+) -> Change {
+    let Draft {
+        action,
+        reason,
+        steps,
+    } = draft;
+    let document = |placed: Option<Placed<'_>>| match placed {
+        Some(Placed::Inline(document)) => Some(PolicyDocument::clone(document)),
+        Some(Placed::Managed(_)) | None => None,
+    };
+    let arn = |placed: Option<Placed<'_>>| match placed {
+        Some(Placed::Managed(arn)) => Some(arn.clone()),
+        Some(Placed::Inline(_)) | None => None,
+    };
+    let documents = (document(before), document(shown));
+    let arns = (arn(before), arn(shown));
+    let mut diffs = show::attachment(
+        Sides {
+            before: documents.0.as_ref(),
+            after: documents.1.as_ref(),
+        },
+        Sides {
+            before: arns.0.as_ref(),
+            after: arns.1.as_ref(),
+        },
+        steps.is_empty(),
+        &context.settings.secrets,
+    );
+    Change {
+        action,
+        reason: show::reason(action, reason, &diffs, &steps),
+        cosmetic: steps.is_empty(),
+        cause: context.blame(
+            address,
+            action,
+            (before.map(Seen::Attachment), after.map(Seen::Attachment)),
+            &mut diffs,
+        ),
+        address: address.to_owned(),
+        fingerprint: of_attachment(before),
+        expected: of_attachment(after),
+        details: false,
+        after: BTreeSet::new(),
+        finish_after: BTreeSet::new(),
+        diffs,
+        steps,
+    }
+}
