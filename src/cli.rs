@@ -678,6 +678,7 @@ impl Command {
             Self::Permissions { .. } => "permissions",
             Self::State { .. } => "state",
             Self::Sandbox { .. } => "sandbox",
+            Self::Import { .. } => "import",
         }
     }
 

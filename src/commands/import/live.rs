@@ -13,8 +13,8 @@ use crate::import::live::fold::{Folding, Units, fold};
 use crate::import::live::settle::settle;
 use crate::import::live::{Options, Policies, Services, Stacks, select};
 use crate::import::report::Report;
-use crate::live::AccountLive;
-use crate::org::{Account, AccountId, Organization};
+use crate::live::{AccountLive, LiveAccount};
+use crate::org::{Account, AccountId, AwsError, Organization};
 use crate::plan::RoleKey;
 use crate::read::{Reader, Scope, Wanted};
 
@@ -118,17 +118,14 @@ async fn read(
     };
     let progress = console.progress();
     progress.phase("Reading accounts", u64::try_from(accounts.len()).ok());
-    let one = |account: &'_ Account| {
-        let (wanted, id, name) = (&wanted, account.id, account.name.clone());
-        let reading = reader.read(account, wanted);
-        async move { (id, name, reading.await) }
-    };
-    let mut reads = stream::iter(accounts.iter().map(one)).buffer_unordered(parallelism);
+    let reads = accounts.iter().map(|account| one(reader, account, &wanted));
+    let mut reads = stream::iter(reads).buffer_unordered(parallelism);
     let mut live = BTreeMap::new();
-    while let Some((id, name, read)) = reads.next().await {
+    while let Some((account, read)) = reads.next().await {
+        let (id, name) = (account.id, &account.name);
         let read = match read {
             Ok(account) => {
-                progress.account_done(&name, id, "");
+                progress.account_done(name, id, "");
                 AccountLive::Read(account)
             }
             Err(error) => {
@@ -140,6 +137,14 @@ async fn read(
     }
     progress.finish();
     live
+}
+
+async fn one<'a>(
+    reader: &impl Reader,
+    account: &'a Account,
+    wanted: &Wanted,
+) -> (&'a Account, Result<LiveAccount, AwsError>) {
+    (account, reader.read(account, wanted).await)
 }
 
 /// Nothing could be read: what AWS said of the first account.

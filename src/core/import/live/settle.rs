@@ -1,7 +1,7 @@
 //! A draft is tried before it is written: what the desired state's own rules refuse is taken out and said to be lost.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::files::Memory;
@@ -72,7 +72,7 @@ fn attempt(emitted: &Emitted, organization: &Organization) -> Result<(), Problem
 
 /// What is to blame for a problem, by the line it is on.
 fn subject(emitted: &Emitted, problem: &Problem) -> Option<Subject> {
-    let path = Path::new(&problem.file).strip_prefix(PLACE).ok()?;
+    let path = plain(Path::new(&problem.file).strip_prefix(PLACE).ok()?);
     let of_line = |region: &&crate::import::emit::Region| {
         Path::new(&region.path) == path && (region.lines.0..=region.lines.1).contains(&problem.line)
     };
@@ -81,6 +81,19 @@ fn subject(emitted: &Emitted, problem: &Problem) -> Option<Subject> {
         .iter()
         .find(of_line)
         .map(|region| region.subject)
+}
+
+/// A path without `..`: a document is named relative to the file that names it.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 fn entry(draft: &Draft, subject: Subject, problem: &Problem) -> Entry {
