@@ -30,6 +30,8 @@ mod role;
 mod site;
 mod stack;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 mod vars;
 mod world;
