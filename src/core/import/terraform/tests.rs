@@ -131,8 +131,8 @@ fn one_role_in_two_accounts_is_one_role_with_its_additions() {
 #[test]
 fn what_cannot_be_placed_is_lost_and_named() {
     let (done, _) = imported(&state(&[
-        resource("aws_iam_role", "a", ".east", &role(EAST, "x", &[])),
-        resource("aws_iam_role", "b", ".west", &role(WEST, "x", &[])),
+        resource("aws_iam_role", "a", ".east", &role(EAST, "sour", &[])),
+        resource("aws_iam_role", "b", ".west", &role(WEST, "sour", &[])),
         resource(
             "aws_iam_role_policy",
             "g",
@@ -166,8 +166,8 @@ fn what_cannot_be_placed_is_lost_and_named() {
         accounts: BTreeMap::from([("north".to_owned(), WEST.to_owned())]),
     };
     let text = state(&[
-        resource("aws_iam_role", "b", ".west", &role(WEST, "x", &[])),
-        resource("aws_iam_role", "a", ".east", &role(EAST, "x", &[])),
+        resource("aws_iam_role", "b", ".west", &role(WEST, "sour", &[])),
+        resource("aws_iam_role", "a", ".east", &role(EAST, "sour", &[])),
         resource(
             "aws_iam_role_policy",
             "g",
@@ -186,7 +186,7 @@ fn what_show_prints_of_a_state_and_a_plan_is_read_too() {
             "format_version": "1.0",
             key: {"root_module": {"child_modules": [{"address": "module.m[0]", "resources": [
                 {"address": "module.m[0].aws_iam_role.a[\"x\"]", "mode": "managed", "type": "aws_iam_role", "name": "a", "index": "x",
-                 "values": role(EAST, "x", &[]), "sensitive_values": {"assume_role_policy": true}},
+                 "values": role(EAST, "sour", &[]), "sensitive_values": {"assume_role_policy": true}},
                 {"address": "module.m[0].data.aws_iam_policy_document.d", "mode": "data", "type": "aws_iam_policy_document", "name": "d", "values": {}},
             ]}]}},
         })
@@ -229,7 +229,7 @@ proptest! {
     #[test]
     fn any_state_ends(at in any::<prop::sample::Index>(), length in 1_usize..60, to in any::<prop::sample::Index>()) {
         let text = state(&[
-            resource("aws_iam_role", "a", ".east", &role(EAST, "x", &["arn:aws:iam::aws:policy/SecurityAudit"])),
+            resource("aws_iam_role", "a", ".east", &role(EAST, "sour", &["arn:aws:iam::aws:policy/SecurityAudit"])),
             resource("aws_iam_role_policy", "g", "", &json!({"name": "more", "role": "miller", "policy": document("s3:Get*", "*")})),
         ]);
         let mut chars: Vec<char> = text.chars().collect();

@@ -69,7 +69,7 @@ fn what_a_macro_makes_is_lost_and_never_managed_exclusively() {
 "));
     assert_eq!(
         done.said(Class::Lost),
-        ["intrinsic 0.yaml:15:11", "transform 0.yaml:13:17"]
+        ["intrinsic 0.yaml:17:11", "transform 0.yaml:15:17"]
     );
     done.has(
         "roles.toml",
@@ -118,17 +118,17 @@ fn iam_variables_and_braces_survive() {
           PolicyDocument:
             Version: 2012-10-17
             Statement:
-              - {Effect: Allow, Action: 's3:Get*', Resource: ['a${*}', !Sub 'x/${!aws:username}/${AWS::AccountId}', !Sub '$${AWS::Partition}', !Join ['', ['{', !Ref AWS::Partition]], !Sub '${!Team}-$-${AWS::Partition}']}
+              - {Effect: Allow, Action: 's3:Get*', Resource: ['arn:aws:s3:::a${*}', !Sub 'arn:aws:s3:::x/${!aws:username}/${AWS::AccountId}', !Sub 'arn:aws:s3:::$${AWS::Partition}', !Join ['', ['arn:aws:s3:::{', !Ref AWS::Partition]], !Sub 'arn:aws:s3:::${!Team}-$-${AWS::Partition}']}
 "));
     done.has(
         "roles.toml",
         &[
             "description = \"Braces {{ '{{' }} stay }} and $\"",
-            "\"a${*}\"",
-            "\"x/${aws:username}/{{ account.id }}\"",
-            "\"{{ '$' }}{{ partition }}\"",
-            "\"{{ '{' }}{{ partition }}\"",
-            "\"${Team}-$-{{ partition }}\"",
+            "\"arn:aws:s3:::a${*}\"",
+            "\"arn:aws:s3:::x/${aws:username}/{{ account.id }}\"",
+            "\"arn:aws:s3:::{{ '$' }}{{ partition }}\"",
+            "\"arn:aws:s3:::{{ '{' }}{{ partition }}\"",
+            "\"arn:aws:s3:::${Team}-$-{{ partition }}\"",
         ],
     );
     assert_eq!(done.said(Class::Lost), Vec::<String>::new());
