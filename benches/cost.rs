@@ -215,7 +215,7 @@ fn row(act: &str, cost: &Cost, floor: &Cost) {
     );
 }
 
-/// Somebody attaches a policy in every tenth account.
+/// Someone attaches a policy in every tenth account.
 fn meddle(stage: &Stage) {
     let accounts: Vec<_> = stage
         .sandbox

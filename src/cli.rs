@@ -19,11 +19,17 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
 ///
-/// A directory of TOML says which roles each account should hold; plan shows what differs from live IAM, apply
-/// converges it account by account. AWS credentials, profiles, regions and endpoints come from the standard AWS
+/// A directory of TOML files declares which roles each account should have; plan shows what differs from live IAM,
+/// apply converges it account by account. AWS credentials, profiles, regions and endpoints come from the standard AWS
 /// settings (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).
 #[derive(Debug, Parser)]
-#[command(name = "rolecall", version, max_term_width = 110, after_help = EXIT_CODES)]
+#[command(
+    name = "rolecall",
+    version,
+    max_term_width = 110,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -37,12 +43,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    error: bad input, wrong usage, no credentials, nothing could be read
-  2    changes are present (plan --detailed-exitcode), drift is, or verify proved something wrong
+  2    changes (plan --detailed-exitcode), drift, or a failed verification
   3    partial: an account could not be read or failed; the rest is done and reported
-  4    refused: a guard, a stale plan, or a lease that another run holds
+  4    refused: a guard, a stale plan, or a lease held by another run
   130  interrupted
 
-New here? `rolecall sandbox demo` tells the whole story without an AWS account.";
+`rolecall help` lists the guides: the desired state, drift, findings and their codes, pipelines, …
+New here? `rolecall sandbox demo` shows the whole workflow without an AWS account.";
 
 /// Flags of every command that say how to talk.
 #[derive(Debug, Clone, Args)]
@@ -57,10 +64,10 @@ pub struct Output {
         help_heading = "Output"
     )]
     pub color: ColorChoice,
-    /// Print results and errors only, no progress
+    /// Print only results and errors: no progress, no warnings about the desired state
     #[arg(long, global = true, help_heading = "Output")]
     pub quiet: bool,
-    /// Say more: full documents and every account; twice for debug logs, three times for the SDK's
+    /// Show full documents and every account; twice for debug logs, three times for the SDK's logs
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
     /// Format of logs on stderr
@@ -89,7 +96,7 @@ pub enum ColorChoice {
 /// Format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text.
     Text,
     /// One JSON object per line.
     Json,
@@ -98,7 +105,7 @@ pub enum LogFormat {
 /// Format of data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Plain text.
     Text,
     /// One JSON object.
     Json,
@@ -107,7 +114,7 @@ pub enum Format {
 /// Format of a plan on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people.
+    /// Plain text.
     Text,
     /// One JSON object.
     Json,
@@ -117,10 +124,21 @@ pub enum PlanFormat {
     Html,
 }
 
+/// Format of a saved plan on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// Plain text.
+    Text,
+    /// One JSON object.
+    Json,
+    /// For a comment on a pull request, at most 65,000 characters.
+    Markdown,
+}
+
 /// Format of a list on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
-    /// For people.
+    /// Plain text.
     Text,
     /// One JSON object.
     Json,
@@ -131,9 +149,9 @@ pub enum ListFormat {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a starting directory, or one of the shipped kits; a file that is there is never overwritten
+    /// Create a desired-state directory, or one of the shipped kits; existing files are never overwritten
     Init {
-        /// The kit: cortex-xdr, cortex-xsiam, cado or cloudtrail; without it a directory to begin with
+        /// The kit: cortex-xdr, cortex-xsiam, cado or cloudtrail; without it, a quickstart directory
         kit: Option<String>,
         /// Where to write it
         #[arg(long, default_value = ".", value_name = "DIR")]
@@ -154,28 +172,49 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Check what has to be right before the first plan: credentials, organization, access to each account, state
+    Doctor {
+        /// The accounts and roles in scope.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Where the state is.
+        #[command(flatten)]
+        state: StateArgs,
+        /// Format of the result
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// Show what differs between the desired state and live IAM, and what apply would do
     Plan {
         /// What to plan.
         #[command(flatten)]
         scope: ScopeArgs,
-        /// Save the plan, to be applied exactly as reviewed; of sensitive values it holds salted digests
+        /// Save the plan, to apply it exactly as reviewed; sensitive values are stored as salted digests
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// Format of the plan
         #[arg(long, value_enum, default_value = "text")]
         format: PlanFormat,
-        /// Exit with 2 when the plan has changes
+        /// Exit with 2 if the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,
         /// Where it is remembered what was applied.
         #[command(flatten)]
         state: StateArgs,
-        /// Who is told.
+        /// Whom to notify.
         #[command(flatten)]
         notify: NotifyArgs,
     },
-    /// Say what somebody changed by hand: live IAM against the desired state and against what was last applied
+    /// Print a saved plan, without calling AWS and without the variables it was made with
+    Show {
+        /// A plan saved by `plan --out`
+        #[arg(value_name = "PLAN")]
+        plan: PathBuf,
+        /// Format of the plan
+        #[arg(long, value_enum, default_value = "text")]
+        format: ShowFormat,
+    },
+    /// Report what was changed by hand: compare live IAM with the desired state and with what was last applied
     Drift {
         /// What to look at, and how.
         #[command(flatten)]
@@ -183,22 +222,22 @@ pub enum Command {
     },
     /// Converge live IAM: make a plan, show it, ask, write, read back; or apply a saved plan
     Apply {
-        /// A plan saved by `plan --out`; it is not asked about again
+        /// A plan saved by `plan --out`; it is applied without asking again
         plan: Option<PathBuf>,
-        /// Go on with the last run, which did not come to its end: what it finished must still hold
+        /// Resume the last unfinished run; its completed changes must still be in place
         #[arg(long)]
         resume: bool,
         /// What to apply, and how.
         #[command(flatten)]
         run: RunArgs,
     },
-    /// Delete everything that bears this directory's name, after the same review and guards as apply
+    /// Delete everything this directory manages, after the same review and guards as apply
     Destroy {
         /// What to delete.
         #[command(flatten)]
         run: RunArgs,
     },
-    /// Go back to what a recorded run found, where resources still are as it left them
+    /// Restore what a recorded run found, for resources that have not changed since
     Rollback {
         /// The run's id; `rolecall state history` lists them
         #[arg(value_name = "RUN")]
@@ -216,54 +255,59 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Prove that the roles let in whom they should and nobody else, and allow what they are for
+    /// Prove that only the intended principals can assume the roles, and that the roles allow what they are for
     Verify {
-        /// Which roles.
+        /// The accounts and roles in scope.
         #[command(flatten)]
         scope: ScopeArgs,
-        /// Evaluate live policies only; do not enter roles through STS
+        /// Evaluate live policies only; do not assume roles through STS
         #[arg(long)]
         offline: bool,
-        /// The session name to enter roles by (default: the one that the trust demands, else rolecall-verify)
+        /// The session name to assume roles with (default: the one that the trust requires, else rolecall-verify)
         #[arg(long, value_name = "NAME")]
         session_name: Option<String>,
-        /// Do not check [[role.expect]]: what the roles may and may not do
+        /// Do not check [[role.expect]]: what the roles can and cannot do
         #[arg(long, conflicts_with = "simulate")]
         skip_account_check: bool,
-        /// Ask iam:SimulatePrincipalPolicy about [[role.expect]] as well
+        /// Also check [[role.expect]] with iam:SimulatePrincipalPolicy
         #[arg(long)]
         simulate: bool,
         /// Format of the result
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// The ARNs of the roles that are there and ours, to hand to a vendor
+    /// Print the ARNs of the roles that exist and that this directory manages, to give to a vendor
     Output {
-        /// Which roles.
+        /// The accounts and roles in scope.
         #[command(flatten)]
         scope: ScopeArgs,
         /// Format of the list
         #[arg(long, value_enum, default_value = "text")]
         format: ListFormat,
-        /// Show external ids, sensitive ones too; the CSV gets a column for them
+        /// Show external ids, including sensitive ones; the CSV gets a column for them
         #[arg(long)]
         show_sensitive: bool,
     },
-    /// The JSON Schema of the desired state, for editors: `rolecall schema > rolecall.schema.json`
-    Schema,
-    /// Completions of a shell: `source <(rolecall completions bash)`
+    /// Print the JSON Schema of the desired state, for editors: `rolecall schema > rolecall.schema.json`
+    Schema {
+        /// Print every key with its meaning instead, as an annotated TOML file
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Print shell completions: `source <(rolecall completions bash)`
     Completions {
-        /// Whose
+        /// The shell
         #[arg(value_enum)]
         shell: Shell,
     },
-    /// The man page
+    /// Print the man page
     Man {
-        /// Write one page for each command into this directory
+        /// Write one page for each command and guide into this directory
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
-    /// The least that the caller and the access role must be allowed for this directory, as IAM policies; needs no AWS
+    /// Print the least-privilege IAM policies that the caller and the access role need for this directory; does not
+    /// call AWS
     Permissions {
         /// The desired state.
         #[command(flatten)]
@@ -287,13 +331,19 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// What was converged, what runs did, and who is running now
+    /// Show what was applied, what runs did, and which run holds the lease
     State {
         /// What to do with it.
         #[command(subcommand)]
         command: StateCommand,
     },
-    /// An AWS organization in this process: no AWS account needed
+    /// Print a guide (desired-state, findings, drift, …) or the help of a command; without arguments, list them
+    Help {
+        /// A guide or a command
+        #[arg(value_name = "TOPIC")]
+        topic: Vec<String>,
+    },
+    /// Run a simulated AWS organization in this process; no AWS account needed
     Sandbox {
         /// What to do with it.
         #[command(subcommand)]
@@ -338,7 +388,7 @@ pub struct LiveArgs {
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
     /// The name of the directory, its mark on everything it manages (default: the organization's id)
-    #[arg(long, value_name = "NAME", value_parser = directory_name)]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// The role to enter each account by
     #[arg(
@@ -359,14 +409,6 @@ pub struct LiveArgs {
     /// Format of the report on stdout; IMPORT.md has it as Markdown
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
-}
-
-fn directory_name(text: &str) -> Result<String, String> {
-    if crate::config::check::is_directory_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("1 to 64 of a-z, 0-9 and `-`".to_owned())
-    }
 }
 
 /// What is left out of an import unless it is named.
@@ -408,46 +450,46 @@ pub enum PolicyStyle {
 /// What to do with the state.
 #[derive(Debug, Subcommand)]
 pub enum StateCommand {
-    /// List the resources on record, each with the run that converged it and when
+    /// List the recorded resources, with the run that last converged each and when
     List {
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Format of the list
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Show what is on record of one resource
+    /// Show the record of one resource
     Show {
-        /// The resource, as plans and `state list` write it: 222222222222/role/NAME
+        /// The address, as plans and `state list` print it: 222222222222/role/NAME
         address: String,
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Format of the record
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// List the runs, the newest first; or show what one of them did
+    /// List runs, newest first; or show what one of them did
     History {
         /// A run's id
         run: Option<String>,
         /// How many runs to list
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
         /// Format of the list
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Say who holds the lease, and take it away where nobody renews it any more
+    /// Show which run holds the lease, and remove the lease if it is no longer renewed
     Unlock {
-        /// Which state.
+        /// The state to read.
         #[command(flatten)]
         record: RecordArgs,
-        /// Take it away even where its run may be alive; a directory's lock ends with its process only
+        /// Remove it even if its run may be alive; the lock of a state directory ends only with its process
         #[arg(long)]
         force: bool,
     },
@@ -456,23 +498,39 @@ pub enum StateCommand {
 /// What to do with the sandbox.
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// The whole story, unattended: plan, apply, plan again, a change by hand, plan, apply, verify
+    /// Show the whole workflow, unattended: plan, apply, plan again, a change by hand, drift, apply, verify
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
-        /// The organization to serve, as TOML; without it a demonstration organization
+        /// The organization to serve, as TOML; without it, a demo organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
-        /// What is to go wrong, as TOML: a fault table each, with operation ("iam:Create*"), account, nth, first or per_mille and
-        /// seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms, young_principals_ms
+        /// Faults to inject, as TOML: one fault table each, with operation ("iam:Create*"), account, nth, first or
+        /// per_mille and seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms,
+        /// young_principals_ms
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
-        /// The port on 127.0.0.1; 0 takes a free one
+        /// The port on 127.0.0.1; 0 picks a free one
         #[arg(long, default_value_t = 0, value_name = "N")]
         port: u16,
-        /// Hold callers against their own policies: nobody may do what no policy of theirs allows
+        /// Enforce the callers' own policies: a call that none of them allows is denied
         #[arg(long)]
         enforce: bool,
+        /// Write the environment variables to this file, once the sandbox listens
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
+    },
+    /// Run a command, or a shell, whose AWS clients use a new sandbox; ends with the command's exit code
+    Run {
+        /// The organization to serve, as TOML; without it, a demo organization
+        #[arg(long, value_name = "FILE")]
+        org: Option<PathBuf>,
+        /// Enforce the callers' own policies: a call that none of them allows is denied
+        #[arg(long)]
+        enforce: bool,
+        /// The command and its arguments (default: the shell in SHELL)
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
     },
 }
 
@@ -488,10 +546,10 @@ pub struct DesiredArgs {
         env = "ROLECALL_CONFIG"
     )]
     pub config: PathBuf,
-    /// Set a variable; strongest. Also ROLECALL_VAR_NAME
+    /// Set a variable; overrides every other source. Also ROLECALL_VAR_NAME
     #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
-    /// Set variables from a TOML file
+    /// Set variables from a TOML file; a later file wins. Files listed in ROLECALL_VAR_FILE come first
     #[arg(long, value_name = "FILE")]
     pub var_file: Vec<PathBuf>,
 }
@@ -510,25 +568,25 @@ pub struct DriftArgs {
     /// What to look at.
     #[command(flatten)]
     pub scope: ScopeArgs,
-    /// Also list the roles that no directory manages and that trust somebody outside the organization; every active
-    /// account is read for that
+    /// Also list the roles that no directory manages and that trust a principal outside the organization; reads every
+    /// active account
     #[arg(long)]
     pub unmanaged: bool,
-    /// Ask CloudTrail in each account who did it: user, time, source address and event id of the last changes of what
-    /// drifted. Needs cloudtrail:LookupEvents there; without it the report says so
+    /// Look up in CloudTrail who changed each drifted resource: user, time, source address and event id of the last
+    /// changes. Needs cloudtrail:LookupEvents in each account; without it the report says so
     #[arg(long)]
     pub who: bool,
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     pub format: PlanFormat,
-    /// Look again after this long, in one process, until interrupted: 5m. Text is printed when it is another than before,
-    /// JSON as one line for each look
+    /// Check again at this interval, in one process, until interrupted: 5m. Text is printed when it differs from the
+    /// last report, JSON as one line for each check
     #[arg(long, value_name = "INTERVAL", value_parser = interval)]
     pub watch: Option<Duration>,
-    /// With --watch: end after so many looks
+    /// With --watch: stop after this many checks
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     pub rounds: Option<u64>,
-    /// With --watch: where /healthz and /metrics (Prometheus) are served
+    /// With --watch: the address to serve /healthz and /metrics (Prometheus) on
     #[arg(
         long,
         value_name = "ADDR",
@@ -536,21 +594,21 @@ pub struct DriftArgs {
         default_value = "127.0.0.1:9464"
     )]
     pub listen: SocketAddr,
-    /// Write metrics to this file after each look, for node_exporter's textfile collector
+    /// Write metrics to this file after each check, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
     /// Where it is remembered what was applied.
     #[command(flatten)]
     pub state: StateArgs,
-    /// Who is told.
+    /// Whom to notify.
     #[command(flatten)]
     pub notify: NotifyArgs,
 }
 
-/// Who is told how a run ended.
+/// Whom to notify of how a run ended.
 #[derive(Debug, Clone, Default, Args)]
 pub struct NotifyArgs {
-    /// Post a JSON summary to this webhook, Slack's or another's, once the run has ended; the URL is never shown
+    /// Post a JSON summary to this webhook (Slack or any other) when the run ends; the URL is never shown
     #[arg(
         long,
         value_name = "URL",
@@ -586,10 +644,10 @@ impl std::fmt::Debug for Secret {
 /// How two runs on one state are kept apart.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct LeaseArgs {
-    /// How long a lease in a bucket lasts unless it is renewed; it is, every third of that
+    /// How long a lease in a bucket lasts unless renewed; it is renewed after every third of that
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = lease)]
     pub lease: Duration,
-    /// How long to wait for another run to end before giving up
+    /// How long to wait for another run to end
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub lock_timeout: Duration,
 }
@@ -600,10 +658,10 @@ pub struct RunArgs {
     /// What it is about.
     #[command(flatten)]
     pub scope: ScopeArgs,
-    /// Do not ask
+    /// Apply without asking
     #[arg(long)]
     pub auto_approve: bool,
-    /// Never read from the terminal: without --auto-approve nothing is applied
+    /// Never read from the terminal; without --auto-approve nothing is applied
     #[arg(long)]
     pub no_input: bool,
     /// Format of the run report
@@ -612,7 +670,7 @@ pub struct RunArgs {
     /// Where the run is recorded.
     #[command(flatten)]
     pub state: StateArgs,
-    /// Who is told.
+    /// Whom to notify.
     #[command(flatten)]
     pub notify: NotifyArgs,
     /// How other runs are kept away.
@@ -626,7 +684,7 @@ pub struct RecordArgs {
     /// The desired state. Its variables are not needed, but may be given.
     #[command(flatten)]
     pub desired: DesiredArgs,
-    /// The `name` of the directory, where it cannot be read from there
+    /// The `name` of the directory, if it cannot be read from the directory itself
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Its state.
@@ -643,16 +701,16 @@ pub struct ScopeArgs {
     /// Only these accounts: an id, a name, a glob over names, `management`, `ou=PATH` or `tags.KEY=VALUE`
     #[arg(long, value_name = "SELECTOR")]
     pub account: Vec<String>,
-    /// Only roles of this name; a glob
+    /// Only roles of this name, or matching this glob
     #[arg(long, value_name = "NAME")]
     pub role: Vec<String>,
-    /// Delete what bears this directory's mark and is no longer desired
+    /// Delete what this directory manages but no longer declares
     #[arg(long)]
     pub prune: bool,
-    /// Accounts at once (default: 64 reading, 16 applying)
+    /// Number of accounts in parallel (default: 64 for reading, 16 for applying)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub parallelism: Option<u16>,
-    /// Let a stop finding of this code pass
+    /// Override stop findings with this code
     #[arg(long, value_name = "CODE")]
     pub allow: Vec<String>,
 }
@@ -664,7 +722,9 @@ impl Command {
             Self::Init { .. } => "init",
             Self::Import { .. } => "import",
             Self::Validate { .. } => "validate",
+            Self::Doctor { .. } => "doctor",
             Self::Plan { .. } => "plan",
+            Self::Show { .. } => "show",
             Self::Drift { .. } => "drift",
             Self::Apply { .. } => "apply",
             Self::Destroy { .. } => "destroy",
@@ -672,7 +732,8 @@ impl Command {
             Self::Accounts { .. } => "accounts",
             Self::Verify { .. } => "verify",
             Self::Output { .. } => "output",
-            Self::Schema => "schema",
+            Self::Schema { .. } => "schema",
+            Self::Help { .. } => "help",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
             Self::Permissions { .. } => "permissions",
@@ -682,7 +743,7 @@ impl Command {
         }
     }
 
-    /// Who is told how it ended.
+    /// Whom to notify of how it ended.
     pub fn notify(&self) -> NotifyArgs {
         match self {
             Self::Plan { notify, .. } => notify.clone(),
@@ -708,13 +769,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text
         .parse::<jiff::SignedDuration>()
         .map_err(|error| error.to_string())?;
-    Duration::try_from(parsed).map_err(|_| "a duration is not negative".to_owned())
+    Duration::try_from(parsed).map_err(|_| "a duration must not be negative".to_owned())
 }
 
 /// Who looks without a pause asks AWS for being throttled.
 fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("an interval is longer than nothing: 5m".to_owned()),
+        Duration::ZERO => {
+            Err("the interval must be greater than zero, for example `5m`".to_owned())
+        }
         interval => Ok(interval),
     }
 }
@@ -723,7 +786,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     if lease < Duration::from_secs(1) {
-        Err("a lease lasts a second at least".to_owned())
+        Err("a lease must last at least one second".to_owned())
     } else {
         Ok(lease)
     }

@@ -1,4 +1,4 @@
-//! How a run ends, as an exit code, and how two ends merge.
+//! How a run ends, as an exit code, and how two results combine.
 
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ pub enum Exit {
     Error,
     /// 130: stopped by a signal.
     Interrupted,
+    /// The exit code of the command that `sandbox run` ran.
+    Command(u8),
 }
 
 impl Exit {
@@ -29,6 +31,7 @@ impl Exit {
             Self::Partial => 3,
             Self::Refused => 4,
             Self::Interrupted => 130,
+            Self::Command(code) => code,
         }
     }
 

@@ -91,9 +91,9 @@ pub fn read_given(path: &Path, limit: u64) -> io::Result<Given> {
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// It is.
+    /// A link at the end of the path is followed.
     Followed,
-    /// It is refused.
+    /// A link is refused.
     Refused,
 }
 
@@ -191,10 +191,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let beside = |error: io::Error| {
         io::Error::new(
             error.kind(),
-            format!(
-                "no file can be created in `{}`: {error}",
-                directory.display()
-            ),
+            format!("cannot create a file in `{}`: {error}", directory.display()),
         )
     };
     let mut builder = tempfile::Builder::new();

@@ -1,4 +1,4 @@
-//! rolecall keeps the IAM roles of every account of an AWS organization as a desired-state directory says.
+//! rolecall keeps the IAM roles of every account of an AWS organization in line with a desired-state directory.
 //!
 //! # Bird's eye
 //!
@@ -32,8 +32,8 @@
 //!
 //! # What always holds
 //!
-//! - Nothing without our mark is changed or deleted, save by adoption; what was not read is not touched.
-//! - A plan is complete: every write stands in it, in order; execute chooses nothing.
+//! - Nothing without the ownership tag is changed or deleted, except by adoption; what was not read is not touched.
+//! - A plan is complete: every write is in it, in order; execute chooses nothing.
 //! - To not write is to not be given a `Writer`: reading commands never hold one.
 //! - A failed read is a value: such an account gets no change, ever.
 //! - Sensitive values are masked where data for display is made, not where it is printed.

@@ -1,4 +1,4 @@
-//! A word to a webhook once a run has ended.
+//! Posts the result of a run to a webhook.
 //!
 //! Who knows the address of a webhook can post to it, so the address is a secret: it is never printed or logged, not
 //! even in errors. A webhook that fails changes nothing about the run.

@@ -25,8 +25,8 @@ pub struct Wanted {
 pub struct WantedGrants {
     /// The inline policy that a directory's grants are.
     pub policy: PolicyName,
-    /// The principals that are looked at, by [`Principal::key`]: one call each, two where the policy is missing, none where
-    /// the bulk read tells.
+    /// The principals that are looked at, by [`Principal::key`]: one call each, two where the policy is missing, none
+    /// where the bulk read tells.
     pub principals: BTreeMap<String, Principal>,
     /// Who else is.
     pub others: Others,
@@ -44,7 +44,7 @@ pub enum Others {
 /// Which roles and policies to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// All of the account: what is ours and no longer desired must be found.
+    /// All of the account: what is managed by this directory but no longer declared must be found.
     All,
     /// Only these; a cheaper read of single entities may be chosen.
     Only {
@@ -55,9 +55,16 @@ pub enum Scope {
     },
 }
 
-/// Somebody who can read accounts. It holds no way to write.
+/// Someone who can read accounts. It holds no way to write.
 pub trait Reader: Send + Sync {
     /// Reads one account.
+    ///
+    /// # Guarantees
+    /// - The result is complete for `wanted`: every page was read, or this is an error. Nothing is ever left out.
+    /// - It may hold more than was asked for.
+    ///
+    /// # Errors
+    /// The account cannot be accessed, a call failed after its retries, or a response could not be understood.
     fn read(
         &self,
         account: &Account,

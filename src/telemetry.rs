@@ -39,7 +39,8 @@ use crate::web::{Failure, Web};
 /// How long a collector is waited for, and how long the end of a run is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Spans that may wait for the collector. An apply ends hundreds of calls a second, so the standard's 2,048 would lose some.
+/// Spans that may wait for the collector. An apply ends hundreds of calls a second, so the standard's 2,048 would
+/// lose some.
 const QUEUE: usize = 65_536;
 
 /// How logs look.
@@ -78,7 +79,7 @@ impl Telemetry {
             Wanted::Other(protocol) => {
                 note(
                     &failure,
-                    format!("only the protocol http/protobuf is spoken, not `{protocol}`"),
+                    format!("only the protocol http/protobuf is supported, not `{protocol}`"),
                 );
                 None
             }
@@ -108,7 +109,7 @@ impl Telemetry {
         Self { provider, failure }
     }
 
-    /// The span of the whole run. It goes on with the trace that `TRACEPARENT` names.
+    /// The span of the whole run. It continues the trace that `TRACEPARENT` names.
     pub fn run(&self, command: &str) -> Span {
         let span = tracing::error_span!(
             "run",
@@ -126,7 +127,7 @@ impl Telemetry {
         span
     }
 
-    /// Sends what is left, and says why the collector was not told everything.
+    /// Sends what is left, and says why not everything was exported.
     pub async fn end(self) -> Option<String> {
         if let Some(provider) = self.provider {
             // It blocks until its own thread has sent everything.
@@ -135,7 +136,7 @@ impl Telemetry {
             if !matches!(ended, Ok(Ok(()))) {
                 note(
                     &self.failure,
-                    "it was not told everything in time".to_owned(),
+                    "not everything was exported in time".to_owned(),
                 );
             }
         }
@@ -190,7 +191,7 @@ fn note(failure: &Mutex<Option<String>>, why: String) {
         .get_or_insert(why);
 }
 
-/// What the environment says to a collector and nobody else: values of headers, the user and password in an address,
+/// What the environment says to a collector alone: values of headers, the user and password in an address,
 /// and both as HTTP says them.
 fn passwords(variable: impl Fn(&str) -> Option<String>) -> Secrets {
     let mut secrets = Secrets::default();

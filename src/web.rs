@@ -1,4 +1,4 @@
-//! HTTP to others than AWS: webhooks and collectors of traces.
+//! HTTP to services other than AWS: webhooks and trace collectors.
 //!
 //! Their addresses may be secrets, so no failure says where something was sent.
 
@@ -15,13 +15,13 @@ use aws_smithy_types::byte_stream::ByteStream;
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The address is no URL of HTTP.
-    #[error("its address is no http or https URL")]
+    /// The address is not an HTTP URL.
+    #[error("its address is not an http or https URL")]
     Address,
-    /// Nobody answered.
+    /// No one answered.
     #[error("it cannot be reached")]
     Unreachable,
-    /// Nobody answered in time.
+    /// No one answered in time.
     #[error("it did not answer within {} seconds", .0.as_secs())]
     Late(Duration),
 }

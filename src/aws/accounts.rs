@@ -84,12 +84,12 @@ impl Aws {
 }
 
 impl Accounts {
-    /// Somebody who can read the accounts and has no way to write.
+    /// Someone who can read the accounts and has no way to write.
     pub fn reading(&self) -> Reading {
         Reading(self.clone())
     }
 
-    /// Somebody who can write to the accounts until `halt` ends the run.
+    /// Someone who can write to the accounts until `halt` ends the run.
     pub fn writing(&self, halt: Halt) -> Writing {
         Writing {
             accounts: self.clone(),
@@ -130,7 +130,7 @@ impl Accounts {
         let (entered, lost) = (self.entered(account), Lost::default());
         match task(self.enter(account.id, &entered, &lost, guard).await?).await {
             Err(error) if is_expired(&error) => {
-                tracing::debug!(account = %account.id, "the session has expired, entering again");
+                tracing::debug!(account = %account.id, "the session has expired; assuming the role again");
                 entered.session.forget().await;
                 task(self.enter(account.id, &entered, &lost, guard).await?).await
             }

@@ -1,4 +1,4 @@
-//! An answer must be whole before it is believed.
+//! A response must be complete before it is used.
 //!
 //! IAM and STS answer in XML, and the SDK's parser accepts a body that ends early: of a `ListRoles` answer cut at any
 //! byte, most cuts are read as a shorter list without `IsTruncated`. A role missing from such a list looks deleted. So
@@ -19,7 +19,7 @@ pub(super) struct WholeBody;
 /// A body that ends early.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the answer is incomplete: its {bytes} bytes do not end with `</{operation}Response>`, so nothing in it is believed"
+    "incomplete response: its {bytes} bytes do not end with `</{operation}Response>`, so it is discarded"
 )]
 struct Incomplete {
     operation: String,
@@ -94,7 +94,7 @@ mod tests {
         let (_, whole) = xml("ListRoles", ROLES);
         let answer = client(&whole).list_roles().send().await.unwrap();
         assert_eq!((answer.roles.len(), answer.is_truncated), (2, true));
-        // The final line break is no part of the document.
+        // The final line break is not part of the document.
         for end in 0..whole.trim_end().len() {
             assert!(
                 client(&whole[..end]).list_roles().send().await.is_err(),

@@ -1,4 +1,4 @@
-//! A state in an S3 bucket: conditional writes, so that of two writers one is told that the other was first.
+//! A state in an S3 bucket: conditional writes, so that of two writers one learns that the other was first.
 //!
 //! A write whose answer was lost is sent again by the SDK, and then refused because of itself. So a refused write is
 //! compared with what is there: the very same bytes are success.
@@ -99,7 +99,7 @@ impl Bucket {
         let version = version(call, answer.e_tag)?;
         let body = answer.body.collect().await;
         let body = body.map_err(|error| {
-            other(&call.because(format!("the answer ended early: {}", chain(&error))))
+            other(&call.because(format!("the response ended early: {}", chain(&error))))
         })?;
         Ok(Some(Object {
             bytes: body.to_vec(),
@@ -178,19 +178,18 @@ impl Bucket {
             match (page.is_truncated, &token) {
                 (Some(true), None) => {
                     return Err(other(
-                        &call.because("the answer lacks `NextContinuationToken`"),
+                        &call.because("the response has no `NextContinuationToken`"),
                     ));
                 }
                 (Some(true), Some(next)) if seen.insert(next.clone()) => {}
                 (Some(true), Some(_)) => {
-                    let why =
-                        "the listing does not end: its next page is one that was read already";
+                    let why = "the listing does not end: its next page was already read";
                     return Err(other(&call.because(why)));
                 }
                 (None | Some(false), _) => break,
             }
         }
-        // A console leaves an empty object where somebody made a folder.
+        // A console leaves an empty object where someone made a folder.
         names.retain(|name| !name.is_empty());
         names.sort();
         Ok(names)

@@ -117,9 +117,8 @@ impl Role {
             .await
             .map_err(|error| call.failed(&error))?;
         let given = call.required("Credentials", answer.credentials)?;
-        let expiry = SystemTime::try_from(given.expiration).map_err(|_| {
-            call.because("the answer's `Expiration` is no time that this machine knows")
-        })?;
+        let expiry = SystemTime::try_from(given.expiration)
+            .map_err(|_| call.because("the `Expiration` in the response is not a valid time"))?;
         Ok(Credentials::new(
             given.access_key_id,
             given.secret_access_key,
@@ -141,13 +140,13 @@ fn is_fresh(credentials: &Credentials, now: SystemTime) -> bool {
 fn no_credentials(error: &CredentialsError, env: impl Fn(&str) -> Option<String>) -> AwsError {
     let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
     let reason = match (error, env(id).is_some(), env(secret).is_some(), env("AWS_PROFILE")) {
-        (CredentialsError::CredentialsNotLoaded(_), true, false, _) => format!("{id} is set and {secret} is not"),
-        (CredentialsError::CredentialsNotLoaded(_), false, true, _) => format!("{secret} is set and {id} is not"),
+        (CredentialsError::CredentialsNotLoaded(_), true, false, _) => format!("{id} is set but {secret} is not"),
+        (CredentialsError::CredentialsNotLoaded(_), false, true, _) => format!("{secret} is set but {id} is not"),
         (CredentialsError::CredentialsNotLoaded(_), _, _, Some(profile)) => format!(
-            "AWS_PROFILE is `{profile}`, and the configuration files of AWS hold no such profile, or no credentials in it"
+            "AWS_PROFILE is `{profile}`, but the AWS configuration files have no such profile, or it has no credentials"
         ),
         (CredentialsError::CredentialsNotLoaded(_), ..) => {
-            "there are none in the environment, the profiles, web identity, container or instance metadata".to_owned()
+            "none were found in the environment, profiles, web identity, container or instance metadata".to_owned()
         }
         _ => chain(error),
     };
@@ -167,17 +166,17 @@ mod tests {
         let refused = std::io::Error::other("IMDS is disabled");
         let none = CredentialsError::not_loaded_no_source;
         let cases: [(_, &[&str], _); 5] = [
-            (none(), &[], "there are none in the environment"),
-            (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, and"),
+            (none(), &[], "none were found in the environment"),
+            (none(), &["AWS_PROFILE"], "AWS_PROFILE is `x`, but"),
             (
                 none(),
                 &["AWS_ACCESS_KEY_ID", "AWS_PROFILE"],
-                "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not",
+                "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not",
             ),
             (
                 none(),
                 &["AWS_SECRET_ACCESS_KEY"],
-                "AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not",
+                "AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID is not",
             ),
             (
                 CredentialsError::provider_error(refused),

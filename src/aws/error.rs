@@ -52,7 +52,7 @@ impl Call<'_> {
 
     /// A member that the API promises, or an error that says that the answer lacks it.
     pub fn required<T>(self, member: &str, value: Option<T>) -> Result<T, AwsError> {
-        value.ok_or_else(|| self.because(format!("the answer lacks `{member}`")))
+        value.ok_or_else(|| self.because(format!("the response has no `{member}`")))
     }
 }
 
@@ -70,14 +70,14 @@ where
         },
         SdkError::ResponseError(answer) => unreadable(answer.raw(), error),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            format!("no answer in time: {}", chain(error))
+            format!("no response in time: {}", chain(error))
         }
         // The run itself stopped the call: AWS was not asked.
         SdkError::DispatchFailure(failure) if failure.is_user() => chain(error),
         SdkError::DispatchFailure(_) => format!("cannot reach AWS: {}", chain(error)),
-        SdkError::TimeoutError(_) => format!("no answer in time: {}", chain(error)),
+        SdkError::TimeoutError(_) => format!("no response in time: {}", chain(error)),
         SdkError::ConstructionFailure(_) => {
-            format!("the request cannot be built: {}", chain(error))
+            format!("cannot build the request: {}", chain(error))
         }
         _ => chain(error),
     }
@@ -86,7 +86,7 @@ where
 /// An answer whose body is not what the API promises.
 fn unreadable(response: &HttpResponse, error: &(dyn Error + 'static)) -> String {
     format!(
-        "HTTP status {}: the answer cannot be read: {}",
+        "HTTP status {}: cannot read the response: {}",
         response.status(),
         chain(error)
     )
@@ -99,7 +99,7 @@ fn foreign_answer(response: &HttpResponse) -> String {
         .get("content-type")
         .unwrap_or("no content type");
     format!(
-        "HTTP status {} without an AWS error code ({kind}): is something between here and AWS?",
+        "HTTP status {} without an AWS error code ({kind}): is a proxy answering in place of AWS?",
         response.status()
     )
 }
@@ -160,7 +160,7 @@ mod tests {
             "<GetAccountSummaryResponse></GetAccountSummaryResponse>".to_owned(),
         );
         for (answer, expect) in [
-            (empty, "HTTP status 200: the answer cannot be read: "),
+            (empty, "HTTP status 200: cannot read the response: "),
             (
                 refusal(
                     403,
@@ -175,7 +175,7 @@ mod tests {
             ),
             (
                 (403, "<html>secret-in-body</html>".to_owned()),
-                "HTTP status 403 without an AWS error code (no content type): is something between here and AWS?",
+                "HTTP status 403 without an AWS error code (no content type): is a proxy answering in place of AWS?",
             ),
         ] {
             let text = told(answer).await;
@@ -195,15 +195,15 @@ mod tests {
             ),
             (
                 Failure::dispatch_failure(ConnectorError::timeout(cause().into())),
-                "no answer in time: timeout: connection refused",
+                "no response in time: timeout: connection refused",
             ),
             (
                 Failure::timeout_error(cause()),
-                "no answer in time: connection refused",
+                "no response in time: connection refused",
             ),
             (
                 Failure::construction_failure(cause()),
-                "the request cannot be built: connection refused",
+                "cannot build the request: connection refused",
             ),
         ] {
             let call = Call {

@@ -1,12 +1,12 @@
-//! Writes whose answer was lost: done once, however often they were sent.
+//! Writes whose response was lost: done once, however often they were sent.
 //!
-//! Where a connection breaks, an answer does not come in time or ends early, or the server itself fails, nobody knows
+//! Where a connection breaks, an answer does not come in time or ends early, or the server itself fails, it is unknown
 //! whether the write happened. What IAM takes twice with the same outcome (attach, put, tag, update) is sent again
 //! without a thought. Of the rest:
 //!
-//! - a deletion that is then told `NoSuchEntity` is done;
-//! - a creation that is then told `EntityAlreadyExists` is done if what is there is exactly what it creates, and else
-//!   the name is somebody else's;
+//! - a deletion that then gets `NoSuchEntity` is done;
+//! - a creation that then gets `EntityAlreadyExists` is done if what is there is exactly what it creates, and else
+//!   the name is someone else's;
 //! - a version of a policy is numbered and counted, so it is not sent again before the policy was looked at.
 //!
 //! A look may come from a replica that does not know of the write yet, so it is repeated for as long as IAM usually
@@ -128,7 +128,7 @@ async fn is_there(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         match look(iam, step).await {
             Ok(true) => {
-                tracing::debug!(account = %iam.account, "an answer was lost, but what it answered is done");
+                tracing::debug!(account = %iam.account, "the response was lost, but the write was done");
                 return Ok(true);
             }
             Err(error) if is_expired(&error) => return Err(error),
@@ -166,7 +166,7 @@ async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
     })
 }
 
-/// Whether `seen` is what `step` creates, nothing more and nothing less; our mark is among its tags.
+/// Whether `seen` is what `step` creates, nothing more and nothing less; the ownership tag is among its tags.
 fn is_role(iam: &Iam, step: &Step, seen: &LiveRole) -> bool {
     let Step::CreateRole {
         role,

@@ -1,4 +1,4 @@
-//! The only home of the AWS SDK: who is calling, entering accounts, reading them, writing to them.
+//! The only room that uses the AWS SDK: the caller's identity, access to accounts, reading and writing them.
 //!
 //! Nothing here decides anything: reading answers what was asked, writing performs one [`Step`](crate::resource::step::Step)
 //! with one call. Every failure is an [`AwsError`](crate::org::AwsError) that names account, operation and resource.

@@ -1,4 +1,4 @@
-//! The organization in one walk: roots, units and accounts, each with its place.
+//! Reads the organization in one pass: roots, units and accounts, each with its path.
 //!
 //! `ListAccounts` would give the accounts without their units, so each parent is asked for its units and accounts.
 //! Pages hold 20 entries at most and may be empty with more to come. `TooManyRequestsException` is common in large
@@ -47,11 +47,11 @@ enum Found {
 impl Aws {
     /// Reads the organization: every root, unit and account, tags aside.
     ///
-    /// `progress` is told the number of accounts found so far, whenever it grows.
+    /// `progress` gets the number of accounts found so far, whenever it grows.
     ///
     /// # Errors
     ///
-    /// The caller's account is in no organization, the caller may not read it, or a listing does not end.
+    /// The caller's account does not belong to an organization, the caller may not read it, or a listing does not end.
     pub async fn organization(&self, progress: impl Fn(usize)) -> Result<Organization, AwsError> {
         let client = self.organizations();
         let (id, management_account) = describe(&client).await?;
@@ -141,11 +141,11 @@ async fn describe(client: &aws_sdk_organizations::Client) -> Result<(String, Acc
 fn explain(error: AwsError) -> AwsError {
     let advice = match error.code.as_deref() {
         Some("AWSOrganizationsNotInUseException") => {
-            "the caller's account is in no organization; use credentials of the organization's management account or \
+            "the caller's account does not belong to an organization; use credentials of the organization's management account or \
              of a delegated administrator"
         }
         Some("AccessDenied" | "AccessDeniedException") => {
-            "the organization is read as its management account or as a delegated administrator"
+            "reading the organization requires its management account or a delegated administrator"
         }
         _ => return error,
     };
@@ -317,7 +317,7 @@ impl<'a> Tokens<'a> {
         match next {
             Some(token) if !token.is_empty() && !self.seen.insert(token.clone()) => Err(self
                 .call
-                .because("the listing does not end: its next page is one that was read already")),
+                .because("the listing does not end: its next page was already read")),
             _ => Ok(()),
         }
     }
@@ -481,7 +481,7 @@ mod tests {
         let error = fake.aws().await.organization(|_| {}).await.unwrap_err();
         assert!(
             error.is("AWSOrganizationsNotInUseException")
-                && error.message.contains("is in no organization"),
+                && error.message.contains("does not belong to an organization"),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! How fast to call where AWS throttles: each account at its own pace.
+//! How fast to call when AWS throttles: each account at its own pace.
 //!
 //! IAM limits calls per account and does not say at what rate, so the rate is found out: a throttled call slows its
 //! account down by a factor, each answer speeds it up by a constant, and who was never throttled waits for nothing. A
@@ -38,7 +38,7 @@ pub(super) struct Pace(Mutex<State>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// Calls per second; `None` is no limit.
+    /// Calls per second; `None` means no limit.
     rate: Option<f64>,
     /// When the next call may start.
     next: Option<Instant>,

@@ -4,8 +4,9 @@
 //! A session that a probe opens is used for one `GetCallerIdentity` and dropped: nothing here is kept or shared, so no
 //! probe is answered from a session that another one opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -20,11 +21,12 @@ use super::read::{absent_is_none, version_document};
 use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AwsError};
+use crate::permissions::Trial;
 use crate::resource::name::PolicyArn;
 use crate::resource::operation::Operation;
 use crate::resource::policy::PolicyDocument;
 
-/// Somebody who can try roles and has no way to write.
+/// Someone who can try roles and has no way to write.
 #[derive(Debug, Clone)]
 pub struct Probing {
     accounts: Accounts,
@@ -40,6 +42,15 @@ pub struct Opened {
     role_arn: String,
 }
 
+/// How an account was entered.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The role.
+    pub role_arn: String,
+    /// When AWS ends the session.
+    pub expiry: Option<SystemTime>,
+}
+
 /// What a simulation said of one action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Simulated {
@@ -52,7 +63,7 @@ pub enum Simulated {
 }
 
 impl Accounts {
-    /// Somebody who can try roles.
+    /// Someone who can try roles.
     pub fn probing(&self) -> Probing {
         Probing {
             accounts: self.clone(),
@@ -65,6 +76,39 @@ impl Probing {
     /// The accounts that are asked.
     pub(super) fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// Enters an account as the run does; `None` for the caller's own, which is not entered.
+    pub async fn enter(&self, account: &Account) -> Result<Option<Entry>, AwsError> {
+        let session = self
+            .accounts
+            .within(account, async |iam| Ok(iam.session()))
+            .await?;
+        if account.id == self.accounts.aws().caller().account {
+            return Ok(None);
+        }
+        let (role, _) = self.accounts.role_and_session(account);
+        Ok(Some(Entry {
+            role_arn: format!(
+                "arn:{}:iam::{}:role/{}",
+                self.accounts.aws().partition(),
+                account.id,
+                role.trim_start_matches('/')
+            ),
+            expiry: session.enter().await?.expiry(),
+        }))
+    }
+
+    /// The actions of a trial that `iam:SimulatePrincipalPolicy` does not allow a role.
+    pub async fn denied(
+        &self,
+        account: &Account,
+        role_arn: &str,
+        trial: &Trial,
+    ) -> Result<Vec<String>, AwsError> {
+        self.accounts
+            .within(account, |iam| denied(iam, role_arn, trial))
+            .await
     }
 
     /// Assumes a role as the caller of the run.
@@ -172,6 +216,41 @@ impl Probing {
                 simulated(iam, role_arn, (action, resource), context)
             })
             .await
+    }
+}
+
+async fn denied(iam: Iam, role_arn: &str, trial: &Trial) -> Result<Vec<String>, AwsError> {
+    let call = iam.call(Operation::SimulatePrincipalPolicy, Some(role_arn));
+    let entries: Vec<_> = trial
+        .context
+        .iter()
+        .map(|(key, values)| entry(key, values))
+        .collect();
+    let asked = iam
+        .client
+        .simulate_principal_policy()
+        .policy_source_arn(role_arn)
+        .set_action_names(Some(
+            trial.actions.iter().map(ToString::to_string).collect(),
+        ))
+        .resource_arns(&trial.resource)
+        .set_context_entries(Some(entries));
+    let (mut denied, mut marker, mut seen) = (Vec::new(), None, BTreeSet::new());
+    loop {
+        let page = asked.clone().set_marker(marker).send().await;
+        let page = page.map_err(|error| call.failed(&error))?;
+        let results = page.evaluation_results.unwrap_or_default().into_iter();
+        denied.extend(
+            results
+                .filter(|result| result.eval_decision != PolicyEvaluationDecisionType::Allowed)
+                .map(|result| result.eval_action_name),
+        );
+        marker = page.marker.filter(|_| page.is_truncated);
+        match &marker {
+            None => return Ok(denied),
+            Some(next) if seen.insert(next.clone()) => {}
+            Some(_) => return Err(call.because("the listing does not end")),
+        }
     }
 }
 

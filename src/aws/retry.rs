@@ -1,10 +1,10 @@
-//! What is tried again, and how often.
+//! What is retried, and how often.
 //!
 //! | answer | means | so |
 //! |---|---|---|
 //! | a code of [`THROTTLED`], or status 429 | nothing was done, too many calls | again, and the account slows down ([`super::pace`]) |
 //! | a code of [`NOT_NOW`] | nothing was done, something else was in the way | again |
-//! | none: reset, no answer in time; one that ends early; status 500, 502, 503 or 504 | nobody knows | again, and a write is looked after ([`super::lost`]) |
+//! | none: reset, no response in time; one that ends early; status 500, 502, 503 or 504 | it is unknown | again, and a write is looked after ([`super::lost`]) |
 //! | `ExpiredToken` | nothing was done | the account is entered again, once ([`super::accounts`]) |
 //! | anything else: `AccessDenied`, `LimitExceeded`, `MalformedPolicyDocument`, … | no | never again |
 //!
@@ -135,7 +135,8 @@ impl Retries {
         }
     }
 
-    /// The HTTP client of `base`, at the pace of these calls. With a `guard` each request passes it once its turn has come.
+    /// The HTTP client of `base`, at the pace of these calls. With a `guard` each request passes it once its turn has
+    /// come.
     pub fn paced(&self, base: &SdkConfig, guard: Option<&Guard>) -> SharedHttpClient {
         let client = base.http_client().unwrap_or_else(https);
         let client = match guard {

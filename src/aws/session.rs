@@ -1,4 +1,4 @@
-//! Who is calling: one identity, one connection pool, one set of settings for the whole run.
+//! The caller: one identity, one connection pool, one set of settings for the whole run.
 //!
 //! Settings come from AWS's standard chain (environment, profiles, SSO, web identity, `AWS_ENDPOINT_URL` and the
 //! service-specific endpoint variables), so whatever works for the `aws` CLI works here. Only the region has a default
@@ -30,6 +30,7 @@ use super::retry::{self, Retries};
 use super::trace::Trace;
 use crate::org::{AccountId, AwsError, Caller, Partition};
 use crate::resource::operation::Operation;
+use crate::resource::secret::MASK;
 
 /// What a run may set instead of the environment. The default sets nothing.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +85,7 @@ impl Aws {
         })
     }
 
-    /// Whose credentials these are.
+    /// The shell credentials these are.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -144,7 +145,8 @@ pub(super) async fn load(settings: Settings) -> Result<(SdkConfig, Session), Aws
     Ok((base, session))
 }
 
-/// Refuses endpoints in the environment that are no URL. The SDK would name its own request, and break over an empty one.
+/// Refuses endpoints in the environment that are not URLs. The SDK would name its own request, and break over an
+/// empty one.
 fn endpoints(env: impl Iterator<Item = (String, String)>) -> Result<(), AwsError> {
     for (name, value) in env.filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
         endpoint_is_url(&name, &value)?;
@@ -159,9 +161,8 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
             && url.host().is_some_and(|host| !host.is_empty())
     });
     let message = || {
-        format!(
-            "`{value}` is not the URL of an endpoint, such as https://sts.us-east-1.amazonaws.com"
-        )
+        let value = without_user(value);
+        format!("`{value}` is not an endpoint URL such as https://sts.us-east-1.amazonaws.com")
     };
     if is_url {
         Ok(())
@@ -171,6 +172,17 @@ fn endpoint_is_url(name: &str, value: &str) -> Result<(), AwsError> {
             Some(name),
             message(),
         ))
+    }
+}
+
+/// A URL, or what was meant as one, without the user and password that may stand before its host.
+fn without_user(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = url.split_at_checked(start).unwrap_or(("", url));
+    // A password may hold a `/` where it was not encoded, so everything before the last `@` is left out.
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}{MASK}@{host}"),
+        None => url.to_owned(),
     }
 }
 
@@ -268,9 +280,7 @@ mod tests {
             ] {
                 let text = check(name, value).unwrap_err().to_string();
                 assert!(
-                    text.contains(&format!(
-                        "`{name}`: `{value}` is not the URL of an endpoint"
-                    )),
+                    text.contains(&format!("`{name}`: `{value}` is not an endpoint URL")),
                     "{text}"
                 );
             }
@@ -283,5 +293,19 @@ mod tests {
             assert_eq!(check("AWS_ENDPOINT_URL_S3", value), Ok(()));
         }
         assert_eq!(check("AWS_ENDPOINT", "foo"), Ok(()));
+    }
+
+    #[test]
+    fn the_password_of_an_endpoint_is_not_shown() {
+        for (value, shown) in [
+            ("ftp://me:hunter2@host", "ftp://(sensitive)@host"),
+            ("me:hunter2@host", "(sensitive)@host"),
+            ("ftp://me:hunt/er2@host/x", "ftp://(sensitive)@host/x"),
+        ] {
+            let error = endpoint_is_url("AWS_ENDPOINT_URL", value)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&format!("`{shown}`")), "{error}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Who changed a resource: the event history of CloudTrail, which every account has without a trail.
 //!
-//! IAM is a global service, so its events are in the history of one region, whatever region the caller is in: `us-east-1`
-//! (CloudTrail User Guide, "Global service events"), and in other partitions the one that IAM's endpoint is in (AWS General
-//! Reference, "IAM endpoints and quotas"). An event is found by what its request names: a role, user or group by its
-//! name, a customer managed policy by its ARN.
+//! IAM is a global service, so its events are in the history of one region, whatever region the caller is in:
+//! `us-east-1` (CloudTrail User Guide, "Global service events"), and in other partitions the one that IAM's endpoint
+//! is in (AWS General Reference, "IAM endpoints and quotas"). An event is found by what its request names: a role,
+//! user or group by its name, a customer managed policy by its ARN.
 //!
 //! The history answers two calls a second for each account and region, one attribute and 50 events a call, 90 days back
 //! and up to 15 minutes late (CloudTrail API Reference, `LookupEvents`). So calls of one account come one after
@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is asked about one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// Whose changes.
+    /// The shell changes.
     pub subject: Subject,
     /// The names that events may know it by. A later one is asked for where those before it tell nothing; each costs a
     /// call at least.
@@ -59,7 +59,8 @@ pub struct Question {
 impl Reading {
     /// Who changed these resources of one account, an answer for each question.
     ///
-    /// What this run's own identity did in the very second of `since` is not told: it is what made the resource converge.
+    /// What this run's own identity did in the very second of `since` is not reported: it is what made the resource
+    /// converge.
     pub async fn changes(
         &self,
         account: &Account,
@@ -129,7 +130,7 @@ fn client(aws: &Aws, iam: &Iam, retries: &Retries) -> Client {
     Client::from_conf(config.build())
 }
 
-/// One look into the history of an account.
+/// One query of the history of an account.
 struct Look<'a> {
     client: Client,
     iam: Iam,
@@ -196,7 +197,7 @@ impl Look<'_> {
         })
     }
 
-    /// Whether it was done after the second `start`, or in it by somebody else.
+    /// Whether it was done after the second `start`, or in it by someone else.
     fn is_after(&self, change: &Event, start: i64) -> bool {
         let time = change
             .time

@@ -15,7 +15,7 @@ use crate::org::{Account, AwsError};
 use crate::resource::Tags;
 use crate::resource::step::Step;
 
-/// Somebody who can write to the accounts, until the run is halted.
+/// Someone who can write to the accounts, until the run is halted.
 #[derive(Debug, Clone)]
 pub struct Writing {
     pub(super) accounts: Accounts,
@@ -33,7 +33,7 @@ impl Writer for Writing {
             // Waits for another attempt end with the run; what is on its way is waited for.
             why = guard.ended() => {
                 let call = Call { account: Some(account.id), operation: step.operation(), resource: None };
-                let sent = if guard.sent() { "not tried again" } else { "not sent" };
+                let sent = if guard.sent() { "not retried" } else { "not sent" };
                 Err(call.because(format!("{sent}: the run {why}")))
             }
         }
@@ -297,7 +297,7 @@ fn tag_list(call: Call<'_>, tags: &Tags) -> Result<Option<Vec<Tag>>, AwsError> {
 
 fn duration(call: Call<'_>, seconds: u32) -> Result<i32, AwsError> {
     i32::try_from(seconds)
-        .map_err(|_| call.because(format!("{seconds} seconds are no session duration")))
+        .map_err(|_| call.because(format!("{seconds} seconds is not a session duration")))
 }
 
 #[cfg(test)]

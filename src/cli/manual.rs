@@ -1,4 +1,4 @@
-//! Shell completions and man pages, made of the command line itself.
+//! Help texts, shell completions and man pages, generated from the command line itself.
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
@@ -12,9 +12,27 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     out
 }
 
+/// The full help of the command that `words` name; `None` where there is no such command.
+pub fn help(words: &[String]) -> Option<String> {
+    let mut command = Cli::command();
+    command.build();
+    let mut found = &mut command;
+    for word in words {
+        found = found.find_subcommand_mut(word)?;
+    }
+    Some(found.render_long_help().to_string())
+}
+
+/// The names of the commands.
+pub fn commands() -> Vec<String> {
+    let command = Cli::command();
+    let names = command.get_subcommands().map(Command::get_name);
+    names.map(str::to_owned).collect()
+}
+
 /// The man pages: the file's name and its text, the program's own page first, then one for each command.
 pub fn man_pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = Cli::command();
     command.build();
     let mut pages = Vec::new();
     add(command, &mut pages)?;

@@ -30,7 +30,7 @@ pub enum Approval {
     Given,
     /// A person at the terminal is asked.
     Ask,
-    /// Nobody may be asked: `--no-input`.
+    /// No one may be asked: `--no-input`.
     Nobody,
 }
 
@@ -52,18 +52,18 @@ pub enum What<'a> {
     Desired,
     /// What a saved plan and a plan made now agree on.
     Saved(&'a SavedPlan),
-    /// The deletion of all that is ours.
+    /// The deletion of everything this directory manages.
     Destroy,
     /// The way back to what this run found.
     Rollback(&'a str),
 }
 
-/// Whether a run goes on where another one ended.
+/// Whether a run continues where another one ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// It does: `--resume`.
+    /// It continues the last run: `--resume`.
     Last,
-    /// It does not.
+    /// It starts a new run.
     No,
 }
 
@@ -206,7 +206,7 @@ impl Run<'_> {
             lease.leave();
         } else if let Err(error) = lease.release().await {
             self.console
-                .error(&format!("{error}; the lease ends by itself"));
+                .error(&format!("{error}; the lease expires by itself"));
         }
         outcome.map(|ended| ended.exit)
     }
@@ -376,10 +376,10 @@ impl Run<'_> {
                 }
                 Err(Stop::refused(
                     format!(
-                        "the saved plan is not what a plan made now does; nothing was written\n  {}",
+                        "the saved plan differs from a plan made now; nothing was written\n  {}",
                         lines.join("\n  ")
                     ),
-                    hint.unwrap_or_else(|| "make a new plan and have it reviewed".to_owned()),
+                    hint.unwrap_or_else(|| "create a new plan and have it reviewed".to_owned()),
                 ))
             }
         }
@@ -472,7 +472,7 @@ impl Run<'_> {
         let watch = tokio::spawn(async move { halt.stop(Why::Record(broken.await.to_string())) });
         let hurry = async {
             self.signals.interrupted().await;
-            console.say("interrupted: finishing the steps in hand; once more ends at once");
+            console.say("interrupted: finishing the steps in progress; press Ctrl-C again to stop immediately");
             self.signals.steps_are_late().await;
         };
         let run = tokio::select! {
@@ -503,12 +503,12 @@ impl Run<'_> {
         let report = task.whole(report);
         for step in &in_flight {
             self.console
-                .error(&format!("{step} was not answered; it may have been done"));
+                .error(&format!("{step} got no response; it may have been done"));
         }
         self.console
-            .error("interrupted: the run is given up before its end");
+            .error("interrupted: the run stopped before its end");
         self.console
-            .hint("apply again; it reads what was done and finishes the rest");
+            .hint("run apply again: it reads what was done and finishes the rest");
         // Why it is not is said where it fails.
         _ = self.kept(ledger.flush()).await;
         Written {
@@ -525,8 +525,8 @@ impl Run<'_> {
         tokio::select! {
             kept = record => kept.map_err(|error| error.to_string()),
             () = self.signals.record_is_late() => {
-                let error = format!("the state `{}` does not answer", self.store.place());
-                self.console.error(&format!("the end of the run is not recorded: {error}"));
+                let error = format!("the state `{}` does not respond", self.store.place());
+                self.console.error(&format!("cannot record the end of the run: {error}"));
                 Err(error)
             }
         }
@@ -552,7 +552,7 @@ impl Run<'_> {
         Some(Exit::Partial)
     }
 
-    /// Prints what the run did. That nobody reads it changes nothing about how the run ended.
+    /// Prints what the run did. A closed output does not change how the run ended.
     fn report(&self, run: &RunReport, extent: Extent) {
         if let Err(unread) = self.try_report(run, extent) {
             let id = &self.id;
@@ -587,7 +587,7 @@ fn result_of(change: &Change, left: &Left) -> ChangeResult {
         Left::Finished => (Outcome::Done, None),
         Left::Waits(on) => (
             Outcome::NotReached,
-            Some(format!("waits for {on}, which is not done")),
+            Some(format!("depends on {on}, which is not done")),
         ),
     };
     ChangeResult {
@@ -610,7 +610,7 @@ fn refusal(plan: &Plan, survey: &Survey, what: What<'_>) -> Option<String> {
         .map(|(code, n)| format!("{code} ({n})"))
         .collect();
     let mut text = format!(
-        "the plan is refused, nothing was written: {}",
+        "the plan is refused; nothing was written: {}",
         codes.join(", ")
     );
     if matches!(what, What::Saved(_)) {
@@ -635,17 +635,17 @@ async fn approve(approval: Approval, plan: &Plan, console: &Console) -> Result<(
     match approval {
         Approval::Given => return Ok(()),
         Approval::Nobody => {
-            return refused("apply needs approval, and --no-input forbids to ask for it");
+            return refused("apply needs approval, but --no-input disables the prompt");
         }
         Approval::Ask if !io::stdin().is_terminal() => {
-            return refused("apply needs approval, and there is no terminal to ask for it");
+            return refused("apply needs approval, but there is no terminal to ask on");
         }
         Approval::Ask => {}
     }
     let steps = plan.summary.steps;
     _ = write!(
         io::stderr(),
-        "\nApply these {steps} steps? Only `yes` is yes: "
+        "\nApply these {steps} steps? Type `yes` to apply: "
     );
     _ = io::stderr().flush();
     let answer = tokio::task::spawn_blocking(|| {

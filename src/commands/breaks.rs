@@ -133,7 +133,7 @@ async fn trusting(
     let live = match reader.read(account, &wanted).await {
         Ok(live) => live,
         Err(error) => {
-            tracing::debug!(account = %account.id, %error, "whom a replacement breaks here is not known");
+            tracing::debug!(account = %account.id, %error, "cannot determine which trust policies a replacement breaks in this account");
             return Vec::new();
         }
     };

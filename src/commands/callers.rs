@@ -1,4 +1,4 @@
-//! Reading those who shall assume roles: each once, however many roles let them in.
+//! Reads the principals that should assume roles: each once, however many roles trust it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::verify::{Check, Setting, Subject};
 
 type Read = Arc<OnceCell<Result<Option<Holder>, AwsError>>>;
 
-/// Those who shall assume roles, as far as they are in the organization.
+/// The principals that should assume roles, as far as they are in the organization.
 pub(super) struct Callers {
     probing: Probing,
     /// To whom the role of an ARN's account and name is granted.

@@ -1,4 +1,4 @@
-//! Where a command talks: data on standard output, everything else on standard error.
+//! Where a command prints: data to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Console {
         Discreet::new(self.bare(), self.discretion.clone())
     }
 
-    /// Standard output, for what has been masked by whoever made it, or is nobody's secret.
+    /// Standard output, for what has been masked by whoever made it, or is not secret.
     pub fn bare(&self) -> impl Write {
         io::BufWriter::new(io::stdout())
     }
@@ -101,7 +101,7 @@ impl Console {
     }
 
     fn tell(&self, text: &str) {
-        // There is nobody left to tell that standard error is gone.
+        // There is nowhere left to report that standard error is gone.
         _ = writeln!(io::stderr(), "{}", self.discretion.mask(text));
     }
 
@@ -112,7 +112,8 @@ impl Console {
         }
     }
 
-    /// Says what did not work and changes nothing about the end of the run. It is said even when quiet: nothing else tells.
+    /// Says what did not work and changes nothing about the end of the run. It is said even when quiet: nothing else
+    /// tells.
     pub fn warn(&self, message: &str) {
         self.tell(&format!(
             "{}: {message}",
@@ -140,7 +141,7 @@ impl Console {
         ));
     }
 
-    /// Says how to mend it.
+    /// Says how to fix it.
     pub fn hint(&self, hint: &str) {
         self.tell(&format!(
             "{}: {hint}",

@@ -1,4 +1,4 @@
-//! `rolecall drift`: what somebody changed by hand. It holds no writer.
+//! `rolecall drift`: what was changed by hand. It holds no writer.
 
 use std::io::Write;
 use std::path::Path;
@@ -48,12 +48,12 @@ pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Res
             &report::metrics::text(&survey.settings.name, Some(&drift), rounds),
         )
     });
-    // Metrics that cannot be written keep nobody from reading what drifted.
+    // Metrics that cannot be written do not keep the report from being printed.
     tell(args, &drift, Seen::First, &survey, console).await?;
     saved.map(|()| ending(&drift))
 }
 
-/// Reads the accounts and judges what differs. What the look `before` was told about who did it is not asked again.
+/// Reads the accounts and judges what differs. Authors that the check `before` found are not looked up again.
 pub async fn look(
     args: &DriftArgs,
     survey: &mut Survey,

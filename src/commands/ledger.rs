@@ -119,7 +119,7 @@ pub struct Ledger {
     so_far: Mutex<SoFar>,
 }
 
-/// What is known of a run while it goes on.
+/// What is known of a run while it is running.
 #[derive(Debug, Default)]
 struct SoFar {
     /// The steps that were begun and not answered yet, by address: their number and operation.
@@ -218,7 +218,7 @@ impl Ledger {
         self.log.clone().broken()
     }
 
-    /// The report of a run that is given up while it goes on, and the steps that were not answered.
+    /// The report of a run that is given up while it is running, and the steps that got no response.
     ///
     /// The record gets no end: what was in flight may have been done.
     pub fn given_up(&self, plan: &Plan) -> (RunReport, Vec<String>) {
@@ -232,7 +232,7 @@ impl Ledger {
             let open = || {
                 let error = match so_far.in_flight.get(&change.address) {
                     Some((step, op)) => format!(
-                        "interrupted while step {} of {} ({op}) was not answered; apply again to finish",
+                        "interrupted while step {} of {} ({op}) was in progress; apply again to finish",
                         step + 1,
                         change.steps.len()
                     ),

@@ -1,12 +1,12 @@
-//! `rolecall schema`, `completions` and `man`: what editors, shells and `man` want to know.
+//! `rolecall schema`, `completions` and `man`: output for editors, shells and `man`.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use super::{Console, Stop};
+use super::{Console, Stop, help};
 use crate::cli::{Shell, manual};
-use crate::config::json_schema::json_schema;
+use crate::config::{json_schema::json_schema, reference};
 use crate::exit::Exit;
 use crate::files;
 
@@ -15,14 +15,20 @@ pub fn schema(console: &Console) -> Result<Exit, Stop> {
     Ok(console.json(&json_schema()).map(|()| Exit::Done)?)
 }
 
+/// Prints every key of a desired state with its meaning, as TOML.
+pub fn reference(console: &Console) -> Result<Exit, Stop> {
+    print(reference::toml().as_bytes(), console)
+}
+
 /// Prints the completions of a shell.
 pub fn completions(shell: Shell, console: &Console) -> Result<Exit, Stop> {
     print(&manual::completions(shell), console)
 }
 
-/// Prints the man page, or writes one for each command into a directory.
+/// Prints the man page, or writes one for each command and guide into a directory.
 pub fn man(directory: Option<&Path>, console: &Console) -> Result<Exit, Stop> {
-    let pages = manual::man_pages()?;
+    let mut pages = manual::man_pages()?;
+    pages.extend(help::man_pages());
     let Some(directory) = directory else {
         return print(pages.first().map_or(&[], |(_, text)| text), console);
     };

@@ -5,7 +5,9 @@ mod apply;
 mod breaks;
 mod callers;
 mod console;
+mod doctor;
 mod drift;
+mod help;
 mod import;
 mod init;
 mod ledger;
@@ -21,6 +23,7 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod show;
 mod signals;
 mod state;
 mod stop;
@@ -58,14 +61,14 @@ pub async fn run(cli: Cli) -> Exit {
     let span = telemetry.run(command);
     let performed = Box::pin(perform(cli.command, &signals, &console)).instrument(span.clone());
     let outcome = match work {
-        Work::Reads => signals.unless_interrupted(performed).await,
+        Work::Reads | Work::Hosts => signals.unless_interrupted(performed).await,
         Work::Writes => performed.await,
     };
     let exit = match outcome {
         Ok(exit) => exit,
         Err(stop) => {
             let exit = console.stop(&stop);
-            // Only a signal ends a watch: that is no news.
+            // Only a signal ends a watch: it needs no message.
             if !(watches && exit == Exit::Interrupted) {
                 notify::stopped(&webhook, command, &stop, &console).await;
             }
@@ -76,10 +79,18 @@ pub async fn run(cli: Cli) -> Exit {
     drop(span);
     if let Some(why) = telemetry.end().await {
         console.say(&format!(
-            "warning: OpenTelemetry's collector was not told everything: {why}"
+            "warning: not everything was exported to the OpenTelemetry collector: {why}"
         ));
     }
     exit
+}
+
+fn permissions_of(enforce: bool) -> Permissions {
+    if enforce {
+        Permissions::Enforced
+    } else {
+        Permissions::Ignored
+    }
 }
 
 /// What a signal may cut short, and what it may not.
@@ -91,6 +102,9 @@ fn work(command: &Command) -> Work {
         | Command::State {
             command: StateCommand::Unlock { .. },
         } => Work::Writes,
+        Command::Sandbox {
+            command: SandboxCommand::Run { .. },
+        } => Work::Hosts,
         _ => Work::Reads,
     }
 }
@@ -100,6 +114,12 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
         Command::Import { command } => import::run(&command, aws, console).await,
+        Command::Doctor {
+            scope,
+            state,
+            format,
+        } => doctor::run(&scope, &state, format, aws, console).await,
+        Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {
             scope,
@@ -189,7 +209,9 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             )
             .await
         }
-        Command::Schema => manual::schema(console),
+        Command::Schema { reference: false } => manual::schema(console),
+        Command::Schema { reference: true } => manual::reference(console),
+        Command::Help { topic } => help::run(&topic, console),
         Command::Completions { shell } => manual::completions(shell, console),
         Command::Man { out } => manual::man(out.as_deref(), console),
         Command::Permissions {
@@ -229,21 +251,25 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
                     faults,
                     enforce,
                     port,
+                    env_file,
                 },
         } => {
-            let permissions = if enforce {
-                Permissions::Enforced
-            } else {
-                Permissions::Ignored
-            };
-            sandbox::serve(
-                org.as_deref(),
-                faults.as_deref(),
-                permissions,
+            let options = sandbox::Serve {
+                org: org.as_deref(),
+                faults: faults.as_deref(),
+                permissions: permissions_of(enforce),
                 port,
-                console,
-            )
-            .await
+                env_file: env_file.as_deref(),
+            };
+            sandbox::serve(options, console).await
         }
+        Command::Sandbox {
+            command:
+                SandboxCommand::Run {
+                    org,
+                    enforce,
+                    command,
+                },
+        } => sandbox::run(org.as_deref(), permissions_of(enforce), &command).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `--notify`: tells a webhook how a run ended. It never changes how it ends.
+//! `--notify`: reports to a webhook how a run ended. It never changes the result.
 
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub async fn stopped(args: &NotifyArgs, command: &str, stop: &Stop, console: &Co
 async fn send(url: &Secret, notice: &Value, console: &Console) {
     if let Err(failure) = Box::pin(notify::post(url.secret(), notice)).await {
         console.say(&format!(
-            "warning: the webhook of --notify was not told: {failure}"
+            "warning: could not notify the webhook of --notify: {failure}"
         ));
     }
 }

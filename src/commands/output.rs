@@ -45,7 +45,7 @@ impl Sensitive {
     }
 }
 
-/// Lists the roles in scope that are there and ours.
+/// Lists the roles in scope that exist and are managed.
 pub async fn run(
     args: &ScopeArgs,
     format: ListFormat,
@@ -128,7 +128,7 @@ async fn read<'a>(survey: &'a Survey, at_once: usize, console: &Console) -> Vec<
     read
 }
 
-/// The roles of an account that shall be there and are in scope.
+/// The roles of an account that should exist and are in scope.
 fn roles<'a>(
     survey: &'a Survey,
     desired: &'a AccountDesired,

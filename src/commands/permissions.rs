@@ -69,6 +69,23 @@ pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<E
     Ok(Exit::Done)
 }
 
+/// What the access role needs for this directory, without `--prune`.
+pub fn of_access_role(config: &Config, partition: &Partition) -> Policy {
+    permissions::access_role(Scope {
+        name: config.name(),
+        partition,
+        desired: config.stand_in(),
+        stand_ins: STAND_INS,
+        commands: Commands::All,
+        extras: if config.rollout().prune {
+            Extras::Remove
+        } else {
+            Extras::Keep
+        },
+        history: History::Left,
+    })
+}
+
 fn entry<'a>(config: &'a Config, state: &StateArgs) -> Result<Entry<'a>, Stop> {
     let access_roles: BTreeSet<(Option<String>, String)> = config
         .access()
@@ -137,8 +154,7 @@ fn print(
             writeln!(out, "{access_role:#}")?;
             if !own {
                 console.hint(
-                    "where a target names the caller's own account by its id, its name or its unit, give the caller \
-                     the second policy too",
+                    "if a target selects the caller's own account by id, name or organizational unit, give the caller the second policy too",
                 );
             }
         }

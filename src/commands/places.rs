@@ -1,4 +1,4 @@
-//! Where the roles are that are granted: the ARN of a role whose path nobody wrote is told by the live role alone.
+//! Where the roles are that are granted: only the live role shows the ARN of a role whose path is not set.
 //!
 //! Only the accounts of such roles are read for it. A role that is not there yet will be made at `/`.
 
@@ -85,7 +85,7 @@ async fn look(
             roles.into_iter().map(place).collect()
         }
         Err(error) => {
-            tracing::debug!(account = %account.id, %error, "where the granted roles are is not known");
+            tracing::debug!(account = %account.id, %error, "cannot determine the paths of the granted roles");
             Vec::new()
         }
     }

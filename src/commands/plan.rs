@@ -24,7 +24,7 @@ pub struct Options {
     pub detailed_exitcode: bool,
     /// Where it is remembered what was applied.
     pub state: StateArgs,
-    /// Who is told.
+    /// Whom to notify.
     pub notify: NotifyArgs,
 }
 

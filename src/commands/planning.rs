@@ -34,7 +34,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 /// Reads every account of the survey and plans it.
 ///
-/// With a state the plan says who moved, and accounts on record are read though nobody targets them any more.
+/// With a state the plan says who moved, and accounts on record are read though they are no longer targeted.
 ///
 /// # Errors
 /// The state cannot be read.
@@ -221,7 +221,7 @@ pub fn header(survey: &Survey) -> Header {
     }
 }
 
-/// Active accounts in scope that hold something of ours as far as the state knows, and that nobody targets.
+/// Active accounts in scope that have managed resources as far as the state knows, and that are not targeted.
 async fn on_record(
     survey: &Survey,
     store: &Store,
@@ -270,7 +270,7 @@ fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
     )
 }
 
-/// The findings on what is destroyed though it shall never go.
+/// The findings on what is destroyed although it must never be deleted.
 fn kept(plan: &Plan, desired: &Desired) -> Vec<Finding> {
     let deletions = plan
         .accounts
@@ -344,7 +344,7 @@ fn changes(part: &AccountPlan) -> String {
 
 /// What the plans of all accounts share.
 pub struct Shared<R> {
-    /// Reads.
+    /// Reads the accounts.
     pub reader: R,
     /// What planning depends on.
     pub settings: Settings,
@@ -419,7 +419,8 @@ impl<R: Reader> Shared<R> {
         ))
     }
 
-    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a moment.
+    /// Reads trust policies again that name an id instead of an ARN: IAM may show that of a living principal for a
+    /// moment.
     async fn read_the_dead_again(
         &self,
         account: &Account,
@@ -526,8 +527,8 @@ impl<R: Reader> Shared<R> {
         Ok(())
     }
 
-    /// What to read: everything, for what is ours and no longer desired must be found; or, where `--role` names exact
-    /// roles, those alone.
+    /// What to read: everything, for what is managed by this directory but no longer declared must be found; or,
+    /// where `--role` names exact roles, those alone.
     fn wanted(&self, desired: Option<&AccountDesired>) -> Wanted {
         let details = desired.is_some_and(AccountDesired::needs_details);
         let named: Option<_> = self

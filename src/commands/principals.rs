@@ -1,4 +1,4 @@
-//! Do the roles that planned trust policies name exist? IAM refuses a trust that names one that does not.
+//! Checks that the roles named in planned trust policies exist: IAM refuses a trust that names a missing one.
 //!
 //! Only trusts that are about to be written are looked at: in one that is there already a role that is gone shows as its
 //! unique id. Roles of other organizations cannot be seen, nor can those of an account that cannot be read.
@@ -86,7 +86,7 @@ async fn gone<'a>(
                 .collect()
         }
         Err(error) => {
-            tracing::debug!(%error, "whether the roles that trusts name exist is not known");
+            tracing::debug!(%error, "cannot determine whether the roles named in trust policies exist");
             BTreeSet::new()
         }
     }

@@ -32,7 +32,7 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
         .is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0)
     {
         return Err(Stop::with_hint(
-            format!("there is no run to resume: the last one, {run}, did all it set out to do"),
+            format!("there is no run to resume: the last one, {run}, was completed"),
             "apply without --resume",
         ));
     }
@@ -50,7 +50,7 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
             format!(
                 "run {run} cannot be resumed: the desired state or its variables have changed since"
             ),
-            "apply without --resume: what it finished is seen as it is",
+            "apply without --resume: a new plan sees what that run finished",
         ));
     }
     let mut finished = BTreeSet::new();
@@ -129,7 +129,7 @@ impl Earlier {
             .count();
         let begun = count(self.begun.len(), "change");
         console.say(&format!(
-            "Resuming run {}: of {begun} that it began, {holds} are done and still hold",
+            "Resuming run {}: of the {begun} it started, {holds} are done and still in place",
             self.run
         ));
         for address in self
@@ -138,7 +138,7 @@ impl Earlier {
             .filter(|address| planned.contains(address))
         {
             console.say(&format!(
-                "  {address} was done and does not hold any more: it is planned again"
+                "  {address} was done but is no longer in place: it is planned again"
             ));
         }
     }

@@ -23,7 +23,7 @@ pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Sto
     let found = found(store.run(run).await?);
     if found.is_empty() {
         return Err(Stop::because(format!(
-            "run {run} wrote nothing: there is no way back from it"
+            "run {run} wrote nothing: there is nothing to roll back"
         )));
     }
     let shared = planning::Shared::new(survey, None);
@@ -46,7 +46,7 @@ pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Sto
     ))
 }
 
-/// What a run wrote, by account. What it only looked at is as it was; of a run that was cut off nobody knows which
+/// What a run wrote, by account. What it only looked at is as it was; of a run that was cut off it is unknown which
 /// that is, because the last of its steps may have come before their record.
 fn found(record: RunRecord) -> BTreeMap<AccountId, Vec<Found>> {
     let mut looked_at = BTreeMap::new();

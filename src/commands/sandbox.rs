@@ -1,9 +1,13 @@
 //! `rolecall sandbox`: an AWS organization in this process.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use tokio::net::TcpListener;
 
 use super::signals::Signals;
 use super::{Console, Stop, apply, drift, plan, verify};
@@ -25,7 +29,7 @@ use crate::sandbox::world::{Permissions, World};
 /// The largest organization or fault file that is read.
 const SANDBOX_FILE_LIMIT: u64 = 16 * files::MIB;
 
-/// The quickstart, as it stands in `examples/`: the demonstration needs no files.
+/// The quickstart, as it is in `examples/`: the demonstration needs no files.
 const QUICKSTART: &[(&str, &str)] = &[
     (
         "rolecall.toml",
@@ -41,42 +45,44 @@ const QUICKSTART: &[(&str, &str)] = &[
     ),
 ];
 
+/// What to serve, and how.
+pub struct Serve<'a> {
+    /// The organization, or the demonstration's.
+    pub org: Option<&'a Path>,
+    /// The faults to inject.
+    pub faults: Option<&'a Path>,
+    /// Whether the callers' own policies are enforced.
+    pub permissions: Permissions,
+    /// The port on loopback; 0 picks a free one.
+    pub port: u16,
+    /// Where to write the environment variables, instead of standard output.
+    pub env_file: Option<&'a Path>,
+}
+
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(
-    org: Option<&Path>,
-    faults: Option<&Path>,
-    permissions: Permissions,
-    port: u16,
-    console: &Console,
-) -> Result<Exit, Stop> {
-    let sandbox = Sandbox::new(World {
-        permissions,
-        ..world(org)?
-    });
-    if let Some(path) = faults {
+pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> {
+    let sandbox = sandbox(options.org, options.permissions)?;
+    if let Some(path) = options.faults {
         let faults = FaultFile::parse(&text("faults", path)?);
         faults
             .map_err(|error| unusable("faults", path, &error))?
             .unleash(&sandbox);
     }
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
+    let listener = listen(options.port).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let credentials = sandbox.credentials();
-    let mut out = console.data();
-    for (name, value) in [
-        ("AWS_ENDPOINT_URL", endpoint.as_str()),
-        ("AWS_REGION", "us-east-1"),
-        // What boto3 and version 1 of the CLI read.
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
-    ] {
-        writeln!(out, "export {name}={value}")?;
+    let exports: String = env(&endpoint, &sandbox)
+        .iter()
+        .map(|(name, value)| format!("export {name}={value}\n"))
+        .collect();
+    if let Some(path) = options.env_file {
+        files::write(path, exports.as_bytes(), 0o600).map_err(|error| {
+            Stop::because(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+    } else {
+        let mut out = console.data();
+        out.write_all(exports.as_bytes())?;
+        out.flush()?;
     }
-    out.flush()?;
-    drop(out);
     let accounts = sandbox.with(|world| world.accounts.len());
     console.say(&format!(
         "serving an organization of {accounts} accounts on {endpoint}; Ctrl-C ends it"
@@ -84,6 +90,82 @@ pub async fn serve(
     // A signal ends it, as every command.
     http::serve(sandbox, listener, std::future::pending()).await?;
     Ok(Exit::Done)
+}
+
+/// Runs a command, or the user's shell, with an environment in which AWS is a new sandbox, and ends as it does.
+pub async fn run(
+    org: Option<&Path>,
+    permissions: Permissions,
+    command: &[OsString],
+) -> Result<Exit, Stop> {
+    let sandbox = sandbox(org, permissions)?;
+    let listener = listen(0).await?;
+    let env = env(&format!("http://{}", listener.local_addr()?), &sandbox);
+    let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let (program, arguments) = command.split_first().unwrap_or((&shell, &[]));
+    let mut child = tokio::process::Command::new(program);
+    // A profile, a session token or an endpoint of one service would lead past the sandbox, to the real AWS.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"AWS_") {
+            child.env_remove(name);
+        }
+    }
+    let proxied = std::env::var("NO_PROXY").unwrap_or_default();
+    let mut child = child
+        .args(arguments)
+        .envs(env)
+        // Not the profiles of the user either: `--profile` would be one of the real AWS.
+        .envs([
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
+        .env("NO_PROXY", format!("{proxied},127.0.0.1"))
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Stop::because(format!("cannot run `{}`: {error}", program.display())))?;
+    tokio::select! {
+        ended = child.wait() => {
+            let status = ended?;
+            // As shells do for a command that a signal ended.
+            let signal = status.signal().map(|signal| signal + 128);
+            let code = status.code().or(signal).and_then(|code| u8::try_from(code).ok());
+            Ok(Exit::Command(code.unwrap_or(1)))
+        }
+        served = http::serve(sandbox, listener, std::future::pending()) => {
+            served?;
+            Ok(Exit::Error)
+        }
+    }
+}
+
+fn sandbox(org: Option<&Path>, permissions: Permissions) -> Result<Sandbox, Stop> {
+    Ok(Sandbox::new(World {
+        permissions,
+        ..world(org)?
+    }))
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Stop> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))
+}
+
+/// The variables that point any AWS client at the sandbox.
+fn env(endpoint: &str, sandbox: &Sandbox) -> [(&'static str, String); 5] {
+    let credentials = sandbox.credentials();
+    [
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        // What boto3 and version 1 of the CLI read.
+        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            credentials.secret_access_key().to_owned(),
+        ),
+    ]
 }
 
 fn world(org: Option<&Path>) -> Result<World, Stop> {
@@ -175,20 +257,20 @@ impl Demo<'_> {
         self.title("3. rolecall plan: nothing is left to do")?;
         self.plan(Exit::Done).await?;
 
-        self.title("4. Somebody changes three things by hand")?;
+        self.title("4. Someone changes three things by hand")?;
         self.meddle()?;
-        self.title("5. rolecall drift --who: found, blamed, and who did it")?;
+        self.title("5. rolecall drift --who: what changed, and who changed it")?;
         self.drift().await?;
-        self.title("6. rolecall apply --auto-approve: put right")?;
+        self.title("6. rolecall apply --auto-approve: repair")?;
         self.apply().await?;
         self.title("7. rolecall plan: as desired again")?;
         self.plan(Exit::Done).await?;
-        self.title("8. rolecall verify: who gets in, and who does not")?;
+        self.title("8. rolecall verify: who can assume the roles, and who cannot")?;
         self.verify().await?;
 
         self.title("That is all. Your turn:")?;
         self.words(
-            "  rolecall sandbox serve                # keeps such an organization running for you to play with",
+            "  rolecall sandbox serve                # keeps such an organization running for you to try",
         )?;
         self.words(
             "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
@@ -318,7 +400,12 @@ impl Demo<'_> {
                 attachment,
                 "payments-prod: AdministratorAccess on the audit role",
             ),
-            ("444444444442", "UntagRole", tag, "web-prod: a tag is gone"),
+            (
+                "444444444442",
+                "UntagRole",
+                tag,
+                "web-prod: a tag is removed",
+            ),
         ];
         for (account, operation, params, words) in acts {
             let account =
@@ -340,7 +427,7 @@ fn expect(expected: Exit, got: Exit) -> Result<(), Stop> {
         Ok(())
     } else {
         Err(Stop::because(format!(
-            "the demonstration went wrong: exit code {} instead of {}",
+            "the demo failed: exit code {} instead of {}",
             got.code(),
             expected.code()
         )))

@@ -1,4 +1,4 @@
-//! `rolecall apply PLAN`: a saved plan, held against a plan that is made now.
+//! `rolecall apply PLAN`: checks a saved plan against one that is made now.
 //!
 //! What the file says of itself counts where it can only narrow what is written: the changes, `--account` and `--role`.
 //! What would widen it (`--allow`, `--prune`) counts where the file is signed with this machine's key or the shared one,
@@ -105,6 +105,21 @@ pub fn bytes(plan: &Plan, survey: &Survey) -> Result<Vec<u8>, serde_json::Error>
     )
 }
 
+/// Reads the file of a saved plan.
+///
+/// # Errors
+/// It cannot be read, or is larger than any plan.
+pub fn contents(path: &Path) -> Result<Vec<u8>, Stop> {
+    files::read_given(path, LIMIT)
+        .map(|given| given.bytes)
+        .map_err(|error| {
+            Stop::because(format!(
+                "cannot read the plan `{}`: {error}",
+                path.display()
+            ))
+        })
+}
+
 /// A saved plan that was not held against anything yet.
 pub struct SavedPlan {
     path: PathBuf,
@@ -129,10 +144,7 @@ impl SavedPlan {
     /// It cannot be read, or is not signed with the shared key where there is one.
     pub fn read(path: &Path) -> Result<Self, Stop> {
         let shown = path.display();
-        let read = files::read_given(path, LIMIT);
-        let bytes = read
-            .map_err(|error| Stop::because(format!("cannot read the plan `{shown}`: {error}")))?
-            .bytes;
+        let bytes = contents(path)?;
         let key = Key::find();
         let signature = key.as_ref().map_or(Signature::Missing, |key| {
             plan::signature(&bytes, key.bytes())
@@ -142,10 +154,10 @@ impl SavedPlan {
                 format!(
                     "the plan `{shown}` was not signed with the key in {KEY}, or was changed since"
                 ),
-                format!("make the plan where {KEY} has the same value"),
+                format!("create the plan with the same value of {KEY}"),
             ));
         }
-        // What cannot be parsed is told when it is loaded.
+        // What cannot be parsed is reported when it is loaded.
         let claims = serde_json::from_slice(&bytes).unwrap_or_default();
         Ok(Self {
             path: path.to_owned(),
@@ -164,7 +176,7 @@ impl SavedPlan {
         if !given.account.is_empty() || !given.role.is_empty() {
             return Err(Stop::with_hint(
                 "--account and --role cannot narrow a saved plan: it is applied as it was reviewed",
-                "make the plan with them",
+                "pass them to `rolecall plan` instead",
             ));
         }
         let Claims { scope, allowed } = &self.claims;
@@ -195,8 +207,7 @@ impl SavedPlan {
         let flags = flags.collect::<Vec<_>>().join(" ");
         (!flags.is_empty()).then(|| {
             format!(
-                "the plan was made with `{flags}`, which counts only from a plan signed with this machine's key; \
-                 give it to apply as well, or set {KEY} where the plan is made and where it is applied"
+                "the plan was made with `{flags}`, which is honored only in a plan signed with this machine's key; pass it to apply as well, or set {KEY} where the plan is made and where it is applied"
             )
         })
     }
@@ -216,13 +227,13 @@ impl SavedPlan {
         let here = &survey.organization.id;
         if plan.organization_id != *here {
             return Err(Stop::because(format!(
-                "the plan `{shown}` is for organization {}, the credentials belong to {here}",
+                "the plan `{shown}` is for organization {}, but the credentials belong to {here}",
                 plan.organization_id
             )));
         }
         if plan.name != survey.settings.name {
             return Err(Stop::because(format!(
-                "the plan `{shown}` was made by `{}`, this directory is `{}`",
+                "the plan `{shown}` was made by `{}`, but this directory is `{}`",
                 plan.name, survey.settings.name
             )));
         }
@@ -231,7 +242,7 @@ impl SavedPlan {
                 format!(
                     "the plan `{shown}` is stale: the desired state or its variables have changed since"
                 ),
-                "make a new plan and have it reviewed",
+                "create a new plan and have it reviewed",
             ));
         }
         Ok(plan)

@@ -1,9 +1,9 @@
 //! SIGINT, SIGTERM and SIGHUP end every command.
 //!
-//! The handlers are installed before the command begins. As process 1 of a container a process receives no signal that it has
-//! no handler for, so a command without one could only be killed. A command that writes nothing to AWS ends at once. One
-//! that writes finishes the steps in hand, but not for longer than a supervisor waits before it kills: Kubernetes gives 30
-//! seconds.
+//! The handlers are installed before the command begins. As process 1 of a container a process receives no signal
+//! that it has no handler for, so a command without one could only be killed. A command that writes nothing to AWS
+//! ends at once. One that writes finishes the steps in hand, but not for longer than a supervisor waits before it
+//! kills: Kubernetes gives 30 seconds.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -27,8 +27,8 @@ const RECORD: Duration = Duration::from_secs(17);
 /// How long a command that only reads may not react: by then it is computing and does not wait for anything.
 const REACTION: Duration = Duration::from_secs(1);
 
-/// How long after the first signal another one is the same one: `timeout` signals the process and then its group, a terminal
-/// that closes is told by the kernel and by the shell, and systemd may send SIGHUP right after SIGTERM.
+/// How long after the first signal another one is the same one: `timeout` signals the process and then its group, a
+/// terminal that closes is reported by the kernel and by the shell, and systemd may send SIGHUP right after SIGTERM.
 const ECHO: Duration = Duration::from_secs(1);
 
 /// Whether a command changes anything that a signal must not cut in the middle.
@@ -38,6 +38,8 @@ pub enum Work {
     Reads,
     /// It writes to AWS or to the lease.
     Writes,
+    /// It runs another command, which decides what Ctrl-C means: a terminal sends it to both.
+    Hosts,
 }
 
 /// The signals of the process. Clones are the same.
@@ -55,7 +57,13 @@ impl Signals {
     /// does the time when the first had no effect.
     pub fn watch(work: Work, console: &Console) -> Self {
         let signals = Self::default();
-        let watched = kinds().filter_map(installed).collect();
+        let interrupt = installed(SignalKind::interrupt());
+        // A handler stays installed, so Ctrl-C that no one waits for does not end the process.
+        let watched = interrupt
+            .filter(|_| work != Work::Hosts)
+            .into_iter()
+            .chain(kinds().filter_map(installed))
+            .collect();
         tokio::spawn(attend(watched, signals.clone(), work, console.clone()));
         signals
     }
@@ -100,12 +108,11 @@ impl Signals {
     }
 }
 
+/// The signals that end every command.
 fn kinds() -> impl Iterator<Item = SignalKind> {
     // `nohup` has SIGHUP ignored, and means it.
     let hangup = (!ignored(SignalKind::hangup())).then_some(SignalKind::hangup());
-    [SignalKind::interrupt(), SignalKind::terminate()]
-        .into_iter()
-        .chain(hangup)
+    std::iter::once(SignalKind::terminate()).chain(hangup)
 }
 
 fn installed(kind: SignalKind) -> Option<Signal> {
@@ -134,7 +141,7 @@ async fn attend(mut watched: Vec<Signal>, signals: Signals, work: Work, console:
     signals.halt.stop(Why::Interrupted);
     signals.interrupted.cancel();
     let end = async {
-        if work == Work::Reads {
+        if work != Work::Writes {
             tokio::select! {
                 () = signals.noticed.cancelled() => {}
                 () = tokio::time::sleep(REACTION) => return Stop::interrupted(),

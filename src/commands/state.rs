@@ -1,6 +1,6 @@
-//! `rolecall state`: what is on record, what runs did, and a lease that was left behind.
+//! `rolecall state`: recorded resources, runs, and a lease that was left behind.
 //!
-//! A local state is looked at without calling AWS: whose it is stands in it, and its name must be the directory's.
+//! A local state is looked at without calling AWS: whose it is is in it, and its name must be the directory's.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::signals::Signals;
-use super::{Console, Stop};
+use super::{Console, Stop, survey};
 use crate::aws;
 use crate::cli::{Format, RecordArgs, StateArgs, StateCommand};
 use crate::config::{self, Files, Identity};
@@ -79,8 +79,8 @@ pub async fn run(
 
 /// The state of a directory. Where there is none yet this is said, and there is nothing to show.
 ///
-/// Of the desired state only the name is needed, so its errors and missing variables are not in the way of looking at what
-/// was applied.
+/// Of the desired state only the name is needed, so its errors and missing variables are not in the way of looking at
+/// what was applied.
 async fn open(
     args: &RecordArgs,
     aws: aws::Settings,
@@ -93,12 +93,12 @@ async fn open(
     } = config::identify(
         &(Arc::new(Disk) as Arc<dyn Files>),
         &args.desired.config,
-        &args.desired.var_file,
+        &survey::var_files(&args.desired),
         args.name.as_deref(),
     )
     .map_err(|why| {
-        let hint = "give it with --name: `rolecall state list --name vendor-roles`";
-        Stop::with_hint(format!("it is not known whose state to open: {why}"), hint)
+        let hint = "pass it with --name: `rolecall state list --name vendor-roles`";
+        Stop::with_hint(format!("cannot determine whose state to open: {why}"), hint)
     })?;
     let backend = place(&args.state, &directory, aws).await?;
     let shown = backend.place("");
@@ -141,7 +141,7 @@ async fn show(
     let nothing = || {
         Stop::with_hint(
             format!("there is no record of `{address}`"),
-            "`rolecall state list` lists what there is",
+            "`rolecall state list` lists the recorded resources",
         )
     };
     let account = address
@@ -243,7 +243,7 @@ async fn unlock(
         })?;
     Ok(match unlocked {
         Unlocked::Free => {
-            console.say(&format!("nobody holds the state `{place}`"));
+            console.say(&format!("no run holds the state `{place}`"));
             Exit::Done
         }
         Unlocked::Taken(holder) => {
@@ -266,10 +266,9 @@ fn way_out(
     }: &Holder,
 ) -> String {
     match until {
-        None => format!("a directory's lock ends with its process, and only so: end process {pid} on {host}"),
+        None => format!("the lock of a state directory ends only with its process: stop process {pid} on {host}"),
         Some(_) => {
-            "where that run is gone its lease runs out by itself, and this command says so; --force takes it away \
-                    at once, and a run that is still alive stops at its next renewal"
+            "if that run is gone, its lease expires by itself and this command says so; --force removes it immediately, and a run that is still alive stops at its next renewal"
                 .to_owned()
         }
     }

@@ -1,4 +1,4 @@
-//! Why a command could not do its work.
+//! Why a command failed.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ pub enum Stop {
     Desired(Problems),
     /// AWS refused something without which there is no run.
     Aws(AwsError),
-    /// Anything else, and how to mend it.
+    /// Anything else, and how to fix it.
     Other {
         /// What went wrong.
         message: String,
-        /// How to mend it.
+        /// How to fix it.
         hint: Option<String>,
     },
     /// No error, but the end nevertheless: a lease that another run holds, a signal.
     Ended {
         /// How the command ends.
         exit: Exit,
-        /// Why.
+        /// Why the command ends.
         message: String,
         /// What to do about it.
         hint: Option<String>,
@@ -44,7 +44,7 @@ impl Stop {
         }
     }
 
-    /// What went wrong, in a line; nothing where nobody is left to be told.
+    /// What went wrong, in a line; nothing where no output is left.
     pub fn summary(&self) -> Option<String> {
         match self {
             Self::Desired(problems) => {
@@ -91,7 +91,7 @@ impl Stop {
     /// A signal came, and the command did not end within `time`.
     pub fn ended_late(time: Duration) -> Self {
         let message = format!(
-            "interrupted {} s ago: ended without waiting any longer",
+            "interrupted {} s ago: stopped without waiting any longer",
             time.as_secs()
         );
         let hint =

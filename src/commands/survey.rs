@@ -1,6 +1,7 @@
 //! What plan, apply and accounts have in common: the desired state, the organization, and a way into its accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Console, Stop};
@@ -43,10 +44,19 @@ pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
         files: Arc::new(Disk),
         path: args.config.clone(),
         vars: args.var.clone(),
-        var_files: args.var_file.clone(),
+        var_files: var_files(args),
         env,
     };
     Ok(config::load(&inputs)?)
+}
+
+/// The files of variables: those of the environment, so that a pipeline names them once, and then those of the command.
+pub fn var_files(args: &DesiredArgs) -> Vec<PathBuf> {
+    let listed = std::env::var_os("ROLECALL_VAR_FILE").unwrap_or_default();
+    std::env::split_paths(&listed)
+        .filter(|path| !path.as_os_str().is_empty())
+        .chain(args.var_file.iter().cloned())
+        .collect()
 }
 
 impl Survey {
@@ -59,10 +69,7 @@ impl Survey {
         let config = load(&args.desired)?;
         console.warnings(config.warnings());
         let aws = console
-            .wait(
-                "STS to say whose credentials these are",
-                Box::pin(Aws::connect(aws)),
-            )
+            .wait("STS to identify the caller", Box::pin(Aws::connect(aws)))
             .await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
@@ -83,7 +90,8 @@ impl Survey {
         .await
     }
 
-    async fn over(
+    /// The same over what is loaded and connected already; `earlier` is the survey to take sessions from.
+    pub async fn over(
         args: &ScopeArgs,
         config: Config,
         aws: Aws,
@@ -121,7 +129,8 @@ impl Survey {
         })
     }
 
-    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in scope.
+    /// The accounts to read: the targeted ones, and with prune or where all roles are looked at every active one in
+    /// scope.
     pub fn to_read(&self) -> Vec<Account> {
         self.organization
             .accounts
@@ -153,7 +162,7 @@ async fn walk(
     console: &Console,
 ) -> Result<Organization, Stop> {
     let progress = console.progress();
-    progress.phase("Walking the organization", None);
+    progress.phase("Reading the organization", None);
     let walked = console
         .wait(
             "Organizations to list the accounts",

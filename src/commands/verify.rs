@@ -1,4 +1,4 @@
-//! `rolecall verify`: proves that roles let in whom they should, nobody else, and allow what they are for.
+//! `rolecall verify`: proves that only the intended principals can assume the roles, and that the roles allow what they are for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -40,7 +40,7 @@ pub enum Sts {
 /// Who judges what a role may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judges {
-    /// Nobody: `--skip-account-check`.
+    /// No one: `--skip-account-check`.
     Nobody,
     /// Our own evaluation of the live policies.
     Evaluation,

@@ -275,7 +275,7 @@ impl<R: Reader> Verifier<'_, R> {
                 {
                     tracing::debug!(
                         role = arn,
-                        "refused though its trust lets the caller in, asking again"
+                        "refused although its trust allows the caller; trying again"
                     );
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(4));
@@ -347,13 +347,13 @@ impl<R: Reader> Verifier<'_, R> {
                 Ok(Simulated::Missing(keys)) => (
                     Outcome::NotProvable,
                     format!(
-                        "for {what} IAM lacks {}: say it in `context`",
+                        "for {what} IAM needs {}: set it in `context`",
                         keys.join(", ")
                     ),
                 ),
                 Err(error) => (
                     Outcome::NotProvable,
-                    format!("IAM could not be asked about {what}: {error}"),
+                    format!("IAM could not simulate {what}: {error}"),
                 ),
             };
             checks.push(Check::new(Probe::Simulate, outcome, message));
@@ -374,7 +374,7 @@ impl<R: Reader> Verifier<'_, R> {
     }
 }
 
-/// The roles of an account that shall be there and are in scope.
+/// The roles of an account that should exist and are in scope.
 fn roles(survey: &Survey, desired: &AccountDesired) -> Vec<Arc<Role>> {
     let in_scope = |role: &&Arc<Role>| {
         role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str())

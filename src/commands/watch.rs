@@ -1,4 +1,4 @@
-//! `rolecall drift --watch`: looks again and again in one process, and tells how it goes on loopback.
+//! `rolecall drift --watch`: checks repeatedly in one process, and reports its status on loopback.
 //!
 //! The caller's identity and the sessions of the accounts are kept from one look to the next; the desired state, the
 //! organization and the state are read anew each time.
@@ -38,7 +38,7 @@ struct Pulse {
 
 type Shared = Arc<Mutex<Pulse>>;
 
-/// Looks every so often, until it is interrupted or has looked as often as it shall.
+/// Looks every so often, until it is interrupted or has checked as often as it should.
 pub async fn run(
     args: &DriftArgs,
     every: Duration,
@@ -58,7 +58,7 @@ pub async fn run(
     let pulse = Arc::new(Mutex::new(pulse));
     let server = tokio::spawn(serve(listener, Arc::clone(&pulse)));
     console.say(&format!(
-        "watching; http://{address}/healthz and http://{address}/metrics tell how it goes"
+        "watching; status at http://{address}/healthz and http://{address}/metrics"
     ));
     let outcome = Box::pin(rounds(args, every, aws, &pulse, console)).await;
     server.abort();
@@ -85,7 +85,7 @@ async fn rounds(
                 before = Some(drift);
                 Ok(exit)
             }
-            // Nobody reads what the next looks would print.
+            // No one reads what the next looks would print.
             Err(Stop::ClosedPipe) => return Err(Stop::ClosedPipe),
             // What cannot work the first time will not work later.
             Err(stop) if before.is_none() => return Err(stop),
@@ -186,7 +186,7 @@ async fn serve(listener: TcpListener, pulse: Shared) {
                 let answer = answered(&request, &pulse);
                 async move { Ok::<_, Infallible>(answer) }
             });
-            // A client that breaks off is nobody's error.
+            // A client that breaks off is not an error.
             _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
                 .await;
@@ -202,25 +202,25 @@ fn answered(request: &hyper::Request<Incoming>, pulse: &Shared) -> hyper::Respon
         "/healthz" if pulse.rounds.done == 0 => (
             503,
             format!(
-                "the first look has not come to an end yet, after {} s\n",
+                "the first check has not completed after {} s\n",
                 pulse.last.elapsed().as_secs()
             ),
         ),
         "/healthz" if pulse.last.elapsed() <= pulse.every * PATIENCE + Duration::from_mins(1) => (
             200,
             format!(
-                "ok: {} looks done, {} failed\n",
+                "ok: {} checks completed, {} failed\n",
                 pulse.rounds.done, pulse.rounds.failed
             ),
         ),
         "/healthz" => (
             503,
             format!(
-                "no look has come to an end for {} s\n",
+                "no check has completed for {} s\n",
                 pulse.last.elapsed().as_secs()
             ),
         ),
-        _ => (404, "there are /healthz and /metrics\n".to_owned()),
+        _ => (404, "not found: use /healthz or /metrics\n".to_owned()),
     };
     let mut answer = hyper::Response::new(Full::from(text));
     *answer.status_mut() =

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 16;
 /// How far back the history goes (CloudTrail User Guide, "Working with CloudTrail event history").
 const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Who did it, for each change that somebody must look at. What `before` was told of the same change is asked again only
+/// Who did it, for each change that needs attention. What `before` found about the same change is asked again only
 /// where it may have come too early.
 pub async fn ask(
     drift: &Drift,
@@ -109,7 +109,7 @@ async fn asked(
     answers.concat()
 }
 
-/// Why nothing is known, without what is another in each account: equal answers are told once.
+/// Why nothing is known, without what is another in each account: equal answers are reported once.
 fn why(error: AwsError) -> String {
     let denied = error.is("AccessDeniedException") || error.is("AccessDenied");
     let error = AwsError {
@@ -120,10 +120,10 @@ fn why(error: AwsError) -> String {
     };
     if denied {
         format!(
-            "rolecall may not look into CloudTrail there, the access role needs `cloudtrail:LookupEvents`: {error}"
+            "CloudTrail is not readable in this account: the access role needs `cloudtrail:LookupEvents`: {error}"
         )
     } else {
-        format!("CloudTrail does not tell: {error}")
+        format!("CloudTrail could not be read: {error}")
     }
 }
 

@@ -61,7 +61,7 @@ pub fn write(files: &[NewFile], directory: &Path) -> Result<(), Stop> {
         .collect();
     if !there.is_empty() {
         let message = format!(
-            "nothing is written: {} would be overwritten",
+            "nothing was written: {} would be overwritten",
             there.join(", ")
         );
         return Err(Stop::with_hint(

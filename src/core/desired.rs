@@ -1,4 +1,4 @@
-//! What each account should hold.
+//! What each account should have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct AccountDesired {
     pub policies: BTreeMap<String, Arc<ManagedPolicy>>,
     /// Grants to principals of this account by [`Principal::key`](crate::resource::grant::Principal::key).
     pub grants: BTreeMap<String, Arc<Grant>>,
-    /// Policies on roles of somebody else by [`AttachmentId::key`](crate::resource::attachment::AttachmentId::key).
+    /// Policies on roles of other owners by [`AttachmentId::key`](crate::resource::attachment::AttachmentId::key).
     pub attachments: BTreeMap<String, Arc<Attachment>>,
 }
 

@@ -1,10 +1,10 @@
-//! Drift: what of a plan is whose doing, and what of that is accepted.
+//! Drift: the cause of each difference of a plan, and which differences are accepted.
 //!
 //! A plan says what differs between live IAM and the desired state, and who moved since the two were last alike. Where
-//! the file moved alone the difference is pending: an apply is due, and nobody did anything wrong. Everything else is
-//! drift, unless an `[[accept]]` speaks of it. What differs in spelling alone is no drift at all.
+//! the file moved alone the difference is pending: an apply is due, and nothing is wrong. Everything else is
+//! drift, unless an `[[accept]]` speaks of it. What differs only in spelling is not drift at all.
 //!
-//! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what nobody looked at.
+//! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what was never reviewed.
 
 pub mod who;
 
@@ -39,11 +39,11 @@ const TELLING: [&str; 7] = [
 /// What became of a difference. The order is the one of reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// Somebody changed live IAM.
+    /// Someone changed live IAM.
     Hand,
-    /// Somebody changed live IAM, and the file changed.
+    /// Someone changed live IAM, and the file changed.
     Both,
-    /// Nobody knows: nothing is on record.
+    /// No one knows: nothing is on record.
     Unknown,
     /// It is known and accepted for a while.
     Accepted,
@@ -61,7 +61,7 @@ impl Standing {
         Self::Pending,
     ];
 
-    /// Whether it is drift that somebody must look at.
+    /// Whether it is drift that needs attention.
     pub fn is_drift(self) -> bool {
         self <= Self::Unknown
     }
@@ -97,7 +97,7 @@ pub struct Judgement {
 /// What differs, and whose doing it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drift {
-    /// The plan that would mend it, without what differs in spelling alone and what speaks about applying only.
+    /// The plan that would repair it, without what differs only in spelling and what speaks about applying only.
     pub plan: Plan,
     /// By address, one for each change of the plan.
     pub judgements: BTreeMap<String, Judgement>,
@@ -125,7 +125,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Resources that somebody must look at.
+    /// Resources that need attention.
     pub fn drifted(&self) -> usize {
         self.drift + self.both + self.unknown
     }
@@ -134,13 +134,22 @@ impl Summary {
 /// Whether a run looks at everything that the directory is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// It does.
+    /// The run covers the whole directory.
     Whole,
     /// It is narrowed: what an acceptance speaks of may be outside.
     Part,
 }
 
 /// Judges a plan by what is accepted on this day.
+///
+/// # Guarantees
+/// - A difference counts as accepted only if an `[[accept]]` in force names its address and its attribute; a resource
+///   that is missing, or that should not exist, never does.
+/// - Differences in spelling only, and findings about applying only, are dropped.
+///
+/// # Assumptions
+/// - `plan` was made with the state's memory: without it every cause is unknown.
+/// - `today` is the day in UTC.
 pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> Drift {
     let cosmetic = plan.summary.cosmetic;
     for change in plan.accounts.iter_mut().flat_map(|part| &mut part.changes) {
@@ -241,8 +250,7 @@ fn expired(accept: &Accept) -> Finding {
         ..
     } = accept;
     said(format!(
-        "the acceptance of `{attribute}` of `{address}` at {origin} ended on {until} and accepts nothing any more; \
-         mend the difference, or write a later date"
+        "the `[[accept]]` of `{attribute}` of `{address}` at {origin} ended on {until}; fix the difference, or set a later date"
     ))
 }
 
@@ -254,7 +262,7 @@ fn idle_one(accept: &Accept) -> Finding {
         ..
     } = accept;
     said(format!(
-        "the acceptance of `{attribute}` of `{address}` at {origin} accepts nothing: nothing differs there; take it away"
+        "the `[[accept]]` of `{attribute}` of `{address}` at {origin} matches no difference; remove it"
     ))
 }
 
@@ -289,7 +297,7 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
 }
 
 /// What was done by hand and leaves nothing to write, so that no change of the plan shows it: a role that was deleted
-/// and made again to the letter, and a resource of ours that now bears somebody else's mark.
+/// and recreated to the letter, and a managed resource that now has another directory's tag.
 pub fn overlooked(
     part: &AccountPlan,
     findings: &[Finding],
@@ -298,7 +306,7 @@ pub fn overlooked(
     let again = part.seen.iter().filter_map(|(address, now)| {
         let (before, now) = (remembered.get(address)?.unique_id.as_ref()?, now.unique_id.as_ref()?);
         let reason = format!(
-            "was deleted and made again: its id is `{now}` and was `{before}`, so whatever named the old one lost it"
+            "was deleted and recreated: its id is `{now}` and was `{before}`, so every policy that named the old one lost it"
         );
         (before != now).then(|| by_hand(address, reason))
     });
@@ -312,8 +320,10 @@ pub fn overlooked(
             .filter(|address| remembered.contains_key(*address))?;
         // The finding says the rest.
         let reason = match finding.code.as_str() {
-            "foreign-owner" => "no longer bears our mark, but somebody else's",
-            _ => "lost our mark, and stands at another path",
+            "foreign-owner" => {
+                "is no longer tagged as managed by this directory, but by another one"
+            }
+            _ => "lost its ownership tag, and has another path",
         };
         Some(by_hand(address, reason.to_owned()))
     });
@@ -375,7 +385,7 @@ impl Drift {
 
     /// The drift as `--format json` prints it: accounts, changes and differences as in a plan, each difference with its
     /// `cause` and with what accepts it, each change with `who` did it, `null` where
-    /// nobody asked. Sensitive values are masked.
+    /// no one asked. Sensitive values are masked.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = self.plan.shown(secrets);
         let accounts = value

@@ -1,4 +1,4 @@
-//! What was seen in an account.
+//! What was read from an account.
 
 use std::collections::BTreeMap;
 

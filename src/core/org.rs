@@ -1,4 +1,5 @@
-//! The vocabulary of an AWS organization: accounts, organizational units, selectors, and what AWS answered when it refused.
+//! The vocabulary of an AWS organization: accounts, organizational units, selectors, and what AWS answered when it
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -289,7 +290,7 @@ impl Targets {
     }
 }
 
-/// Matches `text` against `pattern`, in which `*` stands for any run of characters. Case matters.
+/// Matches `text` against `pattern`, in which `*` matches any run of characters. Case matters.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {

@@ -1,21 +1,23 @@
-//! What the caller and the access role must be allowed for one directory: no less, and no more than can be told without AWS.
+//! What the caller and the access role must be allowed for one directory: no less, and no more than can be known
+//! without AWS.
 //!
-//! Policies are made of [`Operation`]s, the names by which calls are made, each with what it is about. Names are known and
-//! accounts are not, so ARNs hold `*` in place of the account. Where a path is not managed the live one may be any.
+//! Policies are made of [`Operation`]s, the names by which calls are made, each with what it is about. Names are
+//! known and accounts are not, so ARNs hold `*` in place of the account. Where a path is not managed the live one may
+//! be any.
 //!
-//! - A role or policy at a path that is written may have to be replaced: whatever hangs on it is taken off and put back.
+//! - A role or policy at a path that is written may have to be replaced: whatever is attached to it is removed and added back.
 //! - Creating with tags takes the permission to tag as well (Service Authorization Reference, `CreateRole`, `CreatePolicy`).
-//! - What is pruned has a name that nobody knows beforehand; its mark is a condition instead of a name.
+//! - What is pruned has a name that it is unknown beforehand; its tag is a condition instead of a name.
 //! - Every write to a role or policy has the mark as a condition, so that IAM itself refuses what lost it since it was read:
 //!   `aws:ResourceTag` is a key of IAM's roles and policies, `aws:RequestTag` of what creates and tags them (Service
-//!   Authorization Reference, IAM). Principals of grants and instance profiles bear no mark.
+//!   Authorization Reference, IAM). Principals of grants and instance profiles have no ownership tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::desired::{AccountDesired, needs_details};
-use crate::org::Partition;
+use crate::org::{AccountId, Partition};
 use crate::resource::OWNER_TAG;
 use crate::resource::attachment::{Attachment, Item};
 use crate::resource::grant::Principal;
@@ -33,7 +35,7 @@ pub enum Commands {
     All,
 }
 
-/// What happens to resources that are ours and that nobody desires.
+/// What happens to resources that are managed and not desired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extras {
     /// They stay.
@@ -45,7 +47,7 @@ pub enum Extras {
 /// Whether it is asked who changed what drifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// It is not.
+    /// CloudTrail is not used.
     Left,
     /// It is: `drift --who`.
     Asked,
@@ -60,7 +62,7 @@ pub struct Scope<'a> {
     pub partition: &'a Partition,
     /// What an account may have to hold, all accounts taken together.
     pub desired: &'a AccountDesired,
-    /// The text in names that stands for what hangs on the account.
+    /// The text in names that represents what depends on the account.
     pub stand_ins: &'a [&'a str],
     /// For which commands.
     pub commands: Commands,
@@ -86,13 +88,13 @@ pub struct Entry<'a> {
 /// Whether account tags decide about anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tags {
-    /// They do.
+    /// Account tags are read.
     Read,
-    /// They do not.
+    /// Account tags are not read.
     Unread,
 }
 
-/// What somebody is allowed, to be put together and printed.
+/// What someone is allowed, to be put together and printed.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// The resources of each action, and on which condition.
@@ -104,11 +106,11 @@ pub struct Policy {
 enum Condition {
     /// None.
     Always,
-    /// The resource bears the mark.
+    /// The resource has this directory's tag.
     Marked(String),
-    /// The resource bears the mark or none: it may be about to be adopted.
+    /// The resource has this directory's tag or none: it may be about to be adopted.
     NotForeign(String),
-    /// The request gives the mark to a resource that is new, bears none, or has it already.
+    /// The request tags a resource that is new, has no tag, or has the tag already.
     Marking(String),
 }
 
@@ -126,6 +128,35 @@ impl Condition {
             }
         })
     }
+}
+
+impl Condition {
+    /// Keys of a request that meets it.
+    fn context(&self) -> BTreeMap<String, Vec<String>> {
+        let key = |of: &str| format!("aws:{of}Tag/{OWNER_TAG}");
+        match self {
+            Self::Always => BTreeMap::new(),
+            Self::Marked(mark) | Self::NotForeign(mark) => {
+                [(key("Resource"), vec![mark.clone()])].into()
+            }
+            Self::Marking(mark) => [
+                (key("Request"), vec![mark.clone()]),
+                (key("Resource"), vec![mark.clone()]),
+            ]
+            .into(),
+        }
+    }
+}
+
+/// Requests that a policy must allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// The actions.
+    pub actions: Vec<&'static str>,
+    /// On what.
+    pub resource: String,
+    /// With which keys.
+    pub context: BTreeMap<String, Vec<String>>,
 }
 
 impl Policy {
@@ -164,16 +195,43 @@ impl Policy {
         self
     }
 
-    /// The policy document: actions on the same resources are one statement.
-    pub fn to_value(&self) -> Value {
-        let mut statements: BTreeMap<(&Condition, Vec<&str>), Vec<&str>> = BTreeMap::new();
+    /// The actions on each set of resources.
+    fn statements(&self) -> BTreeMap<(&Condition, Vec<&str>), Vec<&'static str>> {
+        let mut statements: BTreeMap<_, Vec<&'static str>> = BTreeMap::new();
         for ((condition, action), resources) in &self.actions {
             statements
                 .entry((condition, minimal(resources)))
                 .or_default()
                 .push(action);
         }
-        let statements: Vec<Value> = statements
+        statements
+    }
+
+    /// What to try in an account, to see whether a role has this policy: each statement on one of its resources.
+    pub fn trials(&self, account: AccountId) -> Vec<Trial> {
+        let statements = self.statements().into_iter();
+        statements
+            .map(|((condition, resources), actions)| {
+                let resource = resources.first().copied().unwrap_or("*");
+                Trial {
+                    actions,
+                    resource: match resource {
+                        "*" => "*".to_owned(),
+                        // Any account, and any name.
+                        arn => arn
+                            .replace("iam::*:", &format!("iam::{account}:"))
+                            .replace('*', "x"),
+                    },
+                    context: condition.context(),
+                }
+            })
+            .collect()
+    }
+
+    /// The policy document: actions on the same resources are one statement.
+    pub fn to_value(&self) -> Value {
+        let statements: Vec<Value> = self
+            .statements()
             .into_iter()
             .map(|((condition, resources), actions)| {
                 let mut statement =
@@ -405,7 +463,7 @@ impl Scope<'_> {
         }
     }
 
-    /// What `verify` weighs: the documents of policies that somebody else chose.
+    /// What `verify` weighs: the documents of policies that someone else chose.
     fn read_any_policy(&self, policy: &mut Policy) {
         let everywhere = [
             self.all("policy"),
@@ -602,7 +660,7 @@ impl Scope<'_> {
         self.read_any_policy(policy);
     }
 
-    /// What nobody desires any more: of these the names are not known.
+    /// What is no longer desired: of these the names are not known.
     fn prune(&self, policy: &mut Policy) {
         use Operation::{
             DeleteGroupPolicy, DeletePolicy, DeletePolicyVersion, DeleteRolePermissionsBoundary,
@@ -627,7 +685,7 @@ impl Scope<'_> {
             &[RemoveRoleFromInstanceProfile],
             &self.all("instance-profile"),
         );
-        // Grants bear no mark: they are ours by the name of an inline policy, which is no part of any ARN.
+        // Grants have no tag: the name of an inline policy makes them managed, which is not part of any ARN.
         policy.allow(&[DeleteRolePolicy], &self.all("role"));
         policy.allow(
             &[GetUser, GetUserPolicy, DeleteUserPolicy],

@@ -1,4 +1,4 @@
-//! One account: looked at, written, read back. Changes go side by side, the steps of a change in order.
+//! One account: read again, written, read back. Changes run in parallel, the steps of a change in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,8 @@ use crate::resource::Tags;
 use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
 
-/// Changes of one account that are written at once. IAM's rate limits are per account, and steps of one role never overlap.
+/// Changes of one account that are written at once. IAM's rate limits are per account, and steps of one role never
+/// overlap.
 const CHANGES_AT_ONCE: usize = 6;
 
 /// Equal reads in a row before a change is called done: one may come from a replica that is ahead.
@@ -119,7 +120,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         if let Some(why) = self.halted(seen.is_some()) {
             return (Seen::default(), all(&open, Outcome::NotReached, &why));
         }
-        // Each round stands on a read of its own: what was read in an earlier one is as old as whatever lay between.
+        // Each round depends on a read of its own: what was read in an earlier one is as old as whatever lay between.
         let looked = match &seen {
             Some(seen) => self.look_again(&account, &open, seen, &wrote).await,
             None => self.begin(&account, &part).await,
@@ -132,7 +133,8 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         (seen, results)
     }
 
-    /// Why nothing is started any more: the run was halted or, for an account that was not `begun`, too many others failed.
+    /// Why nothing is started any more: the run was halted or, for an account that was not `begun`, too many others
+    /// failed.
     fn halted(&self, begun: bool) -> Option<String> {
         let failed = self.failed().len();
         let over = self
@@ -199,7 +201,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         let writable = open.iter().filter(|change| {
             !seen.stale.contains(&change.address) && !seen.finished.contains(&change.address)
         });
-        // What this run wrote may not be seen everywhere yet; a change made by somebody else does not go away.
+        // What this run wrote may not be seen everywhere yet; a change made by someone else does not go away.
         let mut waits = if wrote.is_empty() {
             Patience::NONE
         } else {
@@ -346,7 +348,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             }
         }
         for change in waiting {
-            let why = "waits for a change that waits for it".to_owned();
+            let why = "depends on a change that depends on it".to_owned();
             ended.add(result(change, Outcome::NotReached, Some(why)));
         }
         drop(place);
@@ -361,7 +363,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             .filter(|change| !is_first_pass(change))
             .filter_map(|change| results.get(&change.address))
             .collect();
-        // Why the run is halted is told with it.
+        // Why the run is halted is reported with it.
         _ = self.recorded(
             self.doers
                 .journal
@@ -385,7 +387,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
                     .is_some_and(|outcome| outcome != Outcome::Done)
             };
             format!(
-                "waits for {}, which is not done",
+                "depends on {}, which is not done",
                 change.after.iter().find(not_done)?
             )
         };
@@ -461,7 +463,8 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what was written until it is as the plan expects, and marks as failed what never is. Gives what was seen last.
+    /// Reads what was written until it is as the plan expects, and marks as failed what never is. Gives what was seen
+    /// last.
     pub(super) async fn read_back(
         &self,
         changes: &[Change],
@@ -489,7 +492,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
             equal = 0;
             let Some(wait) = waits.next().filter(|_| self.settings.halt.why().is_none()) else {
                 for (change, why) in differs {
-                    let why = format!("written, but not seen when read back: {why}");
+                    let why = format!("written, but not visible when read back: {why}");
                     results.insert(
                         change.address.clone(),
                         result(change, Outcome::Failed, Some(why)),
@@ -533,7 +536,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
     }
 }
 
-/// The tags of policies that this run created: they rode on `CreatePolicy`, so what is there bears them.
+/// The tags of policies that this run created: they rode on `CreatePolicy`, so what exists has them.
 fn tags_of_created(written: &[&Change]) -> BTreeMap<String, Tags> {
     let steps = written.iter().flat_map(|change| &change.steps);
     steps

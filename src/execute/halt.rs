@@ -1,4 +1,4 @@
-//! Why a run ends before its end, and until when it may write.
+//! Why a run stops early, and until when it may write.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ impl fmt::Debug for Deadline {
 impl Deadline {
     /// A deadline that is over already, until it is [put off](Self::put_off).
     ///
-    /// `uptime` is a clock that nobody can set and that does not stand still while the machine sleeps: a run that was
+    /// `uptime` is a clock that cannot be set and that does not stand still while the machine sleeps: a run that was
     /// suspended must see at once that its lease has ended.
     pub fn new(uptime: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self {

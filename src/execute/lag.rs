@@ -1,4 +1,4 @@
-//! What is lag and what is an error: AWS may not see yet what this very run does.
+//! Distinguishes lag from errors: AWS may not show yet what this very run wrote.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

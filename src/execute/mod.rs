@@ -1,6 +1,6 @@
 //! Running a plan: accounts in parallel, the steps of a resource in order, then reading back.
 //!
-//! Execute never decides: every write and every order stands in the plan. What it adds is safety at the moment of
+//! Execute never decides: every write and every order is in the plan. What it adds is safety at the moment of
 //! writing. A resource that is no longer as the plan saw it is stale and left alone; the first failed step ends its
 //! resource and whatever waits for it; and nothing is called done before it was read back as the plan expects it.
 
@@ -26,7 +26,7 @@ pub use halt::{Deadline, Halt, Why};
 pub use run::execute;
 pub use waves::Wave;
 
-/// Somebody who can write. Not to write is not to be given one.
+/// Someone who can write. Not to write is not to be given one.
 pub trait Writer: Send + Sync {
     /// Performs one step, once; throttling and broken connections are retried below.
     fn write(
@@ -36,9 +36,10 @@ pub trait Writer: Send + Sync {
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-/// Somebody who keeps the record of a run.
+/// Someone who keeps the record of a run.
 pub trait Journal: Send + Sync {
-    /// Keeps how the resources of `changes` were found, before the first of them is written. It is kept once this returns.
+    /// Keeps how the resources of `changes` were found, before the first of them is written. It is kept once this
+    /// returns.
     fn found(
         &self,
         account: AccountId,
@@ -70,9 +71,9 @@ pub trait Journal: Send + Sync {
 /// Who does what a run asks for.
 #[derive(Debug)]
 pub struct Doers<W, R, J> {
-    /// Writes.
+    /// Writes to the accounts.
     pub writer: Arc<W>,
-    /// Reads.
+    /// Reads the accounts again, before and after writing.
     pub reader: Arc<R>,
     /// Keeps the record.
     pub journal: Arc<J>,
@@ -157,7 +158,7 @@ impl RunReport {
 pub enum Event {
     /// A wave of the rollout begins, waits or ends.
     Wave {
-        /// Which, counted from 0.
+        /// Index of the wave, from 0.
         number: usize,
         /// How many there are.
         of: usize,
@@ -231,7 +232,7 @@ pub struct Settings {
     pub halt: Halt,
     /// The waves, in order; none: everything at once.
     pub waves: Vec<Wave>,
-    /// How long to wait after a wave before it is looked at again and the next one begins.
+    /// How long to wait after a wave before it is checked again and the next one begins.
     pub bake: Duration,
     /// Addresses that an earlier run of the same plan finished: where they are as the plan expects, they are done.
     pub finished: BTreeSet<String>,

@@ -1,7 +1,8 @@
 //! The run itself: waves over the organization, rounds over the accounts of a wave.
 //!
-//! What waits for a change in another account is done in a later round, so that no account's turn is held up by another's.
-//! A wave begins when the one before is done, has been read back, was left alone for a while and still holds.
+//! What waits for a change in another account is done in a later round, so that no account's turn is held up by
+//! another's. A wave begins when the one before is done, has been read back, was left alone for a while and still
+//! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,21 @@ use crate::resource::name::PolicyName;
 /// Accounts that are looked at at once, before writing and after; those that are written to are fewer.
 const LOOKS_AT_ONCE: usize = 64;
 
-/// Runs every change of `plan` that has steps, and says what became of each.
+/// Runs every change of `plan` that has steps, and reports the outcome of each.
+///
+/// # Guarantees
+/// - It chooses nothing: each write is a step of the plan, sent in the plan's order.
+/// - A resource that changed since the plan, or since an earlier wave, is not written; its change is stale.
+/// - What is about to be written is recorded before the first write to its account, each step before and after it.
+/// - A change is done only if the resource was read back as its steps leave it.
+/// - The first failed step ends its change, never another account, until `max_failures` is exceeded.
+/// - Every change with steps has exactly one outcome in the report, also after a halt or an interruption.
+///
+/// # Assumptions
+/// - The plan has no stop finding that was not allowed, and the caller holds the lease for as long as this runs.
+///
+/// # Errors
+/// None: failures are outcomes. A journal that cannot record halts the run.
 pub async fn execute<W, R, J>(
     plan: &Plan,
     accounts: &BTreeMap<AccountId, Account>,
@@ -79,7 +94,7 @@ where
             result(
                 change,
                 Outcome::NotReached,
-                Some("waits for a change that waits for it".to_owned()),
+                Some("depends on a change that depends on it".to_owned()),
             )
         };
         results.remove(&change.address).unwrap_or_else(circle)
@@ -109,7 +124,7 @@ where
             .max_failures
             .filter(|allowed| number > 0 && failed > *allowed)?;
         Some(format!(
-            "wave {} was not begun: {}",
+            "wave {} was not started: {}",
             number + 1,
             super::over_budget(failed, over)
         ))

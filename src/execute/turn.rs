@@ -1,4 +1,4 @@
-//! What an account has to do, taken apart into what can be done at once.
+//! The changes of one account, divided into those that can run now and those that come later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub(super) fn is_first_pass(change: &Change) -> bool {
     !change.finish_after.is_empty()
 }
 
-/// Whether a first pass came before; nobody waits for a second one.
+/// Whether a first pass came before; nothing waits for a second one.
 pub(super) fn is_second_pass(change: &Change) -> bool {
     change.after.contains(&change.address)
 }
@@ -87,7 +87,7 @@ pub(super) struct Turn {
 /// What was found in an account. Neither what is stale nor what is finished is written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    /// Addresses that somebody else changed since the plan was made or, in a later round, since they were first seen.
+    /// Addresses that someone else changed since the plan was made or, in a later round, since they were first seen.
     pub(super) stale: BTreeSet<String>,
     /// Addresses that an earlier run finished.
     pub(super) finished: BTreeSet<String>,
@@ -115,8 +115,8 @@ impl Turn {
         })
     }
 
-    /// Takes out what can be done now: of the changes that are `open` in this wave those that wait for nothing, or for what
-    /// is finished or in the same round.
+    /// Takes out what can be done now: of the changes that are `open` in this wave those that wait for nothing, or
+    /// for what is finished or in the same round.
     pub(super) fn round(
         &mut self,
         outcomes: &BTreeMap<String, Outcome>,
@@ -130,6 +130,8 @@ impl Turn {
                         address.starts_with(&prefix) || outcomes.contains_key(address)
                     })
             });
+        // What a change comes after in its own account may be in this very round: the account runs its changes in order.
+        // But only if that one is itself ready, so what is not pulls its followers out, until nothing moves any more.
         loop {
             let awaited = later
                 .iter()

@@ -1,4 +1,4 @@
-//! Waves: which changes may be begun when.
+//! Waves: which changes may start when.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Drift as text: what somebody changed by hand comes first, what is accepted and what is only pending last.
+//! Drift as text: what was changed by hand comes first, what is accepted and what is only pending last.
 //!
 //! A plan says what an apply would do; here the signs are turned round and say what was done: `+` is live and not
 //! desired, `-` is desired and gone. What is pending keeps the plan's signs.
@@ -46,17 +46,14 @@ fn title(standing: Standing) -> (Tone, &'static str) {
     match standing {
         Standing::Hand => (
             Tone::Alarm,
-            "Changed by hand (+ is live and not desired, - is desired and gone)",
+            "Changed by hand (+ is live but not desired, - is desired but missing)",
         ),
         Standing::Both => (Tone::Alarm, "Changed by hand, and the file changed too"),
-        Standing::Unknown => (
-            Tone::Alarm,
-            "Differs, and nobody knows who moved: nothing is on record",
-        ),
+        Standing::Unknown => (Tone::Alarm, "Differs, cause unknown: nothing is on record"),
         Standing::Accepted => (Tone::Changed, "Accepted"),
         Standing::Pending => (
             Tone::Adopted,
-            "Pending: the file changed, and an apply is due",
+            "Pending: the file changed and has not been applied",
         ),
     }
 }
@@ -161,11 +158,11 @@ pub(super) fn look(change: &Change, standing: Standing) -> (&'static str, Tone, 
         (Standing::Pending, Action::Delete) => ("-", Tone::Removed, "is to be deleted"),
         (Standing::Pending, Action::Adopt) => ("→", Tone::Adopted, "is to be adopted"),
         // What follows is turned round: a resource that would be created is gone.
-        (_, Action::Delete) => ("-", Tone::Removed, "is gone"),
-        (_, Action::Create) => ("+", Tone::Added, "is there and not desired"),
+        (_, Action::Delete) => ("-", Tone::Removed, "is missing"),
+        (_, Action::Create) => ("+", Tone::Added, "exists but is not desired"),
         (_, Action::Update) => ("~", Tone::Changed, "differs"),
-        (_, Action::Replace) => ("±", Tone::Removed, "stands at another path"),
-        (_, Action::Adopt) => ("→", Tone::Changed, "lost our mark"),
+        (_, Action::Replace) => ("±", Tone::Removed, "has another path"),
+        (_, Action::Adopt) => ("→", Tone::Changed, "lost its ownership tag"),
     }
 }
 

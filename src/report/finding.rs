@@ -1,4 +1,4 @@
-//! What speaks against a plan, for every view: stop findings first, equal ones once with their accounts.
+//! The findings of a plan, for every view: stop findings first, equal ones once with their accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct Bundle<'a> {
     pub resource: Option<(&'a str, &'a str)>,
     /// The accounts, in the plan's order; empty where it is about the whole plan.
     pub accounts: Vec<AccountName<'a>>,
-    /// What, and how to mend it; with [`group::ACCOUNT`] for the id where the accounts' messages differ by that alone.
+    /// What, and how to fix it; with [`group::ACCOUNT`] for the id where the accounts' messages differ by that alone.
     pub message: String,
 }
 
@@ -153,7 +153,7 @@ fn refused(plan: &Plan) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Says how to go on where apply is refused.
+/// Says how to continue if apply is blocked.
 pub fn refusal(plan: &Plan) -> Option<String> {
     let refused = refused(plan);
     if refused.is_empty() {
@@ -172,7 +172,7 @@ pub fn refusal(plan: &Plan) -> Option<String> {
     let accept = if flags.is_empty() {
         String::new()
     } else {
-        format!(", or accept them with {}", flags.join(" "))
+        format!(", or override them with {}", flags.join(" "))
     };
     let never: Vec<&str> = never.into_iter().collect();
     let firm = if never.is_empty() {
@@ -181,6 +181,6 @@ pub fn refusal(plan: &Plan) -> Option<String> {
         format!(" ({} cannot be allowed)", never.join(", "))
     };
     Some(format!(
-        "Apply is refused while stop findings stand: mend them{accept}{firm}"
+        "Apply is blocked by the stop findings. Fix them{accept}{firm}"
     ))
 }

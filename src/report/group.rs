@@ -1,7 +1,8 @@
 //! Equal changes in many accounts, shown once.
 //!
-//! Two changes are equal when resource, action, reason and differences are, word for word; a change that is alone in its words
-//! is compared once more with its own account's id written `<account>`, so that ARNs do not keep apart what is one change.
+//! Two changes are equal when resource, action, reason and differences are, word for word; a change that is alone in
+//! its words is compared once more with its own account's id written `<account>`, so that ARNs do not keep apart what
+//! is one change.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::org::AccountId;
 use crate::plan::{Action, AttributeDiff, Change, Plan};
 
-/// What stands for the account's own id in what many accounts have in common.
+/// What represents the account's own id in what many accounts have in common.
 pub const ACCOUNT: &str = "<account>";
 
 /// How many accounts of a group are named before the rest is counted.

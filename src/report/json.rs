@@ -22,7 +22,7 @@ pub fn line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Escapes what is not seen. JSON itself is made of ASCII, so everything else stands in a string.
+/// Escapes what is not seen. JSON itself is made of ASCII, so everything else is in a string.
 struct Escaping<'a>(&'a mut dyn Write);
 
 impl Write for Escaping<'_> {
@@ -40,7 +40,7 @@ impl Write for Escaping<'_> {
     }
 }
 
-/// JSON's own line ends are no part of a string, and within one the serializer has escaped them.
+/// JSON's own line ends are not part of a string, and within one the serializer has escaped them.
 fn is_hidden(c: char) -> bool {
     is_unseen(c) && !matches!(c, '\n' | '\t' | '\r')
 }

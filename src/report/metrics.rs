@@ -50,7 +50,7 @@ pub fn text(name: &str, drift: Option<&Drift>, rounds: Rounds) -> String {
         metric(
             "rolecall_drift_resources",
             "gauge",
-            "Resources that differ from the desired state, by who moved.",
+            "Resources that differ from the desired state, by cause.",
             &causes,
         );
         let skipped = plan
@@ -67,7 +67,7 @@ pub fn text(name: &str, drift: Option<&Drift>, rounds: Rounds) -> String {
         metric(
             "rolecall_drift_accounts",
             "gauge",
-            "Accounts, by how reading them went.",
+            "Accounts, by whether they could be read.",
             &accounts,
         );
         let findings = [("", "", count(plan.findings.len()))];
@@ -91,14 +91,14 @@ pub fn text(name: &str, drift: Option<&Drift>, rounds: Rounds) -> String {
     metric(
         "rolecall_drift_looks_total",
         "counter",
-        "Looks at live IAM, by how they ended.",
+        "Checks of live IAM, by result.",
         &looks,
     );
     if rounds.done > 0 {
         metric(
             "rolecall_drift_last_look_timestamp_seconds",
             "gauge",
-            "When the last look ended.",
+            "When the last check completed.",
             &[("", "", at)],
         );
         metric(

@@ -1,10 +1,11 @@
 //! Views of plans and runs for people and machines.
 //!
-//! A view decides nothing and calls nobody: it gets a value, a [`Style`](style::Style) and somewhere to write. Data goes to the
-//! writer the caller names (standard output), progress to another (standard error). A writer that fails, such as a closed pipe,
-//! is an `Err` for the caller, never a panic.
+//! A view decides nothing and calls nothing: it gets a value, a [`Style`](style::Style) and somewhere to write. Data
+//! goes to the writer the caller names (standard output), progress to another (standard error). A writer that fails,
+//! such as a closed pipe, is an `Err` for the caller, never a panic.
 
 pub mod accounts;
+pub mod doctor;
 pub mod drift;
 pub mod finding;
 pub mod group;

@@ -1,4 +1,4 @@
-//! What a webhook is told of a run: a `text` that Slack shows, and the summary for whoever reads JSON.
+//! What a webhook receives about a run: a `text` that Slack shows, and the summary for whoever reads JSON.
 
 use std::fmt::Write;
 
@@ -179,7 +179,7 @@ fn attributes(change: &Change) -> String {
     let by = match change.cause {
         Cause::Drift => "by hand",
         Cause::Both => "by hand and in the file",
-        Cause::Unknown => "by nobody knows whom",
+        Cause::Unknown => "by an unknown actor",
         Cause::Desired => "in the file",
     };
     if names.is_empty() {

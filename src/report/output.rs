@@ -41,7 +41,7 @@ pub struct RoleRow {
     pub external_ids: Vec<String>,
 }
 
-/// An account outside the organization: nothing can be written there, so its owner is told what to write.
+/// An account outside the organization: nothing can be written there, so its owner is shown the policy to add.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outsider {
     /// Its id.
@@ -100,7 +100,7 @@ pub fn text(handout: &Handout, style: &Style, out: &mut dyn io::Write) -> io::Re
     for outsider in &handout.outsiders {
         page.blank()?;
         let title = format!(
-            "For account {}, outside the organization: a policy for whoever assumes there",
+            "For account {}, outside the organization: the policy its principals need",
             outsider.account_id
         );
         let title = page.paint(Tone::Title, &title);
@@ -109,7 +109,7 @@ pub fn text(handout: &Handout, style: &Style, out: &mut dyn io::Write) -> io::Re
             page.prose(
                 2,
                 Tone::Faint,
-                &format!("names {} roles; see --format json", outsider.roles),
+                &format!("covers {} roles; see --format json", outsider.roles),
             )?;
         } else {
             // Not wrapped: it is copied.

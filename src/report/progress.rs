@@ -1,7 +1,7 @@
-//! How far long work is: a bar on a terminal, one plain line for each account elsewhere, or nothing.
+//! Progress: a bar on a terminal, one plain line per account elsewhere, or nothing.
 //!
-//! Progress goes to standard error or to the writer it is given, never to standard output. It is shared by all tasks; that a
-//! line of progress could not be written is no reason to end the work, so such errors are dropped.
+//! Progress goes to standard error or to the writer it is given, never to standard output. It is shared by all tasks;
+//! that a line of progress could not be written does not end the work, so such errors are dropped.
 
 use std::fmt;
 use std::io::Write;
@@ -21,7 +21,7 @@ pub enum Mode {
     Terminal,
     /// One line for each finished account, no escape codes.
     Plain,
-    /// Nothing.
+    /// No progress.
     Quiet,
 }
 
@@ -142,7 +142,7 @@ impl Progress {
                 if *outcome == Outcome::Failed {
                     self.failure(&format!(
                         "{address}: {}",
-                        error.as_deref().unwrap_or("no reason is known")
+                        error.as_deref().unwrap_or("no reason was given")
                     ));
                 }
             }
@@ -171,7 +171,7 @@ impl Progress {
             WaveEvent::Started => format!("Wave {number} of {of}: {title}"),
             WaveEvent::Baking(time) => {
                 format!(
-                    "Wave {number} of {of}: written; waiting {} s before it is looked at again",
+                    "Wave {number} of {of}: written; waiting {} s before it is checked again",
                     time.as_secs()
                 )
             }
@@ -212,7 +212,7 @@ fn style(total: Option<u64>) -> ProgressStyle {
         None => "{spinner} {msg} {pos}",
     };
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-        // A bar that cannot be drawn is no reason to end the work.
+        // A bar that cannot be drawn does not end the work.
         let _ = write!(out, "{:.0}/s", state.per_sec());
     };
     ProgressStyle::with_template(template)

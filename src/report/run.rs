@@ -30,7 +30,7 @@ pub fn run(
         (
             Outcome::NotReached,
             Tone::Changed,
-            "Not reached; a further apply goes on here",
+            "Not reached; the next apply continues from here",
         ),
         (
             Outcome::Stale,

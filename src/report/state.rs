@@ -1,4 +1,4 @@
-//! A state as text and JSON: what is on record, and what runs did.
+//! A state as text and JSON: recorded resources, and runs.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -275,7 +275,7 @@ pub fn run(record: &RunRecord, style: &Style, out: &mut dyn Write) -> io::Result
     if !finished {
         let cut = page.paint(
             Tone::Alarm,
-            "the record ends here: the run was cut off, or is still running",
+            "the record ends here: the run was cut short, or is still running",
         );
         page.line(2, &cut)?;
     }
@@ -358,7 +358,7 @@ fn line(entry: &Entry) -> (Tone, String) {
     }
 }
 
-/// A word of ours as it stands in JSON: `create`, `not_reached`.
+/// A word of ours as it is in JSON: `create`, `not_reached`.
 fn word(value: &impl Serialize) -> String {
     let word = serde_json::to_value(value).ok();
     word.as_ref()

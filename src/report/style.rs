@@ -1,14 +1,14 @@
 //! How text looks: colour or none, how wide, how much. The one place that decides about colour.
 //!
-//! Whatever comes from AWS or a file is cleaned of control characters on its way out, so that no description or error message
-//! can move the cursor of the terminal it is reviewed on.
+//! Whatever comes from AWS or a file is cleaned of control characters on its way out, so that no description or error
+//! message can move the cursor of the terminal it is reviewed on.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::AnsiColor;
 
-/// The width of lines where nobody knows better.
+/// The width of lines where it is unknown better.
 pub const DEFAULT_WIDTH: usize = 100;
 
 /// When to colour: `--color`.
@@ -132,7 +132,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The letter that stands for it where tones are tagged; ordinary text has none.
+    /// The letter that represents it where tones are tagged; ordinary text has none.
     pub fn letter(self) -> Option<char> {
         match self {
             Self::Plain => None,

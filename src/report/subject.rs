@@ -1,7 +1,7 @@
 //! What a page or a comment is about: a plan, or a drift, and its changes in order.
 //!
 //! A reviewer may stop before the end, so what widens access comes first, whatever else is destroyed further down. Of a
-//! drift, what nobody has to look at comes last, whatever it widens: what is accepted, and what is only pending.
+//! drift, what needs no attention comes last, whatever it widens: what is accepted, and what is only pending.
 
 use super::group::{self, Group};
 use super::who::{self, Extent};
@@ -14,7 +14,7 @@ use crate::plan::{Action, Change, Plan};
 pub enum View {
     /// What an apply would do.
     Plan,
-    /// What somebody did.
+    /// What someone did.
     Drift,
 }
 
@@ -37,14 +37,14 @@ impl View {
 }
 
 /// What the signs of a drift say.
-pub const SIGNS: &str = "Signs: + is live and not desired, - is desired and gone; what is pending keeps the signs of a plan.";
+pub const SIGNS: &str = "Signs: + is live but not desired, - is desired but missing; pending changes keep the signs of a plan.";
 
 /// A plan or a drift, ready to be shown.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// Which of them.
     pub view: View,
-    /// The plan, or the one that would mend the drift.
+    /// The plan, or the one that would repair the drift.
     pub plan: &'a Plan,
     /// One line that sums it up.
     pub summary: String,
@@ -123,7 +123,7 @@ fn in_order<'a>(changes: impl Iterator<Item = Listed<'a>>) -> Vec<Listed<'a>> {
 }
 
 impl Listed<'_> {
-    /// Whether somebody has to look at it.
+    /// Whether it needs attention.
     pub fn is_grave(&self) -> bool {
         self.standing.is_none_or(Standing::is_drift)
     }

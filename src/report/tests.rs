@@ -388,7 +388,7 @@ fn cosmetic(id: &str) -> Change {
     change(
         &format!("{id}/policy/CadoPolicy"),
         Action::Update,
-        "the document differs in spelling alone",
+        "the document differs only in spelling",
         vec![diff],
     )
 }
@@ -411,7 +411,7 @@ pub(super) fn mixed() -> Plan {
         change(
             &format!("{id}/role/OldAuditor"),
             Action::Delete,
-            "left the desired state",
+            "no longer in the desired state",
             diffs,
         )
     };
@@ -528,7 +528,7 @@ pub(super) fn drifted() -> Drift {
     let again = change(
         &format!("{dev}/role/Again"),
         Action::Update,
-        "was deleted and made again",
+        "was deleted and recreated",
         vec![],
     );
     let gone = change(
@@ -840,7 +840,7 @@ fn an_allowed_stop_no_longer_refuses_but_shows() {
         "{text}"
     );
     assert!(
-        text.contains("mend them (foreign-owner cannot be allowed)"),
+        text.contains("Fix them (foreign-owner cannot be allowed)"),
         "{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! The accounts that a plan did not look into, and why, for every view: equal reasons once with their accounts.
+//! The accounts that a plan did not read, and why, for every view: equal reasons once with their accounts.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ pub struct Unread<'a> {
     pub why: String,
 }
 
-/// Whether accounts with one reason stand together.
+/// Whether accounts with the same reason are shown together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accounts {
-    /// They do.
+    /// Accounts with the same reason are shown together.
     Together,
-    /// Each stands alone, with the whole error.
+    /// Each account is shown alone, with the whole error.
     Alone,
 }
 
@@ -91,7 +91,7 @@ fn error_text(account: &AccountPlan) -> String {
         }
         .to_string(),
         Some(Reason::Text(text)) => text.clone(),
-        None => "no reason is known".to_owned(),
+        None => "no reason was given".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who did it, as a reader sees it: equal answers of many accounts once.
+//! Who did it, for a reader: equal results of many accounts once.
 
 use super::group::{self, AccountName, Group, Sameness};
 use super::style::count;
@@ -13,11 +13,11 @@ const ANSWERS: usize = 10;
 pub enum Extent {
     /// The first answers, and of each the first accounts.
     Some,
-    /// Everything.
+    /// Every answer and every account.
     All,
 }
 
-/// The answers about equal changes, a few lines each. An account is named where others were told otherwise.
+/// The answers about equal changes, a few lines each. An account is named where others got another answer.
 pub fn answers(drift: &Drift, group: &Group<'_>, extent: Extent) -> Vec<Vec<String>> {
     let (kind, name) = group.resource();
     let told = group.accounts.iter().filter_map(|account| {

@@ -1,4 +1,4 @@
-//! How a world begins: from an organization file, the demo's organization, or any number of accounts.
+//! How a world starts: from an organization file, the demo's organization, or any number of accounts.
 //!
 //! A member account is born as Organizations creates one: with `OrganizationAccountAccessRole`, which trusts the
 //! management account and may do everything. The management account has no such role; it has a user `admin`.
@@ -202,7 +202,7 @@ impl OrgSpec {
 
     /// An organization of `accounts` accounts, the management account included, spread over `ous` units.
     ///
-    /// Every third unit is nested in the one before it; accounts bear a tag `env` of `prod`, `dev` or `sandbox`.
+    /// Every third unit is nested in the one before it; accounts have a tag `env` of `prod`, `dev` or `sandbox`.
     pub fn generated(accounts: u32, ous: u32, seed: u32) -> Self {
         let mut paths: Vec<String> = Vec::new();
         for n in 0..ous {
@@ -444,7 +444,7 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
         }
         if path.split('/').count() > 5 {
             return refuse(format!(
-                "ou `{path}` lies deeper than the five levels that Organizations allows"
+                "ou `{path}` is deeper than the five levels that Organizations allows"
             ));
         }
         let mut at = OuPath::default();

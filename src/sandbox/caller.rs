@@ -1,4 +1,4 @@
-//! What a caller is to a policy: the names it goes by, its own policies, and the condition keys it brings.
+//! A caller as policies see it: its names, its own policies, and the condition keys of its requests.
 //!
 //! Source: IAM User Guide, AWS JSON policy elements: Principal; AWS global condition context keys.
 

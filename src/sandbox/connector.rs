@@ -1,4 +1,4 @@
-//! The SDK's way in: an HTTP client whose other end is the sandbox.
+//! An HTTP client for the SDK whose other end is the sandbox.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,

@@ -1,9 +1,9 @@
-//! Whether a caller's own policies allow what it asks of IAM, Organizations and CloudTrail.
+//! Whether a caller's own policies allow its calls to IAM, Organizations and CloudTrail.
 //!
 //! Off unless it is asked for ([`Permissions::Enforced`]): whoever plays with a sandbox may do everything. STS holds
 //! callers against their policies in any case.
 //!
-//! What a call is about is told from its parameters, as the Service Authorization Reference says: an entity by its ARN
+//! What a call is about follows from its parameters, as the Service Authorization Reference says: an entity by its ARN
 //! where it is there, by the path and name it would have where it is not, and `*` for actions that know no resource.
 //! Creating something with tags takes the permission to tag it. Not modelled: condition keys of IAM's own but for
 //! `aws:ResourceTag`, `aws:RequestTag` and `aws:TagKeys`, service control policies, session policies.

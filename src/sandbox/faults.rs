@@ -88,9 +88,9 @@ pub enum Effect {
     Hang,
     /// It is done, and the answer ends in the middle.
     Truncate,
-    /// The session that it is made with expires: this call and all later ones are told so.
+    /// The session that it is made with expires: this call and all later ones fail for that reason.
     Expire,
-    /// It is never answered, and whoever waits for it is told: the moment to kill the caller.
+    /// It is never answered, and a test waiting for it is notified: the moment to kill the caller.
     Stop(Moment, Arc<Notify>),
 }
 
@@ -106,7 +106,7 @@ pub enum Refusal {
     InternalFailure,
     /// The service is not there.
     ServiceUnavailable,
-    /// Somebody else changes the same thing.
+    /// Someone else changes the same thing.
     ConcurrentModification,
     /// Not allowed, by a service control policy, say.
     AccessDenied,

@@ -1,4 +1,4 @@
-//! The way in: who calls, in which account, and which service answers.
+//! Routes a request: the caller, its account, and the service that responds.
 //!
 //! Source: AWS General Reference, Common errors; IAM API Reference, Common Error Types; Organizations API Reference,
 //! Common Error Types. The JSON services name the same refusals differently and with another status.
@@ -137,7 +137,7 @@ pub fn answer(world: &mut World, incoming: Incoming, request_id: String) -> Resp
                     Service::Sts => sts::call(world, &session, &operation, &params),
                     Service::Organizations | Service::CloudTrail | Service::Other => {
                         let message =
-                            "the sandbox speaks IAM, STS, Organizations and CloudTrail only";
+                            "the sandbox supports only IAM, STS, Organizations and CloudTrail";
                         Err(ApiError::new(400, "InvalidAction", message))
                     }
                 },

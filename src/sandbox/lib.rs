@@ -62,7 +62,7 @@ impl Traffic {
     }
 }
 
-/// The connection broke; whether the sandbox had acted is not told.
+/// The connection broke; the caller cannot know whether the sandbox had acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("connection reset by peer")]
 pub struct ConnectionReset;
@@ -108,8 +108,8 @@ impl Sandbox {
         Ok(credentials(&key, lifetime))
     }
 
-    /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts. CloudTrail knows that
-    /// person as the user `by-hand`.
+    /// Performs an IAM operation as a person in `account` would, past all policies, faults and counts. CloudTrail
+    /// knows that person as the user `by-hand`.
     pub fn by_hand(
         &self,
         account: AccountId,

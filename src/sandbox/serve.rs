@@ -22,7 +22,7 @@ const MAX_BODY: usize = 4 << 20;
 /// Answers requests on `listener` until `shutdown` comes to an end.
 ///
 /// # Errors
-/// Where `listener` is not on loopback, or its address cannot be told.
+/// Where `listener` is not on loopback, or its address cannot be determined.
 pub async fn serve(
     sandbox: Sandbox,
     listener: TcpListener,
@@ -49,7 +49,7 @@ pub async fn serve(
     }
 }
 
-/// Serves one connection to its end. A client that breaks off is nobody's error.
+/// Serves one connection to its end. A client that breaks off is not an error.
 async fn converse(sandbox: Sandbox, stream: TcpStream) {
     let service = service_fn(move |request| {
         let sandbox = sandbox.clone();

@@ -1,4 +1,4 @@
-//! STS: who calls, and whether a role lets them in.
+//! STS: the caller's identity, and whether a role trusts it.
 //!
 //! A caller of the role's own account needs the trust policy to name it, or the trust policy to name the account and
 //! its own policies to allow the call; a caller of another account needs both sides. Session policies and session
@@ -36,7 +36,7 @@ pub fn call(
         "AssumeRoot" | "GetSessionToken" | "GetFederationToken" => Err(ApiError::new(
             501,
             "NotImplemented",
-            format!("the sandbox does not perform {operation}"),
+            format!("the sandbox does not support {operation}"),
         )),
         _ => Err(ApiError::new(
             400,
@@ -79,7 +79,7 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
         ));
     }
     if params.get("SerialNumber").is_some() || params.get("TokenCode").is_some() {
-        // Nobody in the sandbox has an MFA device.
+        // No one in the sandbox has an MFA device.
         let sentence = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
         return Err(ApiError::new(403, "AccessDenied", sentence));
     }
@@ -113,7 +113,8 @@ fn enter(
     let trust = PolicyDocument::live(&role.trust, PolicyKind::Trust, &world.partition);
     let who = Caller::of(world, caller);
     // The trust policy as if it did not name the caller's whole account.
-    let naming = trust.resolve_principals(&|name| (name == who.root).then(|| "nobody".to_owned()));
+    let naming =
+        trust.resolve_principals(&|name| (name == who.root).then(|| "no-principal".to_owned()));
     let context = request_context(world, &who, role_arn, params);
     let mut actions = vec!["sts:AssumeRole"];
     actions.extend((!params.structs("Tags").is_empty()).then_some("sts:TagSession"));

@@ -1,4 +1,4 @@
-//! AWS's protocols as far as the sandbox speaks them: what a call asks, and the shape of its answer.
+//! AWS's protocols as far as the sandbox supports them: the input of a call, and the form of its output.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub enum Xml {
     Text(String),
     /// A structure; members with `None` are left out.
     Fields(Vec<(&'static str, Option<Xml>)>),
-    /// A list: each entry stands in a `member` element.
+    /// A list: each entry is in a `member` element.
     List(Vec<Xml>),
 }
 

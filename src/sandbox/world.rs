@@ -1,4 +1,4 @@
-//! The world of the sandbox: an organization, its accounts, what IAM holds in each, sessions, and a clock.
+//! The world of the sandbox: an organization, its accounts, their IAM, sessions, and a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct World {
     pub organization: OrganizationState,
     /// Every account, the management account included.
     pub accounts: BTreeMap<AccountId, AccountState>,
-    /// What each access key stands for.
+    /// What each access key represents.
     pub keys: BTreeMap<String, Session>,
     /// Time since the world began; moved by hand or by the wall clock.
     pub clock: Clock,
@@ -51,7 +51,7 @@ impl World {
 /// Whether IAM and Organizations hold callers against their own policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permissions {
-    /// They do: nobody may do what no policy of theirs allows.
+    /// They do: a call that no policy of the caller allows is denied.
     Enforced,
     /// They do not: whoever is in an account may do everything there.
     Ignored,
@@ -62,7 +62,7 @@ pub enum Permissions {
 pub enum Clock {
     /// Moves by itself, with the clock of tokio, which tests can let jump.
     Wall(tokio::time::Instant),
-    /// Moves when told to.
+    /// Moves when advanced.
     Manual(Duration),
 }
 

@@ -1,7 +1,7 @@
-//! What a state needs of the place it lies in: named objects, each whole or absent, and conditions on writing them.
+//! What a state needs of its storage: named objects, each whole or absent, and conditional writes.
 //!
 //! Keys are paths with `/`. A place promises three things: a reader sees an object whole or not at all, whatever was
-//! answered is durable, and of two writers with the same condition one is told [`Failure::Conflict`].
+//! answered is durable, and of two writers with the same condition one gets [`Failure::Conflict`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub enum Exclusion {
 /// Why a place did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The condition does not hold: somebody else wrote.
+    /// The condition does not hold: someone else wrote.
     Conflict,
     /// Anything else, in words.
     Other(String),
@@ -129,7 +129,7 @@ impl Location {
         if let Some(rest) = given.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             if bucket.is_empty() {
-                return refuse("it names no bucket");
+                return refuse("it has no bucket name");
             }
             let prefix = prefix.trim_matches('/');
             return Ok(Self::S3 {
@@ -138,7 +138,7 @@ impl Location {
             });
         }
         match given.split_once("://") {
-            Some((scheme, _)) => refuse(&format!("`{scheme}` is no place for a state")),
+            Some((scheme, _)) => refuse(&format!("`{scheme}` is not a supported scheme")),
             None if given.is_empty() => refuse("it is empty"),
             None => Ok(Self::Directory(PathBuf::from(given))),
         }
@@ -164,8 +164,8 @@ mod tests {
             (Some("s3://b"), Ok(s3("b", ""))),
             (Some("s3://b/"), Ok(s3("b", ""))),
             (Some("s3://b/a/b/"), Ok(s3("b", "a/b"))),
-            (Some("s3:///a"), Err("no bucket")),
-            (Some("gs://b/a"), Err("`gs` is no place")),
+            (Some("s3:///a"), Err("no bucket name")),
+            (Some("gs://b/a"), Err("`gs` is not a supported scheme")),
             (Some(""), Err("empty")),
         ] {
             match (Location::parse(given, Path::new("conf")), expect) {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-/// Somebody who knows the time.
+/// Someone who knows the time.
 pub(super) trait Clock: Send + Sync + fmt::Debug {
-    /// What time it is. Somebody may set this clock.
+    /// What time it is. Someone may set this clock.
     fn now(&self) -> Timestamp;
 
-    /// How long the machine has been up, sleep included. Nobody can set this clock.
+    /// How long the machine has been up, sleep included. No one can set this clock.
     fn uptime(&self) -> Duration;
 
     /// Resolves when `duration` has passed.

@@ -114,7 +114,7 @@ impl Backend for Directory {
     }
 }
 
-/// Refuses links below the root: a repository may carry a `state/` whose parts point at somebody else's files. That the
+/// Refuses links below the root: a repository may carry a `state/` whose parts point at someone else's files. That the
 /// root itself is a link is the user's own doing.
 fn check_links(root: &Path, key: &str) -> Result<(), Failure> {
     let mut path = root.to_owned();

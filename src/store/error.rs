@@ -1,4 +1,4 @@
-//! Why a state could not be used, and how to mend it.
+//! Why a state could not be used, and what to do.
 
 use super::Identity;
 use super::backend::Failure;
@@ -6,8 +6,8 @@ use super::backend::Failure;
 /// Why a state could not be used. Whatever it was, nothing of the state was changed by it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// What was given is no place for a state.
-    #[error("`{given}` is not where a state can lie: {reason}")]
+    /// What was given is not a supported scheme.
+    #[error("`{given}` is not a location for a state: {reason}")]
     Location {
         /// As given.
         given: String,
@@ -17,23 +17,23 @@ pub enum StoreError {
     /// It cannot be read.
     #[error("cannot read `{place}`: {reason}")]
     Read {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// It cannot be written.
     #[error("cannot write `{place}`: {reason}")]
     Write {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// Somebody else wrote it in between.
-    #[error("`{place}` was changed by somebody else during this run")]
+    /// Someone else wrote it in between.
+    #[error("`{place}` was changed by another process during this run")]
     Conflict {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
     },
     /// It is not as rolecall wrote it.
@@ -45,20 +45,20 @@ pub enum StoreError {
         reason: String,
     },
     /// A newer rolecall wrote it.
-    #[error("`{place}` has the format `{found}`, this rolecall knows `{known}`", known = super::FORMAT)]
+    #[error("`{place}` has the format `{found}`, but this version of rolecall reads `{known}`", known = super::FORMAT)]
     Newer {
-        /// What.
+        /// The object that was not read, or is not usable.
         place: String,
         /// Its format.
         found: String,
     },
-    /// It is somebody else's.
+    /// It belongs to another directory.
     #[error("the state `{place}` belongs to `{}` in organization {}, this is `{}` in {}",
         .found.name, .found.organization, .expected.name, .expected.organization)]
     Foreign {
-        /// Where.
+        /// The location of the state.
         place: String,
-        /// Whose it is.
+        /// The shell it is.
         found: Identity,
         /// Who asked.
         expected: Identity,
@@ -68,7 +68,7 @@ pub enum StoreError {
     NoRun {
         /// The id.
         run: String,
-        /// Where.
+        /// The location of the state.
         place: String,
     },
     /// The record of a run has come to its end already.
@@ -77,20 +77,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// How to mend it, where something can be said.
+    /// How to fix it, where something can be said.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Location { .. } => Some("give a directory or s3://bucket/prefix"),
-            Self::Write { .. } => Some(
-                "--state says where the state lies: a directory that can be written, or s3://bucket/prefix",
-            ),
+            Self::Location { .. } => Some("use a directory or s3://bucket/prefix"),
+            Self::Write { .. } => Some("--state takes a writable directory, or s3://bucket/prefix"),
             Self::Conflict { .. } => Some("two runs write to one state; let one of them end first"),
             Self::Damaged { .. } => Some(
-                "restore the file, or move it away: the state holds history only, what is ours is told by the tags in AWS",
+                "restore the file, or move it away: the state is only history; tags in AWS record ownership",
             ),
-            Self::Newer { .. } => Some("use the rolecall that wrote it, or a newer one"),
+            Self::Newer { .. } => Some("use the version of rolecall that wrote it, or a newer one"),
             Self::Foreign { .. } => {
-                Some("every directory has a state of its own: give another --state")
+                Some("every directory needs its own state: pass another --state")
             }
             Self::NoRun { .. } => Some("`rolecall state history` lists the runs"),
             Self::Read { .. } | Self::Closed => None,

@@ -1,10 +1,10 @@
-//! Where each thing lies in a state.
+//! The names of the objects of a state.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::org::AccountId;
 
-/// Whose state it is.
+/// The shell state it is.
 pub(super) const IDENTITY: &str = "state.json";
 
 /// Who may write to it.

@@ -1,13 +1,13 @@
 //! The lease: of two runs on one state, one waits or is refused.
 //!
-//! In a directory it is an operating-system lock, which ends with its process; what stands in the file only tells whose
-//! it is. In a bucket it is an object, written on condition that nobody else wrote it, with a time at which it runs out.
-//! Its holder renews it every third of its life, and is told to stop when that did not succeed before the end. When that
-//! is it asks a clock that nobody sets and that runs while the machine sleeps.
+//! In a directory it is an operating-system lock, which ends with its process; what is in the file only tells whose
+//! it is. In a bucket it is an object, written on condition that no one else wrote it, with a time at which it runs out.
+//! Its holder renews it every third of its life, and is stopped when that did not succeed before the end. When that
+//! is it asks a clock that cannot be set and that runs while the machine sleeps.
 //!
 //! Others go by the time that is written, and by watching. Clocks of two machines differ, so a clock only decides whether
-//! it is worth looking on. A lease that changes while somebody looks is alive. One that nobody renewed for its whole life
-//! while somebody looked is over: its holder has stopped by then, whatever the clocks say.
+//! it is worth looking on. A lease that changes while someone looks is alive. One that was not renewed for its whole life
+//! while someone looked is over: its holder has stopped by then, whatever the clocks say.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -44,14 +44,14 @@ pub struct LeaseSettings {
     pub run: String,
     /// How long it lasts unless it is renewed. A lock of a directory lasts as long as its process.
     pub ttl: Duration,
-    /// How long to wait for somebody else's to end.
+    /// How long to wait for someone else's to end.
     pub lock_timeout: Duration,
 }
 
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Who.
+    /// The user and program that hold it.
     pub holder: String,
     /// On which machine.
     pub host: String,
@@ -89,12 +89,12 @@ impl std::fmt::Display for Holder {
 /// Why there is no lease.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
-    /// Somebody else holds it.
+    /// Someone else holds it.
     #[error("the state `{place}` is held by {holder}")]
     Held {
         /// Where the lease lies.
         place: String,
-        /// Who.
+        /// The run that holds it.
         holder: Box<Holder>,
     },
     /// The run was halted while it waited.
@@ -105,7 +105,7 @@ pub enum LeaseError {
     Store(#[from] StoreError),
 }
 
-/// What somebody who wants a lease waits for.
+/// What someone who wants a lease waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
     /// That it is given back: for so long at most.
@@ -116,13 +116,13 @@ pub enum Wait {
 
 impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Rounded up: nobody should believe that less than a second is no time.
+        // Rounded up: no one should believe that less than a second is nothing.
         let seconds = |time: &Duration| time.as_millis().div_ceil(1000);
         match self {
             Self::Release(holder, time) => {
                 write!(
                     f,
-                    "the state is held by {holder}; waiting {} s at most until it is given back",
+                    "the state is held by {holder}; waiting at most {} s for it to be released",
                     seconds(time)
                 )
             }
@@ -141,7 +141,7 @@ impl std::fmt::Display for Wait {
     }
 }
 
-/// How the wait for somebody else's lease is told, and what ends it.
+/// How the wait for another lease is reported, and what ends it.
 #[derive(Clone, Copy)]
 pub struct Waiting<'a> {
     /// Told once what is waited for, and again when that changes.
@@ -150,10 +150,10 @@ pub struct Waiting<'a> {
     pub halt: &'a Halt,
 }
 
-/// Whose lease may be taken away.
+/// The shell lease may be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlock {
-    /// One that nobody renews any more.
+    /// One that is no longer renewed.
     Expired,
     /// One that may be alive, too.
     Any,
@@ -162,11 +162,11 @@ pub enum Unlock {
 /// What came of taking a lease away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unlocked {
-    /// Nobody held it.
+    /// No one held it.
     Free,
-    /// Somebody did, and does no more.
+    /// Someone did, and does no more.
     Taken(Holder),
-    /// Somebody does, still: it is renewed or has not run out, or it is a lock, which only the end of its process ends.
+    /// Someone does, still: it is renewed or has not run out, or it is a lock, which only the end of its process ends.
     Held(Holder),
 }
 
@@ -189,7 +189,7 @@ pub(super) enum Kept {
 }
 
 impl Lease {
-    /// Cancelled once the lease could not be renewed in time: somebody else may hold it, so nothing more may be written.
+    /// Cancelled once the lease could not be renewed in time: someone else may hold it, so nothing more may be written.
     pub fn lost(&self) -> CancellationToken {
         self.lost.clone()
     }
@@ -200,7 +200,7 @@ impl Lease {
         self.deadline.clone()
     }
 
-    /// Leaves it to run out: a request may still be under way, so nobody else may begin before that.
+    /// Leaves it to run out: a request may still be under way, so no other run may begin before that.
     pub fn leave(self) {
         match self.kept {
             // Ends with the process, as the requests do.
@@ -296,7 +296,7 @@ pub(super) async fn take(
     }
 }
 
-/// Tries to lock until it succeeds, fails otherwise than by somebody's lock, or `lock_timeout` is over.
+/// Tries to lock until it succeeds, fails otherwise than by someone's lock, or `lock_timeout` is over.
 async fn wait<T>(
     clock: &dyn Clock,
     lock_timeout: Duration,
@@ -390,7 +390,7 @@ async fn standing(backend: &dyn Backend) -> Result<Vacancy, StoreError> {
     })
 }
 
-/// Somebody of whom nothing can be read.
+/// Someone of whom nothing can be read.
 fn unknown() -> Holder {
     let text = || "unknown".to_owned();
     Holder {
@@ -466,7 +466,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // What stands in a file that nobody has locked is not looked at.
+        // What is in a file that is not locked is ignored.
         _ = self.0.set_len(0);
     }
 }
@@ -517,7 +517,7 @@ impl Claim {
 struct Vacancy {
     /// On which condition.
     condition: Condition,
-    /// Whose it was, where it was not given back.
+    /// The shell it was, where it was not given back.
     left_by: Option<Holder>,
 }
 
@@ -528,12 +528,12 @@ impl Vacancy {
     };
 }
 
-/// Somebody who looks at a lease in a bucket until it may be taken, or it is known that it may not.
+/// Someone who looks at a lease in a bucket until it may be taken, or it is known that it may not.
 struct Watch<'a> {
     backend: &'a dyn Backend,
     clock: &'a dyn Clock,
     lock_timeout: Duration,
-    /// The end of the time to wait for somebody who is alive.
+    /// The end of the time to wait for someone who is alive.
     timeout: BoxFuture<'static, ()>,
     out_of_time: bool,
     seen: Option<Seen>,
@@ -547,7 +547,7 @@ struct Seen {
     /// The end of its life, counted from the first look.
     end: BoxFuture<'static, ()>,
     is_over: bool,
-    /// Whether it came after another one: somebody writes it.
+    /// Whether it came after another one: someone writes it.
     is_renewed: bool,
 }
 
@@ -637,7 +637,7 @@ impl<'a> Watch<'a> {
         } else {
             Wait::Renewal(holder, claim.ttl())
         };
-        // Each renewal changes until when it is held, and is no news.
+        // Each renewal changes until when it is held, and needs no message.
         let same = |told: &Wait| match (told, &wait) {
             (Wait::Release(told, _), Wait::Release(now, _))
             | (Wait::Renewal(told, _), Wait::Renewal(now, _)) => told.run == now.run,
@@ -671,7 +671,7 @@ impl Keeper {
             let Vacancy { condition, .. } = watch.vacancy().await?;
             match self.put(claim, condition).await {
                 Ok(held) => return Ok(held),
-                // Somebody was faster; now it is theirs.
+                // Someone was faster; now it is theirs.
                 Err(Failure::Conflict) => {}
                 Err(failure) => return Err(StoreError::write(self.place(), failure).into()),
             }
@@ -718,7 +718,7 @@ impl Keeper {
         }
     }
 
-    /// Writes that nobody holds the lease, where it is still ours; for no longer than it would last anyway.
+    /// Writes that the lease is free, where this run still holds it; for no longer than it would last anyway.
     async fn give_back(&self, held: &Held) -> Result<(), StoreError> {
         let give_back = async {
             // The last renewal may have been written without being answered, so the version is asked for.

@@ -1,4 +1,4 @@
-//! Writing the record of a run while it goes on.
+//! Writing the record of a run while it is running.
 //!
 //! Making a line durable costs a disk a few milliseconds and a bucket some tens of them, whatever the number of lines. So
 //! one task writes: what came in while it was writing goes into its next write together.
@@ -16,7 +16,7 @@ use crate::resource::secret::Digests;
 /// Lines in one write at most.
 const TOGETHER: usize = 4096;
 
-/// The record of a run that goes on. Clones write to the same record, in the order they are called.
+/// The record of a run that is running. Clones write to the same record, in the order they are called.
 ///
 /// Once a write has failed nothing is written any more, and every further call fails with the same error: what stands
 /// in the record is a whole beginning of what happened.
@@ -76,7 +76,7 @@ impl RunLog {
         self.wait(Some(entry)).await
     }
 
-    /// Records an entry with the next write, without waiting for it. Whether that went well is told by whatever is
+    /// Records an entry with the next write, without waiting for it. Whether that succeeded is reported by whatever is
     /// called next, and by [`close`](Self::close).
     pub fn note(&self, entry: Entry) {
         // The writer ends only with the runtime.
@@ -138,7 +138,7 @@ struct File {
 }
 
 impl File {
-    /// Writes until nobody is left who could say anything.
+    /// Writes until every sender is gone.
     async fn write_all(
         mut self,
         mut receiver: mpsc::UnboundedReceiver<Message>,

@@ -1,8 +1,8 @@
 //! The only opener of state: what was last converged, the record of each run, and the lease that keeps two applies apart.
 //!
-//! A state is a few named objects in a directory or a bucket ([`Backend`]). What is ours is told by the tags in AWS and
+//! A state is a few named objects in a directory or a bucket ([`Backend`]). Tags in AWS record ownership and
 //! nothing here: losing a state loses history (whose fault a difference is, and the way back), never safety. All the more
-//! is it never silently made anew: a damaged file, a newer one, or somebody else's is an error that names it.
+//! is it never silently made anew: a damaged file, a newer one, or someone else's is an error that names it.
 //!
 //! ```text
 //! state.json            organization, name, salt; written once
@@ -50,7 +50,7 @@ pub const FORMAT: &str = "rolecall-state/1";
 /// Records read at once from a bucket.
 const AT_ONCE: usize = 16;
 
-/// Whose a state is.
+/// The shell a state is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The organization's id.
@@ -78,7 +78,7 @@ struct Owner {
 /// Whether a state was there when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// It was.
+    /// The state existed before.
     Found,
     /// It was not: nothing is remembered.
     New,
@@ -100,8 +100,17 @@ pub struct Store {
 impl Store {
     /// Opens the state that lies in `backend`, for its owner.
     ///
+    /// # Guarantees
+    /// - A state that exists is never replaced: one that is damaged, newer, or another directory's is an error.
+    /// - With [`Access::Write`] it was written once before this returns, so that a run does not find out at its end that
+    ///   it cannot record.
+    /// - With [`Access::Read`] nothing is written, and a state that does not exist yet is empty.
+    ///
+    /// # Assumptions
+    /// - `identity` comes from the organization that the credentials belong to, not from the configuration.
+    ///
     /// # Errors
-    /// It is somebody else's, cannot be read, or with [`Access::Write`] cannot be written.
+    /// It belongs to another directory or organization, cannot be read, or with [`Access::Write`] cannot be written.
     pub async fn open(
         backend: Arc<dyn Backend>,
         identity: Identity,
@@ -123,11 +132,11 @@ impl Store {
         }
     }
 
-    /// Opens the state that lies in `backend`, as far as it can be told without AWS that it is `name`'s. `None` where
+    /// Opens the state that lies in `backend`, as far as it is known without AWS that it is `name`'s. `None` where
     /// there is none yet.
     ///
     /// # Errors
-    /// It is somebody else's, or cannot be read.
+    /// It belongs to another directory, or cannot be read.
     pub async fn inspect(
         backend: Arc<dyn Backend>,
         name: &str,
@@ -148,7 +157,7 @@ impl Store {
     }
 
     /// What sensitive values are digested with: the same for the life of a state, and another for each. Where there is
-    /// no state yet it is one that nobody has.
+    /// no state yet it is one that no one has.
     pub fn salt(&self) -> &str {
         &self.owner.salt
     }
@@ -200,7 +209,7 @@ impl Store {
     /// Writes what was converged in an account, in place of what this state last read or wrote there.
     ///
     /// # Errors
-    /// It cannot be written, or somebody else wrote it in between.
+    /// It cannot be written, or someone else wrote it in between.
     pub async fn put_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
         let account = record.account;
         if self.known(account).is_none() {
@@ -213,10 +222,10 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the lease: while it is held nobody else gets one.
+    /// Takes the lease: while it is held no other run gets one.
     ///
     /// # Errors
-    /// Somebody else holds it, and still did after `lock_timeout`; the run was halted before; or the state cannot be read
+    /// Someone else holds it, and still did after `lock_timeout`; the run was halted before; or the state cannot be read
     /// or written.
     pub async fn lease(
         &self,
@@ -260,7 +269,8 @@ impl Store {
         RunLog::open(backend, clock, Arc::clone(&self.digests), header).await
     }
 
-    /// The newest runs in one line each, `limit` at most, the newest first. One whose record cannot be used hides no other.
+    /// The newest runs in one line each, `limit` at most, the newest first. One whose record cannot be used hides no
+    /// other.
     ///
     /// # Errors
     /// They cannot be listed.

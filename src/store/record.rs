@@ -12,7 +12,7 @@ use crate::plan::Converged;
 pub struct AccountRecord {
     /// The account.
     pub account: AccountId,
-    /// By address.
+    /// The resources, by address.
     pub resources: BTreeMap<String, ResourceRecord>,
 }
 

@@ -84,19 +84,19 @@ pub enum Entry {
     Unreadable {
         /// The account.
         account: AccountId,
-        /// Why.
+        /// Why the account could not be read.
         error: String,
     },
     /// A wave begins.
     WaveStarted {
-        /// Which, counted from 0.
+        /// Index of the wave, from 0.
         wave: usize,
         /// Its accounts.
         accounts: Vec<AccountId>,
     },
     /// A wave has ended.
     WaveFinished {
-        /// Which, counted from 0.
+        /// Index of the wave, from 0.
         wave: usize,
         /// Its accounts.
         accounts: Vec<AccountId>,
@@ -129,7 +129,7 @@ impl Entry {
 pub struct Logged {
     /// When, RFC 3339 UTC.
     pub at: String,
-    /// What.
+    /// What happened.
     pub entry: Entry,
 }
 

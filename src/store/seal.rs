@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{FORMAT, StoreError};
 
-/// What stands in the checksum's place while it is computed.
+/// What is in the checksum's place while it is computed.
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 #[derive(Serialize, Deserialize)]
@@ -32,7 +32,7 @@ struct Head {
 /// `content` with its format and checksum, as bytes of a file.
 ///
 /// # Errors
-/// Content that is not JSON, such as a map whose keys are no strings.
+/// Content that is not JSON, such as a map whose keys are not strings.
 pub(super) fn seal<T: Serialize>(content: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut text = serde_json::to_string(&Sealed {
         format: FORMAT.to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn check_format(place: &str, found: &str) -> Result<(), StoreError> {
         Some(number) if number > 1 => Err(StoreError::Newer { place, found }),
         _ => Err(StoreError::Damaged {
             place,
-            reason: format!("its format `{found}` is none of rolecall's"),
+            reason: format!("its format `{found}` is not known to rolecall"),
         }),
     }
 }

@@ -117,7 +117,7 @@ fn drift_page(drift: &Drift) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Three accounts: one where a hand moved, one where nobody knows, one where all is accepted or pending.
+/// Three accounts: one where a hand moved, one where it is unknown, one where all is accepted or pending.
 fn drifted() -> Drift {
     let caused = |cause: &str, change: Change| {
         let mut value = serde_json::to_value(change).unwrap();
@@ -229,7 +229,7 @@ fn small() -> (Plan, TrustMap) {
                 change(
                     &format!("{}/role/Old", id(3)),
                     Action::Delete,
-                    "left the desired state",
+                    "no longer in the desired state",
                     &[],
                 ),
             ],
@@ -357,7 +357,7 @@ fn large() -> (Plan, TrustMap) {
     (plan(accounts, vec![]), TrustMap { trusts, places })
 }
 
-/// What stands in the list of changes: `action name place`.
+/// What is in the list of changes: `action name place`.
 const LISTED: &str = "[...document.querySelectorAll('#list > .change')].map(c => ['.badge', '.name', '.place'].map(s => c.querySelector(s).textContent).join(' '))";
 
 /// Types into a field of the filter and waits for the list to follow.
@@ -507,7 +507,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         all,
         json!([
             "changed by hand Open differs in prod-eu (200000000001)",
-            "changed by hand Gone is gone in prod-eu (200000000001)",
+            "changed by hand Gone is missing in prod-eu (200000000001)",
             "cause unknown Unknown differs in prod-us (200000000002)",
             "accepted Known differs in dev (200000000003)",
             "pending Due is to be updated in 2 accounts",
@@ -529,7 +529,7 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
             "hand",
             json!([
                 "changed by hand Open differs in prod-eu (200000000001)",
-                "changed by hand Gone is gone in prod-eu (200000000001)"
+                "changed by hand Gone is missing in prod-eu (200000000001)"
             ]),
         ),
         (
@@ -539,8 +539,8 @@ fn the_page_of_drift_filters_by_standing_and_marks_an_account_by_its_gravest() {
         ),
         (
             "f-action",
-            "is gone",
-            json!(["changed by hand Gone is gone in prod-eu (200000000001)"]),
+            "is missing",
+            json!(["changed by hand Gone is missing in prod-eu (200000000001)"]),
         ),
         (
             "f-action",
@@ -646,7 +646,7 @@ fn on_paper_everything_shown_is_open_and_what_is_missing_is_said() {
     browser.eval("window.dispatchEvent(new Event('beforeprint'))");
     assert_eq!(
         browser.eval("document.getElementById('paper').textContent"),
-        "1,000 changes in 1,000 accounts; filtered by role or policy Role0; only the first 100 of 1,000 entries are on this paper"
+        "1,000 changes in 1,000 accounts; filtered by role or policy Role0; only the first 100 of 1,000 entries are printed"
     );
     quiet(&mut browser);
 }

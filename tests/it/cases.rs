@@ -1,11 +1,11 @@
 //! `tests/cases/<claim>/`: a desired state, what was done to live IAM by hand, and the plan of it.
 //!
-//! Data only. `desired.toml` is the directory's `rolecall.toml`; documents that it names lie beside it. `live.json` lists
-//! the calls that are made by hand first, as `{"account", "operation", "params"}`: a parameter that is an object is sent
-//! as JSON text, `Tags` as the list that IAM takes, and tags of `aws:` are set as AWS itself sets them. `org.toml` is another
-//! organization than the demonstration's, `args.txt` holds further arguments of `plan`. `plan.txt` and `plan.json` are
-//! what `plan` prints, with the exit code of `--detailed-exitcode`; `BLESS=1` rewrites them. Where `plan.md` is there, it is
-//! what `plan --format markdown` prints.
+//! Data only. `desired.toml` is the directory's `rolecall.toml`; documents that it names lie beside it. `live.json`
+//! lists the calls that are made by hand first, as `{"account", "operation", "params"}`: a parameter that is an
+//! object is sent as JSON text, `Tags` as the list that IAM takes, and tags of `aws:` are set as AWS itself sets
+//! them. `org.toml` is another organization than the demonstration's, `args.txt` holds further arguments of `plan`.
+//! `plan.txt` and `plan.json` are what `plan` prints, with the exit code of `--detailed-exitcode`; `BLESS=1` rewrites
+//! them. Where `plan.md` is there, it is what `plan --format markdown` prints.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ pub struct Case {
     path: PathBuf,
 }
 
-/// What somebody did by hand.
+/// What someone did by hand.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Act {
@@ -214,7 +214,7 @@ impl Act {
         }
     }
 
-    /// Sets a tag of `aws:` on the role, which nobody but AWS can.
+    /// Sets a tag of `aws:` on the role, which no one but AWS can.
     fn tag(&self, served: &Served, key: &str, value: &str) {
         let name = self.params["RoleName"].as_str().unwrap().to_lowercase();
         served.sandbox.with(|world| {
@@ -235,10 +235,10 @@ impl Act {
 
 /// Whether a line tells how far reading is; accounts come in any order.
 fn is_progress(line: &str) -> bool {
-    line.starts_with("Walking the organization") || line.starts_with("Reading accounts")
+    line.starts_with("Reading the organization") || line.starts_with("Reading accounts")
 }
 
-/// Takes out what is another at every run, and digests, which nobody can check by eye.
+/// Takes out what is another at every run, and digests, which no one can check by eye.
 pub fn stable(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {

@@ -28,10 +28,10 @@ const INLINE: &str = r#"{"Version":"2012-10-17","Statement":[
 
 const DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:ReceiveMessage","Resource":"*"}}"#;
 
-/// What somebody does to role `R`, or to policy `R`, by hand.
+/// What someone does to role `R`, or to policy `R`, by hand.
 type Acts = Vec<(&'static str, Vec<(&'static str, String)>)>;
 
-/// What somebody does, and what is found: the action and the attributes, or nothing.
+/// What someone does, and what is found: the action and the attributes, or nothing.
 struct Case {
     name: &'static str,
     acts: Acts,
@@ -573,9 +573,9 @@ async fn every_change_by_hand_that_means_something_is_found_and_blamed_and_none_
     let text = served.rolecall(&desired, &["drift"]).exits(2);
     let text = text.says(&[
         "Changed by hand",
-        "is gone",
-        "lost our mark",
-        "was deleted and made again",
+        "is missing",
+        "lost its ownership tag",
+        "was deleted and recreated",
         "belongs to `others`",
     ]);
     text.says(&[
@@ -652,14 +652,18 @@ async fn known_drift_is_accepted_until_its_day_and_then_comes_back() {
     served.rolecall(&desired, &["drift"]).exits(2).says(&[
         "ended on 2020-01-31",
         "accept.toml:1",
-        "accepts nothing",
+        "matches no difference",
         "accept.toml:6",
     ]);
     // What lies outside of a narrowed run may well differ.
     let part = served
         .rolecall(&desired, &["drift", "--account", "web-prod"])
         .exits(0);
-    assert!(!part.stdout.contains("accepts nothing:"), "{}", part.stdout);
+    assert!(
+        !part.stdout.contains("matches no difference"),
+        "{}",
+        part.stdout
+    );
 
     desired.write("accept.toml", &accept("managed_policies", "2999-01-31"));
     audit(
@@ -672,7 +676,7 @@ async fn known_drift_is_accepted_until_its_day_and_then_comes_back() {
     served
         .rolecall(&desired, &["drift"])
         .exits(2)
-        .says(&["is gone"]);
+        .says(&["is missing"]);
 
     for (text, says) in [
         (accept("trusts", "2999-01-31"), "trust"),
@@ -684,7 +688,7 @@ async fn known_drift_is_accepted_until_its_day_and_then_comes_back() {
         ),
         (
             accept("trust", "2999-01-31").replace("*/role/Audit", "Audit"),
-            "no address",
+            "not the address",
         ),
     ] {
         desired.write("accept.toml", &text);
@@ -701,7 +705,7 @@ async fn known_drift_is_accepted_until_its_day_and_then_comes_back() {
     served
         .rolecall(&desired, &["validate"])
         .exits(1)
-        .says(&["accept", "cannot stand in a module"]);
+        .says(&["accept", "is not allowed in a module"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -760,7 +764,7 @@ async fn the_exit_code_says_who_moved_and_what_could_not_be_read() {
     served
         .rolecall(&desired, &["drift", "--watch", "0s"])
         .exits(1)
-        .says(&["longer than nothing"]);
+        .says(&["greater than zero"]);
 
     let refused = |account: Option<AccountId>| Fault {
         operation: "AssumeRole".to_owned(),
@@ -963,7 +967,7 @@ async fn a_webhook_is_told_again_until_it_listens_and_its_address_is_never_shown
     let bad = served
         .rolecall(&desired, &["drift", "--notify", "ftp://s3cret-path"])
         .exits(2)
-        .says(&["no http or https URL"]);
+        .says(&["not an http or https URL"]);
     assert!(!bad.text().contains("s3cret-path"));
 }
 
@@ -1021,7 +1025,7 @@ async fn roles_that_nobody_declares_and_that_trust_outsiders_are_listed_on_deman
         of("Public").unwrap()["message"]
             .as_str()
             .unwrap()
-            .contains("everybody")
+            .contains("everyone")
     );
     assert_eq!(of("Inside"), None);
     served
@@ -1059,7 +1063,7 @@ async fn drift_is_a_comment_and_a_page_that_say_who_moved() {
             "+   arn:aws:iam::aws:policy/AdministratorAccess",
             "#### Accepted (1)",
             "tags until 2999-01-31: ticket 7",
-            "#### Pending: the file changed, and an apply is due (1)",
+            "#### Pending: the file changed and has not been applied (1)",
             "in 3 accounts",
         ]);
     let (fences, rest): (Vec<_>, Vec<_>) = comment

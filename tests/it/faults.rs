@@ -242,8 +242,8 @@ async fn what_goes_wrong_always_is_told_with_its_reason() {
         ),
         (
             Effect::Truncate,
-            "the answer is incomplete",
-            "the answer is incomplete",
+            "incomplete response",
+            "incomplete response",
         ),
         (Effect::Expire, "ExpiredToken", "ExpiredToken"),
     ] {
@@ -469,7 +469,7 @@ async fn the_sandbox_is_served_with_the_faults_of_a_file() {
     };
     run(&mut serve(&path)).exits(1).says(&[
         "cannot use the faults",
-        "`explode` is no effect",
+        "`explode` is not an effect",
         "reset-after",
     ]);
     file.write(

@@ -578,7 +578,7 @@ fn a_role_that_a_stack_made_is_recognised_and_not_fought_over() {
             &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust)],
         )
         .unwrap();
-    // Nobody but CloudFormation can set its tags.
+    // No one but CloudFormation can set its tags.
     sandbox.with(|world| {
         let role = world
             .accounts

@@ -113,7 +113,7 @@ fn others(left_out: &[&str]) -> Vec<&'static str> {
         .collect()
 }
 
-/// The number of steps in the management account, and in each member of the unit; nobody else has any.
+/// The number of steps in the management account, and in each member of the unit; no one else has any.
 #[track_caller]
 fn assert_steps(world: &World, plan: &Value, management: usize, member: usize) {
     let counts: BTreeMap<String, usize> = steps(plan)
@@ -478,22 +478,22 @@ fn it_is_proven_who_gets_in_and_who_does_not(world: &World) {
         (
             "CortexPlatformRole",
             [
-                "outpost_role` is let in with the external id",
+                "outpost_role` may assume it with the external id",
                 "refused with a wrong external id",
             ],
         ),
         (
             "cortex-logs-ingestion-access",
             [
-                "accounts.google.com` is let in",
+                "accounts.google.com` may assume it",
                 "refused with another `accounts.google.com:aud`",
             ],
         ),
         (
             "EmptyBucketLambdaExecutionRole",
             [
-                "lambda.amazonaws.com` is let in",
-                "everybody else is refused",
+                "lambda.amazonaws.com` may assume it",
+                "everyone else is refused",
             ],
         ),
     ] {
@@ -830,7 +830,7 @@ fn a_token_for_the_right_audience_and_subject_is_let_in_and_no_other() {
     }
 }
 
-/// A token that nobody signed.
+/// A token that no one signed.
 fn jwt(claims: &Value) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let text = claims.to_string();

@@ -353,8 +353,8 @@ async fn an_apply_that_is_killed_between_writes_is_finished_by_the_next() {
     .await;
 }
 
-/// Roles in ten accounts and nothing said of limits, as the quickstart has them: what a killed run began must not stand in
-/// the way of the next one.
+/// Roles in ten accounts and nothing said of limits, as the quickstart has them: what a killed run began must not
+/// stand in the way of the next one.
 const PLAIN: &str = r#"
 name = "plain"
 [[role]]
@@ -435,7 +435,7 @@ async fn under_default_limits_one_plain_apply_finishes_what_was_killed() {
     .await;
 }
 
-/// What a killed run began is not counted again; what somebody changed meanwhile is.
+/// What a killed run began is not counted again; what someone changed meanwhile is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_limits_count_what_no_unfinished_run_began() {
     let (served, desired, run) = killed_and_ended(&[], &["apply", "--auto-approve"]).await;

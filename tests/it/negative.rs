@@ -48,7 +48,7 @@ fn every_problem_of_a_run_is_said_at_once_with_its_place() {
         "more.toml:6:8",
         "case",
         "twice.json:2:2",
-        "`Version` stands twice",
+        "`Version` appears twice",
         "star.json:3:",
         "{\"AWS\": \"*\"}",
     ]);
@@ -203,23 +203,26 @@ fn settings_of_aws_that_cannot_work_are_named() {
         ),
         (
             &[key],
-            &["AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not"],
+            &["AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not"],
         ),
         (
             &[secret],
-            &["AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not"],
+            &["AWS_SECRET_ACCESS_KEY is set but AWS_ACCESS_KEY_ID is not"],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")],
-            &["`AWS_ENDPOINT_URL`", "`localhost:4566` is not the URL"],
+            &[
+                "`AWS_ENDPOINT_URL`",
+                "`localhost:4566` is not an endpoint URL",
+            ],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL", "")],
-            &["`AWS_ENDPOINT_URL`", "`` is not the URL"],
+            &["`AWS_ENDPOINT_URL`", "`` is not an endpoint URL"],
         ),
         (
             &[key, secret, ("AWS_ENDPOINT_URL_STS", "http://")],
-            &["`AWS_ENDPOINT_URL_STS`", "`http://` is not the URL"],
+            &["`AWS_ENDPOINT_URL_STS`", "`http://` is not an endpoint URL"],
         ),
     ];
     for (env, words) in cases {
@@ -264,8 +267,5 @@ fn a_server_that_does_not_answer_is_said_to_be_waited_for() {
     .unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(
-        line,
-        "still waiting for STS to say whose credentials these are\n"
-    );
+    assert_eq!(line, "still waiting for STS to identify the caller\n");
 }

@@ -1,4 +1,4 @@
-//! What the tag of ownership does not tell by itself: permissions that nobody manages, and resources that somebody else
+//! What the tag of ownership does not tell by itself: permissions that no one manages, and resources that someone else
 //! tagged as this directory's.
 
 use serde_json::Value;
@@ -91,7 +91,7 @@ async fn permissions_that_are_not_managed_are_told_by_plan_drift_and_verify() {
             assert!(r.contains(part), "{part} is not in {r}");
         }
         assert!(
-            s.contains("`backdoor`") && s.contains("`inline_policy` is not written"),
+            s.contains("`backdoor`") && s.contains("`inline_policy` is not set"),
             "{s}"
         );
         served

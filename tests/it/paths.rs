@@ -128,7 +128,7 @@ async fn standard_output_and_error_are_written_to_where_they_are_sockets() {
             "{name}: {told}"
         );
     }
-    // What belongs to nobody here is an error, and nothing is put in its place.
+    // What belongs to no one here is an error, and nothing is put in its place.
     let (_here, there) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut command = served.command(&desired, &["plan", "--out", "/dev/fd/0"]);
     run(command.stdin(OwnedFd::from(there)))
@@ -157,10 +157,10 @@ async fn a_regular_file_is_replaced_where_it_is_and_what_cannot_be_written_is_sa
     out(&path("none/plan"))
         .exits(1)
         .says(&["cannot save the plan to", "No such file"]);
-    // Nobody may create a file there, not even root.
+    // No one may create a file there, not even root.
     out(Path::new("/sys/plan"))
         .exits(1)
-        .says(&["no file can be created in `/sys`"]);
+        .says(&["cannot create a file in `/sys`"]);
     served
         .rolecall(&desired, &["drift", "--metrics-file", "/sys/x"])
         .exits(1)
@@ -191,7 +191,7 @@ fn validate(desired: &Directory) -> Run {
     run
 }
 
-/// Another directory, which is nobody's business.
+/// Another directory, which is no one's business.
 fn foreign() -> Directory {
     let token = format!("{{\"accessToken\":\"{SECRET}\"}}");
     let toml = format!("name = \"other\"\npassword = \"{SECRET}\"\n");
@@ -221,7 +221,7 @@ fn a_document_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
             .says(&["rolecall.toml:5:9"])
             .says(words);
     };
-    let lies_outside = ["lies outside the directory", "[documents] allow"];
+    let lies_outside = ["is outside the directory", "[documents] allow"];
     for target in ["token.json", "shadow"] {
         link(&outside(target), "p.json");
         check("p.json", &lies_outside);
@@ -273,10 +273,10 @@ fn a_toml_file_that_lies_outside_is_refused_and_no_line_of_it_is_shown() {
         symlink(foreign.file("secret.toml"), desired.file(name)).unwrap();
         validate(&desired)
             .exits(1)
-            .says(&[name, "lies outside the directory", "module"]);
+            .says(&[name, "is outside the directory", "module"]);
         run(rolecall().args(["validate", "-c"]).arg(desired.file(name)))
             .exits(1)
-            .says(&["lies outside"]);
+            .says(&["is outside"]);
 
         std::fs::remove_file(desired.file(name)).unwrap();
         mkfifo(&desired.file(name));
@@ -347,7 +347,7 @@ fn a_module_may_lie_elsewhere_only_where_its_source_says_so() {
     kit.write("trust.json", TRUST);
     validate(&using(&format!("../{kit_name}/kit")))
         .exits(1)
-        .says(&["lies outside the directory"]);
+        .says(&["is outside the directory"]);
     // One below the root reads those of the root.
     let inside = using("kits/a");
     inside.write(
@@ -379,7 +379,7 @@ fn directories_that_documents_may_lie_in_are_named_by_the_root() {
     validate(&Directory::new(&text(&allowed, "trust.json"))).exits(0);
     validate(&Directory::new(&text("", "trust.json")))
         .exits(1)
-        .says(&["lies outside the directory"]);
+        .says(&["is outside the directory"]);
     validate(&Directory::new(&text(&allowed, "broken.json")))
         .exits(1)
         .says(&["broken.json:1:13", "is not JSON"]);
@@ -398,7 +398,7 @@ fn directories_that_documents_may_lie_in_are_named_by_the_root() {
     ]);
     validate(&module)
         .exits(1)
-        .says(&["`[documents]` cannot stand in a module"]);
+        .says(&["`[documents]` is not allowed in a module"]);
 }
 
 #[test]

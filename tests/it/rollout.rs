@@ -110,7 +110,7 @@ async fn a_failing_canary_halts_the_rollout_before_any_account_of_the_next_wave_
         .find(|result| result["outcome"] == "not_reached")
         .unwrap();
     for word in [
-        "wave 2 was not begun",
+        "wave 2 was not started",
         "1 account failed",
         "`max_failures` is 0",
     ] {
@@ -168,7 +168,7 @@ async fn what_a_wave_wrote_is_looked_at_again_before_the_next_begins() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Once it is read back, somebody takes it away while it bakes.
+    // Once it is read back, someone takes it away while it bakes.
     let patience = Instant::now();
     while calls_in(&served, "AttachRolePolicy", NETWORK) == 0 {
         assert!(
@@ -456,7 +456,7 @@ async fn a_run_is_rolled_back_where_things_are_as_it_left_them() {
         .as_str()
         .unwrap()
         .to_owned();
-    // Somebody went on with one of them.
+    // Someone went on with one of them.
     served.by_hand(
         LOG_ARCHIVE,
         "TagRole",
@@ -470,10 +470,10 @@ async fn a_run_is_rolled_back_where_things_are_as_it_left_them() {
         .rolecall(&desired, &["rollback", &run, "--auto-approve"])
         .exits(0);
     back.says(&[
-        "222222222221/role/Audit` is not as the run left it",
-        "left as it is",
+        "222222222221/role/Audit` has changed since the run",
+        "left unchanged",
         "3 done",
-        "was not there before the run",
+        "did not exist before the run",
     ]);
     desired.write("rolecall.toml", &text);
     let plan = served
@@ -532,7 +532,7 @@ async fn a_killed_run_is_rolled_back_though_its_record_ends_before_its_writes() 
         .fail(refused("DeleteRole", Some(NETWORK), When::First(1)));
     let rollback = ["rollback", run, "--auto-approve"];
     let back = served.rolecall(&desired, &rollback).exits(3);
-    assert!(!back.text().contains("left as it is"), "{}", back.text());
+    assert!(!back.text().contains("left unchanged"), "{}", back.text());
     back.says(&["3 done", "1 failed"]);
     // What goes back is no apply that could be gone on with.
     served
@@ -660,7 +660,7 @@ async fn a_role_expires_and_an_account_that_left_the_targets_is_still_looked_at(
     served
         .rolecall(&desired, &["plan"])
         .exits(1)
-        .says(&["`expires` is no day", "2027-06-30"]);
+        .says(&["`expires` is not a date", "2027-06-30"]);
     // The record knows of accounts that nothing targets any more.
     desired.write(
         "rolecall.toml",

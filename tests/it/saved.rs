@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Directory;
 use crate::support::served::Served;
+use crate::support::{Directory, rolecall, run};
 
 const PAYMENTS: &str = "444444444441";
 const FOREIGN: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"666666666661"},"Action":"sts:AssumeRole"}}"#;
@@ -338,7 +338,7 @@ async fn flags_that_widen_a_plan_count_only_where_its_signature_holds() {
     let path = put(&desired, &honest);
     let shared = |key: &str, arguments: &[&str]| {
         let mut command = served.command(&desired, arguments);
-        crate::support::run(command.env("ROLECALL_PLAN_KEY", key))
+        run(command.env("ROLECALL_PLAN_KEY", key))
     };
     shared("one", &["apply", &path])
         .exits(4)
@@ -382,4 +382,49 @@ async fn a_narrowed_plan_is_applied_as_narrow_as_it_was_made() {
             .count(),
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_shown_without_aws_and_without_its_secrets() {
+    let served = Served::demo().await;
+    let desired = Directory::new(
+        r#"
+name = "saved"
+[vars]
+external_id = { type = "string", sensitive = true }
+[[role]]
+name = "Vendor"
+targets = [{ account = "payments-prod" }]
+[[role.trust]]
+aws = "999999999999"
+external_id = "{{ var.external_id }}"
+"#,
+    );
+    desired.write("answers.vars", "external_id = \"hunter2-hunter2\"");
+    let (plan, answers) = (desired.file("p.plan"), desired.file("answers.vars"));
+    let plan = plan.to_str().unwrap();
+    // Named once for all commands of a pipeline; what the command line names comes later and wins.
+    let mut command = served.command(&desired, &["plan", "--out", plan]);
+    let printed = run(command.env("ROLECALL_VAR_FILE", &answers)).exits(0);
+    let show = |arguments: &[&str]| run(rolecall().args([&["show", plan], arguments].concat()));
+    let shown = show(&[]).exits(0).says(&["role Vendor will be created"]);
+    assert_eq!(
+        shown.stdout, printed.stdout,
+        "the same text as the plan's own"
+    );
+    show(&["--format", "markdown"]).exits(0).says(&["Vendor"]);
+    let json = show(&["--format", "json"]).exits(0).stdout;
+    let value: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["summary"]["create"], 1);
+    assert!(
+        json.contains("(sensitive)") && !json.contains("(sensitive:") && !json.contains("hunter2")
+    );
+    for (text, expected) in [
+        ("", "not a saved plan"),
+        ("{\"format\": \"rolecall-plan/99\"}", "rolecall-plan/99"),
+        ("[1, 2", "not a saved plan"),
+    ] {
+        desired.write("p.plan", text);
+        show(&[]).exits(1).says(&[expected, "plan --out"]);
+    }
 }

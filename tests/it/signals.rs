@@ -233,11 +233,11 @@ async fn an_apply_whose_step_is_never_answered_ends_in_time_and_the_next_one_fin
     );
     let why = report["results"][0]["error"].as_str().unwrap();
     assert!(
-        why.contains("while step 2 of") && why.contains("(AttachRolePolicy) was not answered"),
+        why.contains("while step 2 of") && why.contains("(AttachRolePolicy) was in progress"),
         "{why}"
     );
     run.says(&[
-        "AttachRolePolicy of 333333333331/role/Audit was not answered",
+        "AttachRolePolicy of 333333333331/role/Audit got no response",
         "apply again",
     ]);
     let notice: serde_json::Value = serde_json::from_slice(&told.recv().unwrap().body).unwrap();
@@ -254,7 +254,7 @@ async fn an_apply_whose_step_is_never_answered_ends_in_time_and_the_next_one_fin
     served
         .rolecall(&desired, &["state", "history", id])
         .exits(0)
-        .says(&["step 2: AttachRolePolicy", "cut off"]);
+        .says(&["step 2: AttachRolePolicy", "cut short"]);
     served
         .rolecall(&desired, &["apply", "--auto-approve", "--resume"])
         .exits(0);
@@ -267,7 +267,7 @@ async fn an_apply_whose_step_is_never_answered_ends_in_time_and_the_next_one_fin
 fn noticed(child: &mut Child) -> BufReader<std::process::ChildStderr> {
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("once more ends at once") {
+    while !line.contains("press Ctrl-C again") {
         line.clear();
         assert!(said.read_line(&mut line).unwrap() > 0);
     }
@@ -296,7 +296,7 @@ async fn a_signal_that_is_sent_twice_is_one_and_whoever_insists_ends_it_at_once(
         let (code, rest) = ended.await.unwrap();
         // Whoever is given the time says what was in flight.
         assert_eq!(
-            (code, rest.contains("was not answered")),
+            (code, rest.contains("got no response")),
             (130, !insists),
             "{rest}"
         );

@@ -24,7 +24,7 @@ use crate::support::bucket::Bucket;
 use crate::support::listener::listen;
 use crate::support::moto::{Moto, missing, python};
 use crate::support::served::Served;
-use crate::support::{Directory, Run, for_each, rolecall, run};
+use crate::support::{Directory, Run, for_each, http_client, rolecall, run};
 
 const DESIRED: &str = r#"
 name = "vendor-roles"
@@ -94,7 +94,7 @@ fn quietly() -> Waiting<'static> {
     }
 }
 
-/// One resource converged, one run that ended and one that was cut off.
+/// One resource converged, one run that ended and one that was cut short.
 async fn fill(store: &Store) {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:01Z".to_owned(),
@@ -234,7 +234,7 @@ async fn runs_are_listed_newest_first_and_told_whole() {
     );
     state(&desired, &["history", "20260102T000000Z-0001"])
         .exits(0)
-        .says(&["cut off"]);
+        .says(&["cut short"]);
     state(&desired, &["history", "20200101T000000Z-0001"])
         .exits(1)
         .says(&["no run", "state history"]);
@@ -287,7 +287,7 @@ async fn somebody_elses_damaged_and_newer_states_are_told_apart_and_left_alone()
         (String::new(), "is damaged"),
         (
             whole.replace("rolecall-state/1", "rolecall-state/9"),
-            "`rolecall-state/9`, this rolecall knows `rolecall-state/1`",
+            "`rolecall-state/9`, but this version of rolecall reads `rolecall-state/1`",
         ),
     ] {
         std::fs::write(&file, &text).unwrap();
@@ -330,7 +330,7 @@ async fn a_held_lock_is_refused_and_ends_with_its_process() {
     let (desired, store) = filled().await;
     state(&desired, &["unlock"])
         .exits(0)
-        .says(&["nobody holds"]);
+        .says(&["no run holds"]);
     let ours = store
         .lease(lease("20260103T000000Z-0001"), quietly())
         .await
@@ -408,7 +408,7 @@ async fn a_state_is_looked_at_though_the_desired_state_cannot_be_read() {
         desired.write("rolecall.toml", text);
         state(&desired, &["list"])
             .exits(1)
-            .says(&["it is not known whose state to open", "--name"]);
+            .says(&["cannot determine whose state to open", "--name"]);
         state(&desired, &["list", "--name", "vendor-roles"])
             .exits(0)
             .says(&[ADDRESS]);
@@ -417,7 +417,7 @@ async fn a_state_is_looked_at_though_the_desired_state_cannot_be_read() {
             .says(&["belongs to `vendor-roles`"]);
         state(&desired, &["list", "--name", "Vendor Roles"])
             .exits(1)
-            .says(&["`Vendor Roles` cannot be the name"]);
+            .says(&["`Vendor Roles` is not a valid directory name"]);
     }
     std::fs::remove_file(desired.file("rolecall.toml")).unwrap();
     state(&desired, &["list"])
@@ -670,6 +670,7 @@ impl S3 {
         let moto = Moto::start()?;
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
+            .http_client(http_client())
             .endpoint_url(&moto.endpoint)
             .region(aws_sdk_s3::config::Region::new("us-east-1"))
             .credentials_provider(Credentials::new("testing", "testing", None, None, "test"))
@@ -917,7 +918,7 @@ async fn an_apply_whose_bucket_vanishes_stops_where_it_is_and_another_one_finish
     );
     let created = served.count("CreateRole");
     assert!((3..10).contains(&created), "{created} roles were created");
-    // Nothing hangs on what is lost with it.
+    // Nothing depends on what is lost with it.
     served
         .rolecall(&desired, &["apply", "--auto-approve"])
         .exits(0);

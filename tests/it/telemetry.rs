@@ -188,7 +188,7 @@ async fn a_collector_that_fails_is_told_of_and_changes_nothing() {
                 (endpoint, refusing.as_str()),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ],
-            "http/protobuf is spoken, not `grpc`",
+            "http/protobuf is supported, not `grpc`",
         ),
     ] {
         let run = traced(
@@ -198,7 +198,11 @@ async fn a_collector_that_fails_is_told_of_and_changes_nothing() {
             &environment,
         )
         .exits(2);
-        run.says(&["warning: OpenTelemetry's collector", why, "2 to create"]);
+        run.says(&[
+            "warning: not everything was exported to the OpenTelemetry collector",
+            why,
+            "2 to create",
+        ]);
     }
     let off = [(endpoint, refusing.as_str()), ("OTEL_SDK_DISABLED", "true")];
     assert!(

@@ -94,7 +94,7 @@ async fn apply_asks_and_only_yes_is_yes() {
     let (served, desired) = (Served::demo().await, Directory::new(DESIRED));
     for (answer, code, roles) in [("y\n", 1, 0), ("no\n", 1, 0), ("yes\n", 0, 5)] {
         let mut terminal = Terminal::open(&served, &desired, &["apply"], &[]);
-        terminal.wait_for("Only `yes` is yes");
+        terminal.wait_for("Type `yes` to apply");
         terminal.writer.write_all(answer.as_bytes()).unwrap();
         let (exit, said) = terminal.end();
         assert_eq!(exit, code, "{said}");

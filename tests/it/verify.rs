@@ -163,7 +163,7 @@ async fn converged_roles_are_proven_and_what_nobody_can_enter_is_not_passed() {
         "Audit proven in 3 of 3 accounts",
         "Vendor proven in 0 of 1 account, not provable in 1",
         "Vendor proven in 0 of 1 account, not provable in 1",
-        "nobody at hand may assume it",
+        "none of the available identities may assume it",
         "999999999999",
     ]);
 
@@ -248,7 +248,10 @@ async fn an_account_that_cannot_be_read_is_named_and_the_rest_is_verified() {
 async fn root_and_impossible_session_names_are_refused_before_sts_is_asked() {
     let scene = Scene::new().await;
     let asked = scene.calls("AssumeRole");
-    for (name, why) in [("x".repeat(65), "64"), ("a b/c".to_owned(), "` ` or `/`")] {
+    for (name, why) in [
+        ("x".repeat(65), "64"),
+        ("a b/c".to_owned(), "a space or `/`"),
+    ] {
         scene
             .rolecall(&["verify", "--session-name", &name])
             .exits(1)
@@ -569,11 +572,11 @@ async fn a_simulation_sees_boundaries_and_says_which_keys_it_lacks() {
     let simulated = scene
         .rolecall(&["verify", "--simulate", "--format", "json"])
         .exits(0);
-    // Of what is not allowed either way, IAM lacks the key just the same.
+    // Of what is not allowed either way, IAM needs the key just the same.
     let open = probes(&simulated, &address, "not_provable");
     assert_eq!(open.first().map(String::as_str), Some("expect"), "{open:?}");
     assert!(open.contains(&"simulate".to_owned()), "{open:?}");
-    simulated.says(&["IAM lacks aws:sourcevpc"]);
+    simulated.says(&["IAM needs aws:sourcevpc"]);
 
     let known = CONDITIONED.replace("CONTEXT", "context = { \"aws:SourceVpc\" = \"vpc-1\" }");
     scene.desired.write("rolecall.toml", &known);
@@ -607,7 +610,7 @@ targets = [{ account = "two" }]
 aws = ["{{ organization.management_account }}"]
 "#;
 
-/// moto lets everybody in. That is what a verification must find: the policies are right, and nobody enforces them.
+/// moto lets everyone in. That is what a verification must find: the policies are right, and no one enforces them.
 #[test]
 fn moto_lets_a_wrong_external_id_in_and_that_fails() {
     let Some(world) = crate::support::world::World::moto(&[], &[("one", ""), ("two", "")]) else {

@@ -206,7 +206,7 @@ async fn a_first_look_that_hangs_is_not_healthy() {
     }
     let health = get(&watching.address, "/healthz");
     assert!(
-        health.starts_with("HTTP/1.1 503") && health.contains("first look"),
+        health.starts_with("HTTP/1.1 503") && health.contains("first check"),
         "{health}"
     );
     drop(watching);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::world::World;
-use crate::support::{Directory, Run, run};
+use crate::support::{Directory, Run, http_client, run};
 
 const PAYMENTS: &str = "444444444441";
 const WEB: &str = "444444444442";
@@ -53,6 +53,7 @@ async fn applied() -> (Served, Directory) {
 fn mallory(served: &Served) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(http_client())
         .region(aws_sdk_iam::config::Region::new("us-east-1"))
         .endpoint_url(&served.endpoint)
         .credentials_provider(served.sandbox.credentials_of(MALLORY).unwrap())
@@ -253,7 +254,7 @@ async fn accounts_that_do_not_tell_change_nothing_for_the_others() {
     let said = served.rolecall(&desired, &["drift", "--who"]).exits(2);
     let flat = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
-        "payments-prod (444444444441): unknown: rolecall may not look into CloudTrail there",
+        "payments-prod (444444444441): unknown: CloudTrail is not readable in this account",
         "`cloudtrail:LookupEvents`",
         "web-prod (444444444442): arn:aws:iam::444444444442:user/by-hand from 203.0.113.7 at",
     ] {
@@ -274,7 +275,7 @@ async fn accounts_that_do_not_tell_change_nothing_for_the_others() {
         .env("AWS_ENDPOINT_URL_CLOUDTRAIL", endpoint)
         .env("AWS_MAX_ATTEMPTS", "1"))
     .exits(2);
-    away.says(&["CloudTrail does not tell", "cannot reach AWS"]);
+    away.says(&["CloudTrail could not be read", "cannot reach AWS"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,7 +301,7 @@ async fn a_throttled_history_is_asked_again_and_given_up_in_time() {
     let mut command = served.command(&desired, &["drift", "--who"]);
     run(command.env("AWS_MAX_ATTEMPTS", "2"))
         .exits(2)
-        .says(&["CloudTrail does not tell", "Rate exceeded"]);
+        .says(&["CloudTrail could not be read", "Rate exceeded"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,10 +330,13 @@ async fn nothing_is_asked_where_nothing_drifted_and_no_event_is_said() {
     let said = served.rolecall(&desired, &["drift", "--who"]).exits(2);
     let flat = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        flat.contains("unknown: CloudTrail knows of no change since 2"),
+        flat.contains("unknown: CloudTrail has no change since 2"),
         "{flat}"
     );
-    assert!(flat.contains("events come up to 15 minutes late"), "{flat}");
+    assert!(
+        flat.contains("events can be up to 15 minutes late"),
+        "{flat}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -472,7 +476,7 @@ fn moto_does_not_tell_and_that_costs_seconds() {
     let start = Instant::now();
     on(&["drift", "--who"])
         .exits(2)
-        .says(&["CloudTrail does not tell"]);
+        .says(&["CloudTrail could not be read"]);
     assert!(
         start.elapsed() < Duration::from_secs(30),
         "{:?}",

@@ -1,7 +1,7 @@
-//! What the API answers, as the engine's types.
+//! Converts the API's responses to the engine's types.
 //!
-//! Documents arrive percent-encoded (RFC 3986) and are decoded exactly once. They are no forms: `+` is a plus sign, and
-//! a value may itself hold `%3A` and keeps it.
+//! Documents arrive percent-encoded (RFC 3986) and are decoded exactly once. They are not form data: `+` is a plus
+//! sign, and a value may itself hold `%3A` and keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ pub(in crate::aws) fn name<T>(
 ) -> Result<T, AwsError> {
     parsed.map_err(|error| {
         call.because(format!(
-            "the answer holds a name that IAM does not allow: {error}"
+            "the response has a name that IAM does not allow: {error}"
         ))
     })
 }
@@ -67,8 +67,8 @@ pub(in crate::aws) struct Pages {
 impl Pages {
     /// The marker of the next page; `None` after the last.
     ///
-    /// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty. One that was read before
-    /// would be read again for ever, and what is missing then must not look absent.
+    /// IAM says by `IsTruncated` whether more follows. A truncated page may be short, even empty. One that was read
+    /// before would be read again for ever, and what is missing then must not look absent.
     pub fn next(
         &mut self,
         call: Call<'_>,
@@ -82,13 +82,12 @@ impl Pages {
         if self.asked.insert(marker.clone()) {
             Ok(Some(marker))
         } else {
-            Err(call
-                .because("the listing does not end: its next page is one that was read already"))
+            Err(call.because("the listing does not end: its next page was already read"))
         }
     }
 }
 
-/// `NoSuchEntity` is no failure of a read: it tells that nothing is there.
+/// `NoSuchEntity` is not a failed read: it means that nothing exists.
 pub(in crate::aws) fn absent_is_none<T>(
     answer: Result<T, AwsError>,
 ) -> Result<Option<T>, AwsError> {
@@ -99,7 +98,7 @@ pub(in crate::aws) fn absent_is_none<T>(
     }
 }
 
-/// Description and duration of a role, whichever call told them.
+/// Description and duration of a role, whichever call returned them.
 pub(super) fn details(
     description: Option<String>,
     max_session_duration: Option<i32>,
@@ -166,7 +165,7 @@ pub(super) fn attached(
         .collect()
 }
 
-/// The ARN of a boundary. Its documented type field is not what AWS sends, so it is not looked at.
+/// The ARN of a boundary. Its documented type field is not what AWS sends, so it is not checked.
 pub(in crate::aws) fn boundary(
     call: Call<'_>,
     boundary: Option<api::AttachedPermissionsBoundary>,

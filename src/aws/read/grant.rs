@@ -1,4 +1,4 @@
-//! The inline policies that a directory's grants are.
+//! Reads the inline policies of a directory's grants.
 //!
 //! | principal | calls |
 //! |---|---|
@@ -29,7 +29,7 @@ impl Wanted {
     }
 }
 
-/// Adds to `live` the wanted grants that reading roles and policies has not told.
+/// Adds to `live` the wanted grants that reading roles and policies did not return.
 pub(super) async fn complete(
     iam: &Iam,
     wanted: &Wanted,

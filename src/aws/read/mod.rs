@@ -20,7 +20,7 @@ use crate::resource::operation::Operation;
 pub(super) use entity::{Pages, absent_is_none, boundary, document, name, tags};
 pub(super) use single::{policy, role, version_document};
 
-/// Somebody who can read the accounts and has no way to write.
+/// Someone who can read the accounts and has no way to write.
 #[derive(Debug, Clone)]
 pub struct Reading(pub(super) Accounts);
 

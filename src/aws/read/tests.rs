@@ -268,7 +268,7 @@ async fn a_truncated_page_without_a_marker_is_no_listing() {
         _ => iam(asked),
     });
     let error = read(&fake, &all(false)).await.unwrap_err();
-    assert_eq!(error.message, "the answer lacks `Marker`");
+    assert_eq!(error.message, "the response has no `Marker`");
 }
 
 /// Every listing of IAM, alone and in a circle of two pages.
@@ -416,8 +416,8 @@ async fn policies_and_quotas_are_told() {
     );
 }
 
-/// An account with the user `Ann` and the group `ops`, who hold the policy `g`, the user `bob`, who holds another, and the
-/// role `One`; told one by one or in bulk.
+/// An account with the user `Ann` and the group `ops`, who hold the policy `g`, the user `bob`, who holds another,
+/// and the role `One`; returned one by one or in bulk.
 fn principals(asked: &Asked) -> (u16, String) {
     let operation = asked.operation.as_str();
     let policy = |kind: &str, name: &str| {

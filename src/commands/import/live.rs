@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::{Console, Stop, finish};
 use crate::aws::{self, Access, Aws};
 use crate::cli::{Include, LiveArgs};
+use crate::config::check::is_directory_name;
 use crate::config::{NarrowScope, Problems};
 use crate::exit::Exit;
 use crate::import::live::fold::{Folding, Units, fold};
@@ -18,8 +19,24 @@ use crate::org::{Account, AccountId, AwsError, Organization};
 use crate::plan::RoleKey;
 use crate::read::{Reader, Scope, Wanted};
 
+/// How whoever manages the roles now lets go of them.
+const HAND_OVER: &[&str] = &[
+    "Whatever writes these roles besides rolecall has to stop before it undoes a change. In Terraform, `removed` blocks with \
+     `lifecycle { destroy = false }` forget a resource without deleting it. In CloudFormation, `DeletionPolicy: Retain` on each \
+     resource and then deleting the stack leaves them, and `--retain-stacks` does so for the instances of a StackSet.",
+    "CloudFormation's own tags stay on what a deleted stack left, because only AWS can remove tags that begin with \
+     `aws:`. `former_stack = \"NAME\"` on a role says that its stack no longer manages it, and `stack-owned` stops no change then.",
+    "A target that is an organizational unit, or `all`, takes in the accounts that join it later: `--targets ids` names \
+     accounts only.",
+];
+
 /// Reads the organization, and writes what it holds as desired state.
 pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+    if let Some(name) = args.name.as_deref().filter(|name| !is_directory_name(name)) {
+        let message =
+            format!("`{name}` cannot be the name of a directory: 1 to 64 of a-z, 0-9 and `-`");
+        return Err(Stop::because(message));
+    }
     let aws = console
         .wait(
             "STS to say whose credentials these are",
@@ -75,7 +92,8 @@ pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Resu
     let (draft, emitted, lost) = settle(draft, &organization)?;
     entries.extend(lost);
     let from = format!("live IAM of organization {}", organization.id);
-    let report = Report::new(from, &draft, entries);
+    let mut report = Report::new(from, &draft, entries);
+    report.hand_over = HAND_OVER.iter().map(|text| (*text).to_owned()).collect();
     finish(emitted.files, report, &args.out, args.format, console)
 }
 

@@ -30,7 +30,7 @@ pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Ex
         format!(" -c {}", directory.display())
     };
     console.say(&format!(
-        "\nNext: rolecall validate{config}\nIt names every input that has no value yet, and where to give it."
+        "\nNext: rolecall validate{config}\nIt lists every input that still needs a value, and where to set it."
     ));
     Ok(Exit::Done)
 }
@@ -38,7 +38,7 @@ pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Ex
 fn find(name: &str) -> Result<&'static Kit, Stop> {
     let names = || KITS.iter().map(|kit| kit.name);
     KITS.iter().find(|kit| kit.name == name).ok_or_else(|| {
-        let known = || format!("there are: {}", names().collect::<Vec<_>>().join(", "));
+        let known = || format!("available kits: {}", names().collect::<Vec<_>>().join(", "));
         Stop::with_hint(
             format!("there is no kit `{name}`"),
             did_you_mean(name, names()).unwrap_or_else(known),
@@ -82,7 +82,7 @@ mod tests {
                     "{problem:?}"
                 );
                 // An input of a module is given by the directory that names it, which is said instead.
-                let words: &[&str] = if hint.starts_with("it is given at ") {
+                let words: &[&str] = if hint.starts_with("it is set at ") {
                     &["readers.toml:", "{{ var."]
                 } else {
                     &["--var ", "ROLECALL_VAR_", "rolecall.toml:"]
@@ -119,6 +119,6 @@ mod tests {
         let Err(Stop::Other { hint, .. }) = find("nothing") else {
             panic!("it was found")
         };
-        assert!(hint.unwrap().contains("there are: "));
+        assert!(hint.unwrap().contains("available kits: "));
     }
 }

@@ -171,7 +171,7 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
     let left = stage.by_hand(B, "ListUserPolicies", &[("UserName", "log-reader")]);
     assert!(!left.contains(POLICY), "{left}");
 
-    // A role's last grant goes without prune only where it is told.
+    // A role's last grant is removed without prune only where that is reported.
     stage.scope.prune = false;
     stage.write(&desired(""));
     let kept = stage.plan().await;

@@ -1,8 +1,8 @@
 //! Of a run whose lease has ended, or that another run followed, no write arrives: whatever happens to its process, its
 //! clocks, the bucket and AWS.
 //!
-//! Each run has a runtime and a thread of its own. While a task of it sleeps without giving the thread back nothing of the
-//! run proceeds, and time passes: that is what happens to a process that is stopped, or whose machine sleeps.
+//! Each run has a runtime and a thread of its own. While a task of it sleeps without giving the thread back nothing
+//! of the run proceeds, and time passes: that is what happens to a process that is stopped, or whose machine sleeps.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -228,7 +228,7 @@ struct Fate {
     frozen: Option<(u64, u64)>,
     /// The bucket is out of its reach.
     cut_off: Option<(u64, u64)>,
-    /// Somebody sets its clock, by so many seconds.
+    /// Someone sets its clock, by so many seconds.
     clock: Option<(u64, i64)>,
 }
 
@@ -381,7 +381,8 @@ impl Case {
     }
 }
 
-/// Two runs that want different things, and sometimes a third that puts the organization right; gives how many writes arrived.
+/// Two runs that want different things, and sometimes a third that puts the organization right; gives how many writes
+/// arrived.
 fn try_case(seed: u64) -> usize {
     let mut dice = Dice(Ids(seed << 32));
     let ttl = Duration::from_millis(180 + dice.below(200));

@@ -39,8 +39,8 @@ fn audit(description: &str) -> String {
     )
 }
 
-/// A stage where network holds `Audit`, and a plan that begins network in the first of two waves and goes on with `Audit` in
-/// the second.
+/// A stage where network holds `Audit`, and a plan that begins network in the first of two waves and goes on with
+/// `Audit` in the second.
 async fn begun(first: &str, then: &str, prune: bool) -> (Stage, Plan) {
     let mut stage = Stage::new(&format!("name = \"chain\"\n{first}"));
     if !first.is_empty() {
@@ -63,7 +63,7 @@ fn waves() -> Vec<Wave> {
     vec![wave(&[LOG_ARCHIVE]), wave(&[NETWORK, PAYMENTS])]
 }
 
-/// Rolls `plan` out in two waves; in between somebody else acts.
+/// Rolls `plan` out in two waves; in between someone else acts.
 async fn with_an_act_between(
     stage: &Stage,
     plan: &Plan,

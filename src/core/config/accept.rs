@@ -25,11 +25,11 @@ pub const ATTRIBUTES: [&str; 9] = [
 /// One difference that is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept {
-    /// The address of the resource; `*` stands for any run of characters.
+    /// The address of the resource; `*` matches any run of characters.
     pub address: String,
     /// One of [`ATTRIBUTES`].
     pub attribute: String,
-    /// Why.
+    /// Why the difference is accepted.
     pub reason: String,
     /// The last day it holds, in UTC.
     pub until: Date,
@@ -76,16 +76,16 @@ fn one(
         let problem = Problem::error(
             "value",
             &place,
-            format!("`{address}` is no address of a resource"),
+            format!("`{address}` is not the address of a resource"),
         );
         problems.push(problem.hint(
-            "222222222222/role/NAME, as `rolecall drift` writes it; `*/role/NAME` is any account",
+            "222222222222/role/NAME, as `rolecall drift` prints it; `*/role/NAME` is any account",
         ));
     }
     if reason.trim().is_empty() {
         problems.push(
-            Problem::error("value", &why, "an empty `reason` is none")
-                .hint("say why this difference may stay"),
+            Problem::error("value", &why, "`reason` is empty")
+                .hint("say why this difference is accepted"),
         );
     }
     let attribute = table.get("attribute")?.as_str()?.to_owned();

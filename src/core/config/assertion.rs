@@ -1,21 +1,21 @@
-//! `[[check]]`: rules of the team's own, over each desired role, policy or attachment, or over the plan.
+//! `[[check]]`: your own rules, for each desired role, policy or attachment, or for the plan.
 //!
 //! The expressions of a check see `var`, `local`, `account`, `organization` and `partition` as everywhere, and
 //!
 //! | `for` | name | what it is |
 //! |---|---|---|
-//! | `role` | `role` | one desired role, see [`facts::ROLE`](super::facts::ROLE); one that shall be absent is not looked at |
+//! | `role` | `role` | one desired role, see [`facts::ROLE`](super::facts::ROLE); one with `ensure = "absent"` is not checked |
 //! | `policy` | `policy` | one desired customer managed policy, see [`facts::POLICY`](super::facts::POLICY) |
-//! | `attachment` | `attachment` | one desired attachment to a role of somebody else, see [`facts::ATTACHMENT`](super::facts::ATTACHMENT) |
-//! | all three | `roles`, `policies` | all that the account shall hold |
+//! | `attachment` | `attachment` | one desired attachment to a role of another owner, see [`facts::ATTACHMENT`](super::facts::ATTACHMENT) |
+//! | all three | `roles`, `policies` | everything the account should have |
 //! | `plan` | `plan` | the plan as `plan --format json` prints it; no `account` |
 //!
 //! Beside minijinja's own filters and tests there is `is matches("regex")`: a text in which it is found, or a list with
 //! such a text. `message` is a text with `{{ }}`, which sees the same.
 //!
 //! A check of a module looks at what the module and those within it hold, one of the root at everything. Checks over
-//! roles and policies are judged account by account; without AWS they are judged for an account that stands for any,
-//! and a check that fails there is left alone where what it looks at hangs on the account.
+//! roles and policies are judged account by account; without AWS they are judged for a placeholder account,
+//! and a check that fails there is left alone where what it looks at depends on the account.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -222,7 +222,7 @@ impl Check {
             .any(|name| ["roles", "policies"].contains(&root(name)))
     }
 
-    /// Whether what it looks at hangs on the account, which stands for any.
+    /// Whether what it looks at depends on the placeholder account.
     fn is_unknown(&self, held: &Held, around: &Around<'_>, scope: &Scope) -> bool {
         let hangs = |template: &Template| scope.is_unknown(template);
         let member = |name: &String| match name.split_once('.') {
@@ -283,7 +283,7 @@ pub(super) struct Held {
     pub value: minijinja::Value,
     /// Where it is: an address, or a title and its place where there is no account.
     pub address: Address,
-    /// What of it hangs on an account that is not known yet.
+    /// What of it depends on an account that is not known yet.
     pub unknown: BTreeSet<&'static str>,
 }
 
@@ -292,7 +292,7 @@ struct Around<'a> {
     all: Vec<&'a Held>,
     /// Equal for what is the same; 0 where the check does not look at it.
     number: usize,
-    /// Whether the check looks at something that hangs on an account that is not known yet.
+    /// Whether the check looks at something that depends on an account that is not known yet.
     unknown: bool,
     roles: minijinja::Value,
     policies: minijinja::Value,
@@ -458,7 +458,7 @@ impl<'a> Judge<'a> {
         std::iter::successors(Some(instance), parent).any(|found| found == outer)
     }
 
-    /// Judges the plan. A check that cannot be judged is a stop, too: nobody can say that it holds.
+    /// Judges the plan. A check that cannot be judged is a stop, too: it is unknown whether it holds.
     pub fn plan(&mut self, plan: &serde_json::Value, scopes: &Scopes) {
         for check in self
             .checks
@@ -478,7 +478,7 @@ impl<'a> Judge<'a> {
                     .iter()
                     .map(|problem| problem.message.as_str())
                     .collect();
-                Some(format!("cannot be judged: {}", texts.join("; ")))
+                Some(format!("cannot be evaluated: {}", texts.join("; ")))
             });
             self.findings
                 .extend(said.and_then(|message| check.finding(self.lints, None, message)));

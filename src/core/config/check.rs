@@ -1,4 +1,4 @@
-//! The rules of IAM that a name, a text or a number must keep, one small function each.
+//! IAM's rules for names, texts and numbers, one small function each.
 //!
 //! Sources: IAM API reference (the patterns of each parameter); IAM User Guide, IAM and AWS STS quotas, and Tagging IAM
 //! resources; STS API, `AssumeRole`.
@@ -11,7 +11,7 @@ use super::problem::{Problem, Problems};
 use super::settings;
 use super::tree::{Node, Place, Table, Value};
 use crate::org::Partition;
-use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName};
+use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName, shown};
 use crate::resource::role::PolicyRef;
 use crate::resource::{OWNER_TAG, Tags};
 
@@ -54,9 +54,9 @@ pub fn name<T>(
 pub fn directory_name(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.as_str()?;
     if !is_directory_name(text) {
-        let message = format!("`{text}` cannot be the name of a directory");
+        let message = format!("`{text}` is not a valid directory name");
         problems.push(
-            Problem::error("value", &node.place, message).hint("1 to 64 of a-z, 0-9 and `-`"),
+            Problem::error("value", &node.place, message).hint("use 1 to 64 of a-z, 0-9 and `-`"),
         );
         return None;
     }
@@ -81,8 +81,8 @@ pub fn organization_id(node: &Node, problems: &mut Problems) -> Option<String> {
                 .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     });
     if !is_id {
-        let message = format!("`{text}` is no id of an organization");
-        let hint = "it looks like `o-` and 10 to 32 lower case letters or digits";
+        let message = format!("`{text}` is not an organization id");
+        let hint = "an organization id is `o-` and 10 to 32 lower-case letters or digits";
         problems.push(Problem::error("value", &node.place, message).hint(hint));
     }
     Some(text.to_owned())
@@ -101,10 +101,10 @@ pub fn description(table: &Table, problems: &mut Problems) -> Option<String> {
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
         let message = format!(
-            "the description holds `{bad}` (U+{:04X}), which IAM refuses",
+            "the description contains `{bad}` (U+{:04X}), which IAM refuses",
             u32::from(bad)
         );
-        let hint = "letters of Latin-1 only: plain quotes and hyphens instead of typographic ones";
+        let hint = "use Latin-1 characters only, with plain quotes and hyphens instead of typographic ones";
         problems.push(Problem::error("value", &node.place, message).hint(hint));
     }
     let length = text.chars().count();
@@ -143,7 +143,7 @@ pub fn date(table: &Table, key: &str, problems: &mut Problems) -> Option<Date> {
         _ => None,
     };
     if date.is_none() {
-        let problem = Problem::error("value", &node.place, format!("`{key}` is no day"));
+        let problem = Problem::error("value", &node.place, format!("`{key}` is not a date"));
         problems.push(problem.hint(format!("{key} = 2027-06-30")));
     }
     date
@@ -158,8 +158,9 @@ pub fn external_id(text: &str, place: &Place, problems: &mut Problems) {
         problems.push(Problem::error("value", place, message));
     }
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
+        let bad = shown(bad);
         let message = format!(
-            "an external id cannot hold `{bad}`: letters, digits and _+=,.@:/- are allowed"
+            "an external id cannot contain {bad}: letters, digits and _+=,.@:/- are allowed"
         );
         problems.push(Problem::error("value", place, message));
     }
@@ -170,7 +171,7 @@ pub fn session_name(text: &str, place: &Place, problems: &mut Problems) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     let length = text.chars().count();
     if !(2..=64).contains(&length) || !text.chars().all(allowed) {
-        let message = format!("`{text}` cannot be a session name");
+        let message = format!("`{text}` is not a valid session name");
         let hint = format!("2 to 64 letters, digits and _+=,.@-; this one has {length} characters");
         problems.push(Problem::error("value", place, message).hint(hint));
     }
@@ -200,7 +201,7 @@ pub fn tags(table: &Table, case: KeyCase, problems: &mut Problems) -> Option<Tag
         };
         if let Some(first) = seen.insert(folded, &key.text) {
             let message = format!(
-                "the tag keys `{first}` and `{}` differ in case only: to IAM they are one",
+                "the tag keys `{first}` and `{}` differ only in case, and IAM treats them as the same key",
                 key.text
             );
             problems.push(Problem::error("duplicate", &key.place, message));
@@ -212,7 +213,7 @@ pub fn tags(table: &Table, case: KeyCase, problems: &mut Problems) -> Option<Tag
     }
     if tags.len() >= MAX_TAGS {
         let message = format!(
-            "{} tags: {} are allowed beside the owner's mark",
+            "{} tags: {} are allowed besides the ownership tag",
             tags.len(),
             MAX_TAGS - 1
         );
@@ -226,7 +227,7 @@ fn check_tag_key(key: &str, place: &Place, problems: &mut Problems) {
         let problem = Problem::error(
             "value",
             place,
-            format!("the tag `{OWNER_TAG}` cannot be written by hand"),
+            format!("the tag `{OWNER_TAG}` cannot be set here"),
         );
         problems.push(problem.hint("it is set from the `name` of the directory"));
     }
@@ -242,7 +243,7 @@ fn check_tag_text(what: &str, text: &str, longest: usize, place: &Place, problem
         c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
     };
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        let message = format!("the tag {what} `{text}` holds `{}`", bad.escape_default());
+        let message = format!("the tag {what} `{text}` contains {}", shown(bad));
         problems.push(
             Problem::error("value", place, message)
                 .hint("letters, digits, spaces and _.:/=+-@ are allowed"),
@@ -281,8 +282,10 @@ pub fn policy_reference(
     } else if text.starts_with("arn:") && !text.contains(":eks::") {
         PolicyRef::Arn(name(PolicyArn::parse(text), place, problems)?)
     } else {
-        let message = format!("`{text}` is no reference to a managed policy");
-        let hint = format!("aws:{text} is AWS's, local:{text} is this account's, or write the ARN");
+        let message = format!("`{text}` is not a reference to a managed policy");
+        let hint = format!(
+            "write aws:{text} for AWS's policy, local:{text} for a policy of the account, or an ARN"
+        );
         let problem = Problem::error("value", place, message);
         problems.push(match eks_access_policy(text) {
             Some(problem_text) => Problem::error("value", place, problem_text),
@@ -319,7 +322,7 @@ fn check_arn(
         partition.filter(|partition| text.starts_with("arn:") && written != partition.0)
     {
         let message = format!(
-            "`{text}` is in partition `{written}`, and this organization is in `{partition}`"
+            "`{text}` is in partition `{written}`, but this organization is in `{partition}`"
         );
         problems.push(Problem::error("value", place, message).hint("write arn:{{ partition }}:…"));
     }

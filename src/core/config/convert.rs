@@ -1,4 +1,4 @@
-//! Rendered tables become roles and policies.
+//! Converts rendered tables to roles and policies.
 //!
 //! Types were checked before ([`shape`](super::shape)), so a value of a wrong type is only left out here.
 
@@ -32,9 +32,9 @@ pub enum Purpose {
 /// Whether every condition is decided, so that what is there is all that will be there together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Together {
-    /// It is.
+    /// Every condition is known.
     Known,
-    /// A condition hangs on an account that is not known yet.
+    /// A condition depends on an account that is not known yet.
     Unknown,
 }
 
@@ -197,7 +197,7 @@ impl Converter<'_> {
         })
     }
 
-    /// The policy that an attachment names. Only one of the directory's own can be told from what others attached.
+    /// The policy that an attachment names. Only one of the directory's own can be distinguished from what others attached.
     fn attached(&mut self, node: &Node) -> Option<Item> {
         match check::policy_reference(node, self.partition, &mut self.problems)? {
             PolicyRef::Local(name) => Some(Item::Managed(name)),
@@ -278,9 +278,7 @@ impl Converter<'_> {
                     format!("{title} has no statement left"),
                 );
                 self.problems.push(
-                    problem.hint(
-                        "a policy without a statement is refused: give it a `when` of its own",
-                    ),
+                    problem.hint("a policy needs a statement: give the policy itself a `when`"),
                 );
                 return None;
             }
@@ -385,7 +383,7 @@ impl Converter<'_> {
             let document = self.identity(item, inline, &title);
             let Some(name) = name else { continue };
             if let Some(first) = places.insert(name.clone(), &item.place) {
-                let message = format!("{title} is written twice, first at {first}");
+                let message = format!("{title} is defined twice, first at {first}");
                 self.problems
                     .push(Problem::error("duplicate", &item.place, message));
             }
@@ -398,7 +396,7 @@ impl Converter<'_> {
                 "{}: its inline policies have {size} characters together, {limit} are allowed",
                 self.title
             );
-            let hint = "make some of them [[policy]]; this quota cannot be raised";
+            let hint = "move some of them to [[policy]]; this quota cannot be raised";
             self.problems
                 .push(Problem::error("quota", &key.place, message).hint(hint));
         }
@@ -454,8 +452,7 @@ fn expectations(table: &Table, title: &str, problems: &mut Problems) -> Vec<Expe
         let allow = requests(written.get("allow"), "*?", title, problems);
         let deny = requests(written.get("deny"), "", title, problems);
         if written.get("allow").or(written.get("deny")).is_none() {
-            let message =
-                format!("{title} expects nothing here: neither `allow` nor `deny` is written");
+            let message = format!("{title}: this `expect` has neither `allow` nor `deny`");
             problems.push(Problem::error("missing-key", &node.place, message).hint(EXPECTATION));
         }
         let context = written

@@ -1,4 +1,4 @@
-//! Policy documents in files of their own: JSON or YAML, read into the tree so that every value knows its place.
+//! Policy documents in separate files: JSON or YAML, read into the tree so that every value has its place.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::tree::{File, Key, Node, Place, Table, Value};
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::Event;
 
-/// Reads the document that `naming` names, relative to the file it stands in, and compiles the expressions in it.
+/// Reads the document that `naming` names, relative to the file it is in, and compiles the expressions in it.
 ///
 /// Returns the file, too, where it could be read: what it holds is part of the desired state.
 pub fn load(
@@ -22,12 +22,11 @@ pub fn load(
         let problem = Problem::error(
             "document",
             &naming.place,
-            "the name of a document cannot hold an expression",
+            "the name of a document cannot contain an expression",
         );
-        problems
-            .push(problem.hint(
-                "write the expressions inside of the document, or two resources with `when`",
-            ));
+        problems.push(
+            problem.hint("put expressions inside the document, or write two resources with `when`"),
+        );
         return (None, None);
     };
     let path = naming
@@ -46,9 +45,9 @@ pub fn load(
         let problem = Problem::error(
             "document",
             &naming.place,
-            format!("`{text}` is neither JSON nor YAML by its name"),
+            format!("`{text}` is not named as a JSON or YAML file"),
         );
-        problems.push(problem.hint("the name of a document ends in .json, .yaml or .yml"));
+        problems.push(problem.hint("the name of a document must end in .json, .yaml or .yml"));
         return (None, None);
     }
     let mut reading = Problems::default();
@@ -73,7 +72,7 @@ pub fn load(
     (Some(file), node)
 }
 
-/// Parses JSON; a key that stands twice in one object is a problem.
+/// Parses JSON; a key that appears twice in one object is a problem.
 pub fn json(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
     if let Err(error) = serde_json::from_str::<serde_json::Value>(&file.text) {
         let start = offset(&file.text, error.line(), error.column());
@@ -210,7 +209,7 @@ impl<'a> JsonScan<'a> {
 fn add(table: &mut Table, key: Key, value: Node, problems: &mut Problems) {
     if let Some((first, _)) = table.entry(&key.text) {
         let message = format!(
-            "key `{}` stands twice in one object, first at {}",
+            "key `{}` appears twice in one object, first at {}",
             key.text, first.place
         );
         problems.push(
@@ -258,7 +257,7 @@ pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
     let documents = loader.into_documents();
     let [document] = documents.as_slice() else {
         let message = format!(
-            "`{}` holds {} YAML documents; it must hold one",
+            "`{}` contains {} YAML documents; it must contain one",
             file.name,
             documents.len()
         );
@@ -274,7 +273,7 @@ const MAX_DEPTH: usize = 128;
 /// The line in which YAML is nested too deep.
 fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    // A syntax error is found, and better told, by whoever loads it.
+    // A syntax error is found, and better reported, when it is loaded.
     for (event, span) in saphyr_parser::Parser::new_from_str(text).map_while(Result::ok) {
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
@@ -351,7 +350,7 @@ impl YamlConvert<'_> {
                 problems.push(Problem::error(
                     "document",
                     &place,
-                    "this YAML cannot stand in a policy document",
+                    "this YAML is not allowed in a policy document",
                 ));
                 Value::Null
             }
@@ -366,7 +365,7 @@ fn tagged(place: &Place) -> Problem {
         place,
         "YAML tags such as `!Sub` have no meaning in a policy document",
     )
-    .hint("write {{ account.id }} and the like instead")
+    .hint("use expressions such as {{ account.id }} instead")
 }
 
 fn scalar(text: &str, style: ScalarStyle) -> Value {

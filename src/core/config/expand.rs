@@ -1,4 +1,4 @@
-//! `(Config, Organization)` becomes [`Desired`]: what each account should hold.
+//! `(Config, Organization)` becomes [`Desired`]: what each account should have.
 //!
 //! An account differs from another only by the values of the expressions in a resource. So a resource is rendered once
 //! for each set of values, and accounts with equal values share it: ten thousand accounts cost little more than one.
@@ -104,6 +104,15 @@ impl Config {
 
     /// Expands the desired state over the organization.
     ///
+    /// # Guarantees
+    /// - Either every account in `scope` has everything that is declared for it, or this is an error: no account is
+    ///   expanded in part.
+    /// - All problems are returned at once, the same problem of many accounts once with its accounts.
+    /// - Nothing outside `scope` is in the result; that it is left out does not make it an orphan.
+    ///
+    /// # Assumptions
+    /// - `organization` is complete, with the tags of accounts if the directory uses them.
+    ///
     /// # Errors
     /// Every problem that only shows with the organization at hand: another organization than the one meant, accounts
     /// and units that do not exist, variables without a value in some account, values that some rule refuses.
@@ -118,7 +127,7 @@ impl Config {
             .filter(|meant| *meant != organization.id)
         {
             let message = format!(
-                "this is organization {}, and the directory is for {meant}",
+                "this is organization {}, but the directory is for {meant}",
                 organization.id
             );
             let problem = Problem::elsewhere(
@@ -175,8 +184,7 @@ impl Config {
                     if let Some((_, first)) = found.insert(id, (&account.values, &account.place)) {
                         let message = format!("account {id} has two tables, the first at {first}");
                         problems.push(
-                            Problem::error("duplicate", &account.place, message)
-                                .hint("make them one"),
+                            Problem::error("duplicate", &account.place, message).hint("merge them"),
                         );
                     }
                 }
@@ -246,7 +254,8 @@ impl Config {
             .collect()
     }
 
-    /// Judges the `[[check]]`s over the plan; `plan` gives it as its JSON shows it, and is asked only where there are any.
+    /// Judges the `[[check]]`s over the plan; `plan` gives it as its JSON shows it, and is asked only where there are
+    /// any.
     pub fn plan_checks(
         &self,
         plan: impl FnOnce() -> serde_json::Value,
@@ -420,6 +429,8 @@ impl<'a> Run<'a> {
             .enumerate()
             .filter(|(_, found)| found.kind == Kind::Role)
         {
+            // `--role` first: a literal name out of scope needs no expression to be evaluated, whose variables may be unset.
+            // A name that an expression makes is checked again once it is known.
             if resource
                 .literal_name()
                 .is_some_and(|name| !self.narrow.has_role(name))
@@ -429,6 +440,8 @@ impl<'a> Run<'a> {
             let Some(selector) = self.matching(index, account) else {
                 continue;
             };
+            // A suspended account is not expanded, but still listed as targeted, so that `accounts` and the plan can say
+            // why it is skipped.
             let made = if account.status.is_active() {
                 self.make(index, resource, &mut here)
             } else {
@@ -478,7 +491,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds what is attached to roles of somebody else in an account.
+    /// Adds what is attached to roles of other owners in an account.
     fn attachments(&mut self, here: &mut Here<'a>, holds: &mut AccountDesired) -> bool {
         let (config, account) = (self.config, here.account);
         let mut is_target = false;
@@ -1019,7 +1032,7 @@ pub(super) fn attached_but_left_out(
     let policy = |key: String| left_out.get(&key.to_ascii_lowercase());
     let problem = |policy: &LeftOut| {
         let message = format!(
-            "policy `{}` is left out, its `when` is false, and role `{}` at {} attaches it",
+            "policy `{}` is left out because its `when` is false, but role `{}` at {} attaches it",
             policy.name, role.name, role.origin
         );
         let chain = instances

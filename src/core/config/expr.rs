@@ -90,7 +90,7 @@ pub enum Verdict {
     Kept,
     /// The same, and it is sensitive only together with the text around it.
     Bound,
-    /// A mask stands in its place.
+    /// A mask is in its place.
     Masked,
 }
 
@@ -167,7 +167,7 @@ impl Part {
             }
             kind => Err(failure(
                 expr,
-                format!("it gives {kind}, which cannot stand inside a text"),
+                format!("it evaluates to {kind}, which cannot be part of a string"),
             )),
         }
     }
@@ -251,8 +251,8 @@ impl Template {
             .map(String::as_str)
     }
 
-    /// Its value, and whether `witness` says that a part of it is bound to the whole. A string that is one expression alone keeps the
-    /// expression's type, and a condition gives a boolean.
+    /// Its value, and whether `witness` says that a part of it is bound to the whole. A string that is one expression
+    /// alone keeps the expression's type, and a condition gives a boolean.
     pub fn eval(
         &self,
         scope: &minijinja::Value,
@@ -273,9 +273,12 @@ impl Template {
                 _ => Err(failure(
                     expr,
                     if self.is_condition() {
-                        format!("it must give true or false, not {}", value.kind())
+                        format!("it must evaluate to true or false, not {}", value.kind())
                     } else {
-                        format!("it gives {}, which cannot stand here", value.kind())
+                        format!(
+                            "it evaluates to {}, which is not allowed here",
+                            value.kind()
+                        )
                     },
                 )),
             };
@@ -286,7 +289,7 @@ impl Template {
             match (part.text(scope, witness), &mut failed) {
                 (Ok((part, _)), _) if text.len() + part.len() > MAX_TEXT => {
                     let message = format!(
-                        "the text around it has more than {MAX_TEXT} bytes, {MAX_TEXT} are allowed"
+                        "the string around it has more than {MAX_TEXT} bytes, {MAX_TEXT} are allowed"
                     );
                     failed = Some(Failure {
                         missing: Vec::new(),
@@ -367,7 +370,7 @@ impl Template {
             } else {
                 Problem::error("variable", place, format!("`{what}` is unknown")).hint(
                     did_you_mean(wanted, known.iter().copied())
-                        .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
+                        .unwrap_or_else(|| format!("available here: {}", known.join(", "))),
                 )
             };
             problems.push(problem);
@@ -402,7 +405,9 @@ fn split(text: &str) -> Result<Vec<Part>, String> {
             let end = rest.find('}').map_or(rest.len(), |at| at + 1);
             let (variable, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             if variable.contains("{{") {
-                return Err("an expression cannot stand inside `${…}`, which is IAM's".to_owned());
+                return Err(
+                    "an expression is not allowed inside `${…}`, which belongs to IAM".to_owned(),
+                );
             }
             plain += variable;
             rest = after;

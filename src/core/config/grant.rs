@@ -28,7 +28,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// What each principal is granted, in an account that stands for any.
+    /// What each principal is granted, in a placeholder account.
     pub(super) fn to_anybody(&self) -> impl Iterator<Item = Grant> {
         let roles = BTreeSet::from([format!("arn:*:iam::*:role/{}", self.role)]);
         let grant = move |to: &Grantee| {
@@ -64,7 +64,7 @@ pub(super) fn read(
     let role = table.get("role")?;
     let (key, to) = table.entry("to")?;
     if to.items().is_empty() {
-        let problem = Problem::error("value", &key.place, format!("{title} is to nobody"));
+        let problem = Problem::error("value", &key.place, format!("{title} has an empty `to`"));
         problems.push(problem.hint("to = [{ account = \"…\", user = \"…\" }]"));
     }
     let to: Vec<Option<Grantee>> = to
@@ -91,18 +91,18 @@ fn grantee(node: &Node, title: &str, problems: &mut Problems) -> Option<Grantee>
         .collect();
     let [(kind, name)] = written.as_slice() else {
         let message = match written.len() {
-            0 => format!("{title} names an account and nobody in it"),
+            0 => format!("{title} names an account but no principal in it"),
             _ => format!("{title} names several principals in one table"),
         };
         problems.push(
             Problem::error("value", &node.place, message)
-                .hint("one of user, group or role in each table"),
+                .hint("each table needs exactly one of user, group and role"),
         );
         return None;
     };
     let text = name.as_str()?;
     if (*kind, text) == ("user", "root") {
-        let message = format!("{title} is to the root user, and root cannot assume roles");
+        let message = format!("{title} is to the root user, which cannot assume roles");
         let hint = "create a user or role in that account and grant to it; a trust policy that names `…:root` means the whole account";
         problems.push(Problem::error("value", &name.place, message).hint(hint));
         return None;
@@ -115,7 +115,7 @@ fn grantee(node: &Node, title: &str, problems: &mut Problems) -> Option<Grantee>
     })
 }
 
-/// Reports grants whose role is nowhere in the directory, as far as that is told by literal names.
+/// Reports grants whose role is nowhere in the directory, as far as literal names show it.
 pub(super) fn check_roles(resources: &[Resource], instances: &[Instance], problems: &mut Problems) {
     let roles: Option<BTreeSet<&str>> = resources
         .iter()
@@ -145,18 +145,17 @@ pub(super) fn unknown_role<'a>(
     roles: impl IntoIterator<Item = &'a str>,
 ) -> Problem {
     let message =
-        format!("`{name}` is no role of this directory, and only such a role can be granted");
+        format!("`{name}` is not a role of this directory, and only its roles can be granted");
     Problem::error("reference", place, message).maybe_hint(did_you_mean(name, roles))
 }
 
 /// The problem of a role that is in the directory and not in the account the grant is about.
 pub(super) fn not_here(written: &Written) -> Problem {
     let message = format!(
-        "role `{}` is granted where this directory does not put it",
+        "role `{}` is granted in an account that it does not target",
         written.role
     );
-    let hint =
-        "let `in` select accounts among the role's targets, and give the grant the role's `when`";
+    let hint = "`in` must select accounts among the role's targets; give the grant the same `when` as the role";
     Problem::error("reference", &written.role_place, message).hint(hint)
 }
 
@@ -167,7 +166,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Lets everybody that `written` names assume `role`, which lives in the account `home`.
+    /// Lets everyone that `written` names assume `role`, which lives in the account `home`.
     ///
     /// A role whose path is not written is taken to be at `/` until the live one is looked at.
     pub(super) fn add(

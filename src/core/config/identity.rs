@@ -1,7 +1,8 @@
-//! Whose directory it is, as far as it can be told from one that has errors.
+//! The `name` of a directory, as far as a directory with errors shows it.
 //!
-//! To look at a state takes no more than its owner's name. That must work above all when something is wrong, so everything
-//! else in the files is passed over: other tables, expressions, variables without a value, syntax errors elsewhere.
+//! To look at a state takes no more than its owner's name. That must work above all when something is wrong, so
+//! everything else in the files is passed over: other tables, expressions, variables without a value, syntax errors
+//! elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::problem::{Problem, Problems};
 use super::tree::{self, Node};
 use super::{check, load, source};
 
-/// Whose directory it is.
+/// The shell directory it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The directory's `name`.
@@ -25,7 +26,7 @@ pub struct Identity {
 /// Tells whose directory `path` is, a file or a directory; `given` is a name that is known otherwise.
 ///
 /// # Errors
-/// There is no name, or none that can be one, in words.
+/// There is no valid name, in words.
 pub fn identify(
     disk: &Arc<dyn Files>,
     path: &Path,
@@ -53,7 +54,7 @@ pub fn identify(
         Some(name) if check::is_directory_name(name) => name.to_owned(),
         Some(name) => {
             return Err(format!(
-                "`{name}` cannot be the name of a directory: 1 to 64 of a-z, 0-9 and `-`"
+                "`{name}` is not a valid directory name: 1 to 64 of a-z, 0-9 and `-`"
             ));
         }
         None => {
@@ -87,6 +88,6 @@ fn unknown(path: &Path, problems: &Problems) -> String {
         }) => {
             format!("`name` cannot be read: {file}:{line}:{column}: {message}")
         }
-        None => format!("`name` is not written in `{place}`"),
+        None => format!("`name` is not set in `{place}`"),
     }
 }

@@ -1,7 +1,8 @@
 //! The JSON Schema of a desired state, for editors: made from the tables that the loader itself checks by.
 //!
-//! It says what the first look at a file can say: keys, types, words. A string with an expression in it may become anything, so
-//! one passes wherever a number, a boolean, a word or a list is asked for. Source: JSON Schema, draft 2020-12.
+//! It says what the first look at a file can say: keys, types, words. A string with an expression in it may become
+//! anything, so one passes wherever a number, a boolean, a word or a list is asked for. Source: JSON Schema, draft
+//! 2020-12.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ pub fn json_schema() -> Value {
         .into_iter()
         .map(|(name, table)| (name.to_owned(), table))
         .collect();
-    let expression = "what an expression makes of it: {{ var.x }}";
+    let expression = "an expression that evaluates to it: {{ var.x }}";
     definitions.insert(
         "expression".to_owned(),
         json!({"type": "string", "pattern": "\\{\\{", "description": expression}),

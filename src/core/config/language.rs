@@ -1,4 +1,4 @@
-//! What expressions may say and call, and how large they and what they make may be.
+//! The language of expressions: what they may call, and the limits of their size and results.
 //!
 //! An expression is compiled and evaluated by minijinja, which bounds the steps it takes and not the memory. So only what
 //! is listed here can be called, and whatever can make a text much longer than what it is given has a limit of its own:
@@ -142,7 +142,7 @@ pub(super) fn check_source(source: &str) -> Result<(), String> {
             (None, Some(c @ ('"' | '\''))) => quote = Some(c),
             (None, Some('*')) => {
                 return Err(
-                    "`*` is not offered, because it can make any amount; write the product"
+                    "`*` is not available, because its result can be of any size; write the product itself"
                         .to_owned(),
                 );
             }
@@ -151,7 +151,7 @@ pub(super) fn check_source(source: &str) -> Result<(), String> {
                 depth += 1;
                 if depth > MAX_DEPTH {
                     return Err(format!(
-                        "its brackets are more than {MAX_DEPTH} deep in each other"
+                        "its brackets are nested more than {MAX_DEPTH} deep"
                     ));
                 }
             }
@@ -254,7 +254,7 @@ pub(super) fn check_result(value: &Value) -> Result<(), String> {
     let mut left = MAX_MADE;
     if measure(value, &mut left).is_none() {
         return Err(format!(
-            "it gives too much: a text may have {MAX_TEXT} bytes, and a list {MAX_MADE} in all"
+            "its result is too large: a string may have {MAX_TEXT} bytes, and a list {MAX_MADE} in all"
         ));
     }
     Ok(())
@@ -278,7 +278,7 @@ fn measure(value: &Value, left: &mut usize) -> Option<()> {
 
 fn too_long(length: usize) -> Error {
     refused(format!(
-        "a text of {length} bytes or more, {MAX_TEXT} are allowed"
+        "a string of {length} bytes or more, {MAX_TEXT} are allowed"
     ))
 }
 
@@ -328,7 +328,7 @@ fn made(state: &mut State<'_, '_>, text: String) -> Result<Value, Error> {
     let made = before + text.len();
     if made > MAX_MADE {
         return Err(refused(format!(
-            "`replace`, `join`, `string` and `b64encode` make more than {MAX_MADE} bytes"
+            "`replace`, `join`, `string` and `b64encode` produce more than {MAX_MADE} bytes"
         )));
     }
     state.set_temp(MADE, made.into());

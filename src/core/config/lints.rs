@@ -1,4 +1,4 @@
-//! `[lints]`: how much the findings of a lint or of a `[[check]]` weigh, and who the known outsiders are.
+//! `[lints]`: the severity of lints and of `[[check]]`s, and the names of known outside accounts.
 
 use std::collections::BTreeMap;
 
@@ -50,11 +50,11 @@ pub fn read<'a>(
             let hint = did_you_mean(&key.text, known.iter().copied());
             let hint = hint.unwrap_or_else(|| {
                 format!(
-                    "known codes: {}; guards are let pass with --allow",
+                    "known codes: {}; guards are overridden with --allow",
                     CODES.join(", ")
                 )
             });
-            let message = format!("`{}` is no code of a lint or check", key.text);
+            let message = format!("`{}` is not the code of a lint or check", key.text);
             problems.push(Problem::error("unknown-key", &key.place, message).hint(hint));
         } else if let Some(severity) = node.as_str().filter(|text| SEVERITIES.contains(text)) {
             lints
@@ -89,7 +89,7 @@ fn known_accounts(node: &Node, problems: &mut Problems) -> BTreeMap<AccountId, S
             }
             (Err(_), _) => {
                 let message = format!(
-                    "`{}` is no account id: it must be 12 digits, in a string",
+                    "`{}` is not an account id: it must be 12 digits, in a string",
                     key.text
                 );
                 problems.push(Problem::error("value", &key.place, message));

@@ -111,7 +111,7 @@ impl Resource {
             .to_owned()
     }
 
-    /// Its name where expressions make it, and do not hang on the account.
+    /// Its name where expressions make it, and do not depend on the account.
     fn rendered_name(&self, scope: &Scope) -> Option<String> {
         let written = self.node.as_table()?.get(self.kind.title_key())?;
         let Value::Template(template) = &written.value else {
@@ -376,7 +376,7 @@ impl<'a> Loader<'a> {
                     "modules are used more than {MAX_MODULES} times in all, counting those in modules"
                 );
                 let hint =
-                    "a module that uses another twice doubles all that is in it: use fewer levels";
+                    "a module that uses another one twice doubles its contents: use fewer levels";
                 let problem = Problem::error("module", &node.place, message).hint(hint);
                 self.problems.push(problem.in_modules(&chain));
             }
@@ -407,7 +407,7 @@ impl<'a> Loader<'a> {
         };
         let variables = Variables::of_module(&merged.vars, inputs, &mut problems)
             .with_locals(&merged.locals, &mut problems);
-        // What is wrong with a name or value that is given stands in the file that gives it.
+        // What is wrong with a name or value that is given is in the file that gives it.
         for problem in problems {
             let given = problem
                 .source
@@ -444,7 +444,7 @@ impl<'a> Loader<'a> {
         let merged = merge(&files, &mut problems);
         for key in &merged.roots_own {
             let message = format!(
-                "`[{}]` cannot stand in a module: the root decides",
+                "`[{}]` is not allowed in a module: only the root sets it",
                 key.text
             );
             let hint = "move it to the rolecall.toml that uses this directory as a module";
@@ -550,7 +550,7 @@ pub(super) fn twice(what: &str, place: &Place, first: &impl std::fmt::Display) -
     Problem::error(
         "duplicate",
         place,
-        format!("{what} is written twice, first at {first}"),
+        format!("{what} is defined twice, first at {first}"),
     )
     .hint("keep one of them")
 }
@@ -720,10 +720,10 @@ fn directory_name(
             let problem = Problem::error(
                 "missing-key",
                 &Place::start_of(file),
-                "`name` is required and not written",
+                "`name` is required but not set",
             );
             problems.push(
-                problem.hint("name = \"vendor-roles\": it marks everything this directory manages"),
+                problem.hint("name = \"vendor-roles\": it tags everything this directory manages"),
             );
         }
         return String::new();
@@ -732,7 +732,7 @@ fn directory_name(
         problems.push(Problem::error(
             "value",
             &node.place,
-            "`name` cannot hold an expression",
+            "`name` cannot contain an expression",
         ));
     }
     check::directory_name(node, problems).unwrap_or_default()

@@ -29,6 +29,7 @@ pub mod locals;
 pub mod module;
 pub mod problem;
 mod reach;
+pub mod reference;
 pub mod render;
 mod rollout;
 pub mod schema;
@@ -88,7 +89,7 @@ impl Inputs {
     }
 }
 
-/// A desired state, correct as far as can be told without AWS.
+/// A desired state, correct as far as can be checked without AWS.
 #[derive(Debug)]
 pub struct Config {
     name: String,
@@ -159,7 +160,7 @@ impl Config {
         &self.lints
     }
 
-    /// What an account that stands for any would hold: every role and policy whose `when` may be true, with
+    /// What a placeholder account would hold: every role and policy whose `when` may be true, with
     /// [`render::STAND_IN`] where the account would show.
     pub fn stand_in(&self) -> &AccountDesired {
         &self.stand_in

@@ -29,9 +29,9 @@ pub struct Instance {
     pub chain: Arc<[String]>,
     /// Variables that may differ between accounts.
     pub varying: BTreeSet<String>,
-    /// Variables that hang on the account or the organization.
+    /// Variables that depend on the account or the organization.
     pub live: Arc<BTreeSet<String>>,
-    /// Variables that hang on the account's tags.
+    /// Variables that depend on the account's tags.
     pub tagged: BTreeSet<String>,
 }
 
@@ -49,7 +49,7 @@ impl Instance {
         .with_locals()
     }
 
-    /// Notes what of its locals differs between accounts, hangs on them, and is sensitive.
+    /// Notes what of its locals differs between accounts, depends on them, and is sensitive.
     fn with_locals(mut self) -> Self {
         let locals = self.variables.locals.clone();
         for (name, uses) in locals.uses() {
@@ -197,7 +197,7 @@ impl Scopes {
                 Some(failed) => Err(render::explain(failed, "a module", variables)),
                 None if !evaluation.failures.is_empty() => Ok(None),
                 None => match render::build(node, &evaluation.values) {
-                    // Nothing can be said about a value that stands for any.
+                    // Nothing can be said about a value that represents any.
                     Some(node) if is_unknown => Ok(Some(node.value)),
                     Some(node) => variables
                         .read_input(&key.text, &node)
@@ -295,10 +295,10 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
         let problem = Problem::error(
             "module",
             &source.place,
-            "the `source` of a module cannot hold an expression",
+            "the `source` of a module cannot contain an expression",
         );
         problems
-            .push(problem.hint("what differs between two uses of a module stands in its `vars`"));
+            .push(problem.hint("put what differs between two uses of a module into its `vars`"));
         return None;
     };
     let beside = source.place.file.path.parent().unwrap_or(Path::new(""));
@@ -335,17 +335,13 @@ pub fn directory(table: &Table, bounds: &Bounds, problems: &mut Problems) -> Opt
     };
     if !bounds.holds(&path) && !leaves_by_name(beside, written, &path, bounds) {
         let message = format!("`{written}` is a link that leads outside the directory");
-        return refuse(
-            message,
-            "write the directory that it leads to as the source",
-        );
+        return refuse(message, "use the directory that it leads to as the source");
     }
     if bounds.open.contains(&path) {
         let message =
-            format!("`{written}` is already being read here: the module would hold itself");
+            format!("`{written}` is already being read here: the module would contain itself");
         problems.push(
-            Problem::error("module", &source.place, message)
-                .hint("modules cannot go round in a circle"),
+            Problem::error("module", &source.place, message).hint("modules must not form a cycle"),
         );
         return None;
     }
@@ -391,7 +387,7 @@ pub fn documents(files: &dyn Files, table: &Table, problems: &mut Problems) -> V
             problems.push(Problem::error(
                 "value",
                 &node.place,
-                "`allow` cannot hold an expression",
+                "`allow` cannot contain an expression",
             ));
             continue;
         };

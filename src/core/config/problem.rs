@@ -1,4 +1,4 @@
-//! What is wrong with a desired state: all of it at once, each with its place and the way to mend it.
+//! What is wrong with a desired state: all of it at once, each with its place and the way to fix it.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -44,9 +44,9 @@ pub struct Problem {
     pub line: usize,
     /// One-based, in characters; 0 where no column is to blame.
     pub column: usize,
-    /// What.
+    /// What is wrong, in one line.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
     /// The modules it is in, innermost first: `in module kits/cado, from rolecall.toml:12`.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -54,7 +54,7 @@ pub struct Problem {
     /// Other places with the same problem, `file:line:column`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
-    /// What has no value, and who needs it: one value mends all problems that lack the same.
+    /// What has no value, and who needs it: one value fixes all problems that lack the same.
     #[serde(skip)]
     pub lacks: Option<Lack>,
     /// What to say below the underlined text.
@@ -114,7 +114,7 @@ impl Problem {
         }
     }
 
-    /// The same with a way to mend it.
+    /// The same with a way to fix it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
@@ -405,7 +405,7 @@ impl Problems {
         self.list
     }
 
-    /// All of them.
+    /// The problems, in the order they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
     }
@@ -421,7 +421,7 @@ impl Problems {
         }
     }
 
-    /// Makes one problem of all that one value would mend.
+    /// Makes one problem of all that one value would fix.
     fn fold(&mut self) {
         let mut folded: Vec<Problem> = Vec::with_capacity(self.list.len());
         let mut lacking: HashMap<Lacking, usize> = HashMap::new();
@@ -490,9 +490,9 @@ pub fn first(problems: &[Problem]) -> (Vec<&Problem>, usize) {
 /// Whether rendered text carries colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
-    /// It does not.
+    /// No escape codes.
     Plain,
-    /// It does.
+    /// With the escape codes of a terminal.
     Styled,
 }
 

@@ -1,4 +1,4 @@
-//! What a directory touches beyond IAM of member accounts, as far as that can be told without AWS.
+//! What a directory touches beyond IAM of member accounts, as far as that is known without AWS.
 
 use super::Config;
 use super::load::{Kind, Resource};

@@ -1,8 +1,8 @@
-//! Puts values in the place of expressions.
+//! Evaluates expressions and puts in their values.
 //!
 //! Two passes over a tree, in one order: [`evaluate`] gives the values, which are all that a rendered tree depends on,
 //! so that accounts with equal values share one result; [`build`] makes the tree from them. Where a `when` is false,
-//! both leave out what it stands in, and nothing in there needs a value.
+//! both leave out what it is in, and nothing in there needs a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,13 +19,13 @@ use super::vars::{Values, Variables};
 use crate::org::{Account, Organization};
 use crate::resource::secret::{Secrets, is_short};
 
-/// What stands for the text of an account that is not known yet.
+/// What represents the text of an account that is not known yet.
 pub const STAND_IN: &str = "stand-in";
 
-/// The id that stands for an account's that is not known yet.
+/// The id that represents an account's that is not known yet.
 const STAND_IN_ID: &str = "000000000000";
 
-/// Every text that stands for one that is not known yet.
+/// Every text that represents one that is not known yet.
 pub const STAND_INS: &[&str] = &[
     STAND_IN_ID,
     "stand-in@example.com",
@@ -38,7 +38,7 @@ pub const STAND_INS: &[&str] = &[
 pub struct Scope {
     context: minijinja::Value,
     knowledge: Knowledge,
-    /// Variables whose values hang on the account or the organization.
+    /// Variables whose values depend on the account or the organization.
     live: Arc<BTreeSet<String>>,
     /// Variables whose values are sensitive.
     sensitive: Arc<BTreeSet<String>>,
@@ -115,7 +115,7 @@ impl Scope {
         Self::new(organization_pairs(values, organization), Knowledge::Real)
     }
 
-    /// Everything.
+    /// The context of an account, with everything that expressions may name.
     pub fn account(
         values: &minijinja::Value,
         account: &Account,
@@ -192,7 +192,7 @@ impl Scope {
         })
     }
 
-    /// The same for the variables of a module, of which `live` hang on the account or the organization.
+    /// The same for the variables of a module, of which `live` depend on the account or the organization.
     #[must_use]
     pub fn of_module(
         &self,
@@ -270,7 +270,9 @@ impl Scope {
             }
             // What went wrong may be said in words of the value.
             Err(failure) if template.uses().any(|name| self.is_sensitive(name)) => Err(Failure {
-                message: "it cannot be evaluated, and why is as sensitive as the value".to_owned(),
+                message:
+                    "it cannot be evaluated; the reason is hidden because the value is sensitive"
+                        .to_owned(),
                 ..self.blame_locals(failure)
             }),
             Err(failure) => Err(self.blame_locals(failure)),
@@ -302,7 +304,7 @@ impl Scope {
         self.knowledge == Knowledge::StandIn
     }
 
-    /// Whether the template hangs on an account or an organization that is not known yet.
+    /// Whether the template depends on an account or an organization that is not known yet.
     pub fn is_unknown(&self, template: &Template) -> bool {
         let hangs = |name: &str| match declared_name(name) {
             Some(declared) => self.live.contains(declared),
@@ -314,7 +316,7 @@ impl Scope {
 }
 
 /// Notes every text and number of a value that was made of a sensitive one, and says whether one of them is too short to
-/// be told within a longer text. A truth value tells nothing by itself.
+/// be recognized within a longer text. A boolean reveals nothing by itself.
 fn note(value: &minijinja::Value, found: &mut Secrets) -> Verdict {
     match value.kind() {
         ValueKind::String | ValueKind::Number => {
@@ -379,7 +381,7 @@ pub struct Evaluation {
     pub values: Vec<Value>,
     /// What failed.
     pub failures: Vec<Failed>,
-    /// Where a value hangs on an account or organization that is not known yet: nothing can be said about it.
+    /// Where a value depends on an account or organization that is not known yet: nothing can be said about it.
     pub unknown: Places,
     /// Whether one of these is a condition.
     pub unknown_condition: bool,
@@ -392,7 +394,7 @@ pub struct Failed {
     pub place: Place,
     /// The keys that lead to it: `trust.external_id`.
     pub path: String,
-    /// Why.
+    /// Why the expression failed.
     pub failure: Failure,
 }
 
@@ -434,7 +436,7 @@ pub fn evaluate(node: &Node, scope: &Scope) -> Evaluation {
 struct Pass<'a> {
     scope: &'a Scope,
     path: Vec<&'a str>,
-    /// Whether a condition around this hangs on the account: it may never be needed.
+    /// Whether a condition around this depends on the account: it may never be needed.
     doubtful: bool,
     done: Evaluation,
 }
@@ -485,8 +487,10 @@ impl<'a> Pass<'a> {
     fn template(&mut self, template: &Template, place: &Place) {
         let evaluated = self.scope.eval(template, place);
         let unknown = self.scope.is_unknown(template) || (self.doubtful && evaluated.is_err());
+        // Without AWS a value may depend on an account that is not known. Then nothing is reported that could be right in
+        // some account: a condition counts as true, so that what it encloses is checked too, and any other value becomes a
+        // stand-in. A variable of the directory that is missing is wrong in every account, so that is reported at once.
         let value = match evaluated {
-            // What may be true in some account is looked at.
             Ok(_) if unknown && template.is_condition() => Value::Bool(true),
             Ok(value) => value,
             Err(failure)
@@ -621,7 +625,7 @@ pub fn render_alone(
     None
 }
 
-/// What a user is told about an expression without a value.
+/// The message about an expression without a value.
 pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Problem> {
     let Failed {
         place,
@@ -664,7 +668,7 @@ pub fn explain(failed: &Failed, title: &str, variables: &Variables) -> Vec<Probl
             format!("`{name}` has no value: {at} needs it"),
         )
         .hint(format!(
-            "where it may be missing, write {name} | default(\"…\")"
+            "if it may be missing, write {name} | default(\"…\")"
         )),
     };
     let is_news = |name: &&String| {

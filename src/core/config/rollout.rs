@@ -1,4 +1,4 @@
-//! `[rollout]`: how apply goes through the accounts.
+//! `[rollout]`: how apply proceeds through the accounts.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub enum Wave {
 /// How apply goes through the accounts.
 #[derive(Debug, Clone)]
 pub struct Rollout {
-    /// Whether what is ours and no longer desired is deleted.
+    /// Whether what is managed by this directory but no longer declared is deleted.
     pub prune: bool,
     /// Accounts at once.
     pub parallelism: Option<usize>,
@@ -162,7 +162,7 @@ fn budget(node: &Node, problems: &mut Problems) -> Option<Budget> {
         let problem = Problem::error(
             "value",
             &node.place,
-            "`max_failures` must be a count or a share",
+            "`max_failures` must be a count or a percentage",
         );
         problems.push(problem.hint("max_failures = 3, or max_failures = \"5%\""));
     }

@@ -101,7 +101,7 @@ const SELECTORS: Type = Type::List(&Type::Table(&SELECTOR));
 const WHEN: Key = optional(
     "when",
     Type::Condition,
-    "an expression; where it is false, this is left out",
+    "an expression; if it is false, this is left out",
 );
 
 /// The top level.
@@ -111,12 +111,12 @@ pub static ROOT: Schema = Schema {
         optional(
             "name",
             Type::String,
-            "owner mark of everything this directory manages, [a-z0-9-]{1,64}",
+            "ownership tag of everything this directory manages, [a-z0-9-]{1,64}",
         ),
         optional(
             "organization",
             Type::Table(&ORGANIZATION),
-            "which organization, and how its accounts are entered",
+            "which organization, and how its accounts are accessed",
         ),
         optional(
             "vars",
@@ -152,12 +152,12 @@ pub static ROOT: Schema = Schema {
         optional(
             "module",
             Type::List(&Type::Table(&MODULE)),
-            "other such directories, with their [vars] as inputs",
+            "other desired-state directories, with their [vars] as inputs",
         ),
         optional(
             "check",
             Type::List(&Type::Table(&CHECK)),
-            "rules of the team's own, over roles, policies, attachments or the plan",
+            "your own rules for roles, policies, attachments or the plan",
         ),
         optional(
             "accept",
@@ -167,12 +167,12 @@ pub static ROOT: Schema = Schema {
         optional(
             "lints",
             Type::Map(&Type::Any),
-            "how much a lint's finding weighs, and who the known outsiders are",
+            "the severity of each lint, and the names of known outside accounts",
         ),
         optional(
             "rollout",
             Type::Table(&ROLLOUT),
-            "how apply goes through the accounts",
+            "how apply proceeds through the accounts",
         ),
         optional(
             "limits",
@@ -182,7 +182,7 @@ pub static ROOT: Schema = Schema {
         optional(
             "documents",
             Type::Table(&DOCUMENTS),
-            "where policy documents may lie",
+            "where policy documents may be",
         ),
     ],
 };
@@ -223,7 +223,7 @@ pub static ACCOUNT: Schema = Schema {
         optional(
             "access_role",
             Type::String,
-            "another role to enter this account by",
+            "the role to assume in this account instead",
         ),
         optional(
             "vars",
@@ -240,15 +240,15 @@ pub static VARIABLE: Schema = Schema {
         required(
             "type",
             Type::Word(&super::vars::TYPES),
-            "what its values are",
+            "the type of its values",
         ),
-        optional("default", Type::Any, "its value where none is given"),
+        optional("default", Type::Any, "its value if none is set"),
         optional(
             "description",
             Type::String,
-            "what it is for; shown where it is missing",
+            "what it is for; shown when it is missing",
         ),
-        optional("sensitive", Type::Bool, "true: its value is shown nowhere").or("false"),
+        optional("sensitive", Type::Bool, "true: its value is never shown").or("false"),
         optional(
             "one_of",
             Type::List(&Type::Scalar),
@@ -303,22 +303,22 @@ pub static CHECK: Schema = Schema {
         required(
             "for",
             Type::Word(&["role", "policy", "attachment", "plan"]),
-            "what it looks at",
+            "what it checks",
         ),
         optional(
             "when",
             Type::Condition,
-            "an expression; where it is false, there is nothing to check",
+            "an expression; if it is false, the check is skipped",
         ),
         required("assert", Type::Condition, "an expression that must be true"),
-        required("message", Type::String, "what to say where it is false"),
+        required("message", Type::String, "the message if it is false"),
+        optional("code", Type::String, "the code of its findings").or("\"check\""),
         optional(
-            "code",
-            Type::String,
-            "the code of its findings, `check` by default",
+            "severity",
+            Type::Word(&["stop", "warn"]),
+            "stop: a failing check blocks apply; warn: it is only shown",
         )
-        .or("\"check\""),
-        optional("severity", Type::Word(&["stop", "warn"]), "stop by default").or("\"stop\""),
+        .or("\"stop\""),
     ],
 };
 
@@ -334,9 +334,9 @@ pub static ACCEPT: Schema = Schema {
         required(
             "attribute",
             Type::Word(&super::accept::ATTRIBUTES),
-            "what of it may differ",
+            "the attribute that may differ",
         ),
-        required("reason", Type::String, "why"),
+        required("reason", Type::String, "why the difference is accepted"),
         required("until", Type::Date, "the last day, in UTC: 2027-01-31"),
     ],
 };
@@ -365,20 +365,24 @@ pub static POLICY: Schema = Schema {
         optional(
             "without",
             STRINGS,
-            "patterns of actions that its Allow statements shall not have",
+            "patterns of actions to drop from its Allow statements",
         ),
         WHEN,
-        optional("tags", TAGS, "tags"),
+        optional("tags", TAGS, "tags, besides the ownership tag"),
         optional(
             "targets",
             TARGETS,
-            "accounts it goes to besides those of the roles that name it",
+            "accounts to create it in, besides those of the roles that use it",
         ),
-        optional("exclude", SELECTORS, "accounts its own targets leave out"),
+        optional(
+            "exclude",
+            SELECTORS,
+            "accounts that are left out of its own targets",
+        ),
         optional(
             "adopt",
             Type::Bool,
-            "true: take over a policy of this name that bears no mark",
+            "true: take over a policy of this name that has no ownership tag",
         )
         .or("false"),
         optional(
@@ -390,7 +394,7 @@ pub static POLICY: Schema = Schema {
         optional(
             "former_stack",
             Type::String,
-            "the CloudFormation stack that made it and has let go of it, `*` is a glob: its tags stay on it and are no reason to stop",
+            "the CloudFormation stack that created it and no longer manages it; `*` is a glob",
         ),
     ],
 };
@@ -429,10 +433,10 @@ pub static ROLE: Schema = Schema {
         required(
             "targets",
             TARGETS,
-            "accounts it goes to: \"all\" or a list of selectors",
+            "accounts to create it in: \"all\" or a list of selectors",
         ),
         optional("exclude", SELECTORS, "accounts that are left out"),
-        optional("tags", TAGS, "tags"),
+        optional("tags", TAGS, "tags, besides the ownership tag"),
         WHEN,
         optional(
             "expect",
@@ -442,18 +446,18 @@ pub static ROLE: Schema = Schema {
         optional(
             "manage",
             Type::Table(&MANAGE),
-            "which attributes are exclusively ours",
+            "whether each attribute is managed exclusively",
         ),
         optional(
             "adopt",
             Type::Bool,
-            "true: take over a role of this name that bears no mark",
+            "true: take over a role of this name that has no ownership tag",
         )
         .or("false"),
         optional(
             "ensure",
             Type::Word(&["present", "absent"]),
-            "absent: delete it where it bears our mark",
+            "absent: delete it where this directory manages it",
         )
         .or("\"present\""),
         optional(
@@ -471,7 +475,7 @@ pub static ROLE: Schema = Schema {
         optional(
             "former_stack",
             Type::String,
-            "the CloudFormation stack that made it and has let go of it, `*` is a glob: its tags stay on it and are no reason to stop",
+            "the CloudFormation stack that created it and no longer manages it; `*` is a glob",
         ),
         optional(
             "expires",
@@ -588,10 +592,30 @@ const MODE: Type = Type::Word(&["exclusive", "additive"]);
 pub static MANAGE: Schema = Schema {
     name: "manage",
     keys: &[
-        optional("trust", MODE, "exclusive by default").or("\"exclusive\""),
-        optional("managed_policies", MODE, "exclusive by default").or("\"exclusive\""),
-        optional("inline_policies", MODE, "exclusive by default").or("\"exclusive\""),
-        optional("tags", MODE, "additive by default").or("\"additive\""),
+        optional(
+            "trust",
+            MODE,
+            "exclusive: other statements are removed; additive: they stay",
+        )
+        .or("\"exclusive\""),
+        optional(
+            "managed_policies",
+            MODE,
+            "exclusive: other attachments are removed; additive: they stay",
+        )
+        .or("\"exclusive\""),
+        optional(
+            "inline_policies",
+            MODE,
+            "exclusive: other inline policies are removed; additive: they stay",
+        )
+        .or("\"exclusive\""),
+        optional(
+            "tags",
+            MODE,
+            "exclusive: other tags are removed; additive: they stay",
+        )
+        .or("\"additive\""),
     ],
 };
 
@@ -627,13 +651,25 @@ pub static INLINE_POLICY: Schema = Schema {
 pub static STATEMENT: Schema = Schema {
     name: "statement",
     keys: &[
-        optional("sid", Type::String, "Sid"),
-        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default").or("\"Allow\""),
-        optional("actions", STRINGS, "Action"),
-        optional("not_actions", STRINGS, "NotAction"),
-        optional("resources", STRINGS, "Resource"),
-        optional("not_resources", STRINGS, "NotResource"),
-        optional("conditions", CONDITIONS, "Condition, as IAM writes it"),
+        optional("sid", Type::String, "id of the statement (Sid)"),
+        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow or Deny").or("\"Allow\""),
+        optional("actions", STRINGS, "actions it applies to (Action)"),
+        optional(
+            "not_actions",
+            STRINGS,
+            "every action except these (NotAction)",
+        ),
+        optional("resources", STRINGS, "resources it applies to (Resource)"),
+        optional(
+            "not_resources",
+            STRINGS,
+            "every resource except these (NotResource)",
+        ),
+        optional(
+            "conditions",
+            CONDITIONS,
+            "conditions, as IAM writes them (Condition)",
+        ),
         WHEN,
     ],
 };
@@ -642,13 +678,17 @@ pub static STATEMENT: Schema = Schema {
 pub static TRUST: Schema = Schema {
     name: "trust",
     keys: &[
-        optional("sid", Type::String, "Sid"),
-        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow by default").or("\"Allow\""),
+        optional("sid", Type::String, "id of the statement (Sid)"),
+        optional("effect", Type::Word(&["Allow", "Deny"]), "Allow or Deny").or("\"Allow\""),
         optional("aws", STRINGS, "accounts, roles and users"),
         optional("service", STRINGS, "services of AWS"),
         optional("federated", STRINGS, "OIDC and SAML providers"),
         optional("canonical_user", STRINGS, "canonical user ids"),
-        optional("external_id", STRINGS, "sts:ExternalId must be this"),
+        optional(
+            "external_id",
+            STRINGS,
+            "the value that sts:ExternalId must have",
+        ),
         optional(
             "require_mfa",
             Type::Bool,
@@ -658,18 +698,22 @@ pub static TRUST: Schema = Schema {
         optional(
             "organization_id",
             STRINGS,
-            "aws:PrincipalOrgID must be this",
+            "the value that aws:PrincipalOrgID must have",
         ),
         optional(
             "actions",
             STRINGS,
-            "Action; follows from the principal where it is not written",
+            "actions (Action); derived from the principal if not set",
         ),
-        optional("not_actions", STRINGS, "NotAction"),
+        optional(
+            "not_actions",
+            STRINGS,
+            "every action except these (NotAction)",
+        ),
         optional(
             "conditions",
             CONDITIONS,
-            "any other Condition, as IAM writes it",
+            "any other conditions, as IAM writes them (Condition)",
         ),
         WHEN,
     ],
@@ -707,10 +751,10 @@ pub static ROLLOUT: Schema = Schema {
         optional(
             "prune",
             Type::Bool,
-            "true: what is ours and no longer desired is deleted",
+            "true: delete what this directory manages but no longer declares",
         )
         .or("false"),
-        optional("parallelism", Type::Integer, "accounts at once").or("16"),
+        optional("parallelism", Type::Integer, "accounts in parallel").or("16"),
         optional(
             "max_failures",
             COUNT_OR_PERCENT,
@@ -735,7 +779,7 @@ pub static WAVE: Schema = Schema {
         optional(
             "percent",
             Type::Integer,
-            "this share of the accounts that no wave before it took",
+            "this percentage of the accounts that no earlier wave selected",
         ),
         optional(
             "account",
@@ -757,7 +801,7 @@ pub static DOCUMENTS: Schema = Schema {
     keys: &[optional(
         "allow",
         Type::List(&Type::String),
-        "directories outside this one that documents may lie in, relative to this file; messages show no line of them",
+        "directories outside this one that may contain documents, relative to this file; messages never quote their lines",
     )],
 };
 
@@ -774,7 +818,7 @@ pub static LIMITS: Schema = Schema {
         optional(
             "max_change_percent",
             Type::Integer,
-            "a plan that changes more of what is owned is refused",
+            "a plan that changes a larger percentage of the managed resources is refused",
         )
         .or("30"),
     ],

@@ -1,4 +1,4 @@
-//! Everything in `rolecall.toml` that is no resource: its name, how accounts are entered, rollout and limits.
+//! Everything in `rolecall.toml` that is not a resource: its name, how accounts are entered, rollout and limits.
 
 use jiff::{SignedDuration, Span};
 
@@ -15,7 +15,7 @@ use crate::org::{Account, AccountId, AccountPattern, Organization};
 pub struct AccountSettings {
     /// The id or name it is written under.
     pub key: String,
-    /// Where.
+    /// Where the table is.
     pub place: Place,
     /// Another role to enter it by.
     pub access_role: Option<Node>,
@@ -181,7 +181,7 @@ pub fn duration(node: &Node, name: &str, problems: &mut Problems) -> Option<Sign
     };
     let found = found.filter(|duration| !duration.is_negative());
     if found.is_none() {
-        let message = format!("`{name}` is no duration");
+        let message = format!("`{name}` is not a duration");
         let hint = format!("{name} = \"1h\", {name} = \"90m\", or a number of seconds");
         problems.push(Problem::error("value", &node.place, message).hint(hint));
     }

@@ -75,7 +75,7 @@ pub fn check(node: &mut Node, kind: &Type, name: &str, stage: Stage, problems: &
             {
                 let message = format!("`{name}` cannot be `{text}`");
                 let hint = did_you_mean(text, words.iter().copied());
-                let hint = hint.unwrap_or_else(|| format!("it may be {}", quoted(words)));
+                let hint = hint.unwrap_or_else(|| format!("allowed values: {}", quoted(words)));
                 problems.push(Problem::error("value", &node.place, message).hint(hint));
             }
         }

@@ -3,7 +3,7 @@
 //! In a directory `rolecall.toml` is required, and every other `*.toml` below it belongs to it too. Not so: a
 //! subdirectory with a `rolecall.toml` of its own, `state/`, hidden files, and files given as `--var-file`.
 //!
-//! `validate` runs on pull requests that nobody has read yet, so what they name is not trusted: a file is read where it
+//! `validate` runs on pull requests that have not been reviewed yet, so what they name is not trusted: a file is read where it
 //! really lies below the directory, whatever links lead to it, and its kind and size are checked.
 
 use std::collections::BTreeSet;
@@ -91,7 +91,7 @@ pub fn read(
         Err(error) => {
             problems.push(
                 unreadable(path, &error)
-                    .hint("-c names a directory with a rolecall.toml, or a file"),
+                    .hint("-c takes a directory with a rolecall.toml, or a file"),
             );
             return Vec::new();
         }
@@ -106,7 +106,7 @@ pub fn read(
         && error.kind() == ErrorKind::NotFound
     {
         let message = format!("there is no `{MAIN_FILE}` in `{}`", path.display());
-        let hint = "-c names another directory; `rolecall init` makes a new one";
+        let hint = "choose another directory with -c, or create one with `rolecall init`";
         problems.push(Problem::elsewhere("file", main.display().to_string(), message).hint(hint));
         return Vec::new();
     }
@@ -244,7 +244,7 @@ fn outside(path: &Path, of: Use, bounds: &Bounds) -> Problem {
         .first()
         .map(|root| format!(" `{}`", root.display()))
         .unwrap_or_default();
-    let message = format!("`{}` lies outside the directory{root}", path.display());
+    let message = format!("`{}` is outside the directory{root}", path.display());
     Problem::elsewhere("file", path.display().to_string(), message).hint(match of {
         Use::Toml => "move it into the directory, or make the other directory a module",
         Use::Document => {

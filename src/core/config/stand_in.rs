@@ -1,4 +1,4 @@
-//! The desired state without AWS: expanded once for an account that stands for any, and everything that comes out is
+//! The desired state without AWS: expanded once for a placeholder account, and everything that comes out is
 //! checked.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::resource::attachment::Attachment;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::role::{Ensure, Role};
 
-/// The expansion for an account that stands for any.
+/// The expansion for a placeholder account.
 pub(super) struct StandIn<'a> {
     /// The directory's name.
     directory: &'a str,
@@ -33,11 +33,11 @@ pub(super) struct StandIn<'a> {
     holds: AccountDesired,
     held: Vec<Held>,
     left_out: LeftOuts,
-    /// Roles with a condition that hangs on the account: what they attach is not known for sure.
+    /// Roles with a condition that depends on the account: what they attach is not known for sure.
     unsure: BTreeSet<String>,
 }
 
-/// What expressions see in every instance, for an account that stands for any; says what is wrong with inputs.
+/// What expressions see in every instance, for a placeholder account; says what is wrong with inputs.
 pub(super) fn scopes(
     instances: &mut [Instance],
     accounts: &[AccountSettings],
@@ -153,7 +153,7 @@ impl<'a> StandIn<'a> {
             evaluation.unknown.insert(&failed.place);
         }
         let is_whole = evaluation.failures.is_empty();
-        // Without the value of a condition nobody knows what is there, and what is missing is no further news.
+        // Without the value of a condition it is unknown what is there, and what is missing needs no further message.
         if evaluation
             .failures
             .iter()
@@ -280,7 +280,7 @@ fn insert<T>(held: &mut BTreeMap<String, Arc<T>>, mut key: String, resource: T) 
     held.insert(key, Arc::new(resource));
 }
 
-/// Whether the resource has a `when` that hangs on the account.
+/// Whether the resource has a `when` that depends on the account.
 fn is_unsure(node: &Node, scope: &Scope) -> bool {
     let when = node.as_table().and_then(|table| table.get("when"));
     when.is_some_and(
@@ -295,7 +295,7 @@ enum Made {
     Attachment(Attachment),
 }
 
-/// What of a resource hangs on the account, as the expressions of checks call it. A text that hangs on it in part is
+/// What of a resource depends on the account, as the expressions of checks call it. A text that depends on it in part is
 /// known well enough, names and paths aside.
 fn unknown_members(node: &Node, scope: &Scope) -> BTreeSet<&'static str> {
     let mut members = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Statements written as TOML tables become documents as IAM writes them.
+//! Converts statements written as TOML tables to documents as IAM writes them.
 //!
 //! Every member keeps the place of the key it comes from, so that what IAM's rules say about the document underlines
 //! the TOML.
@@ -170,7 +170,7 @@ fn principal(node: &Node, written: &Table, title: &str, problems: &mut Problems)
         push(&mut kinds, kind, value.clone(), &known.place);
     }
     if kinds.entries.is_empty() {
-        let message = format!("{title}: a trust statement names nobody");
+        let message = format!("{title}: a trust statement names no principal");
         problems.push(
             Problem::error("missing-key", &node.place, message)
                 .hint("aws, service, federated or canonical_user"),
@@ -208,7 +208,7 @@ fn default_actions(
                     );
                     problems.push(
                         Problem::error("value", place, message)
-                            .hint("write the actions of this statement"),
+                            .hint("set `actions` in this statement"),
                     );
                 }
             }
@@ -218,10 +218,9 @@ fn default_actions(
         [] => Some(string("sts:AssumeRole", &node.place)),
         [action] => Some(string(action, &node.place)),
         several => {
-            let message = format!(
-                "{title}: a trust statement with two kinds of principals needs its actions written"
-            );
-            let hint = format!("make it two statements, or write actions = {several:?}");
+            let message =
+                format!("{title}: a trust statement with two kinds of principals needs `actions`");
+            let hint = format!("split it into two statements, or write actions = {several:?}");
             problems.push(Problem::error("missing-key", &node.place, message).hint(hint));
             Some(string("sts:AssumeRole", &node.place))
         }
@@ -266,9 +265,8 @@ fn conditions(written: &Table, title: &str, problems: &mut Problems) -> Table {
             .find(|(key, _)| key.text == operator);
         match block.map(|(_, node)| &mut node.value) {
             Some(Value::Table(block)) if block.entries.iter().any(|(key, _)| same(key)) => {
-                let message = format!(
-                    "{title}: `{key}` and a condition both say what `{condition_key}` must be"
-                );
+                let message =
+                    format!("{title}: `{key}` and a condition both set `{condition_key}`");
                 problems.push(
                     Problem::error("duplicate", &known.place, message).hint("keep one of them"),
                 );

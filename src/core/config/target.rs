@@ -40,9 +40,9 @@ pub struct Targeting {
 /// Whether account tags count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagMatching {
-    /// They do.
+    /// Tags of accounts are known and matched.
     Exact,
-    /// They do not: what may match once tags are read.
+    /// Tags are not known yet: whatever may match once they are read.
     Possible,
 }
 
@@ -187,7 +187,7 @@ fn similar_unit(path: &OuPath, organization: &Organization) -> Option<String> {
     did_you_mean(&path.0, paths()).or_else(|| {
         let last = path.0.trim_matches('/').rsplit('/').next()?;
         let found = paths().find(|known| known.rsplit('/').next() == Some(last))?;
-        Some(format!("did you mean `{found}`? A path begins at the root"))
+        Some(format!("did you mean `{found}`? A path starts at the root"))
     })
 }
 
@@ -253,13 +253,10 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
     let units = list(table, "ou");
     let tags = table.get("tags").and_then(Node::as_table);
     if table.entries.is_empty() {
-        let problem = Problem::error(
-            "selector",
-            &node.place,
-            "an empty selector selects nothing in particular",
+        let problem = Problem::error("selector", &node.place, "a selector must not be empty");
+        problems.push(
+            problem.hint("set account, ou or tags; for every account write targets = \"all\""),
         );
-        problems
-            .push(problem.hint("name an account, ou or tags; every account is targets = \"all\""));
         return None;
     }
     let is_list = |node: &Node| node.as_array().is_some_and(<[Node]>::is_empty);
@@ -276,7 +273,7 @@ fn selector(node: &Node, problems: &mut Problems) -> Option<WrittenSelector> {
             let message = format!("`{}` of this selector has no value", key.text);
             problems.push(
                 Problem::error("selector", &value.place, message)
-                    .hint("leave it out, or name something"),
+                    .hint("remove it, or give it a value"),
             );
             return None;
         }
@@ -324,14 +321,14 @@ fn tag_values(table: &Table) -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// Digits that are no id are a mistyped id, never a name.
+/// Digits that are not an id are a mistyped id, never a name.
 pub(super) fn check_account_text(text: &str, place: &Place, problems: &mut Problems) {
     if text.len() >= 9
         && text.chars().all(|c| c.is_ascii_digit())
         && AccountId::parse(text).is_err()
     {
         let message = format!(
-            "`{text}` is no account id: it must be 12 digits, it has {}",
+            "`{text}` is not an account id: it must be 12 digits, it has {}",
             text.len()
         );
         problems.push(Problem::error("selector", place, message));

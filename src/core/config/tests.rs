@@ -75,7 +75,7 @@ fn main_file(body: &str) -> World {
     world(&[("rolecall.toml", &format!("name = \"test\"\n{body}"))])
 }
 
-/// Every expected text stands in what a user sees of `body`; line 1 is `name = "test"`.
+/// Every expected text is in what a user sees of `body`; line 1 is `name = "test"`.
 #[track_caller]
 fn refused(body: &str, expect: &[&str]) {
     let shown = main_file(body).rendered();
@@ -239,7 +239,10 @@ external_id = \"{{ var.external_id }}\"
         &["external_id", "no value", "CortexXDRRole", "trust"],
     );
     refused(&typed("account_id", "6742885340"), &["12 digits", "10"]);
-    refused(&typed("arn", "s3://x"), &["is no ARN", "arn:aws:service"]);
+    refused(
+        &typed("arn", "s3://x"),
+        &["is not an ARN", "arn:aws:service"],
+    );
     refused(
         &typed("uid4", "x"),
         &["`type` cannot be `uid4`", "did you mean `uuid4`?"],
@@ -341,8 +344,8 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
         ("[rollout]\nparallelism = 0", &["at least 1"]),
         ("[rollout]\nmax_failures = \"5\"", &["`max_failures`", "5%"]),
         ("[rollout]\nwaves = [{ percent = 0 }]", &["from 1 to 100"]),
-        ("[rollout]\nbake = \"soon\"", &["`bake` is no duration"]),
-        ("[organization]\nid = \"x\"", &["no id of an organization"]),
+        ("[rollout]\nbake = \"soon\"", &["`bake` is not a duration"]),
+        ("[organization]\nid = \"x\"", &["is not an organization id"]),
         ("[organization]\nsession_name = \"a b\"", &["session name"]),
         (
             "[role]\nname = \"R\"",
@@ -356,7 +359,10 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
             &ROLE.replace("\"all\"", "[{ acount = \"x\" }]"),
             &["did you mean `account`?"],
         ),
-        (&ROLE.replace("\"all\"", "[{}]"), &["empty selector"]),
+        (
+            &ROLE.replace("\"all\"", "[{}]"),
+            &["selector must not be empty"],
+        ),
         (
             &ROLE.replace("\"all\"", "[{ account = \"12345678901\" }]"),
             &["12 digits", "11"],
@@ -376,10 +382,7 @@ fn unknown_keys_wrong_types_and_missing_keys_are_named() {
     let shown = world(&[("rolecall.toml", ROLE)]).rendered();
     assert!(shown.contains("`name` is required"), "{shown}");
     let shown = world(&[("rolecall.toml", "name = \"Big Name\"")]).rendered();
-    assert!(
-        shown.contains("cannot be the name of a directory"),
-        "{shown}"
-    );
+    assert!(shown.contains("is not a valid directory name"), "{shown}");
 }
 
 #[test]
@@ -395,7 +398,7 @@ fn rules_of_iam_are_checked() {
         (role("max_session_duration = 43201"), &["43201", "43200"]),
         (
             role("max_session_duration = \"soon\""),
-            &["no duration", "\"90m\""],
+            &["is not a duration", "\"90m\""],
         ),
         (
             role("path = \"x\""),
@@ -408,26 +411,32 @@ fn rules_of_iam_are_checked() {
         ),
         (
             ROLE.replace("\"R\"", "\"a b\""),
-            &["role name `a b` must not contain ` `", "rolecall.toml:4:8"],
+            &[
+                "role name `a b` must not contain a space",
+                "rolecall.toml:4:8",
+            ],
         ),
         (
             tags("\"rolecall:managed-by\" = \"x\""),
-            &["cannot be written by hand"],
+            &["cannot be set here"],
         ),
         (tags("\"AWS:x\" = \"y\""), &["begins with `aws:`"]),
-        (tags("\"a*b\" = \"y\""), &["holds `*`"]),
+        (tags("\"a*b\" = \"y\""), &["contains `*`"]),
         (
             tags("Team = \"a\", team = \"b\""),
-            &["`Team` and `team` differ in case only"],
+            &["`Team` and `team` differ only in case"],
         ),
         (
             format!("{ROLE}external_id = \"a\""),
             &["2", "1224", "1", "rolecall.toml:8:15"],
         ),
-        (format!("{ROLE}external_id = \"a b\""), &["cannot hold ` `"]),
+        (
+            format!("{ROLE}external_id = \"a b\""),
+            &["cannot contain a space"],
+        ),
         (
             role("managed_policies = [\"SecurityAudit\"]"),
-            &["no reference", "aws:SecurityAudit"],
+            &["is not a reference", "aws:SecurityAudit"],
         ),
         (
             role("managed_policies = [\"aws:AmazonEKSAdminViewPolicy\"]"),
@@ -449,7 +458,7 @@ fn rules_of_iam_are_checked() {
         ),
         (
             ROLE.replace("aws = \"111111111111\"", ""),
-            &["names nobody", "role `R`"],
+            &["names no principal", "role `R`"],
         ),
         (
             ROLE.replace("\"111111111111\"", "\"\""),
@@ -471,7 +480,7 @@ fn rules_of_iam_are_checked() {
             format!(
                 "{ROLE}external_id = \"abc\"\nconditions.StringEquals.\"sts:externalid\" = \"x\""
             ),
-            &["`external_id` and a condition both say"],
+            &["`external_id` and a condition both set"],
         ),
         (
             format!("{ROLE}actions = [\"assume\"]"),
@@ -480,7 +489,7 @@ fn rules_of_iam_are_checked() {
         (
             format!("{ROLE}\n{}", ROLE.trim_start()),
             &[
-                "role `R` is written twice, first at",
+                "role `R` is defined twice, first at",
                 "rolecall.toml:4",
                 "10:8",
             ],
@@ -562,7 +571,7 @@ fn a_document_is_read_where_it_is_named_and_blamed_where_it_is_wrong() {
     check(&with("\"Action\": \"nonsense\""), &["p/doc.json:5:16"]);
     check(
         &with("\"Action\": \"s3:Get*\", \"Action\": \"s3:*\""),
-        &["p/doc.json:5:", "`Action` stands twice"],
+        &["p/doc.json:5:", "`Action` appears twice"],
     );
     check(
         &with("\"Action\": \"{{ var.nope }}\""),
@@ -579,7 +588,10 @@ fn a_document_is_read_where_it_is_named_and_blamed_where_it_is_wrong() {
         "{shown}"
     );
     let text = world(&[("rolecall.toml", &main.replace(".json", ".txt"))]).rendered();
-    assert!(text.contains("neither JSON nor YAML"), "{text}");
+    assert!(
+        text.contains("is not named as a JSON or YAML file"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -962,16 +974,16 @@ fn wrong_expressions_are_refused() {
         (described("{{ 1 + }}"), &["`1 +` is not an expression"]),
         (
             described("${a{{ account.id }}}"),
-            &["cannot stand inside `${…}`"],
+            &["is not allowed inside `${…}`"],
         ),
         (
             described("{{ 1 }}"),
             &["`description` must be a string, not an integer"],
         ),
-        (described("a {{ [1] }}"), &["cannot stand inside a text"]),
+        (described("a {{ [1] }}"), &["cannot be part of a string"]),
         (
             format!("[vars]\nx = \"a\"\n{ROLE}when = \"var.x\""),
-            &["must give true or false"],
+            &["must evaluate to true or false"],
         ),
         (
             format!("{ROLE}when = \"{{{{ true }}}}\""),

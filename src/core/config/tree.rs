@@ -1,4 +1,4 @@
-//! What an author wrote, as a tree in which every key and value knows its place.
+//! A file as a tree in which every key and value has its place.
 //!
 //! TOML, JSON and YAML all become this one tree, so that a problem found late can still underline what caused it.
 

@@ -1,7 +1,7 @@
-//! Variables: their declarations, the values given for them, and which value wins.
+//! Variables: their declarations, their values, and the order of precedence.
 //!
 //! Strongest first: `--var`, `--var-file`, `ROLECALL_VAR_x`, `[account.X.vars]`, the default. All are parsed by the
-//! declared type. For an id, an ARN or a UUID an empty string is no value.
+//! declared type. For an id, an ARN or a UUID an empty string is not a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -152,7 +152,7 @@ pub struct Variables {
     pub given: Values,
     /// The defaults.
     pub defaults: Values,
-    /// Variables whose declaration or value was refused: that they have none is no further news.
+    /// Variables whose declaration or value was refused: that they have none needs no further message.
     pub faulty: BTreeSet<String>,
     /// The `[[module]]` whose inputs they are; `None`: the variables of the root.
     pub module: Option<ModuleInputs>,
@@ -325,18 +325,18 @@ impl Variables {
         match &self.module {
             None => {
                 format!(
-                    "give it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}"
+                    "set it: --var {name}=VALUE, ROLECALL_VAR_{name}, a --var-file, [account.X.vars]{default}"
                 )
             }
             Some(ModuleInputs { place, vars }) => match vars.entry(name) {
                 Some((key, node)) => {
                     format!(
-                        "it is given at {} as {}, which has no value",
+                        "it is set at {} to {}, which has no value",
                         key.place,
                         node.to_json()
                     )
                 }
-                None => format!("give it in the `vars` of the module at {place}{default}"),
+                None => format!("set it in the `vars` of the module at {place}{default}"),
             },
         }
     }
@@ -347,7 +347,7 @@ impl Variables {
         problems: &mut Problems,
     ) {
         for (key, text) in environment {
-            // Other directories share the environment, so a name unknown here is no error.
+            // Other directories share the environment, so a name unknown here is not an error.
             if let Some(declaration) = key
                 .strip_prefix(ENVIRONMENT_PREFIX)
                 .and_then(|name| self.declarations.get(name))
@@ -475,7 +475,7 @@ fn declaration(
     problems: &mut Problems,
 ) -> Option<Declaration> {
     if !is_name(name) {
-        let message = format!("`{name}` cannot name a variable");
+        let message = format!("`{name}` is not a valid variable name");
         let hint = "letters, digits and `_`; a digit cannot come first";
         problems.push(Problem::error("variable", place, message).hint(hint));
         return None;
@@ -677,7 +677,7 @@ fn with_default(
 }
 
 impl Declaration {
-    /// Parses a value by the declared type; `None` where it is empty and that is no value.
+    /// Parses a value by the declared type; `None` where it is empty and that is not a value.
     fn parse(&self, given: &Given<'_>) -> Result<Option<Value>, Box<Problem>> {
         let value = match given {
             Given::Text(text, _) => self.parse_text(text),
@@ -696,11 +696,9 @@ impl Declaration {
 
     fn problem(&self, given: &Given<'_>, message: &str) -> Problem {
         let (place, from, shown) = match given {
-            Given::Text(text, from) => (
-                &self.place,
-                format!(" (given by {from})"),
-                (*text).to_owned(),
-            ),
+            Given::Text(text, from) => {
+                (&self.place, format!(" (set by {from})"), (*text).to_owned())
+            }
             Given::Node(node) => (&node.place, String::new(), node.to_json().to_string()),
         };
         let shown = if self.sensitive {
@@ -758,7 +756,7 @@ impl Declaration {
     fn parse_node(&self, node: &Node) -> Result<Value, String> {
         match (&node.value, self.kind) {
             (Value::String(text), _) if text.contains("{{") => {
-                Err("cannot hold an expression".to_owned())
+                Err("cannot contain an expression".to_owned())
             }
             (Value::String(text), Kind::Bool | Kind::Integer) => self.parse_text(text),
             (Value::String(_), Kind::String | Kind::AccountId | Kind::Arn | Kind::Uuid4)
@@ -767,7 +765,7 @@ impl Declaration {
             (Value::Array(items), Kind::List) => {
                 match items.iter().find(|item| item.as_str().is_none()) {
                     Some(item) => Err(format!(
-                        "must be a list of strings, and one of them is {}",
+                        "must be a list of strings, but one of them is {}",
                         item.kind()
                     )),
                     None => Ok(node.value.clone()),
@@ -790,13 +788,13 @@ impl Declaration {
         match self.kind {
             Kind::AccountId if AccountId::parse(text).is_err() => {
                 return Err(format!(
-                    "is no account id: it must be 12 digits, it has {} characters",
+                    "is not an account id: it must be 12 digits, it has {} characters",
                     text.chars().count()
                 ));
             }
             Kind::Arn if !is_arn(text) => {
                 return Err(
-                    "is no ARN: it must look like `arn:aws:service:region:account:resource`"
+                    "is not an ARN: it must look like `arn:aws:service:region:account:resource`"
                         .to_owned(),
                 );
             }
@@ -867,7 +865,7 @@ fn inner_pattern(pattern: &Regex) -> &str {
         .unwrap_or(text)
 }
 
-/// Whether `text` has the shape of an ARN; wildcards and variables may stand in it.
+/// Whether `text` has the shape of an ARN; wildcards and variables may are in it.
 ///
 /// Source: AWS General Reference, Amazon Resource Names.
 pub fn is_arn(text: &str) -> bool {

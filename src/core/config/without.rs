@@ -1,4 +1,4 @@
-//! `without`: takes actions away from a document that somebody else wrote.
+//! `without`: takes actions away from a document that someone else wrote.
 //!
 //! Only what an Allow gives is taken: to take an action from a Deny would give it. An action goes where a pattern
 //! covers all of it.
@@ -31,16 +31,17 @@ pub fn apply(document: &mut Node, without: &Node, title: &str, problems: &mut Pr
         }
     }
     if kept.is_empty() {
-        let message = format!("{title} has no statement left: `without` drops all that it allows");
+        let message =
+            format!("{title} has no statement left: `without` drops everything that it allows");
         let problem = Problem::error("value", &without.place, message);
-        return problems.push(problem.hint("leave the policy out with `when`, or take less away"));
+        return problems.push(problem.hint("leave the policy out with `when`, or drop less"));
     }
     statements.value = Value::Array(kept);
     for ((text, place), _) in patterns.iter().zip(used).filter(|(_, used)| !used) {
         let message = format!("{title}: `without` names `{text}`, which matches no action");
         problems.push(
             Problem::warning("without", place, message)
-                .hint("a pattern drops the actions that it covers whole"),
+                .hint("a pattern drops only actions that it covers completely"),
         );
     }
 }
@@ -65,7 +66,7 @@ fn take(
         return Left::Something;
     }
     if let Some((key, _)) = table.entry("NotAction") {
-        let message = format!("{title}: `without` leaves a statement with NotAction as it is");
+        let message = format!("{title}: `without` does not change a statement with NotAction");
         problems.push(
             Problem::warning("without", &key.place, message)
                 .hint("add the actions to its NotAction"),

@@ -2,21 +2,21 @@
 //!
 //! A comparison never lists differences one by one. It says what the resource looks like afterwards ([`role::target`],
 //! [`policy::target`]); steps, diffs and the expected fingerprint all follow from that one value, so they cannot
-//! disagree. An attribute that is not written keeps what is there, and so does one that differs in spelling alone.
+//! disagree. An attribute that is not written keeps what is there, and so does one that differs only in spelling.
 
 pub mod policy;
 pub mod role;
 
 use crate::resource::{OWNER_TAG, Tags};
 
-/// Whose a resource is, by its tag [`OWNER_TAG`].
+/// The shell a resource is, by its tag [`OWNER_TAG`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// It bears no mark.
+    /// It has no ownership tag.
     Nobody,
-    /// It bears our name.
+    /// It is tagged with this directory's name.
     Us,
-    /// It bears another directory's name.
+    /// It is tagged with another directory's name.
     Other(String),
 }
 

@@ -1,13 +1,14 @@
 //! What a customer managed policy is to become.
 //!
-//! Tag keys of policies are case-sensitive, unlike those of roles (IAM User Guide, "Rules for tagging in IAM and AWS STS").
+//! Tag keys of policies are case-sensitive, unlike those of roles (IAM User Guide, "Rules for tagging in IAM and AWS
+//! STS").
 
 use crate::resource::OWNER_TAG;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::PolicyArn;
 use crate::resource::policy::{Difference, PolicyDocument};
 
-/// A policy as it shall be, and what differs from that in spelling alone.
+/// A policy as it should be, and what differs from that only in spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The policy as the steps leave it. Its tags are unknown where the live ones were not read.

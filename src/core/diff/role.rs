@@ -19,9 +19,9 @@ use crate::resource::{OWNER_TAG, Tags};
 pub struct Names<'a> {
     /// The partition that bare account ids stand in.
     pub partition: &'a Partition,
-    /// The directory whose mark the role shall bear; `None` for a role that somebody else owns.
+    /// The directory whose tag the role should have; `None` for an external role.
     pub mark: Option<&'a str>,
-    /// The ARN that a reference to a policy stands for.
+    /// The ARN that a reference to a policy represents.
     pub policy: &'a dyn Fn(&PolicyRef) -> PolicyArn,
     /// The ARN of the live entity that has this unique id.
     pub principal: &'a dyn Fn(&str) -> Option<String>,
@@ -29,7 +29,7 @@ pub struct Names<'a> {
     pub role: &'a dyn Fn(&Role) -> String,
 }
 
-/// A role as it shall be, and what differs from that in spelling alone.
+/// A role as it should be, and what differs from that only in spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The role as the steps leave it.
@@ -130,7 +130,7 @@ fn trust(
     }
 }
 
-/// The statements of `live` and of `ours`, without principals that nobody is any more: IAM refuses to store a document
+/// The statements of `live` and of `ours`, without principals that no longer exist: IAM refuses to store a document
 /// that names one.
 ///
 /// Source: IAM User Guide, "AWS JSON policy elements: Principal".

@@ -1,4 +1,4 @@
-//! Who changed what drifted, as far as the event history tells.
+//! Who changed what drifted, as far as the event history shows it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::plan::Change;
 use crate::resource::event::{Event, History};
 use crate::resource::secret::Secrets;
 
-/// Changes of one resource that are told; the others are counted.
+/// Changes of one resource that are shown; the others are counted.
 pub const KEPT: usize = 3;
 
 /// How long events may take to appear, twice over: an answer without events is asked for again until then.
@@ -34,7 +34,7 @@ pub struct Who {
 }
 
 impl Who {
-    /// What was told about the time from `since` on, or why nothing was, first asked at `asked_at`. Sensitive values are
+    /// What was found about the time from `since` on, or why nothing was, first asked at `asked_at`. Sensitive values are
     /// masked.
     pub fn new(
         answer: Result<History, String>,
@@ -81,11 +81,9 @@ impl Who {
             let but = if self.is_cut {
                 "older events were not read"
             } else {
-                "events come up to 15 minutes late"
+                "events can be up to 15 minutes late"
             };
-            return vec![format!(
-                "unknown: CloudTrail knows of no change {since}; {but}"
-            )];
+            return vec![format!("unknown: CloudTrail has no change {since}; {but}")];
         }
         let line = |event: &Event| {
             let Event {
@@ -123,7 +121,7 @@ impl Who {
 }
 
 impl Drift {
-    /// Whether somebody must look at a change, so that it is asked who did it.
+    /// Whether a change needs attention, so that its author is looked up.
     pub fn is_culpable(&self, change: &Change) -> bool {
         self.judgement(change)
             .is_some_and(|judgement| judgement.standing.is_drift())
@@ -137,7 +135,7 @@ impl Drift {
             .filter(|change| self.is_culpable(change))
     }
 
-    /// What an earlier look was told about the very same differences.
+    /// What an earlier check found about the very same differences.
     pub fn known_from<'a>(&self, before: &'a Self) -> BTreeMap<&'a str, &'a Who> {
         let now: BTreeMap<&str, &Change> = self
             .culpable()
@@ -198,11 +196,11 @@ mod tests {
             ]
         );
         for (is_cut, but) in [
-            (false, "events come up to 15 minutes late"),
+            (false, "events can be up to 15 minutes late"),
             (true, "older events were not read"),
         ] {
             let said =
-                format!("unknown: CloudTrail knows of no change since 2026-05-04T02:00:00Z; {but}");
+                format!("unknown: CloudTrail has no change since 2026-05-04T02:00:00Z; {but}");
             assert_eq!(who(&[], is_cut).lines(), [said]);
         }
     }

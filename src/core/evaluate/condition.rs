@@ -15,7 +15,7 @@ use crate::resource::policy::value::{Network, compare_numbers, compare_times};
 impl Scene<'_> {
     /// Whether the request meets `operator` on `key` with any of `wanted`.
     pub(super) fn condition(self, operator: &str, key: &str, wanted: &BTreeSet<String>) -> Truth {
-        // IAM takes no other operators, so nobody can say what this one would do.
+        // IAM takes no other operators, so the effect of this one is unknown.
         let Some(operator) = Operator::parse(operator) else {
             return Truth::Maybe;
         };

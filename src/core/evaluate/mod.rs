@@ -185,7 +185,7 @@ impl<'a> Scene<'a> {
 
     fn principal(self, principals: &Principals) -> bool {
         let named = principals.kinds.iter().any(|(kind, patterns)| {
-            // Everybody, callers without credentials included.
+            // Everyone, callers without credentials included.
             (kind == "AWS" && patterns.contains("*"))
                 || self.request.principal.names.iter().any(|(own, name)| {
                     own == kind
@@ -238,7 +238,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The root ARN of the account that `name` belongs to; empty where it is no ARN of IAM or STS.
+/// The root ARN of the account that `name` belongs to; empty where it is not an ARN of IAM or STS.
 fn root_of(name: &str) -> String {
     match segments(name).as_slice() {
         ["arn", partition, "iam" | "sts", _, account, _] => {

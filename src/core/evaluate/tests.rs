@@ -306,7 +306,7 @@ fn conditions_combine_as_documented() {
             &[],
             ImplicitDeny,
         ),
-        // Variables; a value that came with the request is no pattern.
+        // Variables; a value that came with the request is not a pattern.
         (
             r#"{"StringEquals":{"k":"${aws:username}"}}"#,
             &["k=ann", "AWS:userName=ann"],

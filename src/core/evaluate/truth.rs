@@ -1,4 +1,4 @@
-//! Yes, no, and not known.
+//! Yes, no, and unknown.
 
 /// Whether something holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

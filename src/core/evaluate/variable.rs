@@ -9,7 +9,7 @@ use super::{Scene, Values};
 use crate::resource::policy::Version;
 use crate::resource::policy::pattern::{Token, Variables, tokens};
 
-/// What a variable stands for.
+/// What a variable represents.
 enum Value<'a> {
     Text(&'a str),
     Nothing,

@@ -1,7 +1,7 @@
 //! What live IAM holds becomes what was [observed](super::observed): which roles and policies are imported, which are left
 //! out and why.
 //!
-//! A stack's roles are told by the tag `aws:cloudformation:stack-name`. CloudFormation does not put its own tags on every
+//! A stack's roles are recognized by the tag `aws:cloudformation:stack-name`. CloudFormation does not put its own tags on every
 //! role that it makes, so a role without one may be a stack's all the same. Source: the issues 277, 1066 and 1966 of
 //! aws-cloudformation/cloudformation-coverage-roadmap.
 
@@ -62,7 +62,7 @@ pub enum Services {
 pub enum Stacks {
     /// They are left out.
     Leave,
-    /// They are imported as somebody else's: compared, and never written.
+    /// They are imported as external: compared, and never written.
     External,
     /// They are imported and taken over.
     Adopt,
@@ -271,7 +271,7 @@ impl Selection {
         asks
     }
 
-    /// What was chosen, as it was observed. Policies whose tags say that somebody else owns them are only referred to.
+    /// What was chosen, as it was observed. Policies whose tags say that another owner manages them are only referred to.
     pub fn observe(
         mut self,
         organization: &Organization,
@@ -318,7 +318,7 @@ fn not_understood(account: AccountId, kind: &str, name: &str, what: String) -> E
         "document",
         source(account, kind, name),
         what,
-        "its document is not one that IAM documents, so nobody can say what it allows",
+        "its document is not one that IAM documents, so what it allows is not known",
     )
     .hint("correct it in IAM and import again")
 }
@@ -435,7 +435,7 @@ fn observed_policy(
     })
 }
 
-/// Tags that somebody wrote, the owner's mark aside.
+/// Tags that a person wrote, the ownership tag aside.
 fn own(tags: &Tags) -> BTreeMap<String, String> {
     let is_own = |key: &str| !is_system_tag(key) && !key.eq_ignore_ascii_case(OWNER_TAG);
     tags.iter()

@@ -1,4 +1,4 @@
-//! Callers put to a trust policy.
+//! Sample callers that lints evaluate a trust policy for.
 //!
 //! Of a condition key that a caller may or may not have, such as a session tag, nothing is known, and the answer counts
 //! as yes: who must stay out must be kept out whatever it brings. Keys of identity providers (`saml:aud`,
@@ -8,11 +8,11 @@ use crate::evaluate::{Decision, Principal, Request, evaluate};
 use crate::resource::policy::PolicyDocument;
 use crate::resource::policy::pattern::segments;
 
-/// The account of a stranger. Nobody has it.
+/// The account of a stranger. No one has it.
 const STRANGER: &str = "000000000001";
 const STRANGER_ARN: &str = "arn:aws:iam::000000000001:role/x";
 
-/// Addresses all over the world that nobody calls from: reserved ranges, at both ends.
+/// Addresses all over the world that no caller uses: reserved ranges, at both ends.
 const ANYWHERE: &[&str] = &["240.0.0.1", "0.0.0.1", "100::1", "fe00::1"];
 
 /// Keys that tell where a caller belongs, what a stranger has there, and the part of a value that says so.
@@ -61,7 +61,7 @@ const SERVICE_KEYS: &[&str] = &[
 /// The keys that tell of MFA.
 pub(super) const MFA_KEYS: [&str; 2] = ["aws:multifactorauthpresent", "aws:multifactorauthage"];
 
-/// The part of a value that says where it belongs; a wildcard elsewhere lets nobody in from outside.
+/// The part of a value that says where it belongs; a wildcard elsewhere allows no caller from outside.
 #[derive(Clone, Copy)]
 enum Part {
     Whole,
@@ -111,7 +111,7 @@ impl<'a> Caller<'a> {
         Self { trust, request }
     }
 
-    /// Somebody of an account that nobody knows.
+    /// Someone of an account that it is unknown.
     pub(super) fn stranger(trust: &'a PolicyDocument) -> Self {
         let mut caller = Self::new(trust, "sts:AssumeRole", "AWS", STRANGER_ARN).calling_directly();
         for (key, value, part) in CALLER_KEYS {
@@ -123,7 +123,7 @@ impl<'a> Caller<'a> {
         )
     }
 
-    /// Somebody of another organization who goes by this ARN.
+    /// Someone of another organization who goes by this ARN.
     pub(super) fn outsider(trust: &'a PolicyDocument, arn: &str, account: &str) -> Self {
         let mut caller = Self::new(trust, "sts:AssumeRole", "AWS", arn).calling_directly();
         for (key, value, part) in CALLER_KEYS

@@ -1,4 +1,4 @@
-//! One role as lints see it: who may come in from outside, and what it shares with others.
+//! One role as lints see it: who can assume it from outside, and what it shares with other roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Context<'a> {
     pub(super) shared: &'a SharedIds<'a>,
     /// Accounts outside the organization that may come in, given the right external id, with the ARNs trusted.
     pub(super) outsiders: BTreeMap<AccountId, BTreeSet<String>>,
-    /// Whether everybody may come in.
+    /// Whether everyone may come in.
     pub(super) is_public: bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn outsiders(
     outsiders
 }
 
-/// Whether everybody may come in.
+/// Whether everyone may come in.
 pub(super) fn is_public(trust: &PolicyDocument) -> bool {
     allows(trust).any(names_everybody) && Caller::stranger(trust).is_let_in()
 }
@@ -95,7 +95,7 @@ pub(super) fn described_accounts(settings: &Settings, accounts: &[AccountId]) ->
     let known = |id| settings.known_accounts.contains_key(id);
     let unsure = match &settings.organization {
         Some(_) => " outside the organization",
-        // Without AWS nobody knows who belongs to the organization, save for those who are known not to.
+        // Without AWS it is unknown who belongs to the organization, except for those known not to.
         None if accounts.iter().all(known) => "",
         None => " (unless that is in your organization)",
     };
@@ -139,7 +139,7 @@ fn wanted_by_allows(trust: &PolicyDocument) -> impl Iterator<Item = &str> {
         .map(String::as_str)
 }
 
-/// The statements that let somebody in.
+/// The statements that let someone in.
 pub(super) fn allows(trust: &PolicyDocument) -> impl Iterator<Item = &Statement> {
     trust
         .statements()
@@ -188,7 +188,7 @@ pub(super) fn named<'a>(
     names.map(String::as_str).collect::<Vec<_>>().into_iter()
 }
 
-/// Whether a statement is about everybody, or everybody but some.
+/// Whether a statement is about everyone, or everyone but some.
 pub(super) fn names_everybody(statement: &Statement) -> bool {
     let everybody = |names: &BTreeSet<String>| names.contains("*");
     statement.principals.as_ref().is_some_and(|principals| {

@@ -1,12 +1,12 @@
-//! What speaks against a desired role: lints.
+//! Lints: findings about a desired role.
 //!
 //! A lint looks at what is desired, never at what is live, so it says the same before and after an apply. A trust
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
-//! service at work for somebody else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
+//! service at work for someone else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
 //! That way a condition counts for what it does: `IfExists`, `ForAllValues`, negation, wildcards and `Deny` included.
 //!
-//! Each lint has a stable code, a default [`Level`] and one sentence that says how to mend it. Of them only
-//! `public-trust` stops, because nothing in a trust of everybody can be meant.
+//! Each lint has a stable code, a default [`Level`] and one sentence that says how to fix it. Of them only
+//! `public-trust` stops, because nothing in a trust of everyone can be meant.
 
 mod caller;
 mod context;
@@ -30,7 +30,7 @@ use context::{Context, SharedIds};
 /// How much a lint weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// It is not looked at.
+    /// It is not checked.
     Off,
     /// It is shown.
     Warn,
@@ -94,17 +94,17 @@ pub struct Finding {
     pub account: AccountId,
     /// The role; equal roles of many accounts are one.
     pub role: Arc<Role>,
-    /// What, and how to mend it. The same for the same role in every account. Sensitive values are not masked.
+    /// What, and how to fix it. The same for the same role in every account. Sensitive values are not masked.
     pub message: Arc<str>,
 }
 
-/// Whom from outside the organization a live trust policy lets in, in words; `None` where that is nobody.
+/// Whom from outside the organization a live trust policy lets in, in words; `None` where there is none.
 pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> {
     if context::is_public(trust) {
-        return Some("everybody".to_owned());
+        return Some("everyone".to_owned());
     }
-    let nobody = BTreeSet::new();
-    let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&nobody), trust);
+    let none = BTreeSet::new();
+    let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&none), trust);
     let accounts: Vec<AccountId> = outsiders.into_keys().collect();
     (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts))
 }
@@ -113,8 +113,8 @@ pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> 
 struct Lint {
     code: &'static str,
     level: Level,
-    /// How to mend it, as the end of a sentence.
-    mend: &'static str,
+    /// How to fix it, as the end of a sentence.
+    fix: &'static str,
     /// What there is to say about a role, each as the middle of a sentence: role `x` … .
     check: fn(&Context<'_>, &mut Vec<String>),
 }
@@ -123,49 +123,49 @@ const LINTS: &[Lint] = &[
     Lint {
         code: "public-trust",
         level: Level::Stop,
-        mend: "name the accounts or roles that may assume it, or demand `aws:PrincipalOrgID`",
+        fix: "name the accounts or roles that may assume it, or require `aws:PrincipalOrgID`",
         check: trust::public_trust,
     },
     Lint {
         code: "no-external-id",
         level: Level::Warn,
-        mend: "have the other side issue an id for you alone and write it as `external_id`",
+        fix: "ask the other party for an external id that is unique to you, and set `external_id`",
         check: trust::no_external_id,
     },
     Lint {
         code: "shared-external-id",
         level: Level::Warn,
-        mend: "an external id must be unique: have one issued for each role",
+        fix: "an external id must be unique: ask for one for each role",
         check: trust::shared_external_id,
     },
     Lint {
         code: "mfa-on-machine",
         level: Level::Warn,
-        mend: "take `require_mfa` and conditions on `aws:MultiFactorAuth…` away: MFA must not be required of a machine",
+        fix: "remove `require_mfa` and conditions on `aws:MultiFactorAuth…`: software cannot use MFA",
         check: trust::mfa_on_machine,
     },
     Lint {
         code: "confused-service",
         level: Level::Warn,
-        mend: "demand `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
+        fix: "require `aws:SourceAccount` (or `aws:SourceArn`, `aws:SourceOrgID`) in the trust",
         check: trust::confused_service,
     },
     Lint {
         code: "oidc-open",
         level: Level::Warn,
-        mend: "pin the identity, such as `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
+        fix: "restrict the identity, for example to `repo:ORGANIZATION/REPOSITORY:ref:refs/heads/main` in `…:sub` for GitHub",
         check: oidc::oidc_open,
     },
     Lint {
         code: "admin-to-outsider",
         level: Level::Warn,
-        mend: "give it only what the other side says it needs, or set a permissions boundary",
+        fix: "grant only what the other party needs, or set a permissions boundary",
         check: powers::admin_to_outsider,
     },
     Lint {
         code: "escalation",
         level: Level::Warn,
-        mend: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny one of each set",
+        fix: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny at least one action of each combination",
         check: powers::escalation,
     },
 ];
@@ -177,8 +177,7 @@ pub const TRUST_WIDENED: &str = "trust-widened";
 pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, String)> {
     let level = settings.level(TRUST_WIDENED).unwrap_or(Level::Warn);
     let message = format!(
-        "the trust policy of role `{role}` will let in callers that it keeps out now; \
-         look at its diff, and take the new statement or principal away if that is not meant"
+        "the trust policy of role `{role}` will allow callers that it refuses now; review its diff, and remove the new statement or principal if it is not intended"
     );
     (level != Level::Off).then_some((level, message))
 }
@@ -186,7 +185,7 @@ pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, Str
 /// Runs every lint over every desired role.
 ///
 /// A role that is the same in many accounts is looked at once: ten thousand accounts cost little more than one.
-/// Roles that shall be absent, or that somebody else owns, are not looked at.
+/// Roles that should be absent, and external roles, are not checked.
 pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) -> Vec<Finding> {
     let shared = SharedIds::of(accounts.values().flat_map(looked_at));
     let insiders: BTreeSet<AccountId> = accounts.keys().copied().collect();
@@ -264,7 +263,7 @@ fn words(context: &Context<'_>) -> Vec<Word> {
         }
         let mut said = Vec::new();
         (lint.check)(context, &mut said);
-        let message = |what| format!("role `{}` {what}; {}", context.role.name, lint.mend);
+        let message = |what| format!("role `{}` {what}; {}", context.role.name, lint.fix);
         words.extend(
             said.into_iter()
                 .map(|what| (lint, level, message(what).into())),

@@ -1,6 +1,6 @@
-//! The lint of trusts in OIDC providers: whose tokens get in.
+//! The lint of trust in OIDC providers: whose tokens are accepted.
 //!
-//! A provider such as GitHub signs tokens for everybody, and the audience is the same for all of them: only the subject
+//! A provider such as GitHub signs tokens for everyone, and the audience is the same for all of them: only the subject
 //! tells whose a token is. Consumer providers and Cognito tell by the audience, which is the application's id.
 //! Source: IAM User Guide, "Create a role for `OpenID` Connect federation".
 
@@ -85,9 +85,9 @@ fn any_application(trust: &PolicyDocument, provider: &str, issuer: &str) -> Opti
     let stranger = claims.iter().fold(caller, |caller, key| {
         caller.with(key, ["stranger".to_owned()])
     });
-    stranger
-        .is_let_in()
-        .then(|| format!("`{issuer}:aud` is not pinned, so users of any application get in"))
+    stranger.is_let_in().then(|| {
+        format!("`{issuer}:aud` is not restricted, so users of any application can assume it")
+    })
 }
 
 fn any_subject(trust: &PolicyDocument, provider: &str, issuer: &str) -> Option<String> {
@@ -102,8 +102,9 @@ fn any_subject(trust: &PolicyDocument, provider: &str, issuer: &str) -> Option<S
         let why = too_wide(issuer, subject).unwrap_or_default();
         return Some(format!("subject `{subject}` {why}"));
     }
-    gets_in("stranger")
-        .then(|| format!("`{issuer}:sub` is not pinned, so every identity it knows gets in"))
+    gets_in("stranger").then(|| {
+        format!("`{issuer}:sub` is not restricted, so every identity of the provider can assume it")
+    })
 }
 
 /// Whom else a subject lets in than one identity; `None` where it is narrow enough.
@@ -118,7 +119,7 @@ fn too_wide(issuer: &str, subject: &str) -> Option<&'static str> {
     }
     // EKS: system:serviceaccount:NAMESPACE:NAME
     if let Some(account) = fixed.strip_prefix("system:serviceaccount:") {
-        return (!account.contains(':')).then_some("lets service accounts of other namespaces in");
+        return (!account.contains(':')).then_some("matches service accounts of other namespaces");
     }
     (!value.contains([':', '/', '|']))
         .then_some("ends in a wildcard before the first name is complete")
@@ -133,10 +134,10 @@ fn github(claim: &str, value: &str, wild: bool) -> Option<&'static str> {
     }
     match value.split_once('/') {
         None if value.contains(':') => None,
-        None => Some("lets repositories of other organizations in"),
+        None => Some("matches repositories of other organizations"),
         Some((_, repository)) => match repository.split_once(':') {
-            None => Some("lets every repository of the organization in"),
-            Some((_, "")) => Some("lets every branch, tag and pull request of the repository in"),
+            None => Some("matches every repository of the organization"),
+            Some((_, "")) => Some("matches every branch, tag and pull request of the repository"),
             Some(_) => None,
         },
     }

@@ -1,7 +1,7 @@
-//! Lints of what somebody from outside may do once in.
+//! Lints of what an outsider can do with a role.
 //!
-//! Only grants that are no smaller than they look count: on every resource of a kind, under no condition that limits
-//! them to some. What AWS's managed policies hold is not known here, save for the three that are known to give all.
+//! Only grants that are not narrower than they look count: on every resource of a kind, under no condition that limits
+//! them to some. What AWS's managed policies hold is not known here, except for the three that are known to give all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -45,7 +45,7 @@ pub(super) fn sets() -> &'static [BTreeSet<String>] {
     &DATA.sets
 }
 
-/// Somebody from outside becomes an administrator.
+/// Someone from outside becomes an administrator.
 pub(super) fn admin_to_outsider(context: &Context<'_>, said: &mut Vec<String>) {
     let Some(who) = who(context) else { return };
     if let Some(what) = Powers::of(context).admin() {
@@ -53,7 +53,7 @@ pub(super) fn admin_to_outsider(context: &Context<'_>, said: &mut Vec<String>) {
     }
 }
 
-/// Somebody from outside can give itself more rights than the role has.
+/// Someone from outside can give itself more rights than the role has.
 pub(super) fn escalation(context: &Context<'_>, said: &mut Vec<String>) {
     let Some(who) = who(context) else { return };
     let powers = Powers::of(context);
@@ -75,7 +75,7 @@ pub(super) fn escalation(context: &Context<'_>, said: &mut Vec<String>) {
         more => format!(", and {more} more"),
     };
     said.push(format!(
-        "can be used by {who} to gain more rights: by {}{more}",
+        "lets {who} escalate privileges: by {}{more}",
         named.join("; by ")
     ));
 }
@@ -91,7 +91,7 @@ fn in_words(set: &BTreeSet<String>) -> String {
 /// Those from outside who may assume the role, in words.
 fn who(context: &Context<'_>) -> Option<String> {
     if context.is_public {
-        return Some("everybody".to_owned());
+        return Some("everyone".to_owned());
     }
     let accounts: Vec<AccountId> = context.outsiders.keys().copied().collect();
     (!accounts.is_empty()).then(|| context.accounts(&accounts))
@@ -156,7 +156,7 @@ impl<'a> Powers<'a> {
             .iter()
             .find(|name| ADMIN_POLICIES.contains(name))
         {
-            return Some(format!("AWS's policy `{name}`"));
+            return Some(format!("AWS managed policy `{name}`"));
         }
         let mut statements = self
             .documents

@@ -323,8 +323,8 @@ fn a_machine_from_outside_needs_a_definite_external_id() {
     .unwrap();
     assert_eq!(
         message,
-        "role `CloudTrailLogs-Z` lets account 999999999999 outside the organization in without an external id; \
-         have the other side issue an id for you alone and write it as `external_id`"
+        "role `CloudTrailLogs-Z` trusts account 999999999999 outside the organization without an external id; \
+         ask the other party for an external id that is unique to you, and set `external_id`"
     );
     let known = of(
         "no-external-id",
@@ -363,9 +363,7 @@ fn without_the_organization_every_other_account_may_be_an_outsider() {
     };
     let found = findings(&[role("X", &vendor(&json!({})))], &named);
     assert!(
-        found[0]
-            .1
-            .contains("account 999999999999 (Vendor) in without"),
+        found[0].1.contains("account 999999999999 (Vendor) without"),
         "{found:?}"
     );
 }
@@ -443,7 +441,7 @@ fn mfa_is_not_demanded_of_machines() {
         ],
     );
     let message = of("mfa-on-machine", role("CortexXDRRole", &vendor(&both))).unwrap();
-    for part in ["MFA", "must not be required", "CortexXDRRole"] {
+    for part in ["MFA", "remove `require_mfa`", "CortexXDRRole"] {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -1043,7 +1041,7 @@ fn every_word_names_the_role_says_how_to_mend_it_and_ends_without_a_stop() {
     for (code, message) in found {
         let lint = LINTS.iter().find(|lint| lint.code == code).unwrap();
         assert!(
-            message.starts_with("role `X` ") && message.ends_with(&format!("; {}", lint.mend)),
+            message.starts_with("role `X` ") && message.ends_with(&format!("; {}", lint.fix)),
             "{message}"
         );
         assert!(!message.ends_with('.'), "{message}");

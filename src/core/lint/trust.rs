@@ -1,4 +1,4 @@
-//! Lints of trust policies: who can get in that should not, and who cannot that should.
+//! Lints of trust policies: who can assume a role that should not, and who cannot that should.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ const WRONG_ID: &str = "another-customers-id";
 /// - `vmie`: names itself by the external id `vmimport` (VM Import/Export User Guide, "Required service role").
 const SEND_NO_SOURCE: &[&str] = &["ec2", "eks", "lambda", "pods.eks", "vmie"];
 
-/// Everybody may assume the role.
+/// Everyone may assume the role.
 pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
     if !context.is_public {
         return;
@@ -37,20 +37,22 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
     let open = allows(trust)
         .any(|statement| names_everybody(statement) && statement.conditions.is_empty());
     let id = if wanted(trust, EXTERNAL_ID).next().is_some() {
-        " (an external id is no secret)"
+        " (an external id is not a secret)"
     } else {
         ""
     };
     said.push(if open {
-        "trusts everybody: its principal is `*` and no condition keeps anyone out".to_owned()
+        "trusts everyone: its principal is `*` and no condition restricts it".to_owned()
     } else {
-        format!("trusts everybody: its principal is `*` and its conditions let strangers in{id}")
+        format!(
+            "trusts everyone: its principal is `*` and its conditions do not keep outsiders out{id}"
+        )
     });
 }
 
 /// A machine of another organization gets in without saying on whose behalf.
 ///
-/// Source: IAM User Guide, "The confused deputy problem". A role that demands MFA is for people, who are no deputies.
+/// Source: IAM User Guide, "The confused deputy problem". A role that requires MFA is for people, who are not deputies.
 pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     let gets_in = |arn: &String, account: &AccountId| {
@@ -70,7 +72,7 @@ pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
             "an external id"
         };
         said.push(format!(
-            "lets {} in without {demand}",
+            "trusts {} without {demand}",
             context.accounts(&open)
         ));
     }
@@ -98,7 +100,7 @@ pub(super) fn shared_external_id(context: &Context<'_>, said: &mut Vec<String>) 
     }
 }
 
-/// MFA is demanded of somebody who has none: whoever presents an external id, a service, an OIDC identity.
+/// MFA is required of a caller that has none: whoever presents an external id, a service, an OIDC identity.
 pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     if MFA_KEYS
@@ -113,7 +115,7 @@ pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
     let machines: Vec<String> = machines.into_iter().collect();
     if !machines.is_empty() {
         said.push(format!(
-            "demands MFA of {}, which has none and cannot assume it",
+            "requires MFA of {}, which cannot use MFA and so cannot assume it",
             listed(&machines)
         ));
     }
@@ -141,7 +143,7 @@ fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
             (
                 caller,
                 plain,
-                "a machine that presents an external id".to_owned(),
+                "software that presents an external id".to_owned(),
             )
         });
     let services = named(statement, "Service").map(|service| {

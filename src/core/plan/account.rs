@@ -18,7 +18,8 @@ use crate::resource::role::Ensure;
 /// What the bulk read of an account leaves open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Policies whose tags must be read before a write to them is planned; fills [`LivePolicy::tags`](crate::resource::managed_policy::LivePolicy::tags).
+    /// Policies whose tags must be read before a write to them is planned; fills
+    /// [`LivePolicy::tags`](crate::resource::managed_policy::LivePolicy::tags).
     pub policy_tags: BTreeSet<PolicyArn>,
     /// Policies that would be attached and may not exist; fills [`LiveAccount::known_policies`].
     pub managed_policies: BTreeSet<PolicyArn>,
@@ -48,7 +49,18 @@ pub(super) struct Tally {
     pub(super) seen: BTreeMap<String, Converged>,
 }
 
-/// Plans one account that was read. With a memory of it the plan says who moved.
+/// Plans one account that was read. With a memory of it the plan gives the cause of each difference.
+///
+/// # Guarantees
+/// - Only resources with this directory's tag, and those that may be adopted, get a change; protected roles get none.
+/// - The steps of a change are complete and in an order that IAM accepts: policies before roles, attach before detach
+///   unless a quota requires the reverse.
+/// - A change without steps is cosmetic, or the report of a resource that needs no write.
+///
+/// # Assumptions
+/// - `live` was read whole for everything that `settings` puts in scope. An account that could not be read is never
+///   passed here: an unread account is not an empty one.
+/// - Tags of policies are in `live` for every policy that may be written.
 pub fn plan_account(
     settings: &Settings,
     account: &Account,
@@ -102,7 +114,7 @@ pub fn plan_account(
     }
 }
 
-/// The findings on roles that no directory declares and that let in somebody from outside the organization.
+/// The findings on roles that no directory declares and that let in someone from outside the organization.
 fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
     let roles = context.live.roles.iter().filter(|(key, role)| {
         let nobodys = owner(&role.tags, &context.settings.name) == Owner::Nobody;
@@ -111,7 +123,7 @@ fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
     let found = roles.filter_map(|(_, role)| {
         let outsiders = lint::outsiders(&context.settings.lints, &role.trust)?;
         let message = format!(
-            "role `{}` is managed by nobody and trusts {outsiders}; declare it with `adopt = true`, or have it deleted",
+            "role `{}` is not managed by any directory and trusts {outsiders}; declare it with `adopt = true`, or have it deleted",
             role.name
         );
         Some(Finding::warn("unmanaged", &context.role_address(&role.name), message))

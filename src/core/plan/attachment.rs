@@ -1,4 +1,4 @@
-//! What happens to each attachment of an account: one policy on a role of somebody else.
+//! What happens to each attachment of an account: one policy on a role of another owner.
 //!
 //! The role is never made, and where it does not exist the plan stops. An inline policy is managed here by its name alone.
 //! A managed one is a customer managed policy of this directory; one that is no longer desired is taken off where the

@@ -1,6 +1,6 @@
-//! Whose a resource is, and whether we may write it.
+//! Who owns a resource, and whether this directory may write it.
 //!
-//! Nothing that bears no mark of ours is ever written, save by adoption; what bears another directory's mark is never
+//! Nothing without this directory's tag is ever written, except by adoption; what has another directory's tag is never
 //! touched.
 
 use super::Finding;
@@ -14,9 +14,9 @@ use crate::resource::protected::known_owner;
 
 /// Whether we may write a resource that exists.
 pub(super) enum Claim {
-    /// It is ours.
+    /// It is managed by this directory.
     Ours,
-    /// It is nobody's, and may be taken over.
+    /// It has no owner, and may be taken over.
     Adopt,
     /// We may not, and this is why.
     Refused(Finding),
@@ -31,7 +31,7 @@ pub(super) struct Subject<'a> {
     pub(super) tags: &'a Tags,
 }
 
-/// Whether the desired state may write `subject`. `adopt` is what it says about resources that are nobody's.
+/// Whether the desired state may write `subject`. `adopt` is what it says about resources without an owner.
 pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -> Claim {
     let Subject {
         kind,
@@ -47,15 +47,14 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
             "adopt",
             address,
             format!(
-                "{kind} `{name}` exists in account {account} and bears no mark; \
-                 to take it over write `adopt = true`, else give yours another name"
+                "{kind} `{name}` exists in account {account} without the tag `rolecall:managed-by`; set `adopt = true` to take it over, or choose another name"
             ),
         )),
         Owner::Other(other) => Claim::Refused(Finding::stop(
             "foreign-owner",
             address,
             format!(
-                "{kind} `{name}` in account {account} belongs to `{other}`: its tag `{OWNER_TAG}` says so"
+                "{kind} `{name}` in account {account} belongs to `{other}`, according to its tag `{OWNER_TAG}`"
             ),
         )),
     }
@@ -64,7 +63,7 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
 /// The finding on a change to something that a CloudFormation stack made, unless that is the stack `former`, which the
 /// desired state says has let go of it.
 ///
-/// Nobody but AWS can take tags off that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
+/// Only AWS can remove tags that begin with `aws:`, and deleting a stack leaves them on what its deletion policy
 /// retains, so the tag alone does not tell whether there still is such a stack. Source: CloudFormation User Guide, "Resource
 /// tag": "The aws: prefix is reserved for AWS use […] you can't update or delete the tag".
 pub(super) fn stack_owned(subject: &Subject<'_>, former: Option<&str>) -> Option<Finding> {
@@ -79,22 +78,22 @@ pub(super) fn stack_owned(subject: &Subject<'_>, former: Option<&str>) -> Option
         return None;
     }
     let message = format!(
-        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: what is changed here is drift there; \
-         change the stack, or write `external = true`; once the stack has let go of it, `former_stack = \"{stack}\"`"
+        "{kind} `{name}` belongs to the CloudFormation stack `{stack}`: a change made here would be drift there; change the stack, \
+         or set `external = true`; if the stack no longer manages it, set `former_stack = \"{stack}\"`"
     );
     Some(Finding::stop("stack-owned", address, message))
 }
 
-/// Why a role is never written: somebody else's machinery stands on it, or the run itself does.
+/// Why a role is never written: someone else's machinery depends on it, or the run itself does.
 pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) -> Option<Finding> {
     let own = (context.account.id, name.key());
     let why = if context.settings.protected.contains(&own) {
-        "the run itself goes through it"
+        "this run itself uses it"
     } else {
         known_owner(name.as_str(), path.as_str())?
     };
     let message = format!(
-        "role `{name}` in account {} is protected: {why}; it is never written, take it out of the desired state",
+        "role `{name}` in account {} is protected: {why}; rolecall never writes it, so remove it from the desired state",
         context.account.id
     );
     Some(Finding::stop(

@@ -77,8 +77,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes note of what bears this directory's tag and is not desired, where nothing is on record yet: with a new state the
-    /// tag alone tells what is managed here, and what a run does not get to delete must not be unknown to the next.
+    /// Takes note of what has this directory's tag and is not desired, where nothing is on record yet: with a new
+    /// state the tag alone tells what is managed here, and what a run does not get to delete must not be unknown to
+    /// the next.
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
         if self
             .memory
@@ -88,16 +89,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The finding on deleting a resource that bears this directory's tag, though no run recorded it. Whoever may only tag
-    /// a resource would have it deleted.
+    /// The finding on deleting a resource that has this directory's tag, though no run recorded it. Whoever may
+    /// only tag a resource would have it deleted.
     pub(super) fn unrecorded(&self, what: &str, address: &str) -> Option<Finding> {
         let memory = self
             .memory
             .filter(|_| self.settings.intent != Intent::Restore)?;
         (memory.records == Records::Some && !memory.resources.contains_key(address)).then(|| {
             let message = format!(
-                "{what} in account {} is marked as managed by this directory, and no run recorded it: it may have been \
-                 marked by hand, or left by a run that failed; take the mark off, or delete it with `--allow unrecorded`",
+                "{what} in account {} is tagged as managed by this directory, but no run recorded it: it may have been tagged by hand, or left by a failed run; remove the tag, or delete it with `--allow unrecorded`",
                 self.account.id
             );
             Finding::stop("unrecorded", address, message)
@@ -147,7 +147,7 @@ impl<'a> Context<'a> {
             .filter(|role| self.settings.selects(&role.name))
     }
 
-    /// Why a role shall not be there.
+    /// Why a role should not exist.
     pub(super) fn unwanted(&self, desired: &Role) -> Option<&'static str> {
         if desired.ensure == Ensure::Absent {
             return Some("`ensure` is `absent`");
@@ -191,7 +191,7 @@ impl<'a> Context<'a> {
             })
     }
 
-    /// The ARN that a reference stands for; a local policy that is nowhere gets the one it would have at `/`.
+    /// The ARN that a reference represents; a local policy that is nowhere gets the one it would have at `/`.
     pub(super) fn resolve(&self, reference: &PolicyRef) -> PolicyArn {
         match reference {
             PolicyRef::Arn(arn) => arn.clone(),
@@ -208,7 +208,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The ARN that a desired policy has or will have. Only what is ours ever moves to another path.
+    /// The ARN that a desired policy has or will have. Only what is managed ever moves to another path.
     pub(super) fn policy_arn(
         &self,
         desired: &ManagedPolicy,

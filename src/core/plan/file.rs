@@ -15,7 +15,7 @@ use crate::resource::step::Step;
 /// Why a saved plan cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It is no JSON, or not of the shape that its format promises.
+    /// It is not JSON, or not of the shape that its format promises.
     #[error("this is not a saved plan, or it is damaged")]
     Damaged(#[source] serde_json::Error),
     /// It has another format.
@@ -26,9 +26,14 @@ pub enum LoadError {
     },
     /// A sensitive value that the plan was made with is not among those given.
     #[error(
-        "the plan was made with another value of a sensitive variable; give the same values, or plan again"
+        "the plan was made with another value of a sensitive variable; set the same values, or plan again"
     )]
     Secret,
+    /// A name or a number is sensitive, for which no mask can stand.
+    #[error(
+        "a name or a number in the plan is sensitive, so the plan cannot be shown without its value"
+    )]
+    Unmaskable,
 }
 
 /// Who vouches for a saved plan.
@@ -108,16 +113,7 @@ pub fn save(
 /// # Errors
 /// Says whether the file is damaged, of another version, or made with other sensitive values.
 pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(LoadError::Damaged)?;
-    let found = value
-        .get("format")
-        .and_then(Value::as_str)
-        .unwrap_or("none");
-    if found != FORMAT {
-        return Err(LoadError::Format {
-            found: found.to_owned(),
-        });
-    }
+    let value = parse(bytes)?;
     let salt = value
         .get("salt")
         .and_then(Value::as_str)
@@ -127,9 +123,42 @@ pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
     serde_json::from_value(value).map_err(LoadError::Damaged)
 }
 
+/// Reads a plan that [`save`] wrote, to look at it: sensitive values are masked, and none are needed. Such a plan cannot be
+/// applied.
+///
+/// # Errors
+/// Says whether the file is damaged, of another version, or holds a sensitive value where a mask cannot stand.
+pub fn load_masked(bytes: &[u8]) -> Result<Plan, LoadError> {
+    let value = parse(bytes)?;
+    let masked = Secrets::conceal(value.clone()).ok_or(LoadError::Unmaskable)?;
+    let is_unchanged = masked == value;
+    serde_json::from_value(masked).map_err(|error| {
+        if is_unchanged {
+            LoadError::Damaged(error)
+        } else {
+            LoadError::Unmaskable
+        }
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, LoadError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(LoadError::Damaged)?;
+    let found = value
+        .get("format")
+        .and_then(Value::as_str)
+        .unwrap_or("none");
+    if found == FORMAT {
+        Ok(value)
+    } else {
+        Err(LoadError::Format {
+            found: found.to_owned(),
+        })
+    }
+}
+
 impl Plan {
     /// The plan as `--format json` prints it: every sensitive value masked, inside documents too. An account's `error`
-    /// is a sentence; what AWS answered stands in parts in `error_detail`.
+    /// is a sentence; what AWS answered is in parts in `error_detail`.
     pub fn shown(&self, secrets: &Secrets) -> Value {
         let mut value = secrets.shown(self);
         let accounts = value

@@ -46,7 +46,7 @@ pub enum Convergence {
 /// The ARNs, by unique id, of the roles that a run deletes.
 ///
 /// IAM shows the id of a deleted role in the trust policies that named its ARN. Where the run itself deleted the role, as
-/// it does to replace it, that is not a change made by somebody else.
+/// it does to replace it, that is not someone else's change.
 pub type Deleted = BTreeMap<String, String>;
 
 /// The roles that `plan` deletes or replaces, as `live` has them.
@@ -63,7 +63,13 @@ pub fn deleted(plan: &AccountPlan, live: &LiveAccount) -> Deleted {
 
 /// The addresses of changes in `plan` whose resource is no longer as the plan saw it.
 ///
-/// `live` must hold the resources of all changes, with the tags of policies, and with details where a change has them.
+/// # Guarantees
+/// - An address that is not returned had, when `live` was read, exactly the fingerprint that the plan was made from.
+/// - Changes without steps are never returned: nothing is written for them.
+///
+/// # Assumptions
+/// - `live` has the resources of all changes, with the tags of policies, and with details where a change has them. A
+///   resource that is missing from `live` counts as deleted.
 pub fn recheck(plan: &AccountPlan, live: &LiveAccount, deleted: &Deleted) -> BTreeSet<String> {
     let now = |change: &Change| {
         now(
@@ -163,6 +169,12 @@ pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
 }
 
 /// Whether the resource of `change` is as its steps should have left it.
+///
+/// # Guarantees
+/// - [`Convergence::Converged`] only for what is in `live`: a write that IAM accepted and does not show yet differs.
+///
+/// # Assumptions
+/// - `live` was read after the last step, with the same details as the plan.
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     let Some(now) = now(
         &change.address,
@@ -172,7 +184,7 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
         Purpose::Expected,
     ) else {
         return Convergence::Differs(format!(
-            "`{}` names no role, policy, grant or attachment",
+            "`{}` is not a role, policy, grant or attachment",
             change.address
         ));
     };
@@ -181,9 +193,9 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     } else {
         let gone = change.expected == absent();
         Convergence::Differs(match (now.exists, gone) {
-            (false, _) => "it is not there".to_owned(),
-            (true, true) => "it is still there".to_owned(),
-            (true, false) => "it is not as it was written".to_owned(),
+            (false, _) => "it does not exist".to_owned(),
+            (true, true) => "it still exists".to_owned(),
+            (true, false) => "it differs from what was written".to_owned(),
         })
     }
 }

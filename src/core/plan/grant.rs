@@ -1,8 +1,9 @@
 //! What happens to each grant of an account: one inline policy per principal.
 //!
-//! A grant is ours by the policy's name alone, so there is nothing to adopt and no owner to ask. The principal is never
-//! ours: it is not made, and where it does not exist the plan stops. A policy that is left on a principal to whom nothing
-//! is granted any more is found where the read shows it: on every role, and with prune on every user and group.
+//! The policy's name alone makes a grant managed, so there is nothing to adopt and no owner to check. The principal
+//! is never managed: it is not created, and where it does not exist the plan stops. A policy that is left on a
+//! principal to whom nothing is granted any more is found where the read shows it: on every role, and with prune on
+//! every user and group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +89,7 @@ fn wanted(
     let refuse = |code: &str, message: String| Finding::stop(code, &address, message);
     let missing = |why: &str| {
         let message = format!(
-            "{kind} `{name}` in account {account} {why}, and the grant at {} is to it; make it first, or mend the name",
+            "{kind} `{name}` in account {account} {why}, but the grant at {} names it; create it first, or fix the name",
             desired.origin
         );
         refuse("missing-principal", message)
@@ -106,7 +107,7 @@ fn wanted(
             refused(context, principal)
         }
         Fate::Missing => Some(missing("does not exist")),
-        Fate::Goes => Some(missing("does not exist once this plan has deleted it")),
+        Fate::Goes => Some(missing("is deleted by this plan")),
         Fate::Unread => Some(refuse(
             "unread",
             format!("{kind} `{name}` in account {account} was not read; plan again"),
@@ -160,8 +161,7 @@ fn wanted(
 /// Why a grant is left as it is.
 fn unplaced(principal: &Principal, arn: &str) -> String {
     format!(
-        "what is granted to {} `{}` is left as it is: the path of the role in `{arn}` is not written, and its account \
-         could not be read; write the role's `path`, or plan again",
+        "the grant to {} `{}` is left unchanged: the path of the role in `{arn}` is not set, and its account could not be read; set the role's `path`, or plan again",
         principal.kind(),
         principal.name()
     )
@@ -170,11 +170,11 @@ fn unplaced(principal: &Principal, arn: &str) -> String {
 fn reason(desired: &Grant) -> String {
     match desired.roles.len() {
         1 => format!(
-            "the {} lacks the permission to assume 1 role",
+            "the {} is not allowed to assume 1 role",
             desired.principal.kind()
         ),
         n => format!(
-            "the {} lacks the permission to assume {n} roles",
+            "the {} is not allowed to assume {n} roles",
             desired.principal.kind()
         ),
     }
@@ -257,7 +257,7 @@ fn extra(
     if context.settings.extras == Extras::Keep {
         tally.orphans += 1;
         let message = format!(
-            "{} `{}` in account {} still has `{policy}`, and nothing is granted to it any more; delete it with `--prune`",
+            "{} `{}` in account {} still has `{policy}`, but no grant names it any more; delete it with `--prune`",
             principal.kind(),
             principal.name(),
             context.account.id
@@ -280,7 +280,7 @@ fn extra(
     let draft = Draft {
         action: Action::Delete,
         reason: match context.settings.intent {
-            Intent::Converge => "nothing is granted to it any more".to_owned(),
+            Intent::Converge => "no grant names it any more".to_owned(),
             intent => intent.why_extras_go().to_owned(),
         },
         steps: vec![principal.delete(policy)],

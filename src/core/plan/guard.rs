@@ -1,4 +1,4 @@
-//! Putting the accounts' plans together, and what speaks against the whole.
+//! Builds the plan from the accounts' plans, and checks it as a whole.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,18 @@ use super::{
 /// Findings that no `--allow` overrides.
 const NEVER_ALLOWED: &[&str] = &["foreign-owner", "protected-role"];
 
-/// The guard on the share of what is owned begins above this many resources: one of three is no catastrophe.
+/// The guard on the share of what is owned begins above this many resources: one of three is not a disaster.
 const FEW: usize = 10;
 
 /// Puts the plans of accounts together. Their order does not matter.
+///
+/// # Guarantees
+/// - The same accounts, in any order, make the same plan.
+/// - A role that another planned trust policy names is created first, across accounts; a cycle takes two passes.
+/// - Sensitive values are masked in every message. Findings are sorted, the gravest first, and none is there twice.
+///
+/// # Assumptions
+/// - Each account is in `accounts` once, including those that are skipped or could not be read: guards count them.
 pub fn build(header: Header, settings: &Settings, mut accounts: Vec<AccountPlan>) -> Plan {
     accounts.sort_by_key(|account| account.id);
     order::across(&mut accounts, &settings.partition);
@@ -80,8 +88,8 @@ impl Plan {
         self
     }
 
-    /// The stop findings that nobody allowed: neither when the plan was made nor in `extra`. Apply is refused while there
-    /// is one.
+    /// The stop findings that were not allowed: neither when the plan was made nor in `extra`. Apply is refused while
+    /// there is one.
     pub fn stops(&self, extra: &BTreeSet<String>) -> Vec<&Finding> {
         let allowed = |code: &String| {
             !NEVER_ALLOWED.contains(&code.as_str())
@@ -172,7 +180,7 @@ impl Counted {
     fn besides(&self) -> String {
         match self.begun {
             0 => String::new(),
-            n => format!(", besides {n} that an unfinished run began"),
+            n => format!(", besides {n} that an unfinished run started"),
         }
     }
 }
@@ -197,7 +205,7 @@ fn deletes(settings: &Settings, accounts: &[AccountPlan]) -> Option<Finding> {
             "deletes",
             format!(
                 "the plan deletes {deletes} and replaces {replaces} resources{}; `max_deletes` is {limit}; \
-                 allow it with `--allow deletes` if that is meant",
+                 allow it with `--allow deletes` if this is intended",
                 counted.besides()
             ),
         )
@@ -219,8 +227,8 @@ fn change_percent(settings: &Settings, accounts: &[AccountPlan], owned: usize) -
         stop(
             "change-percent",
             format!(
-                "the plan updates, replaces or deletes {count} of {owned} owned resources{}; \
-                 `max_change_percent` is {limit}; allow it with `--allow change-percent` if that is meant",
+                "the plan updates, replaces or deletes {count} of {owned} managed resources{}; \
+                 `max_change_percent` is {limit}; allow it with `--allow change-percent` if this is intended",
                 counted.besides()
             ),
         )
@@ -240,7 +248,12 @@ fn empty_desired(
         stop(
             "empty-desired",
             format!(
-                "nothing is desired anywhere, and {owned} resources are ours; check that the right files were read"
+                "the desired state is empty, but this directory still manages {}; \
+                 check that the right files were read",
+                match owned {
+                    1 => "1 resource".to_owned(),
+                    n => format!("{n} resources"),
+                }
             ),
         )
     })
@@ -250,7 +263,7 @@ fn empty_organization(accounts: &[AccountPlan]) -> Option<Finding> {
     accounts.is_empty().then(|| {
         stop(
             "empty-organization",
-            "no account is in the plan; check the targets and who is calling".to_owned(),
+            "the plan covers no account; check the targets and the caller's credentials".to_owned(),
         )
     })
 }

@@ -1,4 +1,4 @@
-//! Lints' words as findings of a plan, or of a directory alone.
+//! The findings of lints in a plan, or for a directory alone.
 //!
 //! They are about what is desired, so they stand whether or not an account could be read, and are made for all accounts
 //! at once: that is where two roles with one external id meet.
@@ -11,7 +11,7 @@ use crate::lint::{self, Level};
 use crate::org::AccountId;
 use crate::resource::secret::Secrets;
 
-/// The id of the account that stands for any: `{{ account.id }}` where there is no AWS.
+/// The id of the placeholder account: `{{ account.id }}` where there is no AWS.
 const STAND_IN: &str = "000000000000";
 
 /// What lints say about the desired roles in scope, for [`Plan::with_findings`](super::Plan::with_findings).
@@ -28,7 +28,7 @@ pub fn lints(settings: &Settings, desired: &BTreeMap<AccountId, AccountDesired>)
         .collect()
 }
 
-/// What lints say about a directory without AWS: `stand_in` is what an account would hold that stands for any. Such
+/// What lints say about a directory without AWS: `stand_in` is what a placeholder account would have. Such
 /// findings have no address, and their message says where the role is written.
 pub fn lints_alone(
     settings: &lint::Settings,

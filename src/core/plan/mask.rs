@@ -1,8 +1,8 @@
 //! Sensitive values in diffs.
 //!
 //! A sensitive value is masked wherever it stands. So is a live value that stands where a sensitive one is desired: it
-//! may be yesterday's secret. Where a value stands is told by the key it hangs from (a condition key, a tag key,
-//! `Resource`), without regard to case, and a live value that is also desired openly at that key is no secret.
+//! may be yesterday's secret. Where a value is follows from the key it belongs to (a condition key, a tag key,
+//! `Resource`), without regard to case, and a live value that is also desired openly at that key is not secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
-//! What is known of a resource since it was last seen as desired, and who moved since.
+//! What the state knows of a resource, and what changed since.
 //!
 //! A resource is taken apart into items: a tag, an attached policy, a statement, a description. For each item that
-//! differs now, the hand moved it if live IAM is not as remembered, and the file did if what is desired is not. Items are
-//! remembered as salted digests, so a sensitive value can be compared and not be read.
+//! differs now, it was changed by hand if live IAM is not as remembered, and the file did if what is desired is not.
+//! Items are remembered as salted digests, so a sensitive value can be compared and not be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,9 +25,9 @@ use crate::resource::secret::Secrets;
 pub struct Memory {
     /// Goes into every digest.
     pub salt: String,
-    /// By address.
+    /// The recorded resources, by address.
     pub resources: BTreeMap<String, Converged>,
-    /// Whether anything was ever remembered; before that nobody knows who moved.
+    /// Whether anything was ever remembered; before that the cause is unknown.
     pub since: Since,
     /// Whether anything is on record, in this account or in another.
     pub records: Records,

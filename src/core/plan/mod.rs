@@ -1,10 +1,10 @@
-//! The plan: what differs, what will be written, and what speaks against it.
+//! The plan: what differs, what will be written, and its findings.
 //!
 //! [`needs`] says what the bulk read of an account leaves open, [`plan_account`] plans one account, [`build`] puts the
 //! accounts together, and [`recheck`] and [`converged`] tell before and after writing whether live IAM is as the plan
 //! has it. All of it is pure, and the same input gives the same bytes.
 //!
-//! A change that a stop finding speaks against stands in the plan all the same, because a reviewer must see what would
+//! A change that a stop finding speaks against is in the plan all the same, because a reviewer must see what would
 //! be written before allowing it; apply refuses the whole plan while [`Plan::stops`] is not empty. Three findings leave
 //! no change behind: `foreign-owner` and `protected-role`, which nothing allows, and `adopt`, as long as it is not
 //! allowed. `adopt-path` leaves none either: adoption never replaces.
@@ -42,7 +42,7 @@ mod steps;
 mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
-pub use file::{LoadError, Signature, load, save, signature};
+pub use file::{LoadError, Signature, load, load_masked, save, signature};
 pub use fingerprint::{
     Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later,
 };
@@ -114,13 +114,13 @@ pub struct AccountPlan {
     /// Resources that are as desired.
     #[serde(skip)]
     pub unchanged: usize,
-    /// Resources that bear our mark.
+    /// Resources that this directory manages.
     #[serde(skip)]
     pub owned: usize,
-    /// Resources that bear our mark, that nobody desires and that stay.
+    /// Resources that this directory manages, does not declare, and keeps.
     #[serde(skip)]
     pub orphans: usize,
-    /// Resources that the desired state speaks of, those that shall be absent included.
+    /// Resources that the desired state speaks of, including those that should be absent.
     #[serde(skip)]
     pub desired: usize,
     /// What is as desired and not remembered so, by address. Only where there is a memory.
@@ -135,7 +135,7 @@ pub struct AccountPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It was.
+    /// The account was read.
     Read,
     /// It could not be.
     Unreadable,
@@ -226,7 +226,7 @@ pub enum ResourceKind {
     Policy(PolicyName),
     /// What the directory grants to a principal.
     Grant(Principal),
-    /// A policy on a role of somebody else.
+    /// A policy on a role of another owner.
     Attachment(AttachmentId),
 }
 
@@ -242,7 +242,7 @@ pub enum Action {
     Adopt,
 }
 
-/// Who moved: the file, the live resource, both, or nobody knows.
+/// The cause: the file, the live resource, both, or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
@@ -254,7 +254,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Who moved two things together. What nobody knows of one does not hide what is known of the other.
+    /// The combined cause of two things. An unknown cause of one does not hide the known cause of the other.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unknown, known) | (known, Self::Unknown) => known,
@@ -267,7 +267,7 @@ impl Cause {
 /// One attribute that differs. For display: sensitive values are masked already.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttributeDiff {
-    /// Which.
+    /// The attribute that differs.
     pub attribute: Attribute,
     /// Whether the two mean the same.
     pub cosmetic: bool,
@@ -336,7 +336,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The resource it is about, or `null` for the whole plan.
     pub address: Option<String>,
-    /// What, and how to mend it.
+    /// What, and how to fix it.
     pub message: String,
 }
 

@@ -5,8 +5,9 @@
 //! after the policies it attaches, after a replaced policy was taken off it, and after the roles its trust policy names,
 //! because IAM refuses a principal that does not exist. A policy is deleted after the roles that let go of it.
 //!
-//! Roles that trust each other cannot all be first. One of them is created with a trust policy that lets nobody in, and
-//! its real one is the last step of its change: a second pass, once all it names exist ([`Change::finish_after`]).
+//! Roles that trust each other cannot all be first. One of them is created with a trust policy that trusts no
+//! principal, and its real one is the last step of its change: a second pass, once all it names exist
+//! ([`Change::finish_after`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ use crate::resource::name::RoleName;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::step::Step;
 
-/// A trust policy that lets nobody in, for a role whose principals do not exist yet.
+/// A trust policy that trusts no principal, for a role whose principals do not exist yet.
 const CLOSED: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
 
 /// Orders the changes of one account and says of each what it comes after.
@@ -257,6 +258,9 @@ fn sort(changes: Vec<Change>) -> Vec<Change> {
         let ready = waiting
             .iter()
             .position(|change| change.after.is_subset(&done));
+        // Nothing is ready: roles trust each other. One of them is created first, with a trust policy that trusts no
+        // principal, because IAM refuses a policy that names a role that does not exist; its real policy is written
+        // once the others are there. Until then it is closed rather than open.
         let mut next = waiting.remove(ready.unwrap_or_else(|| circular(&waiting)));
         if ready.is_none() {
             let missing: BTreeSet<String> = next.after.difference(&done).cloned().collect();
@@ -287,7 +291,7 @@ fn circular(waiting: &[Change]) -> usize {
         .unwrap_or_default()
 }
 
-/// Lets a new role begin with a trust policy for nobody, and get its real one once `missing` are done.
+/// Lets a new role begin with a trust policy that trusts no principal, and get its real one once `missing` are done.
 fn finish_after(change: &mut Change, missing: BTreeSet<String>) {
     if change.finish_after.is_empty() {
         let finish = close(&mut change.steps);

@@ -1,8 +1,8 @@
 //! What happens to each customer managed policy of an account.
 //!
-//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, and for
-//! undesired policies where what is ours is to be removed; one that is desired and equal costs nothing and is taken for
-//! ours.
+//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, and
+//! for undesired policies where managed policies are to be removed; one that is desired and equal costs nothing and
+//! is taken for ours.
 //!
 //! IAM deletes no policy that is attached to anything, and it cannot move one to another path. So a policy that is
 //! replaced is first taken off every role that this plan may write; the changes of these roles put the new one back.
@@ -196,8 +196,7 @@ fn existing(
 
 fn adopt_path(live: &LivePolicy, after: &LivePolicy, address: &str) -> Finding {
     let message = format!(
-        "policy `{}` has the path `{}` and `{}` is desired: adoption never replaces; \
-         write the live path, or leave `path` out",
+        "policy `{}` has the path `{}`, but `{}` is desired: adoption never replaces; set the live path, or remove `path`",
         live.name, live.path, after.path
     );
     Finding::stop("adopt-path", address, message)
@@ -301,7 +300,7 @@ fn replace(
         .collect();
     policies.moved.insert(live.arn.clone(), after.arn.clone());
     let reason = format!(
-        "path is `{}`, `{}` is desired, and IAM cannot rename",
+        "path is `{}`, but `{}` is desired, and IAM cannot rename",
         live.path, after.path
     );
     let sides = Sides {
@@ -364,19 +363,19 @@ fn in_use(
         (0, 0) => return None,
         (attached, 0) => {
             format!(
-                "is attached to {attached} more users, groups or roles, and not by this directory"
+                "is attached to {attached} more users, groups or roles that this directory does not manage"
             )
         }
         (_, bounds) => format!("is the permissions boundary of {bounds} users or roles"),
     };
     let message = format!(
-        "policy `{}` {message}: IAM deletes no policy that is in use; take it off there first",
+        "policy `{}` {message}: IAM does not delete a policy that is in use; detach it there first",
         live.arn
     );
     Some(Finding::stop("policy-in-use", address, message))
 }
 
-/// A policy that nobody desires.
+/// A policy that is not desired.
 fn extra(
     context: &Context<'_>,
     live: &LivePolicy,
@@ -398,13 +397,13 @@ fn extra(
     if referred || context.settings.extras == Extras::Keep {
         tally.orphans += 1;
         let hint = if referred {
-            "a desired role still names it"
+            "a declared role still uses it"
         } else {
             "delete it with `--prune`"
         };
         let account = context.account.id;
         let message = format!(
-            "policy `{}` in account {account} is ours and no longer desired; {hint}",
+            "policy `{}` in account {account} is managed by this directory but no longer declared; {hint}",
             live.name
         );
         tally

@@ -1,7 +1,7 @@
-//! What writes leave behind: how an account looks once steps were performed on what was seen.
+//! How an account looks after steps were performed on what was read.
 //!
 //! A run looks at an account again before it continues there. What it wrote itself in the meantime is not a change made
-//! by somebody else, so live IAM is compared with this prediction. Policies are left out: a policy is written by its own
+//! by someone else, so live IAM is compared with this prediction. Policies are left out: a policy is written by its own
 //! change alone, which is never split.
 
 use crate::live::LiveAccount;

@@ -1,4 +1,4 @@
-//! What an account's quotas leave room for.
+//! Checks IAM's quotas.
 //!
 //! Source: IAM User Guide, "IAM and AWS STS quotas". Sizes leave white space out.
 

@@ -1,4 +1,4 @@
-//! A saved plan is a claim, not an order: what is written is what a fresh plan makes, where it is what was reviewed.
+//! A saved plan is a claim, not an order: only what a plan made now confirms is written.
 //!
 //! A saved plan passes from the job that may read to the job that may write, so whoever can replace the file could
 //! otherwise write IAM. Apply therefore plans again from the desired state and live IAM. A change that both plans hold in
@@ -125,7 +125,7 @@ fn judge(
     finished: &BTreeSet<String>,
 ) -> Verdict {
     let Some(now) = now else {
-        return Verdict::Differs("its account is not among those that this directory targets now");
+        return Verdict::Differs("this directory no longer targets its account");
     };
     let reason = || {
         now.error
@@ -155,8 +155,8 @@ fn judge(
             Verdict::Left(Left::Finished)
         }
         (Some(Sighting::AsExpected | Sighting::Moved), _) => stale(),
-        (_, Some(_)) => Verdict::Differs("it is not what a plan made now would do"),
-        (_, None) => Verdict::Differs("a plan made now does not change this"),
+        (_, Some(_)) => Verdict::Differs("a plan made now would do something else"),
+        (_, None) => Verdict::Differs("a plan made now does not change it"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The way back: what is desired to be what a run found.
+//! The way back: makes what a run found the desired state.
 //!
 //! Only what is still as the run left it is taken back; whatever was done to it since would be lost otherwise.
 
@@ -23,7 +23,7 @@ use crate::resource::{Origin, Tags};
 /// A resource that a run wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Which.
+    /// The address of the resource.
     pub address: String,
     /// Its attributes as the run found them, `null` where it was not there; sensitive values are salted digests.
     pub before: Value,
@@ -45,6 +45,14 @@ pub struct WayBack {
 }
 
 /// Finds the way back in one account. `live` holds the resources of `found`, with the tags of policies.
+///
+/// # Guarantees
+/// - Only a resource that is still as the run left it is in the result. Everything else is left unchanged, with a finding
+///   that says why.
+/// - A value that is recorded as a digest is restored only if one of the current sensitive values matches it.
+///
+/// # Assumptions
+/// - `found` is one run's record of this account, and `salt` the salt of that record.
 pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: &str) -> WayBack {
     let mut back = WayBack::default();
     back.live.known_policies.clone_from(&live.known_policies);
@@ -52,7 +60,7 @@ pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: 
         match take_back(settings, one, live, salt, &mut back) {
             Ok(()) => {}
             Err(why) => {
-                let message = format!("`{}` {why}; it is left as it is", one.address);
+                let message = format!("`{}` {why}; it is left unchanged", one.address);
                 back.left
                     .push(Finding::warn("left-alone", &one.address, message));
             }
@@ -81,14 +89,14 @@ fn take_back(
         return if is_as_found(before, &now) {
             Ok(())
         } else {
-            Err("is not as the run left it".to_owned())
+            Err("has changed since the run".to_owned())
         };
     }
     let before = settings
         .secrets
         .reveal(before.clone(), salt)
-        .ok_or("held a sensitive value that is not among those given now")?;
-    let damaged = || "cannot be made of what is recorded".to_owned();
+        .ok_or("had a sensitive value that is not among the current ones")?;
+    let damaged = || "cannot be restored from the record".to_owned();
     let was = Recorded {
         value: &before,
         settings,
@@ -142,7 +150,7 @@ fn take_back(
     Ok(())
 }
 
-/// Shows of a role of somebody else what the run attached to it, and nothing that could be taken for this directory's. A
+/// Shows of a role of another owner what the run attached to it, and nothing that could be taken for this directory's. A
 /// role that the run wrote itself is shown whole.
 fn show_attached(role: &LiveRole, id: &AttachmentId, live: &mut LiveAccount) {
     let shown = live

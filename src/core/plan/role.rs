@@ -23,15 +23,15 @@ use crate::resource::step::Step;
 pub(super) enum Standing<'a> {
     /// It is desired and not there.
     Missing(&'a Role),
-    /// It is desired and ours.
+    /// It is desired and managed by this directory.
     Ours(&'a Role, &'a LiveRole),
-    /// It is desired, nobody's, and may be taken over.
+    /// It is desired, has no owner, and may be taken over.
     Adopted(&'a Role, &'a LiveRole),
     /// It goes, for this reason.
     Doomed(&'a LiveRole, &'static str),
-    /// It is ours, nobody desires it, and it stays.
+    /// It is managed, no longer desired, and kept.
     Orphan(&'a LiveRole),
-    /// It is somebody else's; it is compared.
+    /// It is external; it is compared.
     External(&'a Role, Option<&'a LiveRole>),
     /// It is left alone; where that is against the desired state, this says why.
     Left(Option<Finding>),
@@ -104,8 +104,7 @@ fn wanted<'a>(context: &Context<'a>, desired: &'a Role, live: &'a LiveRole) -> S
                 "adopt-path",
                 &address,
                 format!(
-                    "role `{}` has the path `{}` and `{path}` is desired: adoption never replaces; \
-                     write the live path, or leave `path` out",
+                    "role `{}` has the path `{}`, but `{path}` is desired: adoption never replaces; set the live path, or remove `path`",
                     live.name, live.path
                 ),
             ))),
@@ -113,7 +112,7 @@ fn wanted<'a>(context: &Context<'a>, desired: &'a Role, live: &'a LiveRole) -> S
     }
 }
 
-/// A role that is there and shall not be.
+/// A role that exists and should not.
 fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) -> Standing<'a> {
     let address = context.role_address(&live.name);
     if let Some(finding) = protected(context, &live.name, &live.path) {
@@ -126,7 +125,7 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) ->
             "adopt",
             &address,
             format!(
-                "role `{}` shall be absent and bears no mark: only what is ours is deleted",
+                "role `{}` has `ensure = \"absent\"`, but this directory does not manage it; rolecall deletes only roles it manages",
                 live.name
             ),
         ))),
@@ -140,7 +139,7 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) ->
 /// So many days before a role expires its plan says so.
 const EXPIRES_SOON: i32 = 14;
 
-/// A role that nobody desires.
+/// A role that is not desired.
 fn extra<'a>(context: &Context<'a>, live: &'a LiveRole) -> Standing<'a> {
     if owner(&live.tags, &context.settings.name) != Owner::Us {
         return Standing::Left(None);
@@ -201,8 +200,7 @@ fn expires_soon(context: &Context<'_>, desired: &Role) -> Option<Finding> {
         format!("{left} days")
     };
     let message = format!(
-        "role `{}` in account {} expires on {expires}, in {days}: from then on it is planned for deletion; \
-         write a later date to keep it",
+        "role `{}` in account {} expires on {expires}, in {days}: from then on it is planned for deletion; set a later date to keep it",
         desired.name, context.account.id
     );
     (1..=EXPIRES_SOON)
@@ -296,7 +294,7 @@ fn one(
 
 fn orphan(context: &Context<'_>, live: &LiveRole) -> Finding {
     let message = format!(
-        "role `{}` in account {} is ours and no longer desired; delete it with `--prune`",
+        "role `{}` in account {} is managed by this directory but no longer declared; delete it with `--prune`",
         live.name, context.account.id
     );
     Finding::warn("orphan", &context.role_address(&live.name), message)
@@ -314,7 +312,7 @@ fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tall
     match (live, desired.ensure) {
         (None, Ensure::Absent) => tally.unchanged += 1,
         (None, Ensure::Present) => tally.findings.push(say("does not exist".to_owned())),
-        (Some(_), Ensure::Absent) => tally.findings.push(say("is still there".to_owned())),
+        (Some(_), Ensure::Absent) => tally.findings.push(say("still exists".to_owned())),
         (Some(live), Ensure::Present) => {
             let Target {
                 role: after,
@@ -342,8 +340,7 @@ fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
         .resolve_principals(&|id| context.ids.get(id).map(|arn| (*arn).to_owned()));
     for id in resolved.dead_principals() {
         let message = format!(
-            "role `{}` in account {} trusts `{id}`, a role or user that was deleted: \
-             one of the same name is not trusted until the trust policy is written again",
+            "role `{}` in account {} trusts `{id}`, the id of a deleted role or user: a new one of the same name is not trusted until the trust policy is written again",
             live.name, context.account.id
         );
         let message = context.settings.secrets.mask(&message);
@@ -355,8 +352,8 @@ fn dead_principals(context: &Context<'_>, live: &LiveRole, tally: &mut Tally) {
     }
 }
 
-/// What is said of the permissions that a role of this directory has through attributes that nobody wrote; `None` where it
-/// has none. An attribute that is expressly additive is meant to hold what others put there.
+/// What is said of the permissions that a role of this directory has through attributes that are not set; `None`
+/// where it has none. An attribute that is expressly additive is meant to hold what others put there.
 pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> {
     let mut parts = Vec::new();
     let names = |names: Vec<String>| {
@@ -397,8 +394,7 @@ pub fn unmanaged_permissions(desired: &Role, live: &LiveRole) -> Option<String> 
     };
     (!parts.is_empty()).then(|| {
         format!(
-            "has {}, and {keys} not written, so they are not managed; write what the role is meant to have, `[]` for none, \
-             or `manage` them as \"additive\" to leave them to others",
+            "has {}, but {keys} not set, so they are not managed; set what the role should have, `[]` for none, or `manage` them as \"additive\" to leave them to others",
             parts.join(" and ")
         )
     })
@@ -474,10 +470,10 @@ fn delete(
     )
 }
 
-/// The finding on the deletion or replacement of what shall never go.
+/// The finding on the deletion or replacement of what must never be deleted.
 pub fn prevent_destroy(kind: &str, name: &str, address: &str, verb: &str) -> Finding {
     let message = format!(
-        "the plan would {verb} {kind} `{name}`, and `prevent_destroy` is set; take that away first"
+        "the plan would {verb} {kind} `{name}`, but `prevent_destroy` is set; remove it first"
     );
     Finding::stop("prevent-destroy", address, message)
 }
@@ -571,15 +567,15 @@ fn replaced(
             .map(|name| format!("`{name}`"))
             .collect::<Vec<_>>()
             .join(", ");
-        message.push_str("; it leaves the instance profiles ");
+        message.push_str("; it is removed from the instance profiles ");
         message.push_str(&profiles);
-        message.push_str(" and is not put back");
+        message.push_str(" and not added back");
     }
     tally
         .findings
         .push(Finding::warn("replace", &address, message));
     format!(
-        "path is `{}`, `{}` is desired, and IAM cannot rename",
+        "path is `{}`, but `{}` is desired, and IAM cannot rename",
         live.path, after.path
     )
 }
@@ -594,7 +590,7 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
         .filter(|arn| exists(context, arn) == Some(false))
     {
         let message = format!(
-            "policy `{arn}` does not exist, and role `{}` in account {} would be given it; mend the name",
+            "policy `{arn}` does not exist, but role `{}` in account {} attaches it; fix the name",
             after.name, context.account.id
         );
         tally.findings.push(Finding::stop(
@@ -628,7 +624,7 @@ pub(super) fn newly_named<'b>(
         .collect()
 }
 
-/// Whether a policy exists or will once the account's policies are written; `None` where nobody asked.
+/// Whether a policy exists or will once the account's policies are written; `None` where it was not asked.
 pub(super) fn exists(context: &Context<'_>, arn: &PolicyArn) -> Option<bool> {
     let key = arn.name().to_ascii_lowercase();
     let live = context.live.policies.get(&key);

@@ -1,4 +1,4 @@
-//! What a run decides before it plans.
+//! The decisions of a run before it plans.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ pub type RoleKey = String;
 /// What planning an account depends on, besides the account.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The directory's `name`: the mark of what is ours.
+    /// The directory's `name`: the ownership tag of what it manages.
     pub name: String,
     /// The partition of the caller.
     pub partition: Partition,
     /// The organization's management account.
     pub management_account: AccountId,
-    /// What happens to what is ours and not desired.
+    /// What happens to what is managed and not desired.
     pub extras: Extras,
     /// The codes of stop findings that `--allow` names.
     pub allow: BTreeSet<String>,
@@ -40,19 +40,19 @@ pub struct Settings {
     pub intent: Intent,
     /// The day it is made, in UTC.
     pub today: Date,
-    /// What becomes of roles that are none of ours.
+    /// What happens to roles that this directory does not manage.
     pub unmanaged: Unmanaged,
     /// Addresses that an unfinished run of the same desired state began. The limits judged them when it did, and do not
     /// count them again.
     pub begun: BTreeSet<String>,
 }
 
-/// What becomes of roles that bear no mark of ours and that nobody desires.
+/// What becomes of roles that this directory does not manage and does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmanaged {
     /// Nothing is said of them.
     Left,
-    /// Those that trust somebody outside the organization are listed.
+    /// Those that trust someone outside the organization are listed.
     Listed,
 }
 
@@ -61,7 +61,7 @@ pub enum Unmanaged {
 pub enum Intent {
     /// Live IAM becomes as desired.
     Converge,
-    /// All that is ours is deleted.
+    /// Everything this directory manages is deleted.
     Destroy,
     /// Resources become what a run found: what is desired are whole resources, their marks included.
     Restore,
@@ -82,21 +82,21 @@ impl Settings {
     }
 }
 
-/// Why a resource is deleted that nobody desires.
-pub(super) const LEFT: &str = "left the desired state";
+/// Why a resource that is not desired is deleted.
+pub(super) const LEFT: &str = "no longer in the desired state";
 
 impl Intent {
-    /// Why a resource goes that is ours and not desired.
+    /// Why a resource goes that is managed and not desired.
     pub(super) fn why_extras_go(self) -> &'static str {
         match self {
             Self::Converge => LEFT,
-            Self::Destroy => "everything of this directory goes",
-            Self::Restore => "was not there before the run",
+            Self::Destroy => "everything this directory manages is destroyed",
+            Self::Restore => "did not exist before the run",
         }
     }
 }
 
-/// What happens to resources that bear our mark and that nobody desires.
+/// What happens to resources that this directory manages but does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extras {
     /// They stay, and are listed as orphans.

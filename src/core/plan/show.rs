@@ -51,7 +51,7 @@ impl<T> Sides<'_, T> {
     }
 }
 
-/// The differences of a role; `spelling` is what differs in spelling alone.
+/// The differences of a role; `spelling` is what differs only in spelling.
 pub(super) fn role(
     sides: Sides<'_, LiveRole>,
     spelling: &Spelling,
@@ -440,7 +440,7 @@ pub(super) fn reason(
         .collect();
     match action {
         Action::Adopt => format!(
-            "exists without a mark and is taken over: {}",
+            "exists without an ownership tag and is taken over: {}",
             differ(&semantic)
         ),
         _ if steps.is_empty() => format!(

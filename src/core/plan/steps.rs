@@ -1,6 +1,6 @@
-//! The writes that turn one state of a resource into another, in the order that leaves no gap.
+//! The writes that turn one state of a resource into another, in an order without gaps in access.
 //!
-//! - A mark comes first: what is adopted is ours before anything else of it changes.
+//! - The ownership tag comes first: what is adopted is managed before anything else of it changes.
 //! - A new boundary is set before policies are attached, so that they never count without it; one that goes, goes last.
 //! - Attach before detach and put before delete, so that no access is missing in between, unless the quota has no room
 //!   for both.
@@ -58,7 +58,7 @@ pub(super) fn create_role(after: &LiveRole) -> Vec<Step> {
     std::iter::once(create).chain(attach).chain(put).collect()
 }
 
-/// Deletes a role and what hangs on it.
+/// Deletes a role and what is attached to it.
 pub(super) fn delete_role(before: &LiveRole) -> Vec<Step> {
     let role = &before.name;
     let profiles =

@@ -1,4 +1,4 @@
-//! Who may enter which account: what the trust policies of the desired roles name, for a map of it.
+//! Who may assume roles in which account: what the trust policies of the desired roles name, for a map of it.
 //!
 //! Statements that allow are taken at their word, with their conditions; whether a condition keeps a caller
 //! out is for lints and `verify` to say.
@@ -52,7 +52,7 @@ pub struct Demand {
 /// Who comes in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
-    /// `*`, or everybody but some.
+    /// `*`, or everyone but some.
     Anyone,
     /// An account, or roles and users in it.
     Account(AccountId),

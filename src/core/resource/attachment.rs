@@ -1,4 +1,4 @@
-//! Attachments: one policy on a role that belongs to somebody else, as desired and as seen.
+//! Attachments: one policy on a role of another owner, as desired and as seen.
 //!
 //! Of such a role exactly this policy is managed. An inline policy is known by its name
 //! ([`PolicyName::of_attachment`]), because inline policies carry no tag; a managed one is a customer managed policy of

@@ -67,9 +67,7 @@ impl Event {
         }
         let user = record.get("userIdentity").and_then(user).or(username);
         Some(Self {
-            user: user
-                .unwrap_or("somebody whom the event does not name")
-                .to_owned(),
+            user: user.unwrap_or("an unnamed principal").to_owned(),
             time: text("eventTime")?.to_owned(),
             source: text("sourceIPAddress")
                 .unwrap_or("an unknown address")
@@ -258,7 +256,7 @@ mod tests {
         assert_eq!(changed("errorCode", json!("AccessDenied")), None);
         assert_eq!(changed("readOnly", json!(true)), None);
         assert_eq!(changed("eventSource", json!("sts.amazonaws.com")), None);
-        assert_eq!(Event::change_of(&role(), "no JSON", None), None);
+        assert_eq!(Event::change_of(&role(), "not JSON", None), None);
     }
 
     #[test]

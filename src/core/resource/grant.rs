@@ -141,7 +141,7 @@ impl Grant {
     }
 }
 
-/// A grant to a principal in an account outside the organization: somebody there must write it.
+/// A grant to a principal in an account outside the organization: someone there must write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutsideGrant {
     /// The account.
@@ -153,7 +153,7 @@ pub struct OutsideGrant {
 /// A principal as one read saw it, as far as a grant goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveGrant {
-    /// Who.
+    /// The principal that is granted roles.
     pub principal: Principal,
     /// What it holds.
     pub state: GrantState,

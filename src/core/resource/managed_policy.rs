@@ -22,7 +22,7 @@ pub struct ManagedPolicy {
     pub document: PolicyDocument,
     /// Its tags, the owner's mark aside; others' tags stay.
     pub tags: Option<Tags>,
-    /// Whether a policy of this name that bears no mark may be taken over.
+    /// Whether a policy of this name that has no ownership tag may be taken over.
     pub adopt: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,

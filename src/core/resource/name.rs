@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::org::{AccountId, Partition};
 
-/// Text that is no valid name, path or ARN, and the rule it breaks.
+/// Text that is not a valid name, path or ARN, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{text}` {rule}")]
 pub struct InvalidName {
@@ -36,8 +36,9 @@ fn check_name(what: &'static str, text: &str, longest: usize) -> Result<(), Inva
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)))
     {
+        let bad = shown(bad);
         return fail(format!(
-            "must not contain `{bad}`: letters, digits and _+=,.@- are allowed"
+            "must not contain {bad}: letters, digits and _+=,.@- are allowed"
         ));
     }
     if text.len() > longest {
@@ -121,7 +122,8 @@ name_type!(
 );
 
 impl PolicyName {
-    /// The inline policy by which the directory `name` lets a principal assume roles. A directory's name has at most 64 of
+    /// The inline policy by which the directory `name` lets a principal assume roles. A directory's name has at most
+    /// 64 of
     /// `a-z`, `0-9` and `-`, so this is always a name.
     pub fn of_grants(name: &str) -> Self {
         Self(format!("rolecall-{name}-assume"))
@@ -137,8 +139,8 @@ impl PolicyName {
             .is_some_and(is_directory)
     }
 
-    /// The inline policy by which the directory `directory` attaches what it calls `name` to a role of somebody else. The
-    /// names of directories have no `.`, so it is told from those of every other directory.
+    /// The inline policy by which the directory `directory` attaches what it calls `name` to a role of another owner. The
+    /// names of directories have no `.`, so it differs from those of every other directory.
     ///
     /// # Errors
     /// It has a character that policy names lack, or is too long together with the directory's name.
@@ -191,7 +193,7 @@ impl IamPath {
             return fail("must not contain `//`".into());
         }
         if let Some(bad) = text.chars().find(|c| !('!'..='~').contains(c)) {
-            return fail(format!("must not contain `{}`", bad.escape_default()));
+            return fail(format!("must not contain {}", shown(bad)));
         }
         if text.len() > 512 {
             return fail(format!("has {} characters, 512 are allowed", text.len()));
@@ -320,6 +322,14 @@ impl From<PolicyArn> for String {
     }
 }
 
+/// A character as a message names it.
+pub(crate) fn shown(character: char) -> String {
+    match character {
+        ' ' => "a space".to_owned(),
+        other => format!("`{}`", other.escape_debug()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,7 +341,7 @@ mod tests {
             RoleName::parse("a b")
                 .unwrap_err()
                 .to_string()
-                .contains("must not contain ` `")
+                .contains("must not contain a space")
         );
         assert!(
             RoleName::parse(&"x".repeat(65))

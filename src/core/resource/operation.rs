@@ -27,7 +27,7 @@ macro_rules! operations {
         }
 
         impl Operation {
-            /// All of them.
+            /// Every operation.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// Its name in the API.

@@ -5,12 +5,12 @@ use crate::org::glob;
 /// Roles that AWS and well-known tools make and rely on, by name, without regard to case.
 const KNOWN: &[(&str, &str)] = &[
     ("awsservicerolefor*", "it is service-linked"),
-    ("awsreservedsso_*", "IAM Identity Center made it"),
+    ("awsreservedsso_*", "IAM Identity Center created it"),
     ("awscontroltower*", "AWS Control Tower relies on it"),
     ("aws-controltower-*", "AWS Control Tower relies on it"),
     (
         "organizationaccountaccessrole",
-        "it is the way into the account",
+        "it is how the account is accessed",
     ),
     ("stacksets-exec-*", "CloudFormation StackSets rely on it"),
     (
@@ -26,7 +26,7 @@ const KNOWN: &[(&str, &str)] = &[
         "Account Factory for Terraform relies on it",
     ),
     ("awsaccelerator-*", "Landing Zone Accelerator relies on it"),
-    ("cdk-*-role-*", "the AWS CDK's bootstrap stack made it"),
+    ("cdk-*-role-*", "the AWS CDK's bootstrap stack created it"),
 ];
 
 /// Whose machinery a role of this name and path belongs to, as the end of a sentence.
@@ -35,7 +35,7 @@ pub fn known_owner(name: &str, path: &str) -> Option<&'static str> {
         return Some("it is service-linked");
     }
     if path.starts_with("/aws-reserved/") {
-        return Some("IAM Identity Center made it");
+        return Some("IAM Identity Center created it");
     }
     let name = name.to_ascii_lowercase();
     if path.starts_with("/service-role/") && name.starts_with("aws-quicksight-") {

@@ -34,19 +34,19 @@ pub struct Role {
     pub permissions_boundary: Option<Option<PolicyRef>>,
     /// Its tags, the owner's mark aside.
     pub tags: Option<Tags>,
-    /// Which attributes are ours alone.
+    /// Which attributes are managed exclusively.
     pub manage: Manage,
-    /// Whether a role of this name that bears no mark may be taken over.
+    /// Whether a role of this name that has no ownership tag may be taken over.
     pub adopt: bool,
-    /// Whether it shall exist.
+    /// Whether it should exist.
     pub ensure: Ensure,
-    /// Whether somebody else owns it: compared and reported, never written.
+    /// Whether someone else owns it: compared and reported, never written.
     pub external: bool,
     /// Whether a plan that deletes or replaces it is refused.
     pub prevent_destroy: bool,
-    /// The CloudFormation stack that made it and has let go of it, by its name or a glob over that.
+    /// The CloudFormation stack that made it and no longer manages it, by its name or a glob over that.
     pub former_stack: Option<String>,
-    /// The day from whose 00:00 UTC on it shall not exist.
+    /// The day from whose 00:00 UTC on it should not exist.
     pub expires: Option<Date>,
     /// What it must and must not be able to do: proven by `verify`, never written to AWS.
     pub expect: Vec<Expectation>,
@@ -65,7 +65,7 @@ pub struct Expectation {
     pub context: BTreeMap<String, Vec<String>>,
 }
 
-/// A reference to a managed policy, resolved against the account it stands in.
+/// A reference to a managed policy, resolved against the account it is in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PolicyRef {
     /// `aws:NAME` or a full ARN.
@@ -107,12 +107,12 @@ pub enum Mode {
     Additive,
 }
 
-/// Whether a role shall exist.
+/// Whether a role should exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ensure {
-    /// It shall.
+    /// It should.
     Present,
-    /// It shall not; only one that bears our mark is deleted.
+    /// It should not; only a role that this directory manages is deleted.
     Absent,
 }
 

@@ -1,4 +1,4 @@
-//! One `Step` is one AWS write with all its arguments: what a machine runs, no choice left.
+//! One `Step` is one AWS write with all its arguments; nothing is left to choose.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
-//! The caller's half of a role's use: whether those may assume it whose own policies can be read.
+//! The caller's half of access: whether a principal's own policies allow it to assume the role.
 //!
-//! A trust policy lets somebody in; whether they may come is their own account's to say. Asked are the users and roles of
-//! the organization that the desired trust names, and everybody to whom the directory grants the role. A principal that
-//! the trust names as part of its whole account is asked only where it is granted the role: who else of that account
-//! shall come is not written anywhere.
+//! A trust policy trusts a principal; whether they may assume the role is for their own account to say. Asked are the
+//! users and roles of the organization that the desired trust names, and every principal that the directory grants
+//! the role to. A principal that the trust names as part of its whole account is asked only where it is granted the
+//! role: who else of that account should assume it is not declared anywhere.
 //!
 //! Source: IAM User Guide, "Cross-account policy evaluation logic".
 
@@ -79,7 +79,7 @@ pub fn check(
     let (outcome, message) = match found {
         Err(error) => (
             Outcome::NotProvable,
-            format!("it cannot be told whether {whom} may assume it: {error}"),
+            format!("cannot determine whether {whom} may assume it: {error}"),
         ),
         Ok(None) => (
             Outcome::Failed,
@@ -148,14 +148,14 @@ impl<'a> Judge<'a> {
         let (arn, live) = (&self.holder.arn, &self.subject.live.trust);
         let Some(attempt) = &self.attempt else {
             let message = format!(
-                "`{arn}` cannot assume it: no statement of the desired trust is known to let it in"
+                "`{arn}` cannot assume it: no statement of the desired trust is known to allow it"
             );
             return (Outcome::Failed, message);
         };
         let request = self.request(attempt, live);
         let (trust, why) = crate::evaluate::explain(&[live], &request);
         let naming =
-            live.resolve_principals(&|name| (name == self.root).then(|| "nobody".to_owned()));
+            live.resolve_principals(&|name| (name == self.root).then(|| "no-principal".to_owned()));
         let reach = (self.reach)(crate::evaluate::evaluate(&[&naming], &request));
         let (own, voice) = self.holder.identity.decide(&request);
         match self.holder.identity.may_assume(trust, reach, &request) {
@@ -178,7 +178,7 @@ impl<'a> Judge<'a> {
                 let open = self.open(attempt, live);
                 (
                     Outcome::NotProvable,
-                    format!("it cannot be told whether `{arn}` may assume it{open}"),
+                    format!("cannot determine whether `{arn}` may assume it{open}"),
                 )
             }
             Decision::ExplicitDeny | Decision::ImplicitDeny => (
@@ -191,11 +191,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether whoever is in a group may come; nobody is let in as a group.
+    /// Whether whoever is in a group may assume it; a group itself is never a principal.
     fn group(&self, whom: &str) -> (Outcome, String) {
         let Some(attempt) = &self.attempt else {
             let message = format!(
-                "users of {whom} cannot assume it: the desired trust does not let their account in"
+                "users of {whom} cannot assume it: the desired trust does not allow their account"
             );
             return (Outcome::Failed, message);
         };
@@ -210,7 +210,7 @@ impl<'a> Judge<'a> {
                 let open = self.open(attempt, live);
                 (
                     Outcome::NotProvable,
-                    format!("it cannot be told whether {whom} may assume it{open}"),
+                    format!("cannot determine whether {whom} may assume it{open}"),
                 )
             }
             Decision::ExplicitDeny | Decision::ImplicitDeny => (
@@ -230,7 +230,7 @@ impl<'a> Judge<'a> {
             (_, Decision::ExplicitDeny) => format!("{} denies it", self.spoken(voice)),
             (Decision::ImplicitDeny, _) => {
                 format!(
-                    "no statement of the live trust lets it in{}",
+                    "no statement of the live trust allows it{}",
                     dead(&self.subject.live.trust)
                 )
             }
@@ -298,7 +298,7 @@ impl<'a> Judge<'a> {
             .map(|key| format!("`{}`", spelled(key)))
             .collect();
         if asked.is_empty() || open.is_empty() {
-            ": a policy is not understood".to_owned()
+            ": a policy cannot be evaluated".to_owned()
         } else {
             format!(": it may depend on {}", open.join(", "))
         }
@@ -329,7 +329,7 @@ fn own_keys(principal: &Principal, tags: &Tags) -> BTreeMap<String, Vec<String>>
 }
 
 fn let_in(why: Option<Why>) -> String {
-    format!(", and the trust lets it in{}", by(why))
+    format!(", and the trust allows it{}", by(why))
 }
 
 #[cfg(test)]
@@ -465,7 +465,7 @@ mod tests {
             &trust(&format!(r#""AWS":"{own}""#), ""),
             &nothing(),
             Proven,
-            "may assume it: the trust lets it in",
+            "may assume it: the trust allows it",
         );
         assert_judged(
             &trust(r#""AWS":"111111111111""#, ""),

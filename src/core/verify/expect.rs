@@ -1,6 +1,6 @@
 //! Evaluating a role's live policies against what `[[role.expect]]` says they must and must not allow.
 //!
-//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards stands for
+//! A role may do what its policies allow and its boundary allows too. An action or resource with wildcards represents
 //! everything it matches: it is allowed where one statement covers it whole and no Deny touches it, and not allowed
 //! where no statement touches it.
 //!
@@ -103,12 +103,12 @@ impl Judge<'_> {
                 if self.is_touched(Effect::Deny, action, resource) && is_wild(action, resource) =>
             {
                 Found::Unknown(format!(
-                    "{what} is allowed, but a Deny may take part of it away"
+                    "{what} is allowed, but a Deny may apply to part of it"
                 ))
             }
             Decision::Allow => Found::AsExpected,
             Decision::Undecided => Found::Unknown(format!(
-                "it cannot be told whether {what} is allowed{}",
+                "cannot determine whether {what} is allowed{}",
                 self.open()
             )),
             Decision::ExplicitDeny => Found::Not(format!("{what} is denied by {why}")),
@@ -128,7 +128,7 @@ impl Judge<'_> {
                 Found::Unknown(format!("part of {what} may be allowed"))
             }
             Decision::Undecided => Found::Unknown(format!(
-                "it cannot be told whether {what} is refused{}",
+                "cannot determine whether {what} is refused{}",
                 self.open()
             )),
             Decision::ExplicitDeny | Decision::ImplicitDeny => Found::AsExpected,
@@ -182,10 +182,10 @@ impl Judge<'_> {
             .map(|key| format!("`{}`", spelled(key)))
             .collect();
         if keys.is_empty() {
-            ": a policy is not understood".to_owned()
+            ": a policy cannot be evaluated".to_owned()
         } else {
             format!(
-                ": it may depend on {}; say what they are in `context`",
+                ": it may depend on {}; set them in `context`",
                 keys.join(", ")
             )
         }

@@ -1,4 +1,4 @@
-//! Entering a role as whoever runs rolecall: in the right way, and in wrong ones that STS must refuse.
+//! Assuming a role as the caller of rolecall: correctly, and in wrong ways that STS must refuse.
 //!
 //! Tried is only what the desired trust says of the caller; what the caller's own policies say is STS's to tell. A
 //! refusal counts only where the right way works: whoever is never let in proves nothing by being refused.
@@ -38,12 +38,10 @@ pub struct Tries {
 ///
 /// Source: STS API Reference, `AssumeRole`: "You cannot use AWS account root user credentials to call `AssumeRole`".
 pub fn cannot_assume(caller: &Caller) -> Option<String> {
-    caller.arn.ends_with(":root").then(|| {
-        format!(
-            "`{}` is a root user, and root cannot assume roles",
-            caller.arn
-        )
-    })
+    caller
+        .arn
+        .ends_with(":root")
+        .then(|| format!("`{}` is a root user, which cannot assume roles", caller.arn))
 }
 
 /// What to try as the caller of the run; the check that says why nothing can be.
@@ -113,17 +111,15 @@ const OTHER_SESSION: &str = "rolecall-verify-other";
 pub fn judge_right(subject: Subject<'_>, answer: &Result<String, AwsError>) -> Check {
     let account = format!(":{}:assumed-role/", subject.account.id);
     let (outcome, message) = match answer {
-        Ok(arn) if arn.contains(&account) => {
-            (Outcome::Proven, format!("STS let the caller in as `{arn}`"))
-        }
+        Ok(arn) if arn.contains(&account) => (
+            Outcome::Proven,
+            format!("STS accepted the caller as `{arn}`"),
+        ),
         Ok(arn) => (
             Outcome::Failed,
-            format!("STS let the caller in, but as `{arn}`: is this AWS?"),
+            format!("STS accepted the caller, but as `{arn}`: is this really AWS?"),
         ),
-        Err(error) => (
-            Outcome::Failed,
-            format!("the caller was not let in: {error}"),
-        ),
+        Err(error) => (Outcome::Failed, format!("STS refused the caller: {error}")),
     };
     Check::new(Probe::LiveAllowed, outcome, message)
 }
@@ -136,13 +132,13 @@ pub fn judge_wrong(probe: Probe, answer: &Result<(), AwsError>) -> Check {
         _ => "under another session name",
     };
     let (outcome, message) = match answer {
-        Ok(()) => (Outcome::Failed, format!("STS let the caller in {how}")),
+        Ok(()) => (Outcome::Failed, format!("STS accepted the caller {how}")),
         Err(error) if error.is("AccessDenied") => {
             (Outcome::Proven, format!("STS refused the caller {how}"))
         }
         Err(error) => (
             Outcome::NotProvable,
-            format!("it cannot be told whether STS refuses the caller {how}: {error}"),
+            format!("cannot determine whether STS refuses the caller {how}: {error}"),
         ),
     };
     Check::new(probe, outcome, message)
@@ -150,7 +146,7 @@ pub fn judge_wrong(probe: Probe, answer: &Result<(), AwsError>) -> Check {
 
 /// What a wrong try would prove where the right one was refused as well.
 pub fn moot(wrong: &Try) -> Check {
-    let message = "the right way in is refused as well, so a refusal proves nothing";
+    let message = "the correct request is refused as well, so a refusal proves nothing";
     Check::new(wrong.probe, Outcome::NotProvable, message)
 }
 
@@ -245,7 +241,7 @@ fn nobody_at_hand(setting: Setting<'_>, subject: Subject<'_>) -> String {
     };
     let caller = &setting.organization.caller.arn;
     format!(
-        "nobody at hand may assume it: it trusts {}{more}, and the caller is `{caller}`",
+        "none of the available identities may assume it: it trusts {}{more}, and the caller is `{caller}`",
         shown.join(", ")
     )
 }

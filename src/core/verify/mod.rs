@@ -1,9 +1,10 @@
-//! Proving roles: what is to be tried, and what each answer proves. Pure.
+//! Proving roles: what to try, and what each result proves. Pure.
 //!
 //! A role is held against its desired state from two sides. Offline, its live trust policy is evaluated for whoever
-//! must get in and for whoever must not ([`trust`]), the policies of those who are to come ([`caller`]), and its live policies for what it must be able to do ([`expect`]).
-//! Live, whoever runs rolecall tries to enter it, in the right way and in wrong ones ([`live`]). Both are needed: an
-//! evaluation knows no service control policies, and an emulator lets everybody in.
+//! must get in and for whoever must not ([`trust`]), the policies of those who are to come ([`caller`]), and its live
+//! policies for what it must be able to do ([`expect`]). Live, whoever runs rolecall tries to enter it, in the right
+//! way and in wrong ones ([`live`]). Both are needed: an evaluation knows no service control policies, and an
+//! emulator allows every caller.
 //!
 //! Nothing counts as passed that was not proven: what cannot be decided is said to be not provable.
 
@@ -67,7 +68,7 @@ pub enum Probe {
     NoMfa,
     /// It does not where another condition is not met.
     Condition,
-    /// Nobody else gets in.
+    /// No one else gets in.
     NobodyElse,
     /// The own policies of a user, group or role of the organization let it come.
     Caller,
@@ -91,9 +92,9 @@ pub enum Probe {
 pub enum Outcome {
     /// It is as desired.
     Proven,
-    /// It is not.
+    /// It is proven not to be as desired.
     Failed,
-    /// It cannot be told.
+    /// It is not provable.
     NotProvable,
 }
 
@@ -104,7 +105,7 @@ pub struct Check {
     pub probe: Probe,
     /// What that proved.
     pub outcome: Outcome,
-    /// In words.
+    /// The result in one sentence.
     pub message: String,
 }
 
@@ -143,7 +144,7 @@ pub struct RoleResult {
     pub probe: Probe,
     /// What that proved.
     pub outcome: Outcome,
-    /// In words.
+    /// The result in one sentence.
     pub message: String,
 }
 
@@ -156,7 +157,7 @@ pub struct Warning {
     pub severity: &'static str,
     /// `<account-id>/role/<name>`
     pub address: String,
-    /// In words.
+    /// The result in one sentence.
     pub message: String,
 }
 
@@ -167,7 +168,7 @@ pub struct Unreadable {
     pub id: AccountId,
     /// Its name.
     pub name: String,
-    /// Why.
+    /// Why the account could not be read.
     pub error: String,
 }
 

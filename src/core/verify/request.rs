@@ -1,8 +1,8 @@
-//! Requests to be tried against a trust policy: who comes, with what, and what cannot be known of it.
+//! Requests to evaluate a trust policy for: the caller, its context, and what is unknown about it.
 //!
 //! Facts about a caller (its account, its organization) are as they are. What a caller may choose (external id, session
 //! name, MFA, the claims of a token) is chosen as a statement demands it, or otherwise. Of every other condition key it
-//! is not known whether the request has it, so a decision that hangs on one is undecided.
+//! is not known whether the request has it, so a decision that depends on one is undecided.
 //!
 //! Source: IAM User Guide, "AWS global condition context keys" and "IAM and AWS STS condition context keys".
 
@@ -22,7 +22,7 @@ pub(super) const CURRENT_TIME: &str = "aws:currenttime";
 const PRINCIPAL_ARN: &str = "aws:principalarn";
 pub(super) const PRINCIPAL_ACCOUNT: &str = "aws:principalaccount";
 
-/// An external id that nobody has.
+/// An external id that no caller has.
 pub(super) const WRONG_EXTERNAL_ID: &str = "rolecall-verify-wrong-external-id";
 
 /// Keys of AWS's own that a request has only where it is made so here.
@@ -119,7 +119,7 @@ impl Attempt {
         attempt
     }
 
-    /// Chooses what `statement` demands of the keys that `may_choose` and that are no facts.
+    /// Chooses what `statement` demands of the keys that `may_choose` and that are not facts.
     pub fn meet(&mut self, statement: &Statement, may_choose: impl Fn(&str) -> bool) {
         for (operator, keys) in &statement.conditions {
             for (key, values) in keys.iter().filter(|(key, _)| may_choose(key)) {
@@ -249,7 +249,7 @@ pub(super) fn facts(
     facts
 }
 
-/// Somebody whom a statement for everybody may mean: by its conditions, else the management account.
+/// A caller that a statement for everyone may mean: by its conditions, else the management account.
 fn somebody(organization: &Organization, statement: &Statement) -> String {
     let demanded = |key: &str| {
         statement
@@ -263,7 +263,7 @@ fn somebody(organization: &Organization, statement: &Statement) -> String {
         .unwrap_or_else(|| root(organization.management_account.as_str()))
 }
 
-/// A value that passes `operator` for one of `wanted`; `None` where absence passes, or nobody can say.
+/// A value that passes `operator` for one of `wanted`; `None` where absence passes, or it is unknown.
 fn value_for(operator: &str, wanted: &BTreeSet<String>) -> Option<String> {
     let operator = Operator::parse(operator).filter(|operator| !operator.negated)?;
     let first = wanted.iter().find(|value| !value.contains("${"))?;

@@ -2,13 +2,15 @@
 //!
 //! Source: STS API Reference, `AssumeRole`, `RoleSessionName`: 2 to 64 characters of `[\w+=,.@-]`.
 
+use crate::resource::name::shown;
+
 /// The name of a role's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionName(String);
 
 /// Text that STS takes for no session name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` cannot be a session name: it {rule}")]
+#[error("`{text}` is not a valid session name: it {rule}")]
 pub struct InvalidSessionName {
     text: String,
     rule: String,
@@ -26,10 +28,7 @@ impl SessionName {
         let allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
         let bad: std::collections::BTreeSet<char> = text.chars().filter(|c| !allowed(c)).collect();
         if !bad.is_empty() {
-            let bad: Vec<String> = bad
-                .into_iter()
-                .map(|c| format!("`{}`", c.escape_debug()))
-                .collect();
+            let bad: Vec<String> = bad.into_iter().map(shown).collect();
             return fail(format!(
                 "must not contain {}; letters, digits and _+=,.@- are allowed",
                 bad.join(" or ")
@@ -67,7 +66,7 @@ mod tests {
             (&"x".repeat(65), "has 65 characters, 2 to 64"),
             ("a", "has 1 characters"),
             ("", "has 0 characters"),
-            ("a b/c", "must not contain ` ` or `/`"),
+            ("a b/c", "must not contain a space or `/`"),
             ("né", "`é`"),
         ] {
             match SessionName::parse(text) {

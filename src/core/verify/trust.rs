@@ -1,9 +1,9 @@
-//! Evaluating a live trust policy: who must get in does, and nobody else.
+//! Evaluating a live trust policy: intended principals can assume it, and no other.
 //!
 //! Each principal that the desired trust names comes once as its statement demands it, and must get in; then once
 //! otherwise for each condition that the statement sets, and must not. Whether it must not is asked of the desired trust
 //! itself, for another of its statements may let the principal in. The external id is the exception: a trust that names
-//! one and lets the same principal in without it protects nobody, so that fails even where it is desired.
+//! one and trusts the same principal without it protects nothing, so that fails even where it is desired.
 //!
 //! Then come strangers, each with whatever any statement demands: they know every external id and have MFA.
 
@@ -43,7 +43,7 @@ pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
 /// What one principal may do, in the right way and in wrong ones.
 fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> {
     let Some(right) = in_the_right_way(subject, attempt) else {
-        let message = format!("no request of `{name}` is known that the desired trust allows");
+        let message = format!("no request of `{name}` is known to be allowed by the desired trust");
         return vec![Check::new(
             Probe::Allowed,
             Outcome::NotProvable,
@@ -81,10 +81,10 @@ fn allowed(subject: Subject<'_>, name: &str, right: &Attempt) -> Check {
     let (outcome, message) = match right.decide(live, &subject.live.arn) {
         (Decision::Allow, why) => (
             Outcome::Proven,
-            format!("`{name}` is let in{with}{}", by(why)),
+            format!("`{name}` may assume it{with}{}", by(why)),
         ),
         (Decision::Undecided, _) => {
-            let message = format!("it cannot be told whether `{name}` is let in{with}");
+            let message = format!("cannot determine whether `{name}` may assume it{with}");
             (Outcome::NotProvable, open(message, right, live))
         }
         (Decision::ExplicitDeny, why) => (
@@ -148,7 +148,7 @@ fn variations(
                 Probe::NoMfa,
                 key.clone(),
                 None,
-                "with keys that know no MFA".to_owned(),
+                "with credentials that carry no MFA context".to_owned(),
             ));
         } else {
             let how = format!("with another `{}`", spelled(key));
@@ -174,10 +174,10 @@ fn refused(
     let (outcome, message) = match wrong.decide(live, &subject.live.arn) {
         (Decision::Allow, why) => (
             Outcome::Failed,
-            format!("`{name}` is let in {how}{}", by(why)),
+            format!("`{name}` may assume it {how}{}", by(why)),
         ),
         (Decision::Undecided, _) => {
-            let message = format!("it cannot be told whether `{name}` is refused {how}");
+            let message = format!("cannot determine whether `{name}` is refused {how}");
             (Outcome::NotProvable, open(message, wrong, live))
         }
         (Decision::ExplicitDeny | Decision::ImplicitDeny, _) => {
@@ -201,8 +201,8 @@ struct Strangers {
     undecided: Vec<String>,
 }
 
-/// Nobody else gets in: whom the live trust names and the desired one does not, whom other roles of the directory
-/// trust, every other account of the organization, and the world outside.
+/// No other principal gets in: those that the live trust names and the desired one does not, whom other roles of the
+/// directory trust, every other account of the organization, and the world outside.
 fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
     let mut met = Strangers::default();
     for (kind, name) in strangers(setting, subject) {
@@ -212,12 +212,15 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
     if !let_in.is_empty() {
         return match subject.desired.manage.trust {
             Mode::Exclusive => {
-                let message = format!("{} let in, and the desired trust does not", listed(&let_in));
+                let message = format!(
+                    "{} allowed by the live trust but not by the desired trust",
+                    listed(&let_in)
+                );
                 Check::new(Probe::NobodyElse, Outcome::Failed, message)
             }
             Mode::Additive => {
                 let message = format!(
-                    "{} let in by statements that are not ours; `manage.trust` leaves them",
+                    "{} allowed by statements that this directory does not manage; `manage.trust` keeps them",
                     listed(&let_in)
                 );
                 Check::new(Probe::NobodyElse, Outcome::NotProvable, message)
@@ -225,7 +228,7 @@ fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
         };
     }
     if !undecided.is_empty() {
-        let message = format!("it cannot be told whether {} refused", listed(&undecided));
+        let message = format!("cannot determine whether {} refused", listed(&undecided));
         return Check::new(Probe::NobodyElse, Outcome::NotProvable, message);
     }
     Check::new(
@@ -248,7 +251,7 @@ fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
             .count();
     let accounts = match accounts {
         // Whom a condition lets in cannot be counted.
-        _ if is_wild(desired) => "each account that its conditions do not mean".to_owned(),
+        _ if is_wild(desired) => "each account that its conditions do not name".to_owned(),
         1 => "1 other account of the organization".to_owned(),
         accounts => format!("{accounts} other accounts of the organization"),
     };
@@ -257,14 +260,14 @@ fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
         1 => ", 1 principal that other roles trust".to_owned(),
         others => format!(", {others} principals that other roles trust"),
     };
-    format!("everybody else is refused: {accounts}{others}, and accounts outside")
+    format!("everyone else is refused: {accounts}{others}, and accounts outside")
 }
 
-/// Whom to try: nobody whose answer follows from another's, or a run over thousands of accounts would not end.
+/// Whom to try: no caller whose answer follows from another's, or a run over thousands of accounts would not end.
 ///
 /// A live trust without wildcards lets in whom it names and whoever is in an account that it names, so only those are
 /// worth a try. For one with wildcards, accounts that neither trust mentions differ by their place alone, so one of each
-/// place stands for all, unless a condition asks for the account itself.
+/// place represents all, unless a condition asks for the account itself.
 fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, String)> {
     let (desired, live) = (&subject.desired.trust, &subject.live.trust);
     let named = principals_of(desired);
@@ -305,7 +308,7 @@ fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, St
             .into_iter()
             .map(|account| ("AWS".to_owned(), root(account))),
     );
-    // A unique id shows where its principal is gone, and nobody can be that any more.
+    // A unique id shows where its principal is gone, and no caller can have that id any more.
     let gone = live.dead_principals();
     strangers.retain(|stranger| {
         stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1)
@@ -313,7 +316,7 @@ fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, St
     strangers
 }
 
-/// Whether the trust lets in somebody whom it does not name.
+/// Whether the trust lets in someone whom it does not name.
 fn is_wild(trust: &PolicyDocument) -> bool {
     let allows = trust
         .statements()
@@ -423,11 +426,14 @@ pub(super) fn dead(live: &PolicyDocument) -> String {
     if dead.is_empty() {
         String::new()
     } else {
-        format!("; it names {}, whose principal is gone", dead.join(", "))
+        format!(
+            "; it names {}, whose principal no longer exists",
+            dead.join(", ")
+        )
     }
 }
 
-/// `message`, and the condition keys that it hangs on.
+/// `message`, and the condition keys that it depends on.
 fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
     let keys: Vec<String> = attempt
         .open_keys(trust)
@@ -435,7 +441,7 @@ fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
         .map(|key| format!("`{}`", spelled(key)))
         .collect();
     match (trust.is_understood(), keys.is_empty()) {
-        (false, _) => format!("{message}: the live trust policy is not understood"),
+        (false, _) => format!("{message}: the live trust policy cannot be evaluated"),
         (true, true) => message,
         (true, false) => format!("{message}: it depends on {}", keys.join(", ")),
     }
@@ -637,7 +643,8 @@ mod tests {
         let last = check(bench.setting(), bench.subject()).pop().unwrap();
         assert_eq!(last.outcome, Failed);
         assert!(
-            last.message.contains("outpost_role` is let in"),
+            last.message
+                .contains("outpost_role` is allowed by the live trust"),
             "{}",
             last.message
         );

@@ -1,4 +1,4 @@
-//! A planned change turned round: from what mends live IAM to what was done to it.
+//! A planned change reversed: from what repairs live IAM to what was done to it.
 
 use serde_json::Value;
 

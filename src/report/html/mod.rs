@@ -1,9 +1,9 @@
 //! A plan or a drift as one self-contained page for reviewers.
 //!
-//! The page asks nobody for anything: style, script and data stand in it, and its Content-Security-Policy lets nothing else
-//! in. The data is JSON in a script element that is never run, with equal changes folded and equal differences written once;
-//! the script makes text of it, never markup, and makes the details of a change when somebody opens it. Without scripts the
-//! page says the same in a plain table.
+//! The page loads nothing: style, script and data are in it, and its Content-Security-Policy lets
+//! nothing else in. The data is JSON in a script element that is never run, with equal changes folded and equal
+//! differences written once; the script makes text of it, never markup, and makes the details of a change when
+//! someone opens it. Without scripts the page says the same in a plain table.
 
 mod data;
 
@@ -79,7 +79,7 @@ fn write(
     fill(PAGE, out, &|place| match place {
         "TITLE" => text(&format!("rolecall {} {}", view.heading(), plan.name)),
         "VIEW" => view.command().to_owned(),
-        "WHEN" => either("planned", "looked at"),
+        "WHEN" => either("planned", "checked"),
         "LIST" => either("Changes", "What differs"),
         "ACTION" => either("Action", "What"),
         "SIGNS" => either("", SIGNS),
@@ -106,7 +106,7 @@ fn fill(template: &str, out: &mut dyn Write, content: &dyn Fn(&str) -> String) -
     Ok(())
 }
 
-/// JSON that cannot end the element it stands in. Source: HTML Standard, "Restrictions for contents of script elements".
+/// JSON that cannot end the element it is in. Source: HTML Standard, "Restrictions for contents of script elements".
 fn json(data: &Value) -> String {
     data.to_string()
         .replace('<', "\\u003c")

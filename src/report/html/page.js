@@ -3,11 +3,11 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
-  const PAGE = 100; // changes shown before somebody asks for more
-  const NAMED = 40; // accounts named before somebody asks for all
+  const PAGE = 100; // changes shown before more are requested
+  const NAMED = 40; // accounts named before all are requested
   const ACTIONS = ["delete", "replace", "update", "adopt", "create", "cosmetic"];
   const GLYPHS = { stop: "!", unreadable: "?", hand: "▲", both: "◆", unknown: "●", widens: "▲", delete: "−", replace: "±", update: "~", adopt: "→", create: "+", cosmetic: "≈", accepted: "=", pending: "…", same: "✓", skipped: "·" };
-  const WORDS = { stop: "a finding stops it", unreadable: "could not be read", widens: "access widens", delete: "deletes", replace: "replaces", update: "updates", adopt: "adopts", create: "creates", cosmetic: "spelling alone", same: "as desired", skipped: "skipped", ...data.standings };
+  const WORDS = { stop: "blocked by a finding", unreadable: "could not be read", widens: "access widens", delete: "deletes", replace: "replaces", update: "updates", adopt: "adopts", create: "creates", cosmetic: "spelling only", same: "as desired", skipped: "skipped", ...data.standings };
   // A page about drift speaks of what differs and of who moved, one about a plan of what is done.
   const isDrift = data.view === "drift";
   const NOUN = isDrift ? "difference" : "change";
@@ -233,7 +233,7 @@
     const left = shown.length - drawn;
     const by = [...$("filters").querySelectorAll("input, select")].filter((field) => field.value !== "" && field.value !== "*");
     const said = by.map((field) => `${field.parentElement.firstChild.textContent.toLowerCase()} ${field.selectedOptions ? field.selectedOptions[0].textContent : field.value}`);
-    $("paper").textContent = [$("count").textContent, said.length ? `filtered by ${said.join(", ")}` : "", left ? `only the first ${drawn.toLocaleString("en")} of ${shown.length.toLocaleString("en")} entries are on this paper` : ""].filter(Boolean).join("; ");
+    $("paper").textContent = [$("count").textContent, said.length ? `filtered by ${said.join(", ")}` : "", left ? `only the first ${drawn.toLocaleString("en")} of ${shown.length.toLocaleString("en")} entries are printed` : ""].filter(Boolean).join("; ");
     [...$("list").children].forEach((node, n) => {
       if (node.childElementCount === 1) node.append(details(...shown[n]));
       node.open = true;
@@ -247,7 +247,7 @@
     $("list").replaceChildren();
     drawn = 0;
     more(PAGE);
-    if (!shown.length) $("list").append(h("p", { class: "none" }, data.changes.length ? `No ${NOUN} fits the filter.` : isDrift ? "Nothing differs." : "There is nothing to change."));
+    if (!shown.length) $("list").append(h("p", { class: "none" }, data.changes.length ? `No ${NOUN} matches the filter.` : isDrift ? "Nothing differs." : "No changes."));
     const touched = new Set(shown.flatMap(([, places]) => places));
     const total = shown.reduce((sum, [, places]) => sum + places.length, 0);
     $("count").textContent = `${many(total, NOUN)} in ${many(touched.size, "account")}`;
@@ -261,8 +261,8 @@
       (!isNarrowed() || finding.accounts.some((at) => fits[at])) &&
       (!filter.role.trim() || (finding.name || "").toLowerCase().includes(filter.role.trim().toLowerCase())));
     $("finding-list").replaceChildren(...list.slice(0, 200).map((finding) => findingCard(finding, true)));
-    if (!list.length) $("finding-list").append(h("p", { class: "none" }, data.findings.length ? "No finding fits the filter." : isDrift ? "There is nothing else to say." : "Nothing speaks against this plan."));
-    if (list.length > 200) $("finding-list").append(h("p", { class: "none" }, `${list.length - 200} more: filter for them.`));
+    if (!list.length) $("finding-list").append(h("p", { class: "none" }, data.findings.length ? "No finding matches the filter." : isDrift ? "No findings." : "No findings."));
+    if (list.length > 200) $("finding-list").append(h("p", { class: "none" }, `${list.length - 200} more: use the filter to find them.`));
   };
   const drawUnread = () => {
     const rows = [...data.unreadable.map((one) => ["could not be read", "stop", one]), ...data.skipped.map((one) => ["skipped", "warn", one])];
@@ -287,7 +287,7 @@
   const KINDS = { anyone: "Anyone", outside: "Outside the organization", provider: "Identity providers", service: "AWS services", inside: "Inside the organization" };
   const callerOf = (trust, foldInside) => {
     const place = places[trust.caller];
-    if (trust.kind === "anyone") return { id: "anyone", kind: "anyone", name: "Anyone", sub: "everybody with an AWS account" };
+    if (trust.kind === "anyone") return { id: "anyone", kind: "anyone", name: "Anyone", sub: "everyone with an AWS account" };
     if (trust.kind === "account" && place.outsider) return { id: trust.caller, kind: "outside", name: place.name || "unknown account", sub: trust.caller, outside: true };
     if (trust.kind === "account") {
       return foldInside ? { id: `ou ${place.ou}`, kind: "inside", name: unitName(place.ou), sub: "accounts of this unit" } : { id: trust.caller, kind: "inside", name: place.name, sub: trust.caller };
@@ -310,7 +310,7 @@
     const trusts = data.trusts.trusts.map((trust) => ({ ...trust, accounts: fitsTrust(trust) })).filter((trust) => trust.accounts.length);
     $("trust-table").hidden = trusts.length === 0;
     if (!trusts.length) {
-      $("map").replaceChildren(h("p", { class: "none" }, data.trusts.trusts.length ? "No trust fits the filter." : "The desired state holds no role that lets anybody in."));
+      $("map").replaceChildren(h("p", { class: "none" }, data.trusts.trusts.length ? "No trust matches the filter." : "The desired state has no role that trusts anyone."));
       $("map-hint").textContent = "";
       return;
     }
@@ -341,7 +341,7 @@
     const order = Object.keys(KINDS);
     const callers = [...left.values()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.name.localeCompare(b.name));
     const ends = [...right.values()].sort((a, b) => a.unit.localeCompare(b.unit) || a.name.localeCompare(b.name));
-    const svg = s("svg", { role: "group", "aria-label": `${many(callers.length, "caller")} may enter ${many(targets.size, "account")}; the same stands in the table below` });
+    const svg = s("svg", { role: "group", "aria-label": `${many(callers.length, "caller")} may enter ${many(targets.size, "account")}; the table below lists the same` });
     const lines = s("g", { "aria-hidden": "true" });
     svg.append(lines);
     const where = new Map();
@@ -407,7 +407,7 @@
     picked = "";
     $("map").classList.remove("picked");
     const open = [...edges.values()].some((edge) => edge.open);
-    $("map-hint").textContent = "What the desired trust policies let in. Choose a box to follow its lines." + (open ? " A dashed line lets an outsider in without an external id or the like." : "");
+    $("map-hint").textContent = "Who the desired trust policies trust. Choose a box to follow its lines." + (open ? " A dashed line trusts an outsider without an external id or the like." : "");
     table(trusts);
   };
   const ROWS = 300;

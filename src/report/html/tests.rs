@@ -189,7 +189,7 @@ fn a_page_about_drift_lists_what_was_done_and_by_whom() {
         said,
         [
             "hand Auditor differs true",
-            "hand Gone is gone false",
+            "hand Gone is missing false",
             "hand Again differs false",
             "hand Several differs false",
             "both Moved differs false",
@@ -228,7 +228,7 @@ fn a_page_about_drift_lists_what_was_done_and_by_whom() {
     for word in [
         "<title>rolecall drift of vendor-roles</title>",
         "Filter the drift",
-        "looked at <time>",
+        "checked <time>",
         "Drift in 3 accounts",
     ] {
         assert!(page.contains(word), "{word}");
@@ -244,7 +244,7 @@ fn a_page_about_drift_lists_what_was_done_and_by_whom() {
         .unwrap()
         .0;
     for word in [
-        "<td>changed by hand: is gone</td><td>role Gone</td>",
+        "<td>changed by hand: is missing</td><td>role Gone</td>",
         "<td>wider than desired</td>",
         "<td>accepted: differs</td>",
         "until 2026-02-01: break glass, ticket 7</td>",

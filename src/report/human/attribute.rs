@@ -1,6 +1,6 @@
 //! What differs in a resource, attribute by attribute.
 //!
-//! What is created or deleted is told by what it will hold or did; what is changed by what comes and what goes.
+//! What is created or deleted is shown by what it will hold or held; what is changed by what comes and what goes.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub fn attributes(change: &Change, indent: usize, page: &mut Page<'_>) -> io::Re
     }
 }
 
-/// Which end of a difference is told.
+/// Which end of a difference is shown.
 #[derive(Clone, Copy)]
 enum Side {
     Before,
@@ -122,7 +122,7 @@ fn is_scalar(diff: &AttributeDiff) -> bool {
 fn heading(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
     let mut line = diff.attribute.name().to_owned();
     if diff.cosmetic {
-        line += &page.paint(Tone::Faint, "  ≈ spelling alone");
+        line += &page.paint(Tone::Faint, "  ≈ spelling only");
     }
     let marked_within = diff
         .documents

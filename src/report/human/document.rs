@@ -117,7 +117,7 @@ pub fn trust_summary(document: &Value) -> Vec<String> {
             let who = match (statement.get("Principal"), statement.get("NotPrincipal")) {
                 (Some(who), _) => names(&leaves(who)),
                 (None, Some(others)) => format!("everyone but {}", names(&leaves(others))),
-                (None, None) => "nobody".to_owned(),
+                (None, None) => "no principal".to_owned(),
             };
             format!("{}{who}{}", denial(statement), conditions(statement))
         })

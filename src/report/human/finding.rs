@@ -1,4 +1,4 @@
-//! What speaks against a plan, in lines.
+//! The findings of a plan, as lines.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::report::finding::{Bundle, Weight, bundles, refusal};
 use crate::report::group;
 use crate::report::style::{Page, Tone, count};
 
-/// Writes the findings, and how to go on where apply is refused.
+/// Writes the findings, and how to continue if apply is blocked.
 pub fn findings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.findings.is_empty() {
         return Ok(());

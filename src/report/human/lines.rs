@@ -1,8 +1,9 @@
 //! The lines of two JSON values that differ.
 //!
-//! A changed statement shows its meaning only: members stand in IAM's usual order, lists are sorted, and where the two sides spell
-//! one thing in two ways (the case of an action, an account's id for its root ARN) the new spelling stands on both. A comma that
-//! comes because a line follows is no change. A long value shows its changes with the members they are in.
+//! A changed statement shows its meaning only: members stand in IAM's usual order, lists are sorted, and where the
+//! two sides spell one thing in two ways (the case of an action, an account's id for its root ARN) the new spelling
+//! depends on both. A comma that comes because a line follows is not a change. A long value shows its changes with
+//! the members they are in.
 
 use std::io;
 use std::ops::Range;
@@ -305,7 +306,8 @@ pub fn pretty(value: &Value) -> String {
     indented(value, Layout::Short, 0)
 }
 
-/// Whether an object of one plain entry stays on its line. Where lines are compared it would hide that an entry joined it.
+/// Whether an object of one plain entry stays on its line. Where lines are compared it would hide that an entry
+/// joined it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Layout {
     Short,

@@ -1,8 +1,8 @@
 //! A plan as text that a reviewer reads.
 //!
-//! The gravest comes first: what destroys, what widens access, then the rest; equal changes once, with their accounts. Then what
-//! could not be seen, what speaks against the plan, and one line that sums it up. It never says that all is well of what it did
-//! not see.
+//! The gravest comes first: what destroys, what widens access, then the rest; equal changes once, with their
+//! accounts. Then what could not be seen, what speaks against the plan, and one line that sums it up. It never says
+//! that all is well of what it did not see.
 
 pub(super) mod attribute;
 mod document;
@@ -19,7 +19,7 @@ use super::style::{Page, Style, Tone, count};
 use super::unread::{self, Accounts, Unread};
 use crate::plan::{Action, Cause, Change, Plan};
 
-/// The indent of what belongs to a headline; its symbol stands in front of it.
+/// The indent of what belongs to a headline; its symbol is in front of it.
 const BODY: usize = 6;
 
 /// Writes a plan.
@@ -57,7 +57,7 @@ struct Look {
 
 fn look(change: &Change) -> Look {
     let (symbol, tone, phrase) = match change.action {
-        _ if change.cosmetic => ("≈", Tone::Faint, "differs in spelling alone"),
+        _ if change.cosmetic => ("≈", Tone::Faint, "differs only in spelling"),
         Action::Create => ("+", Tone::Added, "will be created"),
         Action::Update => ("~", Tone::Changed, "will be updated"),
         Action::Replace => ("-/+", Tone::Removed, "will be replaced"),
@@ -170,7 +170,7 @@ pub(super) fn unread(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     page.blank()?;
     let title = format!(
-        "{} could not be read, nothing is planned there",
+        "{} could not be read; nothing is planned there",
         count(total(&bundles), "account")
     );
     let title = page.paint(Tone::Alarm, &title);

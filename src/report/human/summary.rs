@@ -92,7 +92,7 @@ fn nothing(plan: &Plan) -> (Tone, String) {
         ),
         _ => (
             Tone::Added,
-            format!("No changes. Live IAM of {total} is as desired{also}."),
+            format!("No changes. Live IAM of {total} matches the desired state{also}."),
         ),
     }
 }

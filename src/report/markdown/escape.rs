@@ -1,8 +1,8 @@
 //! Text from AWS and files as text: nothing of it is Markdown, HTML, a mention, a reference to an issue, or a link.
 //!
-//! Names and other short text stand in `<code>`, where GitHub looks for no mentions; what Markdown or HTML would read there
-//! is written as a character reference, which neither takes for its own. Source: GitHub Flavored Markdown, "Entity and
-//! numeric character references".
+//! Names and other short text stand in `<code>`, where GitHub looks for no mentions; what Markdown or HTML would read
+//! there is written as a character reference, which neither takes for its own. Source: GitHub Flavored Markdown,
+//! "Entity and numeric character references".
 
 use crate::report::style::clean;
 
@@ -17,7 +17,7 @@ pub fn code(text: &str) -> String {
     format!("<code>{}</code>", references(text, SPECIAL))
 }
 
-/// A sentence; what stands in backticks is [`code`]. It must not stand at the beginning of a line.
+/// A sentence; what is in backticks is [`code`]. It must not stand at the beginning of a line.
 pub fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // A backtick without its partner is a character like others.

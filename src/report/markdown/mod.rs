@@ -1,8 +1,9 @@
 //! A plan or a drift as a comment on a pull request or an issue: GitHub's and GitLab's Markdown.
 //!
-//! A summary table, then every change folded away, equal ones once with their accounts, what widens access first; of a drift
-//! by what became of it, with the signs turned round: `+` is live and not desired, `-` is desired and gone. A comment takes 65,536 characters, so what does not fit loses its differences first, is counted then, and points to the artifact.
-//! Nothing that comes from AWS or a file is Markdown, HTML, a mention or a link: see `escape`.
+//! A summary table, then every change folded away, equal ones once with their accounts, what widens access first; of
+//! a drift by what became of it, with the signs turned round: `+` is live and not desired, `-` is desired and gone. A
+//! comment takes 65,536 characters, so what does not fit loses its differences first, is counted then, and points to
+//! the artifact. Nothing that comes from AWS or a file is Markdown, HTML, a mention or a link: see `escape`.
 
 mod escape;
 mod fit;
@@ -197,7 +198,7 @@ impl Says<'_> {
     fn rest(&self, plan: &Plan, room: usize) -> Fitted {
         let unseen = match self.view {
             View::Plan => "nothing is planned there",
-            View::Drift => "what drifted there is not known",
+            View::Drift => "what drifted there is unknown",
         };
         let unreadable = unread::unreadable(plan, Accounts::Together);
         let skipped = unread::skipped(plan);
@@ -208,7 +209,7 @@ impl Says<'_> {
         for (title, bundles) in [
             (
                 format!(
-                    "🚫 {} could not be read, {unseen}",
+                    "🚫 {} could not be read; {unseen}",
                     count(total(&unreadable), "account")
                 ),
                 &unreadable,
@@ -300,7 +301,7 @@ impl Says<'_> {
 /// What changes stand under where others stand before them.
 const OTHERS: &str = "Other changes";
 
-/// What a change stands under.
+/// What a change is under.
 fn title(listed: &Listed<'_>) -> &'static str {
     match listed.standing {
         None if listed.group.widens() => "⚠️ Widens access",
@@ -308,9 +309,9 @@ fn title(listed: &Listed<'_>) -> &'static str {
         Some(_) if listed.group.widens() && listed.is_grave() => "⚠️ Access is wider than desired",
         Some(Standing::Hand) => "Changed by hand",
         Some(Standing::Both) => "Changed by hand, and the file changed too",
-        Some(Standing::Unknown) => "Differs, and nobody knows who moved: nothing is on record",
+        Some(Standing::Unknown) => "Differs, cause unknown: nothing is on record",
         Some(Standing::Accepted) => "Accepted",
-        Some(Standing::Pending) => "Pending: the file changed, and an apply is due",
+        Some(Standing::Pending) => "Pending: the file changed and has not been applied",
     }
 }
 

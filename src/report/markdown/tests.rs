@@ -185,15 +185,15 @@ fn drift_that_somebody_must_look_at_comes_before_what_is_accepted_or_pending() {
             "⚠️ Access is wider than desired (1)",
             "Changed by hand (3)",
             "Changed by hand, and the file changed too (1)",
-            "Differs, and nobody knows who moved: nothing is on record (1)",
+            "Differs, cause unknown: nothing is on record (1)",
             "Accepted (1)",
-            "Pending: the file changed, and an apply is due (2)",
-            "🚫 1 account could not be read, what drifted there is not known",
+            "Pending: the file changed and has not been applied (2)",
+            "🚫 1 account could not be read; what drifted there is unknown",
             "Findings (1)",
         ]
     );
     assert!(
-        !text.contains("Apply is refused") && !text.contains("stop"),
+        !text.contains("Apply is blocked") && !text.contains("stop"),
         "nothing is applied: {text}"
     );
 }
@@ -445,6 +445,6 @@ fn nothing_to_do_is_one_line() {
     assert_eq!(
         text,
         "### rolecall plan for <code>vendor-roles</code> in <code>o-exampleorgid</code>\n\n\
-         **No changes. Live IAM of 1 account is as desired.**\n\n"
+         **No changes. Live IAM of 1 account matches the desired state.**\n\n"
     );
 }

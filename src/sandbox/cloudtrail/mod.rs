@@ -3,7 +3,7 @@
 //! Every write that IAM performed or refused is an event; reads, and what other services do, are not recorded. IAM is a
 //! global service: its events are in the history of one region. Sources: CloudTrail API Reference, `LookupEvents`;
 //! CloudTrail User Guide, "Global service events". What AWS does and this does not: events come at once and not up to
-//! 15 minutes late, and nobody is held to two calls a second.
+//! 15 minutes late, and the limit of two calls a second is not enforced.
 
 mod record;
 
@@ -72,12 +72,12 @@ pub fn call(
     if operation != "LookupEvents" {
         return Err(error(
             "UnknownOperationException",
-            "the sandbox knows LookupEvents of CloudTrail only",
+            "the sandbox supports only LookupEvents of CloudTrail",
         ));
     }
     let text = if body.is_empty() { b"{}" } else { body };
     let input: Value = serde_json::from_slice(text)
-        .map_err(|_| error("SerializationException", "no JSON object"))?;
+        .map_err(|_| error("SerializationException", "not a JSON object"))?;
     let question = Question::read(&input)?;
     let known = world
         .trail

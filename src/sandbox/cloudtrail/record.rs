@@ -1,4 +1,4 @@
-//! What is kept of an event, and how it is told.
+//! What is kept of an event, and how it is reported.
 //!
 //! The newest [`KEPT`] events of all accounts together are kept, and no policy documents, so that a world of a hundred
 //! thousand roles takes no more memory than a small one.

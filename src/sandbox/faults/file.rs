@@ -1,4 +1,4 @@
-//! Faults as a file says them.
+//! Faults as a file declares them.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ const EFFECTS: [(&str, Effect); 12] = [
 /// per_mille = 200                # with seed = N; or nth = N, or first = N; default every call
 /// effect = "throttling"          # or another of the names that a wrong one is answered with
 /// "#;
-/// assert!(rolecall::sandbox::faults::FaultFile::parse(text).is_ok());
+/// assert!(rolecall_sandbox::faults::FaultFile::parse(text).is_ok());
 /// ```
 #[derive(Debug, Clone)]
 pub struct FaultFile {
@@ -155,7 +155,12 @@ fn named(name: &str) -> Result<Effect, String> {
         .find(|(its_name, _)| *its_name == name)
         .map(|(_, effect)| effect.clone());
     let names = || EFFECTS.map(|(name, _)| name).join(", ");
-    found.ok_or_else(|| format!("`{name}` is no effect; there are {}, delay", names()))
+    found.ok_or_else(|| {
+        format!(
+            "`{name}` is not an effect; the effects are {}, delay",
+            names()
+        )
+    })
 }
 
 #[cfg(test)]

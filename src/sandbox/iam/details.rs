@@ -1,4 +1,4 @@
-//! The whole account in one answer: `GetAccountAuthorizationDetails` and `GetAccountSummary`.
+//! The whole account in one response: `GetAccountAuthorizationDetails` and `GetAccountSummary`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ enum Detail<'a> {
 }
 
 /// Source: IAM API Reference, `GetAccountAuthorizationDetails`. Of a role it tells neither description nor maximum
-/// session duration. Of AWS's policies it tells those that somebody uses.
+/// session duration. It lists only those AWS managed policies that are in use.
 pub(super) fn authorization_details(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let filter = filter(params)?;
     let usages = usages(iam, View::Seen);

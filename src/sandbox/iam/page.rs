@@ -55,7 +55,7 @@ impl<T> Page<T> {
         Xml::Fields(vec![(name, Some(list)), truncated, marker])
     }
 
-    /// The members that say whether and where the list goes on.
+    /// The members that say whether and where the list continues.
     pub fn tail(&self) -> [Field; 2] {
         [
             text("IsTruncated", self.marker.is_some()),
@@ -64,7 +64,7 @@ impl<T> Page<T> {
     }
 }
 
-/// A marker is the last key of a page; hexadecimal, so that nobody takes it for a name.
+/// A marker is the last key of a page; hexadecimal, so that it is not taken for a name.
 fn encode(key: &str) -> String {
     key.bytes().fold(String::from("m"), |mut marker, byte| {
         // Writing to a string cannot fail.

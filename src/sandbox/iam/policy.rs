@@ -345,7 +345,7 @@ pub(super) fn list_tags(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiEr
     Ok(page.answer("Tags", |(key, value)| rules::tag_xml(key, value)))
 }
 
-/// Without `PolicyUsageFilter` both uses are told.
+/// Without `PolicyUsageFilter` both uses are returned.
 pub(super) fn list_entities(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     const KINDS: &[&str] = &[
         "User",

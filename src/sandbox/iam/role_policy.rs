@@ -83,7 +83,7 @@ fn no_such_inline(holder: Holder, name: &str) -> ApiError {
     ))
 }
 
-/// To attach what is attached already is no error, and changes nothing.
+/// Attaching what is attached already is not an error, and changes nothing.
 pub(super) fn attach(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<Xml, ApiError> {
     let arn = policy_arn(params, "PolicyArn")?;
     let mut held = holder.to_change(iam, params)?;

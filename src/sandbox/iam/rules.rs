@@ -283,7 +283,7 @@ fn check_tag(position: usize, key: &str, value: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Removes the tags of the parameter `TagKeys`; a key that is not there is no error.
+/// Removes the tags of the parameter `TagKeys`; a missing key is not an error.
 pub(super) fn remove_tags(tags: &mut BTreeMap<String, String>, params: &Params, case: KeyCase) {
     let keys: BTreeSet<String> = params
         .list("TagKeys")

@@ -26,7 +26,7 @@ pub(super) fn principal_policy(iam: &mut Iam<'_>, params: &Params) -> Result<Xml
         return Err(ApiError::new(
             501,
             "NotImplemented",
-            "the sandbox simulates no resource policies",
+            "the sandbox does not simulate resource policies",
         ));
     }
     let actions = params.list("ActionNames");

@@ -1,4 +1,4 @@
-//! Organizations: what it holds, told and changed through its JSON API.
+//! Organizations: what it holds, read and changed through its JSON API.
 //!
 //! The management account may do everything, a delegated administrator may read, and any other member may only ask
 //! which organization it is in. Delegation is kept per account, not per service: whoever is registered for one
@@ -105,7 +105,7 @@ impl<'a> Input<'a> {
 
     /// Cuts one page out of `items`, which come in ascending order of their ids.
     ///
-    /// The token names the last id told, so that what is added or removed between two pages shifts nothing.
+    /// The token names the last id returned, so that what is added or removed between two pages shifts nothing.
     fn page<'w, T>(
         &self,
         world: &World,

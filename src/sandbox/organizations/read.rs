@@ -1,4 +1,4 @@
-//! What Organizations tells.
+//! The reading operations of Organizations.
 
 use std::collections::BTreeMap;
 

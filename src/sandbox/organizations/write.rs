@@ -1,4 +1,4 @@
-//! What Organizations lets the management account change.
+//! The operations of Organizations that change something.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -94,7 +94,7 @@ async fn unlocked(store: &Store, unlock: Unlock, clocks: &[&Manual], seconds: u6
     .unwrap()
 }
 
-/// A bucket, a holder, and somebody else whose clock differs from the holder's by so many seconds.
+/// A bucket, a holder, and someone else whose clock differs from the holder's by so many seconds.
 async fn skewed(seconds: i64) -> (Arc<Bucket>, [Arc<Manual>; 2], Lease, Store) {
     let (bucket, clocks) = (Arc::new(Bucket::default()), [Manual::new(), Manual::new()]);
     clocks[1].set(seconds);
@@ -222,7 +222,7 @@ async fn a_lease_that_a_killed_run_left_behind_is_taken_whatever_the_clocks_say(
         let asking = async move { other.lease(settings("heir", 0), quietly()).await };
         let (answer, seconds) = answered(asking, &[&mine, &theirs], TTL + 2).await;
         answer.unwrap();
-        // Its holder may believe for a whole life that it is alive, so nobody takes it earlier.
+        // Its holder may believe for a whole life that it is alive, so it is not taken earlier.
         assert!(
             (TTL - 1..=TTL + 1).contains(&seconds),
             "{skew}: {seconds} s"
@@ -297,7 +297,7 @@ async fn whoever_waits_says_for_what_and_how_long() {
         "{said:?}"
     );
     assert!(
-        said[0].ends_with("; waiting 90 s at most until it is given back"),
+        said[0].ends_with("; waiting at most 90 s for it to be released"),
         "{said:?}"
     );
     drop(lease);
@@ -477,7 +477,7 @@ async fn a_lock_ends_with_its_file_and_cannot_be_forced() {
         .unwrap();
 }
 
-/// A machine that slept, and a clock that somebody set: what counts is how long it has been.
+/// A machine that slept, and a clock that someone set: what counts is how long it has been.
 #[tokio::test]
 async fn the_end_of_a_lease_is_known_without_anybody_having_noticed_it() {
     for (set, slept, over) in [

@@ -40,7 +40,7 @@ impl Bucket {
         self.calls.swap(0, Ordering::Relaxed)
     }
 
-    /// Lets somebody else write what the next writer is about to write, right before him.
+    /// Lets someone else write what the next writer is about to write, right before him.
     fn overtake(&self) {
         self.overtaken.store(true, Ordering::Relaxed);
     }
@@ -177,9 +177,9 @@ pub(super) fn quietly() -> Waiting<'static> {
 /// A clock that stands still until it is told how much time has passed.
 #[derive(Debug)]
 pub(super) struct Manual {
-    /// What everybody who sleeps waits for.
+    /// What everyone who sleeps waits for.
     awake: watch::Sender<Duration>,
-    /// What this clock shows more than has passed: somebody set it, in seconds.
+    /// What this clock shows more than has passed: someone set it, in seconds.
     set: std::sync::atomic::AtomicI64,
     /// How long the machine slept, in seconds.
     asleep: std::sync::atomic::AtomicU64,
@@ -199,12 +199,12 @@ impl Manual {
         self.set.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// Lets the machine sleep: time passes and nobody notices.
+    /// Lets the machine sleep: time passes and no one notices.
     fn suspend(&self, seconds: u64) {
         self.asleep.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Lets time pass in small steps, and everybody act in between.
+    /// Lets time pass in small steps, and everyone act in between.
     async fn pass(&self, seconds: u64) {
         for _ in 0..seconds * 10 {
             self.awake
@@ -235,7 +235,7 @@ impl Clock for Manual {
     }
 }
 
-/// The machine's clock, whose time somebody sets; by how much, in seconds.
+/// The machine's clock, whose time someone sets; by how much, in seconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Skewed(pub(crate) Arc<std::sync::atomic::AtomicI64>);
 

@@ -72,7 +72,8 @@ impl Stage {
             .await
     }
 
-    /// What IAM holds of the account, without ids and times. The number of a policy's next version tells how many were burnt.
+    /// What IAM holds of the account, without ids and times. The number of a policy's next version tells how many
+    /// were burnt.
     fn holds(&self) -> Vec<String> {
         self.sandbox.with(|world| {
             let iam = &world.accounts[&AccountId::parse(NETWORK).unwrap()].iam;
@@ -361,7 +362,10 @@ async fn who_never_answers_is_not_waited_for_for_ever() {
                 .map(drop),
         };
         let error = outcome.unwrap_err().to_string();
-        assert!(error.contains("no answer in time"), "{operation}: {error}");
+        assert!(
+            error.contains("no response in time"),
+            "{operation}: {error}"
+        );
         assert!(
             start.elapsed() < Duration::from_mins(6),
             "{operation}: {:?}",

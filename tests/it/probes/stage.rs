@@ -1,4 +1,4 @@
-//! What a probe stands on: an account of its own, and the words for what probes do again and again.
+//! What a probe depends on: an account of its own, and the words for what probes do again and again.
 
 use std::sync::Arc;
 

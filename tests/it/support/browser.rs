@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
@@ -117,6 +118,16 @@ impl Browser {
             "{expression}: {answer:#}"
         );
         answer["result"]["value"].clone()
+    }
+
+    /// What is in view, as PNG.
+    #[track_caller]
+    pub fn picture(&mut self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", &json!({"format": "png"}));
+        let data = answer["data"].as_str().unwrap();
+        base64::engine::general_purpose::STANDARD
+            .decode(data)
+            .unwrap()
     }
 
     /// Presses a key as a person does.

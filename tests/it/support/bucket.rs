@@ -87,7 +87,7 @@ impl Bucket {
         self.inside.lock().unwrap().rewrite = Some(Box::new(rewrite));
     }
 
-    /// Writes an object as somebody else would.
+    /// Writes an object as someone else would.
     pub fn put(&self, key: &str, bytes: Vec<u8>) {
         self.inside.lock().unwrap().put(key, bytes);
     }

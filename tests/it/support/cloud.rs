@@ -31,6 +31,7 @@ impl Cloud {
     pub async fn new(endpoint: &str, key: &str, secret: &str) -> Self {
         let credentials = Credentials::new(key, secret, None, None, "test");
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(super::http_client())
             .endpoint_url(endpoint)
             .region("us-east-1")
             .credentials_provider(credentials)

@@ -1,4 +1,4 @@
-//! Somebody who is posted to: a webhook, a collector.
+//! Someone who is posted to: a webhook, a collector.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
 pub mod browser;
 pub mod bucket;
 pub mod cloud;
@@ -80,6 +83,13 @@ pub fn aws_env(endpoint: &str, key: &str, secret: &str) -> Vec<(String, String)>
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()
+}
+
+/// What the tests' own AWS clients speak over: the SDK brings none, since the program has one of its own.
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
 }
 
 /// Runs a prepared command to its end.

@@ -81,7 +81,14 @@ impl Served {
 
     /// The operations that were called and change something, each as often as it was called.
     pub fn writes(&self) -> Vec<String> {
-        let reads = ["Get", "List", "Describe", "Lookup", "AssumeRole"];
+        let reads = [
+            "Get",
+            "List",
+            "Describe",
+            "Lookup",
+            "Simulate",
+            "AssumeRole",
+        ];
         let calls = self.sandbox.calls();
         let writes = calls
             .iter()

@@ -30,7 +30,7 @@ fn found(body: &str) -> Vec<CheckFinding> {
     accepted(body).findings().to_vec()
 }
 
-/// What the only finding says; every expected text stands in it.
+/// What the only finding says; every expected text is in it.
 #[track_caller]
 fn says(body: &str, expect: &[&str]) -> CheckFinding {
     let findings = found(body);
@@ -203,7 +203,7 @@ fn all_roles_are_seen_at_once() {
         found(&format!("{house}{}{}", role("A", "x"), role("B", "x"))).len(),
         2
     );
-    // What hangs on the account is judged account by account.
+    // What depends on the account is judged account by account.
     let both = role("A", "{{ account.name }}") + &role("B", "{{ account.email }}");
     silent(&format!("{house}{both}"));
     assert!(expanded(&format!("{house}{both}")).findings.is_empty());
@@ -354,7 +354,10 @@ fn wrong_checks_are_refused() {
         (house("plan.summary.create == 0"), &["`plan` is unknown"]),
         (
             house("role.name"),
-            &["must give true or false", "the check at rolecall.toml:2"],
+            &[
+                "must evaluate to true or false",
+                "the check at rolecall.toml:2",
+            ],
         ),
         (
             house("role.name is matches('(')"),
@@ -429,7 +432,7 @@ fn the_plan_is_checked() {
         .map(|found| found.message.as_str())
         .collect();
     assert_eq!(texts[0], "2 deletions");
-    assert!(texts[1].starts_with("cannot be judged: "), "{texts:?}");
+    assert!(texts[1].starts_with("cannot be evaluated: "), "{texts:?}");
     assert_eq!(texts[2], "too many accounts");
     assert!(
         accepted(ROLE)
@@ -456,9 +459,15 @@ fn lints_are_weighed() {
     for (body, expect) in [
         (
             "public-trusts = \"off\"",
-            &["`public-trusts` is no code", "did you mean `public-trust`?"][..],
+            &[
+                "`public-trusts` is not the code",
+                "did you mean `public-trust`?",
+            ][..],
         ),
-        ("deletes = \"off\"", &["`deletes` is no code", "--allow"]),
+        (
+            "deletes = \"off\"",
+            &["`deletes` is not the code", "--allow"],
+        ),
         (
             "escalation = \"of\"",
             &[

@@ -3,7 +3,7 @@
 use super::*;
 use crate::org::Partition;
 
-/// Roles `Reader` in production and `Gone`, which shall be absent there, and these grants.
+/// Roles `Reader` in production and `Gone`, which should be absent there, and these grants.
 fn with_roles(grants: &str) -> String {
     format!(
         "
@@ -163,7 +163,7 @@ fn what_no_grant_can_be_is_refused_without_aws() {
         ),
         (
             "{ account = \"prod\" }",
-            &["nobody in it", "one of user, group or role"],
+            &["no principal in it", "one of user, group and role"],
         ),
         (
             "{ account = \"prod\", user = \"a\", role = \"b\" }",
@@ -176,13 +176,13 @@ fn what_no_grant_can_be_is_refused_without_aws() {
         ),
         (
             "{ account = \"1234567890\", user = \"a\" }",
-            &["no account id", "12 digits"],
+            &["is not an account id", "12 digits"],
         ),
         (
             "{ account = \"prod\", users = \"a\" }",
             &["unknown key `users`", "did you mean `user`?"],
         ),
-        ("", &["is to nobody"]),
+        ("", &["has an empty `to`"]),
     ] {
         refused(&with_roles(&grant("Reader", PROD, to)), expect);
     }
@@ -190,7 +190,7 @@ fn what_no_grant_can_be_is_refused_without_aws() {
     refused(
         &with_roles(&grant("Raeder", PROD, to)),
         &[
-            "`Raeder` is no role of this directory",
+            "`Raeder` is not a role of this directory",
             "did you mean `Reader`?",
         ],
     );
@@ -230,7 +230,7 @@ fn a_grant_of_what_is_not_there_is_refused() {
             "{{ 'Raeder' if account.id else '' }}",
             PROD,
             to,
-            &["`Raeder` is no role", "did you mean `Reader`?"],
+            &["`Raeder` is not a role", "did you mean `Reader`?"],
         ),
         (
             "Reader",

@@ -27,9 +27,9 @@ fn expressions_that_take_all_memory() {
         ("[1] | pprint", "filter"),
         ("{'a': 1} | tojson(indent=4000000000)", "filter"),
         ("range(4000000000) | join", "`range` is unknown"),
-        ("'a' * 4000000000", "`*` is not offered"),
-        ("[1] * 4000000000", "`*` is not offered"),
-        ("10 ** 40 | string", "`*` is not offered"),
+        ("'a' * 4000000000", "`*` is not available"),
+        ("[1] * 4000000000", "`*` is not available"),
+        ("10 ** 40 | string", "`*` is not available"),
         (
             "'aaaaaaaaaa' | replace('a', 'aaaaaaaaaa') | replace('a', 'aaaaaaaaaa') | replace('a', 'aaaaaaaaaa') \
              | replace('a', 'aaaaaaaaaa') | replace('a', 'aaaaaaaaaa')",
@@ -48,7 +48,7 @@ fn expressions_that_take_all_memory() {
         (
             "('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' | list) | map('replace', 'a', \
              'aaaaaaaa' | replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaa') | replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')) | join",
-            "make more than 1048576 bytes",
+            "produce more than 1048576 bytes",
         ),
     ] {
         refused(&described(expression), &["rolecall.toml:5:15", expect]);
@@ -139,7 +139,7 @@ fn more_errors_than_anybody_reads_are_counted() {
         text.len()
     );
     assert!(!text.contains("`key101`"));
-    // In one line, too, and where one value would mend them all.
+    // In one line, too, and where one value would fix them all.
     let long = lines(20_000, |n| format!("key{n} = 1, "));
     assert_eq!(
         main_file(&format!("[limits]\nx = {{ {long}y = 1 }}"))

@@ -132,7 +132,7 @@ fn an_error_in_a_module_says_which_use_of_it() {
             "variable `trusted` (whom to trust) is required and has no value",
             "kits/a/rolecall.toml:14:",
             "in module kits/a, from rolecall.toml:2",
-            "give it in the `vars` of the module at rolecall.toml:2",
+            "set it in the `vars` of the module at rolecall.toml:2",
         ],
     );
     shows(
@@ -182,7 +182,7 @@ fn an_error_in_a_module_says_which_use_of_it() {
         &[
             "`trusted`",
             "has no value",
-            "it is given at rolecall.toml:6 as \"{{ var.outer }}\"",
+            "it is set at rolecall.toml:6 to \"{{ var.outer }}\"",
         ],
     );
     let json = serde_json::to_value(given("").load().unwrap_err().shown().0).unwrap();
@@ -235,7 +235,7 @@ fn modules_nest_and_do_not_go_round() {
     );
     shows(
         &files(&middle.replace("../kits/a", "../m")),
-        &["would hold itself", "in module m, from rolecall.toml:2"],
+        &["would contain itself", "in module m, from rolecall.toml:2"],
     );
     shows(
         &files(&middle.replace("../kits/a", "../n")),
@@ -246,7 +246,7 @@ fn modules_nest_and_do_not_go_round() {
     );
     shows(
         &files(&middle.replace("../kits/a", "{{ var.id }}")),
-        &["cannot hold an expression"],
+        &["cannot contain an expression"],
     );
 }
 
@@ -263,12 +263,12 @@ fn the_root_decides() {
         let shown = world.rendered();
         assert!(
             shown.contains(&format!(
-                "`[{name}]` cannot stand in a module: the root decides"
+                "`[{name}]` is not allowed in a module: only the root sets it"
             )),
             "{shown}"
         );
         assert!(shown.contains("m/x.toml:1:"), "{shown}");
-        assert_eq!(shown.matches("the root decides").count(), 1, "{shown}");
+        assert_eq!(shown.matches("only the root sets it").count(), 1, "{shown}");
     }
 }
 
@@ -282,7 +282,7 @@ fn the_same_resource_from_two_places_names_both() {
     shows(
         &module("[[module]]\nsource = \"kits/a\"\nvars.trusted = \"222222222222\""),
         &[
-            "role `Kit-x` is written twice, first at kits/a/rolecall.toml:10, in module kits/a, from rolecall.toml:2",
+            "role `Kit-x` is defined twice, first at kits/a/rolecall.toml:10, in module kits/a, from rolecall.toml:2",
             "in module kits/a, from rolecall.toml:5",
         ],
     );

@@ -169,7 +169,7 @@ fn what_a_failure_says_of_the_value_is_not_shown() {
     );
     let shown = main_file(&format!("{VARS}{role}")).rendered();
     assert!(
-        shown.contains("as sensitive as the value") && !shown.contains("9dK"),
+        shown.contains("because the value is sensitive") && !shown.contains("9dK"),
         "{shown}"
     );
     let role = ROLE.replace("\"R\"", "\"{{ var.s | reverse }}\"");

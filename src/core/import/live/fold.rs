@@ -15,16 +15,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use self::class::{Class, classes};
+use self::items::Varied;
 use self::names::Names;
+use self::reading::{Reading, groups};
 use self::secret::Secrets;
-use self::shape::{Kind, Reading};
-use self::vary::{Varied, vary};
+use self::shape::Kind;
+use self::vary::vary;
 use crate::import::draft::{AccountValues, Draft, Targets, Variable};
 use crate::import::observed::Observed;
 use crate::org::{AccountId, Organization, Partition};
 
 mod class;
+mod items;
 mod names;
+mod reading;
 mod secret;
 mod shape;
 mod targets;
@@ -63,7 +67,7 @@ pub fn fold(name: &str, observed: &Observed, folding: Folding<'_>) -> Draft {
     };
     let mut values = BTreeMap::new();
     for kind in [Kind::Role, Kind::Policy] {
-        for group in shape::groups(observed, &reading, kind).into_values() {
+        for group in groups(observed, &reading, kind).into_values() {
             let classes = classes(group, &reading, &mut secrets);
             let done = group_of(&classes, &mut names);
             let scope = Scope {

@@ -306,7 +306,7 @@ proptest! {
             let (tags, adopt) = match change.resource().unwrap() {
                 ResourceKind::Role(name) => (live.roles[&name.key()].tags.clone(), desired.roles.get(&name.key()).is_some_and(|role| role.adopt)),
                 ResourceKind::Policy(name) => (live.policies[&name.key()].tags.clone().unwrap(), desired.policies.get(&name.key()).is_some_and(|policy| policy.adopt)),
-                // It is ours by its name.
+                // Its name makes it managed.
                 ResourceKind::Grant(_) | ResourceKind::Attachment(_) => continue,
             };
             let owner = tags.get(OWNER_TAG).map(String::as_str);

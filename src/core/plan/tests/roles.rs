@@ -61,7 +61,7 @@ type Case = (
     &'static [&'static str],
 );
 
-/// What, how the live role is touched, and whether that is told.
+/// What, how the live role is touched, and whether that is reported.
 type Touch = (&'static str, fn(&mut LiveRole), bool);
 
 #[test]

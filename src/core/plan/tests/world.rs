@@ -178,7 +178,7 @@ pub fn desire(roles: &[Role], policies: &[ManagedPolicy]) -> AccountDesired {
     }
 }
 
-/// A live role that nobody owns.
+/// A live role without an owner.
 pub fn live_role(name: &str) -> LiveRole {
     let name = RoleName::parse(name).unwrap();
     LiveRole {

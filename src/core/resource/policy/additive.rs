@@ -50,7 +50,7 @@ impl PolicyDocument {
     }
 }
 
-/// The statement, without its `Sid` where one of `others` bears it.
+/// The statement, without its `Sid` where one of `others` has it.
 fn with_free_sid(
     statement: &Statement,
     mut written: Value,

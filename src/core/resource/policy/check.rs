@@ -1,6 +1,6 @@
 //! What IAM refuses in the strings of a document, one rule per function.
 //!
-//! Each answers the message and the hint, or nothing. A string with a placeholder left in it is told so once, by
+//! Each answers the message and the hint, or nothing. A string with a placeholder left in it is reported once, by
 //! [`texts`], and not measured further.
 
 use serde_json::Value;
@@ -54,7 +54,7 @@ fn trust_action(text: &str) -> Option<Refusal> {
         .get(..4)
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("sts:"));
     if !is_sts {
-        let hint = "a trust policy takes actions of STS alone, such as `sts:AssumeRole`";
+        let hint = "a trust policy may contain only STS actions, such as `sts:AssumeRole`";
         return Some((
             format!("`{text}` is not an action of a trust policy"),
             Some(hint.to_owned()),
@@ -142,14 +142,14 @@ fn aws_principal(text: &str) -> Option<Refusal> {
             return None;
         }
         if kind == "group" {
-            let hint = "a group is no principal; name its users, or the account";
+            let hint = "a group cannot be a principal; name its users, or the account";
             return Some((format!("`{text}` is a group"), Some(hint.to_owned())));
         }
     }
     let hint = if text.ends_with(".amazonaws.com") {
-        "a service stands under `Service`"
+        "a service belongs under `Service`"
     } else if text.contains(":oidc-provider/") || text.contains(":saml-provider/") {
-        "a provider stands under `Federated`"
+        "a provider belongs under `Federated`"
     } else {
         "write the ARN of a role or user, 12 digits of an account id, or `*`"
     };
@@ -165,7 +165,9 @@ pub(super) fn operator(name: &str) -> Option<Refusal> {
         return None;
     }
     let hint = match Operator::nearest(name) {
-        Some(_) if name.ends_with("NullIfExists") => Some("`Null` takes no `IfExists`".to_owned()),
+        Some(_) if name.ends_with("NullIfExists") => {
+            Some("`Null` does not take `IfExists`".to_owned())
+        }
         meant => meant.map(|meant| format!("did you mean `{meant}`?")),
     };
     Some((format!("`{name}` is not a condition operator"), hint))
@@ -211,11 +213,11 @@ fn text_problem(text: &str, at: &str) -> Option<DocumentProblem> {
             );
             (
                 message,
-                "IAM takes tab, line ends and U+0020 to U+00FF alone".to_owned(),
+                "IAM accepts only tabs, line ends and U+0020 to U+00FF".to_owned(),
             )
         }
         (None, Some(left)) => (
-            format!("`{left}` is a placeholder that was left in the document"),
+            format!("`{left}` is a placeholder left in the document"),
             "put the real value there".to_owned(),
         ),
         (None, None) => return None,

@@ -18,7 +18,7 @@ pub(super) struct Json {
 /// Reads JSON text of any shape, refusing members that are there twice.
 ///
 /// # Errors
-/// The place where the text is no JSON, or every duplicate member.
+/// The place where the text is not JSON, or every duplicate member.
 pub fn json_without_duplicates(text: &str) -> Result<Value, Vec<DocumentProblem>> {
     match read(text) {
         Json {

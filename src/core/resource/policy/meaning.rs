@@ -102,7 +102,7 @@ fn meanings(body: &Body) -> BTreeSet<Meaning<'_>> {
     body.statements.iter().map(Statement::meaning).collect()
 }
 
-/// Each statement and how often it stands there.
+/// Each statement and how often it is there.
 fn spellings(body: &Body) -> BTreeMap<&Statement, usize> {
     let mut counts = BTreeMap::new();
     for statement in &body.statements {

@@ -117,9 +117,9 @@ struct Body {
 pub struct DocumentProblem {
     /// Where, as a JSON pointer: `/Statement/0/Action`.
     pub pointer: String,
-    /// What.
+    /// What IAM would refuse.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 

@@ -130,7 +130,7 @@ const OPERATORS: &[(&str, Test, bool)] = &[
 ];
 
 impl Operator {
-    /// Takes `name` apart; `None` where IAM documents no such operator. `Null` takes no `IfExists`.
+    /// Takes `name` apart; `None` where IAM documents no such operator. `Null` does not take `IfExists`.
     pub fn parse(name: &str) -> Option<Self> {
         let (quantifier, rest) = split_quantifier(name);
         let quantifier = match quantifier {

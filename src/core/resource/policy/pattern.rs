@@ -1,4 +1,4 @@
-//! Patterns of policies: `*` stands for any run of characters, `?` for one, `${…}` for a policy variable.
+//! Patterns of policies: `*` matches any run of characters, `?` one character, `${…}` is a policy variable.
 //!
 //! A value that came from a request never becomes a pattern: it enters as single characters.
 //! Source: IAM User Guide, "IAM JSON policy elements: Variables and tags" and "Resource".
@@ -81,7 +81,7 @@ pub fn matches(pattern: &[Token], text: &str) -> bool {
 
 /// Whether `outer` matches everything that `inner` matches; sure where it says yes.
 ///
-/// What a variable stands for is not known here: it is covered by `*` or by itself.
+/// What a variable represents is not available here: it is covered by `*` or by itself.
 pub fn covers(outer: &[Token], inner: &[Token]) -> bool {
     glob(outer, inner.iter().copied())
 }

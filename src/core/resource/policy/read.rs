@@ -2,7 +2,7 @@
 //!
 //! Two grades of wrong: what leaves the meaning open (a member of unknown name, two keys that differ only by case), so
 //! that no canonical form can be trusted; and what IAM would refuse although its meaning is plain (a resource in a
-//! trust policy). Users are told both; a document that AWS returned is held to the first alone.
+//! trust policy). Users get both; a document that AWS returned is held to the first alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +60,7 @@ struct Reader<'a> {
     open: bool,
 }
 
-/// A string of the document and its place in the list it stands in.
+/// A string of the document and its place in the list it is in.
 struct Item<'v> {
     text: &'v str,
     index: Option<usize>,
@@ -125,10 +125,10 @@ impl Reader<'_> {
         {
             let hint = match nearest(name, known.iter().copied()) {
                 Some(meant) if meant.eq_ignore_ascii_case(name) => {
-                    format!("did you mean `{meant}`? IAM takes member names with exact case")
+                    format!("did you mean `{meant}`? member names are case-sensitive")
                 }
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known are {}", known.join(", ")),
+                None => format!("known members: {}", known.join(", ")),
             };
             self.open(
                 child(at, name),
@@ -260,7 +260,7 @@ impl Reader<'_> {
         let at = child(at, "Sid");
         let sid = self.text(members.get("Sid")?, &at)?;
         if !sid.chars().all(|char| char.is_ascii_alphanumeric()) {
-            let hint = Some("a Sid holds letters A-Z, a-z and digits alone".to_owned());
+            let hint = Some("a Sid may contain only letters A-Z, a-z and digits".to_owned());
             self.refuse(at, format!("`{sid}` is not a Sid"), hint);
         }
         (!sid.is_empty()).then(|| sid.to_owned())
@@ -299,7 +299,7 @@ impl Reader<'_> {
                 self.open(
                     at.to_owned(),
                     format!("the statement has both `{name}` and `{not}`"),
-                    Some("keep one".into()),
+                    Some("keep one of them".into()),
                 );
                 None
             }
@@ -346,10 +346,10 @@ impl Reader<'_> {
             .find(|name| members.contains_key(*name));
         match (self.kind, named) {
             (PolicyKind::Trust, Some(name)) => {
-                let hint = Some("the role itself is the resource; leave it out".to_owned());
+                let hint = Some("the role itself is the resource; remove it".to_owned());
                 self.refuse(
                     child(at, name),
-                    format!("a trust policy takes no `{name}`"),
+                    format!("a trust policy cannot have `{name}`"),
                     hint,
                 );
             }
@@ -417,10 +417,11 @@ impl Reader<'_> {
             .find(|name| members.contains_key(*name));
         match (self.kind, named) {
             (PolicyKind::Identity, Some(name)) => {
-                let hint = Some("it speaks of whoever it is attached to; leave it out".to_owned());
+                let hint =
+                    Some("it applies to the identity it is attached to; remove it".to_owned());
                 self.refuse(
                     child(at, name),
-                    format!("an identity policy takes no `{name}`"),
+                    format!("an identity policy cannot have `{name}`"),
                     hint,
                 );
             }
@@ -436,11 +437,13 @@ impl Reader<'_> {
                 );
             }
             (PolicyKind::Trust, Some("NotPrincipal")) => {
-                let hint =
-                    Some("name who may, or deny by a condition on `aws:PrincipalArn`".to_owned());
+                let hint = Some(
+                    "name the allowed principals, or deny with a condition on `aws:PrincipalArn`"
+                        .to_owned(),
+                );
                 self.refuse(
                     child(at, "NotPrincipal"),
-                    "a trust policy takes no `NotPrincipal`",
+                    "a trust policy cannot have `NotPrincipal`",
                     hint,
                 );
             }
@@ -469,14 +472,13 @@ impl Reader<'_> {
                 format!("write {{\"AWS\": \"{text}\"}}, or `Service` or `Federated` for `AWS`");
             self.open(
                 at,
-                format!("the principal `{text}` has no kind"),
+                format!("the principal `{text}` has no type"),
                 Some(hint),
             );
             return BTreeMap::new();
         }
         if self.kind == PolicyKind::Trust {
-            let hint = "IAM refuses it; {\"AWS\": \"*\"} is the form it takes, and that is open to everybody in any \
-                        AWS account unless a condition narrows it";
+            let hint = "IAM refuses it; {\"AWS\": \"*\"} is the accepted form, and it trusts everyone in any AWS account unless a condition restricts it";
             self.refuse(
                 at,
                 "a bare `*` is not a principal of a trust policy",
@@ -563,8 +565,7 @@ impl Reader<'_> {
             let values = self.condition_values(value, &at);
             if canonical.insert(key.to_ascii_lowercase(), values).is_some() {
                 let hint = Some(
-                    "condition keys are the same in any case; write one key with all values"
-                        .to_owned(),
+                    "condition keys are case-insensitive; write one key with all values".to_owned(),
                 );
                 self.open(at, format!("duplicate condition key `{key}`"), hint);
             }

@@ -525,7 +525,7 @@ fn what_iam_refuses_of_a_document_is_told() {
         (
             "D8 case",
             format!(r#"{{"statement":[{statement}]}}"#),
-            &["/statement: ", "did you mean `Statement`", "exact case"],
+            &["/statement: ", "did you mean `Statement`", "case-sensitive"],
         ),
         (
             "T1 version",
@@ -676,7 +676,7 @@ fn what_iam_refuses_of_a_statement_is_told() {
             "S10 principal",
             allow(r#","Principal":{"AWS":"*"}"#),
             "/Principal",
-            &["takes no `Principal`"],
+            &["cannot have `Principal`"],
         ),
         (
             "C2 operator",
@@ -688,7 +688,7 @@ fn what_iam_refuses_of_a_statement_is_told() {
             "C9 Null",
             condition(r#"{"NullIfExists":{"k":"true"}}"#),
             "/Condition/NullIfExists",
-            &["takes no `IfExists`"],
+            &["does not take `IfExists`"],
         ),
         (
             "C3 case",
@@ -740,7 +740,7 @@ fn what_iam_refuses_of_a_trust_is_told() {
             "S10 resource",
             root.replacen('{', r#"{"Resource":"*","#, 1),
             "/Resource",
-            &["takes no `Resource`"],
+            &["cannot have `Resource`"],
         ),
         (
             "S11 action",
@@ -764,7 +764,7 @@ fn what_iam_refuses_of_a_trust_is_told() {
             "S12 NotPrincipal",
             root.replace("Principal", "NotPrincipal"),
             "/NotPrincipal",
-            &["takes no `NotPrincipal`"],
+            &["cannot have `NotPrincipal`"],
         ),
         (
             "no principal",
@@ -776,13 +776,13 @@ fn what_iam_refuses_of_a_trust_is_told() {
             "P3 star",
             trust(r#""*""#),
             "/Principal",
-            &["{\"AWS\": \"*\"}", "everybody"],
+            &["{\"AWS\": \"*\"}", "trusts everyone"],
         ),
         (
             "P4 bare",
             trust(r#""123456789012""#),
             "/Principal",
-            &["has no kind"],
+            &["has no type"],
         ),
         ("P5 empty", trust("{}"), "/Principal", &["empty"]),
         (

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// How two numbers compare; integers exactly. `None` where one is no number.
+/// How two numbers compare; integers exactly. `None` where one is not a number.
 pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     match (a.trim().parse::<i128>(), b.trim().parse::<i128>()) {
         (Ok(a), Ok(b)) => Some(a.cmp(&b)),
@@ -21,7 +21,7 @@ pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     }
 }
 
-/// How two times compare. `None` where one is no time.
+/// How two times compare. `None` where one is not a time.
 pub fn compare_times(a: &str, b: &str) -> Option<Ordering> {
     Some(time(a)?.cmp(&time(b)?))
 }

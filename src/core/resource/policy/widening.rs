@@ -116,7 +116,7 @@ fn principals_cover(outer: &Principals, inner: &Principals) -> bool {
     }
 }
 
-/// Everybody covers anybody, and an account's root covers who is in the account.
+/// Everyone covers anybody, and an account's root covers who is in the account.
 fn aws_covers(outer: &BTreeSet<String>, name: &str) -> bool {
     let root = match segments(name).as_slice() {
         ["arn", partition, "iam" | "sts", _, account, _] => {
@@ -211,7 +211,7 @@ fn arn_covers(wide: &str, value: &str) -> bool {
                 .all(|(wide, value)| covers(&read(wide), &read(value))))
 }
 
-/// Whether a bound that stands in `order` to another is within it.
+/// Whether a bound that is in `order` to another is within it.
 fn bound(comparison: Comparison, order: Ordering) -> bool {
     match comparison {
         Comparison::Equals => order.is_eq(),
@@ -269,7 +269,7 @@ mod tests {
         );
     }
 
-    /// Neither covers the other, or it cannot be told.
+    /// Neither covers the other, or it is unknown.
     #[track_caller]
     fn unsure(a: &str, b: &str) {
         check(&identity("Allow", a), &identity("Allow", b), true, true);

@@ -27,7 +27,7 @@ use written::Rewrite;
 /// What stands where a sensitive value would.
 pub const MASK: &str = "(sensitive)";
 
-/// What begins the digest that stands for a sensitive text in saved plans and states, and what ends it.
+/// What begins the digest that represents a sensitive text in saved plans and states, and what ends it.
 const OPEN: &str = "(sensitive:sha256:";
 /// The same for a number.
 const OPEN_NUMBER: &str = "(sensitive:number:sha256:";
@@ -206,6 +206,12 @@ impl Secrets {
         reveal(value, &|token| known.get(token).copied())
     }
 
+    /// Puts the mask in the place of every digest, for a reader who does not know the values; `None` where a number is
+    /// sensitive, which no mask can stand for.
+    pub fn conceal(value: Value) -> Option<Value> {
+        reveal(value, &|_| Some(MASK))
+    }
+
     /// The digests that may stand for these values, each with its value.
     fn tokens(&self, salt: &str) -> BTreeMap<String, &str> {
         let texts = self.search().exact_texts.iter();
@@ -301,7 +307,7 @@ pub fn is_short(text: &str) -> bool {
     text.chars().count() < SHORT
 }
 
-/// Whether what stands at `span` can be told from an accident: it is long, or a word of its own.
+/// Whether what is at `span` can be distinguished from an accident: it is long, or a word of its own.
 fn is_told(text: &str, span: &Range<usize>) -> bool {
     if !is_short(text.get(span.clone()).unwrap_or_default()) {
         return true;

@@ -40,7 +40,7 @@ pub(super) struct Rewrite<'a> {
 
 /// The JSON of `value` with its data rewritten.
 pub(super) fn rewrite(value: &impl Serialize, how: &Rewrite<'_>) -> Value {
-    // A value without a JSON form, such as a map with keys that are no text, is not shown at all.
+    // A value without a JSON form, such as a map with keys that are not strings, is not shown at all.
     value
         .serialize(Pen {
             how,
@@ -66,7 +66,7 @@ struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    /// For what stands in the field of this name.
+    /// For what is in the field of this name.
     fn field(self, name: &str) -> Self {
         let part = match name {
             _ if WORDS.contains(&name) => Part::Word,
@@ -373,7 +373,7 @@ impl SerializeMap for Members<'_> {
             Value::String(text) => self.pen.text(&text),
             Value::Number(number) => self.pen.text(&number.to_string()),
             Value::Bool(value) => value.to_string(),
-            _ => return Err(serde::ser::Error::custom("a key must be a text")),
+            _ => return Err(serde::ser::Error::custom("a key must be a string")),
         });
         Ok(())
     }

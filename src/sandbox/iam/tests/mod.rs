@@ -177,7 +177,7 @@ pub fn decoded(text: &str) -> String {
         .into_owned()
 }
 
-/// What stands at a path such as `Roles.0.Arn`.
+/// What is at a path such as `Roles.0.Arn`.
 pub fn node<'x>(xml: &'x Xml, path: &str) -> Option<&'x Xml> {
     path.split('.').try_fold(xml, |xml, step| match xml {
         Xml::Fields(fields) => fields.iter().find(|(name, _)| *name == step)?.1.as_ref(),

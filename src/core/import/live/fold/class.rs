@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::reading::Reading;
 use super::secret::Secrets;
-use super::shape::{Candidate, Reading, Shape};
+use super::shape::{Candidate, Shape};
 use crate::org::AccountId;
 
 /// Equal resources, and the accounts that hold them.

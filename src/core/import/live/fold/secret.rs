@@ -1,4 +1,4 @@
-//! External ids: values that nobody but the two sides should know.
+//! External ids: values that only the two sides should know.
 //!
 //! While a document is read they are hidden: marked as what they are, so that they have no say in the order of
 //! statements. Then each gets a marker of its own, and in the end the name of a sensitive variable. Source: IAM User Guide,

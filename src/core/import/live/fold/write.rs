@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::vary::{Item, Varied};
+use super::items::{Item, Varied, Written};
 use crate::import::draft::{Attached, Document, Inline, Partial, Policy, Role, Statement, Targets};
 
 /// A role.
@@ -74,7 +74,7 @@ pub fn policy(varied: &Varied, targets: Option<Targets>, when: Option<String>) -
     }
 }
 
-fn document(written: &super::vary::Written) -> Document {
+fn document(written: &Written) -> Document {
     let text = |key: &str| {
         let value = written.head.get(key)?;
         value.as_str().map(str::to_owned)
