@@ -35,7 +35,11 @@ Resources:
 
 fn import(source: &str, file: &Path, out: &Path, more: &[&str]) -> Run {
     let mut command = rolecall();
-    command.args(["import", source]).arg(file).arg("--out").arg(out);
+    command
+        .args(["import", source])
+        .arg(file)
+        .arg("--out")
+        .arg(out);
     run(command.args(more))
 }
 
@@ -61,10 +65,22 @@ async fn the_plan_of_an_imported_template_adopts_what_the_stack_made_and_nothing
     );
     let arn = format!("arn:aws:iam::{LOGS}:policy/flour");
     let name = ("RoleName", "baker-north");
-    served.by_hand(LOGS, "CreatePolicy", &[("PolicyName", "flour"), ("PolicyDocument", list)]);
-    served.by_hand(LOGS, "CreateRole", &[name, ("AssumeRolePolicyDocument", &trust)]);
+    served.by_hand(
+        LOGS,
+        "CreatePolicy",
+        &[("PolicyName", "flour"), ("PolicyDocument", list)],
+    );
+    served.by_hand(
+        LOGS,
+        "CreateRole",
+        &[name, ("AssumeRolePolicyDocument", &trust)],
+    );
     served.by_hand(LOGS, "AttachRolePolicy", &[name, ("PolicyArn", &arn)]);
-    served.by_hand(LOGS, "PutRolePolicy", &[name, ("PolicyName", "loaves"), ("PolicyDocument", &get)]);
+    served.by_hand(
+        LOGS,
+        "PutRolePolicy",
+        &[name, ("PolicyName", "loaves"), ("PolicyDocument", &get)],
+    );
 
     let source = Directory::of(&[("bakery.yaml", TEMPLATE)]);
     let desired = Directory::of(&[]);
@@ -83,10 +99,15 @@ async fn the_plan_of_an_imported_template_adopts_what_the_stack_made_and_nothing
     let mode = std::fs::metadata(&secrets).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let report = std::fs::read_to_string(desired.file("IMPORT.md")).unwrap();
-    assert!(report.contains("DeletionPolicy: Retain") && !report.contains("sour-dough"), "{report}");
+    assert!(
+        report.contains("DeletionPolicy: Retain") && !report.contains("sour-dough"),
+        "{report}"
+    );
 
     let given = secrets.display().to_string();
-    served.rolecall(&desired, &["validate", "--var-file", &given]).exits(0);
+    served
+        .rolecall(&desired, &["validate", "--var-file", &given])
+        .exits(0);
     let plan = |more: &[&str]| {
         let arguments = [&["plan", "--format", "json", "--var-file", &given], more].concat();
         served.rolecall(&desired, &arguments).exits(0).json()
@@ -94,7 +115,10 @@ async fn the_plan_of_an_imported_template_adopts_what_the_stack_made_and_nothing
     let planned = plan(&[]);
     assert_eq!(
         actions(&planned),
-        [format!("adopt {LOGS}/policy/flour"), format!("adopt {LOGS}/role/baker-north")],
+        [
+            format!("adopt {LOGS}/policy/flour"),
+            format!("adopt {LOGS}/role/baker-north")
+        ],
         "{planned:#}"
     );
     served
@@ -103,23 +127,42 @@ async fn the_plan_of_an_imported_template_adopts_what_the_stack_made_and_nothing
     assert_eq!(actions(&plan(&[])), Vec::<String>::new());
 
     // What is there is never overwritten.
-    import("cloudformation", &source.file("bakery.yaml"), desired.path(), &[])
-        .exits(1)
-        .says(&["nothing was written", "rolecall.toml", "--out"]);
+    import(
+        "cloudformation",
+        &source.file("bakery.yaml"),
+        desired.path(),
+        &[],
+    )
+    .exits(1)
+    .says(&["nothing was written", "rolecall.toml", "--out"]);
 }
 
 #[test]
 fn what_is_lost_ends_with_3_and_what_is_no_template_with_1() {
     let source = Directory::of(&[
-        ("macro.yaml", &TEMPLATE.replace("ManagedPolicyArns: [!Ref Flour]", "ManagedPolicyArns: [Fn::Transform: {Name: Dough}]")),
-        ("policy.json", r#"{"Version": "2012-10-17", "Statement": []}"#),
+        (
+            "macro.yaml",
+            &TEMPLATE.replace(
+                "ManagedPolicyArns: [!Ref Flour]",
+                "ManagedPolicyArns: [Fn::Transform: {Name: Dough}]",
+            ),
+        ),
+        (
+            "policy.json",
+            r#"{"Version": "2012-10-17", "Statement": []}"#,
+        ),
         ("tabs.yaml", "Resources:\n\tR: {}\n"),
         ("state.json", r#"{"version": 3}"#),
     ]);
     let out = Directory::of(&[]);
-    import("cloudformation", &source.file("macro.yaml"), out.path(), &["--target", "all"])
-        .exits(3)
-        .says(&["lost", "transform", "macro.yaml:10:", "the macro Dough"]);
+    import(
+        "cloudformation",
+        &source.file("macro.yaml"),
+        out.path(),
+        &["--target", "all"],
+    )
+    .exits(3)
+    .says(&["lost", "transform", "macro.yaml:10:", "the macro Dough"]);
     for (kind, file, says) in [
         ("cloudformation", "policy.json", "policy document"),
         ("cloudformation", "tabs.yaml", "tabs.yaml:2:"),
@@ -127,7 +170,9 @@ fn what_is_lost_ends_with_3_and_what_is_no_template_with_1() {
         ("terraform", "state.json", "version 3"),
     ] {
         let out = Directory::of(&[]);
-        import(kind, &source.file(file), out.path(), &[]).exits(1).says(&[says]);
+        import(kind, &source.file(file), out.path(), &[])
+            .exits(1)
+            .says(&[says]);
         assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0, "{file}");
     }
 }
@@ -147,5 +192,8 @@ fn an_imported_state_validates_and_tells_how_terraform_lets_go() {
     import("terraform", &source.file("s.tfstate"), out.path(), &[]).exits(0);
     run(rolecall().args(["validate", "-c"]).arg(out.path())).exits(0);
     let report = std::fs::read_to_string(out.file("IMPORT.md")).unwrap();
-    assert!(report.contains("from = aws_iam_role.baker\n") && report.contains("destroy = false"), "{report}");
+    assert!(
+        report.contains("from = aws_iam_role.baker\n") && report.contains("destroy = false"),
+        "{report}"
+    );
 }
