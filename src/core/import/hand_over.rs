@@ -29,7 +29,8 @@ pub fn cloudformation(draft: &Draft) -> HandOver {
          deployment turned off first."
             .to_owned(),
         "As long as the stack is there, its tags `aws:cloudformation:*` are on what it made, and a plan that would change \
-         such a role stops with `stack-owned`."
+         such a role stops with `stack-owned`. If the tags stay once the stack has let go, write \
+         `former_stack = \"STACK\"` on the role or policy."
             .to_owned(),
     ]
 }
