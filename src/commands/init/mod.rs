@@ -61,6 +61,7 @@ fn files(kit: &Kit) -> Vec<NewFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::sync::Arc;
 
     use crate::config::{Inputs, load};
