@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, Include, directory_name};
+use super::{Format, Include};
 
 /// An import of CloudFormation templates.
 #[derive(Debug, Clone, Args)]
@@ -76,7 +76,7 @@ pub struct ImportTo {
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
     /// The name of the directory: the owner's mark of all that it manages
-    #[arg(long, value_name = "NAME", value_parser = directory_name)]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]

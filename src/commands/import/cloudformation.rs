@@ -77,7 +77,7 @@ pub fn run(args: &CloudFormationArgs, console: &Console) -> Result<Exit, Stop> {
     })?;
     let first = inputs.first();
     let name = first.map(|input| input.stack_name.as_ref().unwrap_or(&input.file).as_str());
-    draft.name = directory_name(to, name);
+    draft.name = directory_name(to, name)?;
     let files: Vec<&str> = inputs.iter().map(|input| input.file.as_str()).collect();
     let from = format!("CloudFormation: {}", files.join(", "));
     let (emitted, refused) = check::check(&mut draft);

@@ -81,10 +81,17 @@ fn read(path: &Path) -> Result<(String, String), Stop> {
 }
 
 /// The name that the directory is given, else one made of a name or of a file's.
-fn directory_name(to: &ImportTo, from: Option<&str>) -> String {
+fn directory_name(to: &ImportTo, from: Option<&str>) -> Result<String, Stop> {
     const LONGEST: usize = 64;
     if let Some(name) = &to.name {
-        return name.clone();
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > LONGEST || !name.chars().all(allowed) {
+            return Err(Stop::with_hint(
+                format!("`{name}` cannot name a directory"),
+                "use 1 to 64 of a-z, 0-9 and -",
+            ));
+        }
+        return Ok(name.clone());
     }
     let from = from
         .unwrap_or_default()
@@ -101,7 +108,7 @@ fn directory_name(to: &ImportTo, from: Option<&str>) -> String {
     }
     let name: String = name.chars().take(LONGEST).collect();
     let name = name.trim_matches('-');
-    if name.is_empty() { "imported" } else { name }.to_owned()
+    Ok(if name.is_empty() { "imported" } else { name }.to_owned())
 }
 
 fn unpaired(flag: &str, form: &str, text: &str) -> Stop {

@@ -22,7 +22,7 @@ pub fn run(args: &TerraformArgs, console: &Console) -> Result<Exit, Stop> {
     let options = terraform::Options {
         accounts: pairs(accounts, "--account", "ALIAS=ID")?,
     };
-    let name = directory_name(to, inputs.first().map(|(file, _)| file.as_str()));
+    let name = directory_name(to, inputs.first().map(|(file, _)| file.as_str()))?;
     let imported = terraform::import(&inputs, &name, &options).map_err(|problems| {
         let problems: Vec<String> = problems
             .iter()
