@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod import;
 pub mod manual;
 
 pub use clap_complete::Shell;
+pub use import::{CloudFormationArgs, ImportTo, TerraformArgs};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -354,6 +356,11 @@ pub enum Command {
 pub enum ImportCommand {
     /// From the roles that every account of the organization has now
     Live(LiveArgs),
+    /// From CloudFormation templates, with the StackSets in them, or from a CDK app's cdk.out
+    #[command(name = "cloudformation", visible_alias = "cfn")]
+    CloudFormation(CloudFormationArgs),
+    /// From Terraform or OpenTofu: state files, or what `show -json` prints of a state or a plan
+    Terraform(TerraformArgs),
 }
 
 /// An import of live IAM.
@@ -714,6 +721,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Init { .. } => "init",
+            Self::Import { .. } => "import",
             Self::Validate { .. } => "validate",
             Self::Doctor { .. } => "doctor",
             Self::Plan { .. } => "plan",
@@ -732,7 +740,6 @@ impl Command {
             Self::Permissions { .. } => "permissions",
             Self::State { .. } => "state",
             Self::Sandbox { .. } => "sandbox",
-            Self::Import { .. } => "import",
         }
     }
 

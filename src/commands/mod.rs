@@ -37,6 +37,7 @@ mod verify;
 mod verifying;
 mod watch;
 mod who;
+mod writing;
 
 pub use console::Console;
 pub use stop::Stop;

@@ -20,6 +20,7 @@ mod drift;
 mod faults;
 mod help;
 mod hosted;
+mod import;
 mod import_live;
 mod kit_cado;
 mod kit_cloudtrail;

@@ -1,18 +1,23 @@
 //! `rolecall import`: desired state from what there is. It writes files and nothing else.
 
-use std::fs::OpenOptions;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
+use super::writing::{NewFile, write};
 use super::{Console, Stop};
 use crate::aws;
-use crate::cli::{Format, ImportCommand};
+use crate::cli::{Format, ImportCommand, ImportTo};
 use crate::config::json_schema;
 use crate::exit::Exit;
+use crate::files::{self, MIB};
 use crate::import::emit::Output;
 use crate::import::report::Report;
 
+mod cdk;
+mod cloudformation;
 mod live;
+mod terraform;
 
 /// Imports from one source.
 pub async fn run(
@@ -22,34 +27,31 @@ pub async fn run(
 ) -> Result<Exit, Stop> {
     match command {
         ImportCommand::Live(args) => live::run(args, aws, console).await,
+        ImportCommand::CloudFormation(args) => cloudformation::run(args, console),
+        ImportCommand::Terraform(args) => terraform::run(args, console),
     }
 }
+
+/// The largest template or state that is read.
+const LIMIT: u64 = 256 * MIB;
 
 /// Where the report is.
 const REPORT: &str = "IMPORT.md";
 
 /// Writes an import and says what is in it, and what is not.
 fn finish(
-    mut files: Vec<Output>,
+    files: Vec<Output>,
     mut report: Report,
     directory: &Path,
     format: Format,
     console: &Console,
 ) -> Result<Exit, Stop> {
-    let mut add = |path: &str, text: String| {
-        files.push(Output {
-            path: path.to_owned(),
-            text,
-            is_private: false,
-        });
-    };
-    add(
-        json_schema::FILE,
-        format!("{:#}\n", json_schema::json_schema()),
-    );
-    add(REPORT, report.to_markdown());
+    let mut files: Vec<NewFile> = files.into_iter().map(NewFile::from).collect();
+    let schema = format!("{:#}\n", json_schema::json_schema());
+    files.push(NewFile::public(json_schema::FILE, schema));
+    files.push(NewFile::public(REPORT, report.to_markdown()));
     write(&files, directory)?;
-    report.written = files.iter().map(|file| file.path.clone()).collect();
+    report.written = files.into_iter().map(|file| file.path).collect();
     let mut out = console.data();
     match format {
         Format::Text => write!(out, "{}", report.to_text())?,
@@ -63,43 +65,65 @@ fn finish(
     })
 }
 
-/// Writes all files, or none where one of them is there.
-fn write(files: &[Output], directory: &Path) -> Result<(), Stop> {
-    let there: Vec<String> = files
-        .iter()
-        .map(|file| directory.join(&file.path))
-        .filter(|path| path.symlink_metadata().is_ok())
-        .map(|path| format!("`{}`", path.display()))
-        .collect();
-    if !there.is_empty() {
-        let message = format!(
-            "nothing is written: {} would be overwritten",
-            there.join(", ")
-        );
-        return Err(Stop::with_hint(
-            message,
-            "--out DIR writes into another directory",
-        ));
-    }
-    for file in files {
-        let path = directory.join(&file.path);
-        write_file(&path, file).map_err(|error| {
-            Stop::because(format!("cannot write `{}`: {error}", path.display()))
-        })?;
-    }
-    Ok(())
+/// What a file is called, and its text; `-` is standard input.
+fn read(path: &Path) -> Result<(String, String), Stop> {
+    let is_input = path == Path::new("-");
+    let (name, opened) = if is_input {
+        ("standard input".to_owned(), Path::new("/dev/stdin"))
+    } else {
+        (path.display().to_string(), path)
+    };
+    let given = files::read_given(opened, LIMIT);
+    let given = given.map_err(|error| Stop::because(format!("cannot read `{name}`: {error}")))?;
+    let text = String::from_utf8(given.bytes)
+        .map_err(|_| Stop::because(format!("cannot read `{name}`: it is not UTF-8")))?;
+    Ok((name, text))
 }
 
-fn write_file(path: &Path, file: &Output) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+/// The name that the directory is given, else one made of a name or of a file's.
+fn directory_name(to: &ImportTo, from: Option<&str>) -> Result<String, Stop> {
+    const LONGEST: usize = 64;
+    if let Some(name) = &to.name {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > LONGEST || !name.chars().all(allowed) {
+            return Err(Stop::with_hint(
+                format!("`{name}` cannot name a directory"),
+                "use 1 to 64 of a-z, 0-9 and -",
+            ));
+        }
+        return Ok(name.clone());
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if file.is_private {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+    let from = from
+        .unwrap_or_default()
+        .rsplit(['/', '\\'])
+        .next()
+        .unwrap_or_default();
+    let mut name = String::new();
+    for c in from.split('.').next().unwrap_or_default().chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_lowercase());
+        } else if !name.is_empty() && !name.ends_with('-') {
+            name.push('-');
+        }
     }
-    options.open(path)?.write_all(file.text.as_bytes())
+    let name: String = name.chars().take(LONGEST).collect();
+    let name = name.trim_matches('-');
+    Ok(if name.is_empty() { "imported" } else { name }.to_owned())
+}
+
+fn unpaired(flag: &str, form: &str, text: &str) -> Stop {
+    Stop::with_hint(
+        format!("{flag} `{text}` has no `=`"),
+        format!("write {flag} {form}"),
+    )
+}
+
+fn pairs(given: &[String], flag: &str, form: &str) -> Result<BTreeMap<String, String>, Stop> {
+    given
+        .iter()
+        .map(|text| match text.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(unpaired(flag, form, text)),
+        })
+        .collect()
 }

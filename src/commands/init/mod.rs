@@ -1,10 +1,10 @@
 //! `rolecall init`: writes a starting directory, or a kit, and the JSON Schema that its files name for editors. No file
 //! that is there is ever touched.
 
-use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
+use super::writing::{NewFile, write};
 use super::{Console, Stop, shell};
 use crate::config::json_schema;
 use crate::config::problem::did_you_mean;
@@ -21,8 +21,8 @@ pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Ex
     let files = files(kit, &owner);
     write(&files, directory)?;
     let mut out = console.data();
-    for (file, _) in &files {
-        writeln!(out, "{}", directory.join(file).display())?;
+    for file in &files {
+        writeln!(out, "{}", directory.join(&file.path).display())?;
     }
     out.flush()?;
     let here = directory == Path::new(".");
@@ -71,7 +71,7 @@ const MAX_NAME: usize = 64;
 
 /// What is written: the kit under the name `owner`, and the schema beside it. In `examples/` the kits share one, a
 /// directory higher.
-fn files(kit: &Kit, owner: &str) -> Vec<(&'static str, String)> {
+fn files(kit: &Kit, owner: &str) -> Vec<NewFile> {
     let named = |file: &str, text: String| match file {
         // The first one is the directory's own.
         "rolecall.toml" => match text.split_once("\nname = ") {
@@ -85,60 +85,23 @@ fn files(kit: &Kit, owner: &str) -> Vec<(&'static str, String)> {
         },
         _ => text,
     };
-    let own = |(file, text): &(&'static str, &str)| {
-        (
+    let own = |(file, text): &(&str, &str)| {
+        NewFile::public(
             *file,
             named(file, text.replacen("#:schema ../", "#:schema ", 1)),
         )
     };
-    let schema = (
+    let schema = NewFile::public(
         json_schema::FILE,
         format!("{:#}\n", json_schema::json_schema()),
     );
     kit.files.iter().map(own).chain([schema]).collect()
 }
 
-/// Writes all files, or none where one of them is there.
-fn write(files: &[(&str, String)], directory: &Path) -> Result<(), Stop> {
-    let there: Vec<String> = files
-        .iter()
-        .map(|(file, _)| directory.join(file))
-        .filter(|path| path.symlink_metadata().is_ok())
-        .map(|path| format!("`{}`", path.display()))
-        .collect();
-    if !there.is_empty() {
-        let message = format!(
-            "nothing was written: {} would be overwritten",
-            there.join(", ")
-        );
-        return Err(Stop::with_hint(
-            message,
-            "--out DIR writes into another directory",
-        ));
-    }
-    for (file, text) in files {
-        let path = directory.join(file);
-        write_file(&path, text).map_err(|error| {
-            Stop::because(format!("cannot write `{}`: {error}", path.display()))
-        })?;
-    }
-    Ok(())
-}
-
-fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)?
-        .write_all(text.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::sync::Arc;
 
     use crate::config::{Inputs, load};
@@ -168,20 +131,20 @@ mod tests {
                 assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
             }
             let (last, others) = files.split_last().unwrap();
-            for (file, _) in others {
-                fs::remove_file(inside.join(file)).unwrap();
+            for file in others {
+                fs::remove_file(inside.join(&file.path)).unwrap();
             }
-            fs::write(inside.join(last.0), "mine").unwrap();
+            fs::write(inside.join(&last.path), "mine").unwrap();
             let Err(Stop::Other { message, .. }) = write(&files, &inside) else {
                 panic!("{} was written over", kit.name)
             };
             assert!(
-                message.contains(&format!("{}` would be overwritten", last.0)),
+                message.contains(&format!("{}` would be overwritten", last.path)),
                 "{message}"
             );
-            assert_eq!(fs::read_to_string(inside.join(last.0)).unwrap(), "mine");
+            assert_eq!(fs::read_to_string(inside.join(&last.path)).unwrap(), "mine");
             assert!(
-                others.iter().all(|(file, _)| !inside.join(file).exists()),
+                others.iter().all(|file| !inside.join(&file.path).exists()),
                 "all or nothing"
             );
         }
@@ -206,10 +169,11 @@ mod tests {
         }
         for kit in KITS {
             let files = files(kit, "my-own");
-            let (_, text) = files
+            let main = files
                 .iter()
-                .find(|(file, _)| *file == "rolecall.toml")
+                .find(|file| file.path == "rolecall.toml")
                 .unwrap();
+            let text = &main.text;
             assert_eq!(text.matches("\nname = \"my-own\" # ").count(), 1, "{text}");
         }
     }

@@ -188,7 +188,7 @@ pub struct Role {
     pub exclude: Vec<Selector>,
     /// Where it is false, the role is left out.
     pub when: Option<String>,
-    /// Whether somebody else owns it: it is compared and never written.
+    /// Whether another owner manages it: it is compared and never written.
     pub external: bool,
     /// Whether a plan that deletes it is refused.
     pub prevent_destroy: bool,

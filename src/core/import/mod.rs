@@ -5,8 +5,11 @@
 //! folded: what is the same in many accounts becomes one resource with variables.
 
 pub mod cfn;
+pub mod check;
 pub mod draft;
 pub mod emit;
+pub mod hand_over;
 pub mod live;
 pub mod observed;
 pub mod report;
+pub mod terraform;

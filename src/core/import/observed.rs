@@ -50,9 +50,9 @@ pub struct ObservedRole {
     pub managed_policies: Option<Vec<String>>,
     /// Inline policies by name; `None`: not known.
     pub inline_policies: Option<BTreeMap<String, Value>>,
-    /// Whether some attached policy could not be told.
+    /// Whether some attached policy is not known.
     pub lacks_managed: bool,
-    /// Whether some inline policy could not be told.
+    /// Whether some inline policy is not known.
     pub lacks_inline: bool,
     /// Its trust policy.
     pub trust: Value,
@@ -62,7 +62,7 @@ pub struct ObservedRole {
     pub group: Option<String>,
     /// Whether its sensitive values are known to be: JSON pointers below `/trust`, `/description`, …
     pub sensitive: Vec<String>,
-    /// Whether somebody else shall own it.
+    /// Whether another owner manages it.
     pub external: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Roles that belong to somebody's machinery: they are never written, and never imported.
+//! Roles that AWS and other tools rely on: they are never written, and never imported.
 
 use crate::org::glob;
 

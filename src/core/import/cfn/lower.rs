@@ -171,7 +171,7 @@ enum Named {
     Outside(Expr),
 }
 
-/// Resources of IAM that are no roles and no policies of roles.
+/// Resources of IAM other than roles and their policies.
 const OTHER_IAM: &[&str] = &[
     "AWS::IAM::AccessKey",
     "AWS::IAM::Group",
@@ -404,7 +404,7 @@ impl World<'_> {
                     }
                     Named::Left => {}
                     Named::Outside(name) => {
-                        let name = self.sample(&name);
+                        let name = self.describe(&name);
                         let why = format!(
                             "it adds to the role `{name}`, which these templates do not make"
                         );

@@ -30,6 +30,8 @@ mod role;
 mod site;
 mod stack;
 mod template;
+#[cfg(test)]
+mod tests;
 mod value;
 mod vars;
 mod world;
@@ -137,6 +139,9 @@ impl World<'_> {
             units: None,
             when: Expr::Bool(true),
         };
+        if !self.options.targets.is_empty() {
+            return Reach::Given;
+        }
         match (self.options.stack_account.as_deref(), &input.account) {
             (Some("management"), _) => Reach::Management,
             (Some(id), _) => account(id),
@@ -195,7 +200,6 @@ impl World<'_> {
                 self.oddities(env);
             }
         }
-        self.retarget(&mut draft);
         draft
     }
 
@@ -225,37 +229,6 @@ impl World<'_> {
             role.name += "{{ '' if account.id else '' }}";
         }
         draft.roles.push(role);
-    }
-
-    /// `--target` says where what would go to the accounts of the stack goes.
-    fn retarget(&self, draft: &mut Draft) {
-        if self.options.targets.is_empty() {
-            return;
-        }
-        let outer = |targets: &Targets| match targets {
-            Targets::Some(selectors) => selectors
-                .iter()
-                .all(|it| it.ou.is_empty() && it.when.is_none()),
-            Targets::All => false,
-        };
-        let given = Targets::Some(self.options.targets.clone());
-        let roles = draft
-            .roles
-            .iter_mut()
-            .map(|role| (&mut role.targets, &role.exclude));
-        for (targets, exclude) in roles {
-            if exclude.is_empty() && outer(targets) {
-                *targets = given.clone();
-            }
-        }
-        for policy in &mut draft.policies {
-            if let Some(targets) = &mut policy.targets
-                && policy.exclude.is_empty()
-                && outer(targets)
-            {
-                *targets = given.clone();
-            }
-        }
     }
 
     fn unused_parameters(&mut self) {

@@ -14,7 +14,7 @@ pub struct Renderer<'a> {
 pub type Refusal = &'static str;
 
 const INSIDE: Refusal =
-    "a value inside of `${…}`, which belongs to IAM and which the desired state never looks into";
+    "a value inside of `${…}`, which belongs to IAM: the desired state leaves it as it is";
 
 impl Renderer<'_> {
     /// A text, or a list where the expression is one, with expressions in `{{ }}`.

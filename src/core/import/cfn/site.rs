@@ -27,6 +27,8 @@ pub enum Reach {
     Management,
     /// The accounts of the stack, which are asked for.
     Asked,
+    /// What the caller gives in place of the stack's accounts.
+    Given,
     /// These accounts and units, where a condition holds.
     Some {
         /// The accounts.
@@ -60,6 +62,10 @@ impl World<'_> {
         for reach in reaches {
             let selector = match reach {
                 Reach::Management => Selector::accounts(["management"]),
+                Reach::Given => {
+                    selectors.extend(self.options.targets.iter().cloned());
+                    continue;
+                }
                 Reach::Asked => {
                     let asked = Asked {
                         code: Some("accounts"),

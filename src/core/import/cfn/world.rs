@@ -226,6 +226,15 @@ impl<'a> World<'a> {
         }
     }
 
+    /// An expression as a person reads it: with the names of parameters.
+    pub fn describe(&self, expr: &Expr) -> String {
+        match (expr, self.key_of(expr)) {
+            (_, Some(VarKey::Parameter(_, name))) => format!("${{{name}}}"),
+            (Expr::Concat(parts), _) => parts.iter().map(|part| self.describe(part)).collect(),
+            (expr, _) => self.sample(expr),
+        }
+    }
+
     /// A constant that an expression may give: with the defaults of its variables, `x` for those that have none.
     pub fn sample(&self, expr: &Expr) -> String {
         let sample = |id: VarId| self.variables.sample(id);

@@ -1,0 +1,246 @@
+//! States and plans, and what becomes of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::import::check::check;
+
+fn resource(kind: &str, name: &str, alias: &str, attributes: &Value) -> Value {
+    json!({
+        "mode": "managed", "type": kind, "name": name,
+        "provider": format!("provider[\"registry.terraform.io/hashicorp/aws\"]{alias}"),
+        "instances": [{"schema_version": 0, "attributes": attributes, "sensitive_attributes": []}],
+    })
+}
+
+fn document(action: &str, resource: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}).to_string()
+}
+
+fn role(account: &str, id: &str, attached: &[&str]) -> Value {
+    json!({
+        "arn": format!("arn:aws:iam::{account}:role/mill/miller"), "name": "miller", "path": "/mill/",
+        "description": "", "max_session_duration": 7200, "permissions_boundary": "",
+        "tags": {"team": "flour"}, "tags_all": {"team": "flour", "cost": "42"},
+        "managed_policy_arns": attached,
+        "inline_policy": [{"name": "sacks", "policy": document("s3:ListBucket", &format!("arn:aws:s3:::sacks-{account}"))}],
+        "assume_role_policy": json!({"Version": "2012-10-17", "Statement": [{
+            "Sid": "", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::600000000020:root"}, "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": id}},
+        }]}).to_string(),
+    })
+}
+
+const EAST: &str = "600000000021";
+const WEST: &str = "600000000022";
+
+fn state(resources: &[Value]) -> String {
+    json!({"version": 4, "terraform_version": "1.9.8", "resources": resources}).to_string()
+}
+
+fn imported(text: &str) -> (Imported, BTreeMap<String, String>) {
+    let inputs = [("s.tfstate".to_owned(), text.to_owned())];
+    let mut done = import(&inputs, "mill", &Options::default()).unwrap();
+    let (emitted, refused) = check(&mut done.draft);
+    done.entries.extend(refused);
+    let files = emitted.files.into_iter().map(|file| (file.path, file.text));
+    (done, files.collect())
+}
+
+fn codes(done: &Imported, class: Class) -> Vec<String> {
+    let of = done.entries.iter().filter(|entry| entry.class == class);
+    of.map(|entry| format!("{} {}", entry.code, entry.source))
+        .collect()
+}
+
+#[test]
+fn one_role_in_two_accounts_is_one_role_with_its_additions() {
+    let water = |account: &str| format!("arn:aws:iam::{account}:policy/water");
+    let audit = "arn:aws:iam::aws:policy/SecurityAudit";
+    let policy = |account: &str, action: &str| json!({"arn": water(account), "name": "water", "path": "/", "description": "Levels", "policy": document(action, "*")});
+    let (done, files) = imported(&state(&[
+        resource(
+            "aws_iam_role",
+            "a",
+            ".east",
+            &role(EAST, "first-secret", &[&water(EAST)]),
+        ),
+        resource(
+            "aws_iam_role",
+            "b",
+            ".west",
+            &role(WEST, "second-secret", &[&water(WEST)]),
+        ),
+        resource("aws_iam_policy", "a", ".east", &policy(EAST, "iot:Get*")),
+        resource("aws_iam_policy", "b", ".west", &policy(WEST, "iot:get*")),
+        resource(
+            "aws_iam_role_policy",
+            "g",
+            ".west",
+            &json!({"name": "more", "role": "miller", "policy": document("s3:Get*", "*")}),
+        ),
+        resource(
+            "aws_iam_role_policy_attachments_exclusive",
+            "g",
+            ".east",
+            &json!({"role_name": "miller", "policy_arns": [water(EAST), audit]}),
+        ),
+        resource(
+            "aws_iam_instance_profile",
+            "p",
+            ".east",
+            &json!({"name": "p", "role": "miller"}),
+        ),
+    ]));
+    let text = &files["roles.toml"];
+    for part in [
+        "name = \"miller\"",
+        "path = \"/mill/\"",
+        "max_session_duration = 7200",
+        "\"local:water\"",
+        "policy = \"aws:SecurityAudit\", when = \"var.miller_",
+        "resources = \"arn:aws:s3:::sacks-{{ account.id }}\"",
+        "external_id = \"{{ var.miller_external_id }}\"",
+        "name = \"more\"\nwhen = \"var.miller_",
+        "cost = \"42\"",
+        EAST,
+        WEST,
+    ] {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    assert_eq!(done.draft.roles.len(), 1);
+    assert!(files["policies.toml"].matches("[[policy]]").count() == 1);
+    assert_eq!(codes(&done, Class::Lost), Vec::<String>::new());
+    assert_eq!(
+        codes(&done, Class::Left),
+        ["iam-type aws_iam_instance_profile.p"]
+    );
+    for (file, text) in &files {
+        let secret = file == "accounts.secret.toml";
+        assert_eq!(
+            text.contains("first-secret") || text.contains("second-secret"),
+            secret,
+            "{file}"
+        );
+    }
+    assert_eq!(done.addresses.len(), 6);
+}
+
+#[test]
+fn what_cannot_be_placed_is_lost_and_named() {
+    let (done, _) = imported(&state(&[
+        resource("aws_iam_role", "a", ".east", &role(EAST, "sour", &[])),
+        resource("aws_iam_role", "b", ".west", &role(WEST, "sour", &[])),
+        resource(
+            "aws_iam_role_policy",
+            "g",
+            ".north",
+            &json!({"name": "more", "role": "miller", "policy": document("s3:Get*", "*")}),
+        ),
+        resource(
+            "aws_iam_role_policy",
+            "h",
+            ".east",
+            &json!({"name": "more", "role": "nobody", "policy": document("s3:Get*", "*")}),
+        ),
+        resource(
+            "aws_iam_role_policies_exclusive",
+            "e",
+            ".east",
+            &json!({"role_name": "miller", "policy_names": ["sacks", "gone"]}),
+        ),
+    ]));
+    let mut lost = codes(&done, Class::Lost);
+    lost.sort();
+    assert_eq!(
+        lost,
+        [
+            "fragment aws_iam_role_policy.h",
+            "reference aws_iam_role_policies_exclusive.e",
+            "reference aws_iam_role_policy.g",
+        ]
+    );
+    let given = Options {
+        accounts: BTreeMap::from([("north".to_owned(), WEST.to_owned())]),
+    };
+    let text = state(&[
+        resource("aws_iam_role", "b", ".west", &role(WEST, "sour", &[])),
+        resource("aws_iam_role", "a", ".east", &role(EAST, "sour", &[])),
+        resource(
+            "aws_iam_role_policy",
+            "g",
+            ".north",
+            &json!({"name": "more", "role": "miller", "policy": document("s3:Get*", "*")}),
+        ),
+    ]);
+    let done = import(&[("s".to_owned(), text)], "mill", &given).unwrap();
+    assert_eq!(codes(&done, Class::Lost), Vec::<String>::new());
+}
+
+#[test]
+fn what_show_prints_of_a_state_and_a_plan_is_read_too() {
+    let module = |key: &str| {
+        json!({
+            "format_version": "1.0",
+            key: {"root_module": {"child_modules": [{"address": "module.m[0]", "resources": [
+                {"address": "module.m[0].aws_iam_role.a[\"x\"]", "mode": "managed", "type": "aws_iam_role", "name": "a", "index": "x",
+                 "values": role(EAST, "sour", &[]), "sensitive_values": {"assume_role_policy": true}},
+                {"address": "module.m[0].data.aws_iam_policy_document.d", "mode": "data", "type": "aws_iam_policy_document", "name": "d", "values": {}},
+            ]}]}},
+        })
+    };
+    for key in ["values", "planned_values"] {
+        let (done, _) = imported(&module(key).to_string());
+        assert_eq!(done.draft.roles.len(), 1, "{:?}", done.entries);
+        assert_eq!(done.addresses, ["module.m[0].aws_iam_role.a"]);
+        assert_eq!(codes(&done, Class::Left).len(), 1);
+    }
+    let mut plan = module("planned_values");
+    plan["resource_changes"] = json!([{"address": "module.m[0].aws_iam_role.a[\"x\"]", "change": {"after_unknown": {"assume_role_policy": true}}}]);
+    let (done, _) = imported(&plan.to_string());
+    assert!(done.draft.roles.is_empty());
+    assert_eq!(codes(&done, Class::Lost).len(), 1);
+}
+
+#[test]
+fn what_is_no_state_is_refused_with_the_reason() {
+    for (text, why) in [
+        ("{", "not JSON"),
+        ("[]", "not a state"),
+        ("{}", "neither a state"),
+        ("{\"version\": 3}", "version 3"),
+        ("{\"version\": 5}", "newer than 4"),
+        ("{\"encrypted_data\": \"x\", \"version\": 4}", "encrypted"),
+        ("{\"Resources\": {}}", "CloudFormation"),
+    ] {
+        let problems = import(
+            &[("s".to_owned(), text.to_owned())],
+            "mill",
+            &Options::default(),
+        )
+        .unwrap_err();
+        assert!(problems[0].1.contains(why), "{text}: {problems:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_state_ends(at in any::<prop::sample::Index>(), length in 1_usize..60, to in any::<prop::sample::Index>()) {
+        let text = state(&[
+            resource("aws_iam_role", "a", ".east", &role(EAST, "sour", &["arn:aws:iam::aws:policy/SecurityAudit"])),
+            resource("aws_iam_role_policy", "g", "", &json!({"name": "more", "role": "miller", "policy": document("s3:Get*", "*")})),
+        ]);
+        let mut chars: Vec<char> = text.chars().collect();
+        let at = at.index(chars.len());
+        let end = (at + length).min(chars.len());
+        let piece: Vec<char> = chars.drain(at..end).collect();
+        let to = to.index(chars.len());
+        chars.splice(to..to, piece);
+        let text: String = chars.into_iter().collect();
+        if let Ok(mut done) = import(&[("s".to_owned(), text)], "mill", &Options::default()) {
+            check(&mut done.draft);
+        }
+    }
+}
