@@ -267,6 +267,7 @@ async fn floor(apply: bool) {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .http_client(http)
         .load()
         .await;

@@ -495,12 +495,13 @@ pub enum SandboxCommand {
     Demo,
     /// Serve the sandbox on loopback for any AWS client, and print the environment variables to export
     Serve {
-        /// The organization to serve, as TOML; without it, a demo organization
+        /// The organization to serve, as TOML: accounts with quotas, units, AWS managed policies; without it, a demo
+        /// organization
         #[arg(long, value_name = "FILE")]
         org: Option<PathBuf>,
         /// Faults to inject, as TOML: one fault table each, with operation ("iam:Create*"), account, nth, first or
-        /// per_mille and seed, and effect (throttling, reset-after, hang, expire, …); stale_reads_ms,
-        /// young_principals_ms
+        /// per_mille and seed, and effect (throttling, reset-after, hang, expire, error, …), with message and code;
+        /// stale_reads_ms, young_principals_ms
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
         /// The port on 127.0.0.1; 0 picks a free one

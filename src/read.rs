@@ -85,6 +85,12 @@ pub trait Reader: Send + Sync {
         arn: &PolicyArn,
     ) -> impl Future<Output = Result<bool, AwsError>> + Send;
 
+    /// Lists the policies that AWS manages, seen from this account.
+    fn aws_policies(
+        &self,
+        account: &Account,
+    ) -> impl Future<Output = Result<BTreeSet<PolicyArn>, AwsError>> + Send;
+
     /// Reads the account's own quotas.
     fn quotas(&self, account: &Account) -> impl Future<Output = Result<Quotas, AwsError>> + Send;
 }

@@ -5,6 +5,7 @@
 //! without a thought. Of the rest:
 //!
 //! - a deletion that then gets `NoSuchEntity` is done;
+//! - an addition to an instance profile that then gets `LimitExceeded` is done if the role is in it: a profile holds one;
 //! - a creation that then gets `EntityAlreadyExists` is done if what is there is exactly what it creates, and else
 //!   the name is someone else's;
 //! - a version of a policy is numbered and counted, so it is not sent again before the policy was looked at.
@@ -96,9 +97,10 @@ async fn version(iam: &Iam, step: &Step) -> Result<(), AwsError> {
 /// Whether `step` is done although it ended with `error`, an answer of it having been lost.
 async fn is_done(iam: &Iam, step: &Step, error: &AwsError) -> Result<bool, AwsError> {
     match step {
-        Step::CreateRole { .. } | Step::CreatePolicy { .. } | Step::CreatePolicyVersion { .. } => {
-            is_there(iam, step).await
-        }
+        Step::CreateRole { .. }
+        | Step::CreatePolicy { .. }
+        | Step::CreatePolicyVersion { .. }
+        | Step::AddRoleToInstanceProfile { .. } => is_there(iam, step).await,
         Step::DeletePolicyVersion { .. }
         | Step::DeletePolicy { .. }
         | Step::DeleteRolePermissionsBoundary { .. }
@@ -162,6 +164,9 @@ async fn look(iam: &Iam, step: &Step) -> Result<bool, AwsError> {
                 .await?
                 .is_some_and(|seen| seen.document == document)
         }
+        Step::AddRoleToInstanceProfile { role, profile } => read::role(iam, role)
+            .await?
+            .is_some_and(|seen| seen.instance_profiles.contains(profile)),
         _ => false,
     })
 }

@@ -255,6 +255,7 @@ fn account_of(call: Call<'_>, given: Given, parent: &Place) -> Result<Account, A
         status,
         ou: parent.path.clone(),
         parents: parent.parents.clone(),
+        joined: given.joined_timestamp.map(|at| at.secs()),
         tags: None,
     })
 }

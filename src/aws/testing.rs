@@ -210,6 +210,7 @@ pub(super) fn account(id: &str) -> Account {
         status: AccountStatus("ACTIVE".to_owned()),
         ou: OuPath::default(),
         parents: Vec::new(),
+        joined: None,
         tags: None,
     }
 }

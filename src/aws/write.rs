@@ -270,6 +270,11 @@ pub(super) async fn perform(iam: &Iam, step: &Step) -> Result<(), AwsError> {
             let outcome = request.instance_profile_name(profile).send().await;
             done(call(role.as_str()), outcome)
         }
+        Step::AddRoleToInstanceProfile { role, profile } => {
+            let request = aws.add_role_to_instance_profile().role_name(role.as_str());
+            let outcome = request.instance_profile_name(profile).send().await;
+            done(call(role.as_str()), outcome)
+        }
         Step::DeleteRole { role } => {
             let request = aws.delete_role().role_name(role.as_str());
             done(call(role.as_str()), request.send().await)
@@ -573,6 +578,14 @@ mod tests {
                     profile: "i".into(),
                 },
                 "RemoveRoleFromInstanceProfile",
+                vec!["InstanceProfileName=i", on_role],
+            ),
+            (
+                Step::AddRoleToInstanceProfile {
+                    role: role(),
+                    profile: "i".into(),
+                },
+                "AddRoleToInstanceProfile",
                 vec!["InstanceProfileName=i", on_role],
             ),
             (

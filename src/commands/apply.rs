@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
-use super::ledger::{self, Ledger};
+use super::ledger::{self, Ledger, RunKind};
 use super::saved::SavedPlan;
 use super::signals::Signals;
 use super::survey::Survey;
@@ -88,6 +88,10 @@ pub async fn run(
         What::Destroy => (Intent::Destroy, Extras::Remove),
         What::Rollback(_) => (Intent::Restore, Extras::Remove),
     };
+    if matches!(what, What::Rollback(_)) {
+        // What was found comes back, whatever is accepted now.
+        survey.settings.accepts.clear();
+    }
     let store = signals
         .unless_interrupted(Box::pin(ledger::open(
             &args.state,
@@ -360,8 +364,13 @@ impl Run<'_> {
         );
         let (fresh, standings) = beside.await?;
         let nothing = BTreeSet::new();
-        match planned::reproduce(&claimed, fresh, &standings, finished.unwrap_or(&nothing)) {
-            Ok(Reproduced { plan, left }) => {
+        let finished = finished.unwrap_or(&nothing);
+        let organization = &self.survey.organization;
+        match planned::reproduce(&claimed, fresh, &standings, finished, organization) {
+            Ok(Reproduced { plan, left, notes }) => {
+                for note in &notes {
+                    self.console.warn(note);
+                }
                 let changes = claimed.accounts.iter().flat_map(|part| &part.changes);
                 let left = changes
                     .filter_map(|change| Some(result_of(change, left.get(&change.address)?)));
@@ -436,7 +445,12 @@ impl Run<'_> {
         } = self;
         let Task { plan, finished, .. } = task;
         let command = self.command();
-        let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, &command));
+        let kind = match self.what {
+            What::Rollback(_) => RunKind::RollsBack,
+            What::Desired | What::Saved(_) | What::Destroy => RunKind::Converges,
+        };
+        let run = (command.as_str(), kind);
+        let ledger = Box::pin(Ledger::begin(self.store, plan, survey, &self.id, run));
         let ledger = Arc::new(self.signals.unless_interrupted(ledger).await?);
         let rollout = survey.config.rollout();
         let parallelism = self

@@ -124,7 +124,7 @@ async fn look_at_accounts(
     let policy = permissions::of_access_role(&survey.config, &survey.organization.partition);
     let probing = survey.accounts.probing();
     let progress = console.progress();
-    progress.phase("Entering accounts", u64::try_from(accounts.len()).ok());
+    progress.phase("Accessing accounts", u64::try_from(accounts.len()).ok());
     let checks = stream::iter(accounts)
         .map(async |account| {
             let checks = look_at(&probing, account, &policy.trials(account.id)).await;
@@ -177,7 +177,7 @@ fn why_not_entered(error: &AwsError) -> &'static str {
     } else if says("no resource-based policy allows") {
         "the trust policy of the role does not admit the caller: check its principal and `[organization] external_id`"
     } else if error.code.as_deref() == Some("AccessDenied") {
-        "the role does not exist, its trust policy does not admit the caller, or demands another external id; AWS does not tell which. [organization] access_role and [account.NAME] access_role set it"
+        "the role does not exist, its trust policy does not admit the caller, or requires another external id; AWS does not say which. [organization] access_role and [account.NAME] access_role set it"
     } else {
         "AWS could not be asked; try again"
     }

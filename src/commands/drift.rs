@@ -8,7 +8,7 @@ use super::survey::Survey;
 use super::{Console, Stop, ledger, notify, plan, planning, watch, who};
 use crate::aws;
 use crate::cli::{DriftArgs, PlanFormat};
-use crate::drift::{self, Drift, Scope};
+use crate::drift::{self, Drift, History, Scope};
 use crate::exit::Exit;
 use crate::files;
 use crate::plan::Unmanaged;
@@ -63,6 +63,8 @@ pub async fn look(
 ) -> Result<Drift, Stop> {
     // A resource that lost its mark by hand is drift. A plan leaves it alone unless adoption is allowed.
     survey.settings.allow.insert("adopt".to_owned());
+    // What is accepted is reported as such, not left out.
+    survey.settings.accepts.clear();
     survey.settings.unmanaged = if args.unmanaged {
         Unmanaged::Listed
     } else {
@@ -96,7 +98,17 @@ pub async fn look(
         Scope::Part
     };
     let plan = plan.with_findings(findings);
-    let mut drift = drift::judge(plan, survey.config.accepts(), survey.settings.today, scope);
+    let history = if state.accounts().await?.is_empty() {
+        History::None
+    } else {
+        History::Some
+    };
+    let mut drift = drift::judge(
+        plan,
+        survey.config.accepts(),
+        survey.settings.today,
+        (scope, history),
+    );
     if args.who {
         drift.who = who::ask(
             &drift,

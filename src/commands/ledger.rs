@@ -1,20 +1,21 @@
 //! The state as a run uses it: what is remembered of accounts, and the record of what the run does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use super::planning::Past;
 use super::survey::Survey;
 use super::{Console, Stop, state};
 use crate::aws;
 use crate::cli::{LeaseArgs, StateArgs};
 use crate::execute::{ChangeResult, Halt, Journal, Outcome, RunReport, Wave, WaveEvent};
 use crate::live::LiveAccount;
-use crate::org::{AccountId, AwsError};
-use crate::plan::{self, Change, Memory, Plan, Records, Since, Status};
+use crate::org::{Account, AccountId, AwsError};
+use crate::plan::{self, Attribute, Change, Memory, Plan, RolledBack, Since, Status};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 use crate::store::{
@@ -42,26 +43,39 @@ pub async fn open(
 }
 
 /// What is remembered of an account.
-pub async fn memory(
-    store: &Store,
-    account: AccountId,
-    records: Records,
-) -> Result<Memory, StoreError> {
-    let since = match store.origin() {
-        Origin::New => Since::Now,
-        Origin::Found => Since::Before,
+pub async fn memory(store: &Store, account: &Account, past: &Past) -> Result<Memory, StoreError> {
+    let record = store.account(account.id).await?;
+    let since = if store.origin() == Origin::New || joined_since(account, &record) {
+        Since::Now
+    } else {
+        Since::Before
     };
-    let record = store.account(account).await?;
-    let resources = record
-        .resources
-        .into_iter()
-        .map(|(address, resource)| (address, resource.converged));
+    let (mut resources, mut rolled_back) = (BTreeMap::new(), BTreeMap::new());
+    for (address, resource) in record.resources {
+        rolled_back.extend(resource.rollback.map(|left| (address.clone(), left)));
+        resources.insert(address, resource.converged);
+    }
     Ok(Memory {
         salt: store.salt().to_owned(),
-        resources: resources.collect(),
+        resources,
         since,
-        records,
+        records: past.records,
+        begun: past.begun.clone(),
+        rolled_back,
     })
+}
+
+/// Whether an account joined the organization after everything that is on record there: what happened to it in between
+/// is not known.
+fn joined_since(account: &Account, record: &AccountRecord) -> bool {
+    let times = record
+        .resources
+        .values()
+        .filter_map(|resource| resource.converged_at.parse::<jiff::Timestamp>().ok());
+    match (account.joined, times.max()) {
+        (Some(joined), Some(last)) => joined > last.as_second(),
+        _ => false,
+    }
 }
 
 /// The ARNs of roles on record by their unique ids.
@@ -116,7 +130,19 @@ pub struct Ledger {
     log: RunLog,
     run: String,
     secrets: Secrets,
+    /// The attributes of changes that are accepted as they are, by address.
+    accepted: BTreeMap<String, BTreeSet<Attribute>>,
+    kind: RunKind,
     so_far: Mutex<SoFar>,
+}
+
+/// Whether a run brings resources to the desired state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// It does, or deletes them.
+    Converges,
+    /// It brings back what another run found.
+    RollsBack,
 }
 
 /// What is known of a run while it is running.
@@ -135,7 +161,7 @@ impl Ledger {
         plan: &Plan,
         survey: &Survey,
         run: &str,
-        command: &str,
+        (command, kind): (&str, RunKind),
     ) -> Result<Self, Stop> {
         let header = RunHeader {
             run: run.to_owned(),
@@ -169,11 +195,17 @@ impl Ledger {
         }
         Self::note(store, plan, run).await?;
         let (store, run) = (store.clone(), run.to_owned());
+        let changes = plan.accounts.iter().flat_map(|part| &part.changes);
+        let accepted = changes
+            .filter(|change| !change.accepted.is_empty())
+            .map(|change| (change.address.clone(), change.accepted.clone()));
         Ok(Self {
             store,
             log,
             run,
             secrets: secrets.clone(),
+            accepted: accepted.collect(),
+            kind,
             so_far: Mutex::default(),
         })
     }
@@ -272,14 +304,27 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let mut record = self.store.account(account).await?;
         for address in done {
-            match self.remember(address, live) {
-                Some(converged) => {
-                    _ = record
-                        .resources
-                        .insert((*address).to_owned(), resource(converged, &self.run))
-                }
-                None => _ = record.resources.remove(*address),
-            }
+            let known = record.resources.remove(*address);
+            let now = self.remember(address, live).map(|now| {
+                let accepted = self.accepted.get(*address).cloned().unwrap_or_default();
+                now.keeping(known.as_ref().map(|known| &known.converged), &accepted)
+            });
+            let kept = match self.kind {
+                RunKind::Converges => now.map(|now| resource(now, &self.run)),
+                // What was last as desired stays on record, so that the difference is not taken for the file's.
+                RunKind::RollsBack => known
+                    .or_else(|| Some(resource(now.clone()?, &self.run)))
+                    .map(|known| ResourceRecord {
+                        rollback: Some(RolledBack {
+                            run: self.run.clone(),
+                            left: now,
+                        }),
+                        ..known
+                    }),
+            };
+            record
+                .resources
+                .extend(kept.map(|kept| ((*address).to_owned(), kept)));
         }
         self.store.put_account(&record).await
     }
@@ -289,6 +334,7 @@ fn resource(converged: plan::Converged, run: &str) -> ResourceRecord {
     ResourceRecord {
         converged_at: now(),
         run: run.to_owned(),
+        rollback: None,
         converged,
     }
 }
@@ -303,18 +349,22 @@ fn now() -> String {
 impl Journal for Ledger {
     async fn found(
         &self,
-        _: AccountId,
+        account: AccountId,
         changes: &[&Change],
         live: &LiveAccount,
     ) -> Result<(), String> {
+        let record = self.store.account(account).await;
+        let record = record.map_err(|error| error.to_string())?;
+        let before = |change: &Change| {
+            let known = record.resources.get(&change.address);
+            let known = known.map(|record| &record.converged);
+            plan::found(change, live, self.store.salt(), &self.secrets, known)
+        };
         let entries = changes.iter().map(|change| Entry::ChangeStarted {
             address: change.address.clone(),
             action: change.action,
-            before: self
-                .remember(&change.address, live)
-                .map(|found| found.values)
-                .unwrap_or_default(),
-            expected: change.expected.clone(),
+            before: before(change),
+            expected: change.watch.leaves.clone(),
             details: change.details,
             steps: change.steps.len(),
         });

@@ -23,6 +23,8 @@ mod resume;
 mod rollback;
 mod sandbox;
 mod saved;
+mod selectors;
+mod shell;
 mod show;
 mod signals;
 mod state;
@@ -117,7 +119,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             scope,
             state,
             format,
-        } => doctor::run(&scope, &state, format, aws, console).await,
+        } => Box::pin(doctor::run(&scope, &state, format, aws, console)).await,
         Command::Show { plan, format } => show::run(&plan, format, console),
         Command::Validate { desired, format } => validate::run(&desired, format, console),
         Command::Plan {

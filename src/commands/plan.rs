@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::survey::Survey;
-use super::{Console, Stop, ledger, notify, planning, saved};
+use super::{Console, Stop, ledger, notify, planning, saved, shell};
 use crate::aws;
 use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
 use crate::exit::Exit;
@@ -49,8 +49,9 @@ pub async fn run(
     if let Some(path) = &options.out {
         save(&plan, &survey, path)?;
         console.say(&format!(
-            "\nSaved the plan. To apply exactly this: rolecall apply {}",
-            path.display()
+            "\nSaved the plan. To apply exactly this: rolecall apply {}{}",
+            shell::file(path),
+            shell::same_directory(&args.desired, &options.state)
         ));
     }
     let changes = if options.detailed_exitcode && has_changes(&plan) {

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use super::places::{self, Places};
 use super::survey::Survey;
-use super::{Console, Stop, breaks, ledger, principals, resume};
+use super::{Console, Stop, breaks, ledger, principals, resume, selectors};
 use crate::aws::Reading;
 use crate::config::{CheckFinding, Weight};
 use crate::desired::{AccountDesired, Desired};
@@ -61,21 +61,21 @@ pub async fn plan_beside(
     console: &Console,
 ) -> Result<(Plan, Standings), Stop> {
     let mut to_read = survey.to_read();
-    let mut records = Records::None;
+    let mut past = Past::default();
     if let Some(store) = state {
         let accounts = store.accounts().await?;
-        records = if accounts.is_empty() {
-            Records::None
+        if accounts.is_empty() {
+            past.begun = resume::ever_begun(store).await?;
         } else {
-            Records::Some
-        };
+            past.records = Records::Some;
+        }
         to_read.extend(on_record(survey, store, accounts).await?);
     }
     let progress = Arc::new(console.progress());
     progress.phase("Reading accounts", Some(to_read.len() as u64));
     let shared = Arc::new(Shared {
         saved: claims(saved),
-        records,
+        past,
         ..Shared::new(survey, state)
     });
     let desired = &survey.expansion.desired;
@@ -155,7 +155,11 @@ pub async fn plan_beside(
         ..survey.settings.clone()
     };
     let plan = plan::build(header(survey), &settings, parts).with_findings(missing);
-    Ok((checked(plan, survey, &places), standings))
+    let mut plan = checked(plan, survey, &places);
+    for finding in &mut plan.findings {
+        finding.message = settings.secrets.mask(&finding.message);
+    }
+    Ok((plan, standings))
 }
 
 /// The changes of a saved plan, by account.
@@ -262,10 +266,12 @@ fn checked(plan: Plan, survey: &Survey, places: &Places) -> Plan {
     };
     let outside: Vec<OutsideGrant> = desired.outside.iter().map(settle).collect();
     let lints = plan::lints(&survey.settings, &desired.accounts);
+    let selectors = selectors::findings(&plan, survey);
     plan.with_findings(
         found
             .map(finding)
             .chain(lints)
+            .chain(selectors)
             .chain(plan::outside(&outside, &desired.secrets)),
     )
 }
@@ -342,6 +348,15 @@ fn changes(part: &AccountPlan) -> String {
     }
 }
 
+/// What a state tells of earlier runs.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// Whether it holds records.
+    pub records: Records,
+    /// Where it holds none: the addresses that runs began to write.
+    pub begun: BTreeSet<String>,
+}
+
 /// What the plans of all accounts share.
 pub struct Shared<R> {
     /// Reads the accounts.
@@ -350,9 +365,11 @@ pub struct Shared<R> {
     pub settings: Settings,
     /// Whether AWS's managed policies exist: the same in every account, so each is asked for once.
     existing: Mutex<BTreeMap<PolicyArn, Arc<OnceCell<bool>>>>,
+    /// All of them, where one that does not exist is named.
+    aws_policies: OnceCell<BTreeSet<PolicyArn>>,
     state: Option<Store>,
-    /// Whether that holds records.
-    records: Records,
+    /// What that tells of earlier runs.
+    past: Past,
     /// Why the state cannot be read.
     damaged: OnceLock<StoreError>,
     /// The changes of a saved plan.
@@ -368,8 +385,9 @@ impl Shared<Reading> {
             reader: survey.accounts.reading(),
             settings: survey.settings.clone(),
             existing: Mutex::default(),
+            aws_policies: OnceCell::new(),
             state: state.cloned(),
-            records: Records::None,
+            past: Past::default(),
             damaged: OnceLock::new(),
             saved: BTreeMap::new(),
             standings: Mutex::default(),
@@ -394,11 +412,16 @@ impl<R: Reader> Shared<R> {
         account: &Account,
         desired: Option<&AccountDesired>,
     ) -> Result<AccountPlan, AwsError> {
-        let mut live = self.reader.read(account, &self.wanted(desired)).await?;
+        let memory = self.memory(account).await;
+        let memory = memory.as_ref();
+        let mut live = self
+            .reader
+            .read(account, &self.wanted(desired, memory))
+            .await?;
         self.read_the_dead_again(account, desired, &mut live)
             .await?;
         let desired = desired.filter(|_| self.settings.intent != Intent::Destroy);
-        self.complete(account, desired, &mut live).await?;
+        self.complete(account, desired, &mut live, memory).await?;
         let claimed = self
             .saved
             .get(&account.id)
@@ -409,13 +432,12 @@ impl<R: Reader> Shared<R> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(found);
-        let memory = self.memory(account).await;
         Ok(plan::plan_account(
             &self.settings,
             account,
             desired,
             &live,
-            memory.as_ref(),
+            memory,
         ))
     }
 
@@ -465,10 +487,11 @@ impl<R: Reader> Shared<R> {
         account: &Account,
         desired: Option<&AccountDesired>,
         live: &mut LiveAccount,
+        memory: Option<&Memory>,
     ) -> Result<(), AwsError> {
         // What was read may open further questions; each round answers all that are open.
         loop {
-            let needs = plan::needs(&self.settings, account, desired, live);
+            let needs = plan::needs(&self.settings, account, desired, live, memory);
             if needs.is_empty() {
                 return Ok(());
             }
@@ -477,7 +500,7 @@ impl<R: Reader> Shared<R> {
     }
 
     async fn memory(&self, account: &Account) -> Option<Memory> {
-        let memory = ledger::memory(self.state.as_ref()?, account.id, self.records).await;
+        let memory = ledger::memory(self.state.as_ref()?, account, &self.past).await;
         memory.map_err(|error| self.damaged.set(error)).ok()
     }
 
@@ -501,6 +524,13 @@ impl<R: Reader> Shared<R> {
         }
         for arn in managed_policies {
             let exists = self.exists(account, &arn).await?;
+            if !exists && arn.is_aws_managed() {
+                let meant = arn
+                    .nearest(self.aws_policies(account).await.iter())
+                    .cloned();
+                live.similar_policies
+                    .extend(meant.map(|meant| (arn.clone(), meant)));
+            }
             live.known_policies.insert(arn, exists);
         }
         if quotas {
@@ -529,7 +559,7 @@ impl<R: Reader> Shared<R> {
 
     /// What to read: everything, for what is managed by this directory but no longer declared must be found; or,
     /// where `--role` names exact roles, those alone.
-    fn wanted(&self, desired: Option<&AccountDesired>) -> Wanted {
+    fn wanted(&self, desired: Option<&AccountDesired>, memory: Option<&Memory>) -> Wanted {
         let details = desired.is_some_and(AccountDesired::needs_details);
         let named: Option<_> = self
             .settings
@@ -550,15 +580,22 @@ impl<R: Reader> Shared<R> {
         Wanted {
             scope,
             details,
-            grants: Some(self.grants(desired)),
+            grants: Some(self.grants(desired, memory)),
         }
     }
 
-    /// Which grants to read: those that are desired, and with prune whatever users and groups are left with.
-    fn grants(&self, desired: Option<&AccountDesired>) -> WantedGrants {
+    /// Which grants to read: those that are desired or on record, and with prune whatever users and groups are left with.
+    fn grants(&self, desired: Option<&AccountDesired>, memory: Option<&Memory>) -> WantedGrants {
         let desired = desired.iter().flat_map(|desired| desired.grants.values());
+        let addresses = memory.iter().flat_map(|memory| memory.resources.keys());
+        let on_record = addresses.filter_map(|address| match plan::resource_at(address)? {
+            ResourceKind::Grant(principal) => Some(principal),
+            ResourceKind::Role(_) | ResourceKind::Policy(_) => None,
+        });
         let principals: BTreeMap<_, _> = desired
-            .map(|grant| (grant.principal.key(), grant.principal.clone()))
+            .map(|grant| grant.principal.clone())
+            .chain(on_record)
+            .map(|principal| (principal.key(), principal))
             .collect();
         let prunes = self.settings.extras == Extras::Remove && self.settings.roles.is_empty();
         let others = if prunes { Others::All } else { Others::Unseen };
@@ -567,6 +604,20 @@ impl<R: Reader> Shared<R> {
             principals,
             others,
         }
+    }
+
+    /// The policies that AWS manages, asked for once in a run; they are only needed for a hint, so a refusal is no error.
+    async fn aws_policies(&self, account: &Account) -> &BTreeSet<PolicyArn> {
+        let list = || async {
+            self.reader
+                .aws_policies(account)
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::debug!(%error, "which policies AWS manages is not known");
+                    BTreeSet::new()
+                })
+        };
+        self.aws_policies.get_or_init(list).await
     }
 
     async fn exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {

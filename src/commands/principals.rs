@@ -39,29 +39,45 @@ pub async fn missing(
     let looks = wanted
         .iter()
         .filter_map(|(id, roles)| Some(gone(reader, active(id)?, roles)));
-    let gone: BTreeSet<&str> = stream::iter(looks)
+    let gone: BTreeMap<&str, Option<String>> = stream::iter(looks)
         .buffer_unordered(parallelism)
         .concat()
         .await;
-    let missing = named.iter().filter(|(_, arn)| gone.contains(arn.as_str()));
+    let missing = named
+        .iter()
+        .filter_map(|(address, arn)| Some((address, arn, gone.get(arn.as_str())?)));
     missing
-        .map(|(address, arn)| Finding {
-            code: "missing-principal".to_owned(),
-            severity: Severity::Stop,
-            address: Some(address.clone()),
-            message: format!(
-                "the trust policy names `{arn}`, which does not exist: IAM refuses it; create that role first, or correct the name"
-            ),
+        .map(|(address, arn, there)| {
+            let similar = |other: &&String| role_key(other) == role_key(arn);
+            let hint = match (there, planned.iter().find(similar)) {
+                (_, Some(other)) => format!("this plan makes it as `{other}`: write that"),
+                (Some(other), None) => format!("it is there as `{other}`: write that"),
+                (None, None) => "create that role first, or correct the name".to_owned(),
+            };
+            Finding {
+                code: "missing-principal".to_owned(),
+                severity: Severity::Stop,
+                address: Some(address.clone()),
+                message: format!(
+                    "the trust policy names `{arn}`, which does not exist: IAM refuses it; {hint}"
+                ),
+            }
         })
         .collect()
 }
 
-/// The roles among `roles` that are not in `account`, as far as it can be read.
+/// Two ARNs with one key differ in the path or the case of the name alone.
+fn role_key(arn: &str) -> Option<(AccountId, String)> {
+    role_of(arn).map(|(account, role)| (account, role.key()))
+}
+
+/// The roles among `roles` that are not in `account`, as far as it can be read, each with the ARN of the role that has its
+/// name there: names are unique whatever their case and path, ARNs are not.
 async fn gone<'a>(
     reader: &impl Reader,
     account: &Account,
     roles: &BTreeMap<&'a str, RoleName>,
-) -> BTreeSet<&'a str> {
+) -> BTreeMap<&'a str, Option<String>> {
     let scope = Scope::Only {
         roles: roles.values().cloned().collect(),
         policies: BTreeSet::new(),
@@ -78,16 +94,14 @@ async fn gone<'a>(
         .await
     {
         Ok(live) => {
-            let there: BTreeSet<&str> = live.roles.values().map(|role| role.arn.as_str()).collect();
-            roles
-                .keys()
-                .filter(|arn| !there.contains(*arn))
-                .copied()
+            let there = |name: &RoleName| live.roles.get(&name.key()).map(|role| role.arn.clone());
+            let each = roles.iter().map(|(arn, name)| (*arn, there(name)));
+            each.filter(|(arn, there)| there.as_deref() != Some(*arn))
                 .collect()
         }
         Err(error) => {
             tracing::debug!(%error, "cannot determine whether the roles named in trust policies exist");
-            BTreeSet::new()
+            BTreeMap::new()
         }
     }
 }

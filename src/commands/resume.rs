@@ -111,6 +111,20 @@ pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSe
     Ok(begun)
 }
 
+/// Every address that a run on record began to write, whatever became of it. For a state without records of what was
+/// converged, where runs are few.
+pub async fn ever_begun(store: &Store) -> Result<BTreeSet<String>, Stop> {
+    let mut begun = BTreeSet::new();
+    for outline in store.runs(RUNS).await?.outlines {
+        let entries = store.run(&outline.header.run).await?.entries;
+        begun.extend(entries.into_iter().filter_map(|logged| match logged.entry {
+            Entry::ChangeStarted { address, .. } => Some(address),
+            _ => None,
+        }));
+    }
+    Ok(begun)
+}
+
 impl Earlier {
     /// Says what still holds of it, going by a fresh plan.
     pub fn say(&self, plan: &Plan, console: &Console) {

@@ -127,7 +127,7 @@ async fn try_part(
     let mut back = plan::way_back(settings, found, &live, store.salt());
     let desired = &back.desired;
     shared
-        .complete(account, Some(desired), &mut back.live)
+        .complete(account, Some(desired), &mut back.live, None)
         .await?;
     let mut part = plan::plan_account(settings, account, Some(desired), &back.live, None);
     part.findings.append(&mut back.left);

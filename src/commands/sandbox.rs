@@ -70,10 +70,10 @@ pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> 
     }
     let listener = listen(options.port).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
-    let exports: String = env(&endpoint, &sandbox)
-        .iter()
-        .map(|(name, value)| format!("export {name}={value}\n"))
-        .collect();
+    let mut exports = String::new();
+    for (name, value) in env(&endpoint, &sandbox) {
+        exports += &["export ", name, "=", &value, "\n"].concat();
+    }
     if let Some(path) = options.env_file {
         files::write(path, exports.as_bytes(), 0o600).map_err(|error| {
             Stop::because(format!("cannot write `{}`: {error}", path.display()))
@@ -270,11 +270,9 @@ impl Demo<'_> {
 
         self.title("That is all. Your turn:")?;
         self.words(
-            "  rolecall sandbox serve                # keeps such an organization running for you to try",
+            "  rolecall sandbox run -- bash          # a shell in which AWS is such an organization",
         )?;
-        self.words(
-            "  rolecall plan -c examples/quickstart  # with the variables it prints, or with your own AWS credentials",
-        )?;
+        self.words("  rolecall plan -c examples/quickstart  # in that shell")?;
         Ok(Exit::Done)
     }
 

@@ -11,7 +11,7 @@ use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::files::Disk;
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
-use crate::plan::{self, Extras, Intent, RoleKey, Settings, Unmanaged};
+use crate::plan::{self, Acceptance, Extras, Intent, RoleKey, Settings, Unmanaged};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -73,7 +73,13 @@ impl Survey {
             .await?;
         // On the heap: the futures of all commands hold this one.
         let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
-        console.warnings(&survey.expansion.warnings);
+        let said = survey.config.warnings();
+        let news = survey
+            .expansion
+            .warnings
+            .iter()
+            .filter(|warning| !said.contains(warning));
+        console.warnings(&news.cloned().collect::<Vec<_>>());
         Ok(survey)
     }
 
@@ -230,11 +236,33 @@ fn settings(
         secrets: expansion.desired.secrets.clone(),
         intent: Intent::Converge,
         unmanaged: Unmanaged::Left,
+        accepts: accepts(config),
         begun: BTreeSet::new(),
-        today: jiff::Timestamp::now()
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date(),
+        today: today(),
     }
+}
+
+/// The differences that are accepted today.
+fn accepts(config: &Config) -> Vec<Acceptance> {
+    let today = today();
+    let in_force = config
+        .accepts()
+        .iter()
+        .filter(|accept| today <= accept.until);
+    in_force
+        .map(|accept| Acceptance {
+            address: accept.address.clone(),
+            attribute: accept.attribute.clone(),
+            reason: accept.reason.clone(),
+            until: accept.until,
+            origin: accept.origin.clone(),
+        })
+        .collect()
+}
+
+fn today() -> jiff::civil::Date {
+    let now = jiff::Timestamp::now();
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// How much lints weigh, and who belongs to the organization where it is known.

@@ -18,6 +18,7 @@ use crate::config::Accept;
 use crate::org::glob;
 use crate::plan::{
     AccountPlan, Action, AttributeDiff, Cause, Change, Converged, Finding, Plan, Severity, Status,
+    Watch,
 };
 use crate::resource::secret::Secrets;
 use who::Who;
@@ -43,8 +44,12 @@ pub enum Standing {
     Hand,
     /// Someone changed live IAM, and the file changed.
     Both,
+    /// A rollback changed live IAM, and the file was not changed with it.
+    RolledBack,
     /// No one knows: nothing is on record.
     Unknown,
+    /// Nothing is on record, and nothing of what is desired is there: it was never applied.
+    Never,
     /// It is known and accepted for a while.
     Accepted,
     /// The file changed, and was not applied yet.
@@ -53,21 +58,25 @@ pub enum Standing {
 
 impl Standing {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Hand,
         Self::Both,
+        Self::RolledBack,
         Self::Unknown,
+        Self::Never,
         Self::Accepted,
         Self::Pending,
     ];
 
     /// Whether it is drift that needs attention.
     pub fn is_drift(self) -> bool {
-        self <= Self::Unknown
+        self <= Self::Never
     }
 
-    fn of(cause: Cause) -> Self {
+    fn of(change: &Change, cause: Cause, history: History) -> Self {
         match cause {
+            Cause::Unknown if history == History::Never => Self::Never,
+            Cause::Drift | Cause::Both if change.rolled_back.is_some() => Self::RolledBack,
             Cause::Drift => Self::Hand,
             Cause::Both => Self::Both,
             Cause::Unknown => Self::Unknown,
@@ -116,7 +125,11 @@ pub struct Summary {
     pub unreadable: usize,
     pub drift: usize,
     pub both: usize,
+    pub rolled_back: usize,
     pub unknown: usize,
+    /// Of those of unknown cause: what was never applied.
+    #[serde(skip)]
+    pub never: usize,
     pub accepted: usize,
     pub desired: usize,
     pub unchanged: usize,
@@ -127,7 +140,7 @@ pub struct Summary {
 impl Summary {
     /// Resources that need attention.
     pub fn drifted(&self) -> usize {
-        self.drift + self.both + self.unknown
+        self.drift + self.both + self.rolled_back + self.unknown
     }
 }
 
@@ -140,6 +153,17 @@ pub enum Scope {
     Part,
 }
 
+/// Whether anything was ever applied, as far as the state knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// It holds no record.
+    None,
+    /// It holds no record, and nothing of what is desired is there.
+    Never,
+    /// It holds some.
+    Some,
+}
+
 /// Judges a plan by what is accepted on this day.
 ///
 /// # Guarantees
@@ -150,8 +174,17 @@ pub enum Scope {
 /// # Assumptions
 /// - `plan` was made with the state's memory: without it every cause is unknown.
 /// - `today` is the day in UTC.
-pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> Drift {
+pub fn judge(
+    mut plan: Plan,
+    accepts: &[Accept],
+    today: Date,
+    (scope, history): (Scope, History),
+) -> Drift {
     let cosmetic = plan.summary.cosmetic;
+    let history = match history {
+        History::None if is_all_new(&plan) => History::Never,
+        history => history,
+    };
     for change in plan.accounts.iter_mut().flat_map(|part| &mut part.changes) {
         change
             .diffs
@@ -171,7 +204,10 @@ pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> D
         .collect();
     let judgements: BTreeMap<String, Judgement> = changes
         .iter()
-        .map(|change| (change.address.clone(), judge_change(change, &in_force)))
+        .map(|change| {
+            let judgement = judge_change(change, &in_force, history);
+            (change.address.clone(), judgement)
+        })
         .collect();
     let used = |accept: &Accept| {
         changes.iter().any(|change| {
@@ -198,13 +234,20 @@ pub fn judge(mut plan: Plan, accepts: &[Accept], today: Date, scope: Scope) -> D
     }
 }
 
+/// Whether nothing of what is desired is there yet.
+fn is_all_new(plan: &Plan) -> bool {
+    let mut changes = plan.accounts.iter().flat_map(|part| &part.changes);
+    plan.summary.unchanged + plan.summary.orphans == 0
+        && changes.all(|change| matches!(change.action, Action::Create | Action::Adopt))
+}
+
 fn speaks_of(accept: &Accept, change: &Change, diff: &AttributeDiff) -> bool {
     accept.attribute == diff.attribute.name() && glob(&accept.address, &change.address)
 }
 
-fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
+fn judge_change(change: &Change, accepts: &[&Accept], history: History) -> Judgement {
     let judge = |diff: &AttributeDiff| {
-        let standing = Standing::of(diff.cause.unwrap_or(change.cause));
+        let standing = Standing::of(change, diff.cause.unwrap_or(change.cause), history);
         let whole = matches!(change.action, Action::Create | Action::Delete);
         let accept = accepts
             .iter()
@@ -228,7 +271,7 @@ fn judge_change(change: &Change, accepts: &[&Accept]) -> Judgement {
             Standing::Both
         }
         Some(gravest) => gravest,
-        None => Standing::of(change.cause),
+        None => Standing::of(change, change.cause, history),
     };
     Judgement { standing, diffs }
 }
@@ -287,7 +330,9 @@ fn summary(plan: &Plan, judgements: &BTreeMap<String, Judgement>, cosmetic: usiz
         unreadable: plan.summary.unreadable,
         drift: count(Standing::Hand),
         both: count(Standing::Both),
-        unknown: count(Standing::Unknown),
+        rolled_back: count(Standing::RolledBack),
+        unknown: count(Standing::Unknown) + count(Standing::Never),
+        never: count(Standing::Never),
         accepted: count(Standing::Accepted),
         desired: count(Standing::Pending),
         unchanged: plan.summary.unchanged,
@@ -347,9 +392,12 @@ fn by_hand(address: &str, reason: String) -> Change {
         reason,
         cosmetic: false,
         cause: Cause::Drift,
+        rolled_back: None,
+        accepted: [].into(),
         fingerprint: String::new(),
         expected: String::new(),
         details: false,
+        watch: Watch::default(),
         after: [].into(),
         finish_after: [].into(),
         diffs: Vec::new(),

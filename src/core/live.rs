@@ -29,6 +29,8 @@ pub struct LiveAccount {
     pub grants: BTreeMap<String, LiveGrant>,
     /// Whether managed policies that a plan would attach exist; only those that were asked for.
     pub known_policies: BTreeMap<PolicyArn, bool>,
+    /// For AWS managed policies that do not exist, the one that was probably meant.
+    pub similar_policies: BTreeMap<PolicyArn, PolicyArn>,
     /// The account's quotas, where a plan needed them.
     pub quotas: Option<Quotas>,
 }

@@ -158,6 +158,8 @@ pub struct Account {
     pub ou: OuPath,
     /// Where it stands, by ids: the root first, its own unit last.
     pub parents: Vec<String>,
+    /// When it joined the organization, in seconds since 1970, where that is known.
+    pub joined: Option<i64>,
     /// Its tags; `None` where no selector or expression needed them, so they were not read.
     pub tags: Option<BTreeMap<String, String>>,
 }

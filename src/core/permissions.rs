@@ -174,6 +174,16 @@ impl Policy {
         }
     }
 
+    /// Allows to hand these roles to EC2, which no call of its own does.
+    ///
+    /// Source: IAM API Reference, `AddRoleToInstanceProfile`.
+    fn pass(&mut self, roles: &[String]) {
+        self.actions
+            .entry((Condition::Always, "iam:PassRole"))
+            .or_default()
+            .extend(roles.iter().cloned());
+    }
+
     /// Allows what `other` does, too.
     pub fn extend(&mut self, other: &Self) {
         for (key, resources) in &other.actions {
@@ -519,6 +529,13 @@ impl Scope<'_> {
             role.path.as_ref().map(IamPath::as_str),
             role.name.as_str(),
         );
+        if role.path.is_some() {
+            policy.allow(
+                &[Operation::AddRoleToInstanceProfile],
+                &self.all("instance-profile"),
+            );
+            policy.pass(&here);
+        }
         policy.allow_if(
             &self.marking(),
             &[Operation::CreateRole, Operation::TagRole],

@@ -49,12 +49,17 @@ fn title(standing: Standing) -> (Tone, &'static str) {
             "Changed by hand (+ is live but not desired, - is desired but missing)",
         ),
         Standing::Both => (Tone::Alarm, "Changed by hand, and the file changed too"),
-        Standing::Unknown => (Tone::Alarm, "Differs, cause unknown: nothing is on record"),
-        Standing::Accepted => (Tone::Changed, "Accepted"),
-        Standing::Pending => (
-            Tone::Adopted,
-            "Pending: the file changed and has not been applied",
+        Standing::RolledBack => (
+            Tone::Alarm,
+            "Rolled back, and the file was not changed (+ is live but not desired, - is desired but missing)",
         ),
+        Standing::Unknown => (Tone::Alarm, "Differs, cause unknown: nothing is on record"),
+        Standing::Never => (
+            Tone::Adopted,
+            "Never applied: nothing is on record, and none of it exists",
+        ),
+        Standing::Accepted => (Tone::Changed, "Accepted"),
+        Standing::Pending => (Tone::Adopted, "Pending: desired, but not applied yet"),
     }
 }
 
@@ -142,21 +147,26 @@ fn only(drift: &Drift, mut change: Change, standing: Standing) -> Option<Change>
     } else if is_about_all {
         change.reason = differ(&change.diffs);
     }
-    Some(if standing == Standing::Pending {
+    Some(if keeps_signs(standing) {
         change
     } else {
         reverse::reversed(change)
     })
 }
 
+/// Whether a difference is shown as a plan shows it: an apply is due, and no one did anything.
+fn keeps_signs(standing: Standing) -> bool {
+    matches!(standing, Standing::Pending | Standing::Never)
+}
+
 /// How what became of a resource looks and reads.
 pub(super) fn look(change: &Change, standing: Standing) -> (&'static str, Tone, &'static str) {
-    match (standing, change.action) {
-        (Standing::Pending, Action::Create) => ("+", Tone::Added, "is to be created"),
-        (Standing::Pending, Action::Update) => ("~", Tone::Changed, "is to be updated"),
-        (Standing::Pending, Action::Replace) => ("±", Tone::Removed, "is to be replaced"),
-        (Standing::Pending, Action::Delete) => ("-", Tone::Removed, "is to be deleted"),
-        (Standing::Pending, Action::Adopt) => ("→", Tone::Adopted, "is to be adopted"),
+    match (keeps_signs(standing), change.action) {
+        (true, Action::Create) => ("+", Tone::Added, "is to be created"),
+        (true, Action::Update) => ("~", Tone::Changed, "is to be updated"),
+        (true, Action::Replace) => ("±", Tone::Removed, "is to be replaced"),
+        (true, Action::Delete) => ("-", Tone::Removed, "is to be deleted"),
+        (true, Action::Adopt) => ("→", Tone::Adopted, "is to be adopted"),
         // What follows is turned round: a resource that would be created is gone.
         (_, Action::Delete) => ("-", Tone::Removed, "is missing"),
         (_, Action::Create) => ("+", Tone::Added, "exists but is not desired"),
@@ -180,7 +190,7 @@ fn change(group: &Group<'_>, standing: Standing, page: &mut Page<'_>) -> io::Res
         page.paint(tone, phrase),
         page.paint(Tone::Plain, &format!(" in {place}")),
     );
-    if group.widens() && standing != Standing::Pending {
+    if group.widens() && !keeps_signs(standing) {
         line += "  ";
         line += &page.paint(Tone::Alarm, "! access is wider than desired");
     }
@@ -246,7 +256,9 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
         unreadable,
         drift,
         both,
+        rolled_back,
         unknown,
+        never,
         accepted,
         desired,
         ..
@@ -256,7 +268,9 @@ pub fn summary(summary: &Summary) -> (Tone, String) {
     for (n, words) in [
         (drift, "changed by hand"),
         (both, "changed by hand and in the file"),
-        (unknown, "of unknown cause"),
+        (rolled_back, "rolled back"),
+        (unknown.saturating_sub(never), "of unknown cause"),
+        (never, "never applied"),
         (accepted, "accepted"),
         (desired, "pending"),
     ] {

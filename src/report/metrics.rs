@@ -42,6 +42,7 @@ pub fn text(name: &str, drift: Option<&Drift>, rounds: Rounds) -> String {
         let causes = [
             ("drift", summary.drift),
             ("both", summary.both),
+            ("rolled_back", summary.rolled_back),
             ("unknown", summary.unknown),
             ("accepted", summary.accepted),
             ("desired", summary.desired),

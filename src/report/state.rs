@@ -74,6 +74,7 @@ impl From<(String, ResourceRecord)> for Listed {
         let ResourceRecord {
             converged_at,
             run,
+            rollback: _,
             converged,
         } = record;
         Self {
@@ -167,6 +168,7 @@ pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()>
     let ResourceRecord {
         converged_at,
         run,
+        rollback,
         converged:
             Converged {
                 unique_id,
@@ -179,15 +181,19 @@ pub fn show(shown: &Shown, style: &Style, out: &mut dyn Write) -> io::Result<()>
     let title = page.paint(Tone::Title, address);
     page.line(0, &title)?;
     let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
-    facts(
-        &[
-            ("converged", converged_at.clone()),
-            ("run", run.clone()),
-            ("arn", known(arn)),
-            ("unique id", known(unique_id)),
-        ],
-        &mut page,
-    )?;
+    let mut told = vec![
+        ("converged", converged_at.clone()),
+        ("run", run.clone()),
+        ("arn", known(arn)),
+        ("unique id", known(unique_id)),
+    ];
+    told.extend(rollback.as_ref().map(|rollback| {
+        (
+            "rolled back",
+            format!("since then, by run {}", rollback.run),
+        )
+    }));
+    facts(&told, &mut page)?;
     serde_json::to_string_pretty(values)?
         .lines()
         .try_for_each(|line| page.line(2, line))

@@ -139,7 +139,7 @@ impl Listed<'_> {
     /// What is said where access widens.
     pub fn widens(&self) -> Option<&'static str> {
         self.group.widens().then_some(match self.standing {
-            None | Some(Standing::Pending) => "widens access",
+            None | Some(Standing::Pending | Standing::Never) => "widens access",
             Some(_) => "wider than desired",
         })
     }
@@ -170,7 +170,9 @@ pub fn words(standing: Standing) -> (&'static str, &'static str) {
     match standing {
         Standing::Hand => ("hand", "changed by hand"),
         Standing::Both => ("both", "by hand and in the file"),
+        Standing::RolledBack => ("rolled_back", "rolled back"),
         Standing::Unknown => ("unknown", "cause unknown"),
+        Standing::Never => ("never", "never applied"),
         Standing::Accepted => ("accepted", "accepted"),
         Standing::Pending => ("pending", "pending"),
     }

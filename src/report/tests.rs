@@ -9,12 +9,12 @@ use super::run::Extent;
 use super::style::{ColorChoice, Style, Verbosity};
 use super::{accounts, human, json as json_view, run};
 use crate::config::Accept;
-use crate::drift::{Drift, Scope, judge};
+use crate::drift::{Drift, History, Scope, judge};
 use crate::execute::{ChangeResult, Outcome, RunReport, RunSummary};
 use crate::org::{AccountId, AccountStatus, AwsError, OuPath};
 use crate::plan::{
     AccountPlan, Action, Attribute, AttributeDiff, Cause, Change, DocumentDiff, FORMAT, Finding,
-    Plan, Reason, Severity, Status, Summary,
+    Plan, Reason, Severity, Status, Summary, Watch,
 };
 use crate::resource::Origin;
 use crate::resource::policy::StatementDiff;
@@ -102,9 +102,12 @@ pub(super) fn change(
         reason: reason.into(),
         cosmetic,
         cause: Cause::Unknown,
+        rolled_back: None,
+        accepted: BTreeSet::new(),
         fingerprint: format!("sha256:{address}"),
         expected: String::new(),
         details: false,
+        watch: Watch::default(),
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,
@@ -117,6 +120,7 @@ pub(super) fn differ(attribute: Attribute, before: Value, after: Value) -> Attri
         attribute,
         cosmetic: false,
         widens: false,
+        reverse_widens: false,
         cause: None,
         before,
         after,
@@ -595,7 +599,8 @@ pub(super) fn drifted() -> Drift {
             line: 1,
         },
     };
-    judge(plan, &[accept], jiff::civil::date(2026, 1, 2), Scope::Whole)
+    let whole = (Scope::Whole, History::Some);
+    judge(plan, &[accept], jiff::civil::date(2026, 1, 2), whole)
 }
 
 #[test]

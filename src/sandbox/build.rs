@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::cloudtrail::Trail;
+use super::iam;
+use super::managed::{self, Managed};
 use super::world::{
     AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState,
     UnitState, UserState, World,
@@ -36,6 +38,12 @@ pub const ADMIN_USER: &str = "admin";
 /// name = "log-archive"
 /// ou = "Security"                           # the root where it is left out
 /// tags = { env = "prod" }
+/// quotas = { AttachedPoliciesPerRoleQuota = 15 }   # as GetAccountSummary calls them
+///
+/// [[managed_policy]]                        # one more that AWS manages
+/// name = "AmazonExampleServiceRolePolicy"
+/// path = "/aws-service-role/"
+/// document = { Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:Get*", Resource = "*" }] }
 /// ```
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +61,9 @@ pub struct OrgSpec {
     /// The member accounts.
     #[serde(default, rename = "account")]
     pub accounts: Vec<AccountSpec>,
+    /// Policies that AWS manages beside those that every world has.
+    #[serde(default, rename = "managed_policy")]
+    pub managed_policies: Vec<ManagedSpec>,
     /// Where ids come from: the same seed and file give the same world.
     #[serde(default)]
     pub seed: u32,
@@ -76,6 +87,39 @@ pub struct AccountSpec {
     pub tags: BTreeMap<String, String>,
     /// Its state; `ACTIVE` where it is left out.
     pub status: Option<String>,
+    /// Quotas that differ from the documented defaults, by the name `GetAccountSummary` gives them.
+    #[serde(default)]
+    pub quotas: BTreeMap<String, usize>,
+}
+
+/// One AWS managed policy of an organization file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagedSpec {
+    /// Its name.
+    pub name: String,
+    /// Its path; `/` where it is left out.
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// Its document: a table, or JSON text.
+    pub document: serde_json::Value,
+}
+
+fn root_path() -> String {
+    "/".to_owned()
+}
+
+impl ManagedSpec {
+    fn policy(&self) -> Managed {
+        let text = self.document.as_str();
+        Managed {
+            name: self.name.clone().into(),
+            path: self.path.clone().into(),
+            document: text
+                .map_or_else(|| self.document.to_string(), str::to_owned)
+                .into(),
+        }
+    }
 }
 
 /// An organization that cannot be.
@@ -196,6 +240,7 @@ impl OrgSpec {
             .into(),
             management: account("111111111111", "management", "", "prod", "platform"),
             accounts,
+            managed_policies: Vec::new(),
             seed: 1,
         }
     }
@@ -232,6 +277,7 @@ impl OrgSpec {
                 ..AccountSpec::default()
             },
             accounts: (1..accounts).map(member).collect(),
+            managed_policies: Vec::new(),
             ous: paths,
             seed,
         }
@@ -291,6 +337,11 @@ impl World {
             partition: spec.partition.clone(),
             organization,
             accounts: BTreeMap::new(),
+            managed: managed::ALL
+                .iter()
+                .cloned()
+                .chain(spec.managed_policies.iter().map(ManagedSpec::policy))
+                .collect(),
             keys: BTreeMap::new(),
             // Everything that a world begins with is there from the first moment.
             clock: Clock::Manual(Duration::ZERO),
@@ -387,7 +438,10 @@ impl AccountState {
             status: spec.status.clone().unwrap_or_else(|| "ACTIVE".to_owned()),
             parent,
             tags: spec.tags.clone(),
-            iam: IamState::default(),
+            iam: IamState {
+                quotas: spec.quotas.clone(),
+                ..IamState::default()
+            },
         }
     }
 }
@@ -431,6 +485,9 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
             "`{}` is not an organization id: it must be `o-` and 10 to 32 of a-z and 0-9",
             spec.id
         ));
+    }
+    for policy in &spec.managed_policies {
+        check_managed(policy)?;
     }
     let mut paths = BTreeSet::from([String::new()]);
     for path in &spec.ous {
@@ -478,6 +535,32 @@ fn check(spec: &OrgSpec) -> Result<(), InvalidOrganization> {
     Ok(())
 }
 
+fn check_managed(policy: &ManagedSpec) -> Result<(), InvalidOrganization> {
+    let refuse = |why: &str| {
+        Err(InvalidOrganization(format!(
+            "managed policy `{}`: {why}",
+            policy.name
+        )))
+    };
+    let Managed {
+        name,
+        path,
+        document,
+    } = policy.policy();
+    let known = managed::ALL
+        .iter()
+        .any(|known| known.name == name && known.path == path);
+    match serde_json::from_str(&document) {
+        _ if name.is_empty() => refuse("it needs a name"),
+        _ if !path.starts_with('/') || !path.ends_with('/') => {
+            refuse("its path must begin and end with `/`")
+        }
+        _ if known => refuse("every sandbox has it"),
+        Ok(serde_json::Value::Object(_)) => Ok(()),
+        _ => refuse("its document must be a table, or the text of a JSON object"),
+    }
+}
+
 fn check_account(
     account: &AccountSpec,
     paths: &BTreeSet<String>,
@@ -489,7 +572,13 @@ fn check_account(
         ou,
         tags: _,
         status,
+        quotas,
     } = account;
+    if let Some(unknown) = quotas.keys().find(|name| !iam::is_quota(name)) {
+        return Err(InvalidOrganization(format!(
+            "account `{name}`: `{unknown}` is not a quota that `GetAccountSummary` tells"
+        )));
+    }
     if name.is_empty() || name.chars().count() > 50 {
         return Err(InvalidOrganization(format!(
             "`{name}` is not an account name: it must be 1 to 50 characters"
@@ -593,8 +682,19 @@ mod tests {
             email = "web@example.com"
             ou = "Workloads"
             status = "PENDING_CLOSURE"
+            quotas = { AttachedPoliciesPerRoleQuota = 15 }
+            [[managed_policy]]
+            name = "AmazonExampleRolePolicy"
+            path = "/aws-service-role/"
+            document = { Version = "2012-10-17", Statement = [] }
         "#;
         let world = World::new(&OrgSpec::parse(text).unwrap()).unwrap();
+        let arn = "arn:aws:iam::aws:policy/aws-service-role/AmazonExampleRolePolicy";
+        let policy = world.aws_managed(arn).unwrap();
+        assert_eq!(
+            policy.document,
+            r#"{"Statement":[],"Version":"2012-10-17"}"#
+        );
         assert_eq!(world.organization.units.len(), 3);
         let web = world
             .accounts
@@ -604,6 +704,7 @@ mod tests {
             (web.email.as_str(), web.status.as_str()),
             ("web@example.com", "PENDING_CLOSURE")
         );
+        assert_eq!(web.iam.quotas["AttachedPoliciesPerRoleQuota"], 15);
         let unit = world.organization.units.get(&web.parent).unwrap();
         assert_eq!(
             (unit.name.as_str(), &unit.parent),
@@ -628,6 +729,28 @@ mod tests {
                 "two accounts have the id",
             ),
             (file(id, "[[account]]\nname = 'a'\nid = '11'"), "12 digits"),
+            (
+                file(id, "[[account]]\nname = 'a'\nquotas = { RoleQuota = 1 }"),
+                "`RoleQuota` is not a quota",
+            ),
+            (
+                file(id, "[[managed_policy]]\nname = 'P'\ndocument = '[]'"),
+                "text of a JSON object",
+            ),
+            (
+                file(
+                    id,
+                    "[[managed_policy]]\nname = 'P'\npath = 'x'\ndocument = '{}'",
+                ),
+                "begin and end with `/`",
+            ),
+            (
+                file(
+                    id,
+                    "[[managed_policy]]\nname = 'SecurityAudit'\ndocument = '{}'",
+                ),
+                "every sandbox has it",
+            ),
             (file(id, "[[account]]\nname = ''"), "is not an account name"),
             (
                 file(id, "[[account]]\nname = 'a'\nstatus = 'GONE'"),

@@ -5,10 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::managed::aws_managed;
 use super::world::{IamState, Session, World};
 use rolecall_core::evaluate::{Identity, Principal, Request};
-use rolecall_core::org::Partition;
 use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// A caller as policies see it.
@@ -56,7 +54,7 @@ impl Caller {
             root: world.root_arn(session.account),
             context: context(world, session, principal_arn, &held),
             own: iam
-                .map(|iam| held.identity(iam, now, &world.partition))
+                .map(|iam| held.identity(iam, now, world))
                 .unwrap_or_default(),
         }
     }
@@ -138,9 +136,10 @@ impl Held {
     }
 
     /// The documents of it all.
-    pub fn identity(&self, iam: &IamState, now: Duration, partition: &Partition) -> Identity {
-        let document = |text: &str| PolicyDocument::live(text, PolicyKind::Identity, partition);
-        let managed = |arn: &String| managed_text(iam, now, arn).map(|text| document(&text));
+    pub fn identity(&self, iam: &IamState, now: Duration, world: &World) -> Identity {
+        let document =
+            |text: &str| PolicyDocument::live(text, PolicyKind::Identity, &world.partition);
+        let managed = |arn: &String| managed_text(world, iam, now, arn).map(|text| document(&text));
         let inline = self
             .inline
             .iter()
@@ -168,9 +167,9 @@ fn named(inline: &BTreeMap<String, String>) -> Vec<(String, String)> {
 }
 
 /// The document in force of the managed policy at `arn`.
-fn managed_text(iam: &IamState, now: Duration, arn: &str) -> Option<String> {
-    if let Some(managed) = aws_managed(arn) {
-        return Some(managed.document.to_owned());
+fn managed_text(world: &World, iam: &IamState, now: Duration, arn: &str) -> Option<String> {
+    if let Some(managed) = world.aws_managed(arn) {
+        return Some(managed.document.to_string());
     }
     let name = arn.rsplit('/').next()?.to_lowercase();
     let policy = iam.policies.get(&name)?.visible(now)?;
@@ -191,7 +190,6 @@ fn context(
     let mut set = |key: &str, value: String| context.insert(key.to_owned(), vec![value]);
     set("aws:PrincipalArn", principal_arn.to_owned());
     set("aws:PrincipalAccount", session.account.to_string());
-    set("aws:PrincipalOrgID", world.organization.id.clone());
     set("aws:userid", session.user_id.clone());
     set("aws:SecureTransport", "true".to_owned());
     set(
@@ -200,7 +198,8 @@ fn context(
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
     );
-    if let Some(account) = world.accounts.get(&session.account) {
+    if let Some(account) = world.member(session.account) {
+        set("aws:PrincipalOrgID", world.organization.id.clone());
         set(
             "aws:PrincipalOrgPaths",
             format!("{}/", world.organization.id_path(&account.parent)),

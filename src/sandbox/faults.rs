@@ -78,6 +78,8 @@ pub enum Effect {
     Error(ApiError),
     /// It is answered with an error that each service calls by another name.
     Refuse(Refusal),
+    /// Like [`Refuse`](Self::Refuse), in words of the fault's own.
+    Say(Refusal, Arc<str>),
     /// It is done, and answered as if the service had failed.
     Fail,
     /// It is done, and answered late.
@@ -156,6 +158,14 @@ impl Refusal {
             ),
         };
         ApiError::new(status, code, message)
+    }
+
+    /// The same error with a message of the fault's own.
+    pub fn saying(self, service: Service, message: &str) -> ApiError {
+        ApiError {
+            message: message.to_owned(),
+            ..self.of(service)
+        }
     }
 }
 

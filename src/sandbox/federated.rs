@@ -17,6 +17,8 @@ use super::sts::{account_of, check_duration, check_session_name, duration, open_
 use super::wire::{ApiError, Params, Xml};
 use super::world::{RoleState, World};
 use rolecall_core::evaluate::{Decision, Principal, Request, evaluate};
+use rolecall_core::org::Partition;
+use rolecall_core::resource::issuer::{self, Read};
 use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// Issuers that IAM knows without a provider in the account.
@@ -58,7 +60,7 @@ pub fn with_web_identity(world: &mut World, params: &Params) -> Result<Xml, ApiE
     }
     let issuer = issuer.trim_start_matches("https://").to_owned();
     let provider = provider(world, role_arn, &issuer, &claims)?;
-    let mut keys = web_keys(&issuer, &claims);
+    let mut keys = web_keys(&issuer, &claims, &world.partition);
     keys.insert("sts:RoleSessionName".to_owned(), vec![name.to_owned()]);
     let role = enter(
         world,
@@ -124,17 +126,20 @@ fn provider(
     Err(invalid_token("Incorrect token audience"))
 }
 
-fn web_keys(issuer: &str, claims: &Map<String, Value>) -> Keys {
+/// The condition keys that IAM makes of a token: of the claims that it reads of this issuer, and no others.
+fn web_keys(url: &str, claims: &Map<String, Value>, partition: &Partition) -> Keys {
+    let issuer = issuer::issuer(url);
+    let is_read = |claim: &str| issuer.reads(claim, partition) == Read::Yes;
     let mut keys: Keys = claims
         .iter()
-        .map(|(claim, value)| (format!("{issuer}:{claim}"), texts(value)))
+        .filter(|(claim, _)| is_read(claim))
+        .map(|(claim, value)| (format!("{url}:{claim}"), texts(value)))
         .collect();
-    // Google's own audience is the party that the token was issued to, where it names one.
-    if issuer == "accounts.google.com"
-        && let (Some(party), Some(audience)) = (claims.get("azp"), claims.get("aud"))
-    {
-        keys.insert(format!("{issuer}:oaud"), texts(audience));
-        keys.insert(format!("{issuer}:aud"), texts(party));
+    // The audience is the party that the token was issued to, where it names one.
+    if let Some(audience) = claims.get("aud") {
+        let party = claims.get("azp").unwrap_or(audience);
+        keys.insert(format!("{url}:oaud"), texts(audience));
+        keys.insert(format!("{url}:aud"), texts(party));
     }
     keys
 }

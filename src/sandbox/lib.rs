@@ -195,6 +195,7 @@ impl Sandbox {
             None => Ok(act()),
             Some(Effect::Error(error)) => Ok(refuse(error)),
             Some(Effect::Refuse(refusal)) => Ok(refuse(refusal.of(service))),
+            Some(Effect::Say(refusal, message)) => Ok(refuse(refusal.saying(service, &message))),
             Some(Effect::Fail) => {
                 act();
                 Ok(refuse(Refusal::InternalFailure.of(service)))

@@ -3,17 +3,19 @@
 //! AWS keeps more than a thousand and changes them at will; nothing here should depend on their exact words. What
 //! counts is that the ARN exists, can be attached, and grants about what its name says.
 
+use std::borrow::Cow;
+
 use super::world::Ids;
 
 /// One AWS managed policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Managed {
     /// Its name.
-    pub name: &'static str,
-    /// Its path: `/`, `/job-function/`, `/service-role/`.
-    pub path: &'static str,
+    pub name: Cow<'static, str>,
+    /// Its path: `/`, `/job-function/`, `/service-role/`, `/aws-service-role/`.
+    pub path: Cow<'static, str>,
     /// Its document, as JSON text.
-    pub document: &'static str,
+    pub document: Cow<'static, str>,
 }
 
 impl Managed {
@@ -35,14 +37,15 @@ impl Managed {
     }
 }
 
-/// The AWS managed policy with this ARN, whatever the ARN's partition.
-pub fn aws_managed(arn: &str) -> Option<&'static Managed> {
+/// The one of `policies` with this ARN, whatever the ARN's partition.
+pub fn find<'p>(policies: &'p [Managed], arn: &str) -> Option<&'p Managed> {
     let (_, rest) = arn.strip_prefix("arn:")?.split_once(":iam::aws:policy")?;
-    ALL.iter()
-        .find(|policy| rest.strip_prefix(policy.path) == Some(policy.name))
+    policies
+        .iter()
+        .find(|policy| rest.strip_prefix(policy.path.as_ref()) == Some(policy.name.as_ref()))
 }
 
-/// Every AWS managed policy that the sandbox knows, by name.
+/// The AWS managed policies that every world begins with, by name.
 pub const ALL: &[Managed] = &[
     managed(
         "AWSCloudTrail_ReadOnlyAccess",
@@ -50,9 +53,29 @@ pub const ALL: &[Managed] = &[
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudtrail:Get*","cloudtrail:Describe*","cloudtrail:List*","cloudtrail:LookupEvents"],"Resource":"*"}]}"#,
     ),
     managed(
+        "AWSElasticBeanstalkWebTier",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:PutObject"],"Resource":["arn:*:s3:::elasticbeanstalk-*","arn:*:s3:::elasticbeanstalk-*/*"]}]}"#,
+    ),
+    managed(
         "AWSLambdaBasicExecutionRole",
         "/service-role/",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AWSLambdaVPCAccessExecutionRole",
+        "/service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents","ec2:CreateNetworkInterface","ec2:DescribeNetworkInterfaces","ec2:DeleteNetworkInterface"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AWSLambda_FullAccess",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:*","logs:DescribeLogGroups","iam:GetRole","iam:ListRoles"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AWSLambda_ReadOnlyAccess",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:Get*","lambda:List*","logs:DescribeLogGroups"],"Resource":"*"}]}"#,
     ),
     managed(
         "AWSOrganizationsReadOnlyAccess",
@@ -65,9 +88,39 @@ pub const ALL: &[Managed] = &[
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["support:*"],"Resource":"*"}]}"#,
     ),
     managed(
+        "AWSSupportServiceRolePolicy",
+        "/aws-service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","iam:Get*","iam:List*"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AWS_ConfigRole",
+        "/service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["config:Put*","config:Get*","ec2:Describe*","iam:Get*","iam:List*"],"Resource":"*"}]}"#,
+    ),
+    managed(
         "AdministratorAccess",
         "/",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonDMSVPCManagementRole",
+        "/service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:CreateNetworkInterface","ec2:DeleteNetworkInterface","ec2:Describe*","ec2:ModifyNetworkInterfaceAttribute"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonDynamoDBReadOnlyAccess",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:Describe*","dynamodb:Get*","dynamodb:List*","dynamodb:Query","dynamodb:Scan"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonEC2ContainerRegistryReadOnly",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:Describe*","ecr:Get*","ecr:List*"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonEC2FullAccess",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:*","elasticloadbalancing:*","cloudwatch:*","autoscaling:*"],"Resource":"*"}]}"#,
     ),
     managed(
         "AmazonEC2ReadOnlyAccess",
@@ -75,9 +128,39 @@ pub const ALL: &[Managed] = &[
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","elasticloadbalancing:Describe*","cloudwatch:ListMetrics","cloudwatch:GetMetricStatistics","autoscaling:Describe*"],"Resource":"*"}]}"#,
     ),
     managed(
+        "AmazonECSTaskExecutionRolePolicy",
+        "/service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ecr:GetAuthorizationToken","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonEKSClusterPolicy",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","elasticloadbalancing:*","autoscaling:DescribeAutoScalingGroups"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonEKSWorkerNodePolicy",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","eks:DescribeCluster","eks-auth:AssumeRoleForPodIdentity"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonEKS_CNI_Policy",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:AssignPrivateIpAddresses","ec2:CreateNetworkInterface","ec2:Describe*"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonElasticsearchServiceRolePolicy",
+        "/aws-service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:CreateNetworkInterface","ec2:DeleteNetworkInterface","ec2:Describe*"],"Resource":"*"}]}"#,
+    ),
+    managed(
         "AmazonMemoryDBReadOnlyAccess",
         "/",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["memorydb:Describe*","memorydb:List*"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "AmazonRDSEnhancedMonitoringRole",
+        "/service-role/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:PutRetentionPolicy","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
     ),
     managed(
         "AmazonS3FullAccess",
@@ -105,9 +188,19 @@ pub const ALL: &[Managed] = &[
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["aws-portal:*Billing","billing:*","budgets:*","ce:*","cur:*","invoicing:*","payments:*","tax:*"],"Resource":"*"}]}"#,
     ),
     managed(
+        "CloudWatchAgentServerPolicy",
+        "/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudwatch:PutMetricData","ec2:DescribeTags","logs:PutLogEvents","logs:CreateLogStream","logs:CreateLogGroup"],"Resource":"*"}]}"#,
+    ),
+    managed(
         "CloudWatchReadOnlyAccess",
         "/",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudwatch:Describe*","cloudwatch:Get*","cloudwatch:List*","logs:Get*","logs:List*","logs:Describe*","logs:FilterLogEvents"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "DatabaseAdministrator",
+        "/job-function/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudwatch:Get*","dynamodb:*","rds:*","redshift:*"],"Resource":"*"}]}"#,
     ),
     managed(
         "IAMFullAccess",
@@ -118,6 +211,11 @@ pub const ALL: &[Managed] = &[
         "IAMReadOnlyAccess",
         "/",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "NetworkAdministrator",
+        "/job-function/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["directconnect:*","ec2:*Vpc*","ec2:Describe*","route53:*"],"Resource":"*"}]}"#,
     ),
     managed(
         "PowerUserAccess",
@@ -135,6 +233,16 @@ pub const ALL: &[Managed] = &[
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["access-analyzer:Get*","access-analyzer:List*","cloudtrail:Describe*","cloudtrail:GetTrail*","cloudtrail:List*","config:Describe*","config:Get*","ec2:Describe*","iam:GenerateCredentialReport","iam:Get*","iam:List*","kms:Describe*","kms:GetKeyPolicy","kms:List*","organizations:Describe*","organizations:List*","s3:GetBucket*","s3:ListAllMyBuckets"],"Resource":"*"}]}"#,
     ),
     managed(
+        "SupportUser",
+        "/job-function/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["support:*","ec2:Describe*","iam:List*"],"Resource":"*"}]}"#,
+    ),
+    managed(
+        "SystemAdministrator",
+        "/job-function/",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:*","cloudwatch:*","ssm:*"],"Resource":"*"}]}"#,
+    ),
+    managed(
         "ViewOnlyAccess",
         "/job-function/",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudtrail:DescribeTrails","cloudtrail:LookupEvents","ec2:Describe*","iam:List*","iam:GetAccountSummary","lambda:List*","logs:Describe*","organizations:List*","rds:Describe*","s3:ListAllMyBuckets","sns:List*","sqs:ListQueues"],"Resource":"*"}]}"#,
@@ -143,9 +251,9 @@ pub const ALL: &[Managed] = &[
 
 const fn managed(name: &'static str, path: &'static str, document: &'static str) -> Managed {
     Managed {
-        name,
-        path,
-        document,
+        name: Cow::Borrowed(name),
+        path: Cow::Borrowed(path),
+        document: Cow::Borrowed(document),
     }
 }
 
@@ -167,7 +275,7 @@ mod tests {
             ),
             ("AdministratorAccess", false),
         ] {
-            assert_eq!(aws_managed(arn).is_some(), found, "{arn}");
+            assert_eq!(find(ALL, arn).is_some(), found, "{arn}");
         }
     }
 
@@ -176,11 +284,11 @@ mod tests {
         let mut ids = std::collections::BTreeSet::new();
         for policy in ALL {
             assert!(
-                serde_json::from_str::<serde_json::Value>(policy.document).is_ok(),
+                serde_json::from_str::<serde_json::Value>(&policy.document).is_ok(),
                 "{}",
                 policy.name
             );
-            assert_eq!(aws_managed(&policy.arn("aws")), Some(policy));
+            assert_eq!(find(ALL, &policy.arn("aws")), Some(policy));
             assert_eq!(policy.id().len(), 21);
             assert!(ids.insert(policy.id()), "{}", policy.name);
         }

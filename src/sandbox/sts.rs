@@ -53,6 +53,11 @@ pub fn account_of(arn: &str) -> Option<AccountId> {
 
 fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<Xml, ApiError> {
     let role_arn = params.require("RoleArn")?;
+    let length = role_arn.chars().count();
+    let plain = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}');
+    if !(20..=2048).contains(&length) || !role_arn.chars().all(plain) {
+        return Err(ApiError::validation(format!("{role_arn} is invalid")));
+    }
     let session_name = params.require("RoleSessionName")?;
     check_session_name(session_name)?;
     if let Some(external_id) = params.get("ExternalId") {
@@ -65,7 +70,13 @@ fn assume_role(world: &mut World, caller: &Session, params: &Params) -> Result<X
         )?;
     }
     if let Some(identity) = params.get("SourceIdentity") {
-        check_text("sourceIdentity", identity, 2..=64, "[\\w+=,.@-]*", "+=,.@-")?;
+        check_text(
+            "sourceIdentity",
+            identity,
+            2..=256,
+            "[\\w+=,.@-]*",
+            "+=,.@-",
+        )?;
     }
     let duration = duration(params)?;
     if !role_arn.starts_with("arn:") || account_of(role_arn).is_none() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloudtrail::Trail;
+use super::managed::{self, Managed};
 use rolecall_core::org::{AccountId, Partition};
 
 /// Everything there is. One lock guards it.
@@ -16,6 +17,8 @@ pub struct World {
     pub organization: OrganizationState,
     /// Every account, the management account included.
     pub accounts: BTreeMap<AccountId, AccountState>,
+    /// The policies that AWS manages.
+    pub managed: Vec<Managed>,
     /// What each access key represents.
     pub keys: BTreeMap<String, Session>,
     /// Time since the world began; moved by hand or by the wall clock.
@@ -38,6 +41,23 @@ impl World {
     /// `arn:aws:iam::111122223333:root`
     pub fn root_arn(&self, account: AccountId) -> String {
         format!("arn:{}:iam::{account}:root", self.partition)
+    }
+
+    /// The AWS managed policy with this ARN, whatever the ARN's partition.
+    pub fn aws_managed(&self, arn: &str) -> Option<&Managed> {
+        managed::find(&self.managed, arn)
+    }
+
+    /// The accounts of the organization; one that was removed from it is an account still.
+    pub fn members(&self) -> impl Iterator<Item = (&AccountId, &AccountState)> {
+        self.accounts
+            .iter()
+            .filter(|(_, account)| account.is_member())
+    }
+
+    /// An account of the organization.
+    pub fn member(&self, id: AccountId) -> Option<&AccountState> {
+        self.accounts.get(&id).filter(|account| account.is_member())
     }
 
     /// Hands out an access key for `session`: `AKIA…` for good, `ASIA…` for a while.
@@ -198,12 +218,19 @@ pub struct AccountState {
     pub email: String,
     /// `ACTIVE`, `SUSPENDED`, …
     pub status: String,
-    /// The id of its root or unit.
+    /// The id of its root or unit; empty once it is in no organization.
     pub parent: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// What its IAM holds.
     pub iam: IamState,
+}
+
+impl AccountState {
+    /// Whether it is in the organization.
+    pub fn is_member(&self) -> bool {
+        !self.parent.is_empty()
+    }
 }
 
 /// Who holds an access key.
@@ -364,6 +391,8 @@ pub struct UserState {
     pub tags: BTreeMap<String, String>,
     /// The ARN of its boundary.
     pub boundary: Option<String>,
+    /// Its access keys, by id.
+    pub access_keys: BTreeSet<String>,
     /// When it was created, in time since the world began.
     pub created: Duration,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::org::AccountId;
-use crate::plan::Converged;
+use crate::plan::{Converged, RolledBack};
 
 /// What was last converged in one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ impl AccountRecord {
     pub(super) fn with_texts(mut self, change: &dyn Fn(&str) -> String) -> Self {
         let changed = |(address, mut record): (String, ResourceRecord)| {
             record.converged.arn = record.converged.arn.map(|arn| change(&arn));
+            if let Some(left) = record.rollback.as_mut().and_then(|one| one.left.as_mut()) {
+                left.arn = left.arn.take().map(|arn| change(&arn));
+            }
             (change(&address), record)
         };
         self.resources = self.resources.into_iter().map(changed).collect();
@@ -46,6 +49,9 @@ pub struct ResourceRecord {
     pub converged_at: String,
     /// By which run.
     pub run: String,
+    /// The rollback that changed it since, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RolledBack>,
     /// How it was.
     #[serde(flatten)]
     pub converged: Converged,

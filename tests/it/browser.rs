@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::config::Accept;
-use rolecall::drift::{Drift, Scope, judge};
+use rolecall::drift::{Drift, History, Scope, judge};
 use rolecall::org::AccountId;
 use rolecall::plan::{
     AccountPlan, Action, Attribute, AttributeDiff, Caller, Change, Demand, DocumentDiff, FORMAT,
@@ -30,6 +30,7 @@ fn diff(attribute: Attribute, before: Value, after: Value) -> AttributeDiff {
         attribute,
         cosmetic: false,
         widens: false,
+        reverse_widens: false,
         cause: None,
         before,
         after,
@@ -195,7 +196,7 @@ fn drifted() -> Drift {
         plan(accounts, vec![]),
         &[accept],
         jiff::civil::date(2026, 1, 2),
-        Scope::Whole,
+        (Scope::Whole, History::Some),
     )
 }
 

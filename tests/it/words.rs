@@ -37,31 +37,23 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let patterns = REFUSED.iter();
-    patterns
-        .map(|(pattern, _)| Regex::new(&format!("(?i){pattern}")).unwrap())
-        .collect()
+static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+    let patterns: Vec<&str> = REFUSED.iter().map(|(pattern, _)| *pattern).collect();
+    Regex::new(&format!("(?i){}", patterns.join("|"))).unwrap()
 });
 
 fn refused(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for pattern in &*PATTERNS {
-        for word in pattern.find_iter(text) {
-            let fine = FINE.iter().any(|fine| {
-                let from = text[..word.start()].len().saturating_sub(6);
-                let from = (0..=from)
-                    .rev()
-                    .find(|at| text.is_char_boundary(*at))
-                    .unwrap();
-                text[from..word.end()].to_lowercase().contains(fine)
-            });
-            if !fine {
-                found.push(word.as_str().to_owned());
-            }
-        }
-    }
-    found
+    let is_fine = |word: &regex::Match<'_>| {
+        let before = word.start().saturating_sub(6);
+        let from = (0..=before)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap();
+        let around = text[from..word.end()].to_lowercase();
+        FINE.iter().any(|fine| around.contains(fine))
+    };
+    let found = PATTERN.find_iter(text).filter(|word| !is_fine(word));
+    found.map(|word| word.as_str().to_owned()).collect()
 }
 
 fn files(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {

@@ -7,6 +7,8 @@ mod single;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use aws_sdk_iam::types::SummaryKeyType as Key;
 
 use super::accounts::{Accounts, Iam};
@@ -37,6 +39,10 @@ impl Reader for Reading {
 
     async fn policy_exists(&self, account: &Account, arn: &PolicyArn) -> Result<bool, AwsError> {
         self.0.within(account, |iam| exists(iam, arn)).await
+    }
+
+    async fn aws_policies(&self, account: &Account) -> Result<BTreeSet<PolicyArn>, AwsError> {
+        self.0.within(account, single::aws_policies).await
     }
 
     async fn quotas(&self, account: &Account) -> Result<Quotas, AwsError> {

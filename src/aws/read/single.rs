@@ -224,6 +224,35 @@ async fn policy_arns(iam: &Iam, wanted: &BTreeSet<PolicyName>) -> Result<Vec<Pol
     Ok(arns)
 }
 
+/// The policies that AWS manages.
+pub(super) async fn aws_policies(iam: Iam) -> Result<BTreeSet<PolicyArn>, AwsError> {
+    let call = iam.call(Operation::ListPolicies, None);
+    let mut arns = BTreeSet::new();
+    let (mut pages, mut marker) = (entity::Pages::default(), None);
+    loop {
+        let request = iam
+            .client
+            .list_policies()
+            .scope(aws_sdk_iam::types::PolicyScopeType::Aws)
+            .max_items(1000);
+        let page = request
+            .set_marker(marker)
+            .send()
+            .await
+            .map_err(|error| call.failed(&error))?;
+        for policy in page.policies.unwrap_or_default() {
+            arns.insert(entity::name(
+                call,
+                PolicyArn::parse(&call.required("Arn", policy.arn)?),
+            )?);
+        }
+        marker = pages.next(call, page.is_truncated, page.marker)?;
+        if marker.is_none() {
+            return Ok(arns);
+        }
+    }
+}
+
 /// Reads one customer managed policy with its tags; `None` where there is none.
 pub(in crate::aws) async fn policy(
     iam: &Iam,

@@ -1,6 +1,7 @@
 //! `rolecall help`: the help of a command, or a guide. The guides are the Markdown files beside this one, compiled in;
 //! `rolecall man --out` writes them as man pages too.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use super::{Console, Stop};
@@ -80,7 +81,8 @@ fn contents() -> String {
     let mut text = manual::help(&[]).unwrap_or_default();
     text.push_str("\nGuides, printed by `rolecall help TOPIC`:\n");
     for topic in TOPICS {
-        text.push_str(&format!("  {:<14} {}\n", topic.name, topic.title()));
+        // Writing to a string cannot fail.
+        _ = writeln!(text, "  {:<14} {}", topic.name, topic.title());
     }
     text
 }

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use super::{Console, Stop};
+use super::{Console, Stop, shell};
 use crate::config::json_schema;
 use crate::config::problem::did_you_mean;
 use crate::exit::Exit;
@@ -16,7 +16,9 @@ use kits::{KITS, Kit, START};
 
 /// Writes the kit of this name, or the starting directory, into `directory`.
 pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Exit, Stop> {
-    let files = files(find(name.unwrap_or(START))?);
+    let kit = find(name.unwrap_or(START))?;
+    let owner = owner_name(directory, kit);
+    let files = files(kit, &owner);
     write(&files, directory)?;
     let mut out = console.data();
     for (file, _) in &files {
@@ -27,10 +29,11 @@ pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Ex
     let config = if here {
         String::new()
     } else {
-        format!(" -c {}", directory.display())
+        format!(" -c {}", shell::word(&directory.display().to_string()))
     };
     console.say(&format!(
-        "\nNext: rolecall validate{config}\nIt lists every input that still needs a value, and where to set it."
+        "\nThe name of this directory is `{owner}`: it tags what it manages with it. No other directory may have that name.\n\
+         Next: rolecall validate{config}\nIt lists every input that still needs a value, and where to set it."
     ));
     Ok(Exit::Done)
 }
@@ -46,10 +49,47 @@ fn find(name: &str) -> Result<&'static Kit, Stop> {
     })
 }
 
-/// What is written: the kit, and the schema beside it. In `examples/` the kits share one, a directory higher.
-fn files(kit: &Kit) -> Vec<(&'static str, String)> {
+/// The name of a directory that is begun at `directory`: its own name, as far as letters allow. Two directories of one
+/// name would take each other's roles for theirs, so the kit's name is only the last resort.
+fn owner_name(directory: &Path, kit: &Kit) -> String {
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    // `std::path::absolute` keeps `..`, which is no name.
+    let absolute = absolute.canonicalize().unwrap_or(absolute);
+    let written = absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let plain = written.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit());
+    let words: Vec<&str> = plain.filter(|word| !word.is_empty()).collect();
+    let name: String = words.join("-").chars().take(MAX_NAME).collect();
+    let name = name.trim_end_matches('-');
+    if name.is_empty() { kit.name } else { name }.to_owned()
+}
+
+/// Characters of a directory's name at most.
+const MAX_NAME: usize = 64;
+
+/// What is written: the kit under the name `owner`, and the schema beside it. In `examples/` the kits share one, a
+/// directory higher.
+fn files(kit: &Kit, owner: &str) -> Vec<(&'static str, String)> {
+    let named = |file: &str, text: String| match file {
+        // The first one is the directory's own.
+        "rolecall.toml" => match text.split_once("\nname = ") {
+            Some((before, rest)) => {
+                let rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+                format!(
+                    "{before}\nname = \"{owner}\" # the tag on all that this directory manages: no other directory may have it\n{rest}"
+                )
+            }
+            None => text,
+        },
+        _ => text,
+    };
     let own = |(file, text): &(&'static str, &str)| {
-        (*file, text.replacen("#:schema ../", "#:schema ", 1))
+        (
+            *file,
+            named(file, text.replacen("#:schema ../", "#:schema ", 1)),
+        )
     };
     let schema = (
         json_schema::FILE,
@@ -109,7 +149,7 @@ mod tests {
         for kit in KITS {
             let directory = tempfile::tempdir().unwrap();
             let inside = directory.path().join("new");
-            let files = files(kit);
+            let files = files(kit, "new");
             write(&files, &inside).unwrap();
             let loaded = load(&Inputs::new(Arc::new(Disk), &inside));
             // Nothing but inputs may be missing, and where they are given is said.
@@ -144,6 +184,33 @@ mod tests {
                 others.iter().all(|(file, _)| !inside.join(file).exists()),
                 "all or nothing"
             );
+        }
+    }
+
+    #[test]
+    fn a_directory_gives_its_name_to_what_begins_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let kit = find("cortex-xdr").unwrap();
+        let long = "x".repeat(80);
+        for (directory, expect) in [
+            ("fedramp", "fedramp"),
+            ("Cortex XDR (EU)", "cortex-xdr-eu"),
+            ("-é-", "cortex-xdr"),
+            ("a_b.c", "a-b-c"),
+            (long.as_str(), &long[..64]),
+        ] {
+            let directory = root.path().join(directory);
+            assert_eq!(owner_name(&directory, kit), expect);
+            fs::create_dir(&directory).unwrap();
+            assert_eq!(owner_name(&directory.join("."), kit), expect);
+        }
+        for kit in KITS {
+            let files = files(kit, "my-own");
+            let (_, text) = files
+                .iter()
+                .find(|(file, _)| *file == "rolecall.toml")
+                .unwrap();
+            assert_eq!(text.matches("\nname = \"my-own\" # ").count(), 1, "{text}");
         }
     }
 

@@ -94,6 +94,16 @@ pub fn path(table: &Table, problems: &mut Problems) -> Option<IamPath> {
     name(IamPath::parse(node.as_str()?), &node.place, problems)
 }
 
+/// The path of a managed policy, which may hold less than that of a role.
+pub fn policy_path(table: &Table, problems: &mut Problems) -> Option<IamPath> {
+    let node = table.get("path")?;
+    name(
+        IamPath::parse_of_policy(node.as_str()?),
+        &node.place,
+        problems,
+    )
+}
+
 /// A description: at most 1000 characters of those IAM allows.
 pub fn description(table: &Table, problems: &mut Problems) -> Option<String> {
     let node = table.get("description")?;
@@ -295,9 +305,24 @@ pub fn policy_reference(
         return None;
     };
     if let PolicyRef::Arn(arn) = &reference {
+        check_attachable(arn, place, problems);
         check_arn(arn, text, partition, place, problems);
     }
     Some(reference)
+}
+
+/// AWS keeps these policies for roles that services make for themselves.
+///
+/// Source: IAM API, `AttachRolePolicy`, `PolicyNotAttachable`.
+fn check_attachable(arn: &PolicyArn, place: &Place, problems: &mut Problems) {
+    if arn.is_for_service_linked_roles() {
+        let message = format!(
+            "policy `{}` is for service-linked roles alone: it can be neither attached nor a boundary",
+            arn.name()
+        );
+        let hint = "a service-linked role is made by its service; give this role a policy without `aws-service-role/`";
+        problems.push(Problem::error("value", place, message).hint(hint));
+    }
 }
 
 fn check_arn(

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::check::{self, KeyCase};
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, Severity};
+use super::render::STAND_INS;
 use super::statement;
 use super::tree::{Node, Place, Table, Value};
 use super::vars::is_arn;
@@ -15,18 +16,20 @@ use crate::resource::Origin;
 use crate::resource::attachment::{Attachment, AttachmentId, Item};
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::{PolicyName, RoleName};
-use crate::resource::policy::{PolicyDocument, PolicyKind};
+use crate::resource::policy::{DocumentProblem, PolicyDocument, PolicyKind, Version};
 use crate::resource::role::{Ensure, Expectation, Manage, Mode, PolicyRef, Role};
 
-/// Documents by their text: those equal in many roles and accounts are parsed and kept once.
-pub type Documents = HashMap<(Purpose, String), PolicyDocument>;
+/// Documents by their text, each with what is doubtful about it: those equal in many roles and accounts are parsed and
+/// kept once.
+pub type Documents = HashMap<(Purpose, String), (PolicyDocument, Vec<DocumentProblem>)>;
 
 /// What a document is for, as a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the variants are what they are called")]
 pub enum Purpose {
     Trust,
-    Identity,
+    Inline,
+    Managed,
 }
 
 /// Whether every condition is decided, so that what is there is all that will be there together.
@@ -83,6 +86,7 @@ impl Converter<'_> {
                 .map(manage)
                 .unwrap_or_default(),
             adopt: flag(table, "adopt"),
+            create: table.get("create").and_then(Node::as_bool).unwrap_or(true),
             ensure: match table.get("ensure").and_then(Node::as_str) {
                 Some("absent") => Ensure::Absent,
                 _ => Ensure::Present,
@@ -102,11 +106,11 @@ impl Converter<'_> {
         let name = written_name(table).and_then(|(text, place)| {
             check::name(PolicyName::parse(text), place, &mut self.problems)
         });
-        let path = check::path(table, &mut self.problems);
+        let path = check::policy_path(table, &mut self.problems);
         let description = check::description(table, &mut self.problems);
         let tags = check::tags(table, KeyCase::Exact, &mut self.problems);
         let title = self.title.to_owned();
-        let document = self.identity(node, table, &title);
+        let document = self.identity(node, table, &title, Purpose::Managed);
         let size = document
             .as_ref()
             .map(PolicyDocument::size)
@@ -171,7 +175,7 @@ impl Converter<'_> {
             (None, Some(_)) => {
                 let name = self.inline_name(node, table, directory);
                 let title = format!("the inline policy of {}", self.title);
-                let document = self.identity(node, table, &title)?;
+                let document = self.identity(node, table, &title, Purpose::Inline)?;
                 if document.size() > check::INLINE_POLICIES_SIZE {
                     let limit = check::INLINE_POLICIES_SIZE;
                     let message = format!(
@@ -257,7 +261,13 @@ impl Converter<'_> {
     }
 
     /// The document of a policy: its statements, or the file it names.
-    fn identity(&mut self, node: &Node, table: &Table, title: &str) -> Option<PolicyDocument> {
+    fn identity(
+        &mut self,
+        node: &Node,
+        table: &Table,
+        title: &str,
+        purpose: Purpose,
+    ) -> Option<PolicyDocument> {
         let mut document = match (table.get("document"), table.entry("statement")) {
             (Some(_), Some((key, _))) => {
                 let message = format!("{title} has both a `document` and statements");
@@ -301,34 +311,79 @@ impl Converter<'_> {
                 return None;
             }
         }
-        self.document(&document, Purpose::Identity)
+        self.document(&document, purpose)
     }
 
     fn document(&mut self, node: &Node, purpose: Purpose) -> Option<PolicyDocument> {
         let value = node.to_json();
         let key = (purpose, value.to_string());
-        if let Some(known) = self.documents.get(&key) {
-            return Some(known.clone());
+        if let Some((document, doubts)) = self.documents.get(&key).cloned() {
+            self.tell(node, &doubts, Severity::Warning);
+            return Some(document);
         }
         let kind = match purpose {
             Purpose::Trust => PolicyKind::Trust,
-            Purpose::Identity => PolicyKind::Identity,
+            Purpose::Inline | Purpose::Managed => PolicyKind::Identity,
         };
-        match PolicyDocument::from_value(&value, kind, &self.partition.cloned().unwrap_or_default())
+        let partition = self.partition.cloned().unwrap_or_default();
+        let read = PolicyDocument::from_value(&value, kind, &partition);
+        let refused = match &read {
+            Ok(document) => self.refused(document, purpose),
+            Err(found) => found.clone(),
+        };
+        self.tell(node, &refused, Severity::Error);
+        let document = read.ok().filter(|_| refused.is_empty())?;
+        let doubts = self.doubts(&document);
+        self.tell(node, &doubts, Severity::Warning);
+        self.documents.insert(key, (document.clone(), doubts));
+        Some(document)
+    }
+
+    /// What IAM refuses of a document where it stands, in the partition of the run.
+    fn refused(&self, document: &PolicyDocument, purpose: Purpose) -> Vec<DocumentProblem> {
+        let partition = self
+            .partition
+            .map(|partition| document.misplaced(partition));
+        let mut refused = partition.unwrap_or_default();
+        // Inline policies and trusts of the older version are still taken.
+        if purpose == Purpose::Managed && document.version() == Version::V2008 {
+            refused.push(DocumentProblem {
+                pointer: "/Version".to_owned(),
+                message: "a managed policy must be of version 2012-10-17".to_owned(),
+                hint: Some(
+                    "write \"Version\": \"2012-10-17\"; without it a document is of 2008-10-17"
+                        .to_owned(),
+                ),
+            });
+        }
+        refused
+    }
+
+    fn doubts(&self, document: &PolicyDocument) -> Vec<DocumentProblem> {
+        let mut doubts = document.doubts(self.partition);
+        // Two values that are not known yet may be alike, and different ones later.
+        let stands_in =
+            self.partition.is_none() && STAND_INS.iter().any(|text| document.text().contains(text));
+        if !stands_in {
+            doubts.extend(document.contradictions());
+        }
+        doubts
+    }
+
+    fn tell(&mut self, node: &Node, found: &[DocumentProblem], severity: Severity) {
+        for DocumentProblem {
+            pointer,
+            message,
+            hint,
+        } in found
         {
-            Ok(document) => {
-                self.documents.insert(key, document.clone());
-                Some(document)
-            }
-            Err(found) => {
-                for problem in found {
-                    let place = node.place_of(&problem.pointer);
-                    let message = format!("{}: {}", self.title, problem.message);
-                    self.problems
-                        .push(Problem::error("document", &place, message).maybe_hint(problem.hint));
-                }
-                None
-            }
+            let message = format!("{}: {message}", self.title);
+            let place = node.place_of(pointer);
+            let problem = match severity {
+                Severity::Error => Problem::error("document", &place, message),
+                Severity::Warning => Problem::warning("document", &place, message),
+            };
+            self.problems.push(problem.maybe_hint(hint.clone()));
         }
     }
 
@@ -380,7 +435,7 @@ impl Converter<'_> {
                     .unwrap_or_default(),
                 self.title
             );
-            let document = self.identity(item, inline, &title);
+            let document = self.identity(item, inline, &title, Purpose::Inline);
             let Some(name) = name else { continue };
             if let Some(first) = places.insert(name.clone(), &item.place) {
                 let message = format!("{title} is defined twice, first at {first}");

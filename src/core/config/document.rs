@@ -264,7 +264,27 @@ pub fn yaml(file: &Arc<File>, problems: &mut Problems) -> Option<Node> {
         problems.push(Problem::error("document", &Place::start_of(file), message));
         return None;
     };
-    Some(convert.node(document, problems))
+    let before = problems.errors();
+    let node = convert.node(document, problems);
+    // What a merge leaves out would be missed at every other place.
+    (problems.errors() == before || !has_merge(document)).then_some(node)
+}
+
+/// Whether a mapping has a merge key somewhere.
+fn has_merge(node: &MarkedYaml<'_>) -> bool {
+    match &node.data {
+        YamlData::Mapping(mapping) => mapping
+            .iter()
+            .any(|(key, value)| is_merge(key) || has_merge(value)),
+        YamlData::Sequence(items) => items.iter().any(has_merge),
+        YamlData::Tagged(_, inner) => has_merge(inner),
+        _ => false,
+    }
+}
+
+/// `<<`, which merges another mapping in YAML 1.1. YAML 1.2 has no such key.
+fn is_merge(key: &MarkedYaml<'_>) -> bool {
+    matches!(&key.data, YamlData::Representation(text, ScalarStyle::Plain, _) if text == "<<")
 }
 
 /// How deep YAML may be nested; JSON's parser has a limit of its own.
@@ -314,6 +334,11 @@ impl YamlConvert<'_> {
                 if tag.as_ref().is_some_and(|tag| !tag.is_yaml_core_schema()) {
                     problems.push(tagged(&place));
                 }
+                if let Some(sign) = block_sign(*style).filter(|_| text.ends_with('\n')) {
+                    let problem =
+                        Problem::error("document", &place, "the text ends in a line break");
+                    problems.push(problem.hint(format!("write `{sign}-`, which leaves it out")));
+                }
                 scalar(text, *style)
             }
             YamlData::Sequence(items) => {
@@ -323,6 +348,17 @@ impl YamlConvert<'_> {
                 let mut table = Table::default();
                 for (key, value) in mapping {
                     let place = self.place(key.span.start.index(), key.span.end.index());
+                    if is_merge(key) {
+                        let problem = Problem::error(
+                            "document",
+                            &place,
+                            "merge keys (`<<`) are not part of YAML 1.2",
+                        );
+                        problems.push(problem.hint(
+                            "write the members out; an anchor may stand for a whole value: `Action: *reads`",
+                        ));
+                        continue;
+                    }
                     let YamlData::Representation(text, _, _) = &key.data else {
                         problems.push(Problem::error("document", &place, "a key must be a string"));
                         continue;
@@ -366,6 +402,15 @@ fn tagged(place: &Place) -> Problem {
         "YAML tags such as `!Sub` have no meaning in a policy document",
     )
     .hint("use expressions such as {{ account.id }} instead")
+}
+
+/// How a text of several lines is written.
+fn block_sign(style: ScalarStyle) -> Option<char> {
+    match style {
+        ScalarStyle::Folded => Some('>'),
+        ScalarStyle::Literal => Some('|'),
+        ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => None,
+    }
 }
 
 fn scalar(text: &str, style: ScalarStyle) -> Value {

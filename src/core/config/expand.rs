@@ -36,6 +36,21 @@ pub struct Expansion {
     pub targeted_by: BTreeMap<AccountId, Vec<TargetedBy>>,
     /// What the `[[check]]`s over roles and policies found.
     pub findings: Vec<CheckFinding>,
+    /// Selectors of targets that match no account.
+    pub unmatched: Vec<Unmatched>,
+}
+
+/// A selector of a resource's targets that matches no account: the resource may have been elsewhere because of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// `role`, `policy` or `grant`.
+    pub kind: &'static str,
+    /// The name of the resource; `None` where it holds expressions.
+    pub name: Option<String>,
+    /// The selector as written.
+    pub selector: Arc<str>,
+    /// What it is of, and where that is written: `role `X` at roles.toml:4`.
+    pub of: String,
 }
 
 /// Why a role goes to an account.
@@ -151,6 +166,7 @@ impl Config {
         {
             targets.check(organization, &mut problems);
         }
+        let unmatched = self.unmatched(&targetings, organization);
         let mut run = Run::new(
             self,
             organization,
@@ -167,7 +183,30 @@ impl Config {
             run.account(account);
         }
         run.grants();
+        run.expansion.unmatched = unmatched;
         run.finish()
+    }
+
+    fn unmatched(&self, targetings: &[Targets], organization: &Organization) -> Vec<Unmatched> {
+        let resources = self.resources.iter().zip(targetings);
+        let found = resources.flat_map(|(resource, targets)| {
+            let selectors = targets
+                .targets
+                .iter()
+                .flat_map(|targets| targets.unmatched(organization));
+            selectors.map(|selector| Unmatched {
+                kind: match resource.kind {
+                    Kind::Role => "role",
+                    Kind::Attachment => "attachment",
+                    Kind::Policy => "policy",
+                    Kind::Grant => "grant",
+                },
+                name: resource.literal_name().map(str::to_owned),
+                selector,
+                of: format!("{} at {}", resource.title, resource.node.place),
+            })
+        });
+        found.collect()
     }
 
     /// The values that accounts have of their own.
@@ -413,6 +452,7 @@ impl<'a> Run<'a> {
                 warnings: Vec::new(),
                 targeted_by: BTreeMap::new(),
                 findings: Vec::new(),
+                unmatched: Vec::new(),
             },
         }
     }
@@ -919,15 +959,14 @@ impl<'a> Run<'a> {
                 .attachment(&node, &self.config.name, resource.origin.clone())
                 .map(|attachment| Made::Attachment(Arc::new(attachment))),
         };
+        let found = converter.problems.in_modules(&self.chain(resource));
         match made {
-            Some(made) if !converter.problems.has_errors() => made,
-            _ => Made::Broken(
-                converter
-                    .problems
-                    .in_modules(&self.chain(resource))
-                    .sorted()
-                    .into(),
-            ),
+            Some(made) if !found.has_errors() => {
+                // Warnings name no account: what is doubtful is so in each.
+                self.problems.extend(found);
+                made
+            }
+            _ => Made::Broken(found.sorted().into()),
         }
     }
 

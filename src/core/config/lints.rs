@@ -7,16 +7,19 @@ use super::tree::{Node, Table};
 use crate::org::AccountId;
 
 /// The codes of the lints.
-pub const CODES: [&str; 9] = [
+pub const CODES: [&str; 12] = [
     "no-external-id",
     "mfa-on-machine",
     "public-trust",
     "confused-service",
     "oidc-open",
+    "dead-trust",
+    "loose-condition",
     "shared-external-id",
     "admin-to-outsider",
     "escalation",
     "trust-widened",
+    "locked-out",
 ];
 
 /// How much a finding may weigh.

@@ -48,7 +48,7 @@ pub mod without;
 
 pub use accept::Accept;
 pub use assertion::{CheckFinding, Weight};
-pub use expand::{Expansion, TargetedBy};
+pub use expand::{Expansion, TargetedBy, Unmatched};
 pub use files::{Files, Memory};
 pub use identity::{Identity, identify};
 pub use lints::Lints;

@@ -136,6 +136,7 @@ const EXAMPLES: &[(&str, &str, Example)] = &[
     ("role", "tags", Value("{ team = \"secops\" }")),
     ("role", "when", Value("\"true\"")),
     ("role", "adopt", Value("false")),
+    ("role", "create", Value("true")),
     ("role", "ensure", Value("\"present\"")),
     ("role", "external", Value("false")),
     ("role", "prevent_destroy", Value("false")),

@@ -455,6 +455,12 @@ pub static ROLE: Schema = Schema {
         )
         .or("false"),
         optional(
+            "create",
+            Type::Bool,
+            "false: only where the role exists; none is made",
+        )
+        .or("true"),
+        optional(
             "ensure",
             Type::Word(&["present", "absent"]),
             "absent: delete it where this directory manages it",

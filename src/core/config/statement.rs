@@ -3,8 +3,11 @@
 //! Every member keeps the place of the key it comes from, so that what IAM's rules say about the document underlines
 //! the TOML.
 
+use std::collections::BTreeSet;
+
 use super::problem::{Problem, Problems};
 use super::tree::{Key, Node, Place, Table, Value};
+use crate::resource::policy::{Federation, federation};
 
 /// The keys of a statement that IAM calls differently, and what it calls them.
 const MEMBERS: [(&str, &str); 6] = [
@@ -24,14 +27,19 @@ const PRINCIPALS: [(&str, &str); 4] = [
     ("canonical_user", "CanonicalUser"),
 ];
 
-/// Identity providers that are web identities without an `oidc-provider/` in their name.
+/// Services that need more of a role than to assume it, and what.
 ///
-/// Source: IAM User Guide, AWS JSON policy elements: Principal, OIDC federated principals.
-const WEB_IDENTITIES: [&str; 4] = [
-    "accounts.google.com",
-    "cognito-identity.amazonaws.com",
-    "graph.facebook.com",
-    "www.amazon.com",
+/// Sources: Amazon EKS User Guide, "Create IAM role with trust policy required by EKS Pod Identity"; IAM Roles Anywhere
+/// User Guide, "Trust policy".
+const SERVICE_ACTIONS: [(&str, &[&str]); 2] = [
+    (
+        "pods.eks.amazonaws.com",
+        &["sts:AssumeRole", "sts:TagSession"],
+    ),
+    (
+        "rolesanywhere.amazonaws.com",
+        &["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+    ),
 ];
 
 /// The document that statements of an identity policy make.
@@ -192,15 +200,16 @@ fn default_actions(
     if written.get("actions").is_some() || written.get("not_actions").is_some() {
         return None;
     }
-    let mut actions: Vec<&str> = Vec::new();
+    let mut needed: Vec<&[&str]> = Vec::new();
     for (key, _) in PRINCIPALS {
         for (text, place) in written.get(key).map(Node::strings).unwrap_or_default() {
-            let action = match key {
-                "federated" => federated_action(text),
-                _ => Some("sts:AssumeRole"),
+            let actions = match key {
+                "federated" => federated_actions(text),
+                "service" => Some(service_actions(text)),
+                _ => Some(ASSUME),
             };
-            match action {
-                Some(action) if !actions.contains(&action) => actions.push(action),
+            match actions {
+                Some(actions) if !needed.contains(&actions) => needed.push(actions),
                 Some(_) => {}
                 None => {
                     let message = format!(
@@ -214,26 +223,45 @@ fn default_actions(
             }
         }
     }
-    match actions.as_slice() {
-        [] => Some(string("sts:AssumeRole", &node.place)),
-        [action] => Some(string(action, &node.place)),
+    let actions = match needed.as_slice() {
+        [] => ASSUME,
+        [actions] => actions,
         several => {
             let message =
                 format!("{title}: a trust statement with two kinds of principals needs `actions`");
-            let hint = format!("split it into two statements, or write actions = {several:?}");
+            let all: BTreeSet<&str> = several.iter().copied().flatten().copied().collect();
+            let hint = format!("split it into two statements, or write actions = {all:?}");
             problems.push(Problem::error("missing-key", &node.place, message).hint(hint));
-            Some(string("sts:AssumeRole", &node.place))
+            ASSUME
         }
-    }
+    };
+    let texts = actions.iter().map(|action| string(action, &node.place));
+    Some(match actions {
+        [action] => string(action, &node.place),
+        _ => Node {
+            value: Value::Array(texts.collect()),
+            place: node.place.clone(),
+        },
+    })
 }
 
-fn federated_action(provider: &str) -> Option<&'static str> {
-    if provider.contains(":oidc-provider/") || WEB_IDENTITIES.contains(&provider) {
-        Some("sts:AssumeRoleWithWebIdentity")
-    } else if provider.contains(":saml-provider/") {
-        Some("sts:AssumeRoleWithSAML")
-    } else {
-        None
+/// What everybody needs whom nobody else vouches for.
+const ASSUME: &[&str] = &["sts:AssumeRole"];
+
+fn service_actions(service: &str) -> &'static [&'static str] {
+    let name = service.trim_end_matches(".cn");
+    let known = SERVICE_ACTIONS.iter().find(|(known, _)| *known == name);
+    known.map_or(ASSUME, |(_, actions)| actions)
+}
+
+fn federated_actions(provider: &str) -> Option<&'static [&'static str]> {
+    match federation(provider) {
+        Some(Federation::Oidc) => Some(&["sts:AssumeRoleWithWebIdentity"]),
+        Some(Federation::Saml) => Some(&["sts:AssumeRoleWithSAML"]),
+        // What is wrong with it is said of the document.
+        None if provider.contains(":oidc-provider/") => Some(&["sts:AssumeRoleWithWebIdentity"]),
+        None if provider.contains(":saml-provider/") => Some(&["sts:AssumeRoleWithSAML"]),
+        None => None,
     }
 }
 

@@ -71,6 +71,25 @@ impl Targeting {
             .any(|written| !written.selector.tags.is_empty())
     }
 
+    /// The texts of the selectors that match no account; of a list without selectors, the empty list.
+    pub fn unmatched(&self, organization: &Organization) -> Vec<Arc<str>> {
+        let Some(selectors) = &self.selectors else {
+            return Vec::new();
+        };
+        if selectors.is_empty() {
+            return vec!["".into()];
+        }
+        let matches = |written: &&WrittenSelector| {
+            let mut accounts = organization.accounts.values();
+            accounts.any(|account| written.selector.matches(account, organization))
+        };
+        selectors
+            .iter()
+            .filter(|written| !matches(written))
+            .map(|written| written.text.clone())
+            .collect()
+    }
+
     /// Reports accounts and units that do not exist, and selectors that match nothing.
     pub fn check(&self, organization: &Organization, problems: &mut Problems) {
         for written in self.selectors.iter().flatten() {

@@ -103,6 +103,7 @@ fn organization() -> Organization {
         status: AccountStatus(status.to_owned()),
         ou: OuPath(ou.to_owned()),
         parents: vec!["r-abcd".to_owned()],
+        joined: None,
         tags: Some(
             tags.iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))

@@ -61,6 +61,7 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
         tags: _,
         manage: _,
         adopt: _,
+        create: _,
         ensure: _,
         external: _,
         prevent_destroy: _,
@@ -90,7 +91,8 @@ pub fn target(desired: &Role, live: Option<&LiveRole>, names: Names<'_>) -> Targ
             Some(boundary) => boundary.as_ref().map(names.policy),
         },
         tags: tags(desired, live, names.mark),
-        instance_profiles: stays
+        // A role that is made again at another path is put back where EC2 finds it.
+        instance_profiles: live
             .map(|live| live.instance_profiles.clone())
             .unwrap_or_default(),
     };

@@ -33,7 +33,13 @@ impl Scene<'_> {
                         .any(|wanted| wanted.eq_ignore_ascii_case(absent)),
                 )
             }
-            Values::Absent => Truth::from(holds_without_key(operator)),
+            Values::Absent => Truth::from(operator.passes_without_key()),
+            // Under a set operator an empty string is a null data set.
+            Values::Present(values)
+                if operator.quantifier.is_some() && values.iter().all(String::is_empty) =>
+            {
+                Truth::from(operator.passes_without_key())
+            }
             Values::Present(values) => {
                 let mut each = values.iter().map(|value| {
                     let any = Truth::any(
@@ -70,16 +76,6 @@ impl Scene<'_> {
             }),
         }
     }
-}
-
-/// `IfExists`, `ForAllValues` and the negated operators hold of a key that is absent; `ForAnyValue` does not.
-fn holds_without_key(operator: Operator) -> bool {
-    operator.if_exists
-        || match operator.quantifier {
-            Some(Quantifier::ForAllValues) => true,
-            Some(Quantifier::ForAnyValue) => false,
-            None => operator.negated,
-        }
 }
 
 fn compares(comparison: Comparison, order: Option<Ordering>) -> Truth {

@@ -6,9 +6,15 @@
 //! Source: IAM User Guide, "Policy evaluation logic".
 
 mod condition;
+mod entrant;
+mod every;
+pub mod federated;
 mod identity;
+mod keys;
+mod stranger;
 mod truth;
 mod variable;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +23,13 @@ use std::collections::BTreeMap;
 
 use crate::resource::policy::pattern::{self, Variables, segments};
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
+pub use entrant::{Answer, Entrant, Key};
+pub use every::Every;
 pub use identity::{Identity, Reach, Voice};
+pub use keys::{Kind, MFA, mentioned, spelled};
+pub use stranger::{member, outsider, serving_stranger, stranger};
 use truth::Truth;
+pub use way::{Obstacle, Way, expected, way};
 
 /// One request to be decided.
 #[derive(Debug, Clone, Default)]
@@ -207,9 +218,17 @@ impl<'a> Scene<'a> {
     }
 
     /// A `*` of a resource goes beyond colons, as the last one of a part of an ARN does in IAM.
+    ///
+    /// Of a `NotResource` with a variable that has no value IAM says both that the variable matches nothing and that the
+    /// statement may become invalid, so nobody can say.
     fn resource(self, resources: &Patterns) -> Truth {
+        let without = if resources.negated {
+            Truth::Maybe
+        } else {
+            Truth::No
+        };
         let matches = |text: &String| {
-            self.pattern(text, |pattern| {
+            self.pattern_or(text, without, |pattern| {
                 pattern::matches(pattern, &self.request.resource)
             })
         };

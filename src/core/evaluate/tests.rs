@@ -306,6 +306,50 @@ fn conditions_combine_as_documented() {
             &[],
             ImplicitDeny,
         ),
+        // Under a set operator an empty string is no value.
+        (
+            r#"{"ForAllValues:StringEquals":{"k":["a"]}}"#,
+            &["k="],
+            Allow,
+        ),
+        (
+            r#"{"ForAnyValue:StringLike":{"k":["*"]}}"#,
+            &["k="],
+            ImplicitDeny,
+        ),
+        (r#"{"StringLike":{"k":["*"]}}"#, &["k="], Allow),
+        (
+            r#"{"DateLessThan":{"k":"2027"}}"#,
+            &["k=2026-06-01T00:00:00Z"],
+            Allow,
+        ),
+        (
+            r#"{"DateGreaterThan":{"k":"2027"}}"#,
+            &["k=2026-06-01T00:00:00Z"],
+            ImplicitDeny,
+        ),
+        // Under a set operator an empty string is no value.
+        (
+            r#"{"ForAllValues:StringEquals":{"k":["a"]}}"#,
+            &["k="],
+            Allow,
+        ),
+        (
+            r#"{"ForAnyValue:StringLike":{"k":["*"]}}"#,
+            &["k="],
+            ImplicitDeny,
+        ),
+        (r#"{"StringLike":{"k":["*"]}}"#, &["k="], Allow),
+        (
+            r#"{"DateLessThan":{"k":"2027"}}"#,
+            &["k=2026-06-01T00:00:00Z"],
+            Allow,
+        ),
+        (
+            r#"{"DateGreaterThan":{"k":"2027"}}"#,
+            &["k=2026-06-01T00:00:00Z"],
+            ImplicitDeny,
+        ),
         // Variables; a value that came with the request is not a pattern.
         (
             r#"{"StringEquals":{"k":"${aws:username}"}}"#,
@@ -542,6 +586,32 @@ fn resources_match_as_documented() {
             evaluate(&[&policy], &get(resource)),
             expect,
             "{members} {resource}"
+        );
+    }
+}
+
+#[test]
+fn a_not_resource_whose_variable_has_no_value_cannot_be_decided() {
+    let resource = "arn:aws:s3:::b/${aws:PrincipalTag/team}/*";
+    for (effect, member, team, expect) in [
+        ("Deny", "NotResource", None, Decision::ImplicitDeny),
+        ("Allow", "NotResource", None, Decision::Undecided),
+        ("Allow", "NotResource", Some("x"), Decision::Allow),
+        ("Allow", "Resource", None, Decision::ImplicitDeny),
+    ] {
+        let policy = document(&format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"{effect}","Action":"s3:GetObject","{member}":"{resource}"}}}}"#
+        ));
+        let mut request = get("arn:aws:s3:::c");
+        if let Some(team) = team {
+            request
+                .context
+                .insert("aws:PrincipalTag/team".to_owned(), vec![team.to_owned()]);
+        }
+        assert_eq!(
+            evaluate(&[&policy], &request),
+            expect,
+            "{effect} {member} {team:?}"
         );
     }
 }

@@ -19,6 +19,16 @@ enum Value<'a> {
 impl<'a> Scene<'a> {
     /// Whether `matches` holds of the pattern `text` with its variables replaced.
     pub(super) fn pattern(self, text: &str, matches: impl FnOnce(&[Token]) -> bool) -> Truth {
+        self.pattern_or(text, Truth::No, matches)
+    }
+
+    /// Likewise; `without` is the answer where a variable has no value.
+    pub(super) fn pattern_or(
+        self,
+        text: &str,
+        without: Truth,
+        matches: impl FnOnce(&[Token]) -> bool,
+    ) -> Truth {
         let variables = if self.version == Version::V2012 {
             Variables::Read
         } else {
@@ -32,7 +42,7 @@ impl<'a> Scene<'a> {
             };
             match self.variable(variable) {
                 Value::Text(value) => replaced.extend(value.chars().map(Token::Char)),
-                Value::Nothing => return Truth::No,
+                Value::Nothing => return without,
                 Value::Unknown => return Truth::Maybe,
             }
         }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Settings;
-use super::caller::Caller;
+use super::session::Tagged;
+use crate::evaluate::{Answer, Entrant, federated, outsider, stranger};
 use crate::org::AccountId;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::RoleName;
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     /// The desired customer managed policies that the role names, its boundary among them.
     pub(super) policies: &'a [&'a Arc<ManagedPolicy>],
     pub(super) shared: &'a SharedIds<'a>,
+    /// Roles whose sessions pass their tags on.
+    pub(super) tagged: &'a Tagged,
     /// Accounts outside the organization that may come in, given the right external id, with the ARNs trusted.
     pub(super) outsiders: BTreeMap<AccountId, BTreeSet<String>>,
     /// Whether everyone may come in.
@@ -32,7 +35,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         planned: &BTreeSet<AccountId>,
-        shared: &'a SharedIds<'a>,
+        (shared, tagged): (&'a SharedIds<'a>, &'a Tagged),
         role: &'a Role,
         policies: &'a [&'a Arc<ManagedPolicy>],
     ) -> Self {
@@ -45,6 +48,7 @@ impl<'a> Context<'a> {
             role,
             policies,
             shared,
+            tagged,
             outsiders,
             is_public: is_public(&role.trust),
         }
@@ -66,7 +70,7 @@ pub(super) fn outsiders(
         let Some(account) = account_of(arn).filter(|account| !insiders.contains(account)) else {
             continue;
         };
-        if Caller::outsider(trust, arn, account.as_str()).is_let_in() {
+        if is_let_in(&outsider(trust, arn, account.as_str()), trust) {
             outsiders.entry(account).or_default().insert(arn.to_owned());
         }
     }
@@ -75,7 +79,34 @@ pub(super) fn outsiders(
 
 /// Whether everyone may come in.
 pub(super) fn is_public(trust: &PolicyDocument) -> bool {
-    allows(trust).any(names_everybody) && Caller::stranger(trust).is_let_in()
+    allows(trust).any(names_everybody) && is_let_in(&stranger(trust), trust)
+}
+
+/// The issuers whose other customers may come in.
+pub(super) fn open_issuers(trust: &PolicyDocument) -> Vec<String> {
+    principals(trust, "Federated")
+        .into_iter()
+        .filter_map(|provider| federated::open(trust, provider))
+        .filter(|open| open.outsiders != Answer::Refused)
+        .map(|open| open.url)
+        .collect()
+}
+
+/// Whether a trust policy lets somebody in, as far as is known.
+pub(super) fn is_let_in(entrant: &Entrant, trust: &PolicyDocument) -> bool {
+    entrant.ask(trust) != Answer::Refused
+}
+
+/// The values that any statement asks a key (in lower case) for.
+pub(super) fn wanted<'a>(trust: &'a PolicyDocument, key: &str) -> impl Iterator<Item = &'a str> {
+    let conditions = trust
+        .statements()
+        .iter()
+        .flat_map(|statement| statement.conditions.values());
+    conditions
+        .filter_map(move |keys| keys.get(key))
+        .flatten()
+        .map(String::as_str)
 }
 
 /// Accounts in words: `account 999999999999 (Name)`.
@@ -148,22 +179,25 @@ pub(super) fn allows(trust: &PolicyDocument) -> impl Iterator<Item = &Statement>
 }
 
 /// Whether a statement speaks of any of the three ways to assume a role.
-fn assumes(statement: &Statement) -> bool {
-    let patterns: Vec<_> = statement
+pub(super) fn assumes(statement: &Statement) -> bool {
+    [
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:AssumeRoleWithSAML",
+    ]
+    .iter()
+    .any(|action| speaks_of(statement, action))
+}
+
+/// Whether a statement speaks of an action.
+pub(super) fn speaks_of(statement: &Statement, action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    let named = statement
         .actions
         .patterns
         .iter()
-        .map(|text| pattern::tokens(text, Variables::Literal))
-        .collect();
-    [
-        "sts:assumerole",
-        "sts:assumerolewithwebidentity",
-        "sts:assumerolewithsaml",
-    ]
-    .iter()
-    .any(|action| {
-        patterns.iter().any(|one| pattern::matches(one, action)) != statement.actions.negated
-    })
+        .any(|text| pattern::matches(&pattern::tokens(text, Variables::Literal), &action));
+    named != statement.actions.negated
 }
 
 /// The principals of a kind that a trust policy lets in, each once.

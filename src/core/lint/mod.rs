@@ -4,14 +4,16 @@
 //! policy is not searched for suspicious words: callers who must stay out (a stranger, a vendor's other customer, a
 //! service at work for someone else) are put to it, and [`evaluate`](crate::evaluate) says whether it lets them in.
 //! That way a condition counts for what it does: `IfExists`, `ForAllValues`, negation, wildcards and `Deny` included.
+//! A key that a caller may lack is tried absent and present.
 //!
 //! Each lint has a stable code, a default [`Level`] and one sentence that says how to fix it. Of them only
 //! `public-trust` stops, because nothing in a trust of everyone can be meant.
 
-mod caller;
 mod context;
+mod dead;
 mod oidc;
 mod powers;
+mod session;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -106,7 +108,12 @@ pub fn outsiders(settings: &Settings, trust: &PolicyDocument) -> Option<String> 
     let none = BTreeSet::new();
     let outsiders = context::outsiders(settings.organization.as_ref().unwrap_or(&none), trust);
     let accounts: Vec<AccountId> = outsiders.into_keys().collect();
-    (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts))
+    let accounts = (!accounts.is_empty()).then(|| context::described_accounts(settings, &accounts));
+    let issuers = context::open_issuers(trust)
+        .into_iter()
+        .map(|url| format!("anyone with a token of `{url}`"));
+    let all: Vec<String> = accounts.into_iter().chain(issuers).collect();
+    (!all.is_empty()).then(|| context::listed(&all))
 }
 
 /// One lint.
@@ -157,6 +164,18 @@ const LINTS: &[Lint] = &[
         check: oidc::oidc_open,
     },
     Lint {
+        code: "dead-trust",
+        level: Level::Warn,
+        fix: "change the condition or the principal, or remove the statement",
+        check: dead::dead_trust,
+    },
+    Lint {
+        code: "loose-condition",
+        level: Level::Warn,
+        fix: "remove `ForAllValues:`: it is for keys of several values, and it is true if the key is absent",
+        check: dead::loose_condition,
+    },
+    Lint {
         code: "admin-to-outsider",
         level: Level::Warn,
         fix: "grant only what the other party needs, or set a permissions boundary",
@@ -167,6 +186,12 @@ const LINTS: &[Lint] = &[
         level: Level::Warn,
         fix: "limit these actions to named resources (`iam:PassRole` also by `iam:PassedToService`), or deny at least one action of each combination",
         check: powers::escalation,
+    },
+    Lint {
+        code: "locked-out",
+        level: Level::Warn,
+        fix: "allow what their sessions need beside `sts:AssumeRole`, and demand only keys that they send",
+        check: session::locked_out,
     },
 ];
 
@@ -189,6 +214,9 @@ pub fn trust_widened(settings: &Settings, role: &RoleName) -> Option<(Level, Str
 pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) -> Vec<Finding> {
     let shared = SharedIds::of(accounts.values().flat_map(looked_at));
     let insiders: BTreeSet<AccountId> = accounts.keys().copied().collect();
+    let tagged = session::tagged(accounts.iter().flat_map(|(account, desired)| {
+        looked_at(desired).map(move |role| (*account, role.as_ref()))
+    }));
     let mut known: HashMap<Key, Vec<Word>> = HashMap::new();
     let mut findings = Vec::new();
     for (account, desired) in accounts {
@@ -199,7 +227,13 @@ pub fn run(accounts: &BTreeMap<AccountId, AccountDesired>, settings: &Settings) 
                 policies.iter().map(|policy| Arc::as_ptr(policy)).collect(),
             );
             let words = known.entry(key).or_insert_with(|| {
-                words(&Context::new(settings, &insiders, &shared, role, &policies))
+                words(&Context::new(
+                    settings,
+                    &insiders,
+                    (&shared, &tagged),
+                    role,
+                    &policies,
+                ))
             });
             findings.extend(words.iter().map(|(lint, level, message)| Finding {
                 code: lint.code,

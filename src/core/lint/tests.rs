@@ -1,6 +1,9 @@
 //! Each lint with what it must find and what it must leave alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod issuers;
+mod keys;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -39,6 +42,7 @@ fn role(name: &str, trust: &Value) -> Role {
         tags: None,
         manage: Manage::default(),
         adopt: false,
+        create: true,
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
@@ -147,7 +151,7 @@ fn a_trust_of_everybody_is_public_unless_a_condition_keeps_strangers_out() {
             (
                 "our organization where there is one",
                 everybody(&json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-ours000000"}})),
-                false,
+                true,
             ),
             (
                 "units anywhere",
@@ -463,7 +467,7 @@ fn a_service_says_on_whose_behalf_it_comes() {
             (
                 "account where it is sent",
                 config(json!({"StringEqualsIfExists": {"aws:SourceAccount": OWN}})),
-                false,
+                true,
             ),
             (
                 "any account",

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::caller::{Caller, MFA_KEYS, wanted};
 use super::context::{
-    Context, EXTERNAL_ID, allows, described, listed, named, names_everybody, principals,
+    Context, EXTERNAL_ID, allows, described, is_let_in, listed, named, names_everybody, principals,
+    wanted,
 };
-use super::oidc;
+use crate::evaluate::{Entrant, Key, Kind, MFA, federated, outsider, serving_stranger};
 use crate::org::AccountId;
 use crate::resource::policy::{PolicyDocument, Statement};
 
@@ -56,9 +56,10 @@ pub(super) fn public_trust(context: &Context<'_>, said: &mut Vec<String>) {
 pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
     let gets_in = |arn: &String, account: &AccountId| {
-        let machine = without_mfa(Caller::outsider(trust, arn, account.as_str()));
-        let without = machine.clone().with(EXTERNAL_ID, []);
-        without.is_let_in() || machine.with(EXTERNAL_ID, [WRONG_ID.to_owned()]).is_let_in()
+        let machine = without_mfa(outsider(trust, arn, account.as_str()));
+        let without = machine.clone().with(EXTERNAL_ID, Key::Absent);
+        let with_another = machine.with(EXTERNAL_ID, Key::OneOf(vec![WRONG_ID.to_owned()]));
+        is_let_in(&without, trust) || is_let_in(&with_another, trust)
     };
     let open = context
         .outsiders
@@ -78,10 +79,9 @@ pub(super) fn no_external_id(context: &Context<'_>, said: &mut Vec<String>) {
     }
 }
 
-fn without_mfa(caller: Caller<'_>) -> Caller<'_> {
-    MFA_KEYS
-        .iter()
-        .fold(caller, |caller, key| caller.with(key, []))
+fn without_mfa(caller: Entrant) -> Entrant {
+    MFA.iter()
+        .fold(caller, |caller, key| caller.with(key, Key::Absent))
 }
 
 /// Another role has the same external id.
@@ -103,10 +103,7 @@ pub(super) fn shared_external_id(context: &Context<'_>, said: &mut Vec<String>) 
 /// MFA is required of a caller that has none: whoever presents an external id, a service, an OIDC identity.
 pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
     let trust = &context.role.trust;
-    if MFA_KEYS
-        .iter()
-        .all(|key| wanted(trust, key).next().is_none())
-    {
+    if MFA.iter().all(|key| wanted(trust, key).next().is_none()) {
         return;
     }
     let machines: BTreeSet<String> = allows(trust)
@@ -123,23 +120,29 @@ pub(super) fn mfa_on_machine(context: &Context<'_>, said: &mut Vec<String>) {
 
 /// The machines, in words, that a statement would let in if they had MFA.
 fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
-    let ids = || {
-        wanted(trust, EXTERNAL_ID)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
+    let ids: Vec<String> = wanted(trust, EXTERNAL_ID).map(str::to_owned).collect();
     let has_id = statement
         .conditions
         .values()
         .any(|keys| keys.contains_key(EXTERNAL_ID));
+    let presenting = |kind, name: &str| {
+        let caller = Entrant::new(kind, name);
+        if ids.is_empty() {
+            caller
+        } else {
+            caller.with(EXTERNAL_ID, Key::OneOf(ids.clone()))
+        }
+    };
     // A session of a role has the key, and it is false; services and identity providers have none.
     let vendor = named(statement, "AWS")
         .next()
         .filter(|_| has_id)
         .map(|arn| {
-            let caller = Caller::new(trust, "sts:AssumeRole", "AWS", arn).with(EXTERNAL_ID, ids());
-            let plain = without_mfa(caller.clone())
-                .with("aws:multifactorauthpresent", ["false".to_owned()]);
+            let caller = presenting(Kind::Principal, arn);
+            let plain = without_mfa(caller.clone()).with(
+                "aws:multifactorauthpresent",
+                Key::OneOf(vec!["false".to_owned()]),
+            );
             (
                 caller,
                 plain,
@@ -147,8 +150,7 @@ fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
             )
         });
     let services = named(statement, "Service").map(|service| {
-        let caller =
-            Caller::new(trust, "sts:AssumeRole", "Service", service).with(EXTERNAL_ID, ids());
+        let caller = presenting(Kind::Service, service);
         (
             caller.clone(),
             without_mfa(caller),
@@ -156,7 +158,7 @@ fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
         )
     });
     let providers = named(statement, "Federated").filter_map(|provider| {
-        let caller = oidc::expected(trust, provider)?;
+        let caller = federated::expected(trust, provider)?;
         Some((
             caller.clone(),
             without_mfa(caller),
@@ -167,15 +169,20 @@ fn locked_out(trust: &PolicyDocument, statement: &Statement) -> Vec<String> {
         .into_iter()
         .chain(services)
         .chain(providers)
-        .filter(|(caller, plain, _)| with_mfa(caller.clone()).is_let_in() && !plain.is_let_in())
+        .filter(|(caller, plain, _)| {
+            is_let_in(&with_mfa(caller.clone()), trust) && !is_let_in(plain, trust)
+        })
         .map(|(_, _, words)| words)
         .collect()
 }
 
-fn with_mfa(caller: Caller<'_>) -> Caller<'_> {
+fn with_mfa(caller: Entrant) -> Entrant {
     caller
-        .with("aws:multifactorauthpresent", ["true".to_owned()])
-        .with("aws:multifactorauthage", ["0".to_owned()])
+        .with(
+            "aws:multifactorauthpresent",
+            Key::OneOf(vec!["true".to_owned()]),
+        )
+        .with("aws:multifactorauthage", Key::OneOf(vec!["0".to_owned()]))
 }
 
 /// A service gets in on behalf of anybody.
@@ -186,7 +193,7 @@ pub(super) fn confused_service(context: &Context<'_>, said: &mut Vec<String>) {
     let open: Vec<String> = principals(trust, "Service")
         .into_iter()
         .filter(|service| {
-            !sends_no_source(service) && Caller::service_for_stranger(trust, service).is_let_in()
+            !sends_no_source(service) && is_let_in(&serving_stranger(trust, service), trust)
         })
         .map(|service| format!("`{service}`"))
         .collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
+use super::principals;
 use super::{
     AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status,
     Unmanaged, attachment, grant, order, policy, quota, role,
@@ -12,6 +13,7 @@ use crate::diff::{Owner, owner};
 use crate::lint;
 use crate::live::{LiveAccount, Quotas};
 use crate::org::{Account, AwsError};
+use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyArn;
 use crate::resource::role::Ensure;
 
@@ -92,6 +94,9 @@ pub fn plan_account(
             &quotas,
         ));
     }
+    tally
+        .findings
+        .extend(principals::invalid(&context, &tally.changes));
     let changes = order::within(
         tally.changes,
         &settings.partition,
@@ -185,9 +190,13 @@ pub fn needs(
     account: &Account,
     desired: Option<&AccountDesired>,
     live: &LiveAccount,
+    memory: Option<&Memory>,
 ) -> Needs {
     let nothing = AccountDesired::default();
-    let context = Context::new(settings, account, desired.unwrap_or(&nothing), live);
+    let context = Context {
+        memory,
+        ..Context::new(settings, account, desired.unwrap_or(&nothing), live)
+    };
     let mut needs = Needs {
         policy_tags: policy_tags(&context),
         ..Needs::default()
@@ -197,6 +206,9 @@ pub fn needs(
         .filter(|role| role.ensure == Ensure::Present && !role.external);
     for desired in present {
         let there = context.live_role(&desired.name.key());
+        if there.is_none() && !desired.create {
+            continue;
+        }
         let after = context.target(desired, there).role;
         let new = role::newly_named(there, &after).into_iter();
         needs.managed_policies.extend(
@@ -234,6 +246,17 @@ pub fn needs(
     needs
 }
 
+/// Whether the tags of a policy that is not desired are read: with prune of each, otherwise of those on record, which
+/// are orphans as long as they have the tag.
+fn is_looked_at(context: &Context<'_>, live: &LivePolicy) -> bool {
+    let on_record = |memory: &Memory| {
+        memory
+            .resources
+            .contains_key(&context.policy_address(&live.name))
+    };
+    context.settings.extras == Extras::Remove || context.memory.is_some_and(on_record)
+}
+
 fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
     let unread = context
         .live
@@ -241,8 +264,8 @@ fn policy_tags(context: &Context<'_>) -> BTreeSet<PolicyArn> {
         .iter()
         .filter(|(_, live)| live.tags.is_none());
     let wanted = unread.filter(|(key, live)| match context.desired_policy(key) {
-        Some(desired) => policy::needs_write(desired, live),
-        None => context.settings.extras == Extras::Remove && context.settings.roles.is_empty(),
+        Some(desired) => policy::needs_tags(desired, live),
+        None => context.settings.roles.is_empty() && is_looked_at(context, live),
     });
     wanted.map(|(_, live)| live.arn.clone()).collect()
 }

@@ -14,7 +14,7 @@ use super::memory::Seen;
 use super::policy::Policies;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, Intent, quota};
+use super::{Action, Change, Extras, Finding, Intent, Watch, quota};
 use crate::diff::{Owner, owner};
 use crate::live::Quotas;
 use crate::resource::attachment::{Attachment, AttachmentId, Item, Placed};
@@ -123,7 +123,7 @@ fn unchanged(
 ) {
     tally.unchanged += 1;
     if let Some(placed) = id.find(role) {
-        context.note(address, Seen::Attachment(placed), tally);
+        context.note(address, Seen::Attachment(placed), &BTreeSet::new(), tally);
     }
 }
 
@@ -147,7 +147,7 @@ fn missing(context: &Context<'_>, desired: &Attachment) -> Finding {
         desired.id.role, context.account.id, desired.origin
     );
     Finding::stop(
-        "missing-role",
+        "attachment-role",
         &context.attachment_address(&desired.id),
         message,
     )
@@ -403,20 +403,24 @@ fn change(
         steps.is_empty(),
         &context.settings.secrets,
     );
+    let seen = (before.map(Seen::Attachment), after.map(Seen::Attachment));
+    let cause = context.blame(address, action, seen, &mut diffs);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.blame(
-            address,
-            action,
-            (before.map(Seen::Attachment), after.map(Seen::Attachment)),
-            &mut diffs,
-        ),
+        cause,
+        rolled_back: context.rolled_back(address, cause, seen.0),
+        accepted: BTreeSet::new(),
         address: address.to_owned(),
         fingerprint: of_attachment(before),
         expected: of_attachment(after),
         details: false,
+        watch: Watch {
+            found: of_attachment(before),
+            leaves: of_attachment(after),
+            ..Watch::default()
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,

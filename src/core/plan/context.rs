@@ -1,23 +1,27 @@
 //! One account as its plan sees it: what is desired and in scope, what is there, and what names mean here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::Tally;
 use super::memory::Seen;
 use super::{
-    Action, AttributeDiff, Cause, Finding, Intent, Memory, Records, Settings, fingerprint,
+    Acceptance, Action, Attribute, AttributeDiff, Cause, Finding, Intent, Memory, Records,
+    Settings, fingerprint,
 };
 use crate::desired::AccountDesired;
 use crate::diff::role::{self, Names, Target};
 use crate::diff::{Owner, owner};
 use crate::live::LiveAccount;
-use crate::org::Account;
+use crate::org::{Account, glob};
 use crate::resource::attachment::{Attachment, AttachmentId, Item};
 use crate::resource::grant::Principal;
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
 use crate::resource::role::{Ensure, LiveRole, PolicyRef, Role};
+
+/// The code of findings on what has the tag and no record.
+const CODE: &str = "unrecorded";
 
 /// Everything that planning one account looks at.
 pub(super) struct Context<'a> {
@@ -56,37 +60,128 @@ impl<'a> Context<'a> {
         (before, after): (Option<Seen<'_>>, Option<Seen<'_>>),
         diffs: &mut [AttributeDiff],
     ) -> Cause {
-        self.memory.map_or(Cause::Unknown, |memory| {
+        let cause = self.memory.map_or(Cause::Unknown, |memory| {
             memory.blame(address, action, (before, after), diffs)
-        })
+        });
+        // That a directory is destroyed is no change of its files.
+        match (self.settings.intent, cause) {
+            (Intent::Destroy, Cause::Desired) => Cause::Unknown,
+            (Intent::Destroy, Cause::Both) => Cause::Drift,
+            (_, cause) => cause,
+        }
     }
 
-    /// Takes note of a resource that is as desired, where it is not remembered so.
-    pub(super) fn note(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
+    /// The rollback that made a resource differ.
+    pub(super) fn rolled_back(
+        &self,
+        address: &str,
+        cause: Cause,
+        before: Option<Seen<'_>>,
+    ) -> Option<String> {
+        self.memory?.rolled_back(address, cause, before)
+    }
+
+    /// The attributes of an existing resource whose difference is accepted, each with a finding: they are not changed.
+    /// What the file alone changed is not drift, so it is written.
+    pub(super) fn accepted(
+        &self,
+        address: &str,
+        (before, after): (Seen<'_>, Seen<'_>),
+        mut diffs: Vec<AttributeDiff>,
+        tally: &mut Tally,
+    ) -> BTreeSet<Attribute> {
+        let speaks = |accept: &&Acceptance| glob(&accept.address, address);
+        if !self.settings.accepts.iter().any(|accept| speaks(&accept)) {
+            return BTreeSet::new();
+        }
+        let sides = (Some(before), Some(after));
+        let whole = self.blame(address, Action::Update, sides, &mut diffs);
+        let mut accepted = BTreeSet::new();
+        for diff in diffs.iter().filter(|diff| !diff.cosmetic) {
+            let cause = diff.cause.unwrap_or(whole);
+            let name = diff.attribute.name();
+            let mut accepts = self.settings.accepts.iter().filter(speaks);
+            let Some(accept) = accepts
+                .find(|accept| accept.attribute == name)
+                .filter(|_| cause != Cause::Desired)
+            else {
+                continue;
+            };
+            let Acceptance {
+                reason,
+                until,
+                origin,
+                ..
+            } = accept;
+            let held_back = if cause == Cause::Both {
+                "; what the file changed there is not written either"
+            } else {
+                ""
+            };
+            let message = format!(
+                "`{name}` of `{address}` differs and is left as it is: accepted until {until} at {origin}: {reason}{held_back}"
+            );
+            tally
+                .findings
+                .push(Finding::warn("accepted", address, message));
+            accepted.insert(diff.attribute);
+        }
+        accepted
+    }
+
+    /// Takes note of a resource that is as desired, `accepted` attributes aside, where it is not remembered so.
+    pub(super) fn note(
+        &self,
+        address: &str,
+        seen: Seen<'_>,
+        accepted: &BTreeSet<Attribute>,
+        tally: &mut Tally,
+    ) {
         let Some(memory) = self.memory else { return };
         let known = memory.resources.get(address);
-        let mut now = seen.converged(&memory.salt, &self.settings.secrets);
+        let now = seen.converged(&memory.salt, &self.settings.secrets);
+        let mut now = now.keeping(known, accepted);
         // What was not read this time is still as it was.
         for (attribute, items) in known.iter().flat_map(|known| &known.items) {
             now.items.entry(*attribute).or_insert_with(|| items.clone());
         }
-        if known
-            .is_none_or(|known| (&known.items, &known.unique_id) != (&now.items, &now.unique_id))
+        if memory.rolled_back.contains_key(address)
+            || known.is_none_or(|known| {
+                (&known.items, &known.unique_id) != (&now.items, &now.unique_id)
+            })
         {
             tally.seen.insert(address.to_owned(), now);
         }
     }
 
-    /// Takes note of what has this directory's tag and is not desired, where nothing is on record yet: with a new
-    /// state the tag alone tells what is managed here, and what a run does not get to delete must not be unknown to
-    /// the next.
+    /// Takes note of what has this directory's tag and is not desired, where nothing is on record yet and it is allowed
+    /// to rely on the tag alone: what a run does not get to delete must not be unknown to the next.
     pub(super) fn note_extra(&self, address: &str, seen: Seen<'_>, tally: &mut Tally) {
-        if self
-            .memory
-            .is_some_and(|memory| memory.records == Records::None)
-        {
-            self.note(address, seen, tally);
+        let by_tag = |memory: &Memory| {
+            memory.records == Records::None
+                && (self.settings.allows(CODE) || memory.begun.contains(address))
+        };
+        if self.memory.is_some_and(by_tag) {
+            self.note(address, seen, &BTreeSet::new(), tally);
         }
+    }
+
+    /// The finding on changing a resource that has this directory's tag, where the state holds no record of anything: it
+    /// is another directory of the same name that made it, or the state is another one.
+    pub(super) fn never_made(&self, what: &str, address: &str) -> Option<Finding> {
+        let memory = self
+            .memory
+            .filter(|_| self.settings.intent != Intent::Restore)?;
+        let known = memory.records == Records::Some || memory.begun.contains(address);
+        (!known).then(|| {
+            let (account, name) = (self.account.id, &self.settings.name);
+            let message = format!(
+                "{what} in account {account} is tagged `{name}`, but the state of this directory has no records: another \
+                 directory of that name, or another state, may manage it; choose another `name`, use the right state \
+                 (`--state`), or rely on the tag with `--allow {CODE}` if the state was lost"
+            );
+            Finding::stop(CODE, address, message)
+        })
     }
 
     /// The finding on deleting a resource that has this directory's tag, though no run recorded it. Whoever may
@@ -95,12 +190,15 @@ impl<'a> Context<'a> {
         let memory = self
             .memory
             .filter(|_| self.settings.intent != Intent::Restore)?;
-        (memory.records == Records::Some && !memory.resources.contains_key(address)).then(|| {
+        if memory.records == Records::None {
+            return self.never_made(what, address);
+        }
+        (!memory.resources.contains_key(address)).then(|| {
             let message = format!(
                 "{what} in account {} is tagged as managed by this directory, but no run recorded it: it may have been tagged by hand, or left by a failed run; remove the tag, or delete it with `--allow unrecorded`",
                 self.account.id
             );
-            Finding::stop("unrecorded", address, message)
+            Finding::stop(CODE, address, message)
         })
     }
 

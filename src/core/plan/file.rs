@@ -130,7 +130,7 @@ pub fn load(bytes: &[u8], secrets: &Secrets) -> Result<Plan, LoadError> {
 /// Says whether the file is damaged, of another version, or holds a sensitive value where a mask cannot stand.
 pub fn load_masked(bytes: &[u8]) -> Result<Plan, LoadError> {
     let value = parse(bytes)?;
-    let masked = Secrets::conceal(value.clone()).ok_or(LoadError::Unmaskable)?;
+    let masked = Secrets::masked(value.clone()).ok_or(LoadError::Unmaskable)?;
     let is_unchanged = masked == value;
     serde_json::from_value(masked).map_err(|error| {
         if is_unchanged {
@@ -182,6 +182,9 @@ impl Plan {
                 .into_iter()
                 .flatten();
             for (shown, change) in changes.zip(&account.changes) {
+                if let Some(members) = shown.as_object_mut() {
+                    members.shift_remove("watch");
+                }
                 let steps = shown
                     .get_mut("steps")
                     .and_then(Value::as_array_mut)

@@ -1,10 +1,8 @@
 //! Fingerprints of live resources, and what they tell before and after writing.
 //!
-//! A fingerprint is a digest of everything we could write, in canonical form: what IAM spells otherwise or numbers by
-//! itself (unique ids, version numbers, times) is left out, so a resource as the steps leave it has a fingerprint before
-//! it exists. The fingerprint of what was read also covers what the steps were chosen by and would stumble over: a
-//! policy's stored versions and a role's instance profiles. Descriptions and durations are part of it only where the plan
-//! read them.
+//! A fingerprint is a digest, in canonical form, of what a change is about ([`Coverage`]): what the desired state manages
+//! and what the steps depend on. What IAM spells otherwise or numbers by itself (unique ids, times) is left out, so a
+//! resource as the steps leave it has a fingerprint before it exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,6 +10,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::coverage::{Coverage, Extent, statements};
 use super::predict::predict;
 use super::{AccountPlan, Change, ResourceKind};
 use crate::diff::is_system_tag;
@@ -22,7 +21,7 @@ use crate::resource::attachment::Placed;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyName;
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
-use crate::resource::role::LiveRole;
+use crate::resource::role::{LiveRole, RoleDetails};
 use crate::resource::step::Step;
 
 /// What a fingerprint is for.
@@ -30,6 +29,8 @@ use crate::resource::step::Step;
 pub(super) enum Purpose {
     /// To know again what was read.
     Seen,
+    /// To know it again right before it is written: a document that is written as a whole counts as a whole.
+    Written,
     /// To know what the steps leave.
     Expected,
 }
@@ -74,13 +75,13 @@ pub fn recheck(plan: &AccountPlan, live: &LiveAccount, deleted: &Deleted) -> BTr
     let now = |change: &Change| {
         now(
             &change.address,
-            change.details,
+            &change.watch.covers,
             live,
             deleted,
-            Purpose::Seen,
+            Purpose::Written,
         )
     };
-    let stale = |change: &&Change| now(change).is_none_or(|now| now.digest != change.fingerprint);
+    let stale = |change: &&Change| now(change).is_none_or(|now| now.digest != change.watch.found);
     let touched = plan
         .changes
         .iter()
@@ -123,10 +124,10 @@ pub fn recheck_later<'a>(
     let of = |change: &Change, live: &LiveAccount| {
         now(
             &change.address,
-            change.details,
+            &change.watch.covers,
             live,
             deleted,
-            Purpose::Seen,
+            Purpose::Written,
         )
         .map(|now| now.digest)
     };
@@ -154,7 +155,7 @@ pub enum Sighting {
 pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
     let seen = now(
         &change.address,
-        change.details,
+        &change.watch.covers,
         live,
         &Deleted::new(),
         Purpose::Seen,
@@ -178,7 +179,7 @@ pub(super) fn sight(change: &Change, live: &LiveAccount) -> Sighting {
 pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     let Some(now) = now(
         &change.address,
-        change.details,
+        &change.watch.covers,
         live,
         &Deleted::new(),
         Purpose::Expected,
@@ -200,9 +201,10 @@ pub fn converged(change: &Change, live: &LiveAccount) -> Convergence {
     }
 }
 
-/// Whether the resource at `address` has the fingerprint that steps were to leave.
+/// Whether all of the resource at `address` is as steps were to leave it.
 pub(super) fn is_as_left(address: &str, details: bool, expected: &str, live: &LiveAccount) -> bool {
-    now(address, details, live, &Deleted::new(), Purpose::Expected)
+    let whole = Coverage::whole(details);
+    now(address, &whole, live, &Deleted::new(), Purpose::Expected)
         .is_some_and(|now| now.digest == expected)
 }
 
@@ -213,7 +215,7 @@ struct Now {
 
 fn now(
     address: &str,
-    details: bool,
+    covers: &Coverage,
     live: &LiveAccount,
     deleted: &Deleted,
     purpose: Purpose,
@@ -223,11 +225,11 @@ fn now(
     let (exists, digest) = match super::resource_at(address)? {
         ResourceKind::Role(name) => {
             let role = live.roles.get(&name.key());
-            (role.is_some(), of_role(role, &ids, details, purpose))
+            (role.is_some(), of_role(role, &ids, covers, purpose))
         }
         ResourceKind::Policy(name) => {
             let policy = live.policies.get(&name.key());
-            (policy.is_some(), of_policy(policy, purpose))
+            (policy.is_some(), of_policy(policy, covers, purpose))
         }
         ResourceKind::Grant(principal) => {
             let document = live
@@ -263,7 +265,7 @@ pub(super) fn absent() -> String {
 pub(super) fn of_role(
     role: Option<&LiveRole>,
     ids: &BTreeMap<&str, &str>,
-    with_details: bool,
+    covers: &Coverage,
     purpose: Purpose,
 ) -> String {
     let Some(role) = role else { return absent() };
@@ -280,23 +282,48 @@ pub(super) fn of_role(
         tags,
         instance_profiles,
     } = role;
-    let details = details.as_ref().filter(|_| with_details);
+    let detail = |extent: &Extent, value: fn(&RoleDetails) -> Value| {
+        details
+            .as_ref()
+            .filter(|_| *extent == Extent::Whole)
+            .map(value)
+    };
     let trust = trust.resolve_principals(&|id| ids.get(id).map(|arn| (*arn).to_owned()));
+    let trust = match &covers.trust {
+        Extent::Nothing => Value::Null,
+        Extent::Parts(ours) if !(purpose == Purpose::Written && covers.writes_trust) => {
+            let there: BTreeSet<String> = statements(&trust).collect();
+            json!(there.intersection(ours).collect::<Vec<_>>())
+        }
+        _ => canonical(&trust),
+    };
+    // A grant to this role, or an attachment, is a resource of its own, which the same run may write.
+    let grants = covers.grants && purpose != Purpose::Expected;
     let inline: BTreeMap<&str, Value> = inline_policies
         .iter()
-        // A grant to this role, or an attachment, is a resource of its own, which the same run may write.
-        .filter(|(name, _)| purpose == Purpose::Seen || !name.is_known_by_name())
+        .filter(|(name, _)| {
+            covers.inline_policies.has(name.as_str()) && (grants || !name.is_known_by_name())
+        })
         .map(|(name, document)| (name.as_str(), canonical(document)))
         .collect();
+    let attached: Vec<String> = managed_policies
+        .iter()
+        .map(ToString::to_string)
+        .filter(|arn| covers.managed_policies.has(arn))
+        .collect();
+    let boundary = permissions_boundary
+        .as_ref()
+        .filter(|_| covers.permissions_boundary == Extent::Whole);
     digest(&json!({
         "path": path,
-        "details": details.map(|details| json!([details.description, details.max_session_duration])),
-        "trust": canonical(&trust),
-        "managed_policies": managed_policies,
+        "description": detail(&covers.description, |details| json!(details.description)),
+        "max_session_duration": detail(&covers.max_session_duration, |details| json!(details.max_session_duration)),
+        "trust": trust,
+        "managed_policies": attached,
         "inline_policies": inline,
-        "permissions_boundary": permissions_boundary,
-        "tags": own(tags),
-        "instance_profiles": (purpose == Purpose::Seen).then_some(instance_profiles),
+        "permissions_boundary": boundary,
+        "tags": own(tags, &covers.tags),
+        "instance_profiles": (covers.instance_profiles == Extent::Whole).then_some(instance_profiles),
     }))
 }
 
@@ -314,7 +341,11 @@ pub(super) fn of_attachment(placed: Option<Placed<'_>>) -> String {
     }
 }
 
-pub(super) fn of_policy(policy: Option<&LivePolicy>, purpose: Purpose) -> String {
+pub(super) fn of_policy(
+    policy: Option<&LivePolicy>,
+    covers: &Coverage,
+    purpose: Purpose,
+) -> String {
     let Some(policy) = policy else {
         return absent();
     };
@@ -335,14 +366,16 @@ pub(super) fn of_policy(policy: Option<&LivePolicy>, purpose: Purpose) -> String
         .collect();
     digest(&json!({
         "path": path,
-        "document": canonical(document),
-        "tags": tags.as_ref().map(own),
-        "versions": (purpose == Purpose::Seen).then_some(versions),
+        "document": (covers.trust != Extent::Nothing).then(|| canonical(document)),
+        "tags": tags.as_ref().map(|tags| own(tags, &covers.tags)),
+        "versions": (purpose != Purpose::Expected && covers.versions == Extent::Whole).then_some(versions),
     }))
 }
 
-fn own(tags: &Tags) -> BTreeMap<&String, &String> {
-    tags.iter().filter(|(key, _)| !is_system_tag(key)).collect()
+fn own<'a>(tags: &'a Tags, covers: &Extent) -> BTreeMap<&'a String, &'a String> {
+    tags.iter()
+        .filter(|(key, _)| !is_system_tag(key) && covers.has(&key.to_lowercase()))
+        .collect()
 }
 
 /// A document's meaning. Sids are left out: they mean nothing.

@@ -14,7 +14,7 @@ use super::fingerprint::of_grant;
 use super::memory::Seen;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, Intent};
+use super::{Action, Attribute, Change, Extras, Finding, Intent, Watch};
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
 use crate::resource::policy::{Difference, PolicyDocument};
@@ -125,8 +125,17 @@ fn wanted(
         Some(Difference::None) => {
             tally.unchanged += 1;
             if let Some(before) = before {
-                context.note(&address, Seen::Grant(before), tally);
+                context.note(&address, Seen::Grant(before), &BTreeSet::new(), tally);
             }
+            return;
+        }
+        Some(Difference::Semantic)
+            if let Some(before) = before
+                && is_accepted(context, &address, before, &after, tally) =>
+        {
+            tally.unchanged += 1;
+            let accepted = [Attribute::Document].into();
+            context.note(&address, Seen::Grant(before), &accepted, tally);
             return;
         }
         Some(Difference::Cosmetic) => (Action::Update, Vec::new()),
@@ -137,6 +146,13 @@ fn wanted(
         tally
             .findings
             .extend(quota(context, principal, &after, &address));
+        if action == Action::Update {
+            let what = format!(
+                "inline policy `{}` of {kind} `{name}`",
+                PolicyName::of_grants(&context.settings.name)
+            );
+            tally.findings.extend(context.never_made(&what, &address));
+        }
     }
     let reason = if action == Action::Create {
         reason(desired)
@@ -156,6 +172,23 @@ fn wanted(
             steps,
         },
     ));
+}
+
+/// Whether it is accepted that what is granted differs.
+fn is_accepted(
+    context: &Context<'_>,
+    address: &str,
+    before: &PolicyDocument,
+    after: &PolicyDocument,
+    tally: &mut Tally,
+) -> bool {
+    let sides = Sides {
+        before: Some(before),
+        after: Some(after),
+    };
+    let diffs = show::grant(sides, false, &context.settings.secrets);
+    let seen = (Seen::Grant(before), Seen::Grant(after));
+    !context.accepted(address, seen, diffs, tally).is_empty()
 }
 
 /// Why a grant is left as it is.
@@ -316,20 +349,24 @@ fn change(
     } = draft;
     let mut diffs = show::grant(sides, steps.is_empty(), &context.settings.secrets);
     let address = context.grant_address(principal);
+    let seen = (sides.before.map(Seen::Grant), sides.after.map(Seen::Grant));
+    let cause = context.blame(&address, action, seen, &mut diffs);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.blame(
-            &address,
-            action,
-            (sides.before.map(Seen::Grant), sides.after.map(Seen::Grant)),
-            &mut diffs,
-        ),
+        cause,
+        rolled_back: context.rolled_back(&address, cause, seen.0),
+        accepted: BTreeSet::new(),
         address,
         fingerprint: of_grant(sides.before),
         expected: of_grant(sides.after),
         details: false,
+        watch: Watch {
+            found: of_grant(sides.before),
+            leaves: of_grant(sides.after),
+            ..Watch::default()
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,

@@ -5,11 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::context::Context;
 use super::{Action, Attribute, Change, Finding, ResourceKind, Settings, Severity};
 use crate::desired::AccountDesired;
 use crate::lint::{self, Level};
 use crate::org::AccountId;
+use crate::resource::issuer;
+use crate::resource::policy::{PolicyDocument, PolicyKind};
+use crate::resource::role::Ensure;
 use crate::resource::secret::Secrets;
+use crate::resource::step::Step;
 
 /// The id of the placeholder account: `{{ account.id }}` where there is no AWS.
 const STAND_IN: &str = "000000000000";
@@ -37,16 +42,80 @@ pub fn lints_alone(
 ) -> Vec<Finding> {
     let account = AccountId::parse(STAND_IN).into_iter();
     let accounts = account.map(|account| (account, stand_in.clone())).collect();
-    let findings: BTreeSet<Finding> = lint::run(&accounts, settings)
+    let words = lint::run(&accounts, settings)
         .into_iter()
         .map(|found| Finding {
             code: found.code.to_owned(),
             severity: severity(found.level),
             address: None,
             message: secrets.mask(&format!("{}: {}", found.role.origin, found.message)),
-        })
-        .collect();
+        });
+    let roles = stand_in
+        .roles
+        .values()
+        .filter(|role| role.ensure == Ensure::Present && !role.external);
+    let refused = roles.flat_map(|role| {
+        let message = |missing| {
+            let message = unclaimed(&role.name.to_string(), &missing);
+            secrets.mask(&format!("{}: {message}", role.origin))
+        };
+        let findings = issuer::missing(&role.trust)
+            .into_iter()
+            .map(move |missing| Finding {
+                code: CODE.to_owned(),
+                severity: Severity::Warn,
+                address: None,
+                message: message(missing),
+            });
+        findings.collect::<Vec<_>>()
+    });
+    let findings: BTreeSet<Finding> = words.chain(refused).collect();
     findings.into_iter().collect()
+}
+
+/// The code of a trust policy that IAM refuses to write for what it does not ask a shared issuer's token.
+const CODE: &str = "oidc-claim";
+
+fn unclaimed(role: &str, missing: &issuer::Missing) -> String {
+    let keys: Vec<String> = missing
+        .keys()
+        .iter()
+        .map(|key| format!("`{key}`"))
+        .collect();
+    format!(
+        "IAM refuses to write the trust policy of role `{role}`: statement {} trusts `{}`, an issuer that all customers \
+         of {} share, without a condition on {}; add one that does not match every value",
+        missing.statement + 1,
+        missing.url,
+        missing.issuer.name,
+        keys.join(" or ")
+    )
+}
+
+/// The findings on a trust policy that is to be written and that IAM will refuse.
+pub(super) fn refused(context: &Context<'_>, change: &Change) -> Vec<Finding> {
+    let Some(ResourceKind::Role(name)) = change.resource() else {
+        return Vec::new();
+    };
+    let written = change.steps.iter().find_map(|step| match step {
+        Step::CreateRole { trust, .. } => Some(trust),
+        Step::UpdateAssumeRolePolicy { document, .. } => Some(document),
+        _ => None,
+    });
+    let Some(text) = written else {
+        return Vec::new();
+    };
+    let trust = PolicyDocument::live(text, PolicyKind::Trust, &context.settings.partition);
+    let finding = |missing: issuer::Missing| Finding {
+        code: CODE.to_owned(),
+        severity: Severity::Stop,
+        address: Some(change.address.clone()),
+        message: context
+            .settings
+            .secrets
+            .mask(&unclaimed(&name.to_string(), &missing)),
+    };
+    issuer::missing(&trust).into_iter().map(finding).collect()
 }
 
 fn severity(level: Level) -> Severity {

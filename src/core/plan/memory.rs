@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fingerprint::{canonical, sha256, statement};
-use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind};
+use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind, mask};
 use crate::diff::is_system_tag;
 use crate::live::LiveAccount;
 use crate::resource::Tags;
@@ -31,6 +31,21 @@ pub struct Memory {
     pub since: Since,
     /// Whether anything is on record, in this account or in another.
     pub records: Records,
+    /// Addresses that some run of this state began to write, where nothing is on record: it may have ended before it could
+    /// record what it made.
+    pub begun: BTreeSet<String>,
+    /// What rollbacks left, by address, of resources that were not brought to the desired state since.
+    pub rolled_back: BTreeMap<String, RolledBack>,
+}
+
+/// How a rollback left a resource. Neither the file nor the resource was changed by anything else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The run that was the rollback.
+    pub run: String,
+    /// The resource as it left it; `None` where it deleted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Converged>,
 }
 
 /// Since when there is a memory.
@@ -66,6 +81,24 @@ pub struct Converged {
     pub values: Value,
     /// Digests of its items, by attribute.
     pub items: Items,
+}
+
+impl Converged {
+    /// The same with these attributes as they were `known`: what differs there now is not as desired.
+    #[must_use]
+    pub fn keeping(mut self, known: Option<&Self>, attributes: &BTreeSet<Attribute>) -> Self {
+        for attribute in attributes {
+            self.items.remove(attribute);
+            let was = known.and_then(|known| known.items.get(attribute));
+            self.items
+                .extend(was.map(|items| (*attribute, items.clone())));
+            let was = known.and_then(|known| known.values.get(attribute.name()));
+            if let (Some(was), Some(members)) = (was, self.values.as_object_mut()) {
+                members.insert(attribute.name().to_owned(), was.clone());
+            }
+        }
+        self
+    }
 }
 
 /// The items of a resource by attribute and name, each with its value or a digest of it.
@@ -346,6 +379,27 @@ impl Memory {
         }
     }
 
+    /// The rollback that made a resource differ, going by who moved and how the resource is now.
+    pub(super) fn rolled_back(
+        &self,
+        address: &str,
+        cause: Cause,
+        before: Option<Seen<'_>>,
+    ) -> Option<String> {
+        let RolledBack { run, left } = self.rolled_back.get(address)?;
+        if !matches!(cause, Cause::Drift | Cause::Both) {
+            return None;
+        }
+        let is_as_left = match (left, before.map(|seen| seen.digests(&self.salt))) {
+            (None, None) => true,
+            (Some(left), Some(now)) => {
+                moved(&left.items, &named_alike(&left.items, now, &self.salt)).is_empty()
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_as_left.then(|| run.clone())
+    }
+
     /// Addresses that are remembered and no longer there.
     pub(super) fn gone(&self, changes: &[Change], live: &LiveAccount) -> BTreeSet<String> {
         let stays = |address: &&String| {
@@ -419,6 +473,33 @@ enum Found<'a> {
     Policy(&'a LivePolicy),
     Grant(&'a PolicyDocument),
     Attachment(Placed<'a>),
+}
+
+/// The attributes of a change's resource as it was found, for the record of the run; `null` where it was not there.
+///
+/// `known` is what was remembered of it. Sensitive values are salted digests, and so is whatever stood where a sensitive
+/// value is written now or was remembered: it is a secret that is being replaced.
+pub fn found(
+    change: &Change,
+    live: &LiveAccount,
+    salt: &str,
+    secrets: &Secrets,
+    known: Option<&Converged>,
+) -> Value {
+    let Some(found) = remember(&change.address, live, salt, secrets) else {
+        return Value::Null;
+    };
+    let is_secret = |text: &str| secrets.occurs_in(text);
+    let hidden = mask::conceal(
+        &found.values,
+        &mask::written(&change.steps),
+        &is_secret,
+        salt,
+    );
+    match known {
+        Some(known) => mask::conceal(&hidden, &known.values, &Secrets::is_concealed, salt),
+        None => hidden,
+    }
 }
 
 /// What is to be remembered of the resource at `address`; `None` where it is not there.

@@ -22,6 +22,7 @@ mod account;
 mod attachment;
 mod claim;
 mod context;
+mod coverage;
 mod file;
 mod fingerprint;
 mod grant;
@@ -31,7 +32,9 @@ mod mask;
 mod memory;
 mod order;
 mod policy;
+mod power;
 mod predict;
+mod principals;
 mod quota;
 mod reproduce;
 mod restore;
@@ -42,6 +45,7 @@ mod steps;
 mod trusts;
 
 pub use account::{Needs, needs, plan_account, skipped, unreadable};
+pub use coverage::{Coverage, Extent};
 pub use file::{LoadError, Signature, load, load_masked, save, signature};
 pub use fingerprint::{
     Convergence, Deleted, Earlier, Sighting, converged, deleted, recheck, recheck_later,
@@ -49,11 +53,11 @@ pub use fingerprint::{
 pub use grant::outside;
 pub use guard::{build, exceeds_limits};
 pub use lints::{lints, lints_alone};
-pub use memory::{Converged, Items, Memory, Records, Since, remember};
+pub use memory::{Converged, Items, Memory, Records, RolledBack, Since, found, remember};
 pub use reproduce::{Left, Reproduced, Scope, Standings, reproduce, standings};
 pub use restore::{Found, WayBack, way_back};
 pub use role::{prevent_destroy, unmanaged_permissions};
-pub use settings::{Extras, Header, Intent, RoleKey, Settings, Unmanaged};
+pub use settings::{Acceptance, Extras, Header, Intent, RoleKey, Settings, Unmanaged};
 pub use show::differ;
 pub use trusts::{Caller, Demand, Place, Trust, TrustMap, trusts};
 
@@ -176,12 +180,20 @@ pub struct Change {
     pub cosmetic: bool,
     /// Who moved.
     pub cause: Cause,
-    /// `sha256:…` of the resource as it was read.
+    /// The rollback that changed the resource, if nothing else changed it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
+    /// Attributes that differ, and that an `[[accept]]` leaves as they are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accepted: BTreeSet<Attribute>,
+    /// `sha256:…` of what this change is about, as it was read.
     pub fingerprint: String,
-    /// `sha256:…` of the resource as the steps leave it.
+    /// `sha256:…` of the same as the steps leave it.
     pub expected: String,
-    /// Whether descriptions and durations are part of the fingerprints.
+    /// Whether descriptions and durations were read.
     pub details: bool,
+    /// What this change is about, and how it is known again. Not shown.
+    pub watch: Watch,
     /// Addresses of changes that must be done before this one; they may be in other accounts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
@@ -193,6 +205,17 @@ pub struct Change {
     pub diffs: Vec<AttributeDiff>,
     /// The writes, in order.
     pub steps: Vec<Step>,
+}
+
+/// What a change is about, and how it is known again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// What of the resource counts.
+    pub covers: Coverage,
+    /// `sha256:…` of that as it was read, with documents that the steps write as a whole.
+    pub found: String,
+    /// `sha256:…` of all of the resource as the steps leave it.
+    pub leaves: String,
 }
 
 impl Change {
@@ -273,6 +296,10 @@ pub struct AttributeDiff {
     pub cosmetic: bool,
     /// Whether access widens.
     pub widens: bool,
+    /// Whether access would widen by taking the difference back, where the two sides do not show it: a policy that denies
+    /// is attached.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reverse_widens: bool,
     /// Who moved this attribute; only where the resource is remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,

@@ -182,7 +182,8 @@ impl Facts {
             | Step::DeleteUserPolicy { .. }
             | Step::PutGroupPolicy { .. }
             | Step::DeleteGroupPolicy { .. }
-            | Step::RemoveRoleFromInstanceProfile { .. } => {}
+            | Step::RemoveRoleFromInstanceProfile { .. }
+            | Step::AddRoleToInstanceProfile { .. } => {}
         }
         self.roles.extend(role_of(step).map(RoleName::key));
     }
@@ -206,6 +207,7 @@ fn role_of(step: &Step) -> Option<&RoleName> {
         | Step::PutRolePolicy { role, .. }
         | Step::DeleteRolePolicy { role, .. }
         | Step::RemoveRoleFromInstanceProfile { role, .. }
+        | Step::AddRoleToInstanceProfile { role, .. }
         | Step::DeleteRole { role } => Some(role),
         Step::CreatePolicy { .. }
         | Step::CreatePolicyVersion { .. }

@@ -1,8 +1,8 @@
 //! What happens to each customer managed policy of an account.
 //!
-//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, and
-//! for undesired policies where managed policies are to be removed; one that is desired and equal costs nothing and
-//! is taken for ours.
+//! A policy's tags are not in the bulk read and cost a call each. They are read where a write is to be planned, where
+//! the desired state writes tags, and for undesired policies where managed policies are to be removed; one that is
+//! desired without tags and equal costs nothing and is taken for ours.
 //!
 //! IAM deletes no policy that is attached to anything, and it cannot move one to another path. So a policy that is
 //! replaced is first taken off every role that this plan may write; the changes of these roles put the new one back.
@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::account::Tally;
 use super::claim::{Claim, Subject, claim, stack_owned};
 use super::context::Context;
-use super::fingerprint::{Purpose, absent, of_policy};
+use super::coverage::Coverage;
+use super::fingerprint::{Purpose, of_policy};
 use super::memory::Seen;
 use super::role::{Standing, prevent_destroy};
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, attachment, quota, steps};
+use super::{Action, Attribute, Change, Extras, Finding, Watch, attachment, quota, steps};
 use crate::diff::policy::{Target, target};
 use crate::diff::{Owner, owner};
 use crate::resource::managed_policy::{LivePolicy, ManagedPolicy};
@@ -104,8 +105,14 @@ pub(super) fn desired_target(
     })
 }
 
+/// Whether the tags of this policy must be read: a write to it is to be planned, going by what the bulk read tells, or
+/// its tags are written in the desired state.
+pub(super) fn needs_tags(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
+    needs_write(desired, live) || desired.tags.as_ref().is_some_and(|tags| !tags.is_empty())
+}
+
 /// Whether a write to this policy is to be planned, going by what the bulk read tells.
-pub(super) fn needs_write(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
+fn needs_write(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
     desired.path.as_ref().is_some_and(|path| *path != live.path)
         || live.document.difference(&desired.document) == Difference::Semantic
 }
@@ -121,6 +128,7 @@ fn create(context: &Context<'_>, desired: &ManagedPolicy, tally: &mut Tally) {
     let draft = Draft {
         action: Action::Create,
         reason: "not in the account".to_owned(),
+        accepted: BTreeSet::new(),
         steps,
     };
     tally.changes.push(change(
@@ -145,7 +153,7 @@ fn existing(
     let address = context.policy_address(&live.name);
     let target = desired_target(context, desired, Some(live));
     let action = match &live.tags {
-        None if needs_write(desired, live) => {
+        None if needs_tags(desired, live) => {
             let message = format!(
                 "the tags of policy `{}` were not read; plan again",
                 live.name
@@ -174,6 +182,22 @@ fn existing(
         }
     };
     tally.owned += usize::from(action == Action::Update);
+    let mut target = target;
+    let accepted = match action {
+        Action::Update => {
+            let sides = Sides {
+                before: Some(live),
+                after: Some(&target.policy),
+            };
+            let diffs = show::policy(sides, None, None, &context.settings.secrets);
+            let seen = (Seen::Policy(live), Seen::Policy(&target.policy));
+            context.accepted(&address, seen, diffs, tally)
+        }
+        _ => BTreeSet::new(),
+    };
+    for attribute in &accepted {
+        leave(&mut target.policy, live, *attribute);
+    }
     let change = match (action, target.policy.path == live.path) {
         (Action::Adopt, false) => {
             tally
@@ -184,13 +208,36 @@ fn existing(
         (_, false) => Some(replace(
             context, desired, live, target, roles, policies, tally,
         )),
-        (_, true) => update(context, live, &target, action, tally),
+        (_, true) => update(context, live, &target, (action, &accepted), tally),
     };
+    if action == Action::Update && change.as_ref().is_some_and(|change| !change.cosmetic) {
+        let what = format!("policy `{}`", live.name);
+        tally.findings.extend(context.never_made(&what, &address));
+    }
     if let Some(change) = change {
         tally.changes.push(change);
     } else {
         tally.unchanged += 1;
-        context.note(&address, Seen::Policy(live), tally);
+        context.note(&address, Seen::Policy(live), &accepted, tally);
+    }
+}
+
+/// Leaves an attribute of a policy as it is.
+fn leave(after: &mut LivePolicy, live: &LivePolicy, attribute: Attribute) {
+    match attribute {
+        Attribute::Path => {
+            after.path.clone_from(&live.path);
+            after.arn.clone_from(&live.arn);
+        }
+        Attribute::Document => after.document = live.document.clone(),
+        Attribute::Tags => after.tags.clone_from(&live.tags),
+        // IAM never changes a description, and a policy has none of the others.
+        Attribute::Description
+        | Attribute::Trust
+        | Attribute::ManagedPolicies
+        | Attribute::InlinePolicies
+        | Attribute::PermissionsBoundary
+        | Attribute::MaxSessionDuration => {}
     }
 }
 
@@ -206,7 +253,7 @@ fn update(
     context: &Context<'_>,
     live: &LivePolicy,
     target: &Target,
-    action: Action,
+    (action, accepted): (Action, &BTreeSet<Attribute>),
     tally: &mut Tally,
 ) -> Option<Change> {
     if target.policy == *live && target.spelling.is_none() && target.description.is_none() {
@@ -232,6 +279,7 @@ fn update(
         Draft {
             action,
             reason: String::new(),
+            accepted: accepted.clone(),
             steps,
         },
     ))
@@ -314,6 +362,7 @@ fn replace(
         Draft {
             action: Action::Replace,
             reason,
+            accepted: BTreeSet::new(),
             steps,
         },
     )
@@ -428,6 +477,7 @@ fn extra(
     let draft = Draft {
         action: Action::Delete,
         reason: context.settings.intent.why_extras_go().to_owned(),
+        accepted: BTreeSet::new(),
         steps: steps::delete_policy(live),
     };
     tally.changes.push(change(
@@ -461,6 +511,8 @@ struct Draft {
     action: Action,
     /// Empty where the diffs say it.
     reason: String,
+    /// Attributes that are left as they are.
+    accepted: BTreeSet<Attribute>,
     steps: Vec<Step>,
 }
 
@@ -473,6 +525,7 @@ fn change(
     let Draft {
         action,
         reason,
+        accepted,
         steps,
     } = draft;
     let spelling = target.and_then(|target| target.spelling.as_ref());
@@ -484,25 +537,31 @@ fn change(
         .map(|policy| policy.name.to_string())
         .unwrap_or_default();
     let address = context.policy_address(name);
+    let desired = sides
+        .after
+        .and_then(|after| context.desired_policy(&after.name.key()));
+    let covers = Coverage::of_policy(desired, action, &steps).without(&accepted);
+    let seen = (
+        sides.before.map(Seen::Policy),
+        sides.after.map(Seen::Policy),
+    );
+    let cause = context.blame(&address, action, seen, &mut diffs);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.blame(
-            &address,
-            action,
-            (
-                sides.before.map(Seen::Policy),
-                sides.after.map(Seen::Policy),
-            ),
-            &mut diffs,
-        ),
+        cause,
+        rolled_back: context.rolled_back(&address, cause, seen.0),
+        accepted,
         address,
-        fingerprint: of_policy(sides.before, Purpose::Seen),
-        expected: sides
-            .after
-            .map_or_else(absent, |after| of_policy(Some(after), Purpose::Expected)),
+        fingerprint: of_policy(sides.before, &covers, Purpose::Seen),
+        expected: of_policy(sides.after, &covers, Purpose::Expected),
         details: false,
+        watch: Watch {
+            found: of_policy(sides.before, &covers, Purpose::Written),
+            leaves: of_policy(sides.after, &Coverage::whole(false), Purpose::Expected),
+            covers,
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,

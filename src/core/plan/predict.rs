@@ -121,6 +121,11 @@ impl World<'_> {
             Step::RemoveRoleFromInstanceProfile { role, profile } => {
                 self.role(role, |role| _ = role.instance_profiles.remove(profile));
             }
+            Step::AddRoleToInstanceProfile { role, profile } => {
+                self.role(role, |role| {
+                    _ = role.instance_profiles.insert(profile.clone())
+                });
+            }
             Step::DeleteRole { role } => {
                 self.live.roles.remove(&role.key());
                 self.see_grant(role);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fingerprint::is_as_left;
+use super::mask::conceal;
 use super::memory::remember;
 use super::{Finding, ResourceKind, Settings};
 use crate::desired::AccountDesired;
@@ -18,6 +19,7 @@ use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::{Ensure, LiveRole, Manage, Mode, PolicyRef, Role};
+use crate::resource::secret::Secrets;
 use crate::resource::{Origin, Tags};
 
 /// A resource that a run wrote.
@@ -56,6 +58,9 @@ pub struct WayBack {
 pub fn way_back(settings: &Settings, found: &[Found], live: &LiveAccount, salt: &str) -> WayBack {
     let mut back = WayBack::default();
     back.live.known_policies.clone_from(&live.known_policies);
+    back.live
+        .similar_policies
+        .clone_from(&live.similar_policies);
     for one in found {
         match take_back(settings, one, live, salt, &mut back) {
             Ok(()) => {}
@@ -84,7 +89,7 @@ fn take_back(
     } = found;
     if !is_as_left(address, *details, expected, live) {
         let now = remember(address, live, salt, &settings.secrets)
-            .map(|now| now.values)
+            .map(|now| conceal(&now.values, before, &Secrets::is_concealed, salt))
             .unwrap_or_default();
         return if is_as_found(before, &now) {
             Ok(())
@@ -95,7 +100,10 @@ fn take_back(
     let before = settings
         .secrets
         .reveal(before.clone(), salt)
-        .ok_or("had a sensitive value that is not among the current ones")?;
+        .ok_or(
+            "had a sensitive value that is not among the current ones, and a record keeps none in clear; give the value \
+             that it had, for example with `--var`, to roll it back",
+        )?;
     let damaged = || "cannot be restored from the record".to_owned();
     let was = Recorded {
         value: &before,
@@ -241,6 +249,7 @@ impl Recorded<'_> {
                 ..Manage::default()
             },
             adopt: false,
+            create: true,
             ensure: Ensure::Present,
             external: false,
             prevent_destroy: false,

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::account::Tally;
 use super::claim::{Claim, Subject, claim, protected, stack_owned};
 use super::context::Context;
-use super::fingerprint::{Purpose, absent, of_role};
+use super::coverage::Coverage;
+use super::fingerprint::{Purpose, of_role};
 use super::memory::Seen;
 use super::policy::Policies;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, lints, quota, steps};
+use super::{Action, Attribute, Change, Extras, Finding, Watch, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
 use crate::diff::{Owner, owner};
-use crate::live::Quotas;
+use crate::live::{LiveAccount, Quotas};
 use crate::resource::name::PolicyArn;
 use crate::resource::role::{Ensure, LiveRole, Mode, Role};
 use crate::resource::step::Step;
@@ -67,6 +68,14 @@ fn standing<'a>(context: &Context<'a>, key: &str) -> Standing<'a> {
         (Some(desired), live) if desired.external => Standing::External(desired, live),
         (Some(desired), live) if let Some(why) = context.unwanted(desired) => {
             live.map_or(Standing::Left(None), |live| unwanted(context, live, why))
+        }
+        (Some(desired), None) if !desired.create => {
+            let message = format!(
+                "role `{}` does not exist in account {}, and `create = false` makes none: nothing is done there",
+                desired.name, context.account.id
+            );
+            let address = context.role_address(&desired.name);
+            Standing::Left(Some(Finding::warn("missing-role", &address, message)))
         }
         (Some(desired), None) => match protected(
             context,
@@ -166,6 +175,7 @@ pub(super) fn plan(
             tally
                 .findings
                 .extend(lints::trust_widened(context.settings, &change));
+            tally.findings.extend(lints::refused(context, &change));
             tally.changes.push(change);
         }
     }
@@ -278,16 +288,7 @@ fn one(
             } else {
                 Action::Adopt
             };
-            let change = update(context, desired, live, action, policies, tally);
-            if change.is_none() {
-                tally.unchanged += 1;
-                context.note(
-                    &context.role_address(&live.name),
-                    Seen::Role(live, &context.ids),
-                    tally,
-                );
-            }
-            change
+            update(context, desired, live, action, policies, tally)
         }
     }
 }
@@ -322,7 +323,7 @@ fn external(context: &Context<'_>, desired: &Role, live: Option<&LiveRole>, tall
                 before: Some(live),
                 after: Some(&after),
             };
-            let diffs = show::role(sides, &Spelling::default(), &context.settings.secrets);
+            let diffs = show::role(context, sides, &Spelling::default());
             if diffs.is_empty() {
                 tally.unchanged += 1;
             } else {
@@ -419,6 +420,7 @@ fn create(context: &Context<'_>, desired: &Role, tally: &mut Tally) -> Change {
             action: Action::Create,
             reason: "not in the account".to_owned(),
             details: needs_details(desired),
+            accepted: BTreeSet::new(),
             steps,
         },
     )
@@ -452,19 +454,24 @@ fn delete(
             .findings
             .extend(context.unrecorded(&format!("role `{}`", live.name), &address));
     }
+    tally
+        .findings
+        .extend(profiles_lose(context, live, Action::Delete));
     let steps = steps::delete_role(&policies.once_moved(live));
     let states = States {
         before: Some(live),
         after: None,
     };
+    let emptied = profiles_named(live, "; it leaves these instance profiles empty:");
     change(
         context,
         states,
         &Spelling::default(),
         Draft {
             action: Action::Delete,
-            reason: reason.to_owned(),
+            reason: format!("{reason}{emptied}"),
             details: false,
+            accepted: BTreeSet::new(),
             steps,
         },
     )
@@ -502,7 +509,24 @@ fn update(
         spelling,
     } = context.target(desired, Some(live));
     policies.settle(&mut after);
+    let accepted = match action {
+        Action::Update => {
+            let sides = Sides {
+                before: Some(live),
+                after: Some(&after),
+            };
+            let seen = |role| Seen::Role(role, &context.ids);
+            let diffs = show::role(context, sides, &Spelling::default());
+            context.accepted(&address, (seen(live), seen(&after)), diffs, tally)
+        }
+        _ => BTreeSet::new(),
+    };
+    for attribute in &accepted {
+        leave(&mut after, live, *attribute);
+    }
     if after == *live && spelling == Spelling::default() {
+        tally.unchanged += 1;
+        context.note(&address, Seen::Role(live, &context.ids), &accepted, tally);
         return None;
     }
     let before = policies.once_moved(live);
@@ -517,6 +541,7 @@ fn update(
             action,
             reason: String::new(),
             details,
+            accepted: BTreeSet::new(),
             steps,
         }
     } else {
@@ -526,6 +551,7 @@ fn update(
             action: Action::Replace,
             reason,
             details,
+            accepted: BTreeSet::new(),
             steps,
         }
     };
@@ -535,8 +561,49 @@ fn update(
             &subject(live, &address),
             desired.former_stack.as_deref(),
         ));
+        if action == Action::Update {
+            let what = format!("role `{}`", live.name);
+            tally.findings.extend(context.never_made(&what, &address));
+        }
     }
-    Some(change(context, states, &spelling, draft))
+    Some(change(
+        context,
+        states,
+        &spelling,
+        Draft { accepted, ..draft },
+    ))
+}
+
+/// Leaves an attribute of a role as it is.
+fn leave(after: &mut LiveRole, live: &LiveRole, attribute: Attribute) {
+    match attribute {
+        Attribute::Path => {
+            after.path.clone_from(&live.path);
+            after.arn.clone_from(&live.arn);
+            after.id.clone_from(&live.id);
+        }
+        Attribute::Trust => after.trust = live.trust.clone(),
+        Attribute::ManagedPolicies => after.managed_policies.clone_from(&live.managed_policies),
+        Attribute::InlinePolicies => after.inline_policies.clone_from(&live.inline_policies),
+        Attribute::PermissionsBoundary => {
+            after
+                .permissions_boundary
+                .clone_from(&live.permissions_boundary);
+        }
+        Attribute::MaxSessionDuration => {
+            if let (Some(after), Some(live)) = (&mut after.details, &live.details) {
+                after.max_session_duration = live.max_session_duration;
+            }
+        }
+        Attribute::Description => {
+            if let (Some(after), Some(live)) = (&mut after.details, &live.details) {
+                after.description.clone_from(&live.description);
+            }
+        }
+        Attribute::Tags => after.tags.clone_from(&live.tags),
+        // A role has none.
+        Attribute::Document => {}
+    }
 }
 
 fn replaced(
@@ -555,29 +622,64 @@ fn replaced(
             "replace",
         ));
     }
-    let mut message = format!(
+    let message = format!(
         "replacing role `{}` gives it another ARN and id: every policy elsewhere that names `{}` loses it \
          and must be written again for `{}`",
         live.name, live.arn, after.arn
     );
-    if !live.instance_profiles.is_empty() {
-        let profiles = live
-            .instance_profiles
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        message.push_str("; it is removed from the instance profiles ");
-        message.push_str(&profiles);
-        message.push_str(" and not added back");
-    }
     tally
         .findings
         .push(Finding::warn("replace", &address, message));
+    tally
+        .findings
+        .extend(profiles_lose(context, live, Action::Replace));
     format!(
-        "path is `{}`, but `{}` is desired, and IAM cannot rename",
-        live.path, after.path
+        "path is `{}`, but `{}` is desired, and IAM cannot rename{}",
+        live.path,
+        after.path,
+        profiles_named(
+            live,
+            "; it is removed from, and added back to, the instance profiles"
+        )
     )
+}
+
+/// The instance profiles that hold a role, after `what`; nothing where none does.
+fn profiles_named(live: &LiveRole, what: &str) -> String {
+    let names: Vec<String> = live
+        .instance_profiles
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("{what} {}", names.join(", "))
+    }
+}
+
+/// What EC2 loses where a role is taken out of its instance profiles; `None` where it is in none.
+///
+/// Source: IAM API Reference, `RemoveRoleFromInstanceProfile`: applications on instances that run with the role may break.
+fn profiles_lose(context: &Context<'_>, live: &LiveRole, action: Action) -> Option<Finding> {
+    let profiles = profiles_named(live, "the instance profiles");
+    if profiles.is_empty() {
+        return None;
+    }
+    let (name, account) = (&live.name, context.account.id);
+    let message = if action == Action::Replace {
+        format!(
+            "replacing role `{name}` in account {account} takes it out of {profiles} and puts the new role back: EC2 \
+             instances that run with it have no credentials in between, and those they hold lose their permissions"
+        )
+    } else {
+        format!(
+            "deleting role `{name}` in account {account} takes it out of {profiles}, which stay and are empty: EC2 \
+             instances that run with it lose their credentials, and new ones get none; give them another profile first"
+        )
+    };
+    let address = context.role_address(name);
+    Some(Finding::warn("instance-profile", &address, message))
 }
 
 /// What speaks against a role as it would be.
@@ -589,8 +691,12 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
         .into_iter()
         .filter(|arn| exists(context, arn) == Some(false))
     {
+        let hint = match similar(context, arn) {
+            Some(meant) => format!("did you mean `{}`?", meant.reference()),
+            None => "correct the name".to_owned(),
+        };
         let message = format!(
-            "policy `{arn}` does not exist, but role `{}` in account {} attaches it; fix the name",
+            "policy `{arn}` does not exist, but role `{}` in account {} attaches it; {hint}",
             after.name, context.account.id
         );
         tally.findings.push(Finding::stop(
@@ -599,6 +705,16 @@ fn check(context: &Context<'_>, live: Option<&LiveRole>, after: &LiveRole, tally
             message,
         ));
     }
+}
+
+/// The policy that was probably meant: one of another path, or of a name in another case.
+fn similar<'a>(context: &Context<'a>, arn: &PolicyArn) -> Option<&'a PolicyArn> {
+    let live: &'a LiveAccount = context.live;
+    let local = || {
+        let policies = live.policies.values().map(|policy| &policy.arn);
+        arn.nearest(policies.filter(|other| other.account() == arn.account()))
+    };
+    live.similar_policies.get(arn).or_else(local)
 }
 
 fn quotas(context: &Context<'_>) -> Quotas {
@@ -656,6 +772,8 @@ struct Draft {
     /// Empty where the diffs say it.
     reason: String,
     details: bool,
+    /// Attributes that are left as they are.
+    accepted: BTreeSet<Attribute>,
     steps: Vec<Step>,
 }
 
@@ -665,36 +783,67 @@ fn change(context: &Context<'_>, states: States<'_>, spelling: &Spelling, draft:
         action,
         reason,
         details,
+        accepted,
         steps,
     } = draft;
-    let mut diffs = show::role(Sides { before, after }, spelling, &context.settings.secrets);
+    let mut diffs = show::role(context, Sides { before, after }, spelling);
     let name = before
         .or(after)
         .map(|role| role.name.to_string())
         .unwrap_or_default();
-    let expected = match after {
-        Some(_) => of_role(after, &context.ids, details, Purpose::Expected),
-        None => absent(),
-    };
+    let desired = after.and_then(|after| context.desired_role(&after.name.key()));
+    let covers = covers(context, desired, action, details, &steps).without(&accepted);
     let address = context.role_address(name);
     let seen = |role| Seen::Role(role, &context.ids);
+    let of = |role: Option<&LiveRole>, covers: &Coverage, purpose: Purpose| {
+        of_role(role, &context.ids, covers, purpose)
+    };
+    let sides = (before.map(seen), after.map(seen));
+    let cause = context.blame(&address, action, sides, &mut diffs);
     Change {
         action,
         reason: show::reason(action, reason, &diffs, &steps),
         cosmetic: steps.is_empty(),
-        cause: context.blame(
-            &address,
-            action,
-            (before.map(seen), after.map(seen)),
-            &mut diffs,
-        ),
+        cause,
+        rolled_back: context.rolled_back(&address, cause, before.map(seen)),
+        accepted,
         address,
-        fingerprint: of_role(before, &context.ids, details, Purpose::Seen),
-        expected,
+        fingerprint: of(before, &covers, Purpose::Seen),
+        expected: of(after, &covers, Purpose::Expected),
         details,
+        watch: Watch {
+            found: of(before, &covers, Purpose::Written),
+            leaves: of(after, &Coverage::whole(details), Purpose::Expected),
+            covers,
+        },
         after: BTreeSet::new(),
         finish_after: BTreeSet::new(),
         diffs,
         steps,
     }
+}
+
+/// What of the live role a change is about.
+fn covers(
+    context: &Context<'_>,
+    desired: Option<&Role>,
+    action: Action,
+    details: bool,
+    steps: &[Step],
+) -> Coverage {
+    let wanted: BTreeSet<PolicyArn> = desired
+        .iter()
+        .flat_map(|desired| desired.managed_policies.iter().flatten())
+        .map(|reference| context.resolve(reference))
+        .collect();
+    let attached = steps.iter().filter_map(|step| match step {
+        Step::AttachRolePolicy { arn, .. } | Step::DetachRolePolicy { arn, .. } => Some(arn),
+        _ => None,
+    });
+    let arns: BTreeSet<String> = wanted
+        .iter()
+        .chain(attached)
+        .map(ToString::to_string)
+        .collect();
+    Coverage::of_role(desired, action, details, steps).attaching(arns.iter().map(String::as_str))
 }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use crate::desired::Limits;
 use crate::lint;
 use crate::org::{AccountId, Partition, glob};
+use crate::resource::Origin;
 use crate::resource::name::RoleName;
 use crate::resource::secret::Secrets;
 
@@ -42,9 +43,26 @@ pub struct Settings {
     pub today: Date,
     /// What happens to roles that this directory does not manage.
     pub unmanaged: Unmanaged,
+    /// The differences that are accepted on that day: they are left as they are.
+    pub accepts: Vec<Acceptance>,
     /// Addresses that an unfinished run of the same desired state began. The limits judged them when it did, and do not
     /// count them again.
     pub begun: BTreeSet<String>,
+}
+
+/// A difference that is accepted for a while: an `[[accept]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The address of the resource; `*` stands for any run of characters.
+    pub address: String,
+    /// The name of an attribute.
+    pub attribute: String,
+    /// Why.
+    pub reason: String,
+    /// The last day it holds.
+    pub until: Date,
+    /// Where it is written.
+    pub origin: Origin,
 }
 
 /// What becomes of roles that this directory does not manage and does not declare.

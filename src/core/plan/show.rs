@@ -2,14 +2,17 @@
 //!
 //! On a resource that is created or deleted only what is not IAM's default is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::context::Context;
 use super::mask::Masker;
+use super::power;
 use super::{Action, Attribute, AttributeDiff, DocumentDiff};
 use crate::diff::is_system_tag;
 use crate::diff::role::Spelling;
+use crate::org::AccountId;
 use crate::resource::Tags;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::{IamPath, PolicyArn, PolicyName};
@@ -53,10 +56,11 @@ impl<T> Sides<'_, T> {
 
 /// The differences of a role; `spelling` is what differs only in spelling.
 pub(super) fn role(
+    context: &Context<'_>,
     sides: Sides<'_, LiveRole>,
     spelling: &Spelling,
-    secrets: &Secrets,
 ) -> Vec<AttributeDiff> {
+    let secrets = &context.settings.secrets;
     let mut diffs = Vec::new();
     let mut push = |attribute: Attribute,
                     value: &dyn Fn(&LiveRole) -> Value,
@@ -89,10 +93,12 @@ pub(super) fn role(
     push(Attribute::Tags, &|role| own(&role.tags), &|role| {
         role.tags.keys().all(|key| is_system_tag(key))
     });
-    diffs.extend(trust(sides, spelling.trust.as_ref(), secrets));
+    diffs.extend(trust(context, sides, spelling.trust.as_ref()));
     diffs.extend(inline_policies(sides, &spelling.inline_policies, secrets));
     for diff in &mut diffs {
-        diff.widens |= widens(diff.attribute, sides);
+        let (forth, back) = widens(context, diff.attribute, sides);
+        diff.widens |= forth;
+        diff.reverse_widens |= back;
     }
     diffs.sort_by_key(|diff| diff.attribute);
     diffs
@@ -118,39 +124,70 @@ fn own(tags: &Tags) -> Value {
     )
 }
 
-/// Whether an existing role can do more by attributes other than documents.
-fn widens(attribute: Attribute, Sides { before, after }: Sides<'_, LiveRole>) -> bool {
+/// Whether an existing role can do more by attributes other than documents, and whether it could by going back.
+fn widens(
+    context: &Context<'_>,
+    attribute: Attribute,
+    Sides { before, after }: Sides<'_, LiveRole>,
+) -> (bool, bool) {
     let (Some(before), Some(after)) = (before, after) else {
-        return false;
+        return (false, false);
     };
     match attribute {
-        Attribute::ManagedPolicies => !after.managed_policies.is_subset(&before.managed_policies),
-        Attribute::PermissionsBoundary => before.permissions_boundary.is_some(),
-        _ => false,
+        Attribute::ManagedPolicies => {
+            let powers = |arns: &BTreeSet<PolicyArn>, others: &BTreeSet<PolicyArn>| {
+                let powers = arns.difference(others).map(|arn| power::of(context, arn));
+                powers.fold((false, false), |(allow, deny), power| {
+                    (allow || power.allows, deny || power.denies)
+                })
+            };
+            let (gains, guards) = powers(&after.managed_policies, &before.managed_policies);
+            let (loses, unguards) = powers(&before.managed_policies, &after.managed_policies);
+            (gains || unguards, loses || guards)
+        }
+        Attribute::PermissionsBoundary => (
+            before.permissions_boundary.is_some(),
+            after.permissions_boundary.is_some(),
+        ),
+        _ => (false, false),
     }
 }
 
 fn trust(
+    context: &Context<'_>,
     sides: Sides<'_, LiveRole>,
     spelling: Option<&PolicyDocument>,
-    secrets: &Secrets,
 ) -> Option<AttributeDiff> {
     let before = sides.before.map(|role| &role.trust);
     let after = sides.after.map(|role| &role.trust);
     document(
-        Attribute::Trust,
+        Document {
+            attribute: Attribute::Trust,
+            home: Some(context.account.id),
+            cosmetic: spelling.is_some(),
+        },
         before,
         spelling.or(after),
-        spelling.is_some(),
-        secrets,
+        &context.settings.secrets,
     )
 }
 
-fn document(
+/// Which document it is.
+struct Document {
     attribute: Attribute,
+    /// The account that holds it, for a trust policy.
+    home: Option<AccountId>,
+    cosmetic: bool,
+}
+
+fn document(
+    Document {
+        attribute,
+        home,
+        cosmetic,
+    }: Document,
     before: Option<&PolicyDocument>,
     after: Option<&PolicyDocument>,
-    cosmetic: bool,
     secrets: &Secrets,
 ) -> Option<AttributeDiff> {
     let value =
@@ -160,7 +197,7 @@ fn document(
         (Some(before), Some(after)) if before == after && !cosmetic => return None,
         (Some(before), Some(after)) => vec![DocumentDiff {
             policy: None,
-            statements: before.statement_diffs(after),
+            statements: before.statement_diffs_in(home, after),
         }],
         _ => Vec::new(),
     };
@@ -270,15 +307,14 @@ pub(super) fn grant(
     cosmetic: bool,
     secrets: &Secrets,
 ) -> Vec<AttributeDiff> {
-    document(
-        Attribute::Document,
-        sides.before,
-        sides.after,
+    let document_of = Document {
+        attribute: Attribute::Document,
+        home: None,
         cosmetic,
-        secrets,
-    )
-    .into_iter()
-    .collect()
+    };
+    document(document_of, sides.before, sides.after, secrets)
+        .into_iter()
+        .collect()
 }
 
 /// The difference of an attachment: of its document, or of the ARN that is attached.
@@ -354,13 +390,12 @@ pub(super) fn policy(
     }
     let before = sides.before.map(|policy| &policy.document);
     let after = sides.after.map(|policy| &policy.document);
-    diffs.extend(document(
-        Attribute::Document,
-        before,
-        spelling.or(after),
-        spelling.is_some(),
-        secrets,
-    ));
+    let document_of = Document {
+        attribute: Attribute::Document,
+        home: None,
+        cosmetic: spelling.is_some(),
+    };
+    diffs.extend(document(document_of, before, spelling.or(after), secrets));
     diffs.sort_by_key(|diff| diff.attribute);
     diffs
 }
@@ -377,11 +412,18 @@ fn masked(
     secrets: &Secrets,
 ) -> AttributeDiff {
     let masker = Masker::new(secrets, &after);
+    let shown = masker.live(&before, None);
+    let shown = documents.iter().fold(shown, |shown, document| {
+        with_statements(shown, &before, document, &masker)
+    });
     for statement in documents
         .iter_mut()
         .flat_map(|document| &mut document.statements)
     {
-        statement.before = statement.before.as_ref().map(|value| masker.live(value));
+        statement.before = statement
+            .before
+            .as_ref()
+            .map(|value| masker.live(value, statement.after.as_ref()));
         statement.after = statement.after.as_ref().map(|value| masker.desired(value));
     }
     let widens = documents
@@ -392,11 +434,50 @@ fn masked(
         attribute,
         cosmetic,
         widens,
+        reverse_widens: false,
         cause: None,
-        before: masker.live(&before),
+        before: shown,
         after: masker.desired(&after),
         documents,
     }
+}
+
+/// The whole of a live document as it is `shown`, with each statement that changes as it reads beside the one that
+/// takes its place.
+fn with_statements(
+    mut shown: Value,
+    before: &Value,
+    document: &DocumentDiff,
+    masker: &Masker<'_>,
+) -> Value {
+    let written = match &document.policy {
+        Some(policy) => before.get(policy),
+        None => Some(before),
+    };
+    let slot = match &document.policy {
+        Some(policy) => shown.get_mut(policy),
+        None => Some(&mut shown),
+    };
+    let (Some(written), Some(slot)) = (
+        written.and_then(|value| value.get("Statement")),
+        slot.and_then(|value| value.get_mut("Statement")),
+    ) else {
+        return shown;
+    };
+    let beside = |value: &Value| {
+        let mut pairs = document.statements.iter();
+        let pair = pairs.find(|statement| statement.before.as_ref() == Some(value))?;
+        Some(masker.live(value, pair.after.as_ref()))
+    };
+    match (written, slot) {
+        (Value::Array(written), Value::Array(slots)) => {
+            for (value, slot) in written.iter().zip(slots) {
+                *slot = beside(value).unwrap_or_else(|| slot.take());
+            }
+        }
+        (value, slot) => *slot = beside(value).unwrap_or_else(|| slot.take()),
+    }
+    shown
 }
 
 /// The attributes that differ, in words: `trust policy and tags`.

@@ -55,7 +55,19 @@ pub(super) fn create_role(after: &LiveRole) -> Vec<Step> {
         .inline_policies
         .keys()
         .filter_map(|name| put(after, name));
-    std::iter::once(create).chain(attach).chain(put).collect()
+    // EC2 finds the role once it can do all that it may.
+    let add = after
+        .instance_profiles
+        .iter()
+        .map(|profile| Step::AddRoleToInstanceProfile {
+            role: after.name.clone(),
+            profile: profile.clone(),
+        });
+    std::iter::once(create)
+        .chain(attach)
+        .chain(put)
+        .chain(add)
+        .collect()
 }
 
 /// Deletes a role and what is attached to it.

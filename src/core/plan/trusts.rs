@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Settings;
 use crate::desired::Desired;
 use crate::org::{AccountId, Organization};
+use crate::resource::policy::operator::Operator;
 use crate::resource::policy::pattern::segments;
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
 use crate::resource::role::Ensure;
@@ -35,6 +36,27 @@ pub struct Trust {
     pub role: String,
     /// The accounts where that role is.
     pub accounts: BTreeSet<AccountId>,
+}
+
+impl Trust {
+    /// The keys whose conditions a caller passes that lacks the key: they keep nobody out.
+    pub fn loose(&self) -> BTreeSet<&str> {
+        let is_loose = |demands: &BTreeSet<Demand>| {
+            demands.iter().all(|demand| {
+                Operator::parse(&demand.operator).is_none_or(Operator::passes_without_key)
+                    || (demand.operator == "Null"
+                        && demand
+                            .values
+                            .iter()
+                            .any(|value| value.eq_ignore_ascii_case("true")))
+            })
+        };
+        let loose = self
+            .conditions
+            .iter()
+            .filter(|(_, demands)| is_loose(demands));
+        loose.map(|(key, _)| key.as_str()).collect()
+    }
 }
 
 /// Conditions by their keys.
@@ -250,6 +272,39 @@ mod tests {
     fn document(statements: &Value) -> PolicyDocument {
         let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         PolicyDocument::parse(&text, PolicyKind::Trust, &Partition::default()).unwrap()
+    }
+
+    #[test]
+    fn a_condition_that_holds_without_its_key_keeps_no_caller_out() {
+        let conditions = json!({
+            "StringEqualsIfExists": {"aws:PrincipalOrgID": "o-1", "sts:ExternalId": "x"},
+            "StringEquals": {"sts:ExternalId": "x", "aws:SourceAccount": "111111111111"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": "team"},
+            "ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-1/*"},
+            "Null": {"aws:SourceVpc": "true", "aws:SourceVpce": "false"},
+            "StringNotEquals": {"aws:PrincipalAccount": "222222222222"},
+        });
+        let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"},
+            "Condition": conditions});
+        let trust = document(&statement);
+        let (caller, words) = callers(&trust).pop_first().unwrap();
+        let trust = Trust {
+            caller,
+            principals: words.principals,
+            conditions: words.conditions,
+            role: "X".to_owned(),
+            accounts: BTreeSet::new(),
+        };
+        let loose: Vec<&str> = trust.loose().into_iter().collect();
+        assert_eq!(
+            loose,
+            [
+                "aws:principalaccount",
+                "aws:principalorgid",
+                "aws:sourcevpc",
+                "aws:tagkeys"
+            ]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod attachment;
 pub mod event;
 pub mod grant;
+pub mod issuer;
 pub mod managed_policy;
 pub mod name;
 pub mod operation;

@@ -201,6 +201,22 @@ impl IamPath {
         Ok(Self(text.to_owned()))
     }
 
+    /// Checks the path of a managed policy: what is between its slashes holds letters, digits and `.,+@=_-`.
+    ///
+    /// Source: IAM API, `policyPathType`.
+    pub fn parse_of_policy(text: &str) -> Result<Self, InvalidName> {
+        let path = Self::parse(text)?;
+        let allowed = |c: &char| c.is_ascii_alphanumeric() || "/.,+@=_-".contains(*c);
+        match text.chars().find(|c| !allowed(c)) {
+            Some(bad) => Err(InvalidName {
+                what: "path of a policy",
+                text: text.to_owned(),
+                rule: format!("must not contain `{bad}`: letters, digits and .,+@=_- are allowed"),
+            }),
+            None => Ok(path),
+        }
+    }
+
     /// The path as written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -232,6 +248,9 @@ impl From<IamPath> for String {
     }
 }
 
+/// Source: IAM API, `arnType`.
+const LONGEST_ARN: usize = 2048;
+
 /// The ARN of a managed policy, AWS's own (`arn:aws:iam::aws:policy/…`) or a customer's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -261,6 +280,9 @@ impl PolicyArn {
             return fail("must name a policy: `policy/<name>`");
         };
         PolicyName::parse(name)?;
+        if text.len() > LONGEST_ARN {
+            return fail("is longer than the 2048 characters that are allowed");
+        }
         Ok(Self(text.to_owned()))
     }
 
@@ -292,6 +314,30 @@ impl PolicyArn {
     /// Whether AWS owns the policy.
     pub fn is_aws_managed(&self) -> bool {
         self.0.split(':').nth(4) == Some("aws")
+    }
+
+    /// The one of `others` whose name this one's is a slip of: of another path, in another case, with a letter wrong.
+    pub fn nearest<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Option<&'a Self> {
+        let name = self.name().to_ascii_lowercase();
+        let distance =
+            |other: &Self| strsim::damerau_levenshtein(&name, &other.name().to_ascii_lowercase());
+        let measured = others.map(|other| (distance(other), other));
+        let near = measured.filter(|(distance, _)| *distance <= name.len() / 8);
+        near.min_by_key(|(distance, other)| (*distance, other.as_str().len()))
+            .map(|(_, other)| other)
+    }
+
+    /// The policy as a desired state names it: `aws:NAME` with its path, or the ARN of a customer managed one.
+    pub fn reference(&self) -> String {
+        match self.0.split_once("::aws:policy/") {
+            Some((_, name)) => format!("aws:{name}"),
+            None => self.0.clone(),
+        }
+    }
+
+    /// Whether it can be attached to service-linked roles alone.
+    pub fn is_for_service_linked_roles(&self) -> bool {
+        self.is_aws_managed() && self.0.contains(":policy/aws-service-role/")
     }
 
     /// The account that owns a customer managed policy.

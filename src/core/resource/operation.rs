@@ -111,6 +111,7 @@ operations! {
     PutGroupPolicy "iam" "PutGroupPolicy" Write
     DeleteGroupPolicy "iam" "DeleteGroupPolicy" Write
     RemoveRoleFromInstanceProfile "iam" "RemoveRoleFromInstanceProfile" Write
+    AddRoleToInstanceProfile "iam" "AddRoleToInstanceProfile" Write
     DeleteRole "iam" "DeleteRole" Write
 }
 

@@ -38,6 +38,8 @@ pub struct Role {
     pub manage: Manage,
     /// Whether a role of this name that has no ownership tag may be taken over.
     pub adopt: bool,
+    /// Whether it is created where it does not exist.
+    pub create: bool,
     /// Whether it should exist.
     pub ensure: Ensure,
     /// Whether someone else owns it: compared and reported, never written.

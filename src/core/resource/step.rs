@@ -114,6 +114,10 @@ pub enum Step {
         role: RoleName,
         profile: String,
     },
+    AddRoleToInstanceProfile {
+        role: RoleName,
+        profile: String,
+    },
     DeleteRole {
         role: RoleName,
     },
@@ -145,6 +149,7 @@ impl Step {
             Self::PutGroupPolicy { .. } => Operation::PutGroupPolicy,
             Self::DeleteGroupPolicy { .. } => Operation::DeleteGroupPolicy,
             Self::RemoveRoleFromInstanceProfile { .. } => Operation::RemoveRoleFromInstanceProfile,
+            Self::AddRoleToInstanceProfile { .. } => Operation::AddRoleToInstanceProfile,
             Self::DeleteRole { .. } => Operation::DeleteRole,
         }
     }
@@ -174,6 +179,7 @@ impl Step {
             | Self::DeleteUserPolicy { .. }
             | Self::DeleteGroupPolicy { .. }
             | Self::RemoveRoleFromInstanceProfile { .. }
+            | Self::AddRoleToInstanceProfile { .. }
             | Self::DeleteRole { .. } => None,
         }
     }

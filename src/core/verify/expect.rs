@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{keys, spelled};
 use super::{Check, Outcome, Probe, Setting, Subject};
-use crate::evaluate::{Decision, Identity, Request, Voice, Why};
-use crate::resource::policy::pattern::{Variables, may_overlap, tokens};
-use crate::resource::policy::{Effect, Patterns, PolicyDocument, Statement};
+use crate::evaluate::{Decision, Every, Identity, Request, Voice, Why};
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::Expectation;
 
 /// Holds the policies of a role against its expectations: what is not as expected one by one, the rest counted.
@@ -97,41 +96,48 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn allowed(&self, action: &str, resource: &str) -> Found {
         let what = format!("`{action}` on `{resource}`");
-        let (decision, why) = self.decide(action, resource);
-        match decision {
-            Decision::Allow
-                if self.is_touched(Effect::Deny, action, resource) && is_wild(action, resource) =>
-            {
-                Found::Unknown(format!(
-                    "{what} is allowed, but a Deny may apply to part of it"
-                ))
-            }
-            Decision::Allow => Found::AsExpected,
-            Decision::Undecided => Found::Unknown(format!(
-                "cannot determine whether {what} is allowed{}",
+        let every = if is_wild(action, resource) {
+            self.policies.decide_every(&self.request(action, resource))
+        } else {
+            Every::Mixed
+        };
+        let (decision, why) = self.decide(&one_of(action), &one_of(resource));
+        match (every, decision) {
+            (Every::Allowed, _) => Found::AsExpected,
+            (_, Decision::ExplicitDeny) => Found::Not(format!("{what} is denied by {why}")),
+            (_, Decision::ImplicitDeny) => Found::Not(format!("{what} is not allowed by {why}")),
+            (_, Decision::Undecided) => Found::Unknown(format!(
+                "it cannot be told whether {what} is allowed{}",
                 self.open()
             )),
-            Decision::ExplicitDeny => Found::Not(format!("{what} is denied by {why}")),
-            Decision::ImplicitDeny => Found::Not(format!("{what} is not allowed by {why}")),
+            (Every::Refused | Every::Mixed, Decision::Allow) if is_wild(action, resource) => {
+                Found::Unknown(format!(
+                    "{what} is allowed in part: no statement allows all of it, or a Deny may take some away"
+                ))
+            }
+            (Every::Refused | Every::Mixed, Decision::Allow) => Found::AsExpected,
         }
     }
 
     fn denied(&self, action: &str, resource: &str) -> Found {
         let what = format!("`{action}` on `{resource}`");
-        let (decision, why) = self.decide(action, resource);
-        match decision {
-            Decision::Allow => Found::Not(format!("{what} is allowed by {why}")),
-            Decision::ImplicitDeny
-                if is_wild(action, resource)
-                    && self.is_touched(Effect::Allow, action, resource) =>
-            {
-                Found::Unknown(format!("part of {what} may be allowed"))
-            }
-            Decision::Undecided => Found::Unknown(format!(
-                "cannot determine whether {what} is refused{}",
+        let every = if is_wild(action, resource) {
+            self.policies.decide_every(&self.request(action, resource))
+        } else {
+            Every::Mixed
+        };
+        let (decision, why) = self.decide(&one_of(action), &one_of(resource));
+        match (every, decision) {
+            (Every::Refused, _) => Found::AsExpected,
+            (_, Decision::Allow) => Found::Not(format!("{what} is allowed by {why}")),
+            (_, Decision::Undecided) => Found::Unknown(format!(
+                "it cannot be told whether {what} is refused{}",
                 self.open()
             )),
-            Decision::ExplicitDeny | Decision::ImplicitDeny => Found::AsExpected,
+            (Every::Allowed | Every::Mixed, _) if is_wild(action, resource) => {
+                Found::Unknown(format!("part of {what} may be allowed"))
+            }
+            (Every::Allowed | Every::Mixed, _) => Found::AsExpected,
         }
     }
 
@@ -190,35 +196,11 @@ impl Judge<'_> {
             )
         }
     }
-
-    /// Whether a statement of this effect may speak of part of what `action` and `resource` match.
-    fn is_touched(&self, effect: Effect, action: &str, resource: &str) -> bool {
-        self.documents()
-            .flat_map(PolicyDocument::statements)
-            .any(|statement| {
-                let Statement {
-                    effect: own,
-                    actions,
-                    resources,
-                    ..
-                } = statement;
-                *own == effect
-                    && touches(actions, &action.to_ascii_lowercase())
-                    && resources
-                        .as_ref()
-                        .is_none_or(|resources| touches(resources, resource))
-            })
-    }
 }
 
-/// Whether the patterns and `text` may have something in common; sure where it says no.
-fn touches(patterns: &Patterns, text: &str) -> bool {
-    let text = tokens(text, Variables::Read);
-    patterns.negated
-        || patterns
-            .patterns
-            .iter()
-            .any(|pattern| may_overlap(&tokens(pattern, Variables::Read), &text))
+/// One of the texts that a pattern stands for.
+fn one_of(pattern: &str) -> String {
+    pattern.replace(['*', '?'], "x")
 }
 
 /// Whether more than one request is meant.
@@ -308,6 +290,130 @@ mod tests {
             assert_eq!(found.len(), 1, "{allow}{deny}: {found:?}");
             assert_eq!(found[0].0, expect, "{allow}{deny}: {found:?}");
         }
+    }
+
+    /// An expectation with wildcards stands for all that it matches.
+    #[test]
+    fn an_expectation_with_wildcards_is_proven_of_all_that_it_matches() {
+        let allow = |more: &str| format!(r#"{{"Effect":"Allow",{more}}}"#);
+        let deny = |more: &str| format!(r#"{{"Effect":"Deny",{more}}}"#);
+        let all = allow(r#""Action":"s3:*","Resource":"*""#);
+        let b = r#""Action":"s3:*","Resource":"arn:aws:s3:::b/*""#;
+        let get = "s3:GetObject on arn:aws:s3:::b/*";
+        let any = "s3:* on arn:aws:s3:::b/x";
+        for (statements, allowed, denied, expect) in [
+            // `b/ok/x` is not denied.
+            (
+                format!(
+                    "{all},{}",
+                    deny(r#""Action":"s3:GetObject","NotResource":"arn:aws:s3:::b/ok/*""#)
+                ),
+                "",
+                get,
+                NotProvable,
+            ),
+            // `b/secret/x` is not allowed.
+            (
+                allow(r#""Action":"s3:*","NotResource":"arn:aws:s3:::b/secret/*""#),
+                get,
+                "",
+                NotProvable,
+            ),
+            (
+                allow(r#""Action":"s3:*","NotResource":"arn:aws:s3:::c/*""#),
+                get,
+                "",
+                Proven,
+            ),
+            (
+                allow(r#""NotAction":"s3:Put*","Resource":"*""#),
+                any,
+                "",
+                NotProvable,
+            ),
+            (
+                allow(r#""NotAction":"iam:*","Resource":"*""#),
+                any,
+                "",
+                Proven,
+            ),
+            (
+                allow(r#""Action":"s3:*","Resource":"arn:aws:s3:::b/?""#),
+                get,
+                "",
+                NotProvable,
+            ),
+            (
+                allow(r#""Action":"s3:*","Resource":"arn:aws:s3:::b/${*}""#),
+                get,
+                "",
+                Failed,
+            ),
+            (
+                allow(r#""Action":"s3:GetObject?","Resource":"*""#),
+                "s3:GetObject* on *",
+                "",
+                NotProvable,
+            ),
+            (allow(b), get, "", Proven),
+            (allow(b), "", get, Failed),
+            (format!("{all},{}", deny(b)), "", get, Proven),
+            (
+                format!("{all},{}", deny(b)),
+                "",
+                "s3:GetObject on arn:aws:s3:::*",
+                Failed,
+            ),
+            (
+                format!("{all},{}", deny(r#""NotAction":"s3:Get*","Resource":"*""#)),
+                "",
+                "s3:Put* on *",
+                Proven,
+            ),
+            (
+                allow(r#""Action":"sqs:*","Resource":"arn:aws:sqs""#),
+                "",
+                "sqs:SendMessage on arn:aws:sqs:us-east-1:1:q",
+                Failed,
+            ),
+            (
+                allow(r#""Action":"sqs:*","Resource":"arn:aws:sqs:us-east-1""#),
+                "sqs:* on arn:aws:sqs:us-east-1:1:*",
+                "",
+                Proven,
+            ),
+        ] {
+            let policies = Identity {
+                policies: vec![("P".to_owned(), document(&statements))],
+                boundary: None,
+            };
+            let one = |text: &'static str| {
+                if text.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![text]
+                }
+            };
+            let found = outcomes(&policies, &one(allowed), &one(denied));
+            assert_eq!(
+                found[0].0, expect,
+                "{statements} {allowed}{denied}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_boundary_limits_all_that_an_expectation_matches() {
+        let bounded = |boundary: &str| Identity {
+            policies: vec![("P".to_owned(), document(ANY))],
+            boundary: Some(document(boundary)),
+        };
+        let some =
+            r#"{"Effect":"Allow","Action":"ec2:*","NotResource":"arn:aws:ec2:::instance/*"}"#;
+        let all = &["ec2:Run* on *"][..];
+        assert_eq!(outcomes(&bounded(some), all, &[])[0].0, NotProvable);
+        assert_eq!(outcomes(&bounded(ANY), all, &[])[0].0, Proven);
+        assert_eq!(outcomes(&bounded(READ), &[], all)[0].0, Proven);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 pub mod caller;
 pub mod expect;
 pub mod live;
+mod others;
 mod request;
 mod session;
 pub mod trust;

@@ -9,7 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Setting, Subject};
-use crate::evaluate::{Decision, Principal, Request, Why, explain};
+use crate::evaluate::{Decision, Entrant, Key, Principal, Request, Why, explain, outsider};
+pub(super) use crate::evaluate::{mentioned as keys, spelled};
 use crate::org::{Account, AccountId, Organization};
 use crate::resource::policy::operator::{Comparison, Operator, Test};
 use crate::resource::policy::pattern::{Token, Variables, matches, segments, tokens};
@@ -92,6 +93,26 @@ pub(super) fn account_of(name: &str) -> Option<AccountId> {
     AccountId::parse(segments(name).get(4)?).ok()
 }
 
+impl From<Request> for Attempt {
+    fn from(request: Request) -> Self {
+        Self {
+            names: request.principal.names,
+            action: ENTRIES
+                .iter()
+                .find(|action| **action == request.action)
+                .unwrap_or(&"sts:AssumeRole"),
+            context: request.context,
+        }
+    }
+}
+
+/// The actions by which a caller enters a role.
+const ENTRIES: [&str; 3] = [
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:AssumeRoleWithSAML",
+];
+
 impl Attempt {
     /// A principal that meets what `statement` demands, as far as that is in anybody's hand.
     pub fn meeting(
@@ -123,7 +144,11 @@ impl Attempt {
     pub fn meet(&mut self, statement: &Statement, may_choose: impl Fn(&str) -> bool) {
         for (operator, keys) in &statement.conditions {
             for (key, values) in keys.iter().filter(|(key, _)| may_choose(key)) {
-                if let Some(value) = value_for(operator, values) {
+                let values = values
+                    .iter()
+                    .filter_map(|value| self.resolved(value))
+                    .collect();
+                if let Some(value) = value_for(operator, &values) {
                     self.context
                         .entry(key.clone())
                         .or_insert_with(|| vec![value]);
@@ -132,14 +157,38 @@ impl Attempt {
         }
     }
 
+    /// The same with a value of one key that passes `operator` for `wanted`; `None` where there is none.
+    pub fn with_value(&self, operator: &str, key: &str, wanted: &str) -> Option<Self> {
+        let wanted = BTreeSet::from([self.resolved(wanted)?]);
+        Some(self.with(key, Some(value_for(operator, &wanted)?)))
+    }
+
+    /// A value of a policy with its variables replaced, where it is known what each stands for.
+    fn resolved(&self, value: &str) -> Option<String> {
+        let mut resolved = String::new();
+        for token in tokens(value, Variables::Read) {
+            match token {
+                Token::Char(char) => resolved.push(char),
+                Token::Any => resolved.push('*'),
+                Token::One => resolved.push('?'),
+                Token::Variable(variable @ ("*" | "?" | "$")) => resolved.push_str(variable),
+                Token::Variable(variable) => {
+                    let key = variable.split(',').next().unwrap_or_default().trim();
+                    resolved.push_str(self.get(&key.to_ascii_lowercase())?);
+                }
+            }
+        }
+        Some(resolved)
+    }
+
     /// The same with one key otherwise: another value, or `None` to leave it out.
     #[must_use]
     pub fn with(&self, key: &str, value: Option<String>) -> Self {
         let mut other = self.clone();
-        match value {
-            Some(value) => other.context.insert(key.to_owned(), vec![value]),
-            None => other.context.remove(key),
-        };
+        // Without values the key is absent, also where it would be open.
+        other
+            .context
+            .insert(key.to_owned(), value.into_iter().collect());
         other
     }
 
@@ -178,35 +227,9 @@ fn is_chosen(key: &str) -> bool {
     !key.starts_with("aws:") || key.starts_with("aws:requesttag/") || CHOSEN.contains(&key)
 }
 
-/// Every condition key that a document asks for, in conditions and as a variable, in lower case.
-pub(super) fn keys(document: &PolicyDocument) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for statement in document.statements() {
-        let values = statement
-            .conditions
-            .values()
-            .flat_map(BTreeMap::values)
-            .flatten();
-        let texts = statement
-            .resources
-            .iter()
-            .flat_map(|resources| &resources.patterns)
-            .chain(values);
-        for token in texts.flat_map(|text| tokens(text, Variables::Read)) {
-            if let Token::Variable(variable) = token {
-                let key = variable.split_once(',').map_or(variable, |(key, _)| key);
-                found.insert(key.trim().to_ascii_lowercase());
-            }
-        }
-        found.extend(
-            statement
-                .conditions
-                .values()
-                .flat_map(BTreeMap::keys)
-                .cloned(),
-        );
-    }
-    found
+/// Whether a key tells of a request's circumstances: nothing is known of it unless it was put there.
+pub(super) fn is_circumstance(key: &str) -> bool {
+    !is_chosen(key)
 }
 
 /// What is so, whatever the caller wants.
@@ -223,6 +246,10 @@ pub(super) fn facts(
     set("aws:securetransport", "true");
     set("aws:resourceaccount", role_in.id.as_str());
     set("aws:resourceorgid", &organization.id);
+    set(
+        "aws:resourceorgpaths",
+        &format!("{}/{}/", organization.id, role_in.parents.join("/")),
+    );
     match kind {
         "AWS" => {
             set("aws:principalisawsservice", "false");
@@ -249,7 +276,30 @@ pub(super) fn facts(
     facts
 }
 
-/// A caller that a statement for everyone may mean: by its conditions, else the management account.
+/// Somebody of this name with all that it may bring to the role, by what `trust` asks for; `None` for a kind of principal
+/// that enters no role.
+pub(super) fn entrant(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    trust: &PolicyDocument,
+    (kind, name): (&str, &str),
+) -> Option<Entrant> {
+    let outside = account_of(name)
+        .filter(|account| kind == "AWS" && !setting.organization.accounts.contains_key(account));
+    let entrant = match outside {
+        Some(account) => outsider(trust, name, account.as_str()),
+        None => crate::evaluate::expected(trust, kind, name)?,
+    };
+    let facts = facts(setting, subject.account, kind, name);
+    let entrant = facts
+        .into_iter()
+        .fold(entrant.to(&subject.live.arn), |entrant, (key, values)| {
+            entrant.with(&key, Key::OneOf(values))
+        });
+    Some(entrant)
+}
+
+/// Somebody whom a statement for everybody may mean: by its conditions, else the management account.
 fn somebody(organization: &Organization, statement: &Statement) -> String {
     let demanded = |key: &str| {
         statement
@@ -294,34 +344,6 @@ pub(super) fn other_than(right: &str) -> String {
         }
         _ => "rolecall-verify-other".to_owned(),
     }
-}
-
-/// A key in the case AWS writes it, for the ones a user meets most.
-pub(super) fn spelled(key: &str) -> &str {
-    const KNOWN: &[&str] = &[
-        "sts:ExternalId",
-        "sts:RoleSessionName",
-        "sts:SourceIdentity",
-        "aws:MultiFactorAuthPresent",
-        "aws:MultiFactorAuthAge",
-        "aws:PrincipalArn",
-        "aws:PrincipalTag",
-        "aws:PrincipalType",
-        "aws:SourceArn",
-        "aws:SourceAccount",
-        "aws:SourceIp",
-        "aws:SourceVpc",
-        "aws:SourceVpce",
-        "aws:CurrentTime",
-        "aws:RequestedRegion",
-        "aws:userid",
-        "aws:username",
-    ];
-    KNOWN
-        .iter()
-        .find(|known| known.eq_ignore_ascii_case(key))
-        .copied()
-        .unwrap_or(key)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ fn account(id: &str) -> Account {
         status: AccountStatus("ACTIVE".to_owned()),
         ou: OuPath::default(),
         parents: vec!["r-root".to_owned()],
+        joined: None,
         tags: None,
     }
 }
@@ -79,6 +80,7 @@ impl Bench {
                 tags: None,
                 manage: Manage::default(),
                 adopt: false,
+                create: true,
                 ensure: Ensure::Present,
                 external: false,
                 prevent_destroy: false,

@@ -5,52 +5,86 @@
 //! itself, for another of its statements may let the principal in. The external id is the exception: a trust that names
 //! one and trusts the same principal without it protects nothing, so that fails even where it is desired.
 //!
-//! Then come strangers, each with whatever any statement demands: they know every external id and have MFA.
+//! A request that the caller cannot make, or of which that cannot be known, proves nothing: a claim that IAM does not read, a
+//! value with a wildcard. Then come [strangers](super::others).
 
 use std::collections::BTreeSet;
 
 use super::request::{
-    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, PRINCIPAL_ACCOUNT, WRONG_EXTERNAL_ID, account_of,
-    action, covers,
+    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, WRONG_EXTERNAL_ID, account_of, action, covers,
+    entrant, is_circumstance, keys, other_than, principals, spelled,
 };
-use super::request::{keys, other_than, principals, spelled};
-use super::{Check, Outcome, Probe, Setting, Subject};
-use crate::evaluate::{Decision, Why};
+use super::{Check, Outcome, Probe, Setting, Subject, others};
+use crate::evaluate::{Decision, Key, Request, Way, Why, evaluate, way};
 use crate::org::AccountId;
 use crate::resource::policy::operator::Operator;
-use crate::resource::policy::{Effect, PolicyDocument};
-use crate::resource::role::Mode;
-
-/// An account that no organization has.
-const OUTSIDE: &str = "000000000000";
-
-/// How many principals a message names before it counts the rest.
-const NAMED: usize = 5;
+use crate::resource::policy::{Effect, PolicyDocument, Statement};
 
 /// Holds the live trust of a role against the desired one.
 pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
-    for (statement, kind, name) in principals(&subject.desired.trust) {
-        if action(kind, name).is_some_and(|action| covers(statement, action)) {
-            let attempt = Attempt::meeting(setting, subject, kind, name, statement);
-            checks.extend(principal(subject, name, &attempt));
+    let desired = &subject.desired.trust;
+    let enters = |statement, kind: &str, name: &str| {
+        action(kind, name).is_some_and(|action| covers(statement, action))
+    };
+    let mut stuck = BTreeSet::new();
+    for (statement, kind, name) in principals(desired) {
+        if enters(statement, kind, name) {
+            let one = Principal {
+                statement,
+                kind,
+                name,
+            };
+            checks.extend(principal(setting, subject, one));
+        } else if !principals(desired)
+            .any(|(other, k, n)| (k, n) == (kind, name) && enters(other, kind, name))
+        {
+            stuck.insert((kind, name));
         }
     }
-    checks.push(nobody_else(setting, subject));
+    checks.extend(
+        stuck
+            .into_iter()
+            .map(|(kind, name)| without_action(kind, name)),
+    );
+    checks.push(others::check(setting, subject));
     checks
 }
 
+/// A principal that a statement of the desired trust names.
+#[derive(Clone, Copy)]
+struct Principal<'a> {
+    statement: &'a Statement,
+    kind: &'a str,
+    name: &'a str,
+}
+
+/// That a principal cannot enter by any of the actions that the desired trust allows it.
+fn without_action(kind: &str, name: &str) -> Check {
+    let action = action(kind, name).unwrap_or("sts:AssumeRole");
+    let message = format!(
+        "the desired trust names `{name}`, but no statement allows it `{action}`, by which it would assume the role"
+    );
+    Check::new(Probe::Allowed, Outcome::Failed, message)
+}
+
 /// What one principal may do, in the right way and in wrong ones.
-fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> {
-    let Some(right) = in_the_right_way(subject, attempt) else {
-        let message = format!("no request of `{name}` is known to be allowed by the desired trust");
-        return vec![Check::new(
-            Probe::Allowed,
-            Outcome::NotProvable,
-            open(message, attempt, &subject.desired.trust),
-        )];
+fn principal(setting: Setting<'_>, subject: Subject<'_>, principal: Principal<'_>) -> Vec<Check> {
+    let Principal {
+        statement,
+        kind,
+        name,
+    } = principal;
+    let attempt = Attempt::meeting(setting, subject, kind, name, statement);
+    let right = match in_the_right_way(subject, &attempt) {
+        Some(right) if !is_impossible(setting, subject, &right) => right,
+        _ => match another_way(setting, subject, principal) {
+            Ok(right) => right,
+            Err(check) => return vec![check.unwrap_or_else(|| unknown(subject, name, &attempt))],
+        },
     };
     let mut checks = vec![allowed(subject, name, &right)];
+    checks.extend(other_values(subject, principal, &right));
     for (probe, key, value, how) in variations(subject, &right) {
         checks.extend(refused(
             subject,
@@ -60,7 +94,148 @@ fn principal(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Vec<Check> 
             &how,
         ));
     }
+    checks.extend(without_keys(setting, subject, principal, &right));
     checks
+}
+
+fn unknown(subject: Subject<'_>, name: &str, attempt: &Attempt) -> Check {
+    let message = format!("no request of `{name}` is known to be allowed by the desired trust");
+    let message = open(message, attempt, &subject.desired.trust);
+    Check::new(Probe::Allowed, Outcome::NotProvable, message)
+}
+
+/// Whether the attempt brings a value that such a caller does not have, or maybe not, so that allowing it proves nothing.
+fn is_impossible(setting: Setting<'_>, subject: Subject<'_>, right: &Attempt) -> bool {
+    let desired = &subject.desired.trust;
+    let Some((kind, name)) = right.names.first() else {
+        return false;
+    };
+    let Some(entrant) = entrant(setting, subject, desired, (kind, name)) else {
+        return false;
+    };
+    keys(desired).iter().any(|key| {
+        let Some(value) = right.get(key) else {
+            return false;
+        };
+        value.contains(['*', '?'])
+            || match entrant.key(key) {
+                Key::Absent => true,
+                Key::OneOf(values) | Key::OneOfOrAbsent(values) => {
+                    !values.iter().any(|one| one == value)
+                }
+                Key::Unknown => kind == "Federated" && !key.starts_with("aws:"),
+                Key::Chosen | Key::ChosenOrAbsent => false,
+            }
+    })
+}
+
+/// A request of the principal that the desired trust allows, of all that it may make. Where there is none, the check that
+/// says so; nothing where that cannot be told.
+fn another_way(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    principal: Principal<'_>,
+) -> Result<Attempt, Option<Check>> {
+    let desired = &subject.desired.trust;
+    let Principal {
+        statement,
+        kind,
+        name,
+    } = principal;
+    let entrant = entrant(setting, subject, desired, (kind, name)).ok_or(None)?;
+    // Where its requests come from is not in the hand of whoever is named.
+    let circumstances = keys(desired).into_iter().filter(|key| is_circumstance(key));
+    let entrant = circumstances.fold(entrant, |entrant, key| match entrant.key(&key) {
+        Key::Chosen | Key::ChosenOrAbsent => entrant.with(&key, Key::Unknown),
+        _ => entrant,
+    });
+    let place = desired
+        .statements()
+        .iter()
+        .position(|one| std::ptr::eq(one, statement))
+        .ok_or(None)?;
+    match way(desired, place, &entrant) {
+        Way::Open => {
+            let allows = |request: &Request| evaluate(&[desired], request) == Decision::Allow;
+            let request = entrant.requests(&[desired]).into_iter().find(allows);
+            request.map(Attempt::from).ok_or(None)
+        }
+        Way::Unsure => Err(None),
+        Way::Closed(obstacle) => {
+            let message = format!(
+                "no request of `{name}` is allowed by the desired trust: {}",
+                obstacle.words(kind, name)
+            );
+            Err(Some(Check::new(Probe::Allowed, Outcome::Failed, message)))
+        }
+    }
+}
+
+/// Each other value that the statement takes for a key, where the live trust does not take it: it means several external
+/// ids, or several subjects.
+fn other_values(subject: Subject<'_>, principal: Principal<'_>, right: &Attempt) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (operator, keys) in &principal.statement.conditions {
+        let several = keys.iter().filter(|(_, values)| values.len() > 1);
+        for (key, values) in several {
+            for (number, value) in values.iter().enumerate() {
+                let Some(other) = right.with_value(operator, key, value) else {
+                    continue;
+                };
+                if other.decide(&subject.desired.trust, &subject.live.arn).0 != Decision::Allow {
+                    continue;
+                }
+                let check = allowed(subject, principal.name, &other);
+                if check.outcome != Outcome::Proven {
+                    let which = if key == EXTERNAL_ID {
+                        format!("external id {} of {}", number + 1, values.len())
+                    } else {
+                        format!("`{}` `{value}`", spelled(key))
+                    };
+                    checks.push(Check {
+                        message: format!("with {which}: {}", check.message),
+                        ..check
+                    });
+                }
+            }
+        }
+    }
+    checks
+}
+
+/// What the principal may lack: told where the desired trust keeps it out without, and the live one does not.
+fn without_keys(
+    setting: Setting<'_>,
+    subject: Subject<'_>,
+    principal: Principal<'_>,
+    right: &Attempt,
+) -> Vec<Check> {
+    let Principal { kind, name, .. } = principal;
+    let Some(entrant) = entrant(setting, subject, &subject.live.trust, (kind, name)) else {
+        return Vec::new();
+    };
+    let lacked = keys(&subject.desired.trust).into_iter().filter(|key| {
+        key != EXTERNAL_ID
+            && key != MFA
+            && right.get(key).is_some()
+            && matches!(
+                entrant.key(key),
+                Key::ChosenOrAbsent | Key::OneOfOrAbsent(_)
+            )
+    });
+    lacked
+        .filter_map(|key| {
+            let how = format!("without `{}`", spelled(&key));
+            refused(
+                subject,
+                name,
+                Probe::Condition,
+                &right.with(&key, None),
+                &how,
+            )
+        })
+        .filter(|check| check.outcome != Outcome::Proven)
+        .collect()
 }
 
 /// The attempt, or the same with MFA: the first that the desired trust allows.
@@ -194,145 +369,6 @@ fn is_refused(attempt: &Attempt, trust: &PolicyDocument, arn: &str) -> bool {
     )
 }
 
-/// Those whom the desired trust refuses and the live one does not.
-#[derive(Default)]
-struct Strangers {
-    let_in: Vec<String>,
-    undecided: Vec<String>,
-}
-
-/// No other principal gets in: those that the live trust names and the desired one does not, whom other roles of the
-/// directory trust, every other account of the organization, and the world outside.
-fn nobody_else(setting: Setting<'_>, subject: Subject<'_>) -> Check {
-    let mut met = Strangers::default();
-    for (kind, name) in strangers(setting, subject) {
-        meet(setting, subject, &kind, &name, &mut met);
-    }
-    let Strangers { let_in, undecided } = met;
-    if !let_in.is_empty() {
-        return match subject.desired.manage.trust {
-            Mode::Exclusive => {
-                let message = format!(
-                    "{} allowed by the live trust but not by the desired trust",
-                    listed(&let_in)
-                );
-                Check::new(Probe::NobodyElse, Outcome::Failed, message)
-            }
-            Mode::Additive => {
-                let message = format!(
-                    "{} allowed by statements that this directory does not manage; `manage.trust` keeps them",
-                    listed(&let_in)
-                );
-                Check::new(Probe::NobodyElse, Outcome::NotProvable, message)
-            }
-        };
-    }
-    if !undecided.is_empty() {
-        let message = format!("cannot determine whether {} refused", listed(&undecided));
-        return Check::new(Probe::NobodyElse, Outcome::NotProvable, message);
-    }
-    Check::new(
-        Probe::NobodyElse,
-        Outcome::Proven,
-        everybody(setting, subject),
-    )
-}
-
-/// Who is refused, counted.
-fn everybody(setting: Setting<'_>, subject: Subject<'_>) -> String {
-    let desired = &subject.desired.trust;
-    let (named, within) = (principals_of(desired), accounts_of(desired));
-    let others = setting.principals.difference(&named).count();
-    let organization = &setting.organization.accounts;
-    let accounts = organization.len()
-        - within
-            .iter()
-            .filter(|account| organization.contains_key(account))
-            .count();
-    let accounts = match accounts {
-        // Whom a condition lets in cannot be counted.
-        _ if is_wild(desired) => "each account that its conditions do not name".to_owned(),
-        1 => "1 other account of the organization".to_owned(),
-        accounts => format!("{accounts} other accounts of the organization"),
-    };
-    let others = match others {
-        0 => String::new(),
-        1 => ", 1 principal that other roles trust".to_owned(),
-        others => format!(", {others} principals that other roles trust"),
-    };
-    format!("everyone else is refused: {accounts}{others}, and accounts outside")
-}
-
-/// Whom to try: no caller whose answer follows from another's, or a run over thousands of accounts would not end.
-///
-/// A live trust without wildcards lets in whom it names and whoever is in an account that it names, so only those are
-/// worth a try. For one with wildcards, accounts that neither trust mentions differ by their place alone, so one of each
-/// place represents all, unless a condition asks for the account itself.
-fn strangers(setting: Setting<'_>, subject: Subject<'_>) -> BTreeSet<(String, String)> {
-    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
-    let named = principals_of(desired);
-    let accounts = &setting.organization.accounts;
-    let within = accounts_of(live);
-    let wild = is_wild(live);
-    let mut strangers = principals_of(live);
-    strangers.extend(
-        setting
-            .principals
-            .iter()
-            .filter(|(_, name)| match account_of(name) {
-                Some(account) if wild => !accounts.contains_key(&account),
-                Some(account) => within.contains(&account),
-                None => wild,
-            })
-            .cloned(),
-    );
-    let mut roots = vec![OUTSIDE];
-    if wild {
-        let each = [desired, live]
-            .iter()
-            .any(|trust| keys(trust).contains(PRINCIPAL_ACCOUNT));
-        let is_mentioned = |id: &AccountId| {
-            [desired, live]
-                .iter()
-                .any(|trust| trust.text().contains(id.as_str()))
-        };
-        let mut places: BTreeSet<&[String]> = BTreeSet::new();
-        let differ = accounts
-            .values()
-            .filter(|account| each || is_mentioned(&account.id) || places.insert(&account.parents));
-        roots.extend(differ.map(|account| account.id.as_str()));
-    }
-    let root = |account| format!("arn:{}:iam::{account}:root", setting.organization.partition);
-    strangers.extend(
-        roots
-            .into_iter()
-            .map(|account| ("AWS".to_owned(), root(account))),
-    );
-    // A unique id shows where its principal is gone, and no caller can have that id any more.
-    let gone = live.dead_principals();
-    strangers.retain(|stranger| {
-        stranger.1 != "*" && !named.contains(stranger) && !gone.contains(&stranger.1)
-    });
-    strangers
-}
-
-/// Whether the trust lets in someone whom it does not name.
-fn is_wild(trust: &PolicyDocument) -> bool {
-    let allows = trust
-        .statements()
-        .iter()
-        .filter(|statement| statement.effect == Effect::Allow);
-    allows
-        .filter_map(|statement| statement.principals.as_ref())
-        .any(|principals| {
-            principals.negated
-                || principals
-                    .kinds
-                    .get("AWS")
-                    .is_some_and(|names| names.contains("*"))
-        })
-}
-
 /// The external ids that a trust demands, as written.
 pub fn external_ids(trust: &PolicyDocument) -> BTreeSet<String> {
     let allows = trust
@@ -363,46 +399,6 @@ pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
     principals(trust)
         .map(|(_, kind, name)| (kind.to_owned(), name.to_owned()))
         .collect()
-}
-
-/// Tries a stranger with what each statement of either trust demands.
-fn meet(setting: Setting<'_>, subject: Subject<'_>, kind: &str, name: &str, met: &mut Strangers) {
-    let (desired, live) = (&subject.desired.trust, &subject.live.trust);
-    let mut decision = Decision::ImplicitDeny;
-    for statement in desired.statements().iter().chain(live.statements()) {
-        let attempt = Attempt::meeting(setting, subject, kind, name, statement);
-        for attempt in [attempt.with(MFA, Some("true".to_owned())), attempt] {
-            if !is_refused(&attempt, desired, &subject.live.arn) {
-                continue;
-            }
-            match attempt.decide(live, &subject.live.arn).0 {
-                Decision::Allow => decision = Decision::Allow,
-                Decision::Undecided if decision != Decision::Allow => {
-                    decision = Decision::Undecided
-                }
-                _ => {}
-            }
-        }
-    }
-    match decision {
-        Decision::Allow => met.let_in.push(name.to_owned()),
-        Decision::Undecided => met.undecided.push(name.to_owned()),
-        _ => {}
-    }
-}
-
-/// `a`, `b` and 3 more are
-fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names
-        .iter()
-        .take(NAMED)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    match (names.len(), names.len().saturating_sub(NAMED)) {
-        (1, _) => format!("{} is", shown.join("")),
-        (_, 0) => format!("{} are", shown.join(", ")),
-        (_, more) => format!("{} and {more} more are", shown.join(", ")),
-    }
 }
 
 /// Which statement decided.
@@ -448,205 +444,4 @@ fn open(message: String, attempt: &Attempt, trust: &PolicyDocument) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{Bench, trust};
-    use super::*;
-    use Outcome::{Failed, NotProvable, Proven};
-
-    const B: &str = r#""AWS":"222222222222""#;
-    const OUTPOST: &str = r#""AWS":"arn:aws:iam::650000000001:role/outpost_role""#;
-    const ID: &str = r#""StringEquals":{"sts:ExternalId":"right-id"}"#;
-    const FEDERATED: &str =
-        r#""Federated":"arn:aws:iam::111111111111:oidc-provider/token.example.com""#;
-
-    /// The outcomes of all probes of a role whose trust is as desired, in order.
-    #[track_caller]
-    fn outcomes(desired: &str, live: &str) -> Vec<(Probe, Outcome)> {
-        let bench = Bench::new(desired, live);
-        check(bench.setting(), bench.subject())
-            .into_iter()
-            .map(|check| (check.probe, check.outcome))
-            .collect()
-    }
-
-    #[test]
-    fn a_trust_that_is_as_desired_is_proven_from_both_sides() {
-        use Probe::{Allowed, Condition, NoExternalId, NoMfa, NobodyElse, WrongExternalId};
-        let mfa = r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#;
-        let session = r#""StringEquals":{"sts:RoleSessionName":"log-reader"}"#;
-        let audience = r#""StringEquals":{"token.example.com:aud":"sts.amazonaws.com"}"#;
-        let org = r#""StringEquals":{"aws:PrincipalOrgID":"o-test"}"#;
-        let source = r#""StringEquals":{"aws:SourceAccount":"222222222222"}"#;
-        for (principal, condition, expect) in [
-            (B, "", vec![Allowed]),
-            (OUTPOST, ID, vec![Allowed, NoExternalId, WrongExternalId]),
-            (B, mfa, vec![Allowed, NoMfa, NoMfa]),
-            (B, session, vec![Allowed, Condition]),
-            (FEDERATED, audience, vec![Allowed, Condition]),
-            (r#""AWS":"*""#, org, vec![Allowed, Condition]),
-            (
-                r#""Service":"ec2.amazonaws.com""#,
-                source,
-                vec![Allowed, Condition],
-            ),
-        ] {
-            let document = trust(principal, condition);
-            let mut expect: Vec<(Probe, Outcome)> =
-                expect.into_iter().map(|probe| (probe, Proven)).collect();
-            expect.push((NobodyElse, Proven));
-            assert_eq!(outcomes(&document, &document), expect, "{document}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_as_desired_fails_the_probe_it_is_about() {
-        let two = |a: &str, b: &str| trust(&format!(r#""AWS":[{a},{b}]"#), "");
-        let like = |value: &str| format!(r#""StringLike":{{"sts:ExternalId":"{value}"}}"#);
-        for (desired, live, expect) in [
-            (
-                trust(OUTPOST, ID),
-                trust(OUTPOST, ""),
-                vec![Probe::NoExternalId, Probe::WrongExternalId],
-            ),
-            (
-                trust(OUTPOST, ID),
-                trust(OUTPOST, &ID.replace("right", "drifted")),
-                vec![Probe::Allowed],
-            ),
-            (
-                trust(OUTPOST, ID),
-                trust(OUTPOST, &like("*")),
-                vec![Probe::WrongExternalId],
-            ),
-            (
-                trust(OUTPOST, &like("*")),
-                trust(OUTPOST, &like("*")),
-                vec![Probe::WrongExternalId],
-            ),
-            (
-                trust(B, ""),
-                two("\"222222222222\"", "\"333333333333\""),
-                vec![Probe::NobodyElse],
-            ),
-            (
-                trust(B, ""),
-                trust(r#""AWS":"*""#, ""),
-                vec![Probe::NobodyElse],
-            ),
-            (
-                trust(B, ""),
-                trust(r#""AWS":"333333333333""#, ""),
-                vec![Probe::Allowed, Probe::NobodyElse],
-            ),
-            (
-                trust(B, ""),
-                trust(r#""AWS":"AROAABCDEFGHIJKLMNOPQ""#, ""),
-                vec![Probe::Allowed],
-            ),
-        ] {
-            let failed: Vec<Probe> = outcomes(&desired, &live)
-                .into_iter()
-                .filter(|(_, outcome)| *outcome != Proven)
-                .map(|(probe, _)| probe)
-                .collect();
-            assert_eq!(failed, expect, "{live}");
-        }
-    }
-
-    #[test]
-    fn what_hangs_on_an_unknown_key_is_not_provable() {
-        let document = trust(B, r#""NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#);
-        let bench = Bench::new(&document, &document);
-        let checks = check(bench.setting(), bench.subject());
-        assert_eq!(checks[0].outcome, NotProvable);
-        assert!(
-            checks[0].message.contains("depends on `aws:SourceIp`"),
-            "{}",
-            checks[0].message
-        );
-        assert_eq!(
-            outcomes(&trust(B, ""), "not json")[0],
-            (Probe::Allowed, NotProvable)
-        );
-    }
-
-    #[test]
-    fn strangers_of_an_additive_trust_are_told_and_fail_nothing() {
-        let (desired, live) = (
-            trust(B, ""),
-            trust(r#""AWS":["222222222222","333333333333"]"#, ""),
-        );
-        let mut bench = Bench::new(&desired, &live);
-        bench.desired.manage.trust = Mode::Additive;
-        let last = check(bench.setting(), bench.subject()).pop().unwrap();
-        assert_eq!((last.probe, last.outcome), (Probe::NobodyElse, NotProvable));
-        assert!(last.message.contains("333333333333"), "{}", last.message);
-    }
-
-    #[test]
-    fn of_many_accounts_those_are_tried_that_differ() {
-        let org = |id: &str| format!(r#""StringEquals":{{"aws:PrincipalOrgID":"{id}"}}"#);
-        let everybody = r#""AWS":"*""#;
-        let account = r#""StringEquals":{"aws:PrincipalAccount":"222222222222"}"#;
-        for (desired, live, expect) in [
-            (trust(B, ""), trust(B, ""), 1),
-            (
-                trust(everybody, &org("o-test")),
-                trust(everybody, &org("o-test")),
-                2,
-            ),
-            (trust(B, ""), trust(everybody, &org("o-test")), 2),
-            (trust(everybody, account), trust(everybody, account), 5),
-        ] {
-            let bench = Bench::new(&desired, &live);
-            assert_eq!(
-                strangers(bench.setting(), bench.subject()).len(),
-                expect,
-                "{live}"
-            );
-        }
-        assert_eq!(
-            outcomes(&trust(everybody, account), &trust(everybody, "")).pop(),
-            Some((Probe::NobodyElse, Failed))
-        );
-        let paths = r#""ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-test/r-root/ou-a/*"}"#;
-        let mut bench = Bench::new(&trust(everybody, paths), &trust(everybody, &org("o-test")));
-        let inside = bench
-            .organization
-            .accounts
-            .values_mut()
-            .skip(2)
-            .map(|account| account.parents.push("ou-a".to_owned()));
-        assert_eq!(inside.count(), 2);
-        let last = check(bench.setting(), bench.subject()).pop().unwrap();
-        assert_eq!(last.outcome, Failed);
-        assert!(
-            last.message.contains("111111111111") && !last.message.contains("444444444444"),
-            "{}",
-            last.message
-        );
-    }
-
-    #[test]
-    fn whom_other_roles_trust_is_a_stranger_here() {
-        let mut bench = Bench::new(
-            &trust(B, ""),
-            &trust(
-                r#""AWS":["222222222222","arn:aws:iam::650000000001:role/outpost_role"]"#,
-                "",
-            ),
-        );
-        bench.principals.insert((
-            "AWS".to_owned(),
-            "arn:aws:iam::650000000001:role/outpost_role".to_owned(),
-        ));
-        let last = check(bench.setting(), bench.subject()).pop().unwrap();
-        assert_eq!(last.outcome, Failed);
-        assert!(
-            last.message
-                .contains("outpost_role` is allowed by the live trust"),
-            "{}",
-            last.message
-        );
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::org::Partition;
+use crate::org::{AccountId, Partition};
 use crate::plan::{Action, Attribute, AttributeDiff, Change, DocumentDiff};
 use crate::resource::policy::{PolicyDocument, PolicyKind, StatementDiff};
 
@@ -13,15 +13,19 @@ pub fn reversed(mut change: Change) -> Change {
         Action::Delete => Action::Create,
         same @ (Action::Update | Action::Replace | Action::Adopt) => same,
     };
-    change.diffs = change.diffs.into_iter().map(reversed_diff).collect();
+    let account = change.address.split('/').next().unwrap_or_default();
+    let home = AccountId::parse(account).ok();
+    let reversed = |diff| reversed_diff(home, diff);
+    change.diffs = change.diffs.into_iter().map(reversed).collect();
     change
 }
 
-fn reversed_diff(diff: AttributeDiff) -> AttributeDiff {
+fn reversed_diff(home: Option<AccountId>, diff: AttributeDiff) -> AttributeDiff {
     let AttributeDiff {
         attribute,
         cosmetic,
         widens: _,
+        reverse_widens,
         cause,
         before: live,
         after: desired,
@@ -34,8 +38,8 @@ fn reversed_diff(diff: AttributeDiff) -> AttributeDiff {
                 part(&desired, document.policy.as_deref()),
                 part(&live, document.policy.as_deref()),
             );
-            let statements =
-                statements(attribute, desired, live).unwrap_or_else(|| turned(document.statements));
+            let statements = statements((attribute, home), desired, live)
+                .unwrap_or_else(|| turned(document.statements));
             DocumentDiff {
                 policy: document.policy,
                 statements,
@@ -46,15 +50,12 @@ fn reversed_diff(diff: AttributeDiff) -> AttributeDiff {
         .iter()
         .flat_map(|document| &document.statements)
         .any(|statement| statement.widens)
-        || match attribute {
-            Attribute::ManagedPolicies => has_more(&live, &desired),
-            Attribute::PermissionsBoundary => !desired.is_null(),
-            _ => false,
-        };
+        || reverse_widens;
     AttributeDiff {
         attribute,
         cosmetic,
         widens,
+        reverse_widens: false,
         cause,
         before: desired,
         after: live,
@@ -69,17 +70,9 @@ fn part<'a>(value: &'a Value, policy: Option<&str>) -> Option<&'a Value> {
     }
 }
 
-fn has_more(live: &Value, desired: &Value) -> bool {
-    let desired = desired.as_array().map(Vec::as_slice).unwrap_or_default();
-    live.as_array()
-        .into_iter()
-        .flatten()
-        .any(|item| !desired.contains(item))
-}
-
 /// The differences between two documents that are there and understood.
 fn statements(
-    attribute: Attribute,
+    (attribute, home): (Attribute, Option<AccountId>),
     desired: Option<&Value>,
     live: Option<&Value>,
 ) -> Option<Vec<StatementDiff>> {
@@ -89,7 +82,7 @@ fn statements(
         PolicyKind::Identity
     };
     let read = |value: &Value| PolicyDocument::from_value(value, kind, &Partition::default()).ok();
-    let found = read(desired?)?.statement_diffs(&read(live?)?);
+    let found = read(desired?)?.statement_diffs_in(home, &read(live?)?);
     // Where sensitive values are masked on both sides nothing may be left to see.
     (!found.is_empty()).then_some(found)
 }

@@ -199,7 +199,8 @@ fn trust_map(map: &TrustMap, secrets: &Secrets) -> Value {
             };
             let conditions: BTreeMap<String, Vec<String>> =
                 trust.conditions.iter().map(|(key, all)| (secrets.mask(key), demands(key, all, secrets))).collect();
-            json!({"kind": kind, "caller": name, "principals": trust.principals, "conditions": conditions,
+            let loose: Vec<String> = trust.loose().into_iter().map(|key| secrets.mask(key)).collect();
+            json!({"kind": kind, "caller": name, "principals": trust.principals, "conditions": conditions, "loose": loose,
                 "role": trust.role, "accounts": trust.accounts})
         })
         .collect();

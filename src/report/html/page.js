@@ -195,7 +195,7 @@
       change.operations.length && !isDrift ? h("p", { class: "operations" }, `Steps in each account: ${change.operations.join(", ")}`) : null);
   };
   // What is pending was not done by anybody yet.
-  const wide = (change) => (isDrift && change.standing !== "pending" ? "wider than desired" : "widens access");
+  const wide = (change) => (isDrift && change.standing !== "pending" && change.standing !== "never" ? "wider than desired" : "widens access");
   const card = (change, places) => {
     const where = places.length === 1 ? `${accounts[places[0]].name} (${accounts[places[0]].id})` : many(places.length, "account");
     const of = places.length < change.accounts.length ? ` of ${change.accounts.length}` : "";
@@ -297,7 +297,7 @@
   };
   // Only what names an external id, the organization or the source keeps a deputy from being confused.
   const GUARDS = ["sts:externalid", "aws:principalorgid", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid"];
-  const isOpen = (trust, caller) => (caller.kind === "outside" || caller.kind === "anyone") && !GUARDS.some((key) => key in trust.conditions);
+  const isOpen = (trust, caller) => (caller.kind === "outside" || caller.kind === "anyone") && !GUARDS.some((key) => key in trust.conditions && !trust.loose.includes(key));
   const fitsTrust = (trust) => {
     const role = filter.role.trim().toLowerCase();
     if (role && !trust.role.toLowerCase().includes(role)) return [];

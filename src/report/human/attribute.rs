@@ -6,7 +6,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{document, lines, widens_mark};
+use super::{document, widens_mark};
 use crate::plan::{Action, Attribute, AttributeDiff, Change};
 use crate::report::style::{Page, Tone, columns};
 
@@ -146,10 +146,6 @@ fn scalar_difference(
         scalar(diff.attribute, &diff.before),
         scalar(diff.attribute, &diff.after),
     );
-    if before == after {
-        heading(diff, indent, page)?;
-        return lines::only_sensitive(indent + 2, page);
-    }
     let fits = indent + width + columns(&before) + columns(&after) + 5 <= page.style.width;
     if !fits {
         heading(diff, indent, page)?;
@@ -184,9 +180,6 @@ fn signed(
 
 /// What is attached and what is detached.
 fn list(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    if diff.before == diff.after {
-        return lines::only_sensitive(indent, page);
-    }
     let items = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().map(plain).collect()
     };
@@ -202,9 +195,6 @@ fn list(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<
 
 /// Tags that go, change and come, each kind by key.
 fn tags(diff: &AttributeDiff, indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    if diff.before == diff.after {
-        return lines::only_sensitive(indent, page);
-    }
     let none = Map::new();
     let before = diff.before.as_object().unwrap_or(&none);
     let after = diff.after.as_object().unwrap_or(&none);

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use similar::{Algorithm, ChangeTag, DiffOp, InlineChange, InlineChangeOptions, TextDiff};
 
 use crate::report::style::{Page, Tone};
-use crate::resource::secret::MASK;
 
 /// Unchanged lines shown around a change of a long value.
 const CONTEXT: usize = 2;
@@ -57,7 +56,8 @@ pub fn difference(
     };
     let hunks = diff.grouped_ops(context);
     if hunks.is_empty() {
-        return only_sensitive_lines(&after, indent, page);
+        // The version of the document alone differs: the statement is shown, for its meaning does.
+        return whole_unchanged(&after, indent, page);
     }
     let mut shown = 0;
     for hunk in hunks {
@@ -86,34 +86,12 @@ pub fn difference(
     Ok(())
 }
 
-/// Shows which lines hold the difference where both sides read the same once sensitive values are masked.
-fn only_sensitive_lines(lines: &[&str], indent: usize, page: &mut Page<'_>) -> io::Result<()> {
+fn whole_unchanged(lines: &[&str], indent: usize, page: &mut Page<'_>) -> io::Result<()> {
     for line in lines {
-        if line.contains(MASK) {
-            let (old, new) = (
-                page.paint(Tone::Removed, &format!("- {line}")),
-                page.paint(Tone::Added, &format!("+ {line}")),
-            );
-            page.line(
-                indent,
-                &format!("{old}{}", page.paint(Tone::Faint, "  # another value")),
-            )?;
-            page.line(indent, &new)?;
-        } else {
-            let line = page.paint(Tone::Faint, &format!("  {line}"));
-            page.line(indent, &line)?;
-        }
+        let line = page.paint(Tone::Faint, &format!("  {line}"));
+        page.line(indent, &line)?;
     }
     Ok(())
-}
-
-/// Says why a difference shows nothing: both sides read the same once sensitive values are masked.
-pub fn only_sensitive(indent: usize, page: &mut Page<'_>) -> io::Result<()> {
-    let text = page.paint(
-        Tone::Changed,
-        &format!("~ {MASK}: another value than desired"),
-    );
-    page.line(indent, &text)
 }
 
 fn without_commas<'a>(lines: &[&'a str]) -> Vec<&'a str> {

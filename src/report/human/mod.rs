@@ -90,11 +90,17 @@ fn change(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
 
 /// Why a change is made, and who moved where that is known.
 pub fn reason(change: &Change) -> String {
-    let cause = match change.cause {
-        Cause::Desired => " (the file changed)",
-        Cause::Drift => " (changed by hand)",
-        Cause::Both => " (both the file and the live resource changed)",
-        Cause::Unknown => "",
+    let cause = match (change.cause, change.action, &change.rolled_back) {
+        (Cause::Desired, Action::Create, _) => " (not applied yet)",
+        // The reason says it.
+        (Cause::Desired, Action::Delete | Action::Adopt, _) | (Cause::Unknown, ..) => "",
+        (Cause::Desired, Action::Update | Action::Replace, _) => " (the file changed)",
+        (Cause::Drift, _, Some(run)) => &format!(" (rolled back by run {run})"),
+        (Cause::Both, _, Some(run)) => {
+            &format!(" (rolled back by run {run}, and the file changed)")
+        }
+        (Cause::Drift, _, None) => " (changed by hand)",
+        (Cause::Both, _, None) => " (both the file and the live resource changed)",
     };
     format!("{}{cause}", change.reason)
 }

@@ -309,9 +309,11 @@ fn title(listed: &Listed<'_>) -> &'static str {
         Some(_) if listed.group.widens() && listed.is_grave() => "⚠️ Access is wider than desired",
         Some(Standing::Hand) => "Changed by hand",
         Some(Standing::Both) => "Changed by hand, and the file changed too",
+        Some(Standing::RolledBack) => "Rolled back, and the file was not changed",
         Some(Standing::Unknown) => "Differs, cause unknown: nothing is on record",
         Some(Standing::Accepted) => "Accepted",
-        Some(Standing::Pending) => "Pending: the file changed and has not been applied",
+        Some(Standing::Never) => "Never applied: nothing is on record, and none of it exists",
+        Some(Standing::Pending) => "Pending: desired, but not applied yet",
     }
 }
 
@@ -326,13 +328,19 @@ fn standings(drift: &Drift) -> String {
             .entry(judgement.standing)
             .or_default() += 1;
     }
-    let cells = |cells: &BTreeMap<Standing, usize>| {
-        Standing::ALL.map(|one| cells.get(&one).copied().unwrap_or(0))
+    // What is rare has no column where there is none.
+    let is_rare = |standing: &Standing| matches!(standing, Standing::RolledBack | Standing::Never);
+    let is_there = |standing: &Standing| rows.values().any(|row| row.contains_key(standing));
+    let columns: Vec<Standing> = Standing::ALL
+        .into_iter()
+        .filter(|standing| !is_rare(standing) || is_there(standing))
+        .collect();
+    let titles: Vec<&str> = columns.iter().map(|one| words(*one).1).collect();
+    let cells = |row: &BTreeMap<Standing, usize>| -> Vec<usize> {
+        let count = |standing| row.get(standing).copied().unwrap_or(0);
+        columns.iter().map(count).collect()
     };
-    grid(
-        &Standing::ALL.map(|one| words(one).1),
-        rows.iter().map(|(kind, row)| (*kind, cells(row))),
-    )
+    grid(&titles, rows.iter().map(|(kind, row)| (*kind, cells(row))))
 }
 
 /// How many changes of which kind, by kind of resource; nothing where nothing changes.
@@ -354,23 +362,18 @@ fn table(plan: &Plan) -> String {
     }
     grid(
         &["create", "update", "replace", "delete", "adopt", "cosmetic"],
-        rows.into_iter(),
+        rows.into_iter().map(|(kind, cells)| (kind, cells.to_vec())),
     )
 }
 
 /// A table of counts; nothing where it has no rows.
-fn grid<'a, const N: usize>(
-    titles: &[&str; N],
-    rows: impl Iterator<Item = (&'a str, [usize; N])>,
-) -> String {
-    let row = |(kind, cells): (&str, [usize; N])| {
-        let cells = cells.map(|n| {
-            if n == 0 {
-                "·".to_owned()
-            } else {
-                format!("**{n}**")
-            }
-        });
+fn grid<'a>(titles: &[&str], rows: impl Iterator<Item = (&'a str, Vec<usize>)>) -> String {
+    let row = |(kind, cells): (&str, Vec<usize>)| {
+        let cell = |n: usize| match n {
+            0 => "·".to_owned(),
+            n => format!("**{n}**"),
+        };
+        let cells: Vec<String> = cells.into_iter().map(cell).collect();
         format!("| {kind} | {} |\n", cells.join(" | "))
     };
     let rows: String = rows.map(row).collect();
@@ -380,7 +383,7 @@ fn grid<'a, const N: usize>(
     format!(
         "| | {} |\n|---|{}\n{rows}\n",
         titles.join(" | "),
-        "---:|".repeat(N)
+        "---:|".repeat(titles.len())
     )
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::drift::{Scope, judge};
+use crate::drift::{History, Scope, judge};
 use crate::plan::{AccountPlan, Attribute, Cause, Severity};
 use crate::report::tests::{
     account, change, creation, differ, document, drifted, finding, mixed, plan as plan_of, skipped,
@@ -150,7 +150,7 @@ fn drift_of(accounts: Vec<AccountPlan>, findings: Vec<crate::plan::Finding>) -> 
         plan_of(accounts, findings),
         &[],
         jiff::civil::date(2026, 1, 2),
-        Scope::Whole,
+        (Scope::Whole, History::Some),
     )
 }
 

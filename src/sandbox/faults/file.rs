@@ -6,9 +6,11 @@ use serde::Deserialize;
 
 use super::{Effect, Fault, Moment, Refusal, When};
 use crate::Sandbox;
+use crate::wire::ApiError;
 use rolecall_core::org::AccountId;
 
-/// The effects that a file may name; `delay` is one more, and takes `delay_ms`.
+/// The effects that a file may name. There are two more: `delay`, which takes `delay_ms`, and `error`, which takes `code`,
+/// `message` and `status`.
 const EFFECTS: [(&str, Effect); 12] = [
     ("throttling", Effect::Refuse(Refusal::Throttling)),
     (
@@ -45,6 +47,13 @@ const EFFECTS: [(&str, Effect); 12] = [
 /// account = "222222222222"       # default any
 /// per_mille = 200                # with seed = N; or nth = N, or first = N; default every call
 /// effect = "throttling"          # or another of the names that a wrong one is answered with
+///
+/// [[fault]]
+/// operation = "CreateRole"
+/// effect = "error"               # or one that refuses, such as access-denied, with a message of its own
+/// code = "MalformedPolicyDocument"
+/// message = "Invalid principal in policy: \"AWS\":\"x\""
+/// status = 400                   # the default
 /// "#;
 /// assert!(rolecall_sandbox::faults::FaultFile::parse(text).is_ok());
 /// ```
@@ -78,6 +87,9 @@ struct Entry {
     seed: Option<u32>,
     effect: String,
     delay_ms: Option<u64>,
+    code: Option<String>,
+    message: Option<String>,
+    status: Option<u16>,
 }
 
 fn any() -> String {
@@ -122,14 +134,34 @@ impl Entry {
                 .transpose()
                 .map_err(|error| error.to_string())?,
             when: self.when()?,
-            effect: match (self.effect.as_str(), self.delay_ms) {
-                ("delay", Some(delay)) => Effect::Delay(Duration::from_millis(delay)),
-                ("delay", None) | (_, Some(_)) => {
-                    return Err("`delay_ms` goes with the effect `delay`".to_owned());
-                }
-                (name, None) => named(name)?,
-            },
+            effect: self.effect()?,
         })
+    }
+
+    fn effect(&self) -> Result<Effect, String> {
+        let refuse = |why: &str| Err(why.to_owned());
+        let name = self.effect.as_str();
+        match (name, self.delay_ms) {
+            ("delay", Some(delay)) => return Ok(Effect::Delay(Duration::from_millis(delay))),
+            ("delay", None) | (_, Some(_)) => {
+                return refuse("`delay_ms` goes with the effect `delay`");
+            }
+            _ => {}
+        }
+        match (name, &self.code, &self.message, self.status) {
+            ("error", Some(code), Some(message), status) => Ok(Effect::Error(ApiError::new(
+                status.unwrap_or(400),
+                code,
+                message.as_str(),
+            ))),
+            ("error", ..) => refuse("the effect `error` takes `code` and `message`, and `status`"),
+            (_, None, None, None) => named(name),
+            (_, None, Some(message), None) => match named(name)? {
+                Effect::Refuse(refusal) => Ok(Effect::Say(refusal, message.as_str().into())),
+                _ => refuse("`message` goes with an effect that answers an error"),
+            },
+            _ => refuse("`code` and `status` go with the effect `error`"),
+        }
     }
 
     fn when(&self) -> Result<When, String> {
@@ -157,7 +189,7 @@ fn named(name: &str) -> Result<Effect, String> {
     let names = || EFFECTS.map(|(name, _)| name).join(", ");
     found.ok_or_else(|| {
         format!(
-            "`{name}` is not an effect; the effects are {}, delay",
+            "`{name}` is not an effect; the effects are {}, delay, error",
             names()
         )
     })
@@ -191,7 +223,30 @@ mod tests {
             ("sts:Get*", When::PerMille { rate: 20, seed: 7 })
         );
         assert!(matches!(fault.effect, Effect::Delay(delay) if delay == Duration::from_millis(5)));
+        let fault =
+            rule("effect = \"error\"\ncode = \"Odd\"\nmessage = \"so it is\"\nstatus = 409")
+                .unwrap();
+        let Effect::Error(error) = fault.effect else {
+            panic!("{:?}", fault.effect)
+        };
+        assert_eq!(
+            (error.status, error.code.as_str(), error.message.as_str()),
+            (409, "Odd", "so it is")
+        );
+        let fault = rule("effect = \"access-denied\"\nmessage = \"no: x\"").unwrap();
+        assert!(
+            matches!(fault.effect, Effect::Say(Refusal::AccessDenied, said) if *said == *"no: x")
+        );
         for (wrong, expect) in [
+            (
+                "effect = \"error\"\ncode = \"x\"",
+                "takes `code` and `message`",
+            ),
+            ("effect = \"hang\"\nmessage = \"x\"", "`message` goes with"),
+            (
+                "effect = \"throttling\"\ncode = \"x\"",
+                "`code` and `status` go with",
+            ),
             (
                 "effect = \"explode\"",
                 "`explode` is no effect; there are throttling, ",

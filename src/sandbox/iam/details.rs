@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::managed::aws_managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{GroupState, PolicyState, RoleState, UserState};
 use super::document::encoded;
@@ -94,7 +93,7 @@ fn entries<'a>(
     let local = iam.seen_policies().filter(move |_| local);
     let of_aws: BTreeMap<_, _> = used
         .filter(|_| of_aws)
-        .filter_map(aws_managed)
+        .filter_map(|arn| iam.world.aws_managed(arn))
         .map(|policy| (format!("5 {}", policy.name), policy::of_aws(iam, policy)))
         .collect();
     users

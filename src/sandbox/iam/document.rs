@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 
 use super::super::wire::{ApiError, Params, Xml};
-use super::rules;
+use super::{condition, resource, rules};
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -25,9 +25,16 @@ pub(super) fn encoded(document: &str) -> Xml {
     Xml::text(utf8_percent_encode(document, RESERVED))
 }
 
-/// Its size as quotas count it: characters without white space.
+/// Its size as quotas count it: characters without the white space between tokens. A blank within a string counts.
 pub(super) fn size(document: &str) -> usize {
-    document.chars().filter(|c| !c.is_whitespace()).count()
+    let (mut within, mut escaped) = (false, false);
+    let counts = |c: &char| {
+        let is_quote = *c == '"' && !escaped;
+        escaped = within && *c == '\\' && !escaped;
+        within ^= is_quote;
+        within || !c.is_whitespace()
+    };
+    document.chars().filter(counts).count()
 }
 
 /// `MalformedPolicyDocument` 400.
@@ -195,64 +202,6 @@ pub(super) fn repeats_sid(statements: &[&Map<String, Value>]) -> bool {
     !sids.all(|sid| sid.is_empty() || seen.insert(sid))
 }
 
-/// The shape of `Condition`: known operators over keys over scalars or lists of scalars.
-pub(super) fn check_condition(condition: &Value) -> Result<(), ApiError> {
-    let syntax = || malformed("Syntax errors in policy.");
-    for (operator, keys) in condition.as_object().ok_or_else(syntax)? {
-        if !is_operator(operator) {
-            return Err(malformed(format!("Invalid Condition type : {operator}")));
-        }
-        for value in keys.as_object().ok_or_else(syntax)?.values() {
-            let scalar =
-                |value: &Value| value.is_string() || value.is_boolean() || value.is_number();
-            if !(scalar(value) || value.as_array().is_some_and(|list| list.iter().all(scalar))) {
-                return Err(syntax());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Operator names are case-sensitive. Source: IAM User Guide, Condition operators.
-fn is_operator(name: &str) -> bool {
-    const OPERATORS: &[&str] = &[
-        "StringEquals",
-        "StringNotEquals",
-        "StringEqualsIgnoreCase",
-        "StringNotEqualsIgnoreCase",
-        "StringLike",
-        "StringNotLike",
-        "NumericEquals",
-        "NumericNotEquals",
-        "NumericLessThan",
-        "NumericLessThanEquals",
-        "NumericGreaterThan",
-        "NumericGreaterThanEquals",
-        "DateEquals",
-        "DateNotEquals",
-        "DateLessThan",
-        "DateLessThanEquals",
-        "DateGreaterThan",
-        "DateGreaterThanEquals",
-        "Bool",
-        "BinaryEquals",
-        "IpAddress",
-        "NotIpAddress",
-        "ArnEquals",
-        "ArnLike",
-        "ArnNotEquals",
-        "ArnNotLike",
-    ];
-    if name == "Null" {
-        return true;
-    }
-    let name = name
-        .strip_prefix("ForAnyValue:")
-        .or_else(|| name.strip_prefix("ForAllValues:"))
-        .unwrap_or(name);
-    OPERATORS.contains(&name.strip_suffix("IfExists").unwrap_or(name))
-}
-
 /// Where an identity policy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placement {
@@ -263,7 +212,11 @@ pub(super) enum Placement {
 }
 
 /// Checks an identity policy.
-pub(super) fn check_identity(text: &str, placement: Placement) -> Result<(), ApiError> {
+pub(super) fn check_identity(
+    text: &str,
+    placement: Placement,
+    partition: &str,
+) -> Result<(), ApiError> {
     let syntax = || malformed("Syntax errors in policy.");
     let document = object(text).ok_or_else(syntax)?;
     check_top(&document)?;
@@ -273,9 +226,19 @@ pub(super) fn check_identity(text: &str, placement: Placement) -> Result<(), Api
     {
         return Err(syntax());
     }
+    // Source: the sentence that `CreatePolicy` answers; inline policies of the older version are still taken.
+    if placement == Placement::Managed
+        && document
+            .get("Version")
+            .is_none_or(|version| version != "2012-10-17")
+    {
+        return Err(malformed(
+            "Policy document must be version 2012-10-17 or greater.",
+        ));
+    }
     let statements = statements(&document).ok_or_else(syntax)?;
     for statement in &statements {
-        check_identity_statement(statement)?;
+        check_identity_statement(statement, partition)?;
     }
     if repeats_sid(&statements) {
         return Err(malformed(
@@ -292,7 +255,10 @@ pub(super) fn check_identity(text: &str, placement: Placement) -> Result<(), Api
     Ok(())
 }
 
-fn check_identity_statement(statement: &Map<String, Value>) -> Result<(), ApiError> {
+fn check_identity_statement(
+    statement: &Map<String, Value>,
+    partition: &str,
+) -> Result<(), ApiError> {
     let syntax = || malformed("Syntax errors in policy.");
     check_members(statement)?;
     match statement
@@ -333,9 +299,9 @@ fn check_identity_statement(statement: &Map<String, Value>) -> Result<(), ApiErr
         "NotResource",
         "Policy statement must contain resources.",
     )? {
-        check_resource(resource)?;
+        resource::check(resource, partition)?;
     }
-    statement.get("Condition").map_or(Ok(()), check_condition)
+    statement.get("Condition").map_or(Ok(()), condition::check)
 }
 
 /// The strings of one of two members that exclude each other; `absent` is said when there are none.
@@ -376,27 +342,4 @@ fn check_action(action: &str) -> Result<(), ApiError> {
         [_, _] => Ok(()),
         _ => Err(malformed("Actions/Condition can contain only one colon.")),
     }
-}
-
-fn check_resource(resource: &str) -> Result<(), ApiError> {
-    if resource == "*" {
-        return Ok(());
-    }
-    let mut parts = resource.split(':');
-    if parts.next() != Some("arn") || parts.clone().next().is_none() {
-        return Err(malformed(format!(
-            "Resource {resource} must be in ARN format or \"*\"."
-        )));
-    }
-    let mut part = || parts.next().filter(|part| !part.is_empty()).unwrap_or("*");
-    let (partition, service, region, account) = (part(), part(), part(), part());
-    if partition != "*" && partition != "aws" && !partition.starts_with("aws-") {
-        return Err(malformed(format!(
-            "Partition \"{partition}\" is not valid for resource \"arn:{partition}:{service}:{region}:{account}:*\"."
-        )));
-    }
-    if resource.matches(':').count() < 5 && !resource.contains('*') {
-        return Err(malformed("The policy failed legacy parsing"));
-    }
-    Ok(())
 }

@@ -4,15 +4,20 @@
 //! and the checks before them act on the truth. Sources: IAM API Reference 2010-05-08 (patterns, errors per
 //! operation), IAM User Guide (quotas, policy grammar, principals and their unique ids).
 
+mod access_key;
+mod condition;
 mod details;
 mod document;
 mod entity;
 mod holder;
 mod page;
+mod parameters;
 mod policy;
 mod principal;
+mod principals;
 mod profile;
 mod provider;
+mod resource;
 mod role;
 mod role_policy;
 mod rules;
@@ -27,6 +32,7 @@ use super::world::World;
 use entity::Iam;
 use holder::Holder;
 use rolecall_core::org::AccountId;
+pub use rules::is_quota;
 pub use trust::trust_policy;
 
 type Operation = fn(&mut Iam<'_>, &Params) -> Result<Xml, ApiError>;
@@ -43,6 +49,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("AttachUserPolicy", |iam, params| {
         role_policy::attach(iam, params, Holder::User)
     }),
+    ("CreateAccessKey", access_key::create),
     ("CreateGroup", principal::create_group),
     ("CreateInstanceProfile", profile::create),
     ("CreateOpenIDConnectProvider", provider::create_oidc),
@@ -52,6 +59,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("CreateSAMLProvider", provider::create_saml),
     ("CreateServiceLinkedRole", role::create_service_linked),
     ("CreateUser", principal::create_user),
+    ("DeleteAccessKey", access_key::delete),
     ("DeleteGroup", principal::delete_group),
     ("DeleteGroupPolicy", |iam, params| {
         role_policy::delete(iam, params, Holder::Group)
@@ -102,6 +110,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("GetUserPolicy", |iam, params| {
         role_policy::get(iam, params, Holder::User)
     }),
+    ("ListAccessKeys", access_key::list),
     ("ListAttachedGroupPolicies", |iam, params| {
         role_policy::list_attached(iam, params, Holder::Group)
     }),
@@ -178,6 +187,7 @@ pub fn call(
         let message = format!("Could not find operation {operation} for version 2010-05-08");
         return Err(ApiError::new(400, "InvalidAction", message));
     };
+    parameters::check(operation, params)?;
     let Some(state) = world
         .accounts
         .get_mut(&account)

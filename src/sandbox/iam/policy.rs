@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::managed::{self, Managed, aws_managed};
+use super::super::managed::Managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{PolicyState, PolicyVersionState};
 use super::document::{self, Placement, check_identity, encoded, size};
@@ -39,13 +39,13 @@ pub(super) fn usages<'a>(iam: &'a Iam<'_>, view: View) -> BTreeMap<&'a str, Usag
 pub(super) fn of_aws(iam: &Iam<'_>, policy: &Managed) -> (String, Arc<PolicyState>) {
     let version = PolicyVersionState {
         id: "v1".to_owned(),
-        document: policy.document.to_owned(),
+        document: policy.document.to_string(),
         created: Duration::ZERO,
     };
     let state = PolicyState {
-        name: policy.name.to_owned(),
+        name: policy.name.to_string(),
         id: policy.id(),
-        path: policy.path.to_owned(),
+        path: policy.path.to_string(),
         description: None,
         versions: vec![version],
         default_version: "v1".to_owned(),
@@ -59,7 +59,9 @@ pub(super) fn of_aws(iam: &Iam<'_>, policy: &Managed) -> (String, Arc<PolicyStat
 /// The policy of the parameter `PolicyArn` as reads see it, with its ARN.
 fn seen(iam: &Iam<'_>, params: &Params) -> Result<(String, Arc<PolicyState>), ApiError> {
     let arn = policy_arn(params, "PolicyArn")?;
-    let of_aws = aws_managed(arn)
+    let of_aws = iam
+        .world
+        .aws_managed(arn)
         .map(|policy| of_aws(iam, policy))
         .filter(|(its_arn, _)| its_arn == arn);
     let of_customer = || {
@@ -72,7 +74,7 @@ fn seen(iam: &Iam<'_>, params: &Params) -> Result<(String, Arc<PolicyState>), Ap
 /// The truth about the customer managed policy of the parameter `PolicyArn`.
 fn to_change(iam: &Iam<'_>, params: &Params) -> Result<PolicyState, ApiError> {
     let arn = policy_arn(params, "PolicyArn")?;
-    if aws_managed(arn).is_some() {
+    if iam.world.aws_managed(arn).is_some() {
         return Err(ApiError::new(
             403,
             "AccessDenied",
@@ -91,7 +93,7 @@ fn not_found(arn: &str) -> ApiError {
 /// The parameter `PolicyDocument`, checked as a managed policy.
 fn managed_document(iam: &Iam<'_>, params: &Params) -> Result<String, ApiError> {
     let document = document::parameter(params, "PolicyDocument")?;
-    check_identity(document, Placement::Managed)?;
+    check_identity(document, Placement::Managed, &iam.world.partition.0)?;
     rules::within(&iam.state, "PolicySizeQuota", "PolicySize", size(document))?;
     Ok(document.to_owned())
 }
@@ -164,7 +166,9 @@ pub(super) fn list(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> 
     let only_attached = params.get("OnlyAttached") == Some("true");
     let usages = usages(iam, View::Seen);
     let usage = |arn: &str| usages.get(arn).copied().unwrap_or_default();
-    let of_aws = managed::ALL
+    let of_aws = iam
+        .world
+        .managed
         .iter()
         .filter(|_| scope != "Local")
         .map(|policy| of_aws(iam, policy));
@@ -301,11 +305,6 @@ fn find_version<'s>(
     params: &Params,
 ) -> Result<&'s PolicyVersionState, ApiError> {
     let id = params.require("VersionId")?;
-    let digits = id.strip_prefix('v').unwrap_or_default();
-    if digits.is_empty() || digits.starts_with('0') || !digits.chars().all(|c| c.is_ascii_digit()) {
-        let rule = r"satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?";
-        return Err(rules::constraint("VersionId", id, rule));
-    }
     let missing = || {
         ApiError::no_such_entity(format!(
             "Policy {arn} version {id} does not exist or is not attachable."

@@ -15,7 +15,7 @@ const EMPTY_GROUPS_FIRST: &str = "Cannot delete entity, must remove users from g
 impl Iam<'_> {
     /// The user of the parameter `UserName`.
     pub fn user(&self, params: &Params) -> Result<&UserState, ApiError> {
-        let name = rules::name(params, "UserName", NAME_OF_ROLE)?;
+        let name = rules::name(params, "UserName", NAME_OF_POLICY)?;
         let missing =
             || ApiError::no_such_entity(format!("The user with name {name} cannot be found."));
         self.state
@@ -93,6 +93,11 @@ pub(super) fn delete_user(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, Api
     }
     if !user.inline.is_empty() {
         return Err(delete_conflict(DELETE_POLICIES_FIRST));
+    }
+    if !user.access_keys.is_empty() {
+        return Err(delete_conflict(
+            "Cannot delete entity, must delete access keys first.",
+        ));
     }
     let key = user.name.to_ascii_lowercase();
     iam.state.users.remove(&key);

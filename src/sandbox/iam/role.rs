@@ -19,7 +19,20 @@ enum Detail {
     Whole,
 }
 
+/// Only AWS makes roles under `/aws-service-role/` and `/aws-reserved/`.
 pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
+    let path = rules::path(params)?;
+    if ["/aws-service-role/", "/aws-reserved/"]
+        .iter()
+        .any(|of_aws| path.starts_with(of_aws))
+    {
+        let message = format!("The path {path} is reserved for AWS.");
+        return Err(ApiError::new(400, "InvalidInput", message));
+    }
+    make(iam, params)
+}
+
+fn make(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let name = rules::name(params, "RoleName", NAME_OF_ROLE)?;
     let mut role = RoleState {
         name: name.to_owned(),
@@ -200,7 +213,7 @@ pub(super) fn create_service_linked(iam: &mut Iam<'_>, params: &Params) -> Resul
     let names = names
         .into_iter()
         .chain(description.map(|text| ("Description".to_owned(), text)));
-    create(iam, &Params(names.collect())).map_err(|error| match error.code.as_str() {
+    make(iam, &Params(names.collect())).map_err(|error| match error.code.as_str() {
         "EntityAlreadyExists" => ApiError::new(
             400,
             "InvalidInput",

@@ -1,6 +1,5 @@
 //! The policies of a role, user or group: inline, attached, and its permissions boundary.
 
-use super::super::managed::aws_managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::document::{self, Placement, check_identity, encoded, size};
 use super::entity::{Iam, last_segment, text};
@@ -12,7 +11,7 @@ pub(super) fn put(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<
     let name = rules::name(params, "PolicyName", NAME_OF_POLICY)?;
     let text = document::parameter(params, "PolicyDocument")?;
     let mut held = holder.to_change(iam, params)?;
-    check_identity(text, Placement::Inline)?;
+    check_identity(text, Placement::Inline, &iam.world.partition.0)?;
     let quota = match holder {
         Holder::Role => "RolePolicySizeQuota",
         Holder::User => "UserPolicySizeQuota",
@@ -92,6 +91,7 @@ pub(super) fn attach(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Resu
             "Policy {arn} does not exist or is not attachable."
         )));
     }
+    refuse_service_policy(arn)?;
     if held.attached.iter().any(|attached| attached == arn) {
         return Ok(Xml::empty());
     }
@@ -175,6 +175,7 @@ pub(super) fn boundary(iam: &Iam<'_>, params: &Params) -> Result<Option<String>,
     }
     let arn = policy_arn(params, "PermissionsBoundary")?;
     if exists(iam, arn) {
+        refuse_service_policy(arn)?;
         return Ok(Some(arn.to_owned()));
     }
     Err(ApiError::no_such_entity(format!(
@@ -198,7 +199,18 @@ pub(super) fn policy_arn<'p>(params: &'p Params, parameter: &str) -> Result<&'p 
 
 /// Whether a policy can be attached: a customer managed one of this account, or one of AWS in this partition.
 fn exists(iam: &Iam<'_>, arn: &str) -> bool {
-    let of_aws =
-        || aws_managed(arn).is_some_and(|policy| policy.arn(&iam.world.partition.0) == arn);
+    let of_aws = || {
+        let policy = iam.world.aws_managed(arn);
+        policy.is_some_and(|policy| policy.arn(&iam.world.partition.0) == arn)
+    };
     iam.latest_policy(arn).is_some() || of_aws()
+}
+
+/// `PolicyNotAttachable` 400 for a policy that only service-linked roles bear.
+fn refuse_service_policy(arn: &str) -> Result<(), ApiError> {
+    if arn.contains("::aws:policy/aws-service-role/") {
+        let message = "Cannot attach a Service Role Policy to a Customer Role.";
+        return Err(ApiError::new(400, "PolicyNotAttachable", message));
+    }
+    Ok(())
 }

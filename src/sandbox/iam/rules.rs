@@ -80,6 +80,14 @@ pub(super) fn name<'p>(
 
 /// The parameter `Path`: `/` or `/[!-~]+/`, 1 to 512 characters; `/` where it is not given.
 pub(super) fn path(params: &Params) -> Result<String, ApiError> {
+    let path = slashed(params)?;
+    if path == "//" {
+        return Err(wrong_path());
+    }
+    Ok(path)
+}
+
+fn slashed(params: &Params) -> Result<String, ApiError> {
     let path = params.get("Path").unwrap_or("/");
     length("Path", path, 1, 512)?;
     if path.starts_with('/')
@@ -88,29 +96,38 @@ pub(super) fn path(params: &Params) -> Result<String, ApiError> {
     {
         return Ok(path.to_owned());
     }
-    Err(ApiError::validation(
-        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-    ))
+    Err(wrong_path())
 }
 
-/// The parameter `Path` of a policy: `((/[A-Za-z0-9.,+@=_-]+)*)/`.
+fn wrong_path() -> ApiError {
+    ApiError::validation(
+        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    )
+}
+
+/// The parameter `Path` of a policy.
 pub(super) fn policy_path(params: &Params) -> Result<String, ApiError> {
-    let path = path(params)?;
+    policy_path_of("Path", &slashed(params)?)
+}
+
+/// A parameter that is the path of a policy: `((/[A-Za-z0-9.,+@=_-]+)*)/`.
+pub(super) fn policy_path_of(parameter: &str, path: &str) -> Result<String, ApiError> {
+    length(parameter, path, 1, 512)?;
     let allowed = |segment: &str| {
         !segment.is_empty()
             && segment
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || ".,+@=_-".contains(c))
     };
-    let inner = path.trim_start_matches('/').strip_suffix('/');
-    if path == "/"
-        || (!path.starts_with("//") && inner.is_some_and(|inner| inner.split('/').all(allowed)))
-    {
-        return Ok(path);
+    let inner = path
+        .strip_prefix('/')
+        .and_then(|inner| inner.strip_suffix('/'));
+    if path == "/" || inner.is_some_and(|inner| inner.split('/').all(allowed)) {
+        return Ok(path.to_owned());
     }
     Err(constraint(
-        "Path",
-        &path,
+        parameter,
+        path,
         "satisfy regular expression pattern: ((/[A-Za-z0-9\\.,\\+@=_-]+)*)/",
     ))
 }
@@ -259,7 +276,7 @@ pub(super) fn set_tags(
     Ok(())
 }
 
-fn check_tag(position: usize, key: &str, value: &str) -> Result<(), ApiError> {
+pub(super) fn check_tag(position: usize, key: &str, value: &str) -> Result<(), ApiError> {
     length(&format!("tags.{position}.member.key"), key, 1, 128)?;
     length(&format!("tags.{position}.member.value"), value, 0, 256)?;
     // \p{L}, \p{Z} and \p{N}, and these signs.
@@ -334,6 +351,11 @@ pub(super) const QUOTAS: &[(&str, usize)] = &[
     ("UsersQuota", 5000),
     ("VersionsPerPolicyQuota", 5),
 ];
+
+/// Whether `GetAccountSummary` tells a quota of this name.
+pub fn is_quota(name: &str) -> bool {
+    QUOTAS.iter().any(|(known, _)| *known == name)
+}
 
 /// A quota of this account.
 pub(super) fn quota(state: &IamState, name: &str) -> usize {

@@ -33,11 +33,7 @@ pub(super) fn principal_policy(iam: &mut Iam<'_>, params: &Params) -> Result<Xml
     if actions.is_empty() {
         params.require("ActionNames")?;
     }
-    let identity = with_inputs(
-        iam,
-        held.identity(&iam.state, iam.now, &iam.world.partition),
-        params,
-    )?;
+    let identity = with_inputs(iam, held.identity(&iam.state, iam.now, iam.world), params)?;
     let context = context(params)?;
     let resources = Some(params.list("ResourceArns"))
         .filter(|arns| !arns.is_empty())
@@ -72,7 +68,7 @@ fn with_inputs(
     params: &Params,
 ) -> Result<Identity, ApiError> {
     let read = |text: &&str| {
-        check_identity(text, Placement::Managed)?;
+        check_identity(text, Placement::Inline, &iam.world.partition.0)?;
         Ok(PolicyDocument::live(
             text,
             PolicyKind::Identity,

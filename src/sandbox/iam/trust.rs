@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::super::federated::BUILT_IN;
 use super::super::wire::{ApiError, Params};
 use super::super::world::{IamState, RoleState, World};
-use super::document::{
-    check_condition, check_members, check_top, malformed, object, parameter, repeats_sid, size,
-};
+use super::document::{check_members, check_top, malformed, object, parameter, repeats_sid, size};
 use super::document::{statements, strings};
 use super::entity::{Iam, last_segment};
-use super::rules;
+use super::{condition, principals, rules};
 use rolecall_core::org::AccountId;
+use rolecall_core::resource::issuer;
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 
 /// The trust policy of a role as a read shows it: unique ids of living roles and users stand as their ARNs.
 pub fn trust_policy(world: &World, account: AccountId, role: &RoleState) -> String {
@@ -66,17 +65,21 @@ pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<St
     let mut document =
         object(text).ok_or_else(|| malformed("This policy contains invalid Json"))?;
     check(&document)?;
+    check_claims(iam, text)?;
     for_each_principal(&mut document, "Service", &mut |principal| {
-        check_service(principal)
+        principals::check_service(principal)
     })?;
     for_each_principal(&mut document, "Federated", &mut |principal| {
-        check_federated(principal)
+        principals::check_federated(principal, iam.account, &iam.world.partition.0)
     })?;
     for_each_principal(&mut document, "AWS", &mut |principal| {
         *principal =
             stored_principal(iam, principal).ok_or_else(|| invalid_principal("AWS", principal))?;
         Ok(())
     })?;
+    for statement in statements(&document).unwrap_or_default() {
+        principals::check_fit(statement)?;
+    }
     rules::within(
         &iam.state,
         "AssumeRolePolicySizeQuota",
@@ -85,6 +88,19 @@ pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<St
     )?;
     simplify(&mut document);
     Ok(Value::Object(document).to_string())
+}
+
+/// Whether the policy asks the tokens of shared issuers whose they are.
+fn check_claims(iam: &Iam<'_>, text: &str) -> Result<(), ApiError> {
+    let trust = PolicyDocument::live(text, PolicyKind::Trust, &iam.world.partition);
+    let Some(missing) = issuer::missing(&trust).into_iter().next() else {
+        return Ok(());
+    };
+    Err(malformed(format!(
+        "Trust policy for the provider {} must evaluate {} which is not scoped to all",
+        missing.url,
+        missing.keys().join(" or ")
+    )))
 }
 
 fn check(document: &Map<String, Value>) -> Result<(), ApiError> {
@@ -137,7 +153,7 @@ fn check_statement(statement: &Map<String, Value>) -> Result<(), ApiError> {
     if statement.get("Sid").is_some_and(|sid| !sid.is_string()) {
         return Err(malformed("Syntax error in policy."));
     }
-    statement.get("Condition").map_or(Ok(()), check_condition)
+    statement.get("Condition").map_or(Ok(()), condition::check)
 }
 
 fn check_principal(principal: &Value) -> Result<(), ApiError> {
@@ -183,15 +199,15 @@ fn check_actions(statement: &Map<String, Value>) -> Result<(), ApiError> {
     if actions.is_empty() {
         return Err(malformed("Missing required field Action"));
     }
-    if actions
+    if !actions
         .iter()
-        .all(|action| action.to_ascii_lowercase().starts_with("sts:"))
+        .all(|action| principals::is_trust_action(action))
     {
-        return Ok(());
+        return Err(malformed(
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ));
     }
-    Err(malformed(
-        "AssumeRole policy may only specify STS AssumeRole actions.",
-    ))
+    Ok(())
 }
 
 /// Calls `change` with every principal of one kind.
@@ -263,31 +279,10 @@ fn spell(value: &mut Value) {
     }
 }
 
-fn invalid_principal(kind: &str, principal: &str) -> ApiError {
+pub(super) fn invalid_principal(kind: &str, principal: &str) -> ApiError {
     malformed(format!(
         "Invalid principal in policy: \"{kind}\":\"{principal}\""
     ))
-}
-
-/// A service principal is a lower-case host name; which services exist is not known here.
-fn check_service(principal: &str) -> Result<(), ApiError> {
-    let host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
-    if principal.contains('.') && principal.chars().all(host) {
-        return Ok(());
-    }
-    Err(invalid_principal("SERVICE", principal))
-}
-
-/// A provider's ARN, or one of the web identity providers that need none.
-fn check_federated(principal: &str) -> Result<(), ApiError> {
-    let provider = iam_arn(principal).is_some_and(|(_, account, resource)| {
-        AccountId::parse(account).is_ok()
-            && (resource.starts_with("oidc-provider/") || resource.starts_with("saml-provider/"))
-    });
-    if provider || BUILT_IN.contains(&principal) {
-        return Ok(());
-    }
-    Err(invalid_principal("FEDERATED", principal))
 }
 
 /// Partition, account and resource of an ARN of IAM.
@@ -318,8 +313,7 @@ fn stored_principal(iam: &mut Iam<'_>, principal: &str) -> Option<String> {
     let partition = &iam.world.partition.0;
     if let Some(session) = principal.strip_prefix(&format!("arn:{partition}:sts::")) {
         let (account, resource) = session.split_once(':')?;
-        let known =
-            resource.starts_with("assumed-role/") || resource.starts_with("federated-user/");
+        let known = principals::is_session(resource);
         return (AccountId::parse(account).is_ok() && known).then(|| principal.to_owned());
     }
     let (its_partition, account, resource) = iam_arn(principal)?;
@@ -329,6 +323,7 @@ fn stored_principal(iam: &mut Iam<'_>, principal: &str) -> Option<String> {
     let kind = resource.split_once('/').map(|(kind, _)| kind);
     match kind {
         _ if resource == "root" => Some(principal.to_owned()),
+        Some("role" | "user") if !principals::is_entity(resource) => None,
         Some("role" | "user") if iam.state_of(account).is_none() => Some(principal.to_owned()),
         Some("role" | "user") => {
             let id = id_of(principal, iam.now, &|account| iam.state_of(account))?;

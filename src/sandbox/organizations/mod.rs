@@ -24,6 +24,10 @@ pub fn call(
     body: &[u8],
 ) -> Result<Value, ApiError> {
     let input = Input::parse(operation, body)?;
+    if world.member(account).is_none() {
+        let sentence = "Your account is not a member of an organization.";
+        return Err(error("AWSOrganizationsNotInUseException", sentence));
+    }
     if !allowed(world, account, operation) {
         return Err(error(
             "AccessDeniedException",
@@ -47,6 +51,8 @@ pub fn call(
         "UntagResource" => write::untag_resource(world, &input),
         "CreateOrganizationalUnit" => write::create_unit(world, &input),
         "CreateAccount" => write::create_account(world, &input),
+        "RemoveAccountFromOrganization" => write::remove_account(world, &input),
+        "UpdateOrganizationalUnit" => write::update_unit(world, &input),
         "MoveAccount" => write::move_account(world, &input),
         "CloseAccount" => write::close_account(world, &input),
         "RegisterDelegatedAdministrator" => write::register_delegated_administrator(world, &input),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{BEGINNING, Input, error, invalid, is_parent, listed};
 use crate::wire::ApiError;
-use crate::world::{AccountState, UnitState, World};
+use crate::world::{AccountState, Clock, UnitState, World};
 use rolecall_core::org::AccountId;
 
 pub fn describe_organization(world: &World) -> Value {
@@ -35,8 +35,7 @@ pub fn list_roots(world: &World, input: &Input) -> Result<Value, ApiError> {
 
 pub fn list_accounts(world: &World, input: &Input) -> Result<Value, ApiError> {
     let accounts = world
-        .accounts
-        .iter()
+        .members()
         .map(|(id, account)| (id.as_str(), (*id, account)));
     Ok(listed(
         "Accounts",
@@ -70,7 +69,7 @@ pub fn list_parents(world: &World, input: &Input) -> Result<Value, ApiError> {
     let child = input.require("ChildId")?;
     let account = AccountId::parse(child)
         .ok()
-        .and_then(|id| world.accounts.get(&id))
+        .and_then(|id| world.member(id))
         .map(|account| &account.parent);
     let unit = || world.organization.units.get(child).map(|unit| &unit.parent);
     let parent = account.or_else(unit).ok_or_else(|| {
@@ -104,7 +103,7 @@ pub fn list_children(world: &World, input: &Input) -> Result<Value, ApiError> {
 
 pub fn describe_account(world: &World, input: &Input) -> Result<Value, ApiError> {
     let id = input.account("AccountId")?;
-    let account = world.accounts.get(&id).ok_or_else(|| {
+    let account = world.member(id).ok_or_else(|| {
         error(
             "AccountNotFoundException",
             "You specified an account that doesn't exist.",
@@ -167,7 +166,7 @@ pub fn list_delegated_administrators(world: &World, input: &Input) -> Result<Val
     let accounts = &world.organization.delegated_administrators;
     let accounts = accounts
         .iter()
-        .filter_map(|id| Some((id.as_str(), (*id, world.accounts.get(id)?))));
+        .filter_map(|id| Some((id.as_str(), (*id, world.member(*id)?))));
     let administrator = |_: &str, (id, account)| {
         let mut value = describe(world, id, account);
         if let Some(fields) = value.as_object_mut() {
@@ -189,7 +188,7 @@ fn tags<'w>(world: &'w World, id: &str) -> Option<&'w BTreeMap<String, String>> 
         return Some(&organization.root_tags);
     }
     match AccountId::parse(id) {
-        Ok(id) => world.accounts.get(&id).map(|account| &account.tags),
+        Ok(id) => world.member(id).map(|account| &account.tags),
         Err(_) => organization.units.get(id).map(|unit| &unit.tags),
     }
 }
@@ -238,8 +237,19 @@ fn describe(world: &World, id: AccountId, account: &AccountState) -> Value {
         "State": account.status,
         "Paths": [format!("{}/{id}/", world.organization.id_path(&account.parent))],
         "JoinedMethod": "CREATED",
-        "JoinedTimestamp": BEGINNING,
+        "JoinedTimestamp": joined(world),
     })
+}
+
+/// When the accounts joined: when the world began. One that is begun anew is another one, though its ids are the same.
+fn joined(world: &World) -> i64 {
+    match world.clock {
+        Clock::Wall(start) => {
+            let age = i64::try_from(start.elapsed().as_millis()).unwrap_or_default();
+            (jiff::Timestamp::now().as_millisecond() - age).div_euclid(1000)
+        }
+        Clock::Manual(_) => i64::try_from(BEGINNING).unwrap_or_default(),
+    }
 }
 
 pub fn unit_value(world: &World, id: &str, unit: &UnitState) -> Value {

@@ -93,7 +93,7 @@ fn an_account_made_between_two_pages_shifts_nobody() {
     let mut world = World::demo();
     let first = ok(&mut world, "ListAccounts", &json!({ "MaxResults": 6 }));
     let last = first["Accounts"][5]["Id"].as_str().unwrap().to_owned();
-    let gone = id(first["Accounts"][0]["Id"].as_str().unwrap());
+    let gone = id(first["Accounts"][1]["Id"].as_str().unwrap());
     world.accounts.remove(&gone);
     let second = ok(
         &mut world,
@@ -466,4 +466,91 @@ fn units_nest_five_levels_deep() {
         code(&mut world, MANAGEMENT, "CreateOrganizationalUnit", &input),
         "ConstraintViolationException"
     );
+}
+
+#[test]
+fn a_unit_is_renamed_and_keeps_its_id_and_its_accounts() {
+    let mut world = World::demo();
+    let prod = unit(&world, "Prod");
+    let renamed = ok(
+        &mut world,
+        "UpdateOrganizationalUnit",
+        &json!({ "OrganizationalUnitId": prod, "Name": "Production" }),
+    );
+    assert_eq!(renamed["OrganizationalUnit"]["Name"], "Production");
+    assert_eq!(renamed["OrganizationalUnit"]["Id"], prod.as_str());
+    let input = json!({ "ParentId": prod });
+    let (accounts, _) = all(&mut world, "ListAccountsForParent", "Accounts", input);
+    assert_eq!(accounts.len(), 3);
+    for (input, expect) in [
+        (
+            json!({ "OrganizationalUnitId": prod, "Name": "Dev" }),
+            "DuplicateOrganizationalUnitException",
+        ),
+        (
+            json!({ "OrganizationalUnitId": "ou-none-00000000", "Name": "X" }),
+            "OrganizationalUnitNotFoundException",
+        ),
+        (
+            json!({ "OrganizationalUnitId": prod, "Name": "" }),
+            "InvalidInputException",
+        ),
+        (
+            json!({ "OrganizationalUnitId": prod, "Name": "Production" }),
+            "",
+        ),
+        (json!({ "OrganizationalUnitId": prod }), ""),
+    ] {
+        assert_eq!(
+            code(&mut world, MANAGEMENT, "UpdateOrganizationalUnit", &input),
+            expect,
+            "{input}"
+        );
+    }
+    let input = json!({ "OrganizationalUnitId": prod, "Name": "X" });
+    assert_eq!(
+        code(&mut world, MEMBER, "UpdateOrganizationalUnit", &input),
+        "AccessDeniedException"
+    );
+}
+
+#[test]
+fn an_account_that_was_removed_is_listed_no_more() {
+    let mut world = World::demo();
+    let input = json!({ "AccountId": MEMBER });
+    assert_eq!(
+        code(&mut world, MEMBER, "RemoveAccountFromOrganization", &input),
+        "AccessDeniedException"
+    );
+    ok(&mut world, "RemoveAccountFromOrganization", &input);
+    let (accounts, _) = all(&mut world, "ListAccounts", "Accounts", json!({}));
+    assert_eq!(accounts.len(), 11);
+    for (operation, expect) in [
+        ("DescribeAccount", "AccountNotFoundException"),
+        ("RemoveAccountFromOrganization", "AccountNotFoundException"),
+        ("CloseAccount", "AccountNotFoundException"),
+    ] {
+        assert_eq!(
+            code(&mut world, MANAGEMENT, operation, &input),
+            expect,
+            "{operation}"
+        );
+    }
+    let alone = code(&mut world, MEMBER, "DescribeOrganization", &json!({}));
+    assert_eq!(alone, "AWSOrganizationsNotInUseException");
+    // It is an account still, with all that it holds.
+    assert!(
+        world.accounts[&id(MEMBER)]
+            .iam
+            .roles
+            .contains_key("organizationaccountaccessrole")
+    );
+    let input = json!({ "AccountId": MANAGEMENT });
+    let refused = code(
+        &mut world,
+        MANAGEMENT,
+        "RemoveAccountFromOrganization",
+        &input,
+    );
+    assert_eq!(refused, "MasterCannotLeaveOrganizationException");
 }

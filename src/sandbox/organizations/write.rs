@@ -43,11 +43,7 @@ pub fn untag_resource(world: &mut World, input: &Input) -> Result<Value, ApiErro
 pub fn create_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> {
     let (parent, name) = (input.require("ParentId")?, input.require("Name")?);
     let tags = given_tags(input)?;
-    if name.is_empty() || name.chars().count() > 128 {
-        return Err(invalid(
-            "You specified a name that is not between 1 and 128 characters long.",
-        ));
-    }
+    check_unit_name(name)?;
     if !is_parent(world, parent) {
         return Err(error(
             "ParentNotFoundException",
@@ -59,10 +55,7 @@ pub fn create_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> 
         .values()
         .any(|unit| unit.parent == parent && unit.name == name)
     {
-        return Err(error(
-            "DuplicateOrganizationalUnitException",
-            "An OU with the same name already exists.",
-        ));
+        return Err(duplicate_unit());
     }
     // The path of ids begins with the organization and the root.
     if world.organization.id_path(parent).split('/').count() - 2 >= MAX_DEPTH {
@@ -81,6 +74,62 @@ pub fn create_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> 
     let answer = json!({ "OrganizationalUnit": read::unit_value(world, &id, &unit) });
     world.organization.units.insert(id, unit);
     Ok(answer)
+}
+
+/// Source: Organizations API Reference, `UpdateOrganizationalUnit`: the id, the accounts and the policies stay.
+pub fn update_unit(world: &mut World, input: &Input) -> Result<Value, ApiError> {
+    let id = input.require("OrganizationalUnitId")?;
+    let mut unit = world.organization.units.get(id).cloned().ok_or_else(|| {
+        error(
+            "OrganizationalUnitNotFoundException",
+            "You specified an organizational unit that doesn't exist.",
+        )
+    })?;
+    if let Some(name) = input.get("Name") {
+        check_unit_name(name)?;
+        let taken = |(other, its): (&String, &UnitState)| {
+            other != id && its.parent == unit.parent && its.name == name
+        };
+        if world.organization.units.iter().any(taken) {
+            return Err(duplicate_unit());
+        }
+        name.clone_into(&mut unit.name);
+    }
+    let answer = json!({ "OrganizationalUnit": read::unit_value(world, id, &unit) });
+    world.organization.units.insert(id.to_owned(), unit);
+    Ok(answer)
+}
+
+fn check_unit_name(name: &str) -> Result<(), ApiError> {
+    if name.is_empty() || name.chars().count() > 128 {
+        return Err(invalid(
+            "You specified a name that is not between 1 and 128 characters long.",
+        ));
+    }
+    Ok(())
+}
+
+fn duplicate_unit() -> ApiError {
+    error(
+        "DuplicateOrganizationalUnitException",
+        "An OU with the same name already exists.",
+    )
+}
+
+/// The account stays an account, with all that its IAM holds.
+pub fn remove_account(world: &mut World, input: &Input) -> Result<Value, ApiError> {
+    let id = input.account("AccountId")?;
+    let management = world.organization.management_account;
+    let account = account_mut(world, id)?;
+    if id == management {
+        return Err(error(
+            "MasterCannotLeaveOrganizationException",
+            "You can't remove a management account from an organization.",
+        ));
+    }
+    account.parent.clear();
+    world.organization.delegated_administrators.remove(&id);
+    Ok(json!({}))
 }
 
 /// The account exists at once, but the answer says as AWS does that its creation has only begun.
@@ -204,11 +253,15 @@ fn no_account() -> ApiError {
 }
 
 fn account(world: &World, id: AccountId) -> Result<&AccountState, ApiError> {
-    world.accounts.get(&id).ok_or_else(no_account)
+    world.member(id).ok_or_else(no_account)
 }
 
 fn account_mut(world: &mut World, id: AccountId) -> Result<&mut AccountState, ApiError> {
-    world.accounts.get_mut(&id).ok_or_else(no_account)
+    let account = world
+        .accounts
+        .get_mut(&id)
+        .filter(|account| account.is_member());
+    account.ok_or_else(no_account)
 }
 
 /// The tags of the account, unit or root that `ResourceId` names.
@@ -221,7 +274,11 @@ fn tags<'w>(
     let tags = if id == organization.root {
         Some(&mut organization.root_tags)
     } else if let Ok(id) = AccountId::parse(id) {
-        world.accounts.get_mut(&id).map(|account| &mut account.tags)
+        let account = world
+            .accounts
+            .get_mut(&id)
+            .filter(|account| account.is_member());
+        account.map(|account| &mut account.tags)
     } else {
         organization.units.get_mut(id).map(|unit| &mut unit.tags)
     };

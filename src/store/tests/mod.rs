@@ -298,6 +298,7 @@ fn record(id: &str, run: &str) -> AccountRecord {
     let resource = ResourceRecord {
         converged_at: "2026-01-01T00:00:00.000Z".to_owned(),
         run: run.to_owned(),
+        rollback: None,
         converged: Converged {
             unique_id: Some("AROAEXAMPLE".to_owned()),
             arn: Some(format!("arn:aws:iam::{id}:role/Reader+1")),

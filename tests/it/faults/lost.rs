@@ -130,6 +130,7 @@ fn account(id: &str) -> Account {
         status: AccountStatus("ACTIVE".to_owned()),
         ou: OuPath::default(),
         parents: Vec::new(),
+        joined: None,
         tags: None,
     }
 }

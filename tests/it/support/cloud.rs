@@ -34,6 +34,7 @@ impl Cloud {
             .http_client(super::http_client())
             .endpoint_url(endpoint)
             .region("us-east-1")
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .credentials_provider(credentials)
             .load()
             .await;

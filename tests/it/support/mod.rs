@@ -12,6 +12,7 @@ pub mod bucket;
 pub mod cloud;
 pub mod listener;
 pub mod moto;
+pub mod pipeline;
 pub mod proxy;
 pub mod served;
 pub mod world;

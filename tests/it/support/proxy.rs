@@ -65,6 +65,10 @@ impl Proxy {
                     .write_all(&refusal(&call, refuse.of(call.service)))
                     .await?
             }
+            Some(Effect::Say(refuse, message)) => {
+                let error = refuse.saying(call.service, &message);
+                client.write_all(&refusal(&call, error)).await?
+            }
             Some(Effect::Fail) => {
                 self.pass(&text).await?;
                 client

@@ -72,6 +72,7 @@ fn organization(accounts: usize) -> Organization {
         ou: OuPath(UNITS[number % 4].to_owned()),
         parents: Vec::new(),
         tags: None,
+        joined: None,
     };
     let units = ["Security", "Workloads", "Workloads/Dev", "Workloads/Prod"];
     let units = units.iter().enumerate();
@@ -312,6 +313,7 @@ fn settings() -> Settings {
         unmanaged: Unmanaged::Left,
         today: jiff::civil::date(2027, 1, 1),
         begun: BTreeSet::new(),
+        accepts: Vec::new(),
     }
 }
 

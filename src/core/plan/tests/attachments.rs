@@ -116,6 +116,8 @@ fn remembered(live: &LiveAccount, addresses: &[&str]) -> Memory {
         resources: resources.collect(),
         since: Since::Before,
         records: Records::Some,
+        begun: BTreeSet::new(),
+        rolled_back: std::collections::BTreeMap::new(),
     }
 }
 
@@ -207,7 +209,10 @@ fn what_was_changed_by_hand_is_put_back_and_a_spelling_is_cosmetic() {
 fn a_role_that_is_not_there_is_protected_or_goes_is_not_attached_to() {
     let desired = attaching(&[inline("Platform", allow("s3:Get*"))], &[]);
     let plan = planned(&settings(), &desired, &live(&[], &[]));
-    assert_eq!((codes(&plan), steps(&plan)), (vec!["missing-role"], vec![]));
+    assert_eq!(
+        (codes(&plan), steps(&plan)),
+        (vec!["attachment-role"], vec![])
+    );
     assert!(plan.findings[0].message.contains("rolecall.toml:7"));
     let mut protected = settings();
     protected.protected.insert((id(A), "platform".to_owned()));
@@ -218,7 +223,7 @@ fn a_role_that_is_not_there_is_protected_or_goes_is_not_attached_to() {
     );
     let plan = planned(&pruning(), &desired, &live(&[marked(platform())], &[]));
     assert!(
-        codes(&plan).contains(&"missing-role"),
+        codes(&plan).contains(&"attachment-role"),
         "{:?}",
         plan.findings
     );
@@ -366,7 +371,7 @@ fn a_role_of_another_directory_is_told_of_and_quotas_are_kept() {
     let full = live(&[role], &[]);
     let desired = attaching(&[managed("Platform", "Reader")], &[policy("Reader")]);
     assert!(codes(&planned(&settings(), &desired, &full)).contains(&"quota"));
-    assert!(needs(&settings(), &account(A), Some(&desired), &full).quotas);
+    assert!(needs(&settings(), &account(A), Some(&desired), &full, None).quotas);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use super::world::*;
 use crate::lint::{self, Level};
 use crate::live::LiveAccount;
 use crate::plan::*;
-use crate::resource::policy::PolicyDocument;
-use crate::resource::role::Role;
+use crate::resource::name::PolicyArn;
+use crate::resource::policy::{PolicyDocument, PolicyKind};
+use crate::resource::role::{PolicyRef, Role};
 
 const VENDOR: &str = "111111111111";
 const OTHER: &str = "333333333333";
@@ -164,4 +165,223 @@ fn without_aws_a_finding_names_its_file_and_shows_no_secret() {
         "{}",
         only.message
     );
+}
+
+/// A role that trusts an issuer by some conditions.
+fn trusting(url: &str, conditions: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": conditions,
+        "Principal": {"Federated": format!("arn:aws:iam::{A}:oidc-provider/{url}")}})
+}
+
+fn document_of(statements: &[serde_json::Value]) -> PolicyDocument {
+    trust_of(&serde_json::json!({"Version": "2012-10-17", "Statement": statements}))
+}
+
+/// Case 9: IAM refuses to write a trust in a shared issuer without its claim, also where the statement is not managed here.
+#[test]
+fn case_9_a_trust_that_iam_refuses_to_write_stops_the_plan() {
+    let buildkite = "agent.buildkite.com";
+    let audience = trusting(
+        buildkite,
+        &serde_json::json!({"StringEquals": {"agent.buildkite.com:aud": "sts.amazonaws.com"}}),
+    );
+    let subject = trusting(
+        buildkite,
+        &serde_json::json!({"StringLike": {"agent.buildkite.com:sub": "organization:acme:*"}}),
+    );
+    let service = serde_json::json!({"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "ec2.amazonaws.com"}});
+    let said = |before: &[serde_json::Value], after: &[serde_json::Value], additive: bool| {
+        let there = match before {
+            [] => LiveAccount::default(),
+            before => live(
+                &[marked(crate::resource::role::LiveRole {
+                    trust: document_of(before),
+                    ..live_role("X")
+                })],
+                &[],
+            ),
+        };
+        let mut wanted = Role {
+            trust: document_of(after),
+            ..role("X")
+        };
+        if additive {
+            wanted.manage.trust = crate::resource::role::Mode::Additive;
+        }
+        let part = plan_account(
+            &settings(),
+            &account(A),
+            Some(&desire(&[wanted], &[])),
+            &there,
+            None,
+        );
+        let found: Vec<Finding> = part
+            .findings
+            .into_iter()
+            .filter(|found| found.code == "oidc-claim")
+            .collect();
+        for one in &found {
+            assert_eq!(one.severity, Severity::Stop);
+            assert_eq!(one.address, Some(format!("{A}/role/X")));
+            assert!(
+                one.message.contains("`agent.buildkite.com:sub`"),
+                "{}",
+                one.message
+            );
+        }
+        found.len()
+    };
+    let (open, narrow, service) = (&[audience.clone()][..], &[subject][..], &[service][..]);
+    assert_eq!(said(&[], open, false), 1);
+    assert_eq!(said(&[], narrow, false), 0);
+    // What is there goes on working until it is written again.
+    assert_eq!(said(open, open, false), 0);
+    assert_eq!(said(open, service, true), 1);
+    assert_eq!(said(open, service, false), 0);
+    let stand_in = desire(
+        &[Role {
+            trust: document_of(open),
+            ..role("X")
+        }],
+        &[],
+    );
+    let alone = lints_alone(
+        &lint::Settings::default(),
+        &stand_in,
+        &crate::resource::secret::Secrets::default(),
+    );
+    assert!(
+        alone
+            .iter()
+            .any(|found| found.code == "oidc-claim" && found.severity == Severity::Warn),
+        "{alone:?}"
+    );
+}
+
+/// A role that moves between two sets of attached policies: whether that widens, and whether going back would.
+fn moves(before: &[PolicyArn], after: &[PolicyRef]) -> (bool, bool) {
+    let denying = crate::resource::managed_policy::LivePolicy {
+        document: PolicyDocument::parse(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:*","Resource":"*"}]}"#,
+            PolicyKind::Identity,
+            &partition(),
+        )
+        .unwrap(),
+        ..live_policy("NoBilling")
+    };
+    let there = live(
+        &[marked(crate::resource::role::LiveRole {
+            managed_policies: before.iter().cloned().collect(),
+            ..live_role("X")
+        })],
+        &[denying, live_policy("Work")],
+    );
+    let wanted = Role {
+        managed_policies: Some(after.iter().cloned().collect()),
+        ..role("X")
+    };
+    let part = plan_account(
+        &settings(),
+        &account(A),
+        Some(&desire(&[wanted], &[])),
+        &there,
+        None,
+    );
+    let diff = part
+        .changes
+        .iter()
+        .flat_map(|change| &change.diffs)
+        .find(|diff| diff.attribute == Attribute::ManagedPolicies)
+        .expect("the policies differ");
+    (diff.widens, diff.reverse_widens)
+}
+
+#[test]
+fn to_detach_a_policy_that_denies_widens_access() {
+    let (work, denies) = (local_arn("/", "Work"), local_arn("/", "NoBilling"));
+    let unread = local_arn("/", "Unread");
+    for (before, after, expect) in [
+        (
+            vec![work.clone(), denies.clone()],
+            vec![local("Work")],
+            (true, false),
+        ),
+        (
+            vec![work.clone()],
+            vec![local("Work"), local("NoBilling")],
+            (false, true),
+        ),
+        (
+            vec![work.clone(), denies],
+            vec![local("NoBilling")],
+            (false, true),
+        ),
+        (
+            vec![work.clone(), unread],
+            vec![local("Work")],
+            (true, true),
+        ),
+        (
+            vec![work.clone(), aws("AWSDenyAll")],
+            vec![local("Work")],
+            (true, false),
+        ),
+        (
+            vec![work.clone()],
+            vec![local("Work"), aws_ref("AWSDenyAll")],
+            (false, true),
+        ),
+        (
+            vec![work.clone(), aws("AmazonRedshiftDataFullAccess")],
+            vec![local("Work")],
+            (true, true),
+        ),
+        (
+            vec![work, aws("ReadOnlyAccess")],
+            vec![local("Work")],
+            (false, true),
+        ),
+    ] {
+        assert_eq!(moves(&before, &after), expect, "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn a_principal_of_the_own_account_instead_of_its_root_widens() {
+    let root = trust(&[A]);
+    let named = trust(&[&format!("arn:aws:iam::{A}:role/ci")]);
+    let elsewhere = (
+        trust(&[OTHER]),
+        trust(&[&format!("arn:aws:iam::{OTHER}:role/ci")]),
+    );
+    for (before, after, expect) in [(&root, &named, true), (&elsewhere.0, &elsewhere.1, false)] {
+        let there = live(
+            &[marked(crate::resource::role::LiveRole {
+                trust: before.clone(),
+                ..live_role("X")
+            })],
+            &[],
+        );
+        let desired = desire(
+            &[Role {
+                trust: after.clone(),
+                ..role("X")
+            }],
+            &[],
+        );
+        let part = plan_account(&settings(), &account(A), Some(&desired), &there, None);
+        let widens = part
+            .changes
+            .iter()
+            .flat_map(|change| &change.diffs)
+            .any(|diff| diff.attribute == Attribute::Trust && diff.widens);
+        assert_eq!(widens, expect, "{before:?}");
+        assert_eq!(
+            part.findings
+                .iter()
+                .any(|found| found.code == "trust-widened"),
+            expect
+        );
+    }
 }

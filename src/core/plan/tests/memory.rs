@@ -40,6 +40,7 @@ fn remembered(live: &LiveAccount) -> Memory {
         resources: [(address, converged)].into(),
         since: Since::Before,
         records: Records::Some,
+        ..Memory::default()
     }
 }
 

@@ -96,13 +96,13 @@ fn a_desired_equal_policy_costs_no_call_and_a_changed_one_its_tags() {
         }],
     );
     let asked = |settings: &Settings, desired: &AccountDesired| {
-        needs(settings, &account(A), Some(desired), &world)
+        needs(settings, &account(A), Some(desired), &world, None)
             .policy_tags
             .iter()
             .map(|arn| arn.name().to_owned())
             .collect::<Vec<_>>()
     };
-    assert!(needs(&settings(), &account(A), Some(&equal), &world).is_empty());
+    assert!(needs(&settings(), &account(A), Some(&equal), &world, None).is_empty());
     assert_eq!(asked(&settings(), &changed), ["P"]);
     assert_eq!(asked(&pruning(), &equal), ["Other"]);
     assert!(plan(&settings(), &equal, &world).changes.is_empty());

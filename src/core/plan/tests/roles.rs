@@ -4,8 +4,9 @@ use super::world::*;
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::plan::*;
+use crate::resource::OWNER_TAG;
+use crate::resource::name::IamPath;
 use crate::resource::role::{Ensure, LiveRole, Manage, Mode, Role, RoleDetails};
-use crate::resource::{OWNER_TAG, Tags};
 
 fn plan(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
     plan_account(settings, &account(A), Some(desired), live, None)
@@ -60,9 +61,6 @@ type Case = (
     fn(&mut LiveRole),
     &'static [&'static str],
 );
-
-/// What, how the live role is touched, and whether that is reported.
-type Touch = (&'static str, fn(&mut LiveRole), bool);
 
 #[test]
 fn a_first_plan_counts_every_object_as_one_step() {
@@ -403,13 +401,13 @@ fn a_quota_that_was_raised_is_no_finding() {
     };
     let desired = desire(&[wanted], &[]);
     let mut live = LiveAccount::default();
-    assert!(needs(&settings(), &account(A), Some(&desired), &live).quotas);
+    assert!(needs(&settings(), &account(A), Some(&desired), &live, None).quotas);
     live.quotas = Some(crate::live::Quotas {
         attached_policies_per_role: 20,
         ..Default::default()
     });
     assert!(codes(&plan(&settings(), &desired, &live)).is_empty());
-    assert!(!needs(&settings(), &account(A), Some(&desired), &live).quotas);
+    assert!(!needs(&settings(), &account(A), Some(&desired), &live, None).quotas);
 }
 
 #[test]
@@ -804,7 +802,7 @@ fn a_policy_that_does_not_exist_is_named() {
     let mut live = LiveAccount::default();
     let arns = [aws("SecurityAudits"), local_arn("/", "Missing")];
     assert_eq!(
-        needs(&settings(), &account(A), Some(&desired), &live).managed_policies,
+        needs(&settings(), &account(A), Some(&desired), &live, None).managed_policies,
         arns.clone().into()
     );
     live.known_policies = arns.clone().into_iter().map(|arn| (arn, false)).collect();
@@ -909,74 +907,171 @@ fn roles_that_trust_each_other_or_themselves_are_created_in_two_passes() {
     }
 }
 
-#[test]
-fn a_stale_resource_is_told_by_what_it_holds_and_not_by_its_spelling() {
-    let there = marked(live_role("X"));
+/// What somebody else does to a role between plan and apply.
+type Touch = (&'static str, fn(&mut LiveRole));
+
+const TOUCHES: &[Touch] = &[
+    ("id", |role| role.id = "AROA1".into()),
+    ("spelling", |role| {
+        role.trust = trust(&["arn:aws:iam::111111111111:root"]);
+    }),
+    ("system tag", |role| {
+        _ = role.tags.insert("aws:x".into(), "1".into());
+    }),
+    ("foreign tag", |role| {
+        _ = role.tags.insert("Auto".into(), "1".into());
+    }),
+    ("own tag", |role| {
+        _ = role.tags.insert("Team".into(), "b".into());
+    }),
+    ("mark", |role| role.tags.clear()),
+    ("trust", |role| role.trust = trust(&["444444444444"])),
+    ("foreign statement", |role| {
+        role.trust = trust(&["111111111111", "444444444444"]);
+    }),
+    ("attachment", |role| {
+        _ = role.managed_policies.insert(aws("X"));
+    }),
+    ("inline policy", |role| {
+        _ = role.inline_policies.insert(policy_name("p"), allow("s3:*"));
+    }),
+    ("boundary", |role| {
+        role.permissions_boundary = Some(aws("X"))
+    }),
+    ("description", |role| {
+        role.details.as_mut().unwrap().description = "x".into();
+    }),
+    ("duration", |role| {
+        role.details.as_mut().unwrap().max_session_duration = 7200;
+    }),
+    ("instance profile", |role| {
+        _ = role.instance_profiles.insert("x".into());
+    }),
+];
+
+/// The touches that make the plan of `wanted` stale.
+fn stale(wanted: &Role, settings: &Settings) -> Vec<&'static str> {
+    let mut there = marked(live_role("X"));
+    there.tags.insert("team".into(), "a".into());
     let world = live(std::slice::from_ref(&there), &[]);
-    let wanted = Role {
-        trust: trust(&["333333333333"]),
+    let desired = match wanted.name.as_str() {
+        "X" => desire(std::slice::from_ref(wanted), &[]),
+        _ => AccountDesired::default(),
+    };
+    let plan = plan(settings, &desired, &world);
+    assert!(plan.changes.iter().any(|change| !change.steps.is_empty()));
+    assert!(recheck(&plan, &world, &Deleted::new()).is_empty());
+    let nothing = LiveAccount::default();
+    assert!(
+        !recheck(&plan, &nothing, &Deleted::new()).is_empty(),
+        "gone"
+    );
+    let is_stale = |touch: &&Touch| {
+        let mut now = there.clone();
+        touch.1(&mut now);
+        !recheck(&plan, &live(&[now], &[]), &Deleted::new()).is_empty()
+    };
+    TOUCHES
+        .iter()
+        .filter(is_stale)
+        .map(|(what, _)| *what)
+        .collect()
+}
+
+#[test]
+fn a_change_is_stale_for_what_is_managed_and_for_nothing_else() {
+    let tagged = |pairs| Role {
+        tags: Some(tags(pairs)),
+        ..role("X")
+    };
+    let minimal = tagged(&[("team", "c")]);
+    assert_eq!(
+        stale(&minimal, &settings()),
+        ["own tag", "mark", "trust", "foreign statement"]
+    );
+    // One call writes description and duration.
+    let described = Role {
         description: Some("d".into()),
         ..role("X")
     };
-    let plan = plan(&settings(), &desire(&[wanted], &[]), &world);
-    assert!(recheck(&plan, &world, &Deleted::new()).is_empty());
-    let touches: &[Touch] = &[
-        ("id", |role| role.id = "AROA1".into(), false),
-        (
-            "spelling",
-            |role| role.trust = trust(&["arn:aws:iam::111111111111:root"]),
-            false,
-        ),
-        (
-            "system tags",
-            |role| _ = role.tags.insert("aws:x".into(), "1".into()),
-            false,
-        ),
-        ("trust", |role| role.trust = trust(&["444444444444"]), true),
-        ("mark", |role| role.tags = Tags::new(), true),
-        (
-            "attachments",
-            |role| _ = role.managed_policies.insert(aws("X")),
-            true,
-        ),
-        (
-            "inline policies",
-            |role| _ = role.inline_policies.insert(policy_name("p"), allow("s3:*")),
-            true,
-        ),
-        (
-            "boundary",
-            |role| role.permissions_boundary = Some(aws("X")),
-            true,
-        ),
-        (
+    assert_eq!(
+        stale(&described, &settings()),
+        [
+            "mark",
+            "trust",
+            "foreign statement",
             "description",
-            |role| role.details.as_mut().unwrap().description = "x".into(),
-            true,
-        ),
-        (
-            "duration",
-            |role| role.details.as_mut().unwrap().max_session_duration = 7200,
-            true,
-        ),
-        (
-            "instance profiles",
-            |role| _ = role.instance_profiles.insert("x".into()),
-            true,
-        ),
+            "duration"
+        ]
+    );
+    let exclusive = Role {
+        managed_policies: Some([aws_ref("ReadOnlyAccess")].into()),
+        inline_policies: Some([].into()),
+        permissions_boundary: Some(None),
+        manage: Manage {
+            tags: Mode::Exclusive,
+            ..Manage::default()
+        },
+        ..tagged(&[("team", "a")])
+    };
+    assert_eq!(
+        stale(&exclusive, &settings()),
+        [
+            "foreign tag",
+            "own tag",
+            "mark",
+            "trust",
+            "foreign statement",
+            "attachment",
+            "inline policy",
+            "boundary"
+        ]
+    );
+    let additive = Role {
+        manage: Manage {
+            trust: Mode::Additive,
+            managed_policies: Mode::Additive,
+            inline_policies: Mode::Additive,
+            tags: Mode::Additive,
+        },
+        permissions_boundary: None,
+        inline_policies: Some([(policy_name("ours"), allow("s3:GetObject"))].into()),
+        ..exclusive.clone()
+    };
+    assert_eq!(stale(&additive, &settings()), ["own tag", "mark", "trust"]);
+    // Its trust is written as a whole, with what others have there.
+    let opened = Role {
+        trust: trust(&["333333333333"]),
+        ..additive
+    };
+    assert_eq!(
+        stale(&opened, &settings()),
+        ["own tag", "mark", "trust", "foreign statement"]
+    );
+}
+
+#[test]
+fn what_is_deleted_or_made_again_is_stale_for_all_that_would_be_lost() {
+    let moved = Role {
+        path: Some(IamPath::parse("/x/").unwrap()),
+        ..role("X")
+    };
+    let whole = [
+        "trust",
+        "foreign statement",
+        "attachment",
+        "inline policy",
+        "boundary",
     ];
-    for (what, touch, expect) in touches {
-        let mut now = there.clone();
-        touch(&mut now);
-        assert_eq!(
-            !recheck(&plan, &live(&[now], &[]), &Deleted::new()).is_empty(),
-            *expect,
-            "{what}"
-        );
-    }
-    assert!(
-        !recheck(&plan, &LiveAccount::default(), &Deleted::new()).is_empty(),
-        "gone"
+    let tagged = ["foreign tag", "own tag", "mark"];
+    let profile = ["instance profile"];
+    assert_eq!(
+        stale(&moved, &settings()),
+        [&tagged[..], &whole, &profile].concat()
+    );
+    assert_eq!(
+        stale(&role("Other"), &pruning()),
+        [&["mark"][..], &whole, &profile].concat()
     );
 }
 

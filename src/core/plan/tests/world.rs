@@ -36,6 +36,7 @@ pub fn account(text: &str) -> Account {
         status: AccountStatus("ACTIVE".to_owned()),
         ou: OuPath("Workloads".to_owned()),
         parents: Vec::new(),
+        joined: None,
         tags: None,
     }
 }
@@ -55,6 +56,7 @@ pub fn settings() -> Settings {
         intent: Intent::Converge,
         unmanaged: Unmanaged::Left,
         today: jiff::civil::date(2027, 1, 1),
+        accepts: Vec::new(),
         begun: BTreeSet::new(),
     }
 }
@@ -139,6 +141,7 @@ pub fn role(name: &str) -> Role {
         tags: None,
         manage: Manage::default(),
         adopt: false,
+        create: true,
         ensure: Ensure::Present,
         external: false,
         prevent_destroy: false,
@@ -621,6 +624,14 @@ fn perform(
                 find(world, role)?.instance_profiles.remove(profile),
                 "NoSuchEntity: profile",
             )?;
+        }
+        Step::AddRoleToInstanceProfile { role, profile } => {
+            let taken = world
+                .roles
+                .values()
+                .any(|other| other.instance_profiles.contains(profile));
+            ensure(!taken, "LimitExceeded: InstanceSessionsPerInstanceProfile")?;
+            find(world, role)?.instance_profiles.insert(profile.clone());
         }
         Step::DeleteRole { role } => {
             let there = find(world, role)?;

@@ -273,7 +273,7 @@ fn mutate_condition(condition: &mut Map<String, Value>, dice: &mut Dice) {
         .next()
         .map(|(name, block)| (name.clone(), block.clone()))
     else {
-        condition.insert("Null".to_owned(), json!({ "k": "true" }));
+        condition.insert("Null".to_owned(), json!({ "aws:k": "true" }));
         return;
     };
     let keys = block.as_object_mut().unwrap();

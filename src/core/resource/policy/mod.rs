@@ -8,12 +8,15 @@
 
 mod additive;
 mod check;
+mod contradiction;
+mod doubt;
 mod json;
 mod meaning;
 pub mod operator;
 pub mod pattern;
 mod principal;
 mod read;
+pub mod service;
 mod statement_diff;
 pub mod value;
 mod widening;
@@ -31,6 +34,7 @@ use serde_json::{Map, Value};
 use crate::org::Partition;
 
 pub use json::json_without_duplicates;
+pub use principal::{Federation, federation};
 pub use widening::widens;
 
 /// What a document is for: the rules of the two differ.
@@ -199,6 +203,22 @@ impl PolicyDocument {
         }
     }
 
+    /// What IAM takes and what still cannot work: a value that its operator never meets, a variable that nothing fills.
+    /// With the `partition` of the run also what the ARNs in conditions say of it.
+    pub fn doubts(&self, partition: Option<&Partition>) -> Vec<DocumentProblem> {
+        doubt::doubts(self, partition)
+    }
+
+    /// Statements whose conditions no request meets, because two of them exclude each other.
+    pub fn contradictions(&self) -> Vec<DocumentProblem> {
+        contradiction::contradictions(self)
+    }
+
+    /// The ARNs of resources and principals that lie in another partition than `partition`: IAM refuses them.
+    pub fn misplaced(&self, partition: &Partition) -> Vec<DocumentProblem> {
+        doubt::misplaced(self, partition)
+    }
+
     /// Reads a document that AWS returned (already percent-decoded). Never fails: what cannot be understood is
     /// kept as text and equals only the same text.
     pub fn live(text: &str, kind: PolicyKind, partition: &Partition) -> Self {
@@ -263,6 +283,23 @@ impl PolicyDocument {
     /// Whether the document could be read. Only one from [`live`](Self::live) may not be.
     pub fn is_understood(&self) -> bool {
         self.body.is_some()
+    }
+
+    /// Each statement as written, with its pointer.
+    fn written_with_pointers(&self) -> Vec<(String, Value)> {
+        let listed = self.body.is_some()
+            && matches!(self.to_value().get("Statement"), Some(Value::Array(_)));
+        let statements = self.written_statements().into_iter().enumerate();
+        statements
+            .map(|(index, statement)| {
+                let at = if listed {
+                    format!("/Statement/{index}")
+                } else {
+                    "/Statement".to_owned()
+                };
+                (at, statement)
+            })
+            .collect()
     }
 
     /// The statements as written, one for each of [`statements`](Self::statements).

@@ -150,6 +150,17 @@ impl Operator {
         })
     }
 
+    /// Whether a request without the key passes: `IfExists`, `ForAllValues` and the negated operators hold then;
+    /// `ForAnyValue` does not.
+    pub fn passes_without_key(self) -> bool {
+        self.if_exists
+            || match self.quantifier {
+                Some(Quantifier::ForAllValues) => true,
+                Some(Quantifier::ForAnyValue) => false,
+                None => self.negated,
+            }
+    }
+
     /// The documented operator that `name` was probably meant to be.
     pub(super) fn nearest(name: &str) -> Option<String> {
         let known = ["ForAllValues:", "ForAnyValue:", ""]

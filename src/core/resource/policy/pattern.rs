@@ -74,6 +74,18 @@ pub fn segments(text: &str) -> Vec<&str> {
     segments
 }
 
+/// The ARN with `*` for each part that it lacks at the end, as IAM completes it.
+///
+/// Source: IAM User Guide, "Identify AWS resources with Amazon Resource Names (ARNs)", incomplete ARNs.
+pub fn completed(arn: &str) -> String {
+    let parts = segments(arn);
+    let lacks = match parts.first() {
+        Some(&"arn") if parts.len() > 1 => 6 - parts.len().min(6),
+        _ => 0,
+    };
+    format!("{arn}{}", ":*".repeat(lacks))
+}
+
 /// Whether `pattern` matches the whole of `text`. A variable matches nothing: replace it first.
 pub fn matches(pattern: &[Token], text: &str) -> bool {
     glob(pattern, text.chars().map(Token::Char))
@@ -216,6 +228,22 @@ mod tests {
         ] {
             assert_eq!(may_overlap(&read(a), &read(b)), expect, "{a} {b}");
             assert_eq!(may_overlap(&read(b), &read(a)), expect, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn an_incomplete_arn_is_completed_with_wildcards() {
+        for (arn, expect) in [
+            ("arn:aws:sqs", "arn:aws:sqs:*:*:*"),
+            ("arn:aws:sqs:us-east-1", "arn:aws:sqs:us-east-1:*:*"),
+            ("arn:aws", "arn:aws:*:*:*:*"),
+            ("arn:aws:s3:::b", "arn:aws:s3:::b"),
+            ("arn:aws:s3:::b:c", "arn:aws:s3:::b:c"),
+            ("*", "*"),
+            ("arn", "arn"),
+            ("${aws:x}", "${aws:x}"),
+        ] {
+            assert_eq!(completed(arn), expect);
         }
     }
 

@@ -9,7 +9,55 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::check::is_partition;
+use super::pattern::segments;
 use super::{Body, PolicyDocument, compact};
+use crate::org::AccountId;
+
+/// How the identities of a provider come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Federation {
+    /// With a token: `sts:AssumeRoleWithWebIdentity`.
+    Oidc,
+    /// With an assertion: `sts:AssumeRoleWithSAML`.
+    Saml,
+}
+
+/// Providers of web identities that a trust policy names by their host; no account makes them.
+///
+/// Source: IAM User Guide, "AWS JSON policy elements: Principal", OIDC federated principals; AWS GovCloud (US) User Guide
+/// and Amazon Web Services in China, Amazon Cognito.
+const WEB_IDENTITIES: &[&str] = &[
+    "accounts.google.com",
+    "cognito-identity.amazonaws.com",
+    "cognito-identity-us-gov.amazonaws.com",
+    "cognito-identity.cn-north-1.amazonaws.com.cn",
+    "graph.facebook.com",
+    "www.amazon.com",
+];
+
+/// What kind of provider a federated principal is; `None` where IAM refuses it.
+pub fn federation(provider: &str) -> Option<Federation> {
+    if WEB_IDENTITIES.contains(&provider) {
+        return Some(Federation::Oidc);
+    }
+    let &["arn", partition, "iam", "", account, resource] = segments(provider).as_slice() else {
+        return None;
+    };
+    if !is_partition(partition) || AccountId::parse(account).is_err() {
+        return None;
+    }
+    let (kind, name) = resource.split_once('/')?;
+    let all = |more: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    match kind {
+        "oidc-provider" if name.contains('.') && all("-._/~%") => Some(Federation::Oidc),
+        "saml-provider" if (1..=128).contains(&name.len()) && all("-._") => Some(Federation::Saml),
+        _ => None,
+    }
+}
 
 /// Whether `text` is the unique id of a role or user.
 pub fn is_unique_id(text: &str) -> bool {
@@ -23,12 +71,21 @@ pub fn is_unique_id(text: &str) -> bool {
 impl PolicyDocument {
     /// The principals of kind `AWS` in any statement, canonical (root ARNs, role and user ARNs, `*`, unique ids).
     pub fn aws_principals(&self) -> BTreeSet<String> {
+        self.principals_of("AWS")
+    }
+
+    /// The federated principals in any statement.
+    pub fn federated_principals(&self) -> BTreeSet<String> {
+        self.principals_of("Federated")
+    }
+
+    fn principals_of(&self, kind: &str) -> BTreeSet<String> {
         let principals = self
             .statements()
             .iter()
             .filter_map(|statement| statement.principals.as_ref());
         principals
-            .filter_map(|principals| principals.kinds.get("AWS"))
+            .filter_map(|principals| principals.kinds.get(kind))
             .flatten()
             .cloned()
             .collect()

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::json::child;
-use super::operator::nearest;
+use super::operator::{Operator, Test, nearest};
+use super::pattern::completed;
+use super::value::is_time;
 use super::{
     Body, DocumentProblem, Effect, Patterns, PolicyKind, Principals, Statement, Version, check,
 };
@@ -246,6 +248,18 @@ impl Reader<'_> {
         let actions = self.actions(members, at);
         let resources = self.resources(members, at);
         let conditions = self.conditions(members.get("Condition"), &child(at, "Condition"));
+        if let (Some(Effect::Allow), Some(principals), Some(actions)) =
+            (effect, &principals, &actions)
+            && self.kind == PolicyKind::Trust
+            && let Some((message, hint)) = check::unfit(principals, actions)
+        {
+            let name = if members.contains_key("Action") {
+                "Action"
+            } else {
+                "Principal"
+            };
+            self.refuse(child(at, name), message, hint);
+        }
         Some(Statement {
             sid,
             effect: effect?,
@@ -379,7 +393,7 @@ impl Reader<'_> {
         }
         Some(Patterns {
             negated,
-            patterns: items.iter().map(|item| item.text.to_owned()).collect(),
+            patterns: items.iter().map(|item| completed(item.text)).collect(),
         })
     }
 
@@ -537,7 +551,7 @@ impl Reader<'_> {
             }
             let keys = self
                 .block(block, &at)
-                .map(|keys| self.condition_keys(keys, &at))
+                .map(|keys| self.condition_keys(operator, keys, &at))
                 .unwrap_or_default();
             if !keys.is_empty() {
                 canonical.insert(operator.clone(), keys);
@@ -558,11 +572,30 @@ impl Reader<'_> {
         members
     }
 
-    fn condition_keys(&mut self, keys: &Members, at: &str) -> BTreeMap<String, BTreeSet<String>> {
+    fn condition_keys(
+        &mut self,
+        operator: &str,
+        keys: &Members,
+        at: &str,
+    ) -> BTreeMap<String, BTreeSet<String>> {
+        let is_date = Operator::parse(operator)
+            .is_some_and(|operator| matches!(operator.test, Test::Date(_)));
         let mut canonical = BTreeMap::new();
         for (key, value) in keys {
             let at = child(at, key);
+            if let Some((message, hint)) = check::key(key) {
+                self.refuse(at.clone(), message, hint);
+            }
             let values = self.condition_values(value, &at);
+            if let Some(wrong) = values.iter().find(|value| is_date && !is_time(value)) {
+                let hint =
+                    "write a day or time such as `2027-06-30T00:00:00Z`, or seconds since 1970";
+                self.refuse(
+                    at.clone(),
+                    format!("`{wrong}` is not a time"),
+                    Some(hint.to_owned()),
+                );
+            }
             if canonical.insert(key.to_ascii_lowercase(), values).is_some() {
                 let hint = Some(
                     "condition keys are case-insensitive; write one key with all values".to_owned(),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::meaning::Meaning;
 use super::widening::widens;
 use super::{Difference, Effect, PolicyDocument, Statement, StatementDiff};
+use crate::org::AccountId;
 
 /// Below this share of common parts two statements are not the same one changed.
 const ALIKE: f64 = 0.3;
@@ -20,6 +21,11 @@ impl PolicyDocument {
     /// A change of `Version` shows at the statements whose meaning depends on it, those with policy variables. A live
     /// document that is not understood is one change as a whole, taken for widening.
     pub fn statement_diffs(&self, after: &Self) -> Vec<StatementDiff> {
+        self.statement_diffs_in(None, after)
+    }
+
+    /// Likewise for a document that this account holds: whom its trust names there needs no policy of its own.
+    pub fn statement_diffs_in(&self, home: Option<AccountId>, after: &Self) -> Vec<StatementDiff> {
         if self.difference(after) == Difference::None {
             return Vec::new();
         }
@@ -35,7 +41,7 @@ impl PolicyDocument {
         let mut diffs: Vec<_> = self
             .pairs(after)
             .into_iter()
-            .filter_map(|pair| self.diff_of(after, pair))
+            .filter_map(|pair| self.diff_of(after, pair, home))
             .collect();
         let (before_texts, after_texts) = (self.written_statements(), after.written_statements());
         let written = |texts: &[Value], index: Option<usize>| {
@@ -76,7 +82,12 @@ impl PolicyDocument {
     }
 
     /// Judges a pair; `None` where nothing changed.
-    fn diff_of(&self, after: &Self, pair: Pair) -> Option<(Pair, bool, bool)> {
+    fn diff_of(
+        &self,
+        after: &Self,
+        pair: Pair,
+        home: Option<AccountId>,
+    ) -> Option<(Pair, bool, bool)> {
         let old = pair.before.and_then(|index| self.statements().get(index));
         let new = pair.after.and_then(|index| after.statements().get(index));
         let version_matters = self.version() != after.version()
@@ -99,20 +110,26 @@ impl PolicyDocument {
                 .any(|other| other.meaning() == come.meaning()),
             (None, None) => true,
         };
-        let widens = !cosmetic && widens(old, new) && !self.made_up_for(after, old, new);
+        let widens =
+            !cosmetic && widens(old, new, home) && !self.made_up_for(after, (old, new), home);
         Some((pair, widens, cosmetic))
     }
 
     /// Whether another statement makes up for a change that widens when seen alone: what is now allowed was allowed
     /// by one before, and what was denied is denied by one now.
-    fn made_up_for(&self, after: &Self, old: Option<&Statement>, new: Option<&Statement>) -> bool {
+    fn made_up_for(
+        &self,
+        after: &Self,
+        (old, new): (Option<&Statement>, Option<&Statement>),
+        home: Option<AccountId>,
+    ) -> bool {
         let covered = |statement: Option<&Statement>, effect: Effect, others: &[Statement]| {
             statement
                 .filter(|statement| statement.effect == effect)
                 .is_none_or(|statement| {
                     others
                         .iter()
-                        .any(|other| other.effect == effect && other.covers(statement))
+                        .any(|other| other.effect == effect && other.covers(statement, home))
                 })
         };
         self.version() == after.version()

@@ -137,28 +137,28 @@ fn spellings_without_a_name_are_no_difference() {
         ),
         (
             "C6 bool",
-            condition(r#"{"Bool":{"k":true}}"#),
-            condition(r#"{"Bool":{"k":"true"}}"#),
+            condition(r#"{"Bool":{"aws:k":true}}"#),
+            condition(r#"{"Bool":{"aws:k":"true"}}"#),
         ),
         (
             "C6 number",
-            condition(r#"{"NumericEquals":{"k":3600}}"#),
-            condition(r#"{"NumericEquals":{"k":"3600"}}"#),
+            condition(r#"{"NumericEquals":{"aws:k":3600}}"#),
+            condition(r#"{"NumericEquals":{"aws:k":"3600"}}"#),
         ),
         (
             "C6 float",
-            condition(r#"{"NumericEquals":{"k":3600.0}}"#),
-            condition(r#"{"NumericEquals":{"k":"3600"}}"#),
+            condition(r#"{"NumericEquals":{"aws:k":3600.0}}"#),
+            condition(r#"{"NumericEquals":{"aws:k":"3600"}}"#),
         ),
         (
             "C6 64 bits",
-            condition(r#"{"NumericEquals":{"k":9223372036854775807}}"#),
-            condition(r#"{"NumericEquals":{"k":"9223372036854775807"}}"#),
+            condition(r#"{"NumericEquals":{"aws:k":9223372036854775807}}"#),
+            condition(r#"{"NumericEquals":{"aws:k":"9223372036854775807"}}"#),
         ),
         (
             "C8 value order",
-            condition(r#"{"StringEquals":{"k":["a","b"],"l":"c"}}"#),
-            condition(r#"{"StringEquals":{"l":["c","c"],"k":["b","a"]}}"#),
+            condition(r#"{"StringEquals":{"aws:k":["a","b"],"aws:l":"c"}}"#),
+            condition(r#"{"StringEquals":{"aws:l":["c","c"],"aws:k":["b","a"]}}"#),
         ),
         (
             "C14 provider host case",
@@ -212,13 +212,13 @@ fn spellings_that_are_kept_are_cosmetic() {
         ),
         (
             "C5 ignored case",
-            condition(r#"{"StringEqualsIgnoreCase":{"k":"V"}}"#),
-            condition(r#"{"StringEqualsIgnoreCase":{"k":"v"}}"#),
+            condition(r#"{"StringEqualsIgnoreCase":{"aws:k":"V"}}"#),
+            condition(r#"{"StringEqualsIgnoreCase":{"aws:k":"v"}}"#),
         ),
         (
             "C7 bool case",
-            condition(r#"{"Bool":{"k":"True"}}"#),
-            condition(r#"{"Bool":{"k":"true"}}"#),
+            condition(r#"{"Bool":{"aws:k":"True"}}"#),
+            condition(r#"{"Bool":{"aws:k":"true"}}"#),
         ),
         (
             "C10 /32",
@@ -234,7 +234,7 @@ fn spellings_that_are_kept_are_cosmetic() {
 #[test]
 fn everything_else_is_a_difference_of_meaning() {
     let a = allow("");
-    let equals = condition(r#"{"StringEquals":{"k":"v"}}"#);
+    let equals = condition(r#"{"StringEquals":{"aws:k":"v"}}"#);
     let root = trust(r#"{"AWS":"123456789012"}"#);
     let rows = [
         (
@@ -331,13 +331,13 @@ fn everything_else_is_a_difference_of_meaning() {
         ),
         (
             "C11 no value or no key",
-            condition(r#"{"StringEquals":{"k":[]}}"#),
+            condition(r#"{"StringEquals":{"aws:k":[]}}"#),
             a.clone(),
         ),
         (
             "C5 both operators hold, whatever their names",
-            condition(r#"{"ArnEquals":{"k":"a"},"ArnLike":{"k":"b"}}"#),
-            condition(r#"{"ArnEquals":{"k":["a","b"]}}"#),
+            condition(r#"{"ArnEquals":{"aws:k":"a"},"ArnLike":{"aws:k":"b"}}"#),
+            condition(r#"{"ArnEquals":{"aws:k":["a","b"]}}"#),
         ),
         ("a condition or none", equals, a),
     ];
@@ -369,15 +369,15 @@ fn a_live_document_of_open_meaning_equals_its_own_text_alone() {
         format!(r#"{{"Statement":[{}]}}"#, allow(r#","NotAction":"a:b""#)),
         format!(
             r#"{{"Statement":[{}]}}"#,
-            condition(r#"{"StringEquals":{"K":"a","k":"b"}}"#)
+            condition(r#"{"StringEquals":{"aws:K":"a","aws:k":"b"}}"#)
         ),
         format!(
             r#"{{"Statement":[{}]}}"#,
-            condition(r#"{"NumericEquals":{"k":123456789012345678901234567890}}"#)
+            condition(r#"{"NumericEquals":{"aws:k":123456789012345678901234567890}}"#)
         ),
         format!(
             r#"{{"Statement":[{}]}}"#,
-            condition(r#"{"NumericEquals":{"k":null}}"#)
+            condition(r#"{"NumericEquals":{"aws:k":null}}"#)
         ),
     ] {
         let document = read(&text);
@@ -570,7 +570,7 @@ fn what_iam_refuses_of_a_statement_is_told() {
     let identity: &[(&str, String, &str, &[&str])] = &[
         (
             "D5 at any depth",
-            condition(r#"{"StringEquals":{"k":"a"},"StringEquals":{"l":"b"}}"#),
+            condition(r#"{"StringEquals":{"aws:k":"a"},"StringEquals":{"aws:l":"b"}}"#),
             "/Condition/StringEquals",
             &["duplicate member"],
         ),
@@ -594,8 +594,8 @@ fn what_iam_refuses_of_a_statement_is_told() {
         ),
         (
             "D11 in a Sid",
-            allow(",\"Sid\":\"a\",\"Condition\":{\"StringEquals\":{\"k\u{2019}\":\"v\"}}"),
-            "/Condition/StringEquals/k\u{2019}",
+            allow(",\"Sid\":\"a\",\"Condition\":{\"StringEquals\":{\"aws:k\u{2019}\":\"v\"}}"),
+            "/Condition/StringEquals/aws:k\u{2019}",
             &["U+2019"],
         ),
         ("S2 charset", allow(r#","Sid":"a b""#), "/Sid", &["`a b`"]),
@@ -662,9 +662,15 @@ fn what_iam_refuses_of_a_statement_is_told() {
         ),
         (
             "S9 short ARN",
-            with(r#""*""#, r#""arn:aws:s3""#),
+            with(r#""*""#, r#""arn:aws:s3::b""#),
             "/Resource",
-            &["`arn:aws:s3`"],
+            &["`arn:aws:s3::b`", "without an end"],
+        ),
+        (
+            "S9 variable",
+            with(r#""*""#, r#""${aws:username}""#),
+            "/Resource",
+            &["is not a resource"],
         ),
         (
             "S9 service",
@@ -680,32 +686,32 @@ fn what_iam_refuses_of_a_statement_is_told() {
         ),
         (
             "C2 operator",
-            condition(r#"{"stringEquals":{"k":"v"}}"#),
+            condition(r#"{"stringEquals":{"aws:k":"v"}}"#),
             "/Condition/stringEquals",
             &["did you mean `StringEquals`"],
         ),
         (
             "C9 Null",
-            condition(r#"{"NullIfExists":{"k":"true"}}"#),
+            condition(r#"{"NullIfExists":{"aws:k":"true"}}"#),
             "/Condition/NullIfExists",
             &["does not take `IfExists`"],
         ),
         (
             "C3 case",
-            condition(r#"{"StringEquals":{"K":"a","k":"b"}}"#),
-            "/Condition/StringEquals/k",
+            condition(r#"{"StringEquals":{"aws:K":"a","aws:k":"b"}}"#),
+            "/Condition/StringEquals/aws:k",
             &["duplicate condition key"],
         ),
         (
             "C11 null",
-            condition(r#"{"StringEquals":{"a/b":null}}"#),
-            "/Condition/StringEquals/a~1b",
+            condition(r#"{"StringEquals":{"aws:a/b":null}}"#),
+            "/Condition/StringEquals/aws:a~1b",
             &["not null"],
         ),
         (
             "C6 too long",
-            condition(r#"{"NumericEquals":{"k":99999999999999999999}}"#),
-            "/Condition/NumericEquals/k",
+            condition(r#"{"NumericEquals":{"aws:k":99999999999999999999}}"#),
+            "/Condition/NumericEquals/aws:k",
             &["in quotes"],
         ),
         (
@@ -722,8 +728,8 @@ fn what_iam_refuses_of_a_statement_is_told() {
         ),
         (
             "placeholder",
-            condition(r#"{"StringEquals":{"k":["a","<x>"]}}"#),
-            "/Condition/StringEquals/k/1",
+            condition(r#"{"StringEquals":{"aws:k":["a","<x>"]}}"#),
+            "/Condition/StringEquals/aws:k/1",
             &["`<x>`"],
         ),
     ];
@@ -891,10 +897,10 @@ fn what_iam_takes_is_taken() {
         ),
         allow("").replace(
             r#""*""#,
-            r#"["arn:*:s3:::b","arn:aws:s3:::${aws:username}/*","${x}","arn:aws:iam::*:role/*"]"#,
+            r#"["arn:*:s3:::b","arn:aws:s3:::${aws:username}/*","arn:aws:sqs","arn:aws:iam::*:role/*"]"#,
         ),
         condition(
-            r#"{"ForAnyValue:StringLikeIfExists":{"k":["<",">"]},"Null":{"k":true},"NotIpAddress":{"k":[]}}"#,
+            r#"{"ForAnyValue:StringLikeIfExists":{"aws:k":["<",">"]},"Null":{"aws:k":true},"NotIpAddress":{"aws:k":[]}}"#,
         ),
     ];
     for statement in identity {
@@ -922,6 +928,9 @@ fn what_iam_takes_is_taken() {
             "sts:SetContext",
             "sts:SomethingNew",
         ] {
+            if principal.contains("Federated") && action.eq_ignore_ascii_case("sts:AssumeRole") {
+                continue;
+            }
             let text = format!(
                 r#"{{"Statement":{}}}"#,
                 trust(principal).replace("sts:AssumeRole", action)

@@ -21,6 +21,16 @@ pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     }
 }
 
+/// Whether a text is a number.
+pub fn is_number(text: &str) -> bool {
+    compare_numbers(text, "0").is_some()
+}
+
+/// Whether a text is a time.
+pub fn is_time(text: &str) -> bool {
+    time(text).is_some()
+}
+
 /// How two times compare. `None` where one is not a time.
 pub fn compare_times(a: &str, b: &str) -> Option<Ordering> {
     Some(time(a)?.cmp(&time(b)?))
@@ -29,13 +39,17 @@ pub fn compare_times(a: &str, b: &str) -> Option<Ordering> {
 /// An ISO 8601 date, a time of one, or seconds since 1970. Without a zone it is UTC.
 fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    if let Ok(seconds) = text.parse() {
+    // Four digits are a year of the W3C profile; no policy is about the first hours of 1970.
+    if let Ok(seconds) = text.parse()
+        && text.len() != 4
+    {
         return Timestamp::from_second(seconds).ok();
     }
     let day = |date: Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
     text.parse().ok().or_else(|| {
         // The W3C profile allows leaving the month, the day or the time out.
         let padded = match text.len() {
+            4 => format!("{text}-01-01"),
             7 => format!("{text}-01"),
             _ => text.to_owned(),
         };
@@ -61,6 +75,16 @@ impl Network {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(longest), str::parse).ok()?;
         (prefix <= longest).then_some(Self { address, prefix })
+    }
+
+    /// Whether some address is in both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other) || other.contains(self)
+    }
+
+    /// Whether its prefix is shorter than that of the family: `v4` bits, or `v6`.
+    pub fn is_wider_than(&self, v4: u32, v6: u32) -> bool {
+        self.prefix < if self.address.is_ipv4() { v4 } else { v6 }
     }
 
     /// Whether every address of `inner` is in this one.
@@ -114,6 +138,12 @@ mod tests {
                 Some(Ordering::Equal),
             ),
             ("2030-01", "2030-01-01", Some(Ordering::Equal)),
+            ("2030", "2030-01-01", Some(Ordering::Equal)),
+            ("2029", "2030-01-01", Some(Ordering::Less)),
+            ("20", "1970", Some(Ordering::Greater)),
+            ("2030", "2030-01-01T00:00:00Z", Some(Ordering::Equal)),
+            ("2026-06-01", "2027", Some(Ordering::Less)),
+            ("20300", "1970-01-01T05:38:20Z", Some(Ordering::Equal)),
             ("2029-12-31T23:59:59.5Z", "2030-01-01", Some(Ordering::Less)),
             ("soon", "2030-01-01", None),
             ("99999999999999999", "2030-01-01", None),

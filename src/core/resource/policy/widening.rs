@@ -9,20 +9,29 @@ use std::collections::BTreeSet;
 use super::meaning::{Condition, Meaning};
 use super::operator::{Comparison, Operator, Test};
 use super::pattern::{self, Token, Variables, covers, may_overlap, segments};
+use super::principal::is_unique_id;
 use super::value::{Network, compare_numbers, compare_times};
 use super::{Effect, Patterns, Principals, Statement};
+use crate::org::AccountId;
 
 /// Whether access may widen by the step from `before` to `after`; `None` is a statement that is not there.
 ///
 /// A statement that comes or goes is judged alone: whether another one covers it is for the caller to know.
-pub fn widens(before: Option<&Statement>, after: Option<&Statement>) -> bool {
+///
+/// `home` is the account that holds the document, where it is known. The root of that account lets in whom its policies
+/// let come; a role or user of it that the trust names itself comes without any.
+pub fn widens(
+    before: Option<&Statement>,
+    after: Option<&Statement>,
+    home: Option<AccountId>,
+) -> bool {
     match (before, after) {
         (None, None) => false,
         (None, Some(added)) => added.effect == Effect::Allow,
         (Some(removed), None) => removed.effect == Effect::Deny,
         (Some(before), Some(after)) => match (before.effect, after.effect) {
-            (Effect::Allow, Effect::Allow) => !before.covers(after),
-            (Effect::Deny, Effect::Deny) => !after.covers(before),
+            (Effect::Allow, Effect::Allow) => !before.covers(after, home),
+            (Effect::Deny, Effect::Deny) => !after.covers(before, home),
             (Effect::Deny, Effect::Allow) => true,
             (Effect::Allow, Effect::Deny) => false,
         },
@@ -32,7 +41,7 @@ pub fn widens(before: Option<&Statement>, after: Option<&Statement>) -> bool {
 impl Statement {
     /// Whether every request that `inner` speaks of is one that this speaks of, whatever their effects; sure where it
     /// says yes.
-    pub(super) fn covers(&self, inner: &Self) -> bool {
+    pub(super) fn covers(&self, inner: &Self, home: Option<AccountId>) -> bool {
         let (outer, inner) = (self.meaning(), inner.meaning());
         let Meaning {
             effect: _,
@@ -47,7 +56,7 @@ impl Statement {
             _ => false,
         };
         let principals = match (principals, &inner.principals) {
-            (Some(outer), Some(inner)) => principals_cover(outer, inner),
+            (Some(outer), Some(inner)) => principals_cover(outer, inner, home),
             (None, None) => true,
             _ => false,
         };
@@ -95,15 +104,15 @@ fn each_covered(outer: &BTreeSet<String>, inner: &BTreeSet<String>) -> bool {
     })
 }
 
-fn principals_cover(outer: &Principals, inner: &Principals) -> bool {
+fn principals_cover(outer: &Principals, inner: &Principals, home: Option<AccountId>) -> bool {
     let within = |outer: &Principals, inner: &Principals| {
         inner.kinds.iter().all(|(kind, names)| {
             let Some(outer) = outer.kinds.get(kind) else {
                 return names.is_empty();
             };
-            names
-                .iter()
-                .all(|name| outer.contains(name) || (kind == "AWS" && aws_covers(outer, name)))
+            names.iter().all(|name| {
+                outer.contains(name) || (kind == "AWS" && aws_covers(outer, name, home))
+            })
         })
     };
     match (outer.negated, inner.negated) {
@@ -116,15 +125,20 @@ fn principals_cover(outer: &Principals, inner: &Principals) -> bool {
     }
 }
 
-/// Everyone covers anybody, and an account's root covers who is in the account.
-fn aws_covers(outer: &BTreeSet<String>, name: &str) -> bool {
+/// Everyone covers anyone, and the root of another account covers who is in it: it needs its account's policies either
+/// way. No caller has the unique id of a principal that no longer exists.
+///
+/// Source: IAM User Guide, "Policy evaluation for requests within a single account".
+fn aws_covers(outer: &BTreeSet<String>, name: &str, home: Option<AccountId>) -> bool {
     let root = match segments(name).as_slice() {
-        ["arn", partition, "iam" | "sts", _, account, _] => {
+        ["arn", partition, "iam" | "sts", _, account, _]
+            if home.is_none_or(|home| *account != home.as_str()) =>
+        {
             Some(format!("arn:{partition}:iam::{account}:root"))
         }
         _ => None,
     };
-    outer.contains("*") || root.is_some_and(|root| outer.contains(&root))
+    is_unique_id(name) || outer.contains("*") || root.is_some_and(|root| outer.contains(&root))
 }
 
 /// Whether a request that meets `inner` surely meets `outer`.
@@ -237,12 +251,12 @@ mod tests {
     fn check(before: &str, after: &str, forth: bool, back: bool) {
         let (before, after) = (statement(before), statement(after));
         assert_eq!(
-            widens(before.as_ref(), after.as_ref()),
+            widens(before.as_ref(), after.as_ref(), None),
             forth,
             "{before:?} to {after:?}"
         );
         assert_eq!(
-            widens(after.as_ref(), before.as_ref()),
+            widens(after.as_ref(), before.as_ref(), None),
             back,
             "{after:?} back to {before:?}"
         );
@@ -300,7 +314,11 @@ mod tests {
             (allow.as_ref(), deny.as_ref(), false),
             (allow.as_ref(), allow.as_ref(), false),
         ] {
-            assert_eq!(widens(before, after), expect, "{before:?} to {after:?}");
+            assert_eq!(
+                widens(before, after, None),
+                expect,
+                "{before:?} to {after:?}"
+            );
         }
     }
 
@@ -371,7 +389,8 @@ mod tests {
             &who(r#"{"AWS":"111122223333"}"#),
             &who(r#"{"AWS":"arn:aws:iam::444455556666:role/r"}"#),
         );
-        unsure(
+        // Nobody comes by the id of somebody who is gone.
+        narrows(
             &who(r#"{"AWS":"111122223333"}"#),
             &who(r#"{"AWS":"AROAEXAMPLEID12345678"}"#),
         );
@@ -379,6 +398,25 @@ mod tests {
             &who(r#"{"AWS":"*"}"#),
             &who(r#"{"Federated":"accounts.google.com"}"#),
         );
+    }
+
+    #[test]
+    fn the_root_of_the_own_account_does_not_cover_who_is_named_in_it() {
+        let root = identity("Allow", &who(r#"{"AWS":"111122223333"}"#));
+        for (name, expect) in [("role/ci", true), ("user/ann", true), ("root", false)] {
+            let named = who(&format!(r#"{{"AWS":"arn:aws:iam::111122223333:{name}"}}"#));
+            let (before, after) = (statement(&root), statement(&identity("Allow", &named)));
+            let at = |home: &str| {
+                let home = AccountId::parse(home).ok();
+                widens(before.as_ref(), after.as_ref(), home)
+            };
+            assert_eq!(at("111122223333"), expect, "{name}");
+            assert!(!at("444455556666"), "{name}");
+        }
+        let session = who(r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/ci/x"}"#);
+        let after = statement(&identity("Allow", &session));
+        let home = AccountId::parse("111122223333").ok();
+        assert!(widens(statement(&root).as_ref(), after.as_ref(), home));
     }
 
     #[test]

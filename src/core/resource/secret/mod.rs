@@ -27,6 +27,9 @@ use written::Rewrite;
 /// What stands where a sensitive value would.
 pub const MASK: &str = "(sensitive)";
 
+/// What stands where a value would that is not the sensitive one desired there.
+pub const OTHER: &str = "(sensitive) (another value)";
+
 /// What begins the digest that represents a sensitive text in saved plans and states, and what ends it.
 const OPEN: &str = "(sensitive:sha256:";
 /// The same for a number.
@@ -188,6 +191,16 @@ impl Secrets {
         )
     }
 
+    /// The salted digest that stands for `text`, whether or not it is among these values.
+    pub fn conceal(text: &str, salt: &str) -> String {
+        token(OPEN, text, salt)
+    }
+
+    /// Whether `text` holds the digest of a sensitive text.
+    pub fn is_concealed(text: &str) -> bool {
+        tokens(text).next().is_some()
+    }
+
     /// `text` with salted digests in the place of sensitive texts, in one pass: nothing that was put in is searched.
     pub fn hide_text(&self, text: &str, salt: &str) -> String {
         let mut hidden = String::with_capacity(text.len());
@@ -208,7 +221,7 @@ impl Secrets {
 
     /// Puts the mask in the place of every digest, for a reader who does not know the values; `None` where a number is
     /// sensitive, which no mask can stand for.
-    pub fn conceal(value: Value) -> Option<Value> {
+    pub fn masked(value: Value) -> Option<Value> {
         reveal(value, &|_| Some(MASK))
     }
 
@@ -368,8 +381,9 @@ fn in_json(text: &str) -> String {
 
 /// Where `text` holds a mask or a digest: there is nothing to see.
 fn opaque(text: &str) -> Vec<Range<usize>> {
-    let masks = text
-        .match_indices(MASK)
+    let masks = [MASK, OTHER]
+        .into_iter()
+        .flat_map(|mask| text.match_indices(mask))
         .map(|(at, mask)| at..at + mask.len());
     masks.chain(tokens(text)).collect()
 }

@@ -286,14 +286,17 @@ fn an_instance_profile_holds_one_role_and_neither_goes_before_it_is_removed() {
 fn a_service_linked_role_belongs_to_its_service() {
     let mut test = test();
     let create = [
-        ("AWSServiceName", "elastic-beanstalk.amazonaws.com"),
+        ("AWSServiceName", "application-autoscaling.amazonaws.com"),
         ("CustomSuffix", "x"),
     ];
     let answer = test.ok("CreateServiceLinkedRole", &create);
-    let arn = "arn:aws:iam::111111111111:role/aws-service-role/elastic-beanstalk.amazonaws.com/AWSServiceRoleForElasticBeanstalk_x";
+    let arn = "arn:aws:iam::111111111111:role/aws-service-role/application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoscaling_x";
     assert_eq!(at(&answer, "Role.Arn").as_deref(), Some(arn));
-    let name = "AWSServiceRoleForElasticBeanstalk_x";
-    assert_eq!(test.trust(name), EC2.replace("ec2.", "elastic-beanstalk."));
+    let name = "AWSServiceRoleForApplicationAutoscaling_x";
+    assert_eq!(
+        test.trust(name),
+        EC2.replace("ec2.", "application-autoscaling.")
+    );
     let message = format!(
         "Service role name {name} has been taken in this account, please try a different suffix."
     );

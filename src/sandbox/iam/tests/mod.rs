@@ -3,6 +3,7 @@
 
 mod accounts;
 mod policies;
+mod refusals;
 mod role_policies;
 mod roles;
 mod sdk;
@@ -12,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::cloudtrail::Trail;
+use super::super::managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{
-    AccountState, Clock, IamState, Ids, OrganizationState, Permissions, World,
+    AccountState, Clock, IamState, Ids, OrganizationState, Permissions, RoleState, World,
 };
 use rolecall_core::org::{AccountId, Partition};
 
@@ -57,6 +59,7 @@ pub fn test() -> Test {
             requests: BTreeMap::new(),
         },
         accounts: accounts.into(),
+        managed: managed::ALL.to_vec(),
         keys: BTreeMap::new(),
         clock: Clock::Manual(Duration::ZERO),
         lag: Duration::ZERO,
@@ -151,6 +154,21 @@ impl Test {
             "CreateRole",
             &[("RoleName", name), ("AssumeRolePolicyDocument", EC2)],
         );
+    }
+
+    /// A role under a path where AWS alone makes roles.
+    pub fn role_of_aws(&mut self, name: &str, path: &str) {
+        self.role(name);
+        let now = self.world.clock.now();
+        let account = self.world.accounts.get_mut(&self.account).unwrap();
+        let entry = account
+            .iam
+            .roles
+            .get_mut(&name.to_ascii_lowercase())
+            .unwrap();
+        let mut role = RoleState::clone(entry.latest().unwrap());
+        path.clone_into(&mut role.path);
+        entry.set(now, Duration::ZERO, Some(std::sync::Arc::new(role)));
     }
 
     /// One text of the answer of `GetRole`.

@@ -337,7 +337,14 @@ fn policies_are_listed_by_scope_use_and_path() {
         ),
         (
             vec![("Scope", "AWS"), ("PathPrefix", "/job-function/")],
-            vec!["Billing", "ViewOnlyAccess"],
+            vec![
+                "Billing",
+                "DatabaseAdministrator",
+                "NetworkAdministrator",
+                "SupportUser",
+                "SystemAdministrator",
+                "ViewOnlyAccess",
+            ],
         ),
     ] {
         let answer = test.ok("ListPolicies", &params);

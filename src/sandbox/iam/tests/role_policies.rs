@@ -63,7 +63,9 @@ fn identity_policies_are_validated_wherever_they_are_written() {
             "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",
         ),
         (
-            format!(r#"{{"Statement":[{{"Sid":"A",{good}}},{{"Sid":"A",{good}}}]}}"#),
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"A",{good}}},{{"Sid":"A",{good}}}]}}"#
+            ),
             "Statement IDs (SID) in a single policy must be unique.",
         ),
         (
@@ -97,9 +99,12 @@ fn identity_policies_are_validated_wherever_they_are_written() {
         ),
         (
             resource("arn:amazon:s3:::b"),
-            "Partition \"amazon\" is not valid for resource \"arn:amazon:s3:*:*:*\".",
+            "Partition \"amazon\" is not valid for resource \"arn:amazon:s3:::b\".",
         ),
-        (resource("arn:aws:s3"), "The policy failed legacy parsing"),
+        (
+            resource("arn:aws:s3::b"),
+            "The policy failed legacy parsing",
+        ),
     ] {
         let mut test = with_policy();
         let malformed = |test: &mut Test, operation: &str, params: &[(&str, &str)]| {
@@ -130,7 +135,7 @@ fn identity_policies_are_validated_wherever_they_are_written() {
 
 #[test]
 fn good_identity_policies_come_back_as_they_were_put() {
-    let odd = r#" {"Version":"2008-10-17","Id":"x","Statement":{"Sid":"","Effect":"Deny","NotAction":["*","S3:get*","*:*"],"NotResource":["arn:*:s3:::a+b/${aws:username}","arn:aws:ec2:eu-west-1:111111111111:instance/*","arn:aws:s3*"],"Condition":{"Bool":{"aws:SecureTransport":false},"NumericLessThan":{"s3:max-keys":[10]}}}}"#;
+    let odd = r#" {"Version":"2008-10-17","Id":"x","Statement":{"Sid":"","Effect":"Deny","NotAction":["*","S3:get*","*:*"],"NotResource":["arn:*:s3:::a+b/${aws:username}","arn:aws:ec2:eu-west-1:111111111111:instance/*","arn:aws:s3:*"],"Condition":{"Bool":{"aws:SecureTransport":false},"NumericLessThan":{"s3:max-keys":[10]}}}}"#;
     let mut test = test();
     test.role("r");
     test.ok(
@@ -499,14 +504,7 @@ fn a_boundary_is_set_shown_and_removed() {
 fn protected_roles_take_no_policies() {
     let mut test = with_policy();
     let path = "/aws-reserved/sso.amazonaws.com/";
-    test.ok(
-        "CreateRole",
-        &[
-            ("RoleName", "P"),
-            ("Path", path),
-            ("AssumeRolePolicyDocument", EC2),
-        ],
-    );
+    test.role_of_aws("P", path);
     for (operation, parameter, value) in [
         ("PutRolePolicy", "PolicyName", "i"),
         ("DeleteRolePolicy", "PolicyName", "i"),

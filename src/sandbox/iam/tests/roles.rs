@@ -415,14 +415,7 @@ fn protected_roles_take_tags_alone() {
         "/aws-reserved/sso.amazonaws.com/",
     ] {
         let mut test = test();
-        test.ok(
-            "CreateRole",
-            &[
-                ("RoleName", "P"),
-                ("Path", path),
-                ("AssumeRolePolicyDocument", EC2),
-            ],
-        );
+        test.role_of_aws("P", path);
         for (operation, more) in [
             ("DeleteRole", vec![]),
             ("UpdateRole", vec![]),

@@ -101,7 +101,7 @@ fn trust_policies_are_validated_on_create_and_update() {
         ),
         (
             trusting(r#"{"Federated":"github"}"#),
-            "Invalid principal in policy: \"FEDERATED\":\"github\"",
+            "Federated principals must be valid domain names or SAML metadata ARNs",
         ),
         (
             statement(r#""Effect":"Allow","Principal":{"AWS":"*"}"#),
@@ -178,6 +178,11 @@ fn characters_beyond_latin_1_are_refused() {
     test().refuses("CreateRole", &create, 400, "ValidationError", &message);
 }
 
+fn web_identity(provider: &str) -> String {
+    trusting(&format!(r#"{{"Federated":"{provider}"}}"#))
+        .replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
+}
+
 #[test]
 fn good_trust_policies_are_accepted() {
     let statement = r#"{"Sid":"","Effect":"Deny","Principal":{"AWS":"*"},"NotAction":["STS:AssumeRole","sts:TagSession"],"Condition":{"ForAnyValue:StringLikeIfExists":{"aws:PrincipalArn":["a","b"]},"Null":{"x:y":"true"}}}"#;
@@ -190,10 +195,8 @@ fn good_trust_policies_are_accepted() {
         aws("arn:aws:iam::999999999999:role/path/elsewhere"),
         aws("arn:aws:iam::999999999999:user/elsewhere"),
         aws("arn:aws:sts::111111111111:assumed-role/any/session"),
-        trusting(
-            r#"{"Federated":"arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"}"#,
-        ),
-        trusting(r#"{"Federated":"cognito-identity.amazonaws.com"}"#),
+        web_identity("arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"),
+        web_identity("cognito-identity.amazonaws.com"),
         trusting(
             r#"{"Service":["ec2.amazonaws.com","logs.eu-central-1.amazonaws.com"],"CanonicalUser":"79a5"}"#,
         ),
@@ -204,6 +207,71 @@ fn good_trust_policies_are_accepted() {
             &[("RoleName", "r"), ("AssumeRolePolicyDocument", &document)],
         );
         assert_eq!(test.trust("r"), document);
+    }
+}
+
+/// Case 9: a shared issuer must be asked whose token it is, on create and on every later write.
+#[test]
+fn case_9_a_shared_issuer_without_its_claim_is_refused() {
+    let web = |url: &str, condition: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Federated":"arn:aws:iam::111111111111:oidc-provider/{url}"}},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{{{condition}}}}}]}}"#
+        )
+    };
+    let mut test = test();
+    test.role("r");
+    for (url, claims, condition) in [
+        (
+            "agent.buildkite.com",
+            "agent.buildkite.com:sub",
+            r#""StringEquals":{"agent.buildkite.com:aud":"x"}"#,
+        ),
+        (
+            "api.pulumi.com/oidc",
+            "api.pulumi.com/oidc:aud",
+            r#""StringEquals":{"api.pulumi.com/oidc:sub":"x"}"#,
+        ),
+        (
+            "gitlab.com",
+            "gitlab.com:sub",
+            r#""StringLike":{"gitlab.com:sub":"*"}"#,
+        ),
+        (
+            "token.actions.githubusercontent.com",
+            "token.actions.githubusercontent.com:sub or token.actions.githubusercontent.com:job_workflow_ref",
+            "",
+        ),
+    ] {
+        let message = format!(
+            "Trust policy for the provider {url} must evaluate {claims} which is not scoped to all"
+        );
+        let document = web(url, condition);
+        for (operation, parameter, name) in [
+            ("CreateRole", "AssumeRolePolicyDocument", "new"),
+            ("UpdateAssumeRolePolicy", "PolicyDocument", "r"),
+        ] {
+            let parameters = [("RoleName", name), (parameter, document.as_str())];
+            test.refuses(
+                operation,
+                &parameters,
+                400,
+                "MalformedPolicyDocument",
+                &message,
+            );
+        }
+    }
+    for (url, condition) in [
+        (
+            "gitlab.com",
+            r#""StringLike":{"GitLab.com:sub":"project_path:acme/*"}"#,
+        ),
+        ("issuer.example.com", ""),
+    ] {
+        let document = web(url, condition);
+        test.ok(
+            "UpdateAssumeRolePolicy",
+            &[("RoleName", "r"), ("PolicyDocument", &document)],
+        );
     }
 }
 
