@@ -227,14 +227,14 @@ async fn a_run_that_attached_is_rolled_back_and_a_missing_role_stops_the_plan() 
     assert_eq!(
         codes(&planned)
             .iter()
-            .filter(|code| *code == "missing-role")
+            .filter(|code| *code == "attachment-role")
             .count(),
         3
     );
     served
         .rolecall(&directory, &["apply", "--auto-approve"])
         .exits(4)
-        .says(&["missing-role", "`Platform`"]);
+        .says(&["attachment-role", "`Platform`"]);
     platform(&served);
     let run = served
         .rolecall(&directory, &["apply", "--auto-approve", "--format", "json"])

@@ -197,6 +197,7 @@ impl Config {
             selectors.map(|selector| Unmatched {
                 kind: match resource.kind {
                     Kind::Role => "role",
+                    Kind::Attachment => "attachment",
                     Kind::Policy => "policy",
                     Kind::Grant => "grant",
                     Kind::Attachment => "attachment",

@@ -209,7 +209,10 @@ fn what_was_changed_by_hand_is_put_back_and_a_spelling_is_cosmetic() {
 fn a_role_that_is_not_there_is_protected_or_goes_is_not_attached_to() {
     let desired = attaching(&[inline("Platform", allow("s3:Get*"))], &[]);
     let plan = planned(&settings(), &desired, &live(&[], &[]));
-    assert_eq!((codes(&plan), steps(&plan)), (vec!["missing-role"], vec![]));
+    assert_eq!(
+        (codes(&plan), steps(&plan)),
+        (vec!["attachment-role"], vec![])
+    );
     assert!(plan.findings[0].message.contains("rolecall.toml:7"));
     let mut protected = settings();
     protected.protected.insert((id(A), "platform".to_owned()));
@@ -220,7 +223,7 @@ fn a_role_that_is_not_there_is_protected_or_goes_is_not_attached_to() {
     );
     let plan = planned(&pruning(), &desired, &live(&[marked(platform())], &[]));
     assert!(
-        codes(&plan).contains(&"missing-role"),
+        codes(&plan).contains(&"attachment-role"),
         "{:?}",
         plan.findings
     );
