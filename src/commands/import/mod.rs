@@ -8,6 +8,7 @@ use super::writing::{NewFile, write};
 use super::{Console, Stop};
 use crate::aws;
 use crate::cli::{Format, ImportCommand, ImportTo};
+use crate::config::check::is_directory_name;
 use crate::config::json_schema;
 use crate::exit::Exit;
 use crate::files::{self, MIB};
@@ -84,8 +85,7 @@ fn read(path: &Path) -> Result<(String, String), Stop> {
 fn directory_name(to: &ImportTo, from: Option<&str>) -> Result<String, Stop> {
     const LONGEST: usize = 64;
     if let Some(name) = &to.name {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > LONGEST || !name.chars().all(allowed) {
+        if !is_directory_name(name) {
             return Err(Stop::with_hint(
                 format!("`{name}` cannot name a directory"),
                 "use 1 to 64 of a-z, 0-9 and -",
