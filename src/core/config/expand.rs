@@ -200,7 +200,6 @@ impl Config {
                     Kind::Attachment => "attachment",
                     Kind::Policy => "policy",
                     Kind::Grant => "grant",
-                    Kind::Attachment => "attachment",
                 },
                 name: resource.literal_name().map(str::to_owned),
                 selector,

@@ -73,7 +73,6 @@ fn organization(accounts: usize) -> Organization {
         parents: Vec::new(),
         joined: None,
         tags: None,
-        joined: None,
     };
     let units = ["Security", "Workloads", "Workloads/Dev", "Workloads/Prod"];
     let units = units.iter().enumerate();
@@ -315,7 +314,6 @@ fn settings() -> Settings {
         today: jiff::civil::date(2027, 1, 1),
         accepts: Vec::new(),
         begun: BTreeSet::new(),
-        accepts: Vec::new(),
     }
 }
 
