@@ -147,7 +147,7 @@ fn missing(context: &Context<'_>, desired: &Attachment) -> Finding {
         desired.id.role, context.account.id, desired.origin
     );
     Finding::stop(
-        "missing-role",
+        "attachment-role",
         &context.attachment_address(&desired.id),
         message,
     )

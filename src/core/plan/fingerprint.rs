@@ -297,11 +297,10 @@ pub(super) fn of_role(
         }
         _ => canonical(&trust),
     };
-    // A grant to this role is a resource of its own, which the same run may write.
+    // A grant to this role, or an attachment, is a resource of its own, which the same run may write.
     let grants = covers.grants && purpose != Purpose::Expected;
     let inline: BTreeMap<&str, Value> = inline_policies
         .iter()
-        // A grant to this role, or an attachment, is a resource of its own, which the same run may write.
         .filter(|(name, _)| {
             covers.inline_policies.has(name.as_str()) && (grants || !name.is_known_by_name())
         })
