@@ -137,11 +137,15 @@ fn drifted() -> Drift {
             )],
         )
     };
-    let attached = diff(
-        Attribute::ManagedPolicies,
-        json!(["arn:aws:iam::aws:policy/AdministratorAccess"]),
-        json!([]),
-    );
+    // To detach it narrows access, so what was done has widened it.
+    let attached = AttributeDiff {
+        reverse_widens: true,
+        ..diff(
+            Attribute::ManagedPolicies,
+            json!(["arn:aws:iam::aws:policy/AdministratorAccess"]),
+            json!([]),
+        )
+    };
     let open = change(
         &format!("{}/role/Open", id(1)),
         Action::Update,

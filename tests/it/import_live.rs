@@ -217,7 +217,10 @@ async fn an_import_adopts_what_is_there_applies_and_comes_out_the_same_again() {
     let plan = desired(&["plan", "--format", "json"]).exits(0).json();
     assert_eq!(
         actions(&plan),
-        BTreeMap::from([("adopt TagRole".to_owned(), roles)]),
+        BTreeMap::from([
+            ("adopt TagPolicy".to_owned(), roles / 2),
+            ("adopt TagRole".to_owned(), roles)
+        ]),
         "{written:#?}"
     );
     desired(&["apply", "--auto-approve", "--allow", "change-percent"]).exits(0);
@@ -269,7 +272,7 @@ async fn an_import_writes_nothing_over_and_says_what_it_could_not_read() {
     .exits(0);
     let before = files(&out);
     import(&served, &out, &[]).exits(1).says(&[
-        "nothing is written",
+        "nothing was written",
         "would be overwritten",
         "--out DIR",
     ]);

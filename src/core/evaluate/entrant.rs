@@ -262,6 +262,8 @@ fn is_set(key: &str, trusts: &[&PolicyDocument]) -> bool {
 /// condition asks for the value of another key, or for something that cannot be made up.
 fn asked(key: &str, trusts: &[&PolicyDocument]) -> Option<Vec<String>> {
     let mut values: BTreeSet<String> = BTreeSet::new();
+    // What passes one pattern may meet another one, so each is filled in a second way.
+    let several = conditions(key, trusts).count() > 1;
     for (operator, wanted) in conditions(key, trusts) {
         let operator = Operator::parse(operator)?;
         for wanted in wanted {
@@ -269,6 +271,9 @@ fn asked(key: &str, trusts: &[&PolicyDocument]) -> Option<Vec<String>> {
                 return None;
             }
             values.extend(meeting(operator.test, wanted));
+            if several && matches!(operator.test, Test::StringLike | Test::Arn) {
+                values.insert(wanted.replace('*', OTHER).replace('?', "y"));
+            }
         }
     }
     values.insert(OTHER.to_owned());

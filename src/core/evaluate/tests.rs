@@ -616,6 +616,32 @@ fn a_not_resource_whose_variable_has_no_value_cannot_be_decided() {
     }
 }
 
+#[test]
+fn a_value_that_passes_two_patterns_is_looked_for() {
+    let stranger = "arn:aws:iam::000000000001:role/x";
+    for (conditions, expected) in [
+        // What first comes to mind for `a*` is shut out; something else is not.
+        (
+            r#"{"StringLike":{"sts:ExternalId":"a*"},"StringNotLike":{"sts:ExternalId":"ax*"}}"#,
+            Answer::LetIn,
+        ),
+        (
+            r#"{"StringLike":{"sts:ExternalId":"a*"},"StringNotEquals":{"sts:ExternalId":"ax"}}"#,
+            Answer::LetIn,
+        ),
+        (
+            r#"{"StringLike":{"sts:ExternalId":"a*"},"StringNotLike":{"sts:ExternalId":"*"}}"#,
+            Answer::Refused,
+        ),
+    ] {
+        let trust = document(&format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"{stranger}"}},"Condition":{conditions}}}}}"#
+        ));
+        let answer = Entrant::new(keys::Kind::Principal, stranger).ask(&trust);
+        assert_eq!(answer, expected, "{conditions}");
+    }
+}
+
 fn patterns() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "*",

@@ -192,7 +192,9 @@ pub struct Change {
     pub expected: String,
     /// Whether descriptions and durations were read.
     pub details: bool,
-    /// What this change is about, and how it is known again. Not shown.
+    /// What this change is about, and how it is known again. Not shown. A plan that was saved before there was this has
+    /// none, and its changes are stale.
+    #[serde(default)]
     pub watch: Watch,
     /// Addresses of changes that must be done before this one; they may be in other accounts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

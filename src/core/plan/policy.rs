@@ -106,9 +106,11 @@ pub(super) fn desired_target(
 }
 
 /// Whether the tags of this policy must be read: a write to it is to be planned, going by what the bulk read tells, or
-/// its tags are written in the desired state.
+/// its tags are written in the desired state, or it is to be adopted, which only its tags tell from one that is managed.
 pub(super) fn needs_tags(desired: &ManagedPolicy, live: &LivePolicy) -> bool {
-    needs_write(desired, live) || desired.tags.as_ref().is_some_and(|tags| !tags.is_empty())
+    needs_write(desired, live)
+        || desired.adopt
+        || desired.tags.as_ref().is_some_and(|tags| !tags.is_empty())
 }
 
 /// Whether a write to this policy is to be planned, going by what the bulk read tells.
