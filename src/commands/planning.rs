@@ -61,13 +61,13 @@ pub async fn plan_beside(
     console: &Console,
 ) -> Result<(Plan, Standings), Stop> {
     let mut to_read = survey.to_read();
-    let mut past = Past::default();
+    let mut earlier = Past::default();
     if let Some(store) = state {
         let accounts = store.accounts().await?;
         if accounts.is_empty() {
-            past.begun = resume::ever_begun(store).await?;
+            earlier.begun = resume::ever_begun(store).await?;
         } else {
-            past.records = Records::Some;
+            earlier.records = Records::Some;
         }
         to_read.extend(on_record(survey, store, accounts).await?);
     }
@@ -75,7 +75,7 @@ pub async fn plan_beside(
     progress.phase("Reading accounts", Some(to_read.len() as u64));
     let shared = Arc::new(Shared {
         saved: claims(saved),
-        past,
+        past: earlier,
         ..Shared::new(survey, state)
     });
     let desired = &survey.expansion.desired;

@@ -212,7 +212,7 @@ pub async fn demo(signals: &Signals, console: &Console) -> Result<Exit, Stop> {
         signals,
         console,
     };
-    demo.tell().await
+    Box::pin(demo.tell()).await
 }
 
 fn scope(config: PathBuf) -> ScopeArgs {
@@ -260,7 +260,7 @@ impl Demo<'_> {
         self.title("4. Someone changes three things by hand")?;
         self.meddle()?;
         self.title("5. rolecall drift --who: what changed, and who changed it")?;
-        self.drift().await?;
+        Box::pin(self.drift()).await?;
         self.title("6. rolecall apply --auto-approve: repair")?;
         self.apply().await?;
         self.title("7. rolecall plan: as desired again")?;

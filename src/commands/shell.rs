@@ -4,7 +4,7 @@ use crate::cli::{DesiredArgs, StateArgs};
 
 /// A word for a POSIX shell, quoted where that is needed.
 pub fn word(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// The path of a file as an argument, never taken for a flag.
@@ -28,7 +28,7 @@ pub fn same_directory(desired: &DesiredArgs, state: &StateArgs) -> String {
     } = desired;
     let mut arguments = String::new();
     let mut push = |flag: &str, value: &str| {
-        arguments += &format!(" {flag} {}", word(value));
+        arguments += &[" ", flag, " ", &word(value)].concat();
     };
     if config != std::path::Path::new(".") {
         push("-c", &config.display().to_string());

@@ -97,7 +97,7 @@ fn push() -> Step {
     }
 }
 
-/// The build of a CodeBuild project: its commands run in one shell.
+/// The build of a `CodeBuild` project: its commands run in one shell.
 fn aws(project: &str) -> Step {
     let source = text("aws/template.yaml");
     let documents = Yaml::load_from_str(&source).unwrap();

@@ -314,6 +314,7 @@ fn the_action_refuses_what_is_not_the_release() {
         )
     };
     let wrong_sum = "0".repeat(64);
+    #[expect(clippy::type_complexity, reason = "a table, read as it stands")]
     let cases: [(&str, &dyn Fn(&mut Machine)); 5] = [
         ("an archive of the cache that was changed", &|machine| {
             machine.outputs.write(&cached(machine), "another archive");

@@ -100,7 +100,7 @@ fn selector(text: &str) -> Selector {
 
 /// The values in a file of parameters.
 ///
-/// Source: AWS CLI Command Reference, cloudformation create-stack, `--parameters`; CodePipeline User Guide, template
+/// Source: AWS CLI Command Reference, cloudformation create-stack, `--parameters`; `CodePipeline` User Guide, template
 /// configuration files; CloudFormation User Guide, git sync.
 fn parameters_in(path: &Path) -> Result<BTreeMap<String, String>, Stop> {
     let (name, text) = read(path)?;

@@ -1,4 +1,4 @@
-//! `rolecall import terraform`: states and plans of Terraform and OpenTofu.
+//! `rolecall import terraform`: states and plans of Terraform and `OpenTofu`.
 
 use super::{directory_name, finish, pairs, read};
 use crate::cli::TerraformArgs;

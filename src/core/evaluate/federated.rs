@@ -35,6 +35,7 @@ pub fn partition_of(provider: &str) -> Partition {
 
 /// Whoever a trust in a provider may be meant for.
 pub fn expected(trust: &PolicyDocument, provider: &str) -> Option<Entrant> {
+    #[expect(clippy::single_match_else, reason = "two kinds of providers")]
     match Kind::of("Federated", provider)? {
         Kind::Saml => Some(asserted(trust, provider)),
         _ => {

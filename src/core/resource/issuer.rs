@@ -91,7 +91,7 @@ pub fn issuer(url: &str) -> &'static Issuer {
     let is_meant = |pattern: &&str| matches(&tokens(pattern, Variables::Literal), &url);
     ISSUERS
         .iter()
-        .find(|issuer| issuer.urls.iter().any(|pattern| is_meant(&pattern)))
+        .find(|issuer| issuer.urls.iter().any(is_meant))
         .unwrap_or(&PRIVATE)
 }
 

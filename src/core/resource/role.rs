@@ -15,6 +15,10 @@ pub const DEFAULT_MAX_SESSION: u32 = 3600;
 ///
 /// `None` in an `Option` means: not written, so not managed and never drift. An empty collection means: exclusively none.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the desired state"
+)]
 pub struct Role {
     /// Its name.
     pub name: RoleName,

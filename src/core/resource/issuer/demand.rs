@@ -56,8 +56,7 @@ pub fn missing(trust: &PolicyDocument) -> Vec<Missing> {
         for url in providers.filter_map(|provider| url_of(provider)) {
             let issuer = issuer(url);
             let asked = |claim: &&str| asks_for(statement, &key(url, claim));
-            if !issuer.demanded().is_empty() && !issuer.demanded().iter().any(|claim| asked(&claim))
-            {
+            if !issuer.demanded().is_empty() && !issuer.demanded().iter().any(asked) {
                 missing.push(Missing {
                     statement: place,
                     url: url.to_owned(),

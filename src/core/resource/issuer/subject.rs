@@ -12,6 +12,7 @@ pub struct Wide {
     pub why: &'static str,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what every rule returns")]
 const fn outsiders(why: &'static str) -> Option<Wide> {
     Some(Wide {
         outsiders: true,
@@ -19,6 +20,7 @@ const fn outsiders(why: &'static str) -> Option<Wide> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what every rule returns")]
 const fn colleagues(why: &'static str) -> Option<Wide> {
     Some(Wide {
         outsiders: false,
@@ -129,7 +131,7 @@ pub(super) fn namespace(subject: &str) -> Option<Wide> {
 
 /// `org/ORGANIZATION/project/PROJECT/…`
 ///
-/// Source: CircleCI Docs, "Using `OpenID` Connect tokens in jobs".
+/// Source: `CircleCI` Docs, "Using `OpenID` Connect tokens in jobs".
 pub(super) fn circleci(subject: &str) -> Option<Wide> {
     let mut parts = fixed(subject).split('/').skip(3);
     let named = parts.next().is_some() && parts.next().is_some();
