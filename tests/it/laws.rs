@@ -531,8 +531,9 @@ async fn what_only_looks_writes_nothing() {
     )
     .exits(0);
     rolecall_on(&served, &desired, &["accounts"]).exits(0);
-    rolecall_on(&served, &desired, &["apply", "--prune", "--no-input"]).exits(1);
-    rolecall_on(&served, &desired, &["apply", "--no-input"]).exits(1);
+    let unapproved = ["apply", "--no-input", "--allow", "unrecorded"];
+    rolecall_on(&served, &desired, &[&unapproved[..], &["--prune"]].concat()).exits(1);
+    rolecall_on(&served, &desired, &unapproved).exits(1);
     assert_eq!(served.writes(), Vec::<String>::new());
     assert_eq!(holdings(&served), before);
 }

@@ -284,6 +284,8 @@ async fn prune_deletes_what_bears_our_mark_and_nothing_else() {
             "empty-desired",
             "--allow",
             "change-percent",
+            "--allow",
+            "selector-deletes",
         ])
         .exits(0);
     let names: Vec<String> = other

@@ -21,7 +21,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("read", &["live", "resource", "org"]),
     ("execute", &["plan", "read", "live", "resource", "org"]),
     ("config", &["desired", "resource", "org"]),
-    ("import", &["config", "desired", "resource", "org"]),
+    (
+        "import",
+        &[
+            "config", "plan", "diff", "desired", "live", "resource", "org",
+        ],
+    ),
     ("store", &["files", "execute", "plan", "resource", "org"]),
     (
         "aws",
