@@ -696,19 +696,22 @@ fn a_sensitive_change_says_what_changed_but_not_the_values() {
     )];
     let rotated = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole",
         "Condition": {"StringNotEquals": {"sts:ExternalId": "(sensitive)"}}});
+    // What plans hold of a live value that is another one than the sensitive one that is desired.
+    let mut live = rotated.clone();
+    live["Condition"]["StringNotEquals"]["sts:ExternalId"] = json!("(sensitive) (another value)");
     if let Some(document) = diff.documents.first_mut() {
         document
             .statements
-            .push(statement(Some(rotated.clone()), Some(rotated), false));
+            .push(statement(Some(live), Some(rotated), false));
     }
     let description = differ(
         Attribute::Description,
-        json!("(sensitive)"),
+        json!("(sensitive) (another value)"),
         json!("(sensitive)"),
     );
     let tags = differ(
         Attribute::Tags,
-        json!({"token": "(sensitive)"}),
+        json!({"token": "(sensitive) (another value)"}),
         json!({"token": "(sensitive)"}),
     );
     let diffs = vec![diff, description, tags];

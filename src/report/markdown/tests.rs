@@ -187,7 +187,7 @@ fn drift_that_somebody_must_look_at_comes_before_what_is_accepted_or_pending() {
             "Changed by hand, and the file changed too (1)",
             "Differs, cause unknown: nothing is on record (1)",
             "Accepted (1)",
-            "Pending: the file changed and has not been applied (2)",
+            "Pending: desired, but not applied yet (2)",
             "🚫 1 account could not be read; what drifted there is unknown",
             "Findings (1)",
         ]
