@@ -586,7 +586,7 @@ fn json_of(yaml: &Yaml<'_>) -> Value {
         .map_or_else(|| json!(yaml.as_str()), Value::from)
 }
 
-/// Whether EventBridge's pattern takes the event, as far as the patterns here go.
+/// Whether `EventBridge`'s pattern takes the event, as far as the patterns here go.
 fn takes(pattern: &Value, event: Option<&Value>) -> bool {
     match pattern {
         Value::Object(fields) => fields
