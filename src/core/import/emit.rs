@@ -1,7 +1,7 @@
 //! A draft becomes files.
 //!
 //! Statements are written as tables. A document is a file of its own where tables cannot say it, or would be long: another
-//! `Version` than that of tables, an `Id`, `NotPrincipal`, or more than [`LONG`] statements. A statement with a `when` needs
+//! `Version` than that of tables, an `Id`, `NotPrincipal`, or more than `LONG` statements. A statement with a `when` needs
 //! tables, because a file knows no `when`.
 
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@
 //! one and trusts the same principal without it protects nothing, so that fails even where it is desired.
 //!
 //! A request that the caller cannot make, or of which that cannot be known, proves nothing: a claim that IAM does not read, a
-//! value with a wildcard. Then come [strangers](super::others).
+//! value with a wildcard. Then come strangers.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! `CloudFormation` templates become a draft.
 //!
-//! [`read`] makes a tree of the text, [`eval`] evaluates its intrinsic functions, and what depends on parameters stays an
-//! expression ([`expr`], [`render`]). A template is gone through twice: what a variable is used for says what its type is and
+//! `read` makes a tree of the text, `eval` evaluates its intrinsic functions, and what depends on parameters stays an
+//! expression (`expr`, `render`). A template is gone through twice: what a variable is used for says what its type is and
 //! whether it is sensitive, so the first time only looks.
 
 use std::collections::{BTreeMap, BTreeSet};
