@@ -249,7 +249,7 @@ mod tests {
             ),
             (
                 "effect = \"explode\"",
-                "`explode` is no effect; there are throttling, ",
+                "`explode` is not an effect; the effects are throttling, ",
             ),
             ("effect = \"hang\"\nnth = 1\nfirst = 2", "one of `nth`"),
             ("effect = \"hang\"\nseed = 1", "one of `nth`"),

@@ -209,7 +209,7 @@ fn blanks_within_a_value_count_for_the_size_and_those_between_do_not() {
 fn principals_are_ones_that_can_be() {
     use serde_json::json;
     let mut test = test();
-    let oidc = "arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com";
+    let oidc = "arn:aws:iam::111111111111:oidc-provider/oidc.example.com";
     let web = "sts:AssumeRoleWithWebIdentity";
     let assume = "sts:AssumeRole";
     for (principal, action, message) in [

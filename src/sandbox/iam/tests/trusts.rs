@@ -195,7 +195,7 @@ fn good_trust_policies_are_accepted() {
         aws("arn:aws:iam::999999999999:role/path/elsewhere"),
         aws("arn:aws:iam::999999999999:user/elsewhere"),
         aws("arn:aws:sts::111111111111:assumed-role/any/session"),
-        web_identity("arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"),
+        web_identity("arn:aws:iam::111111111111:oidc-provider/oidc.example.com"),
         web_identity("cognito-identity.amazonaws.com"),
         trusting(
             r#"{"Service":["ec2.amazonaws.com","logs.eu-central-1.amazonaws.com"],"CanonicalUser":"79a5"}"#,
