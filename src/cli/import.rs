@@ -61,9 +61,6 @@ pub struct TerraformArgs {
     /// The account of a provider's alias
     #[arg(long = "account", value_name = "ALIAS=ID")]
     pub accounts: Vec<String>,
-    /// Accepted as for the other sources; all roles of a state are imported
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub include: Vec<Include>,
     /// Where to write it.
     #[command(flatten)]
     pub to: ImportTo,
@@ -75,7 +72,7 @@ pub struct ImportTo {
     /// The directory to write; a file that is there is never overwritten
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
-    /// The name of the directory: the owner's mark of all that it manages
+    /// The name of the directory: the ownership tag of everything it manages
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Format of the report

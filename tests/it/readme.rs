@@ -67,8 +67,30 @@ fn workplace() -> Directory {
         "policies/read-logs.json",
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#,
     );
+    place.write("vendor.yaml", VENDOR);
+    place.write("terraform.tfstate", STATE);
     place
 }
+
+/// What the page on imports reads.
+const VENDOR: &str = r#"
+Resources:
+  Reader:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: VendorReader
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, Principal: {AWS: "arn:aws:iam::999999999999:root"}, Action: "sts:AssumeRole", Condition: {StringEquals: {"sts:ExternalId": "from-the-vendor"}}}
+      ManagedPolicyArns: ["arn:aws:iam::aws:policy/SecurityAudit"]
+"#;
+const STATE: &str = r#"{"version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "x", "outputs": {}, "resources": [
+    {"mode": "managed", "type": "aws_iam_role", "name": "audit", "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]", "instances": [
+        {"schema_version": 0, "attributes": {"arn": "arn:aws:iam::222222222221:role/TerraformAudit", "name": "TerraformAudit", "path": "/",
+            "assume_role_policy": "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::111111111111:root\"},\"Action\":\"sts:AssumeRole\"}]}",
+            "managed_policy_arns": [], "inline_policy": [], "max_session_duration": 3600, "tags": {}}}]}
+]}"#;
 
 #[test]
 fn every_toml_block_is_a_valid_desired_state() {

@@ -35,6 +35,7 @@ macro_rules! topics {
 
 /// Every guide, in reading order.
 pub const TOPICS: &[Topic] = topics![
+    "import",
     "desired-state",
     "expressions",
     "checks",

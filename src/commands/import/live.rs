@@ -99,7 +99,7 @@ pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Resu
 
 async fn walk(aws: &Aws, args: &LiveArgs, console: &Console) -> Result<Organization, Stop> {
     let progress = console.progress();
-    progress.phase("Walking the organization", None);
+    progress.phase("Reading the organization", None);
     let walked = console
         .wait(
             "Organizations to list the accounts",

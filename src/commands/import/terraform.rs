@@ -12,7 +12,6 @@ pub fn run(args: &TerraformArgs, console: &Console) -> Result<Exit, Stop> {
     let TerraformArgs {
         states,
         accounts,
-        include: _,
         to,
     } = args;
     let mut inputs = Vec::new();

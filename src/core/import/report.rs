@@ -324,7 +324,7 @@ impl Report {
         if !self.asked.is_empty() {
             text += "1. Give the variables below their values.\n";
         }
-        text += "1. `rolecall validate`, then `rolecall plan`: it should say `adopt` for what is there already, and \
+        text += "1. `rolecall validate`, then `rolecall plan` (with `--var-file secrets.vars`, where there is one): it should say `adopt` for what is there already, and \
                  nothing that you do not want.\n\
                  1. `rolecall apply`. If it stops at `change-percent` or `stack-owned`, read the finding, then allow it \
                  for this one run with `--allow CODE`.\n\

@@ -196,7 +196,7 @@ fn good_trust_policies_are_accepted() {
         aws("arn:aws:iam::999999999999:user/elsewhere"),
         aws("arn:aws:sts::111111111111:assumed-role/any/session"),
         web_identity("arn:aws:iam::111111111111:oidc-provider/oidc.example.com"),
-        web_identity("cognito-identity.amazonaws.com"),
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"cognito-identity.amazonaws.com"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"cognito-identity.amazonaws.com:aud":"us-east-1:1"}}}]}"#.to_owned(),
         trusting(
             r#"{"Service":["ec2.amazonaws.com","logs.eu-central-1.amazonaws.com"],"CanonicalUser":"79a5"}"#,
         ),
