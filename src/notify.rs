@@ -47,7 +47,7 @@ pub async fn post(url: &str, notice: &Value) -> Result<(), Failure> {
     loop {
         match once(&web, url, notice).await {
             Err(failure) if attempt < ATTEMPTS && failure.may_pass() => {
-                tokio::time::sleep(wait).await
+                tokio::time::sleep(wait).await;
             }
             outcome => return outcome,
         }

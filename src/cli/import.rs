@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, Include};
+use super::Format;
 
 /// An import of CloudFormation templates.
 #[derive(Debug, Clone, Args)]

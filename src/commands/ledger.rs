@@ -385,7 +385,7 @@ impl Journal for Ledger {
                 _ = self
                     .so_far()
                     .in_flight
-                    .insert(address.clone(), (number, step.1.to_string()))
+                    .insert(address.clone(), (number, step.1.to_string()));
             }
             Some(_) => _ = self.so_far().in_flight.remove(&address),
         }

@@ -142,7 +142,7 @@ fn wanted(name: &str, found: &[Found]) -> Wanted {
             Some(ResourceKind::Role(name)) => _ = roles.insert(name),
             Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
             Some(ResourceKind::Grant(principal)) => {
-                _ = principals.insert(principal.key(), principal)
+                _ = principals.insert(principal.key(), principal);
             }
             Some(ResourceKind::Attachment(id)) => _ = roles.insert(id.role),
             None => {}

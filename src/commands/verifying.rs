@@ -85,10 +85,10 @@ impl<R: Reader> Verifier<'_, R> {
                 let outcome = self.account(account, &roles).await;
                 match &outcome {
                     Ok(found) => {
-                        progress.account_done(&account.name, account.id, &words(&found.checks))
+                        progress.account_done(&account.name, account.id, &words(&found.checks));
                     }
                     Err(error) => {
-                        progress.failure(&format!("{} ({}): {error}", account.name, account.id))
+                        progress.failure(&format!("{} ({}): {error}", account.name, account.id));
                     }
                 }
                 (account, roles, outcome)

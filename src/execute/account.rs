@@ -255,7 +255,7 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
                 Some(ResourceKind::Role(name)) => _ = roles.insert(name),
                 Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
                 Some(ResourceKind::Grant(principal)) => {
-                    _ = principals.insert(principal.key(), principal)
+                    _ = principals.insert(principal.key(), principal);
                 }
                 Some(ResourceKind::Attachment(id)) => _ = roles.insert(id.role),
                 None => {}

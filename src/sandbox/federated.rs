@@ -225,10 +225,10 @@ impl Assertion {
                         match (element.as_str(), part.key.as_ref()) {
                             ("Attribute", "Name") => attribute = value,
                             ("SubjectConfirmationData", "Recipient") => {
-                                found.recipient = Some(value)
+                                found.recipient = Some(value);
                             }
                             ("NameID", "Format") => {
-                                found.subject_type = value.rsplit(':').next().map(str::to_owned)
+                                found.subject_type = value.rsplit(':').next().map(str::to_owned);
                             }
                             _ => {}
                         }
@@ -251,7 +251,7 @@ impl Assertion {
             ("Issuer", _) => self.issuer = Some(text),
             ("NameID", _) => self.subject = Some(text),
             ("AttributeValue", "https://aws.amazon.com/SAML/Attributes/Role") => {
-                self.roles.push(text)
+                self.roles.push(text);
             }
             ("AttributeValue", "https://aws.amazon.com/SAML/Attributes/RoleSessionName") => {
                 self.session_name = Some(text);

@@ -128,7 +128,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = tokio::spawn(serve(sandbox.clone(), listener, async {
-            drop(stopped.await)
+            drop(stopped.await);
         }));
         (
             sandbox,

@@ -166,7 +166,7 @@ impl Stage {
 
     fn in_tools(&self) {
         let tools = |operation, params: &[(&str, &str)]| {
-            self.served.by_hand("333333333333", operation, params)
+            self.served.by_hand("333333333333", operation, params);
         };
         tools("CreateUser", &[("UserName", "reader")]);
         tools("CreateGroup", &[("GroupName", "readers")]);
@@ -191,7 +191,7 @@ impl Stage {
 
     fn in_prod(&self) {
         let prod = |operation, params: &[(&str, &str)]| {
-            self.served.by_hand("222222222222", operation, params)
+            self.served.by_hand("222222222222", operation, params);
         };
         let mark = [
             ("Tags.member.1.Key", "rolecall:managed-by"),
@@ -452,7 +452,7 @@ async fn iam_itself_refuses_to_write_what_lost_its_mark_or_got_anothers_since_it
         };
         stage.served.sandbox.fail(fault);
         let prod = |operation, params: &[(&str, &str)]| {
-            stage.served.by_hand("222222222222", operation, params)
+            stage.served.by_hand("222222222222", operation, params);
         };
         let ended = std::thread::scope(|scope| {
             let run = scope.spawn(|| stage.rolecall(APPLY));

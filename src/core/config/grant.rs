@@ -233,7 +233,7 @@ impl Ledger {
             }
             match organization.accounts.get(&id) {
                 None if narrow.accounts.is_empty() => {
-                    desired.outside.push(OutsideGrant { account: id, grant })
+                    desired.outside.push(OutsideGrant { account: id, grant });
                 }
                 Some(account) if !narrow.has_account(account, organization) => {}
                 Some(account) if account.status.is_active() => {

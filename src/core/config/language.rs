@@ -157,7 +157,7 @@ pub(super) fn check_source(source: &str) -> Result<(), String> {
             }
             (None, Some(')' | ']' | '}')) => depth = depth.saturating_sub(1),
             (None, Some(c)) => {
-                parts += usize::from(c.is_ascii_punctuation() && !matches!(c, ',' | ':'))
+                parts += usize::from(c.is_ascii_punctuation() && !matches!(c, ',' | ':'));
             }
         }
     }

@@ -671,7 +671,7 @@ fn check_names(resource: &Resource, declared: &Declared, problems: &mut Problems
         .chain(&resource.exclude)
     {
         for_each_template(node, &mut |template, place| {
-            template.check_names(place, declared, problems)
+            template.check_names(place, declared, problems);
         });
     }
 }
@@ -694,7 +694,7 @@ fn check_settings_names(
         .chain(roles)
     {
         for_each_template(node, &mut |template, place| {
-            template.check_names(place, &declared, problems)
+            template.check_names(place, &declared, problems);
         });
     }
 }

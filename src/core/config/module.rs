@@ -255,7 +255,7 @@ fn for_each_in_table(table: &Table, visit: &mut dyn FnMut(&Arc<Template>, &Place
 pub fn uses(node: &Node) -> impl Iterator<Item = String> + use<> {
     let mut names = BTreeSet::new();
     for_each_template(node, &mut |template, _| {
-        names.extend(template.uses().map(str::to_owned))
+        names.extend(template.uses().map(str::to_owned));
     });
     names.into_iter()
 }
@@ -266,7 +266,7 @@ pub fn compile_inputs(vars: &mut Table, outer: &Variables, problems: &mut Proble
     for (_, node) in &mut vars.entries {
         super::shape::compile_strings(node, problems);
         for_each_template(node, &mut |template, place| {
-            template.check_names(place, &declared, problems)
+            template.check_names(place, &declared, problems);
         });
     }
 }
@@ -404,7 +404,7 @@ pub fn documents(files: &dyn Files, table: &Table, problems: &mut Problems) -> V
                     .file_type(&real)
                     .is_ok_and(|kind| kind == FileType::Directory) =>
             {
-                directories.push(real)
+                directories.push(real);
             }
             Ok(_) => problems.push(Problem::error(
                 "value",

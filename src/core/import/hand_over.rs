@@ -1,5 +1,7 @@
 //! How the old owner of what is imported lets go of it without deleting it, as Markdown.
 
+use std::fmt::Write as _;
+
 use super::draft::Draft;
 use super::report::{HandOver, Source};
 
@@ -15,7 +17,8 @@ pub fn cloudformation(draft: &Draft) -> HandOver {
         .map(|it| ("policy", &it.name, &it.source));
     let mut list = String::new();
     for (word, name, source) in places.chain(policies) {
-        list += &format!("- {word} `{name}`: {source}\n");
+        // Writing to a string cannot fail.
+        _ = writeln!(list, "- {word} `{name}`: {source}");
     }
     vec![
         "After the first apply, and before the stack goes: write `DeletionPolicy: Retain` and \
@@ -41,8 +44,9 @@ pub fn cloudformation(draft: &Draft) -> HandOver {
 pub fn terraform(addresses: &[String]) -> HandOver {
     let mut blocks = String::from("```hcl\n");
     for address in addresses {
-        blocks += &format!(
-            "removed {{\n  from = {address}\n  lifecycle {{\n    destroy = false\n  }}\n}}\n"
+        _ = writeln!(
+            blocks,
+            "removed {{\n  from = {address}\n  lifecycle {{\n    destroy = false\n  }}\n}}"
         );
     }
     blocks += "```";

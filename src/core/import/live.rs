@@ -444,9 +444,9 @@ fn own(tags: &Tags) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The StackSet that made a role and what it is called there, which is the same in every account while its name is not.
+/// The `StackSet` that made a role and what it is called there, which is the same in every account while its name is not.
 ///
-/// A stack of a StackSet is called `StackSet-NAME-` and a UUID. Source: CloudFormation User Guide, "StackSets concepts".
+/// A stack of a `StackSet` is called `StackSet-NAME-` and a UUID. Source: CloudFormation User Guide, "`StackSets` concepts".
 fn stack_set(tags: &Tags) -> Option<String> {
     const UUID: usize = 36;
     let stack = tags.get(STACK)?.strip_prefix("StackSet-")?;

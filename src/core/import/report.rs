@@ -121,6 +121,7 @@ impl Entry {
     }
 
     /// The same with what to do about it.
+    #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
@@ -301,12 +302,11 @@ impl Report {
                 &entry.why,
                 &entry.hint,
             );
-            match known.get(&key).and_then(|at: &usize| folded.get_mut(*at)) {
-                Some(first) => first.count += 1,
-                None => {
-                    known.insert(key, folded.len());
-                    folded.push(Folded { entry, count: 1 });
-                }
+            if let Some(first) = known.get(&key).and_then(|at: &usize| folded.get_mut(*at)) {
+                first.count += 1;
+            } else {
+                known.insert(key, folded.len());
+                folded.push(Folded { entry, count: 1 });
             }
         }
         folded

@@ -40,7 +40,7 @@ pub(super) fn plan(context: &Context<'_>, roles: &BTreeMap<&str, Standing<'_>>, 
             }
             // A run about some roles cannot tell who lost all grants.
             (None, Some(live)) if context.settings.roles.is_empty() => {
-                extra(context, live, roles, tally)
+                extra(context, live, roles, tally);
             }
             (None, _) => {}
         }

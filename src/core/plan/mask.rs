@@ -162,7 +162,7 @@ pub(super) fn written(steps: &[Step]) -> Value {
                 tagged = serde_json::json!(tags);
             }
             Step::UpdateAssumeRolePolicy { document, .. } => {
-                set(Attribute::Trust, parsed(document))
+                set(Attribute::Trust, parsed(document));
             }
             Step::UpdateRole { description, .. } => {
                 set(Attribute::Description, Value::from(description.clone()));

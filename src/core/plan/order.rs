@@ -141,7 +141,7 @@ impl Facts {
         };
         match step {
             Step::CreatePolicy { name, path, .. } => {
-                _ = self.provides.insert(arn("policy", path, name))
+                _ = self.provides.insert(arn("policy", path, name));
             }
             Step::CreatePolicyVersion { arn, .. } => _ = self.provides.insert(arn.to_string()),
             Step::DeletePolicy { arn } => _ = self.deletes.insert(arn.to_string()),
@@ -159,14 +159,14 @@ impl Facts {
                     .extend(permissions_boundary.iter().map(ToString::to_string));
             }
             Step::UpdateAssumeRolePolicy { document, .. } => {
-                self.trusts.extend(principals(document, partition))
+                self.trusts.extend(principals(document, partition));
             }
             Step::PutRolePermissionsBoundary { arn, .. } => {
                 self.unbinds = true;
                 self.attaches.insert(arn.to_string());
             }
             Step::DeleteRolePermissionsBoundary { .. } | Step::DeleteRole { .. } => {
-                self.unbinds = true
+                self.unbinds = true;
             }
             Step::AttachRolePolicy { arn, .. } => _ = self.attaches.insert(arn.to_string()),
             Step::DetachRolePolicy { arn, .. } => _ = self.detaches.insert(arn.to_string()),

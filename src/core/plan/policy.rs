@@ -82,7 +82,7 @@ pub(super) fn plan(
         match (context.desired_policy(key), context.live.policies.get(key)) {
             (Some(desired), None) => create(context, desired, tally),
             (Some(desired), Some(live)) => {
-                existing(context, desired, live, roles, &mut policies, tally)
+                existing(context, desired, live, roles, &mut policies, tally);
             }
             (None, Some(live)) if context.settings.roles.is_empty() => {
                 extra(context, live, roles, &mut policies, tally);

@@ -84,7 +84,7 @@ impl World<'_> {
                 self.role(role, |role| role.permissions_boundary = Some(arn.clone()));
             }
             Step::DeleteRolePermissionsBoundary { role } => {
-                self.role(role, |role| role.permissions_boundary = None)
+                self.role(role, |role| role.permissions_boundary = None);
             }
             Step::TagRole { role, tags } => self.role(role, |role| {
                 for (key, value) in tags {
@@ -95,13 +95,13 @@ impl World<'_> {
                 }
             }),
             Step::UntagRole { role, keys } => {
-                self.role(role, |role| role.tags.retain(|key, _| !keys.contains(key)))
+                self.role(role, |role| role.tags.retain(|key, _| !keys.contains(key)));
             }
             Step::AttachRolePolicy { role, arn } => {
                 self.role(role, |role| _ = role.managed_policies.insert(arn.clone()));
             }
             Step::DetachRolePolicy { role, arn } => {
-                self.role(role, |role| _ = role.managed_policies.remove(arn))
+                self.role(role, |role| _ = role.managed_policies.remove(arn));
             }
             Step::PutRolePolicy {
                 role,
@@ -110,7 +110,7 @@ impl World<'_> {
             } => {
                 let document = PolicyDocument::live(document, PolicyKind::Identity, self.partition);
                 self.role(role, |role| {
-                    _ = role.inline_policies.insert(policy.clone(), document)
+                    _ = role.inline_policies.insert(policy.clone(), document);
                 });
                 self.see_grant(role);
             }
@@ -123,7 +123,7 @@ impl World<'_> {
             }
             Step::AddRoleToInstanceProfile { role, profile } => {
                 self.role(role, |role| {
-                    _ = role.instance_profiles.insert(profile.clone())
+                    _ = role.instance_profiles.insert(profile.clone());
                 });
             }
             Step::DeleteRole { role } => {
@@ -131,14 +131,14 @@ impl World<'_> {
                 self.see_grant(role);
             }
             Step::PutUserPolicy { user, document, .. } => {
-                self.grant(Principal::User(user.clone()), Some(document))
+                self.grant(Principal::User(user.clone()), Some(document));
             }
             Step::DeleteUserPolicy { user, .. } => self.grant(Principal::User(user.clone()), None),
             Step::PutGroupPolicy {
                 group, document, ..
             } => self.grant(Principal::Group(group.clone()), Some(document)),
             Step::DeleteGroupPolicy { group, .. } => {
-                self.grant(Principal::Group(group.clone()), None)
+                self.grant(Principal::Group(group.clone()), None);
             }
             Step::CreatePolicy { .. }
             | Step::CreatePolicyVersion { .. }

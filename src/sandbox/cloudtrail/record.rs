@@ -286,7 +286,7 @@ impl By {
                 );
             }
             None if kind == "IAMUser" => {
-                _ = members.insert("userName".to_owned(), json!(self.name()))
+                _ = members.insert("userName".to_owned(), json!(self.name()));
             }
             None => {}
         }

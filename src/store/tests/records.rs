@@ -155,7 +155,7 @@ async fn damage_is_named_and_never_written_over() {
     bucket.change(key, |bytes| {
         *bytes = String::from_utf8_lossy(bytes)
             .replace("3600", "7200")
-            .into_bytes()
+            .into_bytes();
     });
     let fresh = open(bucket.clone(), Manual::new()).await;
     let error = fresh.account(account("222222222222")).await.unwrap_err();
@@ -188,7 +188,7 @@ async fn damage_is_named_and_never_written_over() {
     bucket.change(key, |bytes| {
         *bytes = String::from_utf8_lossy(bytes)
             .replace("-state/1", "-state/2")
-            .into_bytes()
+            .into_bytes();
     });
     let error = fresh.account(account("222222222222")).await.unwrap_err();
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");

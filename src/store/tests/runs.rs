@@ -186,7 +186,7 @@ async fn a_missing_segment_is_damage_and_a_newer_format_is_told() {
         .line(&json!({"format": "rolecall-state/7", "header": {"unheard": "of"}}))
         .unwrap();
     bucket.change("runs/run/00000001.jsonl", |bytes| {
-        *bytes = line.into_bytes()
+        *bytes = line.into_bytes();
     });
     let runs = store.runs(20).await.unwrap();
     for error in [&store.run("run").await.unwrap_err(), &runs.unusable[0].1] {

@@ -63,11 +63,11 @@ impl Proxy {
             Some(Effect::Refuse(refuse)) => {
                 client
                     .write_all(&refusal(&call, refuse.of(call.service)))
-                    .await?
+                    .await?;
             }
             Some(Effect::Say(refuse, message)) => {
                 let error = refuse.saying(call.service, &message);
-                client.write_all(&refusal(&call, error)).await?
+                client.write_all(&refusal(&call, error)).await?;
             }
             Some(Effect::Fail) => {
                 self.pass(&text).await?;

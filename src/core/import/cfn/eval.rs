@@ -438,12 +438,11 @@ impl World<'_> {
                 .iter()
                 .find(|(key, _)| key.text == name)
         });
-        let found = match found {
-            Some((_, node)) => self.condition(env, node),
-            None => {
-                let why = format!("there is no condition `{name}`");
-                Err(Loss::new("reference", place, why))
-            }
+        let found = if let Some((_, node)) = found {
+            self.condition(env, node)
+        } else {
+            let why = format!("there is no condition `{name}`");
+            Err(Loss::new("reference", place, why))
         };
         self.conditions.insert(key, found.clone());
         found

@@ -397,7 +397,7 @@ impl World<'_> {
                     }
                 };
                 match named {
-                    Named::Kept(role) => self.add_side(env, &resource, role, known, plan),
+                    Named::Kept(role) => self.add_side(env, &resource, role, &known, plan),
                     Named::Left if word == "policy" => {
                         let why = "it is of a role that is left out";
                         self.note(Class::Left, "stack-role", &resource.place, &title, why);
@@ -429,7 +429,7 @@ impl World<'_> {
         env: usize,
         resource: &Rc<Resource>,
         role: usize,
-        known: Known,
+        known: &Known,
         plan: &mut Plan,
     ) {
         if resource.kind == "AWS::IAM::ManagedPolicy" {
@@ -446,7 +446,7 @@ impl World<'_> {
         let properties = self.eval(env, &resource.properties);
         let inlined = Inlined {
             place: resource.place.clone(),
-            ..Inlined::of(&known, &properties)
+            ..Inlined::of(known, &properties)
         };
         plan.inlined.push((role, inlined));
     }

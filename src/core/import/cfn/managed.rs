@@ -75,18 +75,17 @@ impl World<'_> {
             None => None,
         };
         let mut tags = self.tags(*env, resource, &known)?;
-        let tags = match tags.len() {
-            1 => tags.remove(0).1,
-            _ => {
-                let why = "its tags depend on a condition";
-                let loss = Loss::new("intrinsic", place, why);
-                self.lose(
-                    &format!("the tags of {title}"),
-                    &loss,
-                    "; they are not managed",
-                );
-                Vec::new()
-            }
+        let tags = if tags.len() == 1 {
+            tags.remove(0).1
+        } else {
+            let why = "its tags depend on a condition";
+            let loss = Loss::new("intrinsic", place, why);
+            self.lose(
+                &format!("the tags of {title}"),
+                &loss,
+                "; they are not managed",
+            );
+            Vec::new()
         };
         let (targets, exclude) = if kept.is_attached {
             (None, Vec::new())

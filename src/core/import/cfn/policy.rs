@@ -55,7 +55,7 @@ impl World<'_> {
         let mut versions = Vec::new();
         for (known, value) in value.branches(known) {
             let value = match &value.kind {
-                ValKind::Expr(text) => self.parsed(text, &value.place)?,
+                ValKind::Expr(text) => Self::parsed(text, &value.place)?,
                 _ => value,
             };
             let members = match &value.kind {
@@ -68,8 +68,8 @@ impl World<'_> {
             let mut is_there = false;
             for (key, member) in members {
                 match key.as_text() {
-                    Some("Version") => version = Some(self.fixed(member, &known)?),
-                    Some("Id") => document.id = Some(self.fixed(member, &known)?),
+                    Some("Version") => version = Some(Self::fixed(member, &known)?),
+                    Some("Id") => document.id = Some(Self::fixed(member, &known)?),
                     Some("Statement") => {
                         is_there = true;
                         for (known, item) in member.items(&known) {
@@ -135,14 +135,14 @@ impl World<'_> {
     }
 
     /// A text that must be constant here.
-    fn fixed(&mut self, value: &Val, known: &Known) -> Result<String, Loss> {
+    fn fixed(value: &Val, known: &Known) -> Result<String, Loss> {
         let text = value.prune(known).text()?;
         let found = text.as_text().map(str::to_owned);
         found.ok_or_else(|| value.wrong("an expression where a constant must be"))
     }
 
     /// A document that is written as text: JSON, in which expressions may be.
-    fn parsed(&mut self, text: &Expr, place: &Source) -> Result<Val, Loss> {
+    fn parsed(text: &Expr, place: &Source) -> Result<Val, Loss> {
         // Private characters stand for expressions while the text is parsed.
         const OPEN: char = '\u{f8f0}';
         const CLOSE: char = '\u{f8f1}';
@@ -152,9 +152,12 @@ impl World<'_> {
         };
         let mut json = String::new();
         for (at, part) in parts.iter().enumerate() {
-            match part {
-                Expr::Text(text) => json += text,
-                _ => json += &format!("{OPEN}{at}{CLOSE}"),
+            if let Expr::Text(text) = part {
+                json += text
+            } else {
+                json.push(OPEN);
+                json += &at.to_string();
+                json.push(CLOSE);
             }
         }
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok();
@@ -367,7 +370,7 @@ impl World<'_> {
     fn conditions(&mut self, value: &Val, known: &Known, about: &About<'_>) -> Result<Json, Loss> {
         let mut written = Map::new();
         let value = match &value.kind {
-            ValKind::Expr(text) => self.parsed(text, &value.place)?,
+            ValKind::Expr(text) => Self::parsed(text, &value.place)?,
             _ => value.clone(),
         };
         let ValKind::Map(operators) = &value.kind else {

@@ -239,9 +239,9 @@ impl World<'_> {
             ("AWS::IAM::ManagedPolicy", None | Some("PolicyArn")) => {
                 text(self.policy_arn(env, resource)?)
             }
-            ("AWS::IAM::InstanceProfile", None)
-            | ("AWS::IAM::User", None)
-            | ("AWS::IAM::Group", None) => text(self.iam_name(env, resource)?),
+            ("AWS::IAM::InstanceProfile" | "AWS::IAM::User" | "AWS::IAM::Group", None) => {
+                text(self.iam_name(env, resource)?)
+            }
             ("AWS::IAM::InstanceProfile" | "AWS::IAM::User" | "AWS::IAM::Group", Some("Arn")) => {
                 let name = self.iam_name(env, resource)?;
                 let path = self.path(env, resource)?;

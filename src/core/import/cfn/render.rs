@@ -42,19 +42,19 @@ impl Renderer<'_> {
     }
 
     /// A number: an integer where it is constant, else an expression that gives one.
-    pub fn number(&mut self, expr: &Expr) -> Result<serde_json::Value, Refusal> {
+    pub fn number(&mut self, expr: &Expr) -> serde_json::Value {
         match expr {
             Expr::Text(text) => match text.trim().parse::<i64>() {
-                Ok(number) => Ok(number.into()),
-                Err(_) => Ok(escape(text).into()),
+                Ok(number) => number.into(),
+                Err(_) => escape(text).into(),
             },
             Expr::Var(id, false) if self.variables.kind(*id) == Kind::Integer => {
                 let source = self.source(expr, Use::Text);
-                Ok(format!("{{{{ {source} }}}}").into())
+                format!("{{{{ {source} }}}}").into()
             }
             expr => {
                 let source = self.source(expr, Use::Text);
-                Ok(format!("{{{{ ({source}) | int }}}}").into())
+                format!("{{{{ ({source}) | int }}}}").into()
             }
         }
     }
@@ -89,7 +89,9 @@ impl Renderer<'_> {
             Some(last @ ('$' | '{')) if before_expression => {
                 let kept = rest.get(..rest.len() - 1).unwrap_or_default();
                 written += &escape(kept);
-                written += &format!("{{{{ '{last}' }}}}");
+                written += "{{ '";
+                written.push(last);
+                written += "' }}";
             }
             _ => written += &escape(rest),
         }
@@ -216,7 +218,7 @@ impl Renderer<'_> {
                 if source.is_empty() {
                     *source = list;
                 } else {
-                    *source += &format!(" | chain({list})");
+                    *source += &[" | chain(", &list, ")"].concat();
                 }
             }
         };
@@ -232,7 +234,7 @@ impl Renderer<'_> {
                     if source.is_empty() {
                         "[]".clone_into(&mut source);
                     }
-                    source += &format!(" | chain({list})");
+                    source += &[" | chain(", &list, ")"].concat();
                 }
             }
         }

@@ -14,6 +14,21 @@ use super::value::{Known, Loss, Val, ValKind};
 use super::vars::Use;
 use super::world::World;
 
+/// The attributes of a resource that are read, or say nothing of a role.
+const ATTRIBUTES: [&str; 8] = [
+    "Type",
+    "Properties",
+    "Condition",
+    "DependsOn",
+    "Metadata",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+    "CreationPolicy",
+];
+
+/// What a resource is tagged with where its conditions are decided so.
+type TagCase = (Known, Vec<(String, String)>);
+
 /// The properties of a role.
 const PROPERTIES: [&str; 9] = [
     "AssumeRolePolicyDocument",
@@ -78,7 +93,7 @@ impl World<'_> {
         let Kept { env, resource, .. } = kept;
         let place = &resource.place;
         let template = self.template(*env);
-        let plain = template
+        let prefix = template
             .as_ref()
             .map_or(resource.logical.as_str(), |it| it.plain(&resource.logical));
         let trust = match resource.properties.get("AssumeRolePolicyDocument") {
@@ -86,7 +101,7 @@ impl World<'_> {
                 let value = self.eval(*env, node);
                 let about = About {
                     title,
-                    prefix: plain,
+                    prefix,
                     is_trust: true,
                 };
                 self.document(&value, known, &about)?
@@ -106,13 +121,9 @@ impl World<'_> {
         };
         let max_session_duration = self.duration(*env, resource, title);
         let description = self.optional(*env, resource, "Description", title, |_, expr| expr);
-        let boundary = self.optional(
-            *env,
-            resource,
-            "PermissionsBoundary",
-            title,
-            |world, expr| world.policy_ref(*env, plan, expr),
-        );
+        let boundary = self.optional(*env, resource, "PermissionsBoundary", title, |_, expr| {
+            Self::policy_ref(*env, plan, expr)
+        });
         Ok(Role {
             source: place.clone(),
             name,
@@ -189,10 +200,8 @@ impl World<'_> {
         if value.is_missing() {
             return None;
         }
-        let written = value.with_default(DEFAULT).and_then(|expr| {
-            let written = self.renderer().number(&expr);
-            written.map_err(|why| Loss::new("intrinsic", &value.place, why))
-        });
+        let seconds = value.with_default(DEFAULT);
+        let written = seconds.map(|expr| self.renderer().number(&expr));
         match written {
             Ok(written) => Some(written),
             Err(loss) => {
@@ -231,7 +240,7 @@ impl World<'_> {
             let written = expr.and_then(|expr| {
                 let exists = plan.condition_of(&expr, kept.env);
                 let condition = Expr::all([condition, known.decide(&exists)]);
-                let policy = self.policy_ref(kept.env, plan, expr);
+                let policy = Self::policy_ref(kept.env, plan, expr);
                 let policy = self.template_of(&policy, &place, Use::Text)?;
                 Ok((condition, policy))
             });
@@ -322,15 +331,15 @@ impl World<'_> {
     }
 
     /// A managed policy as the desired state refers to it.
-    pub fn policy_ref(&self, env: usize, plan: &Plan, expr: Expr) -> Expr {
+    pub fn policy_ref(env: usize, plan: &Plan, expr: Expr) -> Expr {
         if let Some(name) = plan.local_name(&expr, env) {
             return Expr::concat([Expr::text("local:"), name]);
         }
         match expr {
             Expr::If(condition, yes, no) => {
                 let (yes, no) = (
-                    self.policy_ref(env, plan, *yes),
-                    self.policy_ref(env, plan, *no),
+                    Self::policy_ref(env, plan, *yes),
+                    Self::policy_ref(env, plan, *no),
                 );
                 Expr::either(*condition, yes, no)
             }
@@ -338,8 +347,8 @@ impl World<'_> {
                 items
                     .into_iter()
                     .map(|item| match item {
-                        Item::One(expr) => Item::One(self.policy_ref(env, plan, expr)),
-                        Item::All(expr) => Item::All(self.policy_ref(env, plan, expr)),
+                        Item::One(expr) => Item::One(Self::policy_ref(env, plan, expr)),
+                        Item::All(expr) => Item::All(Self::policy_ref(env, plan, expr)),
                     })
                     .collect(),
             ),
@@ -353,7 +362,7 @@ impl World<'_> {
         env: usize,
         resource: &Resource,
         known: &Known,
-    ) -> Result<Vec<(Known, Vec<(String, String)>)>, Loss> {
+    ) -> Result<Vec<TagCase>, Loss> {
         let mut cases = vec![(known.clone(), Vec::new())];
         let Some(node) = resource.properties.get("Tags") else {
             return Ok(cases);
@@ -425,16 +434,6 @@ impl World<'_> {
             _ = node;
             self.note(Class::Lost, code, &key.place, &what, why);
         }
-        const ATTRIBUTES: [&str; 8] = [
-            "Type",
-            "Properties",
-            "Condition",
-            "DependsOn",
-            "Metadata",
-            "DeletionPolicy",
-            "UpdateReplacePolicy",
-            "CreationPolicy",
-        ];
         for (key, _) in resource.node.members() {
             if !ATTRIBUTES.contains(&key.text.as_str()) {
                 let what = format!("`{}` of {title}", key.text);

@@ -51,9 +51,10 @@ impl World<'_> {
             .properties
             .get("TemplateURL")
             .or_else(|| resource.properties.get("Location"));
-        let written = url.map(|node| match node.as_text() {
-            Some(text) => text.to_owned(),
-            None => {
+        let written = url.map(|node| {
+            if let Some(text) = node.as_text() {
+                text.to_owned()
+            } else {
                 let sub = node.call("Fn::Sub");
                 let sub =
                     sub.and_then(|it| it.as_text().or_else(|| it.as_list()?.first()?.as_text()));
@@ -88,9 +89,10 @@ impl World<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        let given = match given.is_empty() {
-            true => String::new(),
-            false => format!(", with the parameters {}", given.join(", ")),
+        let given = if given.is_empty() {
+            String::new()
+        } else {
+            format!(", with the parameters {}", given.join(", "))
         };
         let url = written.unwrap_or_else(|| "?".to_owned());
         let why = format!("its template is at {url}{given}");
@@ -112,13 +114,14 @@ impl World<'_> {
         }
         let text = match node.as_text() {
             Some(text) => text.to_owned(),
-            None => match self.eval(env, node).text()? {
-                Expr::Text(text) => text,
-                _ => {
+            None => {
+                if let Expr::Text(text) = self.eval(env, node).text()? {
+                    text
+                } else {
                     let why = "TemplateBody is a text with expressions in it";
                     return Err(Loss::new("template-url", &node.place, why));
                 }
-            },
+            }
         };
         let origin = match (&node.place, node.block) {
             (Source::File { file, .. }, Some((line, indent))) => Origin::Block {
@@ -139,9 +142,8 @@ impl World<'_> {
                 return self.lose(&title, &loss, "; what IAM resources it holds is not known");
             }
         };
-        let condition = match self.when_of(env, resource, &title) {
-            Some(condition) => condition,
-            None => return,
+        let Some(condition) = self.when_of(env, resource, &title) else {
+            return;
         };
         let mut site = sites
             .get(env)
@@ -166,14 +168,14 @@ impl World<'_> {
             output_of: Some((env, resource.logical.clone())),
             copy_of: None,
         };
-        self.nested(env, site, sites, depth);
+        self.nested(env, &site, sites, depth);
     }
 
-    fn nested(&mut self, env: Env, site: Site, sites: &mut Vec<Site>, depth: usize) {
+    fn nested(&mut self, env: Env, site: &Site, sites: &mut Vec<Site>, depth: usize) {
         let index = self.add(env);
         sites.push(site.clone());
         self.nest(index, sites, depth + 1);
-        self.copies(index, &site, sites);
+        self.copies(index, site, sites);
     }
 
     /// Adds a copy of the template at an index for each region, where several are given: for what has the region in its
@@ -196,9 +198,8 @@ impl World<'_> {
     }
 
     fn when_of(&mut self, env: usize, resource: &Resource, title: &str) -> Option<Expr> {
-        let node = match resource.node.get("Condition") {
-            None => return Some(Expr::Bool(true)),
-            Some(node) => node,
+        let Some(node) = resource.node.get("Condition") else {
+            return Some(Expr::Bool(true));
         };
         match self.condition(env, node) {
             Ok(Expr::Bool(false)) => None,
@@ -223,7 +224,7 @@ impl World<'_> {
         };
         let mut given = BTreeMap::new();
         // What the outer template says of its account is said of the account of the stack, wherever it is used.
-        let found = self.from_outside(env, |world| {
+        let found = self.evaluate_outside(env, |world| {
             if let Some(node) = resource.properties.get("Parameters") {
                 let value = world.eval(env, node);
                 for (known, item) in value.items(&Known::default()) {
@@ -250,11 +251,11 @@ impl World<'_> {
             output_of: None,
             copy_of: None,
         };
-        self.nested(env, site, sites, depth);
+        self.nested(env, &site, sites, depth);
     }
 
     /// Evaluates something of a template as another account sees it.
-    fn from_outside<T>(&mut self, env: usize, then: impl FnOnce(&mut Self) -> T) -> T {
+    fn evaluate_outside<T>(&mut self, env: usize, then: impl FnOnce(&mut Self) -> T) -> T {
         let outside = self.stack_account();
         let swap = |world: &mut Self, account: Expr| {
             world.conditions.clear();
@@ -324,7 +325,7 @@ impl World<'_> {
             };
             for (known, targets) in targets.branches(known) {
                 let when = Expr::all([when.clone(), known.condition()]);
-                has_difference |= self.targets(&targets, &known, &when, &mut site)?;
+                has_difference |= Self::targets(&targets, &known, &when, &mut site)?;
             }
         }
         if has_difference && groups.len() > 1 {
@@ -339,13 +340,14 @@ impl World<'_> {
         regions.dedup();
         let one = match regions.as_slice() {
             [] => None,
-            [region] => match region.as_texts().as_deref() {
-                Some([region]) => Some((*region).to_owned()),
-                _ => {
+            [region] => {
+                if let Some([region]) = region.as_texts().as_deref() {
+                    Some((*region).to_owned())
+                } else {
                     site.many_regions = true;
                     None
                 }
-            },
+            }
             _ => {
                 site.many_regions = true;
                 None
@@ -355,13 +357,7 @@ impl World<'_> {
     }
 
     /// Adds what `DeploymentTargets` says; returns whether accounts are left out of it.
-    fn targets(
-        &mut self,
-        targets: &Val,
-        known: &Known,
-        when: &Expr,
-        site: &mut Site,
-    ) -> Result<bool, Loss> {
+    fn targets(targets: &Val, known: &Known, when: &Expr, site: &mut Site) -> Result<bool, Loss> {
         let list = |name: &str| match targets.get(name) {
             None => Ok(None),
             Some(value) => {

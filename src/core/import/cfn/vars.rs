@@ -41,7 +41,7 @@ pub enum Made {
     /// All that its parameter says, and the value given for it.
     Parameter(Box<Parameter>),
     /// It is asked for, or has this value.
-    Asked(Asked),
+    Asked(Box<Asked>),
 }
 
 /// A variable that no parameter declares.
@@ -379,7 +379,6 @@ fn constraints(
     } = parameter;
     let has_bounds = min_length.is_some() || max_length.is_some();
     match kind {
-        Kind::AccountId | Kind::Bool => return,
         Kind::Integer if pattern.is_some() || has_bounds => {
             entries.push(weaker(
                 "pattern",
@@ -392,7 +391,7 @@ fn constraints(
             entries.push(weaker("list-check", why.to_owned()));
             return;
         }
-        Kind::Integer | Kind::List => return,
+        Kind::AccountId | Kind::Bool | Kind::Integer | Kind::List => return,
         Kind::String => {}
     }
     let fits = |pattern: &str| {
@@ -452,8 +451,7 @@ fn range(least: Option<&String>, most: Option<&String>) -> String {
 /// A text as a value of a type; `None` where it is none.
 fn typed(text: &str, kind: Kind) -> Option<Json> {
     match kind {
-        Kind::String => Some(text.into()),
-        Kind::AccountId => Some(text.into()),
+        Kind::String | Kind::AccountId => Some(text.into()),
         Kind::Bool => text.parse::<bool>().ok().map(Json::from),
         Kind::Integer => text.trim().parse::<i64>().ok().map(Json::from),
         Kind::List => Some(super::parameter::split_list(text).map(Json::from).collect()),

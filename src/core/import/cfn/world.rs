@@ -151,19 +151,16 @@ impl<'a> World<'a> {
     /// # Errors
     /// There are none left.
     pub fn spend(&mut self, steps: usize, place: &Source) -> Result<(), Loss> {
-        match self.steps.checked_sub(steps) {
-            Some(left) => {
-                self.steps = left;
-                Ok(())
-            }
-            None => {
-                self.steps = 0;
-                Err(Loss::new(
-                    "intrinsic",
-                    place,
-                    "the template takes too many steps to evaluate",
-                ))
-            }
+        if let Some(left) = self.steps.checked_sub(steps) {
+            self.steps = left;
+            Ok(())
+        } else {
+            self.steps = 0;
+            Err(Loss::new(
+                "intrinsic",
+                place,
+                "the template takes too many steps to evaluate",
+            ))
         }
     }
 
@@ -193,7 +190,8 @@ impl<'a> World<'a> {
     pub fn ask(&mut self, key: VarKey, name: &str, asked: Asked) -> Expr {
         let is_list = asked.kind == "list";
         Expr::Var(
-            self.variables.intern(key, name, || Made::Asked(asked)),
+            self.variables
+                .intern(key, name, || Made::Asked(Box::new(asked))),
             is_list,
         )
     }

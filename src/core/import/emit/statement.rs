@@ -127,7 +127,7 @@ mod tests {
     use serde_json::json;
 
     #[track_caller]
-    fn check(body: Value, half: Half, expect: &Value) {
+    fn check(body: &Value, half: Half, expect: &Value) {
         let keys = statement_keys(body.as_object().unwrap(), half);
         let keys: Map<String, Value> = keys.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         assert_eq!(&Value::Object(keys), expect);
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_has_a_short_key_is_written_by_it_and_nothing_is_said_twice() {
         check(
-            json!({
+            &json!({
                 "Sid": "", "Effect": "Allow", "Principal": {"AWS": "1"}, "Action": ["sts:AssumeRole"],
                 "Condition": {
                     "StringEquals": {"sts:ExternalID": "x", "aws:PrincipalOrgId": ["o-1"], "aws:SourceIp": "y"},
@@ -150,7 +150,7 @@ mod tests {
             }),
         );
         check(
-            json!({
+            &json!({
                 "Effect": "Deny", "Principal": {"AWS": "1", "Federated": "f"}, "Action": "sts:AssumeRole",
                 "Condition": {
                     "StringEquals": {"sts:ExternalId": "x", "sts:externalid": "y"},

@@ -98,7 +98,7 @@ fn document(kind: PolicyKind, value: &Value) -> PolicyDocument {
     PolicyDocument::live(&value.to_string(), kind, &Partition::default())
 }
 
-fn allow(statements: Vec<Value>) -> Value {
+fn allow(statements: &[Value]) -> Value {
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 
@@ -119,7 +119,6 @@ fn role(number: usize, account: AccountId, dice: &mut Dice, noise: usize) -> Opt
         return None;
     }
     let name = match number % 4 {
-        0 => format!("Role{number}"),
         1 => format!("Role{number}-{account}"),
         2 if odd(dice) => format!("ROLE{number}"),
         _ => format!("Role{number}"),
@@ -127,7 +126,7 @@ fn role(number: usize, account: AccountId, dice: &mut Dice, noise: usize) -> Opt
     let management = id(0);
     let mut trust = vec![trust_statement(
         &format!("arn:aws:iam::{management}:root"),
-        (number % 2 == 0).then_some(if odd(dice) {
+        number.is_multiple_of(2).then_some(if odd(dice) {
             "another-secret"
         } else {
             "shared-secret"
@@ -166,7 +165,7 @@ fn role(number: usize, account: AccountId, dice: &mut Dice, noise: usize) -> Opt
     if number % 2 == 1 || odd(dice) {
         inline.insert(
             PolicyName::parse("read").unwrap(),
-            document(PolicyKind::Identity, &allow(statements)),
+            document(PolicyKind::Identity, &allow(&statements)),
         );
     }
     if odd(dice) {
@@ -183,7 +182,7 @@ fn role(number: usize, account: AccountId, dice: &mut Dice, noise: usize) -> Opt
             PolicyArn::aws_managed(&Partition::default(), "job-function/ViewOnlyAccess").unwrap(),
         );
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         attached
             .insert(PolicyArn::parse(&format!("arn:aws:iam::{account}:policy/team/Data")).unwrap());
     }
@@ -237,7 +236,7 @@ fn policy(account: AccountId, dice: &mut Dice, noise: usize) -> LivePolicy {
         name: PolicyName::parse("Data").unwrap(),
         path: IamPath::parse("/team/").unwrap(),
         description: None,
-        document: document(PolicyKind::Identity, &allow(statements)),
+        document: document(PolicyKind::Identity, &allow(&statements)),
         versions: vec![PolicyVersion {
             id: "v1".to_owned(),
             created: 1,
@@ -325,10 +324,9 @@ fn adopts_only(world: &World, organization: &Organization, emitted: &Emitted) ->
         files.write(Path::new("/d").join(&file.path), file.text.as_bytes());
     }
     let show = || {
-        emitted
-            .files
-            .iter()
-            .map(|file| format!("--- {}\n{}\n", file.path, file.text))
+        let texts = emitted.files.iter();
+        texts
+            .flat_map(|file| ["--- ", &file.path, "\n", &file.text, "\n"])
             .collect::<String>()
     };
     let mut inputs = Inputs::new(Arc::new(files), "/d");
@@ -478,16 +476,16 @@ fn what_nobody_should_import_is_left_and_said_so() {
     add("stacked", &|role| {
         _ = role
             .tags
-            .insert("aws:cloudformation:stack-name".to_owned(), "s".to_owned())
+            .insert("aws:cloudformation:stack-name".to_owned(), "s".to_owned());
     });
     add("others", &|role| {
         _ = role
             .tags
-            .insert(crate::resource::OWNER_TAG.to_owned(), "other".to_owned())
+            .insert(crate::resource::OWNER_TAG.to_owned(), "other".to_owned());
     });
     add("function", &|role| role.trust = service.clone());
     add("opaque", &|role| {
-        role.trust = document(PolicyKind::Trust, &json!({"Statement": 5}))
+        role.trust = document(PolicyKind::Trust, &json!({"Statement": 5}));
     });
     world.insert(
         id(1),

@@ -142,7 +142,14 @@ impl Reading {
         }
         for instance in &taken {
             match instance.kind.as_str() {
-                "aws_iam_role" | "aws_iam_policy" | "aws_iam_role_policies_exclusive" => {}
+                // Read before, or by itself.
+                "aws_iam_role"
+                | "aws_iam_policy"
+                | "aws_iam_role_policies_exclusive"
+                | "aws_cloudformation_stack_set"
+                | "aws_cloudformation_stack"
+                | "aws_cloudformation_stack_set_instance"
+                | "aws_cloudformation_stack_instances" => {}
                 "aws_iam_role_policy" => self.role_policy(instance),
                 "aws_iam_role_policy_attachment" => {
                     let arns = instance.text("policy_arn").map(str::to_owned);
@@ -171,10 +178,6 @@ impl Reading {
                         }
                     }
                 }
-                "aws_cloudformation_stack_set"
-                | "aws_cloudformation_stack"
-                | "aws_cloudformation_stack_set_instance"
-                | "aws_cloudformation_stack_instances" => {}
                 kind if is_other_iam(kind) => {
                     let why = "a desired state holds roles and their policies";
                     self.note(Class::Left, "iam-type", instance, why);
@@ -502,8 +505,8 @@ impl Reading {
     }
 
     fn partition(&self) -> Partition {
-        let arns = self.roles.values().map(|role| role.arn.as_str());
-        let partition = arns.filter_map(|arn| arn.split(':').nth(1)).next();
+        let mut arns = self.roles.values().map(|role| role.arn.as_str());
+        let partition = arns.find_map(|arn| arn.split(':').nth(1));
         partition.map_or_else(Partition::default, |text| Partition(text.to_owned()))
     }
 

@@ -71,7 +71,7 @@ fn each_difference_is_blamed_on_who_moved() {
     let inline = |live: &mut LiveRole| {
         _ = live
             .inline_policies
-            .insert(policy_name("logs"), allow("s3:*"))
+            .insert(policy_name("logs"), allow("s3:*"));
     };
     let open = |live: &mut LiveRole| live.trust = trust(&["111111111111", "666666666666"]);
     let unmark = |live: &mut LiveRole| live.tags.retain(|key, _| !key.starts_with("rolecall"));

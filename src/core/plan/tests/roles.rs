@@ -181,7 +181,7 @@ fn one_changed_attribute_is_one_step() {
                 _ = live.inline_policies.insert(
                     policy_name("rolecall-other-assume"),
                     allow("sts:AssumeRole"),
-                )
+                );
             },
             &[],
         ),
@@ -936,7 +936,7 @@ const TOUCHES: &[Touch] = &[
         _ = role.inline_policies.insert(policy_name("p"), allow("s3:*"));
     }),
     ("boundary", |role| {
-        role.permissions_boundary = Some(aws("X"))
+        role.permissions_boundary = Some(aws("X"));
     }),
     ("description", |role| {
         role.details.as_mut().unwrap().description = "x".into();

@@ -607,7 +607,7 @@ fn perform(
             grant(world, &Principal::User(user.clone()), Some(document))?;
         }
         Step::DeleteUserPolicy { user, policy: _ } => {
-            grant(world, &Principal::User(user.clone()), None)?
+            grant(world, &Principal::User(user.clone()), None)?;
         }
         Step::PutGroupPolicy {
             group,
@@ -617,7 +617,7 @@ fn perform(
             grant(world, &Principal::Group(group.clone()), Some(document))?;
         }
         Step::DeleteGroupPolicy { group, policy: _ } => {
-            grant(world, &Principal::Group(group.clone()), None)?
+            grant(world, &Principal::Group(group.clone()), None)?;
         }
         Step::RemoveRoleFromInstanceProfile { role, profile } => {
             ensure(

@@ -84,7 +84,7 @@ fn statement(kind: PolicyKind) -> impl Strategy<Value = Value> {
                         json!({ "AWS": principals, "Service": ["ec2.amazonaws.com"] });
                 }
                 PolicyKind::Identity => {
-                    statement[if not { "NotResource" } else { "Resource" }] = json!(resources)
+                    statement[if not { "NotResource" } else { "Resource" }] = json!(resources);
                 }
             }
             statement
@@ -233,7 +233,7 @@ fn mutate(document: &mut Value, dice: &mut Dice) {
             } else {
                 "Allow"
             }
-            .into()
+            .into();
         }
         1 => action_list(statement).push("sts:SetContext".into()),
         2 => drop(action_list(statement).remove(0)),
@@ -248,7 +248,7 @@ fn mutate(document: &mut Value, dice: &mut Dice) {
             statement[to] = actions;
         }
         5 if statement.get("Principal").is_some() => {
-            statement["Principal"]["AWS"][0] = "999999999999".into()
+            statement["Principal"]["AWS"][0] = "999999999999".into();
         }
         5 => {
             let name = if statement.get("Resource").is_some() {

@@ -102,7 +102,7 @@ impl Concrete<'_> {
                 while let Some((before, after)) = rest.split_once("${") {
                     let (name, after) = after.split_once('}').unwrap();
                     made += before;
-                    made += &match (name.strip_prefix('!'), name.split_once('.')) {
+                    let piece = match (name.strip_prefix('!'), name.split_once('.')) {
                         (Some(literal), _) => format!("${{{literal}}}"),
                         (None, Some((logical, attribute))) => {
                             text(&self.attribute(logical, attribute))
@@ -114,6 +114,7 @@ impl Concrete<'_> {
                             text(&found.unwrap())
                         }
                     };
+                    made += &piece;
                     rest = after;
                 }
                 json!(made + rest)

@@ -1,5 +1,7 @@
 //! Each shape of template by itself.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 const TRUST: &str = "AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Principal: {AWS: '600000000001'}, Action: 'sts:AssumeRole'}]}";
@@ -272,11 +274,13 @@ fn what_refers_to_itself_ends() {
     let mut text =
         "Parameters: {P: {Type: String}}\nConditions:\n  C0: !Equals [!Ref P, x]\n".to_owned();
     for at in 1..60 {
-        text += &format!(
-            "  C{at}: !Or [!And [!Condition C{}, !Equals [!Ref P, a{at}]], !And [!Condition C{}, !Equals [!Ref P, b{at}]]]\n",
+        writeln!(
+            text,
+            "  C{at}: !Or [!And [!Condition C{}, !Equals [!Ref P, a{at}]], !And [!Condition C{}, !Equals [!Ref P, b{at}]]]",
             at - 1,
             at - 1
-        );
+        )
+        .unwrap();
     }
     text += "Resources: {R: {Type: AWS::IAM::Role, Condition: C59, Properties: {RoleName: r}}}";
     assert!(!of(&text).said(Class::Lost).is_empty());

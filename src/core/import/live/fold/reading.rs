@@ -81,7 +81,7 @@ impl Reading {
                 if before.ends_with(joins) || after.starts_with(joins) || is_variable(before) {
                     continue;
                 }
-                done += &format!("{{{{ {expression} }}}}");
+                done += &["{{ ", expression, " }}"].concat();
                 rest = after;
                 continue 'text;
             }

@@ -88,7 +88,7 @@ fn with_leaves(columns: &Columns, index: usize, base: &Shape, other: &Shape) -> 
     let mut distinct = BTreeSet::new();
     for (at, values) in &more {
         let (_, column) = column(&at.value(base)?, values)?;
-        distinct.insert(column.map(|value| value.to_string()));
+        distinct.insert(column.map(std::string::ToString::to_string));
     }
     (distinct.len() <= MOST).then_some(more)
 }
@@ -279,7 +279,7 @@ fn replaced(
         let Some((around, column)) = at.value(base).and_then(|it| column(&it, &values)) else {
             continue;
         };
-        let key = column.clone().map(|value| value.to_string());
+        let key = column.clone().map(std::string::ToString::to_string);
         let name = known.entry(key).or_insert_with(|| {
             let name = names.variable(&format!("{stem}_{}", at.hint()));
             let kind = if column.base.is_number() {
