@@ -153,7 +153,7 @@ impl World<'_> {
         let mut json = String::new();
         for (at, part) in parts.iter().enumerate() {
             if let Expr::Text(text) = part {
-                json += text
+                json += text;
             } else {
                 json.push(OPEN);
                 json += &at.to_string();
