@@ -1,11 +1,9 @@
 //! Verifying roles of a sandbox, which enforces trust, and handing out their ARNs.
 
 use rolecall::org::AccountId;
-use rolecall::sandbox::Sandbox;
-use rolecall::sandbox::serve::serve;
-use rolecall::sandbox::world::World;
 use serde_json::Value;
 
+use crate::support::served::Served;
 use crate::support::{Directory, Run, aws_env, rolecall, run};
 
 const DESIRED: &str = r#"
@@ -34,8 +32,7 @@ const PROD: [&str; 3] = ["444444444441", "444444444442", "444444444443"];
 
 /// The demonstration's organization, with the roles above in it.
 struct Scene {
-    sandbox: Sandbox,
-    endpoint: String,
+    served: Served,
     desired: Directory,
 }
 
@@ -50,15 +47,8 @@ impl Scene {
 
     /// With something in the accounts before the desired state is applied.
     async fn prepared(desired: &str, prepare: impl FnOnce(&Self)) -> Self {
-        let sandbox = Sandbox::new(World::demo());
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
         let scene = Self {
-            sandbox,
-            endpoint,
+            served: Served::demo().await,
             desired: Directory::new(desired),
         };
         prepare(&scene);
@@ -68,14 +58,14 @@ impl Scene {
 
     #[track_caller]
     fn rolecall(&self, arguments: &[&str]) -> Run {
-        let admin = self.sandbox.credentials();
+        let admin = self.served.sandbox.credentials();
         self.rolecall_as(admin.access_key_id(), admin.secret_access_key(), arguments)
     }
 
     #[track_caller]
     fn rolecall_as(&self, key: &str, secret: &str, arguments: &[&str]) -> Run {
         let (command, rest) = arguments.split_first().unwrap();
-        let env = aws_env(&self.endpoint, key, secret);
+        let env = aws_env(&self.served.endpoint, key, secret);
         tokio::task::block_in_place(|| {
             run(rolecall()
                 .envs(env)
@@ -87,7 +77,7 @@ impl Scene {
     }
 
     fn by_hand(&self, account: &str, operation: &str, params: &[(&str, &str)]) {
-        self.sandbox
+        self.served.sandbox
             .by_hand(AccountId::parse(account).unwrap(), operation, params)
             .unwrap();
     }
@@ -101,7 +91,7 @@ impl Scene {
     }
 
     fn calls(&self, operation: &str) -> u64 {
-        self.sandbox
+        self.served.sandbox
             .calls()
             .iter()
             .filter(|(call, _)| call.operation == operation)
@@ -258,6 +248,7 @@ async fn root_and_impossible_session_names_are_refused_before_sts_is_asked() {
             .says(&[why]);
     }
     let root = scene
+        .served
         .sandbox
         .credentials_of("arn:aws:iam::111111111111:root")
         .unwrap();
@@ -322,6 +313,7 @@ async fn a_refusal_of_the_right_way_right_after_a_change_is_waited_out() {
     let usual = scene.calls("AssumeRole") - asked;
     // A role that is new to STS.
     scene
+        .served
         .sandbox
         .with(|world| world.sts_lag = std::time::Duration::from_secs(2));
     let tag = [

@@ -19,13 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rolecall::sandbox::Sandbox;
-use rolecall::sandbox::serve::serve;
 use rolecall::sandbox::world::World;
 use serde::Deserialize;
 
 use crate::support::cloud::Cloud;
 use crate::support::moto::Moto;
+use crate::support::served::Served;
 use stage::Stage;
 
 type Verdict = Pin<Box<dyn Future<Output = String> + Send>>;
@@ -96,12 +95,9 @@ async fn verdicts(cloud: Cloud, probes: &[Probe]) -> BTreeMap<&'static str, Stri
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sandbox_answers_as_aws_documents() {
-    let sandbox = Sandbox::new(World::generated(1, 0, 7));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let keys = sandbox.credentials();
-    tokio::spawn(serve(sandbox, listener, std::future::pending()));
-    let cloud = Cloud::new(&endpoint, keys.access_key_id(), keys.secret_access_key()).await;
+    let served = Served::new(World::generated(1, 0, 7)).await;
+    let keys = served.sandbox.credentials();
+    let cloud = Cloud::new(&served.endpoint, keys.access_key_id(), keys.secret_access_key()).await;
 
     let probes = all();
     let verdicts = verdicts(cloud, &probes).await;

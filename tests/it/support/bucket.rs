@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +16,7 @@ use rolecall::store::Backend;
 
 type Rewrite = Box<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send>;
 
-/// The bucket `states`. It ends with the runtime of the test.
+/// The bucket `states`.
 #[derive(Clone)]
 pub struct Bucket {
     pub endpoint: String,
@@ -34,16 +33,13 @@ struct Inside {
 
 impl Bucket {
     pub async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, endpoint) = super::listen().await;
         let bucket = Self {
             endpoint,
             inside: Arc::default(),
         };
         let accepting = bucket.clone();
-        tokio::spawn(async move {
+        super::servers().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let bucket = accepting.clone();
                 let answer = service_fn(move |request| {

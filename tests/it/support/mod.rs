@@ -1,11 +1,14 @@
 //! What the integration tests stand on: the binary, a directory of desired state, an AWS to talk to.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 pub mod browser;
 pub mod bucket;
@@ -84,6 +87,21 @@ pub fn aws_env(endpoint: &str, key: &str, secret: &str) -> Vec<(String, String)>
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()
+}
+
+/// Where servers of the tests run. Tests block while a process runs, and with the server on a test's own runtime all its
+/// threads can wait for processes that wait for the server.
+pub fn servers() -> &'static Runtime {
+    static SERVERS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    &SERVERS
+}
+
+/// A free port of this machine for a server on [`servers`], and its `http://` address.
+pub async fn listen() -> (TcpListener, String) {
+    let bind = servers().spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let listener = bind.await.unwrap().unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    (listener, endpoint)
 }
 
 /// What the tests' own AWS clients speak over: the SDK brings none, since the program has one of its own.

@@ -1,16 +1,15 @@
 //! A proxy on loopback that lets things go wrong before any AWS: real sockets, real resets.
 
 use std::io::{self, Error};
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use rolecall::sandbox::faults::{Effect, Fault, Faults, Moment, Refusal};
 use rolecall::sandbox::gate::Call;
 use rolecall::sandbox::protocol::{Request, Service, json_answer, xml_answer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
-/// The proxy. It ends with the runtime of the test.
+/// The proxy.
 #[derive(Clone)]
 pub struct Proxy {
     pub endpoint: String,
@@ -21,14 +20,14 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy before `endpoint`, an `http://` address.
     pub async fn before(endpoint: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (listener, own) = super::listen().await;
         let proxy = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            endpoint: own,
             behind: endpoint.trim_start_matches("http://").to_owned(),
             faults: Arc::default(),
         };
         let accepting = proxy.clone();
-        tokio::spawn(async move {
+        super::servers().spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let proxy = accepting.clone();
                 tokio::spawn(async move { proxy.converse(client).await });

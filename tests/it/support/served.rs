@@ -1,6 +1,5 @@
 //! The sandbox over HTTP in the test's own process: the binary talks to it, the test changes things behind its back.
 
-use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,23 +8,24 @@ use rolecall::sandbox::Sandbox;
 use rolecall::sandbox::serve::serve;
 use rolecall::sandbox::world::World;
 
-use super::{Directory, Run, rolecall, run};
+use tokio::sync::oneshot;
 
-/// A served sandbox. It ends with the runtime of the test.
+use super::{Directory, Run, listen, rolecall, run, servers};
+
+/// A served sandbox. The server ends when this is dropped.
 pub struct Served {
     pub sandbox: Sandbox,
     pub endpoint: String,
+    _stop: oneshot::Sender<()>,
 }
 
 impl Served {
     pub async fn new(world: World) -> Self {
         let sandbox = Sandbox::new(world);
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(sandbox.clone(), listener, std::future::pending()));
-        Self { sandbox, endpoint }
+        let (listener, endpoint) = listen().await;
+        let (stop, stopped) = oneshot::channel::<()>();
+        servers().spawn(serve(sandbox.clone(), listener, async { _ = stopped.await }));
+        Self { sandbox, endpoint, _stop: stop }
     }
 
     /// The demonstration's organization.

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use aws_sdk_iam::Client as Iam;
 use rolecall::org::AccountId;
 use rolecall::sandbox::Sandbox;
-use rolecall::sandbox::serve::serve;
 use rolecall::sandbox::world;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::cloud::{Built, Cloud};
 use super::moto::Moto;
+use super::served::Served;
 use super::{Directory, Run, aws_env, rolecall, run};
 
 /// An organization, and hands that change it behind rolecall's back.
@@ -22,10 +22,10 @@ pub struct World {
     pub built: Built,
     /// The id of the management account.
     pub management: String,
-    // The server runs on it: it goes last.
     runtime: Runtime,
     /// The sandbox, where it is one.
     pub sandbox: Option<Sandbox>,
+    _served: Option<Served>,
     _moto: Option<Moto>,
 }
 
@@ -33,20 +33,16 @@ impl World {
     /// In the sandbox.
     pub fn sandbox(units: &[&str], accounts: &[(&str, &str)]) -> Self {
         let runtime = Runtime::new().unwrap();
-        let sandbox = Sandbox::new(world::World::generated(0, 0, 7));
-        let keys = sandbox.credentials();
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        runtime.spawn(serve(sandbox.clone(), listener, std::future::pending()));
+        let served = runtime.block_on(Served::new(world::World::generated(0, 0, 7)));
+        let keys = served.sandbox.credentials();
         let (key, secret) = (
             keys.access_key_id().to_owned(),
             keys.secret_access_key().to_owned(),
         );
-        let world = Self::at(runtime, None, &endpoint, [&key, &secret], units, accounts);
+        let world = Self::at(runtime, None, &served.endpoint, [&key, &secret], units, accounts);
         Self {
-            sandbox: Some(sandbox),
+            sandbox: Some(served.sandbox.clone()),
+            _served: Some(served),
             ..world
         }
     }
@@ -86,6 +82,7 @@ impl World {
             management,
             runtime,
             sandbox: None,
+            _served: None,
             _moto: moto,
         }
     }
