@@ -49,6 +49,8 @@ pub struct Variable {
     pub pattern: Option<String>,
     /// What it was made of: ``parameter `Suffix` ``.
     pub from: String,
+    /// Where the source declares it: its default is one that the source proposes, and may not be the value that is in use.
+    pub declared: Option<Source>,
 }
 
 impl Variable {
@@ -64,6 +66,7 @@ impl Variable {
             one_of: Vec::new(),
             pattern: None,
             from: from.into(),
+            declared: None,
         }
     }
 

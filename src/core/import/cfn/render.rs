@@ -141,6 +141,10 @@ impl Renderer<'_> {
                 self.operand(text, of),
                 literal(delimiter)
             ),
+            // CloudFormation takes an empty list for one empty text, and templates ask for its first item to find out.
+            Expr::Index(list, 0) if list.may_be_empty() => {
+                format!("({} | first | default(''))", self.operand(list, of))
+            }
             Expr::Index(list, at) => format!("{}[{at}]", self.operand(list, of)),
             Expr::Length(list) => format!("{} | length", self.operand(list, of)),
             Expr::Lookup {

@@ -296,6 +296,7 @@ fn of_parameter(var: &Var, parameter: &Parameter, entries: &mut Vec<Entry>) -> V
     let from = format!("parameter `{}`", parameter.name);
     let mut variable = Variable::new(&var.name, var.kind.word(), &from);
     variable.description = parameter.description.as_deref().map(one_line);
+    variable.declared = parameter.given.is_none().then(|| parameter.place.clone());
     variable.sensitive = parameter.no_echo || (external_id && !text);
     let weaker =
         |code, why: String| Entry::new(Class::Weaker, code, parameter.place.clone(), &from, why);

@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::fold::{Folding, Units, fold};
-use super::settle::settle;
 use super::{Options, Policies, Services, Stacks, select};
 use crate::config::files::Memory;
 use crate::config::{self, Inputs, NarrowScope};
 use crate::desired::Limits;
+use crate::import::check::check;
 use crate::import::draft::Draft;
 use crate::import::emit::{Emitted, SECRETS};
 use crate::import::report::{Class, Entry, Report};
@@ -289,9 +289,8 @@ fn import(world: &World, organization: &Organization) -> (Draft, Emitted, Vec<En
         units: Units::Fold,
         partition: &organization.partition,
     };
-    let draft = fold("imported", &observed, folding);
-    let (draft, emitted, lost) =
-        settle(draft, organization).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut draft = fold("imported", &observed, folding);
+    let (emitted, lost) = check(&mut draft, Some(organization));
     entries.extend(lost);
     (draft, emitted, entries)
 }

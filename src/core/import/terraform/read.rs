@@ -37,6 +37,11 @@ impl Instance {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whether the source marks an attribute, or a part of it, as sensitive.
+    pub fn is_sensitive(&self, name: &str) -> bool {
+        self.sensitive.iter().any(|it| it == name)
+    }
+
     /// The texts of an attribute that is a list; `None` where it is not one.
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
         let items = self.attributes.get(name)?.as_array()?;

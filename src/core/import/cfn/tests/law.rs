@@ -389,7 +389,7 @@ proptest! {
         let input = Input { file: "x".to_owned(), text: chars.into_iter().collect(), ..Input::default() };
         if let Ok((mut draft, _)) = import(&[input], &Options::default()) {
             "test".clone_into(&mut draft.name);
-            let (_, entries) = check(&mut draft);
+            let (_, entries) = check(&mut draft, None);
             for entry in entries {
                 prop_assert!(!entry.what.contains("the directory that was written"), "{entry:?}");
             }
