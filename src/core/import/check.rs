@@ -28,9 +28,8 @@ pub fn check(draft: &mut Draft, organization: Option<&Organization>) -> (Emitted
         if refused.is_empty() {
             return (emitted, entries);
         }
-        let asked = defaults(draft, &emitted, &refused, organization);
-        if !asked.is_empty() {
-            entries.extend(asked);
+        if let Some(asked) = default(draft, &emitted, &refused, organization) {
+            entries.push(asked);
             continue;
         }
         let mut subjects = BTreeSet::new();
@@ -136,9 +135,10 @@ fn plain(path: &Path) -> PathBuf {
 const DEFAULTS: usize = 24;
 
 /// Values of which one is right in most places.
-const SAMPLES: [&str; 4] = [
+const SAMPLES: [&str; 5] = [
     "sample",
     "arn:aws:iam::600000000000:role/sample",
+    "arn:aws:iam::aws:policy/Sample",
     "/sample/",
     "600000000000",
 ];
@@ -156,80 +156,69 @@ fn sampled(variable: &Variable, sample: &str) -> Option<Value> {
     }
 }
 
-/// Takes away the defaults with which a resource is refused, and says so: a source proposes them, often as an empty text
+/// Takes away a default with which a resource is refused, and says so: a source proposes it, often as an empty text
 /// that is to be filled in, and what is in use is another value. Nothing is taken away that does not help: where no value does,
 /// the resource is lost.
-fn defaults(
+fn default(
     draft: &mut Draft,
     emitted: &Emitted,
     refused: &[Refused],
     organization: Option<&Organization>,
-) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let mut seen = BTreeSet::new();
-    for refusal in refused {
+) -> Option<Entry> {
+    for refusal in refused.iter().filter(|it| it.code == "refused") {
         let Some(subject @ (Subject::Role(_) | Subject::Policy(_))) = refusal.subject else {
             continue;
         };
-        if refusal.code != "refused" || !seen.insert(subject) {
-            continue;
-        }
-        let is_free = |draft: &Draft| {
-            let refused = self::refused(&emit(draft), organization);
-            !refused.iter().any(|it| it.subject == Some(subject))
+        let said = |of: &[Refused]| -> BTreeSet<String> {
+            let of_subject = of.iter().filter(|it| it.subject == Some(subject));
+            of_subject.map(|it| it.message.clone()).collect()
         };
+        let before = said(refused);
         let text = text_of(emitted, subject);
         let used = draft.variables.iter().enumerate();
         let used = used.filter(|(_, variable)| {
             variable.declared.is_some() && variable.has_value() && names(&text, &variable.name)
         });
-        let used: Vec<usize> = used.map(|(at, _)| at).take(DEFAULTS).collect();
-        let with = |gone: &[usize], sample: Option<&str>| {
+        let with = |at: usize, value: Option<Value>| {
             let mut tried = draft.clone();
-            for (at, variable) in tried.variables.iter_mut().enumerate() {
-                if gone.contains(&at) {
-                    variable.secret = None;
-                    variable.default = sample.and_then(|sample| sampled(variable, sample));
-                }
+            if let Some(variable) = tried.variables.get_mut(at) {
+                variable.secret = None;
+                variable.default = value;
             }
             tried
         };
-        let mut gone = used.clone();
-        let helps = |sample: &&str| is_free(&with(&gone, Some(*sample)));
-        let Some(sample) = SAMPLES.iter().copied().find(helps) else {
+        let helps = |at: usize, variable: &Variable| {
+            let values = SAMPLES.iter().map(|sample| sampled(variable, sample));
+            let mut drafts = values.map(|value| with(at, value));
+            drafts.any(|tried| {
+                let after = said(&self::refused(&emit(&tried), organization));
+                !after.contains(&refusal.message) && after.is_subset(&before)
+            })
+        };
+        let blamed = used
+            .take(DEFAULTS)
+            .find(|(at, variable)| helps(*at, variable));
+        let Some((at, variable)) = blamed else {
             continue;
         };
-        for at in used {
-            let fewer: Vec<usize> = gone.iter().copied().filter(|it| *it != at).collect();
-            if is_free(&with(&fewer, Some(sample))) {
-                gone = fewer;
-            }
-        }
-        let what = match subject {
-            Subject::Policy(at) => draft.policies.get(at).map(|it| &it.name),
-            Subject::Role(at) => draft.roles.get(at).map(|it| &it.name),
+        let title = match subject {
+            Subject::Policy(at) => draft.policies.get(at).map(|it| it.name.as_str()),
+            Subject::Role(at) => draft.roles.get(at).map(|it| it.name.as_str()),
             Subject::Variable(_) | Subject::Check(_) => None,
         };
-        for variable in gone.iter().filter_map(|at| draft.variables.get(*at)) {
-            let source = variable.declared.clone();
-            let source = source.unwrap_or_else(|| Source::Address(variable.name.clone()));
-            let why = format!(
-                "give var.{} the value that it has in the deployed stack; with its default, `{}` is refused: {}",
-                variable.name,
-                what.map_or("", String::as_str),
-                refusal.message
-            );
-            entries.push(Entry::new(
-                Class::Ask,
-                "default",
-                source,
-                &variable.from,
-                why,
-            ));
-        }
-        *draft = with(&gone, None);
+        let source = variable.declared.clone();
+        let source = source.unwrap_or_else(|| Source::Address(variable.name.clone()));
+        let why = format!(
+            "give var.{} the value that it has in the deployed stack; with its default, `{}` is refused: {}",
+            variable.name,
+            title.unwrap_or_default(),
+            refusal.message
+        );
+        let asked = Entry::new(Class::Ask, "default", source, &variable.from, why);
+        *draft = with(at, None);
+        return Some(asked);
     }
-    entries
+    None
 }
 
 /// All that is written of a subject.
