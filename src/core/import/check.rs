@@ -187,17 +187,25 @@ fn default(
             }
             tried
         };
-        let helps = |at: usize, variable: &Variable| {
-            let values = SAMPLES.iter().map(|sample| sampled(variable, sample));
-            let mut drafts = values.map(|value| with(at, value));
-            drafts.any(|tried| {
-                let after = said(&self::refused(&emit(&tried), organization));
-                !after.contains(&refusal.message) && after.is_subset(&before)
-            })
+        let helps = |at: usize, value: Option<Value>| {
+            let tried = with(at, value);
+            let after = said(&self::refused(&emit(&tried), organization));
+            !after.contains(&refusal.message) && after.is_subset(&before)
+        };
+        let used: Vec<(usize, &Variable)> = used.take(DEFAULTS).collect();
+        let sampled = |(at, variable): &&(usize, &Variable)| {
+            let mut values = SAMPLES.iter().filter_map(|it| sampled(variable, it));
+            values.any(|value| helps(*at, Some(value)))
+        };
+        // What has no value is not judged, so that alone says the least.
+        let unjudged = |(at, variable): &&(usize, &Variable)| {
+            self::sampled(variable, "").is_none() && helps(*at, None)
         };
         let blamed = used
-            .take(DEFAULTS)
-            .find(|(at, variable)| helps(*at, variable));
+            .iter()
+            .find(sampled)
+            .or_else(|| used.iter().find(unjudged))
+            .copied();
         let Some((at, variable)) = blamed else {
             continue;
         };

@@ -14,7 +14,7 @@ use super::memory::Seen;
 use super::policy::Policies;
 use super::role::Standing;
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, Intent, Watch, quota};
+use super::{Action, AttributeDiff, Change, Extras, Finding, Intent, Watch, quota};
 use crate::diff::{Owner, owner};
 use crate::live::Quotas;
 use crate::resource::attachment::{Attachment, AttachmentId, Item, Placed};
@@ -96,6 +96,11 @@ fn wanted(
         },
         _ => (vec![step], false),
     };
+    if let Some(before) = before.filter(|_| !cosmetic)
+        && accepted(context, &address, (before, after), tally)
+    {
+        return;
+    }
     let stays = if cosmetic { before } else { Some(after) };
     let (action, reason) = match before {
         Some(_) => (Action::Update, String::new()),
@@ -112,6 +117,24 @@ fn wanted(
         (before, stays, Some(after)),
         draft,
     ));
+}
+
+/// Whether an `[[accept]]` leaves what is attached as it is: then it is noted, and nothing is to be done.
+fn accepted(
+    context: &Context<'_>,
+    address: &str,
+    (before, after): (Placed<'_>, Placed<'_>),
+    tally: &mut Tally,
+) -> bool {
+    let diffs = diffs(context, (Some(before), Some(after)), false);
+    let seen = (Seen::Attachment(before), Seen::Attachment(after));
+    let accepted = context.accepted(address, seen, diffs, tally);
+    if accepted.is_empty() {
+        return false;
+    }
+    tally.unchanged += 1;
+    context.note(address, Seen::Attachment(before), &accepted, tally);
+    true
 }
 
 fn unchanged(
@@ -381,28 +404,7 @@ fn change(
         reason,
         steps,
     } = draft;
-    let document = |placed: Option<Placed<'_>>| match placed {
-        Some(Placed::Inline(document)) => Some(PolicyDocument::clone(document)),
-        Some(Placed::Managed(_)) | None => None,
-    };
-    let arn = |placed: Option<Placed<'_>>| match placed {
-        Some(Placed::Managed(arn)) => Some(arn.clone()),
-        Some(Placed::Inline(_)) | None => None,
-    };
-    let documents = (document(before), document(shown));
-    let arns = (arn(before), arn(shown));
-    let mut diffs = show::attachment(
-        Sides {
-            before: documents.0.as_ref(),
-            after: documents.1.as_ref(),
-        },
-        Sides {
-            before: arns.0.as_ref(),
-            after: arns.1.as_ref(),
-        },
-        steps.is_empty(),
-        &context.settings.secrets,
-    );
+    let mut diffs = diffs(context, (before, shown), steps.is_empty());
     let seen = (before.map(Seen::Attachment), after.map(Seen::Attachment));
     let cause = context.blame(address, action, seen, &mut diffs);
     Change {
@@ -426,4 +428,34 @@ fn change(
         diffs,
         steps,
     }
+}
+
+/// How what is attached differs from what is to be.
+fn diffs(
+    context: &Context<'_>,
+    (before, after): (Option<Placed<'_>>, Option<Placed<'_>>),
+    cosmetic: bool,
+) -> Vec<AttributeDiff> {
+    let document = |placed: Option<Placed<'_>>| match placed {
+        Some(Placed::Inline(document)) => Some(PolicyDocument::clone(document)),
+        Some(Placed::Managed(_)) | None => None,
+    };
+    let arn = |placed: Option<Placed<'_>>| match placed {
+        Some(Placed::Managed(arn)) => Some(arn.clone()),
+        Some(Placed::Inline(_)) | None => None,
+    };
+    let documents = (document(before), document(after));
+    let arns = (arn(before), arn(after));
+    show::attachment(
+        Sides {
+            before: documents.0.as_ref(),
+            after: documents.1.as_ref(),
+        },
+        Sides {
+            before: arns.0.as_ref(),
+            after: arns.1.as_ref(),
+        },
+        cosmetic,
+        &context.settings.secrets,
+    )
 }

@@ -14,6 +14,7 @@ mod json;
 mod meaning;
 pub mod operator;
 pub mod pattern;
+mod pieces;
 mod principal;
 mod read;
 pub mod service;
