@@ -21,15 +21,16 @@ const ROOT: &str = "/import";
 
 /// The files of a draft without what is refused, with what is to be said about that.
 pub fn check(draft: &mut Draft, organization: Option<&Organization>) -> (Emitted, Vec<Entry>) {
-    let mut entries = Vec::new();
+    let (mut entries, mut tries) = (Vec::new(), TRIES);
     loop {
         let emitted = emit(draft);
         let refused = refused(&emitted, organization);
         if refused.is_empty() {
             return (emitted, entries);
         }
-        if let Some(asked) = default(draft, &emitted, &refused, organization) {
-            entries.push(asked);
+        let asked = defaults(draft, &emitted, &refused, organization, &mut tries);
+        if !asked.is_empty() {
+            entries.extend(asked);
             continue;
         }
         let mut subjects = BTreeSet::new();
@@ -50,13 +51,15 @@ pub fn check(draft: &mut Draft, organization: Option<&Organization>) -> (Emitted
 }
 
 /// Something that a desired state cannot have.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Refused {
     /// What is to blame.
     subject: Option<Subject>,
     code: &'static str,
     message: String,
     hint: Option<String>,
+    /// The line that it is on, as it was written.
+    line: String,
 }
 
 fn refused(emitted: &Emitted, organization: Option<&Organization>) -> Vec<Refused> {
@@ -83,6 +86,7 @@ fn refused(emitted: &Emitted, organization: Option<&Organization>) -> Vec<Refuse
                 code,
                 message: problem.message.replace(&format!("{ROOT}/"), ""),
                 hint: problem.hint.clone(),
+                line: line_of(emitted, &file, line),
             });
         }
     }
@@ -108,9 +112,16 @@ fn attempt(emitted: &Emitted, organization: Option<&Organization>) -> Result<(),
     }
 }
 
+fn line_of(emitted: &Emitted, file: &str, line: usize) -> String {
+    let path = written_path(file);
+    let file = emitted.files.iter().find(|it| Path::new(&it.path) == path);
+    let mut lines = file.into_iter().flat_map(|file| file.text.lines());
+    let found = line.checked_sub(1).and_then(|before| lines.nth(before));
+    found.unwrap_or_default().to_owned()
+}
+
 fn subject(emitted: &Emitted, file: &str, line: usize) -> Option<Subject> {
-    let path = Path::new(file);
-    let path = plain(path.strip_prefix(ROOT).unwrap_or(path));
+    let path = written_path(file);
     let found = emitted.regions.iter().find(|region| {
         let (first, last) = region.lines;
         Path::new(&region.path) == path && (line == 0 || (first <= line && line <= last))
@@ -118,8 +129,10 @@ fn subject(emitted: &Emitted, file: &str, line: usize) -> Option<Subject> {
     found.map(|region| region.subject)
 }
 
-/// A path without `..`: a document is named relative to the file that names it.
-fn plain(path: &Path) -> PathBuf {
+/// The path of a file as it is written, without `..`: a document is named relative to the file that names it.
+fn written_path(file: &str) -> PathBuf {
+    let path = Path::new(file);
+    let path = path.strip_prefix(ROOT).unwrap_or(path);
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
@@ -131,15 +144,15 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The most variables of one resource whose defaults are tried.
-const DEFAULTS: usize = 24;
+/// How often a draft is tried with another value in the place of a default.
+const TRIES: usize = 400;
 
 /// Values of which one is right in most places.
 const SAMPLES: [&str; 5] = [
-    "sample",
-    "arn:aws:iam::600000000000:role/sample",
-    "arn:aws:iam::aws:policy/Sample",
-    "/sample/",
+    "import-sample",
+    "arn:aws:iam::600000000000:role/import-sample",
+    "arn:aws:iam::aws:policy/import-sample",
+    "/import-sample/",
     "600000000000",
 ];
 
@@ -156,57 +169,38 @@ fn sampled(variable: &Variable, sample: &str) -> Option<Value> {
     }
 }
 
-/// Takes away a default with which a resource is refused, and says so: a source proposes it, often as an empty text
-/// that is to be filled in, and what is in use is another value. Nothing is taken away that does not help: where no value does,
-/// the resource is lost.
-fn default(
+/// Takes away the defaults with which a resource is refused, and says so: a source proposes them, often as an empty text
+/// that is to be filled in, and what is in use is another value. Nothing is taken away that does not help: where no value
+/// does, the resource is lost.
+fn defaults(
     draft: &mut Draft,
     emitted: &Emitted,
     refused: &[Refused],
     organization: Option<&Organization>,
-) -> Option<Entry> {
+    tries: &mut usize,
+) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut now = refused.to_vec();
     for refusal in refused.iter().filter(|it| it.code == "refused") {
         let Some(subject @ (Subject::Role(_) | Subject::Policy(_))) = refusal.subject else {
             continue;
         };
-        let said = |of: &[Refused]| -> BTreeSet<String> {
-            let of_subject = of.iter().filter(|it| it.subject == Some(subject));
-            of_subject.map(|it| it.message.clone()).collect()
-        };
-        let before = said(refused);
-        let text = text_of(emitted, subject);
-        let used = draft.variables.iter().enumerate();
-        let used = used.filter(|(_, variable)| {
-            variable.declared.is_some() && variable.has_value() && names(&text, &variable.name)
-        });
-        let with = |at: usize, value: Option<Value>| {
-            let mut tried = draft.clone();
-            if let Some(variable) = tried.variables.get_mut(at) {
-                variable.secret = None;
-                variable.default = value;
-            }
-            tried
-        };
-        let helps = |at: usize, value: Option<Value>| {
-            let tried = with(at, value);
-            let after = said(&self::refused(&emit(&tried), organization));
-            !after.contains(&refusal.message) && after.is_subset(&before)
-        };
-        let used: Vec<(usize, &Variable)> = used.take(DEFAULTS).collect();
-        let sampled = |(at, variable): &&(usize, &Variable)| {
-            let mut values = SAMPLES.iter().filter_map(|it| sampled(variable, it));
-            values.any(|value| helps(*at, Some(value)))
-        };
-        // What has no value is not judged, so that alone says the least.
-        let unjudged = |(at, variable): &&(usize, &Variable)| {
-            self::sampled(variable, "").is_none() && helps(*at, None)
-        };
-        let blamed = used
+        if !entries.is_empty() {
+            now = self::refused(&emit(draft), organization);
+        }
+        if !now
             .iter()
-            .find(sampled)
-            .or_else(|| used.iter().find(unjudged))
-            .copied();
-        let Some((at, variable)) = blamed else {
+            .any(|it| (it.subject, &it.message) == (refusal.subject, &refusal.message))
+        {
+            continue;
+        }
+        let Some((at, variable)) = blamed(
+            draft,
+            &text_of(emitted, subject),
+            (refusal, &now),
+            organization,
+            tries,
+        ) else {
             continue;
         };
         let title = match subject {
@@ -222,11 +216,73 @@ fn default(
             title.unwrap_or_default(),
             refusal.message
         );
-        let asked = Entry::new(Class::Ask, "default", source, &variable.from, why);
-        *draft = with(at, None);
-        return Some(asked);
+        entries.push(Entry::new(
+            Class::Ask,
+            "default",
+            source,
+            &variable.from,
+            why,
+        ));
+        set(draft, at, None);
     }
-    None
+    entries
+}
+
+/// The variable whose default is to blame for a refusal: with another value in its place, there is none.
+fn blamed<'a>(
+    draft: &'a Draft,
+    text: &str,
+    (refusal, all): (&Refused, &[Refused]),
+    organization: Option<&Organization>,
+    tries: &mut usize,
+) -> Option<(usize, &'a Variable)> {
+    let used = |text: &str| -> Vec<(usize, &'a Variable)> {
+        let variables = draft.variables.iter().enumerate();
+        let used = variables
+            .filter(|(_, it)| it.declared.is_some() && it.has_value() && names(text, &it.name));
+        used.collect()
+    };
+    let of_line = used(&refusal.line);
+    let used = if of_line.is_empty() {
+        used(text)
+    } else {
+        of_line
+    };
+    let mut helps = |at: usize, value: Option<Value>| {
+        let Some(left) = tries.checked_sub(1) else {
+            return false;
+        };
+        *tries = left;
+        let mut tried = draft.clone();
+        set(&mut tried, at, value);
+        let after = refused(&emit(&tried), organization);
+        let of_subject = |of: &[Refused], said: &dyn Fn(&str) -> bool| {
+            let of = of.iter().filter(|it| it.subject == refusal.subject);
+            of.filter(|it| said(&it.message)).count()
+        };
+        let is_same = |message: &str| message == refusal.message;
+        // A sample that is wrong elsewhere is told of there.
+        let is_of_sample = |message: &str| SAMPLES.iter().any(|it| message.contains(it));
+        of_subject(&after, &is_same) < of_subject(all, &is_same)
+            && of_subject(&after, &is_of_sample) <= of_subject(all, &is_of_sample)
+    };
+    for (at, variable) in &used {
+        let mut values = SAMPLES.iter().filter_map(|it| sampled(variable, it));
+        if values.any(|value| helps(*at, Some(value))) {
+            return Some((*at, variable));
+        }
+    }
+    // What has no value is not judged, so that alone says the least.
+    let mut open = used.iter().filter(|(_, it)| sampled(it, "").is_none());
+    open.find(|(at, _)| helps(*at, None)).copied()
+}
+
+/// Gives a variable another default, or none.
+fn set(draft: &mut Draft, at: usize, value: Option<Value>) {
+    if let Some(variable) = draft.variables.get_mut(at) {
+        variable.secret = None;
+        variable.default = value;
+    }
 }
 
 /// All that is written of a subject.

@@ -243,14 +243,17 @@ fn inline_value(documents: &Documents) -> Value {
     )
 }
 
-fn inline_documents(before: &Documents, after: &Documents) -> Vec<DocumentDiff> {
+fn inline_documents<'a>(before: &'a Documents, after: &'a Documents) -> Vec<DocumentDiff> {
     let names: std::collections::BTreeSet<&PolicyName> =
         before.keys().chain(after.keys()).collect();
-    // A policy that is renamed, or whose statements move to another, gives no more than before.
-    let (all_before, all_after) = (
-        before.values().collect::<Vec<_>>(),
-        after.values().collect::<Vec<_>>(),
-    );
+    // A policy that is renamed, or whose statements move to another, gives no more than before. What stays as it is has
+    // no say in that: somebody else may take it away.
+    let changing = |of: &'a Documents, other: &Documents| {
+        let documents = of.iter();
+        let changing = documents.filter(|(name, document)| other.get(*name) != Some(*document));
+        changing.map(|(_, document)| document).collect::<Vec<_>>()
+    };
+    let (all_before, all_after) = (changing(before, after), changing(after, before));
     let diff = |name: &PolicyName| {
         let statements = match (before.get(name), after.get(name)) {
             (Some(before), Some(after)) => before.statement_diffs(after),

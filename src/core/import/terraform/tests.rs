@@ -314,3 +314,42 @@ fn a_document_that_is_sensitive_keeps_its_shape_and_hides_its_values() {
     assert!(!files["roles.toml"].contains("hush"));
     assert!(files["roles.toml"].contains("actions = \"s3:ListBucket\""));
 }
+
+/// A plan of what is not there yet has no ARN; its configuration names the providers.
+#[test]
+fn a_plan_of_new_roles_finds_their_accounts_by_the_alias_of_the_provider() {
+    let new = |module: &str, key: &str| {
+        let mut values = role(EAST, "sour", &[]);
+        values["arn"] = Value::Null;
+        values["inline_policy"] = json!([]);
+        json!({"address": format!("{module}aws_iam_role.a[\"{key}\"]"), "mode": "managed", "type": "aws_iam_role", "name": "a", "index": key, "values": values})
+    };
+    let resource = |key: &str| json!({"resources": [{"address": "aws_iam_role.a", "mode": "managed", "type": "aws_iam_role", "provider_config_key": key}]});
+    let mut configuration = resource("aws.east");
+    configuration["module_calls"] = json!({"m": {"module": resource("module.m:aws.west")}});
+    let plan = json!({
+        "format_version": "1.2",
+        "planned_values": {"root_module": {
+            "resources": [new("", "x")],
+            "child_modules": [{"address": "module.m[\"a]b\"]", "resources": [new("module.m[\"a]b\"].", "y")]}],
+        }},
+        "configuration": {"root_module": configuration},
+    });
+    let of = |accounts: &[(&str, &str)]| {
+        let accounts = accounts
+            .iter()
+            .map(|(alias, id)| ((*alias).to_owned(), (*id).to_owned()));
+        let options = Options {
+            accounts: accounts.collect(),
+        };
+        import(&[("p".to_owned(), plan.to_string())], "mill", &options).unwrap()
+    };
+    let done = of(&[("east", EAST), ("west", WEST)]);
+    assert_eq!(codes(&done, Class::Lost), Vec::<String>::new());
+    let targets = format!("{:?}", done.draft.roles[0].targets);
+    assert!(
+        targets.contains(EAST) && targets.contains(WEST),
+        "{targets}"
+    );
+    assert_eq!(codes(&of(&[]), Class::Lost).len(), 2);
+}

@@ -72,6 +72,22 @@ fn a_default_that_does_not_work_is_asked_for_and_the_role_is_kept() {
 }
 
 #[test]
+fn many_defaults_that_do_not_work_are_asked_for_in_bounded_time() {
+    let lines = |line: &dyn Fn(usize) -> String| (0..40).map(line).collect::<Vec<_>>();
+    let parameters = lines(&|at| format!("  P{at}: {{Type: String, Default: ''}}")).join("\n");
+    let statements =
+        lines(&|at| format!("{{Effect: Allow, Action: 's3:Get*', Resource: !Ref P{at}}}"));
+    let done = of(&format!(
+        "Parameters:\n{parameters}\nResources:\n  R:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: miller\n      {TRUST}\n      Policies: [{{PolicyName: p, PolicyDocument: {{Version: '2012-10-17', Statement: [{}]}}}}]\n",
+        statements.join(", ")
+    ));
+    assert_eq!(done.said(Class::Lost), Vec::<String>::new());
+    let asked = done.said(Class::Ask);
+    let asked = asked.iter().filter(|it| it.starts_with("default "));
+    assert_eq!(asked.count(), 40);
+}
+
+#[test]
 fn a_role_that_no_value_makes_right_is_lost() {
     let done = of(&format!(
         "Parameters:\n  Fine: {{Type: String, Default: miller}}\nResources:\n  R:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: !Sub '${{Fine}} of'\n      {TRUST}\n"
