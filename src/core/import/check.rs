@@ -21,30 +21,30 @@ const ROOT: &str = "/import";
 
 /// The files of a draft without what is refused, with what is to be said about that.
 pub fn check(draft: &mut Draft, organization: Option<&Organization>) -> (Emitted, Vec<Entry>) {
-    let (mut entries, mut tries) = (Vec::new(), TRIES);
+    let (mut enbudget, mut budget) = (Vec::new(), TRIES);
     loop {
         let emitted = emit(draft);
         let refused = refused(&emitted, organization);
         if refused.is_empty() {
-            return (emitted, entries);
+            return (emitted, enbudget);
         }
-        let asked = defaults(draft, &emitted, &refused, organization, &mut tries);
+        let asked = defaults(draft, &emitted, &refused, organization, &mut budget);
         if !asked.is_empty() {
-            entries.extend(asked);
+            enbudget.extend(asked);
             continue;
         }
         let mut subjects = BTreeSet::new();
         for refusal in refused {
             if let Some(subject) = refusal.subject {
                 if subjects.insert(subject) {
-                    entries.extend(entry(draft, subject, &refusal));
+                    enbudget.extend(entry(draft, subject, &refusal));
                 }
             } else {
-                entries.push(whole(&refusal));
+                enbudget.push(whole(&refusal));
             }
         }
         if subjects.is_empty() {
-            return (emitted, entries);
+            return (emitted, enbudget);
         }
         remove(draft, &subjects);
     }
@@ -177,15 +177,15 @@ fn defaults(
     emitted: &Emitted,
     refused: &[Refused],
     organization: Option<&Organization>,
-    tries: &mut usize,
+    budget: &mut usize,
 ) -> Vec<Entry> {
-    let mut entries = Vec::new();
+    let mut enbudget = Vec::new();
     let mut now = refused.to_vec();
     for refusal in refused.iter().filter(|it| it.code == "refused") {
         let Some(subject @ (Subject::Role(_) | Subject::Policy(_))) = refusal.subject else {
             continue;
         };
-        if !entries.is_empty() {
+        if !enbudget.is_empty() {
             now = self::refused(&emit(draft), organization);
         }
         if !now
@@ -199,7 +199,7 @@ fn defaults(
             &text_of(emitted, subject),
             (refusal, &now),
             organization,
-            tries,
+            budget,
         ) else {
             continue;
         };
@@ -216,7 +216,7 @@ fn defaults(
             title.unwrap_or_default(),
             refusal.message
         );
-        entries.push(Entry::new(
+        enbudget.push(Entry::new(
             Class::Ask,
             "default",
             source,
@@ -225,7 +225,7 @@ fn defaults(
         ));
         set(draft, at, None);
     }
-    entries
+    enbudget
 }
 
 /// The variable whose default is to blame for a refusal: with another value in its place, there is none.
@@ -234,7 +234,7 @@ fn blamed<'a>(
     text: &str,
     (refusal, all): (&Refused, &[Refused]),
     organization: Option<&Organization>,
-    tries: &mut usize,
+    budget: &mut usize,
 ) -> Option<(usize, &'a Variable)> {
     let used = |text: &str| -> Vec<(usize, &'a Variable)> {
         let variables = draft.variables.iter().enumerate();
@@ -249,10 +249,10 @@ fn blamed<'a>(
         of_line
     };
     let mut helps = |at: usize, value: Option<Value>| {
-        let Some(left) = tries.checked_sub(1) else {
+        let Some(left) = budget.checked_sub(1) else {
             return false;
         };
-        *tries = left;
+        *budget = left;
         let mut tried = draft.clone();
         set(&mut tried, at, value);
         let after = refused(&emit(&tried), organization);

@@ -357,13 +357,12 @@ impl Reading {
             if name.is_empty() && policy.is_empty() {
                 continue;
             }
-            match serde_json::from_str(policy) {
-                Ok(policy) => _ = policies.insert(name.to_owned(), policy),
-                Err(_) => {
-                    *lacks = true;
-                    let what = format!("inline policy `{name}` of {what}");
-                    self.lose("document", instance, what, "it is not JSON");
-                }
+            if let Ok(policy) = serde_json::from_str(policy) {
+                policies.insert(name.to_owned(), policy);
+            } else {
+                *lacks = true;
+                let what = format!("inline policy `{name}` of {what}");
+                self.lose("document", instance, what, "it is not JSON");
             }
         }
         Some(policies)
