@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms that are held to it.
-const ROOMS: &[&str] = &["core/config"];
+const ROOMS: &[&str] = &["core/config", "core/plan"];
 
 /// The path of a module in its crate.
 type Module = Vec<String>;
