@@ -19,6 +19,8 @@ use crate::evaluate::{Decision, Key, Request, Way, Why, evaluate, way};
 use crate::resource::policy::operator::Operator;
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
 
+pub use super::request::{accounts_of, principals_of};
+
 /// Holds the live trust of a role against the desired one.
 pub fn check(setting: Setting<'_>, subject: Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
