@@ -43,14 +43,16 @@ async fn stopped_after(writes: usize) {
         desired(""),
     );
     served.sandbox.set_latency(Duration::from_millis(400));
-    let mut command = served.command(&wide, &["apply", "--auto-approve", "--lease", "2s"]);
-    let child = bucket
+    // Long enough to be renewed in time on a busy machine.
+    let mut command = served.command(&wide, &["apply", "--auto-approve", "--lease", "10s"]);
+    let mut child = bucket
         .hold(&mut command)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     while served.writes().len() < writes {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended on its own");
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     // While it waits for answers: they are there when it wakes, and tempt it to go on. A process that is stopped between
@@ -59,8 +61,6 @@ async fn stopped_after(writes: usize) {
     signal(&child, "-STOP");
     served.sandbox.set_latency(Duration::ZERO);
     let lease = [
-        "--lease",
-        "2s",
         "--lock-timeout",
         "60s",
         "--allow",
