@@ -29,7 +29,7 @@
 //! - [`telemetry`]: logs, and traces to a collector. [`web`] is the HTTP of both of them.
 //! - [`report`]: plans and runs as text and JSON, and progress.
 //! - [`ops`]: the engine: survey, plan, apply, drift, verify. Options go in, an [`Observer`](ops::Observer) hears how
-//!   things proceed, values come out; it prints nothing and knows no flag.
+//!   things proceed, values come out; it prints nothing and parses no arguments.
 //! - [`commands`]: one file per command: arguments become options, `ops` works, `report` shows the result. [`cli`] is the
 //!   command line, [`exit`] how a run ends.
 //!

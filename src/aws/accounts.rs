@@ -11,15 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::identity::IdentityCache;
 
+use super::Aws;
 use super::body::WholeBody;
 use super::credentials::{REFRESH_BEFORE, Role, Session, Source};
 use super::error::{Call, is_expired};
 use super::guard::Guard;
-use super::lost::Lost;
-use super::retry::Retries;
+use super::retry::{Lost, Retries};
 use super::trace::Trace;
-use super::{Aws, Reading, Writing};
-use crate::execute::Halt;
 use crate::org::{Account, AccountId, AwsError, Partition};
 use crate::resource::operation::Operation;
 
@@ -84,19 +82,6 @@ impl Aws {
 }
 
 impl Accounts {
-    /// Someone who can read the accounts and has no way to write.
-    pub fn reading(&self) -> Reading {
-        Reading(self.clone())
-    }
-
-    /// Someone who can write to the accounts until `halt` ends the run.
-    pub fn writing(&self, halt: Halt) -> Writing {
-        Writing {
-            accounts: self.clone(),
-            halt,
-        }
-    }
-
     /// The connection of the caller.
     pub(super) fn aws(&self) -> &Aws {
         &self.0.aws

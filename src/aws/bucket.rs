@@ -18,13 +18,14 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::future::BoxFuture;
 
 use super::error::{Call, chain};
-use super::lost::Lost;
+use super::retry::Lost;
 use super::retry::Retries;
 use super::session::{Aws, Settings, load};
 use super::trace::Trace;
 use crate::org::AwsError;
 use crate::resource::operation::Operation;
-use crate::store::backend::{Backend, Condition, Exclusion, Failure, Object, Version};
+use crate::store::Failure;
+use crate::store::backend::{Backend, Condition, Exclusion, Object, Version};
 
 /// The prefix of a bucket that holds a state, or will.
 #[derive(Debug, Clone)]

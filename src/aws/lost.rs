@@ -13,14 +13,12 @@
 //! A look may come from a replica that does not know of the write yet, so it is repeated for as long as IAM usually
 //! takes to agree with itself. Source: IAM User Guide, "Changes that I make are not always immediately visible".
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::accounts::Iam;
 use super::error::is_expired;
 use super::read;
-use super::write::perform;
+use super::step::perform;
 use crate::org::AwsError;
 use crate::resource::managed_policy::LivePolicy;
 use crate::resource::name::PolicyArn;
@@ -34,25 +32,6 @@ const WAITS: [u64; 7] = [0, 500, 1000, 2000, 4000, 8000, 16000];
 
 /// How often one version is sent.
 const SENDS: usize = 4;
-
-/// Whether an answer was lost since a task began. Clones are the same.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lost(Arc<AtomicBool>);
-
-impl Lost {
-    /// Takes note of a lost answer.
-    pub fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn happened(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn forget(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
 
 /// Performs `step`; where an answer was lost, finds out whether it is done.
 pub(super) async fn once(iam: Iam, step: &Step) -> Result<(), AwsError> {

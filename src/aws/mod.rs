@@ -13,6 +13,7 @@ pub mod bucket;
 mod credentials;
 mod error;
 mod guard;
+mod http;
 mod lost;
 pub mod organization;
 mod pace;
@@ -21,6 +22,7 @@ pub mod probe;
 pub mod read;
 mod retry;
 pub mod session;
+mod step;
 #[cfg(test)]
 mod testing;
 mod trace;

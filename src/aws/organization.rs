@@ -12,7 +12,7 @@ use futures_util::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 
 use super::Aws;
 use super::error::Call;
-use super::lost::Lost;
+use super::retry::Lost;
 use super::retry::Retries;
 use super::trace::Trace;
 use crate::org::{Account, AccountId, AccountStatus, AwsError, Organization, OuPath};

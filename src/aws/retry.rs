@@ -15,6 +15,7 @@
 //! retries is per account: the SDK's default is one per process, which a few throttled accounts empty for all others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -27,9 +28,8 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 use aws_smithy_types::retry::RetryConfig;
 
 use super::guard::Guard;
-use super::lost::Lost;
+use super::http::https;
 use super::pace::{Pace, Paced};
-use super::session::https;
 use crate::org::{AccountId, AwsError};
 
 /// Attempts of one call, the first included, where `AWS_MAX_ATTEMPTS` does not say otherwise.
@@ -89,6 +89,27 @@ pub(super) fn config(env: impl Fn(&str) -> Option<String>) -> Result<RetryConfig
         .with_max_attempts(attempts)
         .with_initial_backoff(Duration::from_millis(200))
         .with_max_backoff(Duration::from_secs(20)))
+}
+
+/// Whether an answer was lost since a task began. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lost(Arc<AtomicBool>);
+
+impl Lost {
+    /// Takes note of a lost answer.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one was.
+    pub fn happened(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Begins anew.
+    pub fn forget(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What is remembered of the calls that share one limit of AWS's.

@@ -16,17 +16,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, imds};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use super::body::WholeBody;
 use super::credentials::{Session, Source};
 use super::error::Call;
-use super::lost::Lost;
-use super::retry::{self, Retries};
+use super::http::https;
+use super::retry::{self, Lost, Retries};
 use super::trace::Trace;
 use crate::org::{AccountId, AwsError, Caller, Partition};
 use crate::resource::operation::Operation;
@@ -214,18 +210,6 @@ async fn chain(base: &SdkConfig, http: SharedHttpClient) -> SharedCredentialsPro
         None => builder,
     };
     SharedCredentialsProvider::new(builder.build().await)
-}
-
-/// One pool of connections for all clients. Without it each client of each account would open its own.
-pub(super) fn https() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector =
-            ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    })
 }
 
 async fn identify(sts: &aws_sdk_sts::Client) -> Result<(Caller, Partition), AwsError> {

@@ -24,7 +24,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::accounts::{Accounts, Iam};
 use super::credentials::REFRESH_BEFORE;
-use super::lost::Lost;
+use super::retry::Lost;
 use super::retry::Retries;
 use super::trace::Trace;
 use super::{Aws, Reading};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Console, Error, options};
 use crate::cli::{DesiredArgs, Format, StateArgs};
 use crate::config::Config;
-use crate::config::render::STAND_INS;
+use crate::config::scope::STAND_INS;
 use crate::exit::Exit;
 use crate::ops;
 use crate::org::{AccountId, Partition};

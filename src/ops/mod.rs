@@ -1,7 +1,7 @@
 //! The engine: what the commands do, without a command line and without a terminal.
 //!
-//! Options go in, an [`Observer`] hears how things proceed, and a value or an [`Error`] comes out. Nothing here prints,
-//! reads the environment or knows a flag, so a command, the demonstration and a test use the same functions.
+//! Options go in, an [`Observer`] hears how things proceed, and a value or an [`Error`] comes out. Nothing here prints or
+//! parses arguments, so a command, the demonstration and a test use the same functions.
 
 mod accounts;
 pub mod apply;

@@ -237,9 +237,9 @@ async fn read_and_plan(
         let desired = desired.map(|desired| granted.settle_account(desired.clone()));
         let (planner, of_task) = (Arc::clone(planner), account.clone());
         let span = tracing::error_span!("plan account", account = %account.id);
-        let planned = async move { planner.plan_account(&of_task, desired.as_ref()).await };
+        let work = async move { planner.plan_account(&of_task, desired.as_ref()).await };
         // A task of its own, so that a panic costs one account, and accounts are planned on all cores.
-        let answer = tokio::spawn(planned.instrument(span))
+        let answer = tokio::spawn(work.instrument(span))
             .await
             .unwrap_or_else(|broken| Err(internal(account, &broken)));
         match &answer {

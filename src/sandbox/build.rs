@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::clock::Clock;
 use super::cloudtrail::Trail;
 use super::iam;
+use super::ids::Ids;
 use super::managed::{self, Managed};
 use super::world::{
-    AccountState, Clock, IamState, Ids, Lagged, OrganizationState, Permissions, RoleState,
-    UnitState, UserState, World,
+    AccountState, IamState, Lagged, OrganizationState, Permissions, RoleState, UnitState,
+    UserState, World,
 };
 use rolecall_core::org::{AccountId, OuPath, Partition};
 

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 
 use super::gate::Call;
+use super::ids::Ids;
 use super::protocol::Service;
 use super::wire::ApiError;
-use super::world::Ids;
 use rolecall_core::org::{AccountId, glob};
 
 pub use file::FaultFile;

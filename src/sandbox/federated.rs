@@ -11,23 +11,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_smithy_types::base64;
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use serde_json::{Map, Value};
-
-use super::sts::{account_of, check_duration, check_session_name, duration, open_session, role_at};
-use super::wire::{ApiError, Params, Xml};
-use super::world::{RoleState, World};
 use rolecall_core::evaluate::{Decision, Principal, Request, evaluate};
 use rolecall_core::org::Partition;
 use rolecall_core::resource::issuer::{self, Read};
 use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
+use serde_json::{Map, Value};
 
-/// Issuers that IAM knows without a provider in the account.
-pub const BUILT_IN: &[&str] = &[
-    "accounts.google.com",
-    "cognito-identity.amazonaws.com",
-    "graph.facebook.com",
-    "www.amazon.com",
-];
+use super::iam::BUILT_IN;
+use super::keys::account_of;
+use super::session::{check_duration, check_session_name, duration, open_session, role_at};
+use super::wire::{ApiError, Params, Xml};
+use super::world::{RoleState, World};
 
 type Keys = BTreeMap<String, Vec<String>>;
 

@@ -3,11 +3,13 @@
 //! Source: AWS General Reference, Common errors; IAM API Reference, Common Error Types; Organizations API Reference,
 //! Common Error Types. The JSON services name the same refusals differently and with another status.
 
+use rolecall_core::org::AccountId;
+
+use super::keys::{account_of, session_token};
 use super::protocol::{Request, Response, Service, json_answer, xml_answer};
 use super::wire::{ApiError, Params};
 use super::world::{Session, World};
 use super::{cloudtrail, enforce, federated, iam, organizations, sts};
-use rolecall_core::org::AccountId;
 
 /// What a request asks, and of whom.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +63,7 @@ pub fn read(world: &World, request: &Request) -> Incoming {
         params.get("Action")
     };
     let entered = (service == Service::Sts)
-        .then(|| params.get("RoleArn").and_then(sts::account_of))
+        .then(|| params.get("RoleArn").and_then(account_of))
         .flatten();
     let call = Call {
         service,
@@ -206,11 +208,6 @@ fn identify(world: &World, request: &Request) -> Result<Session, Refusal> {
     } else {
         Err(Refusal::Closed)
     }
-}
-
-/// The token that goes with a temporary access key.
-pub fn session_token(key: &str) -> String {
-    format!("sandbox-session-token-of-{key}")
 }
 
 impl Refusal {

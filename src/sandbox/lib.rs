@@ -7,6 +7,7 @@
 
 pub mod build;
 mod caller;
+pub mod clock;
 pub mod cloudtrail;
 mod connector;
 mod enforce;
@@ -14,10 +15,13 @@ pub mod faults;
 mod federated;
 pub mod gate;
 pub mod iam;
+pub mod ids;
+mod keys;
 pub mod managed;
 mod organizations;
 pub mod protocol;
 pub mod serve;
+mod session;
 mod sts;
 pub mod wire;
 pub mod world;
@@ -28,12 +32,13 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 
+use clock::Clock;
 use faults::{Effect, Fault, Faults, Moment, Refusal};
 use gate::Call;
 use protocol::{Request, Response};
 use rolecall_core::org::AccountId;
 use wire::{ApiError, Params, Xml};
-use world::{Clock, Session, World};
+use world::{Session, World};
 
 /// A running sandbox. Clones are the same sandbox.
 #[derive(Debug, Clone)]
@@ -57,7 +62,7 @@ struct Traffic {
 impl Traffic {
     /// How long the call with this number takes: the latency, and by a die up to the jitter on top.
     fn delay(&self, number: u64) -> Duration {
-        let share = u32::try_from(world::Ids(number).roll() % 1000).unwrap_or_default();
+        let share = u32::try_from(ids::Ids(number).roll() % 1000).unwrap_or_default();
         self.latency + self.jitter * share / 1000
     }
 }
@@ -237,7 +242,7 @@ impl Sandbox {
 const SESSION: Duration = Duration::from_hours(1);
 
 fn session_of(world: &World, arn: &str) -> Option<Session> {
-    let id = sts::account_of(arn)?;
+    let id = keys::account_of(arn)?;
     let account = world.accounts.get(&id)?;
     let (_, entity) = arn.split_once(&format!(":{id}:"))?;
     let lasting = |user_id| Session {
@@ -273,8 +278,8 @@ fn session_of(world: &World, arn: &str) -> Option<Session> {
 }
 
 fn credentials(key: &str, expires: Option<SystemTime>) -> Credentials {
-    let token = expires.map(|_| gate::session_token(key));
-    let secret = sts::secret_key(key);
+    let token = expires.map(|_| keys::session_token(key));
+    let secret = keys::secret_key(key);
     Credentials::new(key, secret, token, expires, "sandbox")
 }
 

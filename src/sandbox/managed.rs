@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::world::Ids;
+use super::ids::Ids;
 
 /// One AWS managed policy.
 #[derive(Debug, Clone, PartialEq, Eq)]

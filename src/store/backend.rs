@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 
-use super::StoreError;
+use super::error::{Failure, StoreError};
 
 /// A place for a state.
 pub trait Backend: Send + Sync + fmt::Debug {
@@ -80,21 +80,6 @@ pub enum Exclusion {
     Lock(PathBuf),
     /// By an object written on condition, which expires unless its holder renews it.
     Lease,
-}
-
-/// Why a place did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The condition does not hold: someone else wrote.
-    Conflict,
-    /// Anything else, in words.
-    Other(String),
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Other(error.to_string())
-    }
 }
 
 /// Where a state lies, as it is written on the command line.

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 
-use super::backend::{Backend, Condition, Exclusion, Failure, Object, Version};
+use super::backend::{Backend, Condition, Exclusion, Object, Version};
+
+use super::error::Failure;
 use super::seal::sha256;
 use crate::files::{self, Links};
 

@@ -1,7 +1,6 @@
 //! Why a state could not be used, and what to do.
 
-use super::Identity;
-use super::backend::Failure;
+use super::format::{FORMAT, Identity};
 
 /// Why a state could not be used. Whatever it was, nothing of the state was changed by it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +44,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A newer rolecall wrote it.
-    #[error("`{place}` has the format `{found}`, but this version of rolecall reads `{known}`", known = super::FORMAT)]
+    #[error("`{place}` has the format `{found}`, but this version of rolecall reads `{known}`", known = FORMAT)]
     Newer {
         /// The object that was not read, or is not usable.
         place: String,
@@ -107,5 +106,20 @@ impl StoreError {
             Failure::Conflict => Self::Conflict { place },
             Failure::Other(reason) => Self::Write { place, reason },
         }
+    }
+}
+
+/// Why a place did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The condition does not hold: someone else wrote.
+    Conflict,
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.to_string())
     }
 }

@@ -22,9 +22,11 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::backend::{Backend, Condition, Exclusion, Failure, Object, Version};
+use super::backend::{Backend, Condition, Exclusion, Object, Version};
+
 use super::clock::{Clock, written};
 use super::directory::parent;
+use super::error::Failure;
 use super::key::LEASE;
 use super::{StoreError, seal};
 use crate::execute::{Deadline, Halt};

@@ -22,6 +22,7 @@ pub mod backend;
 mod clock;
 mod directory;
 mod error;
+mod format;
 mod key;
 mod lease;
 mod log;
@@ -33,7 +34,8 @@ pub(crate) mod tests;
 
 pub use backend::{Backend, Location};
 pub use directory::Directory;
-pub use error::StoreError;
+pub use error::{Failure, StoreError};
+pub use format::{FORMAT, Identity};
 pub use lease::{Holder, Lease, LeaseError, LeaseSettings, Unlock, Unlocked, Wait, Waiting};
 pub use log::RunLog;
 pub use record::{AccountRecord, ResourceRecord};
@@ -44,20 +46,8 @@ use crate::resource::secret::{Digests, Secrets};
 use backend::{Condition, Object, Version};
 use clock::{Clock, System};
 
-/// The version of everything in a state.
-pub const FORMAT: &str = "rolecall-state/1";
-
 /// Records read at once from a bucket.
 const AT_ONCE: usize = 16;
-
-/// The shell a state is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The organization's id.
-    pub organization: String,
-    /// The directory's `name`.
-    pub name: String,
-}
 
 /// What a state is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use rolecall::org::AccountId;
 use rolecall::sandbox::faults::{Effect, Fault, Moment, When};
+use rolecall::sandbox::ids::Ids;
 use rolecall::sandbox::wire::ApiError;
-use rolecall::sandbox::world::{Ids, World};
+use rolecall::sandbox::world::World;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::block_in_place;

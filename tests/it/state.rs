@@ -12,7 +12,8 @@ use rolecall::execute::{Halt, Outcome, RunSummary};
 use rolecall::org::AccountId;
 use rolecall::plan::{Action, Converged, Items, Summary};
 use rolecall::sandbox::faults::{Effect, Fault, When};
-use rolecall::store::backend::{Condition, Failure, Version};
+use rolecall::store::Failure;
+use rolecall::store::backend::{Condition, Version};
 use rolecall::store::{
     Access, AccountRecord, Backend, Directory as Local, Entry, Identity, LeaseError, LeaseSettings,
     ResourceRecord, RunHeader, Store, StoreError, Waiting,

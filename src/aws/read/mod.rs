@@ -26,6 +26,13 @@ pub(super) use single::{policy, role, version_document};
 #[derive(Debug, Clone)]
 pub struct Reading(pub(super) Accounts);
 
+impl Accounts {
+    /// Someone who can read the accounts and has no way to write.
+    pub fn reading(&self) -> Reading {
+        Reading(self.clone())
+    }
+}
+
 impl Reader for Reading {
     async fn read(&self, account: &Account, wanted: &Wanted) -> Result<LiveAccount, AwsError> {
         self.0

@@ -39,6 +39,24 @@ pub fn read(
     inputs: &mut Vec<Input>,
     nested: &mut BTreeMap<String, (String, String)>,
 ) -> Result<(), Error> {
+    read_stage(directory, DEPTH, inputs, nested)
+}
+
+/// How deep stages may be in each other: an assembly that names itself has no end.
+const DEPTH: usize = 16;
+
+fn read_stage(
+    directory: &Path,
+    depth: usize,
+    inputs: &mut Vec<Input>,
+    nested: &mut BTreeMap<String, (String, String)>,
+) -> Result<(), Error> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Error::because(format!(
+            "`{}`: its assemblies are in each other more than {DEPTH} deep",
+            directory.display()
+        )));
+    };
     let path = directory.join("manifest.json");
     if !path.is_file() {
         return Err(Error::with_hint(
@@ -101,7 +119,7 @@ pub fn read(
                     directory_name: Some(inner),
                     ..
                 },
-            ) => read(&directory.join(inner), inputs, nested)?,
+            ) => read_stage(&directory.join(inner), depth, inputs, nested)?,
             _ => {}
         }
     }

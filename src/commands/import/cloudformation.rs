@@ -80,7 +80,7 @@ pub fn run(args: &CloudFormationArgs, console: &Console) -> Result<Exit, Error> 
     draft.name = directory_name(to, name)?;
     let files: Vec<&str> = inputs.iter().map(|input| input.file.as_str()).collect();
     let from = format!("CloudFormation: {}", files.join(", "));
-    let (emitted, refused) = check::check(&mut draft);
+    let (emitted, refused) = check::check(&mut draft, None);
     entries.extend(refused);
     let mut report = Report::new(from, &draft, entries);
     report.hand_over = hand_over::cloudformation(&draft);

@@ -8,8 +8,8 @@ use crate::cli::{Include, LiveArgs};
 use crate::config::check::is_directory_name;
 use crate::config::{NarrowScope, Problems};
 use crate::exit::Exit;
+use crate::import::check::check;
 use crate::import::live::fold::{Folding, Units, fold};
-use crate::import::live::settle::settle;
 use crate::import::live::{Options, Policies, Services, Stacks, select};
 use crate::import::report::Report;
 use crate::live::AccountLive;
@@ -88,8 +88,8 @@ pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Resu
         },
         partition: &organization.partition,
     };
-    let draft = fold(&name, &observed, folding);
-    let (draft, emitted, lost) = settle(draft, &organization)?;
+    let mut draft = fold(&name, &observed, folding);
+    let (emitted, lost) = check(&mut draft, Some(&organization));
     entries.extend(lost);
     let from = format!("live IAM of organization {}", organization.id);
     let mut report = Report::new(from, &draft, entries);

@@ -34,7 +34,7 @@ pub fn run(args: &TerraformArgs, console: &Console) -> Result<Exit, Error> {
         mut entries,
         addresses,
     } = imported;
-    let (emitted, refused) = check::check(&mut draft);
+    let (emitted, refused) = check::check(&mut draft, None);
     entries.extend(refused);
     let files: Vec<&str> = inputs.iter().map(|(file, _)| file.as_str()).collect();
     let mut report = Report::new(format!("Terraform: {}", files.join(", ")), &draft, entries);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::report::Source;
+use super::source::Source;
 
 /// A directory of desired state.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,8 @@ pub struct Variable {
     pub pattern: Option<String>,
     /// What it was made of: ``parameter `Suffix` ``.
     pub from: String,
+    /// Where the source declares it: its default is one that the source proposes, and may not be the value that is in use.
+    pub declared: Option<Source>,
 }
 
 impl Variable {
@@ -64,6 +66,7 @@ impl Variable {
             one_of: Vec::new(),
             pattern: None,
             from: from.into(),
+            declared: None,
         }
     }
 

@@ -481,6 +481,7 @@ fn declaration(variable: &Variable) -> String {
         one_of,
         pattern,
         from: _,
+        declared: _,
     } = variable;
     let mut pairs = vec![("type".to_owned(), text(kind))];
     let mut put = |key: &str, written: String| pairs.push((key.to_owned(), written));

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 pub mod fold;
-pub mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -378,7 +377,7 @@ fn observed_role(
         trust: role.trust.to_value(),
         tags: own(&role.tags),
         group: stack_set(&role.tags),
-        sensitive: Vec::new(),
+        sensitive: BTreeSet::new(),
         external: role.tags.contains_key(STACK) && options.stacks == Stacks::External,
     })
 }
@@ -425,6 +424,7 @@ fn observed_policy(
         return None;
     }
     Some(ObservedPolicy {
+        sensitive: false,
         source: source(account, "policy", name),
         name: name.to_owned(),
         path: policy.path.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! A text here is literal: nothing in it is an expression.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -60,8 +60,8 @@ pub struct ObservedRole {
     pub tags: BTreeMap<String, String>,
     /// Groups it with roles of other accounts; the lower-cased name where it is `None`.
     pub group: Option<String>,
-    /// Whether its sensitive values are known to be: JSON pointers below `/trust`, `/description`, …
-    pub sensitive: Vec<String>,
+    /// The documents whose values are shown nowhere: `trust`, `inline/NAME`.
+    pub sensitive: BTreeSet<String>,
     /// Whether another owner manages it.
     pub external: bool,
 }
@@ -79,6 +79,8 @@ pub struct ObservedPolicy {
     pub description: Option<String>,
     /// What it allows.
     pub document: Value,
+    /// Whether the values in its document are shown nowhere.
+    pub sensitive: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }

@@ -113,9 +113,18 @@ fn take_back(
         ResourceKind::Role(name) => {
             let key = name.key();
             if !before.is_null() {
-                back.desired
-                    .roles
-                    .insert(key.clone(), Arc::new(was.role(name).ok_or_else(damaged)?));
+                let role = was.role(name).ok_or_else(damaged)?;
+                // A record knows nothing of instance profiles, and deletion took the role out of them.
+                if !live.roles.contains_key(&key) && role.trust.text().contains("ec2.amazonaws.com")
+                {
+                    let message = format!(
+                        "`{address}` is made again, but not put back into the instance profiles that held it: the record \
+                         does not name them; `aws iam add-role-to-instance-profile` does"
+                    );
+                    back.left
+                        .push(Finding::warn("left-alone", address, message));
+                }
+                back.desired.roles.insert(key.clone(), Arc::new(role));
             }
             back.live
                 .roles

@@ -243,14 +243,22 @@ fn inline_value(documents: &Documents) -> Value {
     )
 }
 
-fn inline_documents(before: &Documents, after: &Documents) -> Vec<DocumentDiff> {
+fn inline_documents<'a>(before: &'a Documents, after: &'a Documents) -> Vec<DocumentDiff> {
     let names: std::collections::BTreeSet<&PolicyName> =
         before.keys().chain(after.keys()).collect();
+    // A policy that is renamed, or whose statements move to another, gives no more than before. What stays as it is has
+    // no say in that: somebody else may take it away.
+    let changing = |of: &'a Documents, other: &Documents| {
+        let documents = of.iter();
+        let changing = documents.filter(|(name, document)| other.get(*name) != Some(*document));
+        changing.map(|(_, document)| document).collect::<Vec<_>>()
+    };
+    let (all_before, all_after) = (changing(before, after), changing(after, before));
     let diff = |name: &PolicyName| {
         let statements = match (before.get(name), after.get(name)) {
             (Some(before), Some(after)) => before.statement_diffs(after),
-            (None, Some(after)) => statements(after, Presence::Added),
-            (Some(before), None) => statements(before, Presence::Removed),
+            (None, Some(after)) => statements(after, Presence::Added, &all_before),
+            (Some(before), None) => statements(before, Presence::Removed, &all_after),
             (None, None) => Vec::new(),
         };
         DocumentDiff {
@@ -271,8 +279,12 @@ enum Presence {
     Removed,
 }
 
-/// Every statement of a document that appears or goes as a whole.
-fn statements(document: &PolicyDocument, presence: Presence) -> Vec<StatementDiff> {
+/// Every statement of a document that appears or goes as a whole. `others` are the documents on the other side.
+fn statements(
+    document: &PolicyDocument,
+    presence: Presence,
+    others: &[&PolicyDocument],
+) -> Vec<StatementDiff> {
     let written = match document.to_value().get_mut("Statement").map(Value::take) {
         Some(Value::Array(statements)) => statements,
         Some(statement) => vec![statement],
@@ -283,19 +295,20 @@ fn statements(document: &PolicyDocument, presence: Presence) -> Vec<StatementDif
             .statements()
             .get(index)
             .map(|statement| statement.effect);
-        match presence {
-            Presence::Added => StatementDiff {
-                before: None,
-                after: Some(value),
-                widens: effect != Some(Effect::Deny),
-                cosmetic: false,
-            },
-            Presence::Removed => StatementDiff {
-                before: Some(value),
-                after: None,
-                widens: effect != Some(Effect::Allow),
-                cosmetic: false,
-            },
+        let harmless = match presence {
+            Presence::Added => Effect::Deny,
+            Presence::Removed => Effect::Allow,
+        };
+        let widens = effect != Some(harmless) && !document.is_said_by(index, others);
+        let (before, after) = match presence {
+            Presence::Added => (None, Some(value)),
+            Presence::Removed => (Some(value), None),
+        };
+        StatementDiff {
+            before,
+            after,
+            widens,
+            cosmetic: false,
         }
     };
     written.into_iter().enumerate().map(diff).collect()

@@ -22,8 +22,9 @@ use http_body_util::BodyExt as _;
 
 use super::Stage;
 use crate::execute::{Halt, RunReport, Why};
-use crate::sandbox::world::Ids;
-use crate::store::backend::{Backend, Condition, Exclusion, Failure, Object, Version};
+use crate::sandbox::ids::Ids;
+use crate::store::Failure;
+use crate::store::backend::{Backend, Condition, Exclusion, Object, Version};
 use crate::store::tests::{Bucket, Skewed, open_skewed, uptime};
 use crate::store::{LeaseSettings, Waiting};
 

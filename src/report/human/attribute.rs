@@ -6,7 +6,8 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{document, widens_mark};
+use super::document;
+use super::margin::widens_mark;
 use crate::plan::{Action, Attribute, AttributeDiff, Change};
 use crate::report::style::{Page, Tone, columns};
 

@@ -5,7 +5,7 @@ use std::io;
 use serde_json::{Map, Value};
 
 use super::lines::{self, ordered, pretty};
-use super::widens_mark;
+use super::margin::widens_mark;
 use crate::plan::AttributeDiff;
 use crate::report::style::{Page, Tone};
 use crate::resource::policy::StatementDiff;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::BODY;
+use super::margin::BODY;
 use crate::plan::Plan;
 use crate::report::finding::{Bundle, Weight, bundles, refusal};
 use crate::report::group;

@@ -8,6 +8,7 @@ pub(super) mod attribute;
 mod document;
 mod finding;
 mod lines;
+mod margin;
 mod summary;
 
 pub use summary::said as summary_line;
@@ -18,9 +19,7 @@ use super::group::{self, Group};
 use super::style::{Page, Style, Tone, count};
 use super::unread::{self, Accounts, Unread};
 use crate::plan::{Action, Cause, Change, Plan};
-
-/// The indent of what belongs to a headline; its symbol is in front of it.
-const BODY: usize = 6;
+use margin::{BODY, widens_mark};
 
 /// Writes a plan.
 pub fn plan(plan: &Plan, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -147,11 +146,6 @@ fn headline(group: &Group<'_>, page: &mut Page<'_>) -> io::Result<()> {
         line += &widens_mark(page);
     }
     page.line(0, &line)
-}
-
-/// What stands behind everything that widens access.
-fn widens_mark(page: &Page<'_>) -> String {
-    format!("  {}", page.paint(Tone::Alarm, "! widens access"))
 }
 
 /// The names of the writes. Their arguments may be sensitive and stay out.

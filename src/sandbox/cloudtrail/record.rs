@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
 use crate::wire::{ApiError, Params};
-use crate::world::Clock;
 use rolecall_core::org::{AccountId, Partition};
 
 /// Events that are kept, of all accounts together.

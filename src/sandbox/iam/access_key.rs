@@ -2,12 +2,13 @@
 //!
 //! Source: IAM API Reference, `CreateAccessKey`, `DeleteAccessKey`, `ListAccessKeys`.
 
-use super::super::sts::secret_key;
+use super::super::keys::secret_key;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{Session, UserState};
-use super::entity::{Field, Iam, date, text, wrap};
+use super::entity::Iam;
 use super::page::page;
 use super::rules;
+use super::xml::{Field, date, text, wrap};
 
 pub(super) fn create(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let mut user = named(iam, params)?;

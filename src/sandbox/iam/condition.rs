@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use super::super::wire::ApiError;
-use super::document::malformed;
+use super::rules::malformed;
 
 /// Known operators over keys with a vendor over scalars or lists of scalars.
 pub(super) fn check(condition: &Value) -> Result<(), ApiError> {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{GroupState, PolicyState, RoleState, UserState};
 use super::document::encoded;
-use super::entity::{Field, Iam, text, wrap};
+use super::entity::Iam;
 use super::holder::View;
 use super::page::page;
 use super::policy::{self, usages};
 use super::principal::{group_fields, user_fields};
+use super::profile;
 use super::role::{boundary_field, identity};
 use super::role_policy::attached_xml;
-use super::rules;
-use super::{profile, rules::QUOTAS};
+use super::rules::{self, QUOTAS};
+use super::xml::{Field, text, wrap};
 
 /// What the details tell of; a page may hold entities of every kind.
 enum Detail<'a> {

@@ -11,7 +11,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 
 use super::super::wire::{ApiError, Params, Xml};
-use super::{condition, resource, rules};
+use super::rules::{self, malformed};
+use super::{condition, resource};
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -35,11 +36,6 @@ pub(super) fn size(document: &str) -> usize {
         within || !c.is_whitespace()
     };
     document.chars().filter(counts).count()
-}
-
-/// `MalformedPolicyDocument` 400.
-pub(super) fn malformed(message: impl Into<String>) -> ApiError {
-    ApiError::new(400, "MalformedPolicyDocument", message)
 }
 
 /// The parameter that holds a document: the characters that `policyDocumentType` allows.

@@ -23,6 +23,7 @@ mod role_policy;
 mod rules;
 mod simulate;
 mod trust;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use super::wire::{ApiError, Params, Xml};
 use super::world::World;
 use entity::Iam;
 use holder::Holder;
+pub use principals::BUILT_IN;
 use rolecall_core::org::AccountId;
 pub use rules::is_quota;
 pub use trust::trust_policy;

@@ -7,8 +7,9 @@
 use std::fmt::Write as _;
 
 use super::super::wire::{ApiError, Params, Xml};
-use super::entity::{Field, Iam, text};
+use super::entity::Iam;
 use super::rules;
+use super::xml::{Field, text};
 
 /// One page of a list.
 pub(super) struct Page<T> {

@@ -8,11 +8,12 @@ use super::super::managed::Managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{PolicyState, PolicyVersionState};
 use super::document::{self, Placement, check_identity, encoded, size};
-use super::entity::{Field, Iam, date, delete_conflict, text, wrap};
+use super::entity::{Iam, delete_conflict};
 use super::holder::{Holder, View, entities};
 use super::page::page;
 use super::role_policy::policy_arn;
 use super::rules::{self, KeyCase, NAME_OF_POLICY};
+use super::xml::{Field, date, text, wrap};
 
 /// How often a policy is attached, and how often it is a boundary.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,11 +2,12 @@
 
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{GroupState, UserState};
-use super::entity::{Field, Iam, already_exists, date, delete_conflict, text, wrap};
+use super::entity::{Iam, already_exists, delete_conflict};
 use super::page::page;
 use super::role::boundary_field;
 use super::role_policy::boundary;
 use super::rules::{self, KeyCase, NAME_OF_POLICY, NAME_OF_ROLE};
+use super::xml::{Field, date, text, wrap};
 
 const DETACH_FIRST: &str = "Cannot delete entity, must detach all policies first.";
 const DELETE_POLICIES_FIRST: &str = "Cannot delete entity, must delete policies first.";

@@ -2,14 +2,21 @@
 //!
 //! Source: IAM User Guide, "AWS JSON policy elements: Principal".
 
-use serde_json::{Map, Value};
-
-use super::super::federated::BUILT_IN;
-use super::super::wire::ApiError;
-use super::document::{malformed, strings};
-use super::trust::invalid_principal;
 use rolecall_core::org::{AccountId, glob};
 use rolecall_core::resource::policy::service;
+use serde_json::{Map, Value};
+
+use super::super::wire::ApiError;
+use super::document::strings;
+use super::rules::malformed;
+
+/// Issuers that IAM knows without a provider in the account.
+pub const BUILT_IN: &[&str] = &[
+    "accounts.google.com",
+    "cognito-identity.amazonaws.com",
+    "graph.facebook.com",
+    "www.amazon.com",
+];
 
 /// The actions that a trust policy may speak of.
 const ACTIONS: [&str; 6] = [
@@ -144,4 +151,10 @@ pub(super) fn check_fit(statement: &Map<String, Value>) -> Result<(), ApiError> 
         }
     }
     Ok(())
+}
+
+pub(super) fn invalid_principal(kind: &str, principal: &str) -> ApiError {
+    malformed(format!(
+        "Invalid principal in policy: \"{kind}\":\"{principal}\""
+    ))
 }

@@ -2,10 +2,11 @@
 
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::ProfileState;
-use super::entity::{Iam, date, delete_conflict, text, wrap};
+use super::entity::{Iam, delete_conflict};
 use super::page::page;
 use super::role;
 use super::rules::{self, KeyCase, NAME_OF_POLICY};
+use super::xml::{date, text, wrap};
 
 fn find<'a>(iam: &'a Iam<'_>, params: &Params) -> Result<&'a ProfileState, ApiError> {
     let name = rules::name(params, "InstanceProfileName", NAME_OF_POLICY)?;

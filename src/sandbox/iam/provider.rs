@@ -4,8 +4,9 @@
 //! metadata are taken and not looked at.
 
 use super::super::wire::{ApiError, Params, Xml};
-use super::entity::{Iam, text, wrap};
+use super::entity::Iam;
 use super::rules::{self, NAME_OF_POLICY};
+use super::xml::{text, wrap};
 
 pub(super) fn create_oidc(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let url = params.require("Url")?;

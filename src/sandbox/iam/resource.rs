@@ -4,7 +4,7 @@
 //! Resource".
 
 use super::super::wire::ApiError;
-use super::document::malformed;
+use super::rules::malformed;
 
 /// What the resource part of an ARN of IAM begins with.
 const KINDS: &str = "user/, federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, \

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{Lagged, RoleState};
 use super::document::encoded;
-use super::entity::{Field, Iam, already_exists, date, delete_conflict, text, wrap};
+use super::entity::{Iam, already_exists, delete_conflict};
 use super::page::page;
-use super::role_policy;
 use super::rules::{self, KeyCase, NAME_OF_ROLE};
-use super::trust;
+use super::xml::{Field, date, text, wrap};
+use super::{role_policy, trust};
 
 /// How much of a role an answer tells. Source: IAM API Reference, `ListRoles`: lists leave out the boundary, the tags
 /// and when the role was last used.

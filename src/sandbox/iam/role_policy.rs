@@ -2,10 +2,11 @@
 
 use super::super::wire::{ApiError, Params, Xml};
 use super::document::{self, Placement, check_identity, encoded, size};
-use super::entity::{Iam, last_segment, text};
+use super::entity::{Iam, last_segment};
 use super::holder::Holder;
 use super::page::page;
 use super::rules::{self, NAME_OF_POLICY};
+use super::xml::text;
 
 pub(super) fn put(iam: &mut Iam<'_>, params: &Params, holder: Holder) -> Result<Xml, ApiError> {
     let name = rules::name(params, "PolicyName", NAME_OF_POLICY)?;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::IamState;
-use super::entity::text;
+use super::xml::text;
 
 /// The longest name of a role, user in `roleNameType`, `existingUserNameType`.
 pub(super) const NAME_OF_ROLE: usize = 64;
@@ -384,4 +384,9 @@ pub(super) fn within(
         "LimitExceeded",
         format!("Cannot exceed quota for {spoken}: {quota}"),
     ))
+}
+
+/// `MalformedPolicyDocument` 400.
+pub(super) fn malformed(message: impl Into<String>) -> ApiError {
+    ApiError::new(400, "MalformedPolicyDocument", message)
 }

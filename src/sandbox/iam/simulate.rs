@@ -6,14 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::caller::Held;
-use super::super::wire::{ApiError, Params, Xml};
-use super::document::{Placement, check_identity};
-use super::entity::{Iam, text};
-use super::page::page;
 use rolecall_core::evaluate::{Decision, Identity, Request, Voice, evaluate};
 use rolecall_core::resource::policy::pattern::{Token, Variables, tokens};
 use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
+
+use super::super::caller::Held;
+use super::super::wire::{ApiError, Params, Xml};
+use super::document::{Placement, check_identity};
+use super::entity::Iam;
+use super::page::page;
+use super::xml::text;
 
 pub(super) fn principal_policy(iam: &mut Iam<'_>, params: &Params) -> Result<Xml, ApiError> {
     let source = params.require("PolicySourceArn")?;

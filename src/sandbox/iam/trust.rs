@@ -6,17 +6,19 @@
 
 use std::time::Duration;
 
+use rolecall_core::org::AccountId;
+use rolecall_core::resource::issuer;
+use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
 use serde_json::{Map, Value};
 
 use super::super::wire::{ApiError, Params};
 use super::super::world::{IamState, RoleState, World};
-use super::document::{check_members, check_top, malformed, object, parameter, repeats_sid, size};
-use super::document::{statements, strings};
+use super::document::{
+    check_members, check_top, object, parameter, repeats_sid, size, statements, strings,
+};
 use super::entity::{Iam, last_segment};
-use super::{condition, principals, rules};
-use rolecall_core::org::AccountId;
-use rolecall_core::resource::issuer;
-use rolecall_core::resource::policy::{PolicyDocument, PolicyKind};
+use super::rules::{self, malformed};
+use super::{condition, principals};
 
 /// The trust policy of a role as a read shows it: unique ids of living roles and users stand as their ARNs.
 pub fn trust_policy(world: &World, account: AccountId, role: &RoleState) -> String {
@@ -73,8 +75,8 @@ pub(super) fn store(iam: &mut Iam<'_>, params: &Params, name: &str) -> Result<St
         principals::check_federated(principal, iam.account, &iam.world.partition.0)
     })?;
     for_each_principal(&mut document, "AWS", &mut |principal| {
-        *principal =
-            stored_principal(iam, principal).ok_or_else(|| invalid_principal("AWS", principal))?;
+        *principal = stored_principal(iam, principal)
+            .ok_or_else(|| principals::invalid_principal("AWS", principal))?;
         Ok(())
     })?;
     for statement in statements(&document).unwrap_or_default() {
@@ -277,12 +279,6 @@ fn spell(value: &mut Value) {
         Value::Bool(_) | Value::Number(_) => *value = Value::String(value.to_string()),
         _ => {}
     }
-}
-
-pub(super) fn invalid_principal(kind: &str, principal: &str) -> ApiError {
-    malformed(format!(
-        "Invalid principal in policy: \"{kind}\":\"{principal}\""
-    ))
 }
 
 /// Partition, account and resource of an ARN of IAM.

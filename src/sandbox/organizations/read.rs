@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{BEGINNING, Input, error, invalid, is_parent, listed};
+use super::input::{BEGINNING, Input, error, invalid, is_parent, listed};
+use crate::clock::Clock;
 use crate::wire::ApiError;
-use crate::world::{AccountState, Clock, UnitState, World};
+use crate::world::{AccountState, UnitState, World};
 use rolecall_core::org::AccountId;
 
 pub fn describe_organization(world: &World) -> Value {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{BEGINNING, Input, error, invalid, is_parent, read};
+use super::input::{BEGINNING, Input, error, invalid, is_parent};
+use super::read;
 use crate::build::ACCESS_ROLE;
 use crate::wire::ApiError;
 use crate::world::{AccountState, CreateAccountState, IamState, UnitState, World};

@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::backend::{Exclusion, Failure};
+use super::backend::Exclusion;
+
+use super::error::Failure;
 use super::*;
 use crate::execute::{Halt, Outcome, RunSummary};
 use crate::plan::{Action, Attribute, Converged, Summary};

@@ -4,10 +4,10 @@
 
 use super::super::report::Source;
 use super::expr::{Expr, Item, Unsayable};
-use super::read::{Key, Node, Value};
+use super::node::{Key, Node, Value};
 use super::value::{Loss, Val, ValKind};
 use super::vars::{Asked, VarKey};
-use super::world::World;
+use super::world::{Export, World};
 
 impl World<'_> {
     /// Evaluates a node of the template at an index.
@@ -374,12 +374,8 @@ impl World<'_> {
 
     fn import_value(&mut self, env: usize, argument: &Node, place: &Source) -> Result<Val, Loss> {
         let name = self.eval(env, argument).text()?;
-        if let Some((env, node)) = name
-            .as_text()
-            .and_then(|name| self.exports.get(name))
-            .cloned()
-        {
-            return Ok(self.eval(env, &node));
+        if let Some(export) = self.exported(&name) {
+            return Ok(self.eval(export.env, &export.value));
         }
         let written = match (&name, argument.call("Fn::Sub").unwrap_or(argument)) {
             (Expr::Text(name), _) => name.clone(),
@@ -400,6 +396,21 @@ impl World<'_> {
         };
         let expr = self.ask(VarKey::Export(name), &written, asked);
         Ok(Val::expr(place, expr))
+    }
+
+    /// What one of the templates exports under a name.
+    fn exported(&mut self, name: &Expr) -> Option<Export> {
+        let text = self.settled(name);
+        self.exports.clone().into_iter().find(|export| {
+            let known = match export.name.as_text() {
+                Some(known) => Expr::text(known),
+                None => match self.eval(export.env, &export.name).text() {
+                    Ok(known) => known,
+                    Err(_) => return false,
+                },
+            };
+            known == *name || (text.is_some() && self.settled(&known) == text)
+        })
     }
 
     /// Evaluates a condition: the name of one, or what one is made of.

@@ -112,6 +112,16 @@ impl Expr {
         }
     }
 
+    /// Whether it is a list that may have no item.
+    pub fn may_be_empty(&self) -> bool {
+        match self {
+            Self::Var(_, true) => true,
+            Self::List(items) => !items.iter().any(|item| matches!(item, Item::One(_))),
+            Self::If(_, yes, no) => yes.may_be_empty() || no.may_be_empty(),
+            _ => false,
+        }
+    }
+
     /// Texts one after the other.
     pub fn concat(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut joined: Vec<Self> = Vec::new();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::super::report::{Class, Entry, Source};
 use super::expr::{Expr, Fact};
-use super::read::{Node, Value};
+use super::node::{Node, Value};
 use super::refs::named_in;
 use super::template::Resource;
 use super::value::{Known, Loss, Val, ValKind};
@@ -369,7 +369,18 @@ impl World<'_> {
                     self.note(Class::Left, "iam-type", &key.place, &what, why);
                 }
             }
+            if word == "policy" {
+                let known = [roles, "Groups", "PolicyDocument", "PolicyName", "Users"];
+                self.unknown_properties(&resource, &known, &title);
+            }
             let Some(node) = resource.properties.get(roles) else {
+                if word == "policy"
+                    && !["Users", "Groups"]
+                        .iter()
+                        .any(|it| resource.properties.get(it).is_some())
+                {
+                    self.of_nobody(&resource, &title);
+                }
                 continue;
             };
             let condition = match self.condition_on(env, &resource) {
@@ -384,7 +395,11 @@ impl World<'_> {
                 Expr::Bool(true) => known,
                 condition => known.with(condition, true),
             };
-            for (known, named) in self.named_roles(env, node, &known, plan, left) {
+            let found = self.named_roles(env, node, &known, plan, left);
+            if word == "policy" && found.is_empty() {
+                self.of_nobody(&resource, &title);
+            }
+            for (known, named) in found {
                 let named = match named {
                     Ok(named) => named,
                     Err(loss) => {
@@ -415,13 +430,18 @@ impl World<'_> {
                             &title,
                             why,
                         );
-                        self.entries.push(
-                            entry.hint("import it together with the template that makes the role"),
-                        );
+                        self.entries.push(entry.hint(
+                            "import it together with the template that makes the role, or write an `[[attachment]]` for it",
+                        ));
                     }
                 }
             }
         }
+    }
+
+    fn of_nobody(&mut self, resource: &Resource, title: &str) {
+        let why = "it names no role";
+        self.note(Class::Left, "iam-type", &resource.place, title, why);
     }
 
     fn add_side(
@@ -590,7 +610,12 @@ impl World<'_> {
                 let why = "only the stack's own resource uses it";
                 self.note(Class::Left, "stack-role", place, &what, why);
             }
-            self.note(Class::Left, code, place, kind, why);
+            let what = if kind.is_empty() {
+                format!("`{}`, which has no Type", resource.logical)
+            } else {
+                kind.to_owned()
+            };
+            self.note(Class::Left, code, place, &what, why);
         }
     }
 }

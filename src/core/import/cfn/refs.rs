@@ -5,7 +5,7 @@
 
 use super::super::report::Source;
 use super::expr::{Expr, Fact, Unsayable};
-use super::read::Node;
+use super::node::Node;
 use super::template::Resource;
 use super::value::{Loss, Val, ValKind};
 use super::vars::{Asked, VarKey};
@@ -155,10 +155,13 @@ impl World<'_> {
 
     fn region(&mut self, env: usize, place: &Source) -> Expr {
         let default = match self.envs.get(env).map(|env| env.region.clone()) {
-            Some(Region::Fixed(region)) => return Expr::text(region),
+            Some(Region::Fixed(region)) => return region,
             Some(Region::Asked(default)) => default,
             None => None,
         };
+        if let Some(region) = default.as_ref().filter(|_| self.options.resolve) {
+            return Expr::text(region);
+        }
         let asked = Asked {
             code: Some("region"),
             place: place.clone(),
@@ -175,6 +178,9 @@ impl World<'_> {
 
     fn stack_name(&mut self, env: usize, place: &Source) -> Expr {
         let name = self.envs.get(env).and_then(|env| env.stack_name.clone());
+        if let Some(name) = name.as_ref().filter(|_| self.options.resolve) {
+            return Expr::text(name);
+        }
         let asked = Asked {
             code: Some("stack-name"),
             place: place.clone(),
@@ -252,25 +258,27 @@ impl World<'_> {
                 };
                 text(self.iam_arn(env, word, [path, name]))
             }
-            ("AWS::IAM::OIDCProvider", None | Some("Arn")) => {
-                match self.property(env, resource, "Url")? {
-                    Some(Expr::Text(url)) => {
-                        let host = url.strip_prefix("https://").unwrap_or(&url);
-                        let host = Expr::text(host.trim_end_matches('/'));
-                        text(self.iam_arn(env, "oidc-provider/", [host, Expr::text("")]))
-                    }
-                    Some(Expr::Concat(mut parts)) => {
-                        if let Some(Expr::Text(first)) = parts.first_mut()
-                            && let Some(rest) = first.strip_prefix("https://")
-                        {
-                            *first = rest.to_owned();
-                        }
-                        let host = Expr::concat(parts);
-                        text(self.iam_arn(env, "oidc-provider/", [host, Expr::text("")]))
-                    }
-                    _ => text(self.asked(env, resource, attribute, place)),
+            // The CDK's own resource has the same property, and the same ARN as its id.
+            (
+                "AWS::IAM::OIDCProvider" | "Custom::AWSCDKOpenIdConnectProvider",
+                None | Some("Arn"),
+            ) => match self.property(env, resource, "Url")? {
+                Some(Expr::Text(url)) => {
+                    let host = url.strip_prefix("https://").unwrap_or(&url);
+                    let host = Expr::text(host.trim_end_matches('/'));
+                    text(self.iam_arn(env, "oidc-provider/", [host, Expr::text("")]))
                 }
-            }
+                Some(Expr::Concat(mut parts)) => {
+                    if let Some(Expr::Text(first)) = parts.first_mut()
+                        && let Some(rest) = first.strip_prefix("https://")
+                    {
+                        *first = rest.to_owned();
+                    }
+                    let host = Expr::concat(parts);
+                    text(self.iam_arn(env, "oidc-provider/", [host, Expr::text("")]))
+                }
+                _ => text(self.asked(env, resource, attribute, place)),
+            },
             ("AWS::IAM::SAMLProvider", None | Some("Arn")) => {
                 match self.property(env, resource, "Name")? {
                     Some(name) => text(self.iam_arn(env, "saml-provider/", [name, Expr::text("")])),
@@ -537,7 +545,7 @@ fn named(value: &Val, otherwise: &Expr) -> Result<Expr, Loss> {
 
 /// The logical ids that a node names, by `Ref`, `Fn::GetAtt` and `Fn::Sub`.
 pub fn named_in(node: &Node, found: &mut std::collections::BTreeSet<String>) {
-    use super::read::Value;
+    use super::node::Value;
     match &node.value {
         Value::Null | Value::Text(_) => {}
         Value::List(items) => items.iter().for_each(|item| named_in(item, found)),

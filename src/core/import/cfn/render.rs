@@ -2,7 +2,8 @@
 
 use super::super::draft::{escape, literal};
 use super::expr::{Expr, Fact, Item, VarId};
-use super::vars::{Kind, Use, Variables};
+use super::parameter::Kind;
+use super::vars::{Use, Variables};
 
 /// Writes expressions, and notes what they use variables for.
 pub struct Renderer<'a> {
@@ -141,6 +142,10 @@ impl Renderer<'_> {
                 self.operand(text, of),
                 literal(delimiter)
             ),
+            // CloudFormation takes an empty list for one empty text, and templates ask for its first item to find out.
+            Expr::Index(list, 0) if list.may_be_empty() => {
+                format!("({} | first | default(''))", self.operand(list, of))
+            }
             Expr::Index(list, at) => format!("{}[{at}]", self.operand(list, of)),
             Expr::Length(list) => format!("{} | length", self.operand(list, of)),
             Expr::Lookup {

@@ -6,8 +6,8 @@ use super::super::draft::{Attached, Inline, Partial, Role, Targets};
 use super::super::report::{Class, Entry, Source};
 use super::expr::{Expr, Fact, Item};
 use super::lower::{Inlined, Kept, Plan};
+use super::node::Node;
 use super::policy::{About, VARIANTS};
-use super::read::Node;
 use super::site::Site;
 use super::template::Resource;
 use super::value::{Known, Loss, Val, ValKind};
@@ -15,7 +15,7 @@ use super::vars::Use;
 use super::world::World;
 
 /// The attributes of a resource that are read, or say nothing of a role.
-const ATTRIBUTES: [&str; 8] = [
+const ATTRIBUTES: [&str; 9] = [
     "Type",
     "Properties",
     "Condition",
@@ -24,6 +24,7 @@ const ATTRIBUTES: [&str; 8] = [
     "DeletionPolicy",
     "UpdateReplacePolicy",
     "CreationPolicy",
+    "UpdatePolicy",
 ];
 
 /// What a resource is tagged with where its conditions are decided so.
@@ -284,6 +285,7 @@ impl World<'_> {
         for side in plan.inlined_to(kept.index) {
             let condition = known.decide(&side.known.condition());
             let known = known.with(&condition, true);
+            self.overwrite(&mut found, &side, &condition, title);
             found.push(Inlined {
                 known,
                 ..side.clone()
@@ -311,6 +313,38 @@ impl World<'_> {
             }
         }
         inline
+    }
+
+    /// A policy of its own is written after the role, so it takes the place of an inline policy of its name.
+    fn overwrite(
+        &mut self,
+        found: &mut Vec<Inlined>,
+        side: &Inlined,
+        condition: &Expr,
+        title: &str,
+    ) {
+        let Ok(name) = &side.name else { return };
+        let mut kept = Vec::new();
+        for earlier in found.drain(..) {
+            let both = Expr::all([earlier.known.condition(), condition.clone()]);
+            if earlier.name.as_ref() != Ok(name) || both == Expr::Bool(false) {
+                kept.push(earlier);
+                continue;
+            }
+            let what = format!("inline policy `{}` of {title}", self.describe(name));
+            let why = format!(
+                "{} writes another one of this name; this one, written later, is imported",
+                earlier.place
+            );
+            self.note(Class::Weaker, "conflict", &side.place, &what, &why);
+            if *condition != Expr::Bool(true) {
+                kept.push(Inlined {
+                    known: earlier.known.with(condition, false),
+                    ..earlier
+                });
+            }
+        }
+        *found = kept;
     }
 
     fn inline_policy(&mut self, found: &Inlined, kept: &Kept, title: &str) -> Result<Inline, Loss> {

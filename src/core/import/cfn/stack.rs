@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::report::{Class, Entry, Source};
-use super::expr::{Expr, Fact};
+use super::expr::{Expr, Fact, Item};
+use super::node::{Node, Origin, Value};
 use super::parameter::Shape;
-use super::read::{Node, Origin, Value, read};
+use super::read::read;
 use super::site::{Reach, Site};
 use super::template::{Resource, Template};
 use super::value::{Known, Loss, Val, ValKind};
@@ -94,14 +95,20 @@ impl World<'_> {
         } else {
             format!(", with the parameters {}", given.join(", "))
         };
-        let url = written.unwrap_or_else(|| "?".to_owned());
+        // An application of the serverless repository is named by a map.
+        let Some(url) = written.filter(|url| !url.is_empty()) else {
+            let logical = &resource.logical;
+            let why = format!("its template is not at hand{given}");
+            let hint = format!("--nested '{logical}=FILE' reads it from a file");
+            return Err(Loss::new("template-url", place, why).hint(hint));
+        };
         let why = format!("its template is at {url}{given}");
         let hint = format!("--nested '{url}=FILE' reads it from a file");
         Err(Loss::new("template-url", place, why).hint(hint))
     }
 
     fn inline_body(&mut self, env: usize, node: &Node) -> Result<Template, Loss> {
-        let lost = |error: super::read::Unreadable| {
+        let lost = |error: super::node::Unreadable| {
             Loss::new(
                 "document",
                 &error.place,
@@ -187,7 +194,7 @@ impl World<'_> {
         for region in self.options.regions.clone() {
             if let Some(env) = self.envs.get(index).cloned() {
                 self.envs.push(Env {
-                    region: Region::Fixed(region),
+                    region: Region::Fixed(Expr::text(region)),
                     copy_of: Some(index),
                     output_of: None,
                     ..env
@@ -245,7 +252,7 @@ impl World<'_> {
             parameters: bound(&template, given),
             template: Rc::new(template),
             account: Expr::Fact(Fact::AccountId),
-            region: Region::Asked(region),
+            region,
             stack_name: None,
             is_nested: true,
             output_of: None,
@@ -286,7 +293,7 @@ impl World<'_> {
         env: usize,
         resource: &Resource,
         condition: Expr,
-    ) -> Result<(Site, Option<String>), Loss> {
+    ) -> Result<(Site, Region), Loss> {
         let place = &resource.place;
         let model = resource
             .properties
@@ -338,22 +345,23 @@ impl World<'_> {
         }
         regions.sort();
         regions.dedup();
-        let one = match regions.as_slice() {
-            [] => None,
-            [region] => {
-                if let Some([region]) = region.as_texts().as_deref() {
-                    Some((*region).to_owned())
-                } else {
+        let region = match regions.as_slice() {
+            [] => Region::Asked(None),
+            [Expr::List(items)] => match items.as_slice() {
+                [Item::One(Expr::Text(region))] => Region::Asked(Some(region.clone())),
+                // A stack set that goes where its own stack is, mostly.
+                [Item::One(region)] => Region::Fixed(region.clone()),
+                _ => {
                     site.many_regions = true;
-                    None
+                    Region::Asked(None)
                 }
-            }
+            },
             _ => {
                 site.many_regions = true;
-                None
+                Region::Asked(None)
             }
         };
-        Ok((site, one))
+        Ok((site, region))
     }
 
     /// Adds what `DeploymentTargets` says; returns whether accounts are left out of it.
@@ -420,10 +428,10 @@ impl World<'_> {
                         reach => other.push(reach),
                     }
                 }
-                let mut items: Vec<_> = all.into_iter().map(super::expr::Item::One).collect();
+                let mut items: Vec<_> = all.into_iter().map(Item::One).collect();
                 match left_out {
                     Expr::List(more) => items.extend(more),
-                    expr => items.push(super::expr::Item::All(expr)),
+                    expr => items.push(Item::All(expr)),
                 }
                 other.push(Reach::Some {
                     accounts: Some(Expr::List(items)),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::report::{Entry, Source};
-use super::Options;
 use super::expr::{Expr, Fact, VarId};
+use super::node::Node;
+use super::options::Options;
 use super::parameter::Shape;
-use super::read::Node;
 use super::template::Template;
 use super::value::{Loss, Val};
 use super::vars::{Asked, Made, VarKey, Variables};
@@ -45,7 +45,18 @@ pub enum Region {
     /// A variable, with this default.
     Asked(Option<String>),
     /// This one.
-    Fixed(String),
+    Fixed(Expr),
+}
+
+/// What a template exports.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// The template's index.
+    pub env: usize,
+    /// Its name, which may hold intrinsic functions.
+    pub name: Node,
+    /// Its value.
+    pub value: Node,
 }
 
 /// All that an evaluation works with.
@@ -59,8 +70,8 @@ pub struct World<'a> {
     pub variables: Variables,
     /// What is not taken over as it is.
     pub entries: Vec<Entry>,
-    /// What the templates export, by name: the template's index and the value.
-    pub exports: BTreeMap<String, (usize, Node)>,
+    /// What the templates export.
+    pub exports: Vec<Export>,
     /// Conditions that were evaluated.
     pub conditions: BTreeMap<(usize, String), Result<Expr, Loss>>,
     pub(super) steps: usize,
@@ -75,7 +86,7 @@ impl<'a> World<'a> {
             envs: Vec::new(),
             variables,
             entries: Vec::new(),
-            exports: BTreeMap::new(),
+            exports: Vec::new(),
             conditions: BTreeMap::new(),
             steps: STEPS,
             depth: 0,
@@ -139,8 +150,12 @@ impl<'a> World<'a> {
         }
         for (_, output) in template.section("Outputs") {
             let name = output.get("Export").and_then(|it| it.get("Name"));
-            if let (Some(name), Some(value)) = (name.and_then(Node::as_text), output.get("Value")) {
-                self.exports.insert(name.to_owned(), (index, value.clone()));
+            if let (Some(name), Some(value)) = (name, output.get("Value")) {
+                self.exports.push(Export {
+                    env: index,
+                    name: name.clone(),
+                    value: value.clone(),
+                });
             }
         }
         index
@@ -228,8 +243,21 @@ impl<'a> World<'a> {
     pub fn describe(&self, expr: &Expr) -> String {
         match (expr, self.key_of(expr)) {
             (_, Some(VarKey::Parameter(_, name))) => format!("${{{name}}}"),
+            (Expr::Var(id, _), Some(_)) if self.variables.sample(*id).is_none() => {
+                format!("{{{{ var.{} }}}}", self.variables.name(*id))
+            }
             (Expr::Concat(parts), _) => parts.iter().map(|part| self.describe(part)).collect(),
             (expr, _) => self.sample(expr),
+        }
+    }
+
+    /// The text that an expression gives, where all of its variables have a value.
+    pub fn settled(&self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Text(text) => Some(text.clone()),
+            Expr::Var(id, false) => self.variables.sample(*id),
+            Expr::Concat(parts) => parts.iter().map(|part| self.settled(part)).collect(),
+            _ => None,
         }
     }
 

@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::fold::{Folding, Units, fold};
-use super::settle::settle;
 use super::{Options, Policies, Services, Stacks, select};
 use crate::config::files::Memory;
 use crate::config::{self, Inputs, NarrowScope};
 use crate::desired::Limits;
+use crate::import::check::check;
 use crate::import::draft::Draft;
 use crate::import::emit::{Emitted, SECRETS};
 use crate::import::report::{Class, Entry, Report};
@@ -24,7 +24,7 @@ use crate::resource::Tags;
 use crate::resource::managed_policy::{LivePolicy, PolicyVersion};
 use crate::resource::name::{IamPath, PolicyArn, PolicyName, RoleName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
-use crate::resource::role::{LiveRole, RoleDetails};
+use crate::resource::role::{LiveRole, Role, RoleDetails};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 
@@ -289,9 +289,8 @@ fn import(world: &World, organization: &Organization) -> (Draft, Emitted, Vec<En
         units: Units::Fold,
         partition: &organization.partition,
     };
-    let draft = fold("imported", &observed, folding);
-    let (draft, emitted, lost) =
-        settle(draft, organization).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut draft = fold("imported", &observed, folding);
+    let (emitted, lost) = check(&mut draft, Some(organization));
     entries.extend(lost);
     (draft, emitted, entries)
 }
@@ -343,6 +342,12 @@ fn adopts_only(world: &World, organization: &Organization, emitted: &Emitted) ->
             continue;
         };
         let desired = expansion.desired.accounts.get(id);
+        // What is not written is not managed, so a plan does not miss it.
+        for (key, role) in desired.into_iter().flat_map(|desired| &desired.roles) {
+            if let Some(live) = live.roles.get(key) {
+                writes_all(role, live, &show);
+            }
+        }
         let part = plan::plan_account(&settings(), &organization.accounts[id], desired, live, None);
         for change in &part.changes {
             let marks = change
@@ -362,6 +367,40 @@ fn adopts_only(world: &World, organization: &Organization, emitted: &Emitted) ->
         assert!(part.findings.is_empty(), "{:#?}\n{}", part.findings, show());
     }
     adopted
+}
+
+/// A role writes all that the live one has: nothing of it is left unmanaged.
+#[track_caller]
+fn writes_all(role: &Role, live: &LiveRole, show: &dyn Fn() -> String) {
+    let details = live.details.as_ref().unwrap();
+    let mut missing = Vec::new();
+    let mut must = |what: &'static str, is_there: bool| {
+        if !is_there {
+            missing.push(what);
+        }
+    };
+    must("managed_policies", role.managed_policies.is_some());
+    must("inline_policies", role.inline_policies.is_some());
+    must(
+        "permissions_boundary",
+        live.permissions_boundary.is_none() || role.permissions_boundary.is_some(),
+    );
+    must(
+        "description",
+        details.description.is_empty() || role.description.is_some(),
+    );
+    must(
+        "max_session_duration",
+        details.max_session_duration == 3600 || role.max_session_duration.is_some(),
+    );
+    let own = live.tags.keys().any(|key| !crate::diff::is_system_tag(key));
+    must("tags", !own || role.tags.is_some());
+    assert!(
+        missing.is_empty(),
+        "{} lacks {missing:?}\n{}",
+        role.name,
+        show()
+    );
 }
 
 fn count(world: &World) -> usize {

@@ -104,6 +104,8 @@ struct Reading {
     addresses: BTreeSet<String>,
 }
 
+const NAMELESS: &str = "its name is not in the state, or only known once the plan is applied";
+
 /// The types of AWS's IAM that are not imported.
 fn is_other_iam(kind: &str) -> bool {
     kind.starts_with("aws_iam_")
@@ -182,6 +184,15 @@ impl Reading {
                     let why = "a desired state holds roles and their policies";
                     self.note(Class::Left, "iam-type", instance, why);
                 }
+                kind
+                @ ("awscc_iam_role" | "awscc_iam_managed_policy" | "awscc_iam_role_policy") => {
+                    let why = "resources of the provider awscc are not read; `rolecall import live` finds what they made";
+                    self.lose("reference", instance, kind.to_owned(), why);
+                }
+                kind if kind.starts_with("awscc_iam_") => {
+                    let why = "a desired state holds roles and their policies";
+                    self.note(Class::Left, "iam-type", instance, why);
+                }
                 _ => self.note(
                     Class::Left,
                     "not-iam",
@@ -235,8 +246,7 @@ impl Reading {
 
     fn role(&mut self, instance: &Instance) {
         let Some(name) = instance.text("name").map(str::to_owned) else {
-            let why = "its name is only known once the plan is applied";
-            return self.lose("reference", instance, "a role".to_owned(), why);
+            return self.lose("reference", instance, "a role".to_owned(), NAMELESS);
         };
         let what = format!("role `{name}`");
         let path = instance.text("path").unwrap_or("/").to_owned();
@@ -254,7 +264,7 @@ impl Reading {
         let Some(account) = self.account(instance, None, &what) else {
             return;
         };
-        let secret = |name: &str| instance.sensitive.iter().any(|it| it == name);
+        let secret = |name: &str| instance.is_sensitive(name);
         let unknown = |name: &str| instance.unknown.iter().any(|it| it == name);
         let text = |reading: &mut Self, name: &str| {
             if secret(name) || unknown(name) {
@@ -289,6 +299,14 @@ impl Reading {
             .and_then(|it| u32::try_from(it).ok());
         let mut lacks_inline = false;
         let inline = self.inline(instance, &what, &mut lacks_inline);
+        let mut sensitive = BTreeSet::new();
+        if instance.is_sensitive("assume_role_policy") {
+            sensitive.insert("trust".to_owned());
+        }
+        if instance.is_sensitive("inline_policy") {
+            let names = inline.iter().flatten();
+            sensitive.extend(names.map(|(name, _)| format!("inline/{name}")));
+        }
         let key = (account, name.to_ascii_lowercase());
         if let Some(known) = self.roles.get(&key) {
             let why = format!("{} is the same role", known.role.source);
@@ -317,7 +335,7 @@ impl Reading {
                     trust,
                     tags,
                     group: None,
-                    sensitive: Vec::new(),
+                    sensitive,
                     external: false,
                 },
             },
@@ -332,7 +350,6 @@ impl Reading {
         lacks: &mut bool,
     ) -> Option<BTreeMap<String, Value>> {
         let blocks = instance.attributes.get("inline_policy")?.as_array()?;
-        let is_secret = instance.sensitive.iter().any(|it| it == "inline_policy");
         let mut policies = BTreeMap::new();
         for block in blocks {
             let text = |name: &str| block.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -340,18 +357,12 @@ impl Reading {
             if name.is_empty() && policy.is_empty() {
                 continue;
             }
-            match serde_json::from_str(policy) {
-                Ok(policy) if !is_secret => _ = policies.insert(name.to_owned(), policy),
-                Ok(_) | Err(_) => {
-                    *lacks = true;
-                    let why = if is_secret {
-                        "the state marks it as sensitive"
-                    } else {
-                        "it is not JSON"
-                    };
-                    let what = format!("inline policy `{name}` of {what}");
-                    self.lose("document", instance, what, why);
-                }
+            if let Ok(policy) = serde_json::from_str(policy) {
+                policies.insert(name.to_owned(), policy);
+            } else {
+                *lacks = true;
+                let what = format!("inline policy `{name}` of {what}");
+                self.lose("document", instance, what, "it is not JSON");
             }
         }
         Some(policies)
@@ -359,16 +370,11 @@ impl Reading {
 
     fn policy(&mut self, instance: &Instance) {
         let Some(name) = instance.text("name").map(str::to_owned) else {
-            let why = "its name is only known once the plan is applied";
-            return self.lose("reference", instance, "a policy".to_owned(), why);
+            return self.lose("reference", instance, "a policy".to_owned(), NAMELESS);
         };
         let what = format!("managed policy `{name}`");
-        let is_secret = instance.sensitive.iter().any(|it| it == "policy");
+        let is_secret = instance.is_sensitive("policy");
         let document = match Self::document(instance, "policy") {
-            Ok(_) if is_secret => Err("the state marks it as sensitive"),
-            document => document,
-        };
-        let document = match document {
             Ok(document) => document,
             Err(why) => {
                 let why = format!("its document is lost, so it is not imported: {why}");
@@ -392,6 +398,7 @@ impl Reading {
                 path: instance.text("path").unwrap_or("/").to_owned(),
                 description: instance.text("description").map(str::to_owned),
                 document,
+                sensitive: is_secret,
                 tags: tags(instance),
             },
         );
@@ -427,17 +434,17 @@ impl Reading {
     fn role_policy(&mut self, instance: &Instance) {
         let name = instance.text("name").unwrap_or_default().to_owned();
         let what = format!("inline policy `{name}`");
-        let is_secret = instance.sensitive.iter().any(|it| it == "policy");
-        let document = match Self::document(instance, "policy") {
-            Ok(_) if is_secret => Err("the state marks it as sensitive"),
-            document => document,
-        };
+        let is_secret = instance.is_sensitive("policy");
+        let document = Self::document(instance, "policy");
         let Some(role) = self.of_role(instance, instance.text("role"), &what) else {
             return;
         };
         let policies = role.role.inline_policies.get_or_insert_default();
         match document {
             Ok(document) => {
+                if is_secret {
+                    role.role.sensitive.insert(format!("inline/{name}"));
+                }
                 let before = policies.insert(name, document.clone());
                 let of = role.role.name.clone();
                 if before.is_some_and(|before| !is_same(&before, &document)) {

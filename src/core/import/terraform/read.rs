@@ -3,6 +3,8 @@
 //! Sources: Terraform's `internal/states/statefile/version4.go` for state files; Terraform documentation, JSON output format,
 //! for `terraform show -json`. `OpenTofu` writes the same.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// One instance of a resource.
@@ -35,6 +37,11 @@ impl Instance {
     pub fn text(&self, name: &str) -> Option<&str> {
         let text = self.attributes.get(name)?.as_str()?;
         (!text.is_empty()).then_some(text)
+    }
+
+    /// Whether the source marks an attribute, or a part of it, as sensitive.
+    pub fn is_sensitive(&self, name: &str) -> bool {
+        self.sensitive.iter().any(|it| it == name)
     }
 
     /// The texts of an attribute that is a list; `None` where it is not one.
@@ -176,6 +183,18 @@ fn shown(members: &Map<String, Value>) -> Vec<Instance> {
     if let Some(root) = root.and_then(Value::as_object) {
         module(root, 0, &mut found);
     }
+    let mut aliases = BTreeMap::new();
+    if let Some(root) = members
+        .get("configuration")
+        .and_then(|it| it.get("root_module"))
+        .and_then(Value::as_object)
+    {
+        configured(root, "", 0, &mut aliases);
+    }
+    for instance in &mut found {
+        let alias = aliases.get(&without_indexes(&instance.whole));
+        instance.provider = alias.map(|alias| format!("provider[\"aws\"]{alias}"));
+    }
     for change in list(members, "resource_changes")
         .iter()
         .filter_map(Value::as_object)
@@ -188,6 +207,61 @@ fn shown(members: &Map<String, Value>) -> Vec<Instance> {
         }
     }
     found
+}
+
+/// The aliases of the providers that a plan's configuration names, by address: `.east`, nothing for the default one. A state
+/// that is shown has no configuration.
+///
+/// Source: Terraform documentation, JSON output format, `provider_config_key`.
+fn configured(
+    module: &Map<String, Value>,
+    within: &str,
+    depth: usize,
+    aliases: &mut BTreeMap<String, String>,
+) {
+    for resource in list(module, "resources")
+        .iter()
+        .filter_map(Value::as_object)
+    {
+        let key = text(resource, "provider_config_key");
+        let key = key.rsplit_once(':').map_or(key.as_str(), |(_, key)| key);
+        let alias = key.find('.').and_then(|at| key.get(at..));
+        let address = text(resource, "address");
+        aliases.insert(
+            format!("{within}{address}"),
+            alias.unwrap_or_default().to_owned(),
+        );
+    }
+    let calls = module.get("module_calls").and_then(Value::as_object);
+    for (name, call) in calls.into_iter().flatten() {
+        let module = call.get("module").and_then(Value::as_object);
+        if let Some(module) = module.filter(|_| depth < DEPTH) {
+            configured(
+                module,
+                &format!("{within}module.{name}."),
+                depth + 1,
+                aliases,
+            );
+        }
+    }
+}
+
+/// An address without the indexes of instances: `module.west.aws_iam_role.canal`.
+fn without_indexes(address: &str) -> String {
+    let (mut plain, mut depth, mut is_quoted, mut is_escaped) =
+        (String::new(), 0_usize, false, false);
+    for c in address.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' if depth > 0 => is_quoted = !is_quoted,
+            '[' if !is_quoted => depth += 1,
+            ']' if !is_quoted => depth = depth.saturating_sub(1),
+            c if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// The attributes that a map marks with `true`, at any depth.

@@ -43,7 +43,7 @@ fn state(resources: &[Value]) -> String {
 fn imported(text: &str) -> (Imported, BTreeMap<String, String>) {
     let inputs = [("s.tfstate".to_owned(), text.to_owned())];
     let mut done = import(&inputs, "mill", &Options::default()).unwrap();
-    let (emitted, refused) = check(&mut done.draft);
+    let (emitted, refused) = check(&mut done.draft, None);
     done.entries.extend(refused);
     let files = emitted.files.into_iter().map(|file| (file.path, file.text));
     (done, files.collect())
@@ -240,7 +240,116 @@ proptest! {
         chars.splice(to..to, piece);
         let text: String = chars.into_iter().collect();
         if let Ok(mut done) = import(&[("s".to_owned(), text)], "mill", &Options::default()) {
-            check(&mut done.draft);
+            check(&mut done.draft, None);
         }
     }
+}
+
+/// Values of a document that the state marks as sensitive become sensitive variables: nothing of them is shown, and
+/// nothing is lost.
+#[test]
+fn a_document_that_is_sensitive_keeps_its_shape_and_hides_its_values() {
+    let marked = |mut of: Value, name: &str| {
+        of["instances"][0]["sensitive_attributes"] = json!([[{"type": "get_attr", "value": name}]]);
+        of
+    };
+    let hushed = |account: &str| format!("arn:aws:s3:::hush-{account}-{}", &account[10..]);
+    let mut east = role(EAST, "hush-id", &[]);
+    east["inline_policy"] = json!([]);
+    let policy = |account: &str| json!({"arn": format!("arn:aws:iam::{account}:policy/water"), "name": "water", "path": "/", "description": "", "policy": document("iot:Get*", "arn:aws:iot:eu-north-1:600000000055:hush/levels")});
+    let added = |account: &str| json!({"name": "more", "role": "miller", "policy": document("s3:Get*", &hushed(account))});
+    let mut west = east.clone();
+    west["arn"] = json!(format!("arn:aws:iam::{WEST}:role/mill/miller"));
+    let text = state(&[
+        marked(
+            resource("aws_iam_role", "a", ".east", &east),
+            "assume_role_policy",
+        ),
+        marked(
+            resource("aws_iam_role", "b", ".west", &west),
+            "assume_role_policy",
+        ),
+        marked(
+            resource("aws_iam_policy", "p", ".east", &policy(EAST)),
+            "policy",
+        ),
+        marked(
+            resource("aws_iam_role_policy", "i", ".east", &added(EAST)),
+            "policy",
+        ),
+        marked(
+            resource("aws_iam_role_policy", "j", ".west", &added(WEST)),
+            "policy",
+        ),
+    ]);
+    let (done, files) = imported(&text);
+    assert_eq!(codes(&done, Class::Lost), Vec::<String>::new());
+    let shown = files.iter().filter(|(file, _)| !file.contains("secret"));
+    for (file, text) in shown {
+        assert!(!text.contains("hush"), "{file}:\n{text}");
+        assert!(!text.contains("600000000020"), "{file}:\n{text}");
+    }
+    let roles = &files["roles.toml"];
+    for part in [
+        "aws = \"{{ var.miller_secret",
+        "external_id = \"{{ var.miller_external_id }}\"",
+        "actions = \"s3:Get*\"",
+        "resources = \"{{ var.miller_secret",
+    ] {
+        assert!(roles.contains(part), "no `{part}` in\n{roles}");
+    }
+    assert!(files["policies.toml"].contains("resources = \"{{ var.water_secret }}\""));
+    assert!(files["secrets.vars"].contains("hush/levels"));
+    assert!(files["accounts.secret.toml"].contains(&hushed(EAST)));
+    assert!(files["accounts.secret.toml"].contains(&hushed(WEST)));
+    // The other kinds of attributes: a block of the role itself.
+    let mut block = role(EAST, "sour", &[]);
+    block["inline_policy"] =
+        json!([{"name": "sacks", "policy": document("s3:ListBucket", "arn:aws:s3:::hush")}]);
+    let (done, files) = imported(&state(&[marked(
+        resource("aws_iam_role", "a", ".east", &block),
+        "inline_policy",
+    )]));
+    assert_eq!(codes(&done, Class::Lost), Vec::<String>::new());
+    assert!(!files["roles.toml"].contains("hush"));
+    assert!(files["roles.toml"].contains("actions = \"s3:ListBucket\""));
+}
+
+/// A plan of what is not there yet has no ARN; its configuration names the providers.
+#[test]
+fn a_plan_of_new_roles_finds_their_accounts_by_the_alias_of_the_provider() {
+    let new = |module: &str, key: &str| {
+        let mut values = role(EAST, "sour", &[]);
+        values["arn"] = Value::Null;
+        values["inline_policy"] = json!([]);
+        json!({"address": format!("{module}aws_iam_role.a[\"{key}\"]"), "mode": "managed", "type": "aws_iam_role", "name": "a", "index": key, "values": values})
+    };
+    let resource = |key: &str| json!({"resources": [{"address": "aws_iam_role.a", "mode": "managed", "type": "aws_iam_role", "provider_config_key": key}]});
+    let mut configuration = resource("aws.east");
+    configuration["module_calls"] = json!({"m": {"module": resource("module.m:aws.west")}});
+    let plan = json!({
+        "format_version": "1.2",
+        "planned_values": {"root_module": {
+            "resources": [new("", "x")],
+            "child_modules": [{"address": "module.m[\"a]b\"]", "resources": [new("module.m[\"a]b\"].", "y")]}],
+        }},
+        "configuration": {"root_module": configuration},
+    });
+    let of = |accounts: &[(&str, &str)]| {
+        let accounts = accounts
+            .iter()
+            .map(|(alias, id)| ((*alias).to_owned(), (*id).to_owned()));
+        let options = Options {
+            accounts: accounts.collect(),
+        };
+        import(&[("p".to_owned(), plan.to_string())], "mill", &options).unwrap()
+    };
+    let done = of(&[("east", EAST), ("west", WEST)]);
+    assert_eq!(codes(&done, Class::Lost), Vec::<String>::new());
+    let targets = format!("{:?}", done.draft.roles[0].targets);
+    assert!(
+        targets.contains(EAST) && targets.contains(WEST),
+        "{targets}"
+    );
+    assert_eq!(codes(&of(&[]), Class::Lost).len(), 2);
 }

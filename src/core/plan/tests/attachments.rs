@@ -493,3 +493,29 @@ fn a_stack_that_has_let_go_is_no_reason_to_stop() {
         assert_eq!(codes(&plan), expect, "{former:?}");
     }
 }
+
+#[test]
+fn a_difference_that_is_accepted_is_left_as_it_is() {
+    let desired = attaching(&[inline("Platform", allow("s3:Get*"))], &[]);
+    let mut role = platform();
+    role.inline_policies.insert(logs(), allow("s3:*"));
+    let live = live(&[role], &[]);
+    let accept = |attribute: &str, address: &str| Settings {
+        accepts: vec![Acceptance {
+            address: address.to_owned(),
+            attribute: attribute.to_owned(),
+            reason: "until the audit".to_owned(),
+            until: jiff::civil::date(2027, 6, 30),
+            origin: Origin::default(),
+        }],
+        ..settings()
+    };
+    let plan = planned(&accept("document", "*/attachment/*"), &desired, &live);
+    assert_eq!(steps(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), ["accepted"]);
+    assert_eq!(plan.unchanged, 1);
+    for (attribute, address) in [("trust", "*/attachment/*"), ("document", "*/role/*")] {
+        let plan = planned(&accept(attribute, address), &desired, &live);
+        assert_eq!(steps(&plan), ["PutRolePolicy"], "{attribute} {address}");
+    }
+}

@@ -101,3 +101,45 @@ fn only_what_is_as_the_run_left_it_is_taken_back_and_what_is_as_it_found_it_need
         );
     }
 }
+
+#[test]
+fn a_role_of_instances_is_made_again_and_its_profiles_are_said_to_be_empty() {
+    let of = |service: &str| {
+        let role = LiveRole {
+            details: None,
+            trust: trust_of(
+                &serde_json::json!({"Statement": {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}}),
+            ),
+            ..marked(live_role("R"))
+        };
+        let before = live(&[role], &[]);
+        let part = plan_account(
+            &Settings {
+                extras: Extras::Remove,
+                ..settings()
+            },
+            &account(A),
+            None,
+            &before,
+            None,
+        );
+        let change = &part.changes[0];
+        let found = Found {
+            address: change.address.clone(),
+            before: remember(&change.address, &before, SALT, &Secrets::default())
+                .unwrap()
+                .values,
+            expected: change.expected.clone(),
+            details: change.details,
+        };
+        let back = way_back(&settings(), &[found], &LiveAccount::default(), SALT);
+        assert_eq!(back.desired.roles.len(), 1);
+        back.left
+    };
+    for service in ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"] {
+        let left = of(service);
+        assert_eq!(left.len(), 1, "{service}");
+        assert!(left[0].message.contains("instance profiles"), "{left:?}");
+    }
+    assert!(of("lambda.amazonaws.com").is_empty());
+}

@@ -6,6 +6,7 @@ use crate::live::LiveAccount;
 use crate::plan::*;
 use crate::resource::OWNER_TAG;
 use crate::resource::name::IamPath;
+use crate::resource::policy::PolicyDocument;
 use crate::resource::role::{Ensure, LiveRole, Manage, Mode, Role, RoleDetails};
 
 fn plan(settings: &Settings, desired: &AccountDesired, live: &LiveAccount) -> AccountPlan {
@@ -1131,4 +1132,45 @@ pub fn header() -> Header {
         desired_digest: "sha256:0".into(),
         scope: Scope::default(),
     }
+}
+
+#[test]
+fn an_inline_policy_that_is_renamed_or_split_widens_nothing() {
+    let policies = |policies: &[(&str, &str)]| -> BTreeMap<PolicyName, PolicyDocument> {
+        let policies = policies.iter();
+        policies
+            .map(|(name, action)| (policy_name(name), allow(action)))
+            .collect()
+    };
+    let widens = |before: &[(&str, &str)], after: &[(&str, &str)]| {
+        let live = live(
+            &[LiveRole {
+                inline_policies: policies(before),
+                ..marked(live_role("R"))
+            }],
+            &[],
+        );
+        let desired = Role {
+            inline_policies: Some(policies(after)),
+            ..role("R")
+        };
+        let desired = desire(&[desired], &[]);
+        let part = plan_account(&settings(), &account(A), Some(&desired), &live, None);
+        let diffs = part.changes.iter().flat_map(|change| &change.diffs);
+        let documents = diffs.flat_map(|diff| &diff.documents);
+        documents
+            .flat_map(|document| &document.statements)
+            .any(|statement| statement.widens)
+    };
+    assert!(!widens(&[("old", "s3:Get*")], &[("new", "s3:Get*")]));
+    assert!(!widens(
+        &[("old", "s3:*")],
+        &[("a", "s3:Get*"), ("b", "s3:Put*")]
+    ));
+    assert!(widens(&[("old", "s3:Get*")], &[("new", "s3:*")]));
+    // What stays may be taken away by somebody else.
+    assert!(widens(
+        &[("own", "s3:*")],
+        &[("own", "s3:*"), ("new", "s3:Get*")]
+    ));
 }

@@ -115,8 +115,20 @@ impl PolicyDocument {
         Some((pair, widens, cosmetic))
     }
 
-    /// Whether another statement makes up for a change that widens when seen alone: what is now allowed was allowed
-    /// by one before, and what was denied is denied by one now.
+    /// Whether other documents together say what one of its statements says: allow what it allows, deny what it denies.
+    pub fn is_said_by(&self, index: usize, others: &[&Self]) -> bool {
+        let Some(statement) = self.statements().get(index) else {
+            return false;
+        };
+        let same = others
+            .iter()
+            .filter(|other| other.is_understood())
+            .filter(|other| other.version() == self.version() || !statement.uses_variables());
+        statement.is_covered_by(same.flat_map(|other| other.statements()), None)
+    }
+
+    /// Whether other statements make up for a change that widens when seen alone: what is now allowed was allowed
+    /// before, and what was denied is denied now.
     fn made_up_for(
         &self,
         after: &Self,
@@ -126,11 +138,7 @@ impl PolicyDocument {
         let covered = |statement: Option<&Statement>, effect: Effect, others: &[Statement]| {
             statement
                 .filter(|statement| statement.effect == effect)
-                .is_none_or(|statement| {
-                    others
-                        .iter()
-                        .any(|other| other.effect == effect && other.covers(statement, home))
-                })
+                .is_none_or(|statement| statement.is_covered_by(others.iter(), home))
         };
         self.version() == after.version()
             && covered(new, Effect::Allow, self.statements())
@@ -357,6 +365,95 @@ mod tests {
             diffs(&format!("{get},{every}"), &format!("{get},{some}")),
             ["widens iam:* -> iam:Get"]
         );
+    }
+
+    fn of(effect: &str, actions: &str, more: &str) -> String {
+        format!(r#"{{"Effect":"{effect}","Action":{actions},"Resource":"*"{more}}}"#)
+    }
+
+    fn widening(before: &str, after: &str) -> bool {
+        diffs(before, after)
+            .iter()
+            .any(|it| it.starts_with("widens"))
+    }
+
+    #[test]
+    fn statements_that_are_joined_or_split_widen_nothing() {
+        let both = r#"["s3:Get","s3:Put"]"#;
+        let condition = |operator: &str, values: &str| {
+            format!(r#","Condition":{{"{operator}":{{"aws:PrincipalTag/t":{values}}}}}"#)
+        };
+        for effect in ["Allow", "Deny"] {
+            let of = |actions: &str, more: &str| self::of(effect, actions, more);
+            let apart =
+                |more: &str| format!("{},{}", of(r#""s3:Get""#, more), of(r#""s3:Put""#, more));
+            let by_value = |operator: &str| {
+                format!(
+                    "{},{}",
+                    of(r#""s3:Get""#, &condition(operator, r#""a""#)),
+                    of(r#""s3:Get""#, &condition(operator, r#""b""#))
+                )
+            };
+            let joined = |operator: &str| of(r#""s3:Get""#, &condition(operator, r#"["a","b"]"#));
+            let mut same = vec![(apart(""), of(both, ""))];
+            for operator in [
+                "StringEquals",
+                "StringLike",
+                "StringEqualsIfExists",
+                "ForAnyValue:StringEquals",
+            ] {
+                same.push((by_value(operator), joined(operator)));
+            }
+            let like = condition("StringLike", r#"["a","b"]"#);
+            let equals = condition("StringEquals", r#"["b","a"]"#);
+            same.push((of(both, &like), apart(&equals)));
+            for (one, other) in same {
+                assert!(!widening(&one, &other), "{one} to {other}");
+                assert!(!widening(&other, &one), "{other} to {one}");
+            }
+            // Two exclusions are no list of exclusions, and all of several values are not each of them.
+            for operator in ["StringNotEquals", "ForAllValues:StringEquals"] {
+                let (apart, joined) = (by_value(operator), joined(operator));
+                assert!(
+                    widening(&apart, &joined) || widening(&joined, &apart),
+                    "{effect} {operator}"
+                );
+            }
+            let more = of(r#"["s3:Get","s3:Put","s3:List"]"#, "");
+            let (wide, narrow) = if effect == "Allow" {
+                (more, apart(""))
+            } else {
+                (apart(""), more)
+            };
+            assert!(widening(&narrow, &wide));
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_a_wildcard_is_that_text() {
+        let when = |operator: &str, value: &str| {
+            of(
+                "Allow",
+                r#""s3:Get""#,
+                &format!(r#","Condition":{{"{operator}":{{"k":"{value}"}}}}"#),
+            )
+        };
+        for (like, equals) in [
+            ("StringLike", "StringEquals"),
+            ("StringNotLikeIfExists", "StringNotEqualsIfExists"),
+            ("ForAnyValue:StringLike", "ForAnyValue:StringEquals"),
+        ] {
+            let (like, equals) = (when(like, "v"), when(equals, "v"));
+            assert!(!widening(&like, &equals), "{like} to {equals}");
+            assert!(!widening(&equals, &like), "{equals} to {like}");
+        }
+        for value in ["v*", "v?", "${aws:username}"] {
+            assert_eq!(
+                diffs(&when("StringEquals", value), &when("StringLike", value)),
+                ["widens s3:Get -> s3:Get"],
+                "{value}",
+            );
+        }
     }
 
     #[test]

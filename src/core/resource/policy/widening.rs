@@ -160,8 +160,8 @@ fn implies(inner: &Condition, outer: &Condition) -> bool {
         && inner_operator.quantifier == outer_operator.quantifier
         && inner_operator.negated == outer_operator.negated
         && stricter(
-            inner_operator.test,
-            outer_operator.test,
+            exact(inner_operator.test, inner),
+            exact(outer_operator.test, outer),
             inner_operator.negated,
         );
     comparable
@@ -179,6 +179,15 @@ fn implies(inner: &Condition, outer: &Condition) -> bool {
                     .any(|wide| value_within(outer_operator.test, value, wide))
             })
         }
+}
+
+/// A pattern without a wildcard, and without a variable whose value might hold one, is matched as a text.
+fn exact(test: Test, values: &BTreeSet<String>) -> Test {
+    let is_plain = |value: &String| !value.contains(['*', '?', '$']);
+    if test == Test::StringLike && values.iter().all(is_plain) {
+        return Test::StringEquals;
+    }
+    test
 }
 
 /// Whether the values of two tests can be compared: the same test, or a stricter one of strings.

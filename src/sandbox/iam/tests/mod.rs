@@ -12,11 +12,13 @@ mod trusts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::super::clock::Clock;
 use super::super::cloudtrail::Trail;
+use super::super::ids::Ids;
 use super::super::managed;
 use super::super::wire::{ApiError, Params, Xml};
 use super::super::world::{
-    AccountState, Clock, IamState, Ids, OrganizationState, Permissions, RoleState, World,
+    AccountState, IamState, OrganizationState, Permissions, RoleState, World,
 };
 use rolecall_core::org::{AccountId, Partition};
 

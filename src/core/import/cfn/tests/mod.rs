@@ -13,6 +13,7 @@ use crate::import::draft::Draft;
 use crate::import::report::{Class, Entry};
 use crate::org::*;
 
+mod doubts;
 mod law;
 mod shapes;
 
@@ -35,7 +36,7 @@ pub fn imported(texts: &[&str], options: &Options) -> Done {
         .collect();
     let (mut draft, mut entries) = import(&inputs, options).unwrap();
     draft.name = "test".to_owned();
-    let (emitted, refused) = check(&mut draft);
+    let (emitted, refused) = check(&mut draft, None);
     entries.extend(refused);
     let files = emitted.files.into_iter();
     Done {

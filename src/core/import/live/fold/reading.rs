@@ -138,10 +138,17 @@ impl Reading {
         let mut documents = BTreeMap::new();
         documents.insert(
             "trust".to_owned(),
-            self.document(&role.trust, PolicyKind::Trust, account, own),
+            self.document(
+                &role.trust,
+                PolicyKind::Trust,
+                role.sensitive.contains("trust"),
+                account,
+                own,
+            ),
         );
         for (name, document) in role.inline_policies.iter().flatten() {
-            let document = self.document(document, PolicyKind::Identity, account, own);
+            let is_secret = role.sensitive.contains(&format!("inline/{name}"));
+            let document = self.document(document, PolicyKind::Identity, is_secret, account, own);
             documents.insert(format!("inline/{}", text(name)), document);
         }
         Shape {
@@ -172,7 +179,13 @@ impl Reading {
         if let Some(description) = policy.description.as_deref().filter(|it| !it.is_empty()) {
             scalars.insert("description", text(description).into());
         }
-        let document = self.document(&policy.document, PolicyKind::Identity, account, own);
+        let document = self.document(
+            &policy.document,
+            PolicyKind::Identity,
+            policy.sensitive,
+            account,
+            own,
+        );
         Shape {
             kind: Kind::Policy,
             source: policy.source.clone(),
@@ -215,6 +228,7 @@ impl Reading {
         &self,
         document: &Value,
         kind: PolicyKind,
+        is_secret: bool,
         account: AccountId,
         own: Own,
     ) -> Document {
@@ -227,6 +241,9 @@ impl Reading {
         }
         if kind == PolicyKind::Trust {
             secret::hide(&mut written, account);
+        }
+        if is_secret {
+            secret::hide_values(&mut written, account);
         }
         templates(&mut written, &|text| {
             if secret::is_hidden(text) {
@@ -408,5 +425,19 @@ fn templates(value: &mut Value, template: &dyn Fn(&str) -> String) {
             *members = made.collect();
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+impl Shape {
+    /// Puts its lists in order and learns what its documents mean; `hidden` gives the marker that stands for a secret value
+    /// from then on.
+    pub fn finish(mut self, reading: &Reading, hidden: &mut dyn FnMut(&str) -> String) -> Self {
+        self.attached
+            .iter_mut()
+            .for_each(|attached| attached.sort());
+        for document in self.documents.values_mut() {
+            reading.finish(document, hidden);
+        }
+        self
     }
 }

@@ -1,4 +1,5 @@
-//! External ids: values that only the two sides should know.
+//! Values that are shown nowhere: external ids, which only the two sides should know, and all values of a document that its
+//! source marks as sensitive.
 //!
 //! While a document is read they are hidden: marked as what they are, so that they have no say in the order of
 //! statements. Then each gets a marker of its own, and in the end the name of a sensitive variable. Source: IAM User Guide,
@@ -8,10 +9,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Values;
 use super::names::{Names, slug};
 use crate::import::draft::{Draft, Variable};
 use crate::org::AccountId;
+
+/// The values of variables, by account.
+pub type Values = BTreeMap<AccountId, BTreeMap<String, Value>>;
 
 /// What a hidden value begins with. No text of IAM holds it.
 const HIDDEN: &str = "\u{0}";
@@ -46,14 +49,62 @@ pub fn hide(document: &mut Value, account: AccountId) {
     }
 }
 
+/// What the values of a document begin with, once hidden, that are not external ids.
+const OTHER: char = '\u{1}';
+
+/// Hides what a document that is sensitive as a whole says of principals, resources and conditions. What it allows to do,
+/// and how it compares, is no secret: nobody could review it.
+pub fn hide_values(document: &mut Value, account: AccountId) {
+    let statements = document
+        .get_mut("Statement")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
+    for members in statements.filter_map(Value::as_object_mut) {
+        for (key, value) in members {
+            match key.as_str() {
+                "Resource" | "NotResource" | "Principal" | "NotPrincipal" | "Condition" => {
+                    hide_all(value, account);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn hide_all(value: &mut Value, account: AccountId) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|it| hide_all(it, account)),
+        // A service is nobody's secret.
+        Value::Object(members) => members
+            .iter_mut()
+            .filter(|(key, _)| *key != "Service")
+            .for_each(|(_, it)| hide_all(it, account)),
+        Value::String(text) => {
+            let is_truth = ["true", "false"]
+                .iter()
+                .any(|it| text.eq_ignore_ascii_case(it));
+            if !is_hidden(text) && !is_open(text) && !is_truth && text != account.as_str() {
+                *value = Value::String(format!("{HIDDEN}{OTHER}{text}"));
+            }
+        }
+        Value::Number(number) => *value = Value::String(format!("{HIDDEN}{OTHER}{number}")),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Whether a text is only wildcards.
+fn is_open(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '*' | '?'))
+}
+
 fn hide_text(value: &mut Value, account: AccountId) {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return,
     };
-    let is_open = text.chars().all(|c| matches!(c, '*' | '?'));
-    if !is_open && text != account.as_str() {
+    if !is_open(&text) && text != account.as_str() {
         *value = Value::String(format!("{HIDDEN}{text}"));
     }
 }
@@ -95,17 +146,27 @@ impl Secrets {
     pub fn write(self, draft: &mut Draft, values: &mut Values, names: &mut Names) {
         let mut shared: BTreeMap<Shared, String> = BTreeMap::new();
         let mut by_marker = BTreeMap::new();
-        for ((group, number), of_accounts) in self.found {
+        for ((group, number), mut of_accounts) in self.found {
+            let mut kind = Hidden::ExternalId;
+            for value in of_accounts.values_mut() {
+                if let Some(other) = value.strip_prefix(OTHER) {
+                    kind = Hidden::Other;
+                    *value = other.to_owned();
+                }
+            }
             let marker = Self::marker(&group, number);
             let key = Shared::of(&of_accounts);
             let name = shared.entry(key.clone()).or_insert_with(|| {
                 let role = group.split_once('/').map_or(&*group, |(_, name)| name);
                 let role = role.rsplit('/').next().unwrap_or(role);
-                let name = names.variable(&format!("{}_external_id", slug(role)));
-                let mut variable =
-                    Variable::new(&name, "string", format!("the external id of `{role}`"));
+                let (word, what) = match kind {
+                    Hidden::ExternalId => ("external_id", "an external id"),
+                    Hidden::Other => ("secret", "a value that the source marks as sensitive"),
+                };
+                let name = names.variable(&format!("{}_{word}", slug(role)));
+                let mut variable = Variable::new(&name, "string", format!("{what}, of `{role}`"));
                 variable.sensitive = true;
-                variable.description = Some("an external id".to_owned());
+                variable.description = Some(what.to_owned());
                 match key {
                     Shared::Everywhere(value) => variable.secret = Some(value.into()),
                     // A file of values is stronger than an account's own, so it cannot hold any of these.
@@ -123,14 +184,28 @@ impl Secrets {
             });
             by_marker.insert(marker, format!("{{{{ var.{name} }}}}"));
         }
-        for role in &mut draft.roles {
-            for statement in &mut role.trust.statements {
+        let of_roles = draft.roles.iter_mut().flat_map(|role| {
+            let inline = role.inline_policies.iter_mut().flatten();
+            inline
+                .map(|policy| &mut policy.document)
+                .chain([&mut role.trust])
+        });
+        let of_policies = draft.policies.iter_mut().map(|policy| &mut policy.document);
+        for document in of_roles.chain(of_policies) {
+            for statement in &mut document.statements {
                 for member in statement.body.values_mut() {
                     replace(member, &by_marker);
                 }
             }
         }
     }
+}
+
+/// What a hidden value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    ExternalId,
+    Other,
 }
 
 /// What decides whether two external ids are one variable.
