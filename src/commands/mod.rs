@@ -139,7 +139,7 @@ async fn perform(
         }
         Command::Drift { drift } => match drift.watch {
             Some(every) => Box::pin(watch::run(&drift, every, aws, console)).await,
-            None => drift::run(&drift, aws, console).await,
+            None => Box::pin(drift::run(&drift, aws, console)).await,
         },
         Command::Apply { plan, resume, run } => {
             apply::apply(plan.as_deref(), resume, &run, aws, interruption, console).await

@@ -169,6 +169,7 @@ impl Watch<'_> {
 }
 
 /// How a round ended.
+#[derive(Clone, Copy)]
 enum Round<'a> {
     /// With this drift; it began then.
     Done(&'a Drift, Instant),
