@@ -28,7 +28,10 @@
 //! - [`notify`]: notifies a webhook once a run has ended.
 //! - [`telemetry`]: logs, and traces to a collector. [`web`] is the HTTP of both of them.
 //! - [`report`]: plans and runs as text and JSON, and progress.
-//! - [`commands`]: one file per command: load, call, report. [`cli`] is the command line, [`exit`] how a run ends.
+//! - [`ops`]: the engine: survey, plan, apply, drift, verify. Options go in, an [`Observer`](ops::Observer) hears how
+//!   things proceed, values come out; it prints nothing and knows no flag.
+//! - [`commands`]: one file per command: arguments become options, `ops` works, `report` shows the result. [`cli`] is the
+//!   command line, [`exit`] how a run ends.
 //!
 //! # What always holds
 //!
@@ -53,6 +56,7 @@ pub mod execute;
 pub mod exit;
 pub mod files;
 pub mod notify;
+pub mod ops;
 pub mod read;
 pub mod report;
 pub mod store;

@@ -20,6 +20,29 @@ pub struct Wanted {
     pub grants: Option<WantedGrants>,
 }
 
+impl Wanted {
+    /// All roles and policies of an account, without details and grants.
+    pub fn everything() -> Self {
+        Self {
+            scope: Scope::All,
+            details: false,
+            grants: None,
+        }
+    }
+
+    /// Only these roles, without details and grants.
+    pub fn roles(names: impl IntoIterator<Item = RoleName>) -> Self {
+        let scope = Scope::Only {
+            roles: names.into_iter().collect(),
+            policies: BTreeSet::new(),
+        };
+        Self {
+            scope,
+            ..Self::everything()
+        }
+    }
+}
+
 /// Which grants to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedGrants {
@@ -170,7 +193,7 @@ mod tests {
                     &Wanted {
                         scope,
                         details,
-                        grants: None
+                        ..Wanted::everything()
                     },
                     seen
                 ),
@@ -178,16 +201,6 @@ mod tests {
                 "{roles} {wanted_policies} {details} {seen:?}"
             );
         }
-        assert_eq!(
-            way(
-                &Wanted {
-                    scope: Scope::All,
-                    details: false,
-                    grants: None
-                },
-                Some(9000)
-            ),
-            Way::Bulk
-        );
+        assert_eq!(way(&Wanted::everything(), Some(9000)), Way::Bulk);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::survey::Survey;
-use super::{Console, Stop};
+use super::{Console, Error, options};
 use crate::aws;
 use crate::cli::{Format, ScopeArgs};
 use crate::exit::Exit;
+use crate::ops::Survey;
 use crate::org::AccountId;
 use crate::report::accounts::{self, AccountRow, Accounts, Targeting};
 
@@ -16,8 +16,8 @@ pub async fn run(
     format: Format,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Exit, Stop> {
-    let survey = Survey::new(args, aws, console).await?;
+) -> Result<Exit, Error> {
+    let survey = Survey::new(&options::selection(args), aws, console).await?;
     let accounts = Accounts::new(rows(&survey));
     let mut out = console.data();
     match format {

@@ -1,22 +1,22 @@
 //! Where a command prints: data to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Stop;
+use super::Error;
 use crate::cli::{self, LogFormat, Output};
 use crate::config::{Color, Problem, problem};
+use crate::execute::Event;
 use crate::exit::Exit;
+use crate::ops::{Level, Observer, Phase};
+use crate::org::AccountId;
 use crate::report;
 use crate::report::progress::{Mode, Progress};
 use crate::report::style::{self, Style, Tone, Verbosity, count};
 use crate::resource::secret::{Discreet, Discretion, Secrets};
 use crate::telemetry::{Logs, Telemetry};
-
-/// How long nothing is said of something that takes long.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a command talks, and how.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ impl Console {
     }
 
     /// Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet.
-    pub fn progress(&self) -> Progress {
+    fn progress(&self) -> Progress {
         let plain = std::env::var_os("CI").is_some()
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Progress::new(
@@ -119,18 +119,6 @@ impl Console {
             "{}: {message}",
             self.err.paint(Tone::Changed, "warning")
         ));
-    }
-
-    /// Does `act`; where that takes long, says from time to time what is waited for.
-    pub async fn wait<T>(&self, what: &str, act: impl Future<Output = T>) -> T {
-        let mut act = std::pin::pin!(act);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut act => return done,
-                () = tokio::time::sleep(PATIENCE) => self.say(&format!("still waiting for {what}")),
-            }
-        }
     }
 
     /// Says what went wrong.
@@ -166,18 +154,18 @@ impl Console {
     }
 
     /// Says why a command ended early, and how that ends the run.
-    pub fn stop(&self, stop: &Stop) -> Exit {
+    pub fn stop(&self, stop: &Error) -> Exit {
         match stop {
-            Stop::Desired(problems) => {
+            Error::Desired(problems) => {
                 self.tell(&format!("{}\n", problems.render(self.color()).trim_end()));
                 self.error(&format!(
                     "{}; nothing was written",
                     count(problems.errors(), "problem")
                 ));
             }
-            Stop::Aws(error) => self.error(&error.to_string()),
-            Stop::Other { message, hint }
-            | Stop::Ended {
+            Error::Aws(error) => self.error(&error.to_string()),
+            Error::Other { message, hint }
+            | Error::Ended {
                 exit: _,
                 message,
                 hint,
@@ -187,9 +175,66 @@ impl Console {
                     self.hint(hint);
                 }
             }
-            Stop::ClosedPipe => {}
+            Error::ClosedPipe => {}
         }
         stop.exit()
+    }
+}
+
+impl Observer for Console {
+    fn phase(&self, title: &str, total: Option<u64>) -> Arc<dyn Phase> {
+        let progress = self.progress();
+        progress.phase(title, total);
+        Arc::new(progress)
+    }
+
+    fn message(&self, level: Level, text: &str) {
+        match level {
+            Level::Note => self.say(text),
+            Level::Warning => self.warn(text),
+            Level::Error => self.error(text),
+            Level::Hint => self.hint(text),
+        }
+    }
+
+    fn problems(&self, problems: &[Problem]) {
+        self.warnings(problems);
+    }
+
+    fn secrets(&self, secrets: &Secrets) {
+        self.conceal(secrets);
+    }
+}
+
+impl Phase for Progress {
+    fn tick(&self) {
+        Self::tick(self);
+    }
+
+    fn account_done(&self, name: &str, id: AccountId, note: &str) {
+        Self::account_done(self, name, id, note);
+    }
+
+    fn failure(&self, text: &str) {
+        Self::failure(self, text);
+    }
+
+    fn event(&self, event: &Event) {
+        Self::event(self, event);
+    }
+
+    fn finish(&self) {
+        Self::finish(self);
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ClosedPipe
+        } else {
+            Self::because(format!("cannot write the output: {error}"))
+        }
     }
 }
 

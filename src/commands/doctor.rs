@@ -4,13 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use futures_util::stream::{self, StreamExt as _};
-
-use super::survey::{self, Survey};
-use super::{Console, Stop, permissions, state};
+use super::{Console, Error, options, permissions};
 use crate::aws::{self, Aws, Probing};
 use crate::cli::{Format, ScopeArgs, StateArgs};
 use crate::exit::Exit;
+use crate::ops::{self, Observer as _, Selection, Survey, each_account, state, wait};
 use crate::org::{Account, AwsError};
 use crate::permissions::Trial;
 use crate::report::doctor::{self, Check, Doctor, Health};
@@ -37,13 +35,14 @@ pub async fn run(
     format: Format,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Exit, Stop> {
-    let config = survey::load(&args.desired)?;
+) -> Result<Exit, Error> {
+    let selection = options::selection(args);
+    let config = ops::load(&selection.sources)?;
     console.conceal(config.secrets());
     console.warnings(config.warnings());
     let mut checks = Vec::new();
     let connecting = Box::pin(Aws::connect(aws.clone()));
-    let connected = console.wait("STS to identify the caller", connecting).await;
+    let connected = wait("STS to identify the caller", console, connecting).await;
     let connected = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -62,9 +61,9 @@ pub async fn run(
         String::new(),
         connected.caller().arn.clone(),
     ));
-    let survey = match Box::pin(Survey::over(args, config, connected, None, console)).await {
+    let survey = match Box::pin(Survey::over(&selection, config, connected, None, console)).await {
         Ok(survey) => survey,
-        Err(Stop::Aws(error)) => {
+        Err(Error::Aws(error)) => {
             let hint = "use credentials of the management account, or of an account that is a delegated administrator and may list the organization; `rolecall permissions` prints the policy";
             checks.push(failed(
                 "organization",
@@ -86,13 +85,13 @@ pub async fn run(
             accounts.len()
         ),
     ));
-    let of_accounts = look_at_accounts(&survey, &accounts, args, console).await;
+    let of_accounts = look_at_accounts(&survey, &accounts, &selection, console).await;
     let entered = of_accounts
         .iter()
         .filter(|check| check.check == "account" && check.health == Health::Ok)
         .count();
     checks.extend(of_accounts);
-    checks.push(look_at_state(of_state, &survey, aws).await);
+    checks.push(look_at_state(of_state.state.as_deref(), &survey, aws).await);
     let exit = if entered == 0 && !accounts.is_empty() {
         Exit::Error
     } else if checks.iter().any(|check| check.health == Health::Failed) {
@@ -103,7 +102,12 @@ pub async fn run(
     finish(checks, exit, format, console)
 }
 
-fn finish(checks: Vec<Check>, exit: Exit, format: Format, console: &Console) -> Result<Exit, Stop> {
+fn finish(
+    checks: Vec<Check>,
+    exit: Exit,
+    format: Format,
+    console: &Console,
+) -> Result<Exit, Error> {
     let doctor = Doctor::new(checks);
     let mut out = console.data();
     match format {
@@ -118,24 +122,25 @@ fn finish(checks: Vec<Check>, exit: Exit, format: Format, console: &Console) -> 
 async fn look_at_accounts(
     survey: &Survey,
     accounts: &[Account],
-    args: &ScopeArgs,
+    selection: &Selection,
     console: &Console,
 ) -> Vec<Check> {
     let policy = permissions::of_access_role(&survey.config, &survey.organization.partition);
     let probing = survey.accounts.probing();
-    let progress = console.progress();
-    progress.phase("Accessing accounts", u64::try_from(accounts.len()).ok());
-    let checks = stream::iter(accounts)
-        .map(async |account| {
-            let checks = look_at(&probing, account, &policy.trials(account.id)).await;
-            progress.tick();
-            checks
-        })
-        .buffered(args.parallelism.map_or(AT_ONCE, usize::from))
-        .collect::<Vec<_>>()
-        .await;
-    progress.finish();
-    checks.into_iter().flatten().collect()
+    let phase = console.phase("Accessing accounts", u64::try_from(accounts.len()).ok());
+    let at_once = selection.parallelism.unwrap_or(AT_ONCE);
+    let accounts = accounts.iter().map(|account| (account, ()));
+    let checks = each_account(accounts, at_once, async |account, ()| {
+        let checks = look_at(&probing, account, &policy.trials(account.id)).await;
+        phase.tick();
+        Ok(checks)
+    })
+    .await;
+    phase.finish();
+    checks
+        .into_iter()
+        .flat_map(|(_, checks)| checks.unwrap_or_default())
+        .collect()
 }
 
 async fn look_at(probing: &Probing, account: &Account, trials: &[Trial]) -> Vec<Check> {
@@ -243,14 +248,14 @@ async fn permitted(
     )
 }
 
-async fn look_at_state(args: &StateArgs, survey: &Survey, aws: aws::Settings) -> Check {
+async fn look_at_state(location: Option<&str>, survey: &Survey, aws: aws::Settings) -> Check {
     let directory = survey.config.directory();
     let looked = async {
-        let backend = state::place(args, directory, aws).await?;
+        let backend = state::place(location, directory, aws).await?;
         let place = backend.place("");
         let id = Some(survey.organization.id.as_str());
         let store = Store::inspect(backend, &survey.settings.name, id).await?;
-        Ok::<_, Stop>((place, store.is_some()))
+        Ok::<_, Error>((place, store.is_some()))
     };
     let (place, is_there) = match looked.await {
         Ok(found) => found,
@@ -261,7 +266,7 @@ async fn look_at_state(args: &StateArgs, survey: &Survey, aws: aws::Settings) ->
     } else {
         "nothing was applied from here yet"
     };
-    match Location::parse(args.state.as_deref(), directory) {
+    match Location::parse(location, directory) {
         Ok(Location::Directory(path)) if !is_writable(&path) => failed(
             "state",
             place,

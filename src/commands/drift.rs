@@ -1,20 +1,19 @@
-//! `rolecall drift`: what was changed by hand. It holds no writer.
+//! `rolecall drift`: what was changed by hand.
 
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use super::survey::Survey;
-use super::{Console, Stop, ledger, notify, plan, planning, watch, who};
+use super::{Console, Error, notify, options};
 use crate::aws;
 use crate::cli::{DriftArgs, PlanFormat};
-use crate::drift::{self, Drift, History, Scope};
+use crate::drift::Drift;
 use crate::exit::Exit;
 use crate::files;
-use crate::plan::Unmanaged;
+use crate::ops::Survey;
+use crate::ops::drift::{Options, ending, look};
 use crate::report;
 use crate::report::metrics::Rounds;
-use crate::store::Access;
 
 /// How a look compares with the one before it in the same process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +27,11 @@ pub enum Seen {
 }
 
 /// Compares live IAM with the desired state and with what was last applied, and says who moved.
-pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
-    if let Some(every) = args.watch {
-        return Box::pin(watch::run(args, every, aws, console)).await;
-    }
+pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Error> {
     let start = Instant::now();
-    let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
-    let drift = look(args, &mut survey, &aws, None, console).await?;
+    let selection = options::selection(&args.scope);
+    let mut survey = Survey::new(&selection, aws.clone(), console).await?;
+    let drift = look(&of(args), &mut survey, &aws, None, console).await?;
     let saved = args.metrics_file.as_ref().map_or(Ok(()), |path| {
         let ended_at = jiff::Timestamp::now().as_second();
         let rounds = Rounds {
@@ -53,73 +50,14 @@ pub async fn run(args: &DriftArgs, aws: aws::Settings, console: &Console) -> Res
     saved.map(|()| ending(&drift))
 }
 
-/// Reads the accounts and judges what differs. Authors that the check `before` found are not looked up again.
-pub async fn look(
-    args: &DriftArgs,
-    survey: &mut Survey,
-    aws: &aws::Settings,
-    before: Option<&Drift>,
-    console: &Console,
-) -> Result<Drift, Stop> {
-    // A resource that lost its mark by hand is drift. A plan leaves it alone unless adoption is allowed.
-    survey.settings.allow.insert("adopt".to_owned());
-    // What is accepted is reported as such, not left out.
-    survey.settings.accepts.clear();
-    survey.settings.unmanaged = if args.unmanaged {
-        Unmanaged::Listed
-    } else {
-        Unmanaged::Left
-    };
-    let state = ledger::open(&args.state, survey, aws.clone(), Access::Read).await?;
-    let mut plan = planning::plan(
-        survey,
-        args.scope.parallelism.map(usize::from),
-        Some(&state),
-        console,
-    )
-    .await?;
-    let findings = std::mem::take(&mut plan.findings);
-    for part in plan
-        .accounts
-        .iter_mut()
-        .filter(|part| drift::may_overlook(part, &findings))
-    {
-        let record = state.account(part.id).await?.resources;
-        let remembered = record
-            .into_iter()
-            .map(|(address, record)| (address, record.converged))
-            .collect();
-        part.changes
-            .extend(drift::overlooked(part, &findings, &remembered));
+/// What to look at.
+pub fn of(args: &DriftArgs) -> Options {
+    Options {
+        unmanaged: args.unmanaged,
+        who: args.who,
+        state: args.state.state.clone(),
+        parallelism: args.scope.parallelism.map(usize::from),
     }
-    let scope = if args.scope.account.is_empty() && args.scope.role.is_empty() {
-        Scope::Whole
-    } else {
-        Scope::Part
-    };
-    let plan = plan.with_findings(findings);
-    let history = if state.accounts().await?.is_empty() {
-        History::None
-    } else {
-        History::Some
-    };
-    let mut drift = drift::judge(
-        plan,
-        survey.config.accepts(),
-        survey.settings.today,
-        (scope, history),
-    );
-    if args.who {
-        drift.who = who::ask(
-            &drift,
-            before,
-            (survey, &state),
-            args.scope.parallelism,
-            console,
-        )
-        .await?;
-    }
-    Ok(drift)
 }
 
 /// Prints a drift, and tells the webhook: once, or while watching when it is another than before.
@@ -129,7 +67,7 @@ pub async fn tell(
     seen: Seen,
     survey: &Survey,
     console: &Console,
-) -> Result<(), Stop> {
+) -> Result<(), Error> {
     // Who closed standard output did not close the webhook.
     let printed = print(args, drift, seen, survey, console);
     let is_news = match seen {
@@ -138,9 +76,11 @@ pub async fn tell(
         Seen::Other => true,
     };
     if is_news {
-        let ending = printed.as_ref().map_or_else(Stop::exit, |()| ending(drift));
+        let ending = printed
+            .as_ref()
+            .map_or_else(Error::exit, |()| ending(drift));
         notify::post(
-            &args.notify,
+            args.notify.notify.as_ref(),
             ("drift", ending),
             survey,
             |run| run.drift(drift),
@@ -157,7 +97,7 @@ fn print(
     seen: Seen,
     survey: &Survey,
     console: &Console,
-) -> Result<(), Stop> {
+) -> Result<(), Error> {
     // Each form but text masks what it shows where it makes it.
     let mut out = console.bare();
     match args.format {
@@ -185,20 +125,10 @@ fn print(
     Ok(out.flush()?)
 }
 
-/// Drift is 2; what only the file changed is pending, and no drift.
-pub fn ending(drift: &Drift) -> Exit {
-    let drifted = if drift.summary.drifted() > 0 {
-        Exit::Changes
-    } else {
-        Exit::Done
-    };
-    drifted.and(plan::reading(&drift.plan))
-}
-
 /// Writes the metrics for any user to read: `node_exporter` is another one.
-pub fn save_metrics(path: &Path, text: &str) -> Result<(), Stop> {
+pub fn save_metrics(path: &Path, text: &str) -> Result<(), Error> {
     files::write(path, text.as_bytes(), 0o644).map_err(|error| {
-        Stop::because(format!(
+        Error::because(format!(
             "cannot write the metrics to `{}`: {error}",
             path.display()
         ))

@@ -1,56 +1,43 @@
-//! One file per command: load, call, report.
+//! One file per command: arguments become options, `ops` does the work, `report` shows it.
 
 mod accounts;
 mod apply;
-mod breaks;
-mod callers;
 mod console;
 mod doctor;
 mod drift;
 mod help;
 mod import;
 mod init;
-mod ledger;
 mod manual;
 mod notify;
+mod options;
 mod output;
 mod permissions;
-mod places;
 mod plan;
-mod planning;
-mod principals;
-mod resume;
-mod rollback;
 mod sandbox;
-mod saved;
-mod selectors;
 mod shell;
 mod show;
 mod signals;
 mod state;
-mod stop;
-mod survey;
-#[cfg(test)]
-mod tests;
 mod validate;
 mod verify;
-mod verifying;
 mod watch;
-mod who;
 mod writing;
 
+pub use crate::ops::Error;
 pub use console::Console;
-pub use stop::Stop;
 
 use tracing::Instrument as _;
 
 use crate::aws;
 use crate::cli::{Cli, Command, SandboxCommand, StateCommand};
 use crate::exit::Exit;
+use crate::ops::apply::{Resume, What};
+use crate::ops::{self, Interruption};
 use crate::permissions::{Commands, Extras, History};
 use crate::resource::secret::Discretion;
 use crate::sandbox::world::Permissions;
-use signals::{Signals, Work};
+use signals::Work;
 
 /// Runs one command and says how it ended.
 pub async fn run(cli: Cli) -> Exit {
@@ -59,11 +46,12 @@ pub async fn run(cli: Cli) -> Exit {
     let console = Console::new(&cli.output, discretion);
     let (command, webhook, work) = (cli.command.name(), cli.command.notify(), work(&cli.command));
     let watches = matches!(&cli.command, Command::Drift { drift } if drift.watch.is_some());
-    let signals = Signals::watch(work, &console);
+    let interruption = signals::watch(work, &console);
     let span = telemetry.run(command);
-    let performed = Box::pin(perform(cli.command, &signals, &console)).instrument(span.clone());
+    let performed =
+        Box::pin(perform(cli.command, &interruption, &console)).instrument(span.clone());
     let outcome = match work {
-        Work::Reads | Work::Hosts => signals.unless_interrupted(performed).await,
+        Work::Reads | Work::Hosts => interruption.unless_requested(performed).await,
         Work::Writes => performed.await,
     };
     let exit = match outcome {
@@ -72,7 +60,7 @@ pub async fn run(cli: Cli) -> Exit {
             let exit = console.stop(&stop);
             // Only a signal ends a watch: it needs no message.
             if !(watches && exit == Exit::Interrupted) {
-                notify::stopped(&webhook, command, &stop, &console).await;
+                notify::stopped(webhook.notify.as_ref(), command, &stop, &console).await;
             }
             exit
         }
@@ -111,7 +99,11 @@ fn work(command: &Command) -> Work {
     }
 }
 
-async fn perform(command: Command, signals: &Signals, console: &Console) -> Result<Exit, Stop> {
+async fn perform(
+    command: Command,
+    interruption: &Interruption,
+    console: &Console,
+) -> Result<Exit, Error> {
     let aws = aws::Settings::default();
     match command {
         Command::Init { kit, out } => init::run(kit.as_deref(), &out, console),
@@ -145,40 +137,19 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             )
             .await
         }
-        Command::Drift { drift } => drift::run(&drift, aws, console).await,
+        Command::Drift { drift } => match drift.watch {
+            Some(every) => Box::pin(watch::run(&drift, every, aws, console)).await,
+            None => drift::run(&drift, aws, console).await,
+        },
         Command::Apply { plan, resume, run } => {
-            let saved = plan.as_deref().map(saved::SavedPlan::read).transpose()?;
-            let what = saved
-                .as_ref()
-                .map_or(apply::What::Desired, apply::What::Saved);
-            let resume = if resume {
-                apply::Resume::Last
-            } else {
-                apply::Resume::No
-            };
-            apply::run(what, resume, &run, aws, signals, console).await
+            apply::apply(plan.as_deref(), resume, &run, aws, interruption, console).await
         }
         Command::Destroy { run } => {
-            apply::run(
-                apply::What::Destroy,
-                apply::Resume::No,
-                &run,
-                aws,
-                signals,
-                console,
-            )
-            .await
+            apply::run(What::Destroy, Resume::No, &run, aws, interruption, console).await
         }
         Command::Rollback { of, run } => {
-            apply::run(
-                apply::What::Rollback(&of),
-                apply::Resume::No,
-                &run,
-                aws,
-                signals,
-                console,
-            )
-            .await
+            let what = What::Rollback(&of);
+            apply::run(what, Resume::No, &run, aws, interruption, console).await
         }
         Command::Accounts { scope, format } => accounts::run(&scope, format, aws, console).await,
         Command::Verify {
@@ -189,13 +160,13 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             simulate,
             format,
         } => {
-            let options = verify::Options {
-                sts: verify::Sts::new(offline),
+            let options = ops::verify::Options {
+                sts: verify::sts(offline),
                 session_name: session_name.as_deref(),
-                judges: verify::Judges::new(skip_account_check, simulate),
-                format,
+                judges: verify::judges(skip_account_check, simulate),
+                parallelism: scope.parallelism.map(usize::from),
             };
-            verify::run(&scope, &options, aws, console).await
+            verify::run(&scope, &options, format, aws, console).await
         }
         Command::Output {
             scope,
@@ -242,10 +213,10 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             };
             permissions::run(&desired, &options, console)
         }
-        Command::State { command } => state::run(&command, aws, signals, console).await,
+        Command::State { command } => state::run(&command, aws, interruption, console).await,
         Command::Sandbox {
             command: SandboxCommand::Demo,
-        } => Box::pin(sandbox::demo(signals, console)).await,
+        } => Box::pin(sandbox::demo(interruption, console)).await,
         Command::Sandbox {
             command:
                 SandboxCommand::Serve {

@@ -2,22 +2,22 @@
 
 use serde_json::Value;
 
-use super::survey::Survey;
-use super::{Console, Stop};
-use crate::cli::{NotifyArgs, Secret};
+use super::{Console, Error};
+use crate::cli::Secret;
 use crate::exit::Exit;
 use crate::notify;
+use crate::ops::Survey;
 use crate::report::notice::{self, Run};
 
 /// Posts what `notice` makes of the run, where a webhook is given.
 pub async fn post(
-    args: &NotifyArgs,
+    webhook: Option<&Secret>,
     (command, exit): (&str, Exit),
     survey: &Survey,
     notice: impl FnOnce(Run<'_>) -> Value,
     console: &Console,
 ) {
-    let Some(url) = &args.notify else { return };
+    let Some(url) = webhook else { return };
     let run = Run {
         command,
         name: &survey.settings.name,
@@ -29,8 +29,8 @@ pub async fn post(
 }
 
 /// Posts that a run ended before its work was done, where a webhook is given.
-pub async fn stopped(args: &NotifyArgs, command: &str, stop: &Stop, console: &Console) {
-    if let (Some(url), Some(why)) = (&args.notify, stop.summary()) {
+pub async fn stopped(webhook: Option<&Secret>, command: &str, stop: &Error, console: &Console) {
+    if let (Some(url), Some(why)) = (webhook, stop.summary()) {
         send(
             url,
             &notice::stopped(command, stop.exit().code(), &why, &console.concealed()),

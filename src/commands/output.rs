@@ -1,25 +1,22 @@
 //! `rolecall output`: the ARNs of converged roles, to hand to whoever assumes them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 
-use super::survey::Survey;
-use super::{Console, Stop};
+use super::{Console, Error, options};
 use crate::aws;
 use crate::cli::{ListFormat, ScopeArgs};
-use crate::desired::AccountDesired;
 use crate::diff::{Owner, owner};
 use crate::exit::Exit;
 use crate::live::LiveAccount;
+use crate::ops::{Observer, Survey, each_account};
 use crate::org::{Account, AccountId, AwsError};
-use crate::read::{Reader, Scope, Wanted};
+use crate::read::{Reader as _, Wanted};
 use crate::report;
 use crate::report::output::{self, ExternalIds, Handout, Outsider, RoleRow};
-use crate::resource::role::{Ensure, Role};
+use crate::resource::role::Role;
 use crate::verify::trust;
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
@@ -52,14 +49,10 @@ pub async fn run(
     sensitive: Sensitive,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Exit, Stop> {
-    let survey = Survey::new(args, aws, console).await?;
-    let read = read(
-        &survey,
-        args.parallelism.map_or(AT_ONCE, usize::from),
-        console,
-    )
-    .await;
+) -> Result<Exit, Error> {
+    let selection = options::selection(args);
+    let survey = Survey::new(&selection, aws, console).await?;
+    let read = read(&survey, selection.parallelism.unwrap_or(AT_ONCE), console).await;
     let mut ending = Exit::Done;
     if read.iter().any(|(_, live)| live.is_err()) {
         ending = if read.iter().any(|(_, live)| live.is_ok()) {
@@ -86,68 +79,37 @@ pub async fn run(
 type Read<'a> = (&'a Account, Result<LiveAccount, AwsError>);
 
 /// Reads the desired roles of every account in scope, in order of account.
-async fn read<'a>(survey: &'a Survey, at_once: usize, console: &Console) -> Vec<Read<'a>> {
+async fn read<'a>(survey: &'a Survey, at_once: usize, observer: &dyn Observer) -> Vec<Read<'a>> {
     let reader = &survey.accounts.reading();
-    let desired = survey.expansion.desired.accounts.iter();
-    let accounts: Vec<(&Account, BTreeSet<_>)> = desired
-        .filter_map(|(id, desired)| Some((survey.organization.accounts.get(id)?, desired)))
-        .map(|(account, desired)| {
-            (
-                account,
-                roles(survey, desired)
-                    .map(|role| role.name.clone())
-                    .collect(),
-            )
+    let desired = survey.expansion.desired.accounts.keys();
+    let accounts: Vec<(&Account, Wanted)> = desired
+        .filter_map(|id| survey.organization.accounts.get(id))
+        .filter(|account| survey.roles_in(account.id).next().is_some())
+        .map(|account| {
+            let names = survey.roles_in(account.id).map(|role| role.name.clone());
+            (account, Wanted::roles(names))
         })
-        .filter(|(_, roles): &(_, BTreeSet<_>)| !roles.is_empty())
         .collect();
-    let progress = &console.progress();
-    progress.phase("Reading accounts", Some(accounts.len() as u64));
-    let tasks = accounts.into_iter().map(|(account, roles)| async move {
-        let wanted = Wanted {
-            scope: Scope::Only {
-                roles,
-                policies: BTreeSet::new(),
-            },
-            details: false,
-            grants: None,
-        };
+    let phase = observer.phase("Reading accounts", Some(accounts.len() as u64));
+    let read = each_account(accounts, at_once, async |account, wanted| {
         let live = reader.read(account, &wanted).await;
         match &live {
-            Ok(_) => progress.tick(),
-            Err(error) => progress.failure(&format!("{} ({}): {error}", account.name, account.id)),
+            Ok(_) => phase.tick(),
+            Err(error) => phase.failure(&format!("{} ({}): {error}", account.name, account.id)),
         }
-        (account, live)
-    });
-    let mut read: Vec<Read<'a>> = stream::iter(tasks)
-        .buffer_unordered(at_once)
-        .collect()
-        .await;
-    progress.finish();
-    read.sort_by_key(|(account, _)| account.id);
+        live
+    })
+    .await;
+    phase.finish();
     read
-}
-
-/// The roles of an account that should exist and are in scope.
-fn roles<'a>(
-    survey: &'a Survey,
-    desired: &'a AccountDesired,
-) -> impl Iterator<Item = &'a Arc<Role>> {
-    let in_scope = |role: &&Arc<Role>| {
-        role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str())
-    };
-    desired.roles.values().filter(in_scope)
 }
 
 fn handout(survey: &Survey, read: &[Read<'_>]) -> Handout {
     let mut rows = Vec::new();
     let mut outsiders: BTreeMap<AccountId, Vec<String>> = BTreeMap::new();
     for (account, live) in read {
-        let (Ok(live), Some(desired)) = (live, survey.expansion.desired.accounts.get(&account.id))
-        else {
-            continue;
-        };
-        for role in roles(survey, desired) {
+        let Ok(live) = live else { continue };
+        for role in survey.roles_in(account.id) {
             let Some(found) = live.roles.get(&role.name.key()) else {
                 continue;
             };

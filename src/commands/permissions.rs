@@ -6,11 +6,12 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Console, Stop, survey};
+use super::{Console, Error, options};
 use crate::cli::{DesiredArgs, Format, StateArgs};
 use crate::config::Config;
 use crate::config::scope::STAND_INS;
 use crate::exit::Exit;
+use crate::ops;
 use crate::org::{AccountId, Partition};
 use crate::permissions::{self, Commands, Entry, Extras, History, Policy, Scope, Tags};
 use crate::store::backend::Location;
@@ -33,8 +34,8 @@ pub struct Options {
 }
 
 /// Prints the policies.
-pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<Exit, Stop> {
-    let config = survey::load(args)?;
+pub fn run(args: &DesiredArgs, options: &Options, console: &Console) -> Result<Exit, Error> {
+    let config = ops::load(&options::sources(args))?;
     console.conceal(config.secrets());
     console.warnings(config.warnings());
     let extras = if config.rollout().prune {
@@ -86,7 +87,7 @@ pub fn of_access_role(config: &Config, partition: &Partition) -> Policy {
     })
 }
 
-fn entry<'a>(config: &'a Config, state: &StateArgs) -> Result<Entry<'a>, Stop> {
+fn entry<'a>(config: &'a Config, state: &StateArgs) -> Result<Entry<'a>, Error> {
     let access_roles: BTreeSet<(Option<String>, String)> = config
         .access()
         .roles()
@@ -130,7 +131,7 @@ fn print(
     own: bool,
     format: Format,
     console: &Console,
-) -> Result<(), Stop> {
+) -> Result<(), Error> {
     let (caller, access_role) = (caller.to_value(), access_role.to_value());
     let mut out = console.data();
     match format {

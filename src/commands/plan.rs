@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::survey::Survey;
-use super::{Console, Stop, ledger, notify, planning, saved, shell};
+use super::{Console, Error, notify, options, shell};
 use crate::aws;
 use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::files;
-use crate::plan::{self, Plan, Status};
+use crate::ops::plan::{has_changes, reading};
+use crate::ops::{self, Survey, saved, state};
+use crate::plan::{self, Plan};
 use crate::report;
 use crate::store::Access;
 
@@ -34,16 +35,12 @@ pub async fn run(
     options: &Options,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Exit, Stop> {
-    let survey = Survey::new(args, aws.clone(), console).await?;
-    let state = ledger::open(&options.state, &survey, aws, Access::Read).await?;
-    let plan = planning::plan(
-        &survey,
-        args.parallelism.map(usize::from),
-        Some(&state),
-        console,
-    )
-    .await?;
+) -> Result<Exit, Error> {
+    let selection = options::selection(args);
+    let survey = Survey::new(&selection, aws.clone(), console).await?;
+    let location = options.state.state.as_deref();
+    let state = state::open(location, &survey, aws, Access::Read).await?;
+    let plan = ops::plan::plan(&survey, selection.parallelism, Some(&state), console).await?;
     // Who closed standard output did not close the file and the webhook.
     let printed = print(&plan, options.format, &survey, console);
     if let Some(path) = &options.out {
@@ -54,16 +51,11 @@ pub async fn run(
             shell::same_directory(&args.desired, &options.state)
         ));
     }
-    let changes = if options.detailed_exitcode && has_changes(&plan) {
-        Exit::Changes
-    } else {
-        Exit::Done
-    };
     let ending = printed
         .as_ref()
-        .map_or_else(Stop::exit, |()| changes.and(reading(&plan)));
+        .map_or_else(Error::exit, |()| ending(&plan, options.detailed_exitcode));
     notify::post(
-        &options.notify,
+        options.notify.notify.as_ref(),
         ("plan", ending),
         &survey,
         |run| run.plan(&plan),
@@ -73,7 +65,23 @@ pub async fn run(
     printed.map(|()| ending)
 }
 
-fn print(plan: &Plan, format: PlanFormat, survey: &Survey, console: &Console) -> Result<(), Stop> {
+/// How the command ends; changes count where they are `asked` for.
+pub fn ending(plan: &Plan, asked: bool) -> Exit {
+    let changes = if asked && has_changes(plan) {
+        Exit::Changes
+    } else {
+        Exit::Done
+    };
+    changes.and(reading(plan))
+}
+
+/// Prints a plan to standard output.
+pub fn print(
+    plan: &Plan,
+    format: PlanFormat,
+    survey: &Survey,
+    console: &Console,
+) -> Result<(), Error> {
     // Each form but text masks what it shows where it makes it.
     let mut out = console.bare();
     match format {
@@ -96,28 +104,10 @@ fn print(plan: &Plan, format: PlanFormat, survey: &Survey, console: &Console) ->
     Ok(out.flush()?)
 }
 
-/// Whether applying the plan would write anything.
-pub fn has_changes(plan: &Plan) -> bool {
-    plan.summary.steps > 0
-}
-
-/// How reading ended: all accounts, some, or none.
-pub fn reading(plan: &Plan) -> Exit {
-    let read = plan
-        .accounts
-        .iter()
-        .any(|account| account.status == Status::Read);
-    match plan.summary.unreadable {
-        0 => Exit::Done,
-        _ if read => Exit::Partial,
-        _ => Exit::Error,
-    }
-}
-
 /// Writes the plan for its owner's eyes alone.
-fn save(plan: &Plan, survey: &Survey, path: &Path) -> Result<(), Stop> {
+fn save(plan: &Plan, survey: &Survey, path: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| {
-        Stop::because(format!(
+        Error::because(format!(
             "cannot save the plan to `{}`: {error}",
             path.display()
         ))

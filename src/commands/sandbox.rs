@@ -4,27 +4,29 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::signals::Signals;
-use super::{Console, Stop, apply, drift, plan, verify};
+use super::apply::{Approval, Terminal};
+use super::{Console, Error, plan, verify};
 use crate::aws;
-use crate::cli::{
-    DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs,
-    StateArgs,
-};
+use crate::cli::{Format, PlanFormat};
 use crate::exit::Exit;
 use crate::files;
+use crate::ops::apply::{self, Resume, What};
+use crate::ops::verify::{Judges, Sts};
+use crate::ops::{self, Interruption, LeaseOptions, Selection, Sources, Survey, state};
 use crate::org::AccountId;
+use crate::report;
 use crate::report::style::{DEFAULT_WIDTH, Tone};
 use crate::sandbox::Sandbox;
 use crate::sandbox::build::OrgSpec;
 use crate::sandbox::faults::FaultFile;
 use crate::sandbox::serve as http;
 use crate::sandbox::world::{Permissions, World};
+use crate::store::Access;
 
 /// The largest organization or fault file that is read.
 const SANDBOX_FILE_LIMIT: u64 = 16 * files::MIB;
@@ -60,7 +62,7 @@ pub struct Serve<'a> {
 }
 
 /// Serves a sandbox on loopback until it is interrupted.
-pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> {
+pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Error> {
     let sandbox = sandbox(options.org, options.permissions)?;
     if let Some(path) = options.faults {
         let faults = FaultFile::parse(&text("faults", path)?);
@@ -76,7 +78,7 @@ pub async fn serve(options: Serve<'_>, console: &Console) -> Result<Exit, Stop> 
     }
     if let Some(path) = options.env_file {
         files::write(path, exports.as_bytes(), 0o600).map_err(|error| {
-            Stop::because(format!("cannot write `{}`: {error}", path.display()))
+            Error::because(format!("cannot write `{}`: {error}", path.display()))
         })?;
     } else {
         let mut out = console.data();
@@ -97,7 +99,7 @@ pub async fn run(
     org: Option<&Path>,
     permissions: Permissions,
     command: &[OsString],
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let sandbox = sandbox(org, permissions)?;
     let listener = listen(0).await?;
     let env = env(&format!("http://{}", listener.local_addr()?), &sandbox);
@@ -123,7 +125,7 @@ pub async fn run(
         .env("NO_PROXY", format!("{proxied},127.0.0.1"))
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| Stop::because(format!("cannot run `{}`: {error}", program.display())))?;
+        .map_err(|error| Error::because(format!("cannot run `{}`: {error}", program.display())))?;
     tokio::select! {
         ended = child.wait() => {
             let status = ended?;
@@ -139,17 +141,17 @@ pub async fn run(
     }
 }
 
-fn sandbox(org: Option<&Path>, permissions: Permissions) -> Result<Sandbox, Stop> {
+fn sandbox(org: Option<&Path>, permissions: Permissions) -> Result<Sandbox, Error> {
     Ok(Sandbox::new(World {
         permissions,
         ..world(org)?
     }))
 }
 
-async fn listen(port: u16) -> Result<TcpListener, Stop> {
+async fn listen(port: u16) -> Result<TcpListener, Error> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .map_err(|error| Stop::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))
+        .map_err(|error| Error::because(format!("cannot listen on 127.0.0.1:{port}: {error}")))
 }
 
 /// The variables that point any AWS client at the sandbox.
@@ -168,7 +170,7 @@ fn env(endpoint: &str, sandbox: &Sandbox) -> [(&'static str, String); 5] {
     ]
 }
 
-fn world(org: Option<&Path>) -> Result<World, Stop> {
+fn world(org: Option<&Path>) -> Result<World, Error> {
     let Some(path) = org else {
         return Ok(World::demo());
     };
@@ -177,26 +179,26 @@ fn world(org: Option<&Path>) -> Result<World, Stop> {
         .map_err(|error| unusable("organization", path, &error))
 }
 
-fn text(what: &str, path: &Path) -> Result<String, Stop> {
+fn text(what: &str, path: &Path) -> Result<String, Error> {
     let read = files::read_given(path, SANDBOX_FILE_LIMIT);
     read.and_then(|given| String::from_utf8(given.bytes).map_err(std::io::Error::other))
         .map_err(|error| {
-            Stop::because(format!(
+            Error::because(format!(
                 "cannot read the {what} `{}`: {error}",
                 path.display()
             ))
         })
 }
 
-fn unusable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Stop {
-    Stop::because(format!(
+fn unusable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::because(format!(
         "cannot use the {what} `{}`: {error}",
         path.display()
     ))
 }
 
 /// Tells the whole story in one go: plan, apply, plan, a change by hand, plan, apply, plan, verify.
-pub async fn demo(signals: &Signals, console: &Console) -> Result<Exit, Stop> {
+pub async fn demo(interruption: &Interruption, console: &Console) -> Result<Exit, Error> {
     let directory = tempfile::tempdir()?;
     for (name, text) in QUICKSTART {
         let path = directory.path().join(name);
@@ -205,40 +207,31 @@ pub async fn demo(signals: &Signals, console: &Console) -> Result<Exit, Stop> {
         }
         std::fs::write(path, text)?;
     }
-    let scope = scope(directory.path().to_owned());
+    let selection = Selection {
+        sources: Sources {
+            config: directory.path().to_owned(),
+            ..Sources::default()
+        },
+        ..Selection::default()
+    };
     let demo = Demo {
         sandbox: Sandbox::new(World::demo()),
-        scope,
-        signals,
+        selection,
+        interruption,
         console,
     };
     Box::pin(demo.tell()).await
 }
 
-fn scope(config: PathBuf) -> ScopeArgs {
-    ScopeArgs {
-        desired: DesiredArgs {
-            config,
-            var: Vec::new(),
-            var_file: Vec::new(),
-        },
-        account: Vec::new(),
-        role: Vec::new(),
-        prune: false,
-        parallelism: None,
-        allow: Vec::new(),
-    }
-}
-
 struct Demo<'a> {
     sandbox: Sandbox,
-    scope: ScopeArgs,
-    signals: &'a Signals,
+    selection: Selection,
+    interruption: &'a Interruption,
     console: &'a Console,
 }
 
 impl Demo<'_> {
-    async fn tell(&self) -> Result<Exit, Stop> {
+    async fn tell(&self) -> Result<Exit, Error> {
         let accounts = self.sandbox.with(|world| world.accounts.len());
         self.title(&format!(
             "An AWS organization of {accounts} accounts, in this process"
@@ -258,7 +251,7 @@ impl Demo<'_> {
         self.plan(Exit::Done).await?;
 
         self.title("4. Someone changes three things by hand")?;
-        self.meddle()?;
+        self.change_by_hand()?;
         self.title("5. rolecall drift --who: what changed, and who changed it")?;
         Box::pin(self.drift()).await?;
         self.title("6. rolecall apply --auto-approve: repair")?;
@@ -276,7 +269,7 @@ impl Demo<'_> {
         Ok(Exit::Done)
     }
 
-    fn title(&self, text: &str) -> Result<(), Stop> {
+    fn title(&self, text: &str) -> Result<(), Error> {
         let mut out = self.console.data();
         let style = &self.console.out;
         let rule = "─".repeat(
@@ -295,7 +288,7 @@ impl Demo<'_> {
         Ok(out.flush()?)
     }
 
-    fn words(&self, text: &str) -> Result<(), Stop> {
+    fn words(&self, text: &str) -> Result<(), Error> {
         let mut out = self.console.data();
         writeln!(out, "{text}")?;
         Ok(out.flush()?)
@@ -311,75 +304,75 @@ impl Demo<'_> {
         }
     }
 
-    async fn plan(&self, expected: Exit) -> Result<(), Stop> {
-        let state = StateArgs { state: None };
-        let options = plan::Options {
-            out: None,
-            format: PlanFormat::Text,
-            detailed_exitcode: true,
-            state,
-            notify: NotifyArgs::default(),
-        };
-        expect(
-            expected,
-            plan::run(&self.scope, &options, self.aws(), self.console).await?,
-        )
+    async fn survey(&self) -> Result<Survey, Error> {
+        Survey::new(&self.selection, self.aws(), self.console).await
     }
 
-    async fn drift(&self) -> Result<(), Stop> {
-        let args = DriftArgs {
-            scope: self.scope.clone(),
-            unmanaged: false,
+    async fn plan(&self, expected: Exit) -> Result<(), Error> {
+        let survey = self.survey().await?;
+        let state = state::open(None, &survey, self.aws(), Access::Read).await?;
+        let made = ops::plan::plan(&survey, None, Some(&state), self.console).await?;
+        plan::print(&made, PlanFormat::Text, &survey, self.console)?;
+        expect(expected, plan::ending(&made, true))
+    }
+
+    async fn drift(&self) -> Result<(), Error> {
+        let options = ops::drift::Options {
             who: true,
-            format: PlanFormat::Text,
-            watch: None,
-            rounds: None,
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            metrics_file: None,
-            state: StateArgs { state: None },
-            notify: NotifyArgs::default(),
+            ..ops::drift::Options::default()
         };
-        expect(
-            Exit::Changes,
-            drift::run(&args, self.aws(), self.console).await?,
-        )
+        let mut survey = self.survey().await?;
+        let drift =
+            ops::drift::look(&options, &mut survey, &self.aws(), None, self.console).await?;
+        let mut out = self.console.data();
+        report::drift::drift(&drift, &self.console.out, &mut out)?;
+        out.flush()?;
+        expect(Exit::Changes, ops::drift::ending(&drift))
     }
 
-    async fn apply(&self) -> Result<(), Stop> {
-        let args = RunArgs {
-            scope: self.scope.clone(),
-            auto_approve: true,
-            no_input: true,
-            format: Format::Text,
-            state: StateArgs { state: None },
-            notify: NotifyArgs::default(),
-            lease: LeaseArgs {
+    async fn apply(&self) -> Result<(), Error> {
+        let options = apply::Options {
+            what: What::Desired,
+            resume: Resume::No,
+            selection: self.selection.clone(),
+            state: None,
+            lease: LeaseOptions {
                 lease: Duration::from_mins(1),
                 lock_timeout: Duration::ZERO,
             },
         };
-        let (what, resume) = (apply::What::Desired, apply::Resume::No);
-        expect(
-            Exit::Done,
-            apply::run(what, resume, &args, self.aws(), self.signals, self.console).await?,
-        )
-    }
-
-    async fn verify(&self) -> Result<(), Stop> {
-        let (sts, judges) = (verify::Sts::Ask, verify::Judges::Evaluation);
-        let options = verify::Options {
-            sts,
-            session_name: None,
-            judges,
+        let terminal = Terminal {
+            approval: Approval::Given,
             format: Format::Text,
+            notify: None,
+            console: self.console,
         };
-        expect(
-            Exit::Done,
-            verify::run(&self.scope, &options, self.aws(), self.console).await?,
-        )
+        let run = apply::run(
+            &options,
+            self.aws(),
+            self.interruption,
+            &terminal,
+            self.console,
+        );
+        expect(Exit::Done, run.await?)
     }
 
-    fn meddle(&self) -> Result<(), Stop> {
+    async fn verify(&self) -> Result<(), Error> {
+        let options = ops::verify::Options {
+            sts: Sts::Asked,
+            session_name: None,
+            judges: Judges::Evaluation,
+            parallelism: None,
+        };
+        let survey = self.survey().await?;
+        let verification = ops::verify::verify(&survey, &options, self.console).await?;
+        let mut out = self.console.data();
+        report::verify::verification(&verification, &self.console.out, &mut out)?;
+        out.flush()?;
+        expect(Exit::Done, verify::ending(&verification))
+    }
+
+    fn change_by_hand(&self) -> Result<(), Error> {
         let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
         let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
         let trust = [("RoleName", "VendorLogReader"), ("PolicyDocument", open)];
@@ -407,11 +400,11 @@ impl Demo<'_> {
         ];
         for (account, operation, params, words) in acts {
             let account =
-                AccountId::parse(account).map_err(|error| Stop::because(error.to_string()))?;
+                AccountId::parse(account).map_err(|error| Error::because(error.to_string()))?;
             self.sandbox
                 .by_hand(account, operation, &params)
                 .map_err(|error| {
-                    Stop::because(format!("{operation}: {}: {}", error.code, error.message))
+                    Error::because(format!("{operation}: {}: {}", error.code, error.message))
                 })?;
             self.words(&format!("  {operation:<24}{words}"))?;
         }
@@ -420,11 +413,11 @@ impl Demo<'_> {
 }
 
 /// The demonstration demonstrates nothing when an act ends otherwise than it says.
-fn expect(expected: Exit, got: Exit) -> Result<(), Stop> {
+fn expect(expected: Exit, got: Exit) -> Result<(), Error> {
     if expected == got {
         Ok(())
     } else {
-        Err(Stop::because(format!(
+        Err(Error::because(format!(
             "the demo failed: exit code {} instead of {}",
             got.code(),
             expected.code()

@@ -3,17 +3,19 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{Console, Stop, plan, saved};
+use super::{Console, Error};
 use crate::cli::ShowFormat;
 use crate::exit::Exit;
+use crate::ops::plan;
+use crate::ops::saved;
 use crate::plan::load_masked;
 use crate::report;
 use crate::resource::secret::Secrets;
 
 /// Prints the plan in the file. Sensitive values are digests in it and masked here, so none are left to mask.
-pub fn run(path: &Path, format: ShowFormat, console: &Console) -> Result<Exit, Stop> {
+pub fn run(path: &Path, format: ShowFormat, console: &Console) -> Result<Exit, Error> {
     let shown = load_masked(&saved::contents(path)?).map_err(|error| {
-        Stop::with_hint(
+        Error::with_hint(
             format!("cannot show `{}`: {error}", path.display()),
             "save a plan with `rolecall plan --out FILE`",
         )

@@ -5,24 +5,16 @@
 //! ends at once. One that writes finishes the steps in hand, but not for longer than a supervisor waits before it
 //! kills: Kubernetes gives 30 seconds.
 
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
-use super::{Console, Stop};
-use crate::execute::{Halt, Why};
+use super::{Console, Error};
 use crate::exit::Exit;
+use crate::ops::Interruption;
 
 /// How long after the first signal the process ends, whatever it is doing.
 const END: Duration = Duration::from_secs(20);
-
-/// How long after the first signal the steps in hand may take.
-const STEPS: Duration = Duration::from_secs(15);
-
-/// How long after the first signal the record of the run may take; the rest is for the webhook and the lease.
-const RECORD: Duration = Duration::from_secs(17);
 
 /// How long a command that only reads may not react: by then it is computing and does not wait for anything.
 const REACTION: Duration = Duration::from_secs(1);
@@ -42,70 +34,19 @@ pub enum Work {
     Hosts,
 }
 
-/// The signals of the process. Clones are the same.
-#[derive(Debug, Clone, Default)]
-pub struct Signals {
-    /// What a command that writes is halted by.
-    pub halt: Halt,
-    interrupted: CancellationToken,
-    at: Arc<OnceLock<Instant>>,
-    noticed: CancellationToken,
-}
-
-impl Signals {
-    /// Installs the handlers. The first signal interrupts the command; the second one ends the process at once, and so
-    /// does the time when the first had no effect.
-    pub fn watch(work: Work, console: &Console) -> Self {
-        let signals = Self::default();
-        let interrupt = installed(SignalKind::interrupt());
-        // A handler stays installed, so Ctrl-C that no one waits for does not end the process.
-        let watched = interrupt
-            .filter(|_| work != Work::Hosts)
-            .into_iter()
-            .chain(kinds().filter_map(installed))
-            .collect();
-        tokio::spawn(attend(watched, signals.clone(), work, console.clone()));
-        signals
-    }
-
-    /// Does what may be given up at any moment.
-    ///
-    /// # Errors
-    /// A signal came first.
-    pub async fn unless_interrupted<T>(
-        &self,
-        work: impl Future<Output = Result<T, Stop>>,
-    ) -> Result<T, Stop> {
-        tokio::select! {
-            biased;
-            () = self.interrupted.cancelled() => {
-                self.noticed.cancel();
-                Err(Stop::interrupted())
-            }
-            outcome = work => outcome,
-        }
-    }
-
-    /// Resolves once a signal has come.
-    pub async fn interrupted(&self) {
-        self.interrupted.cancelled().await;
-    }
-
-    /// Resolves when the steps in hand have had the time there is for them since a signal came.
-    pub async fn steps_are_late(&self) {
-        self.late(STEPS).await;
-    }
-
-    /// Resolves when the record has had the time there is for it since a signal came.
-    pub async fn record_is_late(&self) {
-        self.late(RECORD).await;
-    }
-
-    async fn late(&self, time: Duration) {
-        self.interrupted.cancelled().await;
-        let passed = self.at.get().map(Instant::elapsed).unwrap_or_default();
-        tokio::time::sleep(time.saturating_sub(passed)).await;
-    }
+/// Installs the handlers. The first signal interrupts the command; the second one ends the process at once, and so does
+/// the time when the first had no effect.
+pub fn watch(work: Work, console: &Console) -> Interruption {
+    let interruption = Interruption::default();
+    let interrupt = installed(SignalKind::interrupt());
+    // A handler stays installed, so Ctrl-C that no one waits for does not end the process.
+    let watched = interrupt
+        .filter(|_| work != Work::Hosts)
+        .into_iter()
+        .chain(kinds().filter_map(installed))
+        .collect();
+    tokio::spawn(attend(watched, interruption.clone(), work, console.clone()));
+    interruption
 }
 
 /// The signals that end every command.
@@ -135,20 +76,23 @@ fn ignored(kind: SignalKind) -> bool {
     mask.checked_shr(bit).unwrap_or_default() & 1 == 1
 }
 
-async fn attend(mut watched: Vec<Signal>, signals: Signals, work: Work, console: Console) {
+async fn attend(
+    mut watched: Vec<Signal>,
+    interruption: Interruption,
+    work: Work,
+    console: Console,
+) {
     next(&mut watched).await;
-    let first = *signals.at.get_or_init(Instant::now);
-    signals.halt.stop(Why::Interrupted);
-    signals.interrupted.cancel();
+    let first = interruption.request();
     let end = async {
         if work != Work::Writes {
             tokio::select! {
-                () = signals.noticed.cancelled() => {}
-                () = tokio::time::sleep(REACTION) => return Stop::interrupted(),
+                () = interruption.noticed() => {}
+                () = tokio::time::sleep(REACTION) => return Error::interrupted(),
             }
         }
         tokio::time::sleep(END).await;
-        Stop::ended_late(END)
+        Error::ended_late(END)
     };
     let insisted = async {
         while first.elapsed() < ECHO {

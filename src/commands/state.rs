@@ -3,49 +3,32 @@
 //! A local state is looked at without calling AWS: whose it is is in it, and its name must be the directory's.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::signals::Signals;
-use super::{Console, Stop, survey};
+use super::{Console, Error, options};
 use crate::aws;
-use crate::cli::{Format, RecordArgs, StateArgs, StateCommand};
+use crate::cli::{Format, RecordArgs, StateCommand};
 use crate::config::{self, Files, Identity};
 use crate::exit::Exit;
 use crate::files::Disk;
+use crate::ops::{Interruption, state};
 use crate::org::AccountId;
 use crate::report;
 use crate::report::state::{Listed, Shown};
-use crate::store::{
-    Backend, Directory, Holder, LeaseError, Location, Runs, Store, Unlock, Unlocked, Waiting,
-};
+use crate::store::{Holder, LeaseError, Runs, Store, Unlock, Unlocked, Waiting};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
-
-/// The place where the state lies: what `--state` says, or `state/` in `directory`, the configuration's own.
-pub async fn place(
-    args: &StateArgs,
-    directory: &Path,
-    aws: aws::Settings,
-) -> Result<Arc<dyn Backend>, Stop> {
-    Ok(match Location::parse(args.state.as_deref(), directory)? {
-        Location::Directory(path) => Arc::new(Directory::new(path)),
-        Location::S3 { bucket, prefix } => {
-            Arc::new(aws::Bucket::connect(aws, &bucket, &prefix).await?)
-        }
-    })
-}
 
 /// Shows or unlocks a state.
 pub async fn run(
     command: &StateCommand,
     aws: aws::Settings,
-    signals: &Signals,
+    interruption: &Interruption,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     match command {
         StateCommand::List { record, format } => {
             list(open(record, aws, console).await?, *format, console).await
@@ -69,10 +52,10 @@ pub async fn run(
         } => one_run(open(record, aws, console).await?, run, *format, console).await,
         StateCommand::Unlock { record, force } => {
             let unlock = if *force { Unlock::Any } else { Unlock::Expired };
-            let store = signals
-                .unless_interrupted(Box::pin(open(record, aws, console)))
+            let store = interruption
+                .unless_requested(Box::pin(open(record, aws, console)))
                 .await?;
-            self::unlock(store, unlock, signals, console).await
+            self::unlock(store, unlock, interruption, console).await
         }
     }
 }
@@ -85,7 +68,7 @@ async fn open(
     args: &RecordArgs,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Option<Store>, Stop> {
+) -> Result<Option<Store>, Error> {
     let Identity {
         name,
         organization_id,
@@ -93,14 +76,14 @@ async fn open(
     } = config::identify(
         &(Arc::new(Disk) as Arc<dyn Files>),
         &args.desired.config,
-        &survey::var_files(&args.desired),
+        &options::var_files(&args.desired),
         args.name.as_deref(),
     )
     .map_err(|why| {
         let hint = "pass it with --name: `rolecall state list --name vendor-roles`";
-        Stop::with_hint(format!("cannot determine whose state to open: {why}"), hint)
+        Error::with_hint(format!("cannot determine whose state to open: {why}"), hint)
     })?;
-    let backend = place(&args.state, &directory, aws).await?;
+    let backend = state::place(args.state.state.as_deref(), &directory, aws).await?;
     let shown = backend.place("");
     let store = Store::inspect(backend, &name, organization_id.as_deref()).await?;
     if store.is_none() {
@@ -111,7 +94,7 @@ async fn open(
     Ok(store)
 }
 
-async fn list(store: Option<Store>, format: Format, console: &Console) -> Result<Exit, Stop> {
+async fn list(store: Option<Store>, format: Format, console: &Console) -> Result<Exit, Error> {
     let mut resources = Vec::new();
     if let Some(store) = store {
         let accounts = store.accounts().await?;
@@ -137,9 +120,9 @@ async fn show(
     address: &str,
     format: Format,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let nothing = || {
-        Stop::with_hint(
+        Error::with_hint(
             format!("there is no record of `{address}`"),
             "`rolecall state list` lists the recorded resources",
         )
@@ -172,7 +155,7 @@ async fn history(
     limit: u32,
     format: Format,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let runs = match store {
         Some(store) => {
             store
@@ -205,9 +188,9 @@ async fn one_run(
     run: &str,
     format: Format,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let Some(store) = store else {
-        return Err(Stop::because(format!("there is no run `{run}`")));
+        return Err(Error::because(format!("there is no run `{run}`")));
     };
     let record = store.run(run).await?;
     let mut out = console.data();
@@ -222,24 +205,24 @@ async fn one_run(
 async fn unlock(
     store: Option<Store>,
     unlock: Unlock,
-    signals: &Signals,
+    interruption: &Interruption,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let Some(store) = store else {
         return Ok(Exit::Done);
     };
     let place = store.place();
     let waiting = Waiting {
         tell: &|wait| console.say(&wait.to_string()),
-        halt: &signals.halt,
+        halt: &interruption.halt,
     };
     let unlocked = store
         .unlock(unlock, waiting)
         .await
         .map_err(|error| match error {
-            LeaseError::Halted => Stop::interrupted(),
+            LeaseError::Halted => Error::interrupted(),
             LeaseError::Store(error) => error.into(),
-            held @ LeaseError::Held { .. } => Stop::because(held.to_string()),
+            held @ LeaseError::Held { .. } => Error::because(held.to_string()),
         })?;
     Ok(match unlocked {
         Unlocked::Free => {

@@ -4,16 +4,17 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Console, Stop, planning, survey};
+use super::{Console, Error, options};
 use crate::cli::{DesiredArgs, Format};
 use crate::config::{Config, Counts, Problem, problem};
 use crate::exit::Exit;
+use crate::ops;
 use crate::plan::{self, Finding, Severity};
 use crate::report::style::{Tone, count};
 
 /// Checks the desired state and says what is wrong with it, all at once.
-pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Stop> {
-    let loaded = survey::load(args);
+pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit, Error> {
+    let loaded = ops::load(&options::sources(args));
     if let Ok(config) = &loaded {
         console.conceal(config.secrets());
     }
@@ -32,7 +33,7 @@ pub fn run(args: &DesiredArgs, format: Format, console: &Console) -> Result<Exit
         Format::Json => {
             let ((problems, more_problems), exit) = match &loaded {
                 Ok(config) => (problem::first(config.warnings()), exit),
-                Err(Stop::Desired(problems)) => (problems.shown(), Exit::Error),
+                Err(Error::Desired(problems)) => (problems.shown(), Exit::Error),
                 Err(_) => return loaded.map(|_| Exit::Done),
             };
             let valid = exit == Exit::Done;
@@ -75,10 +76,10 @@ fn found(config: &Config) -> Vec<Finding> {
         .findings()
         .iter()
         .cloned()
-        .map(planning::finding)
+        .map(ops::finding)
         .collect();
     findings.extend(plan::lints_alone(
-        &survey::lints(config, None),
+        &ops::lints(config, None),
         config.stand_in(),
         config.secrets(),
     ));

@@ -15,175 +15,199 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use super::drift::{self, Seen};
-use super::survey::Survey;
-use super::{Console, Stop};
+use super::{Console, Error, options};
 use crate::aws;
 use crate::cli::DriftArgs;
 use crate::drift::Drift;
 use crate::exit::Exit;
+use crate::ops::Survey;
+use crate::ops::drift::{ending, look};
 use crate::report::metrics::{self, Rounds};
 
-/// So many intervals without a look that came to an end, and the process is not healthy.
-const PATIENCE: u32 = 3;
+/// So many intervals without a completed check, and the process is not healthy.
+const MISSED_INTERVALS: u32 = 3;
 
-/// What the endpoints tell.
+/// What the endpoints show.
 #[derive(Debug)]
-struct Pulse {
-    metrics: String,
-    rounds: Rounds,
-    /// When the last look came to an end, or the watch began.
-    last: Instant,
+struct Health {
     every: Duration,
+    shown: Mutex<Shown>,
 }
 
-type Shared = Arc<Mutex<Pulse>>;
+#[derive(Debug)]
+struct Shown {
+    metrics: String,
+    rounds: Rounds,
+    /// When the last check was completed, or the watch began.
+    last: Instant,
+}
 
-/// Looks every so often, until it is interrupted or has checked as often as it should.
+/// Checks at every interval, until it is interrupted or has checked as often as it should.
 pub async fn run(
     args: &DriftArgs,
     every: Duration,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let listener = TcpListener::bind(args.listen)
         .await
-        .map_err(|error| Stop::because(format!("cannot listen on {}: {error}", args.listen)))?;
+        .map_err(|error| Error::because(format!("cannot listen on {}: {error}", args.listen)))?;
     let address = listener.local_addr()?;
-    let pulse = Pulse {
-        metrics: String::new(),
-        rounds: Rounds::default(),
-        last: Instant::now(),
+    let health = Arc::new(Health {
         every,
-    };
-    let pulse = Arc::new(Mutex::new(pulse));
-    let server = tokio::spawn(serve(listener, Arc::clone(&pulse)));
+        shown: Mutex::new(Shown {
+            metrics: String::new(),
+            rounds: Rounds::default(),
+            last: Instant::now(),
+        }),
+    });
+    let server = tokio::spawn(serve(listener, Arc::clone(&health)));
     console.say(&format!(
         "watching; status at http://{address}/healthz and http://{address}/metrics"
     ));
-    let outcome = Box::pin(rounds(args, every, aws, &pulse, console)).await;
+    let watch = Watch {
+        args,
+        aws,
+        console,
+        health,
+    };
+    let outcome = Box::pin(watch.run_rounds()).await;
     server.abort();
     outcome
 }
 
-async fn rounds(
-    args: &DriftArgs,
-    every: Duration,
+/// One process that checks again and again.
+struct Watch<'a> {
+    args: &'a DriftArgs,
     aws: aws::Settings,
-    pulse: &Shared,
-    console: &Console,
-) -> Result<Exit, Stop> {
-    let mut survey = Survey::new(&args.scope, aws.clone(), console).await?;
-    let mut before: Option<Drift> = None;
-    let mut round = 1;
-    loop {
-        let start = Instant::now();
-        let outcome = one(args, &mut survey, (round, &aws), before.as_ref(), console).await;
-        let ended = match outcome {
-            Ok(drift) => {
-                told(pulse, args, &survey, Look::Done(&drift, start), console).await;
-                let exit = drift::ending(&drift);
-                before = Some(drift);
-                Ok(exit)
+    console: &'a Console,
+    health: Arc<Health>,
+}
+
+impl Watch<'_> {
+    async fn run_rounds(&self) -> Result<Exit, Error> {
+        let mut survey = Survey::new(
+            &options::selection(&self.args.scope),
+            self.aws.clone(),
+            self.console,
+        )
+        .await?;
+        let mut before: Option<Drift> = None;
+        let mut round = 1;
+        loop {
+            let start = Instant::now();
+            let outcome = self.run_round(&mut survey, round, before.as_ref()).await;
+            let ended = match outcome {
+                Ok(drift) => {
+                    self.record_round(&survey, Round::Done(&drift, start)).await;
+                    let exit = ending(&drift);
+                    before = Some(drift);
+                    Ok(exit)
+                }
+                // No one reads what the next rounds would print.
+                Err(Error::ClosedPipe) => return Err(Error::ClosedPipe),
+                // What cannot work the first time will not work later.
+                Err(error) if before.is_none() => return Err(error),
+                Err(error) => {
+                    self.record_round(&survey, Round::Failed(before.as_ref()))
+                        .await;
+                    Err(error)
+                }
+            };
+            if self.args.rounds == Some(round) {
+                return ended;
             }
-            // No one reads what the next looks would print.
-            Err(Stop::ClosedPipe) => return Err(Stop::ClosedPipe),
-            // What cannot work the first time will not work later.
-            Err(stop) if before.is_none() => return Err(stop),
-            Err(stop) => {
-                told(pulse, args, &survey, Look::Failed(before.as_ref()), console).await;
-                Err(stop)
+            if let Err(error) = &ended {
+                _ = self.console.stop(error);
             }
+            round += 1;
+            tokio::time::sleep(self.health.every.saturating_sub(start.elapsed())).await;
+        }
+    }
+
+    async fn run_round(
+        &self,
+        survey: &mut Survey,
+        round: u64,
+        before: Option<&Drift>,
+    ) -> Result<Drift, Error> {
+        let Self {
+            args, aws, console, ..
+        } = self;
+        if round > 1 {
+            *survey = survey
+                .again(&options::selection(&args.scope), *console)
+                .await?;
+        }
+        let drift = look(&drift::of(args), survey, aws, before, *console).await?;
+        let seen = match before {
+            None => Seen::First,
+            Some(before) if before.is_same(&drift) => Seen::Same,
+            Some(_) => Seen::Other,
         };
-        if args.rounds == Some(round) {
-            return ended;
+        drift::tell(args, &drift, seen, survey, console).await?;
+        Ok(drift)
+    }
+
+    /// Brings the metrics up to date. After a round that failed, the numbers of the last one that did not stay.
+    async fn record_round(&self, survey: &Survey, round: Round<'_>) {
+        let metrics = self.health.record(&survey.settings.name, round);
+        let Some(path) = self.args.metrics_file.clone() else {
+            return;
+        };
+        // Writing to a FIFO waits for a reader; the signals that end the watch must still be heard.
+        let saved = tokio::task::spawn_blocking(move || drift::save_metrics(&path, &metrics)).await;
+        // The endpoints still work, and the next round may find the disk free again.
+        if let Some(why) = saved
+            .ok()
+            .and_then(Result::err)
+            .and_then(|error| error.summary())
+        {
+            self.console.warn(&why);
         }
-        if let Err(stop) = &ended {
-            _ = console.stop(stop);
-        }
-        round += 1;
-        tokio::time::sleep(every.saturating_sub(start.elapsed())).await;
     }
 }
 
-async fn one(
-    args: &DriftArgs,
-    survey: &mut Survey,
-    (round, aws): (u64, &aws::Settings),
-    before: Option<&Drift>,
-    console: &Console,
-) -> Result<Drift, Stop> {
-    if round > 1 {
-        *survey = survey.again(&args.scope, console).await?;
-    }
-    let drift = drift::look(args, survey, aws, before, console).await?;
-    let seen = match before {
-        None => Seen::First,
-        Some(before) if before.is_same(&drift) => Seen::Same,
-        Some(_) => Seen::Other,
-    };
-    drift::tell(args, &drift, seen, survey, console).await?;
-    Ok(drift)
-}
-
-/// How a look ended.
-enum Look<'a> {
+/// How a round ended.
+enum Round<'a> {
     /// With this drift; it began then.
     Done(&'a Drift, Instant),
     /// It failed; the last one that did not found this.
     Failed(Option<&'a Drift>),
 }
 
-/// Brings the metrics up to date. After a look that failed, the numbers of the last one that did not stay.
-async fn told(
-    pulse: &Shared,
-    args: &DriftArgs,
-    survey: &Survey,
-    look: Look<'_>,
-    console: &Console,
-) {
-    let metrics = {
-        let mut pulse = pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        let drift = match look {
-            Look::Done(drift, start) => {
-                pulse.last = Instant::now();
-                pulse.rounds.done += 1;
-                pulse.rounds.took = start.elapsed().as_secs_f64();
-                pulse.rounds.ended_at = jiff::Timestamp::now().as_second();
+impl Health {
+    /// Takes in how a round ended, and gives the metrics.
+    fn record(&self, name: &str, round: Round<'_>) -> String {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let drift = match round {
+            Round::Done(drift, start) => {
+                shown.last = Instant::now();
+                shown.rounds.done += 1;
+                shown.rounds.took = start.elapsed().as_secs_f64();
+                shown.rounds.ended_at = jiff::Timestamp::now().as_second();
                 Some(drift)
             }
-            Look::Failed(drift) => {
-                pulse.rounds.failed += 1;
+            Round::Failed(drift) => {
+                shown.rounds.failed += 1;
                 drift
             }
         };
-        pulse.metrics = metrics::text(&survey.settings.name, drift, pulse.rounds);
-        pulse.metrics.clone()
-    };
-    let Some(path) = args.metrics_file.clone() else {
-        return;
-    };
-    // Writing to a FIFO waits for a reader; the signals that end the watch must still be heard.
-    let saved = tokio::task::spawn_blocking(move || drift::save_metrics(&path, &metrics)).await;
-    // The endpoints still tell, and the next look may find the disk free again.
-    if let Some(why) = saved
-        .ok()
-        .and_then(Result::err)
-        .and_then(|stop| stop.summary())
-    {
-        console.warn(&why);
+        shown.metrics = metrics::text(name, drift, shown.rounds);
+        shown.metrics.clone()
     }
 }
 
-async fn serve(listener: TcpListener, pulse: Shared) {
+async fn serve(listener: TcpListener, health: Arc<Health>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let pulse = Arc::clone(&pulse);
+        let health = Arc::clone(&health);
         tokio::spawn(async move {
             let answer = service_fn(move |request| {
-                let answer = answered(&request, &pulse);
+                let answer = health_response(&request, &health);
                 async move { Ok::<_, Infallible>(answer) }
             });
             // A client that breaks off is not an error.
@@ -194,30 +218,37 @@ async fn serve(listener: TcpListener, pulse: Shared) {
     }
 }
 
-fn answered(request: &hyper::Request<Incoming>, pulse: &Shared) -> hyper::Response<Full<Bytes>> {
-    let pulse = pulse.lock().unwrap_or_else(PoisonError::into_inner);
+fn health_response(
+    request: &hyper::Request<Incoming>,
+    health: &Health,
+) -> hyper::Response<Full<Bytes>> {
+    let shown = health.shown.lock().unwrap_or_else(PoisonError::into_inner);
     let (status, text) = match request.uri().path() {
-        "/metrics" => (200, pulse.metrics.clone()),
-        // A first look that hangs is not healthy, however short a time it does.
-        "/healthz" if pulse.rounds.done == 0 => (
+        "/metrics" => (200, shown.metrics.clone()),
+        // A first round that hangs is not healthy, however short a time it does.
+        "/healthz" if shown.rounds.done == 0 => (
             503,
             format!(
                 "the first check has not completed after {} s\n",
-                pulse.last.elapsed().as_secs()
+                shown.last.elapsed().as_secs()
             ),
         ),
-        "/healthz" if pulse.last.elapsed() <= pulse.every * PATIENCE + Duration::from_mins(1) => (
-            200,
-            format!(
-                "ok: {} checks completed, {} failed\n",
-                pulse.rounds.done, pulse.rounds.failed
-            ),
-        ),
+        "/healthz"
+            if shown.last.elapsed() <= health.every * MISSED_INTERVALS + Duration::from_mins(1) =>
+        {
+            (
+                200,
+                format!(
+                    "ok: {} checks completed, {} failed\n",
+                    shown.rounds.done, shown.rounds.failed
+                ),
+            )
+        }
         "/healthz" => (
             503,
             format!(
                 "no check has completed for {} s\n",
-                pulse.last.elapsed().as_secs()
+                shown.last.elapsed().as_secs()
             ),
         ),
         _ => (404, "not found: use /healthz or /metrics\n".to_owned()),

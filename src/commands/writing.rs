@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use super::Stop;
+use super::Error;
 use crate::import::emit::Output;
 
 /// A file to write.
@@ -52,7 +52,7 @@ impl From<Output> for NewFile {
 ///
 /// # Errors
 /// Names the files that are there, or the one that cannot be written.
-pub fn write(files: &[NewFile], directory: &Path) -> Result<(), Stop> {
+pub fn write(files: &[NewFile], directory: &Path) -> Result<(), Error> {
     let there: Vec<String> = files
         .iter()
         .map(|file| directory.join(&file.path))
@@ -64,7 +64,7 @@ pub fn write(files: &[NewFile], directory: &Path) -> Result<(), Stop> {
             "nothing was written: {} would be overwritten",
             there.join(", ")
         );
-        return Err(Stop::with_hint(
+        return Err(Error::with_hint(
             message,
             "--out DIR writes into another directory",
         ));
@@ -77,7 +77,7 @@ pub fn write(files: &[NewFile], directory: &Path) -> Result<(), Stop> {
                 _ = fs::remove_file(directory.join(&written.path));
             }
             let message = format!("cannot write `{}`: {error}", path.display());
-            return Err(Stop::because(message));
+            return Err(Error::because(message));
         }
     }
     Ok(())

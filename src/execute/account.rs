@@ -14,7 +14,7 @@ use super::{ChangeResult, Doers, Event, Journal, Outcome, Patience, Settings, Wh
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{self, AccountPlan, Action, Change, Convergence, Deleted, Earlier, ResourceKind};
-use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
+use crate::read::Reader;
 use crate::resource::Tags;
 use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::step::Step;
@@ -248,33 +248,15 @@ impl<W: Writer, R: Reader, J: Journal> Shared<W, R, J> {
         let details = changes
             .clone()
             .any(|change| change.details || change.action == Action::Delete);
-        let (mut roles, mut policies, mut principals) =
-            (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        for change in changes {
-            match change.resource() {
-                Some(ResourceKind::Role(name)) => _ = roles.insert(name),
-                Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
-                Some(ResourceKind::Grant(principal)) => {
-                    _ = principals.insert(principal.key(), principal);
-                }
-                Some(ResourceKind::Attachment(id)) => _ = roles.insert(id.role),
-                None => {}
-            }
-        }
-        let grants = WantedGrants {
-            policy: self.grants.clone(),
-            principals,
-            others: Others::Unseen,
-        };
-        let scope = Scope::Only {
-            roles,
-            policies: policies.clone(),
-        };
-        let wanted = Wanted {
-            scope,
-            details,
-            grants: Some(grants),
-        };
+        let resources: Vec<ResourceKind> = changes.filter_map(Change::resource).collect();
+        let policies: BTreeSet<PolicyName> = resources
+            .iter()
+            .filter_map(|resource| match resource {
+                ResourceKind::Policy(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        let wanted = super::wanted(resources, self.grants.clone(), details);
         // Never closed, so a place is always had.
         let _place = self.looking.acquire().await;
         let mut live = self.doers.reader.read(account, &wanted).await?;

@@ -20,10 +20,12 @@ mod halt;
 mod lag;
 mod run;
 mod turn;
+mod wanted;
 mod waves;
 
 pub use halt::{Deadline, Halt, Why};
 pub use run::execute;
+pub use wanted::wanted;
 pub use waves::Wave;
 
 /// Someone who can write. Not to write is not to be given one.

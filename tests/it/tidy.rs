@@ -54,6 +54,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("files", &["config"]),
     ("exit", &[]),
     ("cli", &[]),
+    (
+        "ops",
+        &[
+            "aws", "store", "execute", "read", "files", "report", "exit", "import", "verify",
+            "drift", "plan", "lint", "config", "diff", "desired", "live", "evaluate", "resource",
+            "org",
+        ],
+    ),
 ];
 
 /// What the core crate may not name of the standard library; that it has no dependency for such things, its manifest says.
@@ -199,6 +207,33 @@ fn only_its_own_room_names_the_sdk_and_clap() {
         }
         if !["cli", "main"].contains(&room.as_str()) && code.contains("clap::") {
             wrong.push(format!("{file} names clap"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Who asks and who is told come in as options and as an observer.
+#[test]
+fn the_engine_has_no_terminal() {
+    let mut wrong = Vec::new();
+    for (room, file, code) in sources() {
+        if room != "ops" {
+            continue;
+        }
+        for word in [
+            "print!",
+            "println!",
+            "io::stdin",
+            "io::stdout",
+            "io::stderr",
+            "Console",
+            "report::human",
+            "report::style::Style",
+            "report::progress",
+        ] {
+            if code.contains(word) {
+                wrong.push(format!("{file} names {word}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::{Console, Stop};
+use super::{Console, Error};
 use crate::cli::manual;
 use crate::config::problem::did_you_mean;
 use crate::exit::Exit;
@@ -54,7 +54,7 @@ pub const TOPICS: &[Topic] = topics![
 /// Prints the guide or the command that `words` name; without words, the program's help and the list of guides.
 ///
 /// A guide wins over a command of the same name, since `rolecall COMMAND --help` prints the other.
-pub fn run(words: &[String], console: &Console) -> Result<Exit, Stop> {
+pub fn run(words: &[String], console: &Console) -> Result<Exit, Error> {
     let text = match words {
         [] => contents(),
         [name] => match TOPICS.iter().find(|topic| topic.name == name) {
@@ -88,7 +88,7 @@ fn contents() -> String {
     text
 }
 
-fn command(words: &[String]) -> Result<String, Stop> {
+fn command(words: &[String]) -> Result<String, Error> {
     manual::help(words).ok_or_else(|| {
         let wanted = words.join(" ");
         let names = manual::commands();
@@ -96,7 +96,7 @@ fn command(words: &[String]) -> Result<String, Stop> {
         let known = known.chain(names.iter().map(String::as_str));
         let hint = did_you_mean(&wanted, known)
             .unwrap_or_else(|| "`rolecall help` lists the commands and guides".to_owned());
-        Stop::with_hint(format!("no command or guide is called `{wanted}`"), hint)
+        Error::with_hint(format!("no command or guide is called `{wanted}`"), hint)
     })
 }
 

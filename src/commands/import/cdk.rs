@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::commands::Stop;
+use crate::commands::Error;
 use crate::import::cfn::Input;
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ pub fn read(
     directory: &Path,
     inputs: &mut Vec<Input>,
     nested: &mut BTreeMap<String, (String, String)>,
-) -> Result<(), Stop> {
+) -> Result<(), Error> {
     read_stage(directory, DEPTH, inputs, nested)
 }
 
@@ -50,16 +50,16 @@ fn read_stage(
     depth: usize,
     inputs: &mut Vec<Input>,
     nested: &mut BTreeMap<String, (String, String)>,
-) -> Result<(), Stop> {
+) -> Result<(), Error> {
     let Some(depth) = depth.checked_sub(1) else {
-        return Err(Stop::because(format!(
+        return Err(Error::because(format!(
             "`{}`: its assemblies are in each other more than {DEPTH} deep",
             directory.display()
         )));
     };
     let path = directory.join("manifest.json");
     if !path.is_file() {
-        return Err(Stop::with_hint(
+        return Err(Error::with_hint(
             format!(
                 "`{}` is a directory without a manifest.json",
                 directory.display()
@@ -69,10 +69,10 @@ fn read_stage(
     }
     let (name, text) = super::read(&path)?;
     let manifest: Manifest = serde_json::from_str(&text)
-        .map_err(|error| Stop::because(format!("cannot read `{name}`: {error}")))?;
+        .map_err(|error| Error::because(format!("cannot read `{name}`: {error}")))?;
     let entries = std::fs::read_dir(directory);
     let entries = entries.map_err(|error| {
-        Stop::because(format!("cannot list `{}`: {error}", directory.display()))
+        Error::because(format!("cannot list `{}`: {error}", directory.display()))
     })?;
     for entry in entries.flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();

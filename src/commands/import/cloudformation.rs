@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::{cdk, directory_name, finish, pairs, read, unpaired};
 use crate::cli::CloudFormationArgs;
-use crate::commands::{Console, Stop};
+use crate::commands::{Console, Error};
 use crate::exit::Exit;
 use crate::import::draft::Selector;
 use crate::import::report::Report;
 use crate::import::{cfn, check, hand_over};
 
 /// Reads the templates, and writes what they hold as desired state.
-pub fn run(args: &CloudFormationArgs, console: &Console) -> Result<Exit, Stop> {
+pub fn run(args: &CloudFormationArgs, console: &Console) -> Result<Exit, Error> {
     let CloudFormationArgs {
         templates,
         parameters,
@@ -73,7 +73,7 @@ pub fn run(args: &CloudFormationArgs, console: &Console) -> Result<Exit, Stop> {
             .iter()
             .map(|problem| format!("{}: {}", problem.place, problem.why))
             .collect();
-        Stop::because(problems.join("\n"))
+        Error::because(problems.join("\n"))
     })?;
     let first = inputs.first();
     let name = first.map(|input| input.stack_name.as_ref().unwrap_or(&input.file).as_str());
@@ -102,10 +102,10 @@ fn selector(text: &str) -> Selector {
 ///
 /// Source: AWS CLI Command Reference, cloudformation create-stack, `--parameters`; `CodePipeline` User Guide, template
 /// configuration files; CloudFormation User Guide, git sync.
-fn parameters_in(path: &Path) -> Result<BTreeMap<String, String>, Stop> {
+fn parameters_in(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let (name, text) = read(path)?;
     let wrong = |why: String| {
-        Stop::with_hint(
+        Error::with_hint(
             format!("cannot read parameters in `{name}`: {why}"),
             "[{\"ParameterKey\": …, \"ParameterValue\": …}], {\"Parameters\": {…}} or {\"NAME\": \"VALUE\"}",
         )

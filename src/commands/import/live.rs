@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::stream::{self, StreamExt as _};
-
-use super::{Console, Stop, finish};
+use super::{Console, Error, finish};
 use crate::aws::{self, Access, Aws};
 use crate::cli::{Include, LiveArgs};
 use crate::config::check::is_directory_name;
@@ -14,10 +12,11 @@ use crate::import::check::check;
 use crate::import::live::fold::{Folding, Units, fold};
 use crate::import::live::{Options, Policies, Services, Stacks, select};
 use crate::import::report::Report;
-use crate::live::{AccountLive, LiveAccount};
-use crate::org::{Account, AccountId, AwsError, Organization};
+use crate::live::AccountLive;
+use crate::ops::{Observer as _, each_account, wait};
+use crate::org::{Account, AccountId, Organization};
 use crate::plan::RoleKey;
-use crate::read::{Reader, Scope, Wanted};
+use crate::read::{Reader, Wanted};
 
 /// How whoever manages the roles now lets go of them.
 const HAND_OVER: &[&str] = &[
@@ -31,18 +30,19 @@ const HAND_OVER: &[&str] = &[
 ];
 
 /// Reads the organization, and writes what it holds as desired state.
-pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Stop> {
+pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Result<Exit, Error> {
     if let Some(name) = args.name.as_deref().filter(|name| !is_directory_name(name)) {
         let message =
             format!("`{name}` cannot be the name of a directory: 1 to 64 of a-z, 0-9 and `-`");
-        return Err(Stop::because(message));
+        return Err(Error::because(message));
     }
-    let aws = console
-        .wait(
-            "STS to say whose credentials these are",
-            Box::pin(Aws::connect(aws)),
-        )
-        .await?;
+    let connecting = Box::pin(Aws::connect(aws));
+    let aws = wait(
+        "STS to say whose credentials these are",
+        console,
+        connecting,
+    )
+    .await?;
     let organization = walk(&aws, args, console).await?;
     let narrow = NarrowScope::parse(&args.account, &[]);
     let accounts: Vec<Account> = organization
@@ -97,16 +97,11 @@ pub async fn run(args: &LiveArgs, aws: aws::Settings, console: &Console) -> Resu
     finish(emitted.files, report, &args.out, args.format, console)
 }
 
-async fn walk(aws: &Aws, args: &LiveArgs, console: &Console) -> Result<Organization, Stop> {
-    let progress = console.progress();
-    progress.phase("Reading the organization", None);
-    let walked = console
-        .wait(
-            "Organizations to list the accounts",
-            aws.organization(|_| progress.tick()),
-        )
-        .await;
-    progress.finish();
+async fn walk(aws: &Aws, args: &LiveArgs, console: &Console) -> Result<Organization, Error> {
+    let phase = console.phase("Reading the organization", None);
+    let walking = aws.organization(|_| phase.tick());
+    let walked = wait("Organizations to list the accounts", console, walking).await;
+    phase.finish();
     let mut organization = walked?;
     let narrow = NarrowScope::parse(&args.account, &[]);
     if narrow.uses_tags() {
@@ -130,50 +125,41 @@ async fn read(
     console: &Console,
 ) -> BTreeMap<AccountId, AccountLive> {
     let wanted = Wanted {
-        scope: Scope::All,
         details: true,
-        grants: None,
+        ..Wanted::everything()
     };
-    let progress = console.progress();
-    progress.phase("Reading accounts", u64::try_from(accounts.len()).ok());
-    let reads = accounts.iter().map(|account| one(reader, account, &wanted));
-    let mut reads = stream::iter(reads).buffer_unordered(parallelism);
-    let mut live = BTreeMap::new();
-    while let Some((account, read)) = reads.next().await {
+    let phase = console.phase("Reading accounts", u64::try_from(accounts.len()).ok());
+    let questions = accounts.iter().map(|account| (account, ()));
+    let answers = each_account(questions, parallelism, async |account, ()| {
+        let read = reader.read(account, &wanted).await;
         let (id, name) = (account.id, &account.name);
+        match &read {
+            Ok(_) => phase.account_done(name, id, ""),
+            Err(error) => phase.failure(&format!("{name} ({id}): {error}")),
+        }
+        read
+    })
+    .await;
+    phase.finish();
+    let live = answers.into_iter().map(|(account, read)| {
         let read = match read {
-            Ok(account) => {
-                progress.account_done(name, id, "");
-                AccountLive::Read(account)
-            }
-            Err(error) => {
-                progress.failure(&format!("{name} ({id}): {error}"));
-                AccountLive::Unreadable(error)
-            }
+            Ok(read) => AccountLive::Read(read),
+            Err(error) => AccountLive::Unreadable(error),
         };
-        live.insert(id, read);
-    }
-    progress.finish();
-    live
-}
-
-async fn one<'a>(
-    reader: &impl Reader,
-    account: &'a Account,
-    wanted: &Wanted,
-) -> (&'a Account, Result<LiveAccount, AwsError>) {
-    (account, reader.read(account, wanted).await)
+        (account.id, read)
+    });
+    live.collect()
 }
 
 /// Nothing could be read: what AWS said of the first account.
-fn unreadable(live: BTreeMap<AccountId, AccountLive>) -> Stop {
+fn unreadable(live: BTreeMap<AccountId, AccountLive>) -> Error {
     let error = live.into_values().find_map(|live| match live {
         AccountLive::Unreadable(error) => Some(error),
         AccountLive::Read(_) => None,
     });
     match error {
-        Some(error) => Stop::Aws(error),
-        None => Stop::because("there is no active account to read"),
+        Some(error) => Error::Aws(error),
+        None => Error::because("there is no active account to read"),
     }
 }
 
@@ -184,17 +170,17 @@ async fn tags(
     asks: Vec<(AccountId, crate::resource::name::PolicyArn)>,
     parallelism: usize,
     live: &mut BTreeMap<AccountId, AccountLive>,
-) -> Result<(), Stop> {
-    let asked = asks.into_iter().filter_map(|(id, arn)| {
-        let account = organization.accounts.get(&id)?;
-        Some(async move {
-            let tags = reader.policy_tags(account, &arn).await;
-            (id, arn, tags)
-        })
-    });
-    let mut answers = stream::iter(asked).buffer_unordered(parallelism);
-    while let Some((id, arn, tags)) = answers.next().await {
-        let tags = tags?;
+) -> Result<(), Error> {
+    let asked = asks
+        .into_iter()
+        .filter_map(|(id, arn)| Some((organization.accounts.get(&id)?, arn)));
+    let answers = each_account(asked, parallelism, async |account, arn| {
+        let tags = reader.policy_tags(account, &arn).await?;
+        Ok((arn, tags))
+    })
+    .await;
+    for (account, answer) in answers {
+        let (id, (arn, tags)) = (account.id, answer?);
         if let Some(AccountLive::Read(account)) = live.get_mut(&id)
             && let Some(policy) = account
                 .policies

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::writing::{NewFile, write};
-use super::{Console, Stop};
+use super::{Console, Error};
 use crate::aws;
 use crate::cli::{Format, ImportCommand, ImportTo};
 use crate::config::check::is_directory_name;
@@ -25,7 +25,7 @@ pub async fn run(
     command: &ImportCommand,
     aws: aws::Settings,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     match command {
         ImportCommand::Live(args) => live::run(args, aws, console).await,
         ImportCommand::CloudFormation(args) => cloudformation::run(args, console),
@@ -46,7 +46,7 @@ fn finish(
     directory: &Path,
     format: Format,
     console: &Console,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Error> {
     let mut files: Vec<NewFile> = files.into_iter().map(NewFile::from).collect();
     let schema = format!("{:#}\n", json_schema::json_schema());
     files.push(NewFile::public(json_schema::FILE, schema));
@@ -67,7 +67,7 @@ fn finish(
 }
 
 /// What a file is called, and its text; `-` is standard input.
-fn read(path: &Path) -> Result<(String, String), Stop> {
+fn read(path: &Path) -> Result<(String, String), Error> {
     let is_input = path == Path::new("-");
     let (name, opened) = if is_input {
         ("standard input".to_owned(), Path::new("/dev/stdin"))
@@ -75,18 +75,18 @@ fn read(path: &Path) -> Result<(String, String), Stop> {
         (path.display().to_string(), path)
     };
     let given = files::read_given(opened, LIMIT);
-    let given = given.map_err(|error| Stop::because(format!("cannot read `{name}`: {error}")))?;
+    let given = given.map_err(|error| Error::because(format!("cannot read `{name}`: {error}")))?;
     let text = String::from_utf8(given.bytes)
-        .map_err(|_| Stop::because(format!("cannot read `{name}`: it is not UTF-8")))?;
+        .map_err(|_| Error::because(format!("cannot read `{name}`: it is not UTF-8")))?;
     Ok((name, text))
 }
 
 /// The name that the directory is given, else one made of a name or of a file's.
-fn directory_name(to: &ImportTo, from: Option<&str>) -> Result<String, Stop> {
+fn directory_name(to: &ImportTo, from: Option<&str>) -> Result<String, Error> {
     const LONGEST: usize = 64;
     if let Some(name) = &to.name {
         if !is_directory_name(name) {
-            return Err(Stop::with_hint(
+            return Err(Error::with_hint(
                 format!("`{name}` cannot name a directory"),
                 "use 1 to 64 of a-z, 0-9 and -",
             ));
@@ -111,14 +111,14 @@ fn directory_name(to: &ImportTo, from: Option<&str>) -> Result<String, Stop> {
     Ok(if name.is_empty() { "imported" } else { name }.to_owned())
 }
 
-fn unpaired(flag: &str, form: &str, text: &str) -> Stop {
-    Stop::with_hint(
+fn unpaired(flag: &str, form: &str, text: &str) -> Error {
+    Error::with_hint(
         format!("{flag} `{text}` has no `=`"),
         format!("write {flag} {form}"),
     )
 }
 
-fn pairs(given: &[String], flag: &str, form: &str) -> Result<BTreeMap<String, String>, Stop> {
+fn pairs(given: &[String], flag: &str, form: &str) -> Result<BTreeMap<String, String>, Error> {
     given
         .iter()
         .map(|text| match text.split_once('=') {

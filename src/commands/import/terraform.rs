@@ -2,13 +2,13 @@
 
 use super::{directory_name, finish, pairs, read};
 use crate::cli::TerraformArgs;
-use crate::commands::{Console, Stop};
+use crate::commands::{Console, Error};
 use crate::exit::Exit;
 use crate::import::report::Report;
 use crate::import::{check, hand_over, terraform};
 
 /// Reads the states, and writes what they hold as desired state.
-pub fn run(args: &TerraformArgs, console: &Console) -> Result<Exit, Stop> {
+pub fn run(args: &TerraformArgs, console: &Console) -> Result<Exit, Error> {
     let TerraformArgs {
         states,
         accounts,
@@ -27,7 +27,7 @@ pub fn run(args: &TerraformArgs, console: &Console) -> Result<Exit, Stop> {
             .iter()
             .map(|(file, why)| format!("{file}: {why}"))
             .collect();
-        Stop::because(problems.join("\n"))
+        Error::because(problems.join("\n"))
     })?;
     let terraform::Imported {
         mut draft,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::writing::{NewFile, write};
-use super::{Console, Stop, shell};
+use super::{Console, Error, shell};
 use crate::config::json_schema;
 use crate::config::problem::did_you_mean;
 use crate::exit::Exit;
@@ -15,7 +15,7 @@ mod kits;
 use kits::{KITS, Kit, START};
 
 /// Writes the kit of this name, or the starting directory, into `directory`.
-pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Exit, Stop> {
+pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Exit, Error> {
     let kit = find(name.unwrap_or(START))?;
     let owner = owner_name(directory, kit);
     let files = files(kit, &owner);
@@ -38,11 +38,11 @@ pub fn run(name: Option<&str>, directory: &Path, console: &Console) -> Result<Ex
     Ok(Exit::Done)
 }
 
-fn find(name: &str) -> Result<&'static Kit, Stop> {
+fn find(name: &str) -> Result<&'static Kit, Error> {
     let names = || KITS.iter().map(|kit| kit.name);
     KITS.iter().find(|kit| kit.name == name).ok_or_else(|| {
         let known = || format!("available kits: {}", names().collect::<Vec<_>>().join(", "));
-        Stop::with_hint(
+        Error::with_hint(
             format!("there is no kit `{name}`"),
             did_you_mean(name, names()).unwrap_or_else(known),
         )
@@ -135,7 +135,7 @@ mod tests {
                 fs::remove_file(inside.join(&file.path)).unwrap();
             }
             fs::write(inside.join(&last.path), "mine").unwrap();
-            let Err(Stop::Other { message, .. }) = write(&files, &inside) else {
+            let Err(Error::Other { message, .. }) = write(&files, &inside) else {
                 panic!("{} was written over", kit.name)
             };
             assert!(
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn an_unknown_kit_is_named_with_the_one_that_was_meant() {
         assert_eq!(find("quickstart").unwrap().name, START);
-        let Err(Stop::Other { message, hint }) = find("quickstrat") else {
+        let Err(Error::Other { message, hint }) = find("quickstrat") else {
             panic!("it was found")
         };
         assert!(message.contains("`quickstrat`") && hint.unwrap().contains("`quickstart`"));
-        let Err(Stop::Other { hint, .. }) = find("nothing") else {
+        let Err(Error::Other { hint, .. }) = find("nothing") else {
             panic!("it was found")
         };
         assert!(hint.unwrap().contains("available kits: "));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::survey::Survey;
+use super::Survey;
 use crate::config::{Expansion, Problem, Unmatched};
 use crate::desired::AccountDesired;
 use crate::plan::{Action, Change, Extras, Finding, Intent, Plan, ResourceKind, Severity};

@@ -1,17 +1,15 @@
-//! `rolecall rollback RUN`: the way back to what a run found.
+//! The way back to what a run found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-
-use super::Stop;
-use super::planning::{self, READ_AT_ONCE};
-use super::survey::Survey;
+use super::plan::{READ_AT_ONCE, header};
+use super::planner::Planner;
+use super::{Error, Survey, each_account};
 use crate::aws::Reading;
+use crate::execute;
 use crate::org::{Account, AccountId, AwsError};
-use crate::plan::{self, AccountPlan, Found, Plan, ResourceKind};
-use crate::read::{Others, Reader as _, Scope, Wanted, WantedGrants};
+use crate::plan::{self, AccountPlan, Found, Plan};
+use crate::read::Reader as _;
 use crate::resource::name::PolicyName;
 use crate::store::{Entry, RunRecord, Store};
 
@@ -19,30 +17,29 @@ use crate::store::{Entry, RunRecord, Store};
 ///
 /// # Errors
 /// There is no such run, or it cannot be read.
-pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Stop> {
+pub async fn plan(survey: &Survey, store: &Store, run: &str) -> Result<Plan, Error> {
     let found = found(store.run(run).await?);
     if found.is_empty() {
-        return Err(Stop::because(format!(
+        return Err(Error::because(format!(
             "run {run} wrote nothing: there is nothing to roll back"
         )));
     }
-    let shared = planning::Shared::new(survey, None);
-    let parts = found.into_iter().filter_map(|(id, found)| {
-        let account = survey
-            .organization
-            .accounts
-            .get(&id)
-            .filter(|account| survey.may_read(account))?;
-        Some(part(&shared, store, account, found))
+    let planner = Planner::new(survey, None);
+    let questions = found.into_iter().filter_map(|(id, found)| {
+        let account = survey.organization.accounts.get(&id)?;
+        survey.may_read(account).then_some((account, found))
     });
-    let parts: Vec<AccountPlan> = stream::iter(parts.collect::<Vec<_>>())
-        .buffer_unordered(READ_AT_ONCE)
-        .collect()
-        .await;
+    let answers = each_account(questions, READ_AT_ONCE, async |account, found| {
+        part(&planner, store, account, &found).await
+    })
+    .await;
+    let parts = answers
+        .into_iter()
+        .map(|(account, answer)| answer.unwrap_or_else(|error| plan::unreadable(account, error)));
     Ok(plan::build(
-        planning::header(survey),
+        header(survey),
         &survey.settings,
-        parts,
+        parts.collect(),
     ))
 }
 
@@ -92,27 +89,19 @@ fn found(record: RunRecord) -> BTreeMap<AccountId, Vec<Found>> {
 }
 
 async fn part(
-    shared: &planning::Shared<Reading>,
-    store: &Store,
-    account: &Account,
-    found: Vec<Found>,
-) -> AccountPlan {
-    match try_part(shared, store, account, &found).await {
-        Ok(part) => part,
-        Err(error) => plan::unreadable(account, error),
-    }
-}
-
-async fn try_part(
-    shared: &planning::Shared<Reading>,
+    planner: &Planner<Reading>,
     store: &Store,
     account: &Account,
     found: &[Found],
 ) -> Result<AccountPlan, AwsError> {
-    let planning::Shared {
+    let Planner {
         reader, settings, ..
-    } = shared;
-    let mut live = reader.read(account, &wanted(&settings.name, found)).await?;
+    } = planner;
+    let resources = found
+        .iter()
+        .filter_map(|found| plan::resource_at(&found.address));
+    let wanted = execute::wanted(resources, PolicyName::of_grants(&settings.name), true);
+    let mut live = reader.read(account, &wanted).await?;
     let arns: Vec<_> = live
         .policies
         .iter()
@@ -126,37 +115,10 @@ async fn try_part(
     }
     let mut back = plan::way_back(settings, found, &live, store.salt());
     let desired = &back.desired;
-    shared
+    planner
         .complete(account, Some(desired), &mut back.live, None)
         .await?;
     let mut part = plan::plan_account(settings, account, Some(desired), &back.live, None);
     part.findings.append(&mut back.left);
     Ok(part)
-}
-
-fn wanted(name: &str, found: &[Found]) -> Wanted {
-    let (mut roles, mut policies, mut principals) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-    for one in found {
-        match plan::resource_at(&one.address) {
-            Some(ResourceKind::Role(name)) => _ = roles.insert(name),
-            Some(ResourceKind::Policy(name)) => _ = policies.insert(name),
-            Some(ResourceKind::Grant(principal)) => {
-                _ = principals.insert(principal.key(), principal);
-            }
-            Some(ResourceKind::Attachment(id)) => _ = roles.insert(id.role),
-            None => {}
-        }
-    }
-    let policy = PolicyName::of_grants(name);
-    let grants = Some(WantedGrants {
-        policy,
-        principals,
-        others: Others::Unseen,
-    });
-    Wanted {
-        scope: Scope::Only { roles, policies },
-        details: true,
-        grants,
-    }
 }

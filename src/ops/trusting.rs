@@ -4,27 +4,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-
-use crate::org::{Account, Organization, Partition};
+use super::each_account;
+use crate::org::{Account, AwsError, Organization, Partition};
 use crate::plan::{AccountPlan, Action, Attribute, Change, ResourceKind, Status};
-use crate::read::{Reader, Scope, Wanted};
+use crate::read::{Reader, Wanted};
 use crate::resource::step::Step;
 
 /// Trusts named for one replacement; more are counted.
 const NAMED: usize = 10;
 
-/// Adds to the finding on each replaced role the roles that trust it and are not planned to stop.
-pub async fn tell(
+/// Adds to the finding on each replaced role the roles that trust it and are not planned to stop. Gives the accounts whose
+/// trust policies could not be read.
+pub async fn name_trusting_roles(
     reader: &impl Reader,
     organization: &Organization,
     parts: &mut [AccountPlan],
     at_once: usize,
-) {
+) -> Vec<AwsError> {
     let replaced = replaced(parts, &organization.partition);
     if replaced.is_empty() {
-        return;
+        return Vec::new();
     }
     let rewritten: BTreeSet<&str> = parts
         .iter()
@@ -33,23 +32,25 @@ pub async fn tell(
         .map(|change| change.address.as_str())
         .collect();
     let read = parts.iter().filter(|part| part.status == Status::Read);
-    let accounts: Vec<&Account> = read
-        .filter_map(|part| organization.accounts.get(&part.id))
-        .collect();
-    let looks = accounts
-        .into_iter()
-        .map(|account| trusting(reader, account, &replaced));
-    let found: Vec<(String, String)> = stream::iter(looks.collect::<Vec<_>>())
-        .buffer_unordered(at_once)
-        .flat_map(stream::iter)
-        .collect()
-        .await;
+    let accounts = read.filter_map(|part| Some((organization.accounts.get(&part.id)?, ())));
+    let answers = each_account(accounts, at_once, async |account, ()| {
+        trusting(reader, account, &replaced).await
+    })
+    .await;
     let mut trusts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (replaced, trusting) in found
-        .into_iter()
-        .filter(|(_, trusting)| !rewritten.contains(trusting.as_str()))
-    {
-        trusts.entry(replaced).or_default().insert(trusting);
+    let mut unread = Vec::new();
+    for (_, answer) in answers {
+        match answer {
+            Ok(found) => {
+                let kept = found
+                    .into_iter()
+                    .filter(|(_, trusting)| !rewritten.contains(trusting.as_str()));
+                for (replaced, trusting) in kept {
+                    trusts.entry(replaced).or_default().insert(trusting);
+                }
+            }
+            Err(error) => unread.push(error),
+        }
     }
     let findings = parts
         .iter_mut()
@@ -64,6 +65,7 @@ pub async fn tell(
             finding.message += &named(trusting);
         }
     }
+    unread
 }
 
 fn named(trusting: &BTreeSet<String>) -> String {
@@ -124,19 +126,8 @@ async fn trusting(
     reader: &impl Reader,
     account: &Account,
     replaced: &BTreeMap<String, String>,
-) -> Vec<(String, String)> {
-    let wanted = Wanted {
-        scope: Scope::All,
-        details: false,
-        grants: None,
-    };
-    let live = match reader.read(account, &wanted).await {
-        Ok(live) => live,
-        Err(error) => {
-            tracing::debug!(account = %account.id, %error, "cannot determine which trust policies a replacement breaks in this account");
-            return Vec::new();
-        }
-    };
+) -> Result<Vec<(String, String)>, AwsError> {
+    let live = reader.read(account, &Wanted::everything()).await?;
     let mut found = Vec::new();
     for role in live.roles.values() {
         let names = role.trust.aws_principals();
@@ -148,5 +139,5 @@ async fn trusting(
             )
         }));
     }
-    found
+    Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Console, Stop};
+use super::{Error, Observer};
 use crate::execute::Outcome;
 use crate::plan::Plan;
 use crate::report::style::count;
@@ -19,9 +19,9 @@ pub struct Earlier {
 }
 
 /// The last run, which must be an apply of the desired state as it is now that was cut off or left something undone.
-pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
+pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Error> {
     let Some(last) = store.last_run().await? else {
-        return Err(Stop::because(format!(
+        return Err(Error::because(format!(
             "there is no run to resume: nothing is recorded in `{}`",
             store.place()
         )));
@@ -31,13 +31,13 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
         .ended()
         .is_some_and(|summary| summary.failed + summary.not_reached + summary.stale == 0)
     {
-        return Err(Stop::with_hint(
+        return Err(Error::with_hint(
             format!("there is no run to resume: the last one, {run}, was completed"),
             "apply without --resume",
         ));
     }
     if last.header.command != "apply" {
-        return Err(Stop::with_hint(
+        return Err(Error::with_hint(
             format!(
                 "there is no run to resume: the last one, {run}, was a {}",
                 last.header.command
@@ -46,7 +46,7 @@ pub async fn last(store: &Store, digest: &str) -> Result<Earlier, Stop> {
         ));
     }
     if last.header.desired_digest != digest {
-        return Err(Stop::with_hint(
+        return Err(Error::with_hint(
             format!(
                 "run {run} cannot be resumed: the desired state or its variables have changed since"
             ),
@@ -78,7 +78,7 @@ const RUNS: usize = 20;
 
 /// What the runs of `command` since the last one that came to its end began and did not finish, as long as they were of
 /// this desired state.
-pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSet<String>, Stop> {
+pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSet<String>, Error> {
     let (mut begun, mut finished) = (BTreeSet::new(), BTreeSet::new());
     for outline in store.runs(RUNS).await?.outlines {
         let RunOutline {
@@ -113,7 +113,7 @@ pub async fn begun(store: &Store, command: &str, digest: &str) -> Result<BTreeSe
 
 /// Every address that a run on record began to write, whatever became of it. For a state without records of what was
 /// converged, where runs are few.
-pub async fn ever_begun(store: &Store) -> Result<BTreeSet<String>, Stop> {
+pub async fn ever_begun(store: &Store) -> Result<BTreeSet<String>, Error> {
     let mut begun = BTreeSet::new();
     for outline in store.runs(RUNS).await?.outlines {
         let entries = store.run(&outline.header.run).await?.entries;
@@ -127,7 +127,7 @@ pub async fn ever_begun(store: &Store) -> Result<BTreeSet<String>, Stop> {
 
 impl Earlier {
     /// Says what still holds of it, going by a fresh plan.
-    pub fn say(&self, plan: &Plan, console: &Console) {
+    pub fn say(&self, plan: &Plan, observer: &dyn Observer) {
         let planned: BTreeSet<&String> = plan
             .accounts
             .iter()
@@ -142,7 +142,7 @@ impl Earlier {
             .filter(|address| !planned.contains(address))
             .count();
         let begun = count(self.begun.len(), "change");
-        console.say(&format!(
+        observer.note(&format!(
             "Resuming run {}: of the {begun} it started, {holds} are done and still in place",
             self.run
         ));
@@ -151,7 +151,7 @@ impl Earlier {
             .iter()
             .filter(|address| planned.contains(address))
         {
-            console.say(&format!(
+            observer.note(&format!(
                 "  {address} was done but is no longer in place: it is planned again"
             ));
         }

@@ -5,23 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::StreamExt;
-use futures_util::stream;
-
-use crate::org::{Account, AccountId, Organization};
+use super::each_account;
+use crate::org::{Account, AccountId, AwsError, Organization};
 use crate::plan::{AccountPlan, Finding, Severity};
-use crate::read::{Reader, Scope, Wanted};
+use crate::read::{Reader, Wanted};
 use crate::resource::name::RoleName;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::step::Step;
 
-/// Says of each planned trust which roles it names that are neither there nor planned.
+/// Says of each planned trust which roles it names that are neither there nor planned. Gives the accounts as well that
+/// could not be read for it.
 pub async fn missing(
     reader: &impl Reader,
     organization: &Organization,
     parts: &[AccountPlan],
     parallelism: usize,
-) -> Vec<Finding> {
+) -> (Vec<Finding>, Vec<AwsError>) {
     let named = named(parts, organization);
     let planned = planned(parts, organization);
     let mut wanted: BTreeMap<AccountId, BTreeMap<&str, RoleName>> = BTreeMap::new();
@@ -36,34 +35,40 @@ pub async fn missing(
             .get(id)
             .filter(|account| account.status.is_active())
     };
-    let looks = wanted
+    let accounts = wanted
         .iter()
-        .filter_map(|(id, roles)| Some(gone(reader, active(id)?, roles)));
-    let gone: BTreeMap<&str, Option<String>> = stream::iter(looks)
-        .buffer_unordered(parallelism)
-        .concat()
-        .await;
+        .filter_map(|(id, roles)| Some((active(id)?, roles)));
+    let answers = each_account(accounts, parallelism, async |account, roles| {
+        gone(reader, account, roles).await
+    })
+    .await;
+    let (mut gone, mut unread) = (BTreeMap::new(), Vec::new());
+    for (_, answer) in answers {
+        match answer {
+            Ok(found) => gone.extend(found),
+            Err(error) => unread.push(error),
+        }
+    }
     let missing = named
         .iter()
         .filter_map(|(address, arn)| Some((address, arn, gone.get(arn.as_str())?)));
-    missing
-        .map(|(address, arn, there)| {
-            let similar = |other: &&String| role_key(other) == role_key(arn);
-            let hint = match (there, planned.iter().find(similar)) {
-                (_, Some(other)) => format!("this plan makes it as `{other}`: write that"),
-                (Some(other), None) => format!("it is there as `{other}`: write that"),
-                (None, None) => "create that role first, or fix the name".to_owned(),
-            };
-            Finding {
-                code: "missing-principal".to_owned(),
-                severity: Severity::Stop,
-                address: Some(address.clone()),
-                message: format!(
-                    "the trust policy names `{arn}`, which does not exist: IAM refuses it; {hint}"
-                ),
-            }
-        })
-        .collect()
+    let findings = missing.map(|(address, arn, there): (_, _, &Option<String>)| {
+        let similar = |other: &&String| role_key(other) == role_key(arn);
+        let hint = match (there, planned.iter().find(similar)) {
+            (_, Some(other)) => format!("this plan makes it as `{other}`: write that"),
+            (Some(other), None) => format!("it is there as `{other}`: write that"),
+            (None, None) => "create that role first, or fix the name".to_owned(),
+        };
+        Finding {
+            code: "missing-principal".to_owned(),
+            severity: Severity::Stop,
+            address: Some(address.clone()),
+            message: format!(
+                "the trust policy names `{arn}`, which does not exist: IAM refuses it; {hint}"
+            ),
+        }
+    });
+    (findings.collect(), unread)
 }
 
 /// Two ARNs with one key differ in the path or the case of the name alone.
@@ -71,39 +76,21 @@ fn role_key(arn: &str) -> Option<(AccountId, String)> {
     role_of(arn).map(|(account, role)| (account, role.key()))
 }
 
-/// The roles among `roles` that are not in `account`, as far as it can be read, each with the ARN of the role that has its
+/// The roles among `roles` that are not in `account`, each with the ARN of the role that has its
 /// name there: names are unique whatever their case and path, ARNs are not.
 async fn gone<'a>(
     reader: &impl Reader,
     account: &Account,
     roles: &BTreeMap<&'a str, RoleName>,
-) -> BTreeMap<&'a str, Option<String>> {
-    let scope = Scope::Only {
-        roles: roles.values().cloned().collect(),
-        policies: BTreeSet::new(),
-    };
-    match reader
-        .read(
-            account,
-            &Wanted {
-                scope,
-                details: false,
-                grants: None,
-            },
-        )
-        .await
-    {
-        Ok(live) => {
-            let there = |name: &RoleName| live.roles.get(&name.key()).map(|role| role.arn.clone());
-            let each = roles.iter().map(|(arn, name)| (*arn, there(name)));
-            each.filter(|(arn, there)| there.as_deref() != Some(*arn))
-                .collect()
-        }
-        Err(error) => {
-            tracing::debug!(%error, "cannot determine whether the roles named in trust policies exist");
-            BTreeMap::new()
-        }
-    }
+) -> Result<BTreeMap<&'a str, Option<String>>, AwsError> {
+    let live = reader
+        .read(account, &Wanted::roles(roles.values().cloned()))
+        .await?;
+    let there = |name: &RoleName| live.roles.get(&name.key()).map(|role| role.arn.clone());
+    let each = roles.iter().map(|(arn, name)| (*arn, there(name)));
+    Ok(each
+        .filter(|(arn, there)| there.as_deref() != Some(*arn))
+        .collect())
 }
 
 /// Address and role ARN for each role that a planned trust names.

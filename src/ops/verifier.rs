@@ -1,27 +1,23 @@
 //! From a survey to a verification: accounts are read side by side, their roles evaluated and entered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{self, StreamExt};
-
-use super::Console;
 use super::callers::{self, Callers};
-use super::survey::Survey;
 use super::verify::{Judges, Sts};
+use super::{Observer, Survey, each_account};
 use crate::aws::Probing;
 use crate::aws::probe::Simulated;
-use crate::desired::AccountDesired;
 use crate::diff::{Owner, owner};
 use crate::evaluate::Identity;
 use crate::live::LiveAccount;
-use crate::org::{Account, AwsError};
+use crate::org::{Account, AccountId, AwsError};
 use crate::plan;
 use crate::read::{Reader, Scope, Wanted};
 use crate::resource::name::PolicyArn;
 use crate::resource::policy::PolicyDocument;
-use crate::resource::role::{Ensure, Expectation, LiveRole, Role};
+use crate::resource::role::{Expectation, LiveRole, Role};
 use crate::verify::expect;
 use crate::verify::live::{self, Tries};
 use crate::verify::{
@@ -63,45 +59,31 @@ impl<R: Reader> Verifier<'_, R> {
         &self,
         survey: &Survey,
         parallelism: Option<usize>,
-        console: &Console,
+        observer: &dyn Observer,
     ) -> Verification {
-        let tasks: Vec<(&Account, Vec<Arc<Role>>)> = survey
+        let tasks: BTreeMap<AccountId, Vec<Arc<Role>>> = survey
             .to_read()
             .iter()
-            .filter_map(|account| survey.organization.accounts.get(&account.id))
-            .filter_map(|account| {
-                Some((
-                    account,
-                    roles(survey, survey.expansion.desired.accounts.get(&account.id)?),
-                ))
-            })
-            .filter(|(_, roles)| !roles.is_empty())
+            .map(|account| (account.id, survey.roles_in(account.id).cloned().collect()))
+            .filter(|(_, roles): &(_, Vec<_>)| !roles.is_empty())
             .collect();
-        let progress = console.progress();
-        progress.phase("Verifying accounts", Some(tasks.len() as u64));
-        let tasks = tasks.into_iter().map(|(account, roles)| {
-            let progress = &progress;
-            async move {
-                let outcome = self.account(account, &roles).await;
-                match &outcome {
-                    Ok(found) => {
-                        progress.account_done(&account.name, account.id, &words(&found.checks));
-                    }
-                    Err(error) => {
-                        progress.failure(&format!("{} ({}): {error}", account.name, account.id));
-                    }
-                }
-                (account, roles, outcome)
+        let phase = observer.phase("Verifying accounts", Some(tasks.len() as u64));
+        let accounts = tasks
+            .iter()
+            .filter_map(|(id, roles)| Some((survey.organization.accounts.get(id)?, roles)));
+        let at_once = parallelism.unwrap_or(AT_ONCE);
+        let outcomes = each_account(accounts, at_once, async |account, roles| {
+            let outcome = self.account(account, roles).await;
+            match &outcome {
+                Ok(found) => phase.account_done(&account.name, account.id, &words(&found.checks)),
+                Err(error) => phase.failure(&format!("{} ({}): {error}", account.name, account.id)),
             }
-        });
-        let mut outcomes: Vec<_> = stream::iter(tasks)
-            .buffer_unordered(parallelism.unwrap_or(AT_ONCE))
-            .collect()
-            .await;
-        progress.finish();
-        outcomes.sort_by_key(|(account, ..)| account.id);
+            outcome
+        })
+        .await;
+        phase.finish();
         let (mut results, mut findings, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        for (account, roles, outcome) in outcomes {
+        for (account, outcome) in outcomes {
             let Verified { checks, warnings } = outcome.unwrap_or_else(|error| {
                 unreadable.push(Unreadable {
                     id: account.id,
@@ -113,8 +95,8 @@ impl<R: Reader> Verifier<'_, R> {
                     Outcome::NotProvable,
                     "the account could not be read",
                 );
+                let roles = tasks.get(&account.id).into_iter().flatten();
                 let checks = roles
-                    .iter()
                     .map(|role| (role.name.to_string(), vec![check.clone()]))
                     .collect();
                 Verified {
@@ -206,7 +188,7 @@ impl<R: Reader> Verifier<'_, R> {
 
     /// What to read: where permissions are judged all, because only then the customer's policies come along.
     fn scope(&self, roles: &[Arc<Role>]) -> Scope {
-        if self.judges != Judges::Nobody && roles.iter().any(|role| !role.expect.is_empty()) {
+        if self.judges != Judges::None && roles.iter().any(|role| !role.expect.is_empty()) {
             return Scope::All;
         }
         Scope::Only {
@@ -222,10 +204,10 @@ impl<R: Reader> Verifier<'_, R> {
     ) -> Result<Vec<Check>, AwsError> {
         let mut checks = trust::check(self.setting, subject);
         checks.extend(self.callers.check(self.setting, subject).await);
-        if self.sts == Sts::Ask {
+        if self.sts == Sts::Asked {
             checks.extend(self.enter(subject).await);
         }
-        if self.judges != Judges::Nobody && !subject.desired.expect.is_empty() {
+        if self.judges != Judges::None && !subject.desired.expect.is_empty() {
             let identity = self.identity(subject, account).await?;
             checks.extend(expect::check(self.setting, subject, &identity));
         }
@@ -372,14 +354,6 @@ impl<R: Reader> Verifier<'_, R> {
             None => self.probing.policy_document(account, arn).await,
         }
     }
-}
-
-/// The roles of an account that should exist and are in scope.
-fn roles(survey: &Survey, desired: &AccountDesired) -> Vec<Arc<Role>> {
-    let in_scope = |role: &&Arc<Role>| {
-        role.ensure == Ensure::Present && survey.narrow.has_role(role.name.as_str())
-    };
-    desired.roles.values().filter(in_scope).cloned().collect()
 }
 
 /// How an account ended, for the progress.

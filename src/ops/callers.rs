@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::survey::Survey;
+use super::Survey;
 use crate::aws::Probing;
 use crate::aws::principal::Holding;
 use crate::evaluate::Identity;

@@ -2,21 +2,25 @@
 //!
 //! Only the accounts of such roles are read for it. A role that is not there yet will be made at `/`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt};
-
+use super::each_account;
 use super::principals::role_of;
 use crate::desired::{AccountDesired, Desired};
-use crate::org::{Account, AccountId, Organization};
-use crate::read::{Reader, Scope, Wanted};
+use crate::org::{Account, AccountId, AwsError, Organization};
+use crate::read::{Reader, Wanted};
 use crate::resource::grant::Grant;
 use crate::resource::name::RoleName;
 
-/// The live ARN of each granted role without written path, by its ARN at `/`; of accounts that could be read.
+/// Where granted roles are.
 #[derive(Debug, Default)]
-pub struct Places(BTreeMap<String, String>);
+pub struct GrantedRoles {
+    /// The live ARN of each granted role without written path, by its ARN at `/`; of accounts that could be read.
+    arns: BTreeMap<String, String>,
+    /// Why the others could not.
+    pub unread: Vec<AwsError>,
+}
 
 /// Reads where the granted roles are.
 pub async fn find(
@@ -24,7 +28,7 @@ pub async fn find(
     organization: &Organization,
     desired: &Desired,
     parallelism: usize,
-) -> Places {
+) -> GrantedRoles {
     let inside = desired
         .accounts
         .values()
@@ -42,56 +46,42 @@ pub async fn find(
             .get(id)
             .filter(|account| account.status.is_active())
     };
-    let looks = wanted
+    let accounts = wanted
         .into_iter()
-        .filter_map(|(id, roles)| Some(look(reader, active(&id)?, roles)));
-    Places(
-        stream::iter(looks)
-            .buffer_unordered(parallelism)
-            .flat_map(stream::iter)
-            .collect()
-            .await,
-    )
+        .filter_map(|(id, roles)| Some((active(&id)?, roles)));
+    let answers = each_account(accounts, parallelism, async |account, roles| {
+        live_arns(reader, account, roles).await
+    })
+    .await;
+    let mut found = GrantedRoles::default();
+    for (_, answer) in answers {
+        match answer {
+            Ok(arns) => found.arns.extend(arns),
+            Err(error) => found.unread.push(error),
+        }
+    }
+    found
 }
 
-async fn look(
+async fn live_arns(
     reader: &impl Reader,
     account: &Account,
     roles: BTreeMap<String, RoleName>,
-) -> Vec<(String, String)> {
-    let scope = Scope::Only {
-        roles: roles.values().cloned().collect(),
-        policies: BTreeSet::new(),
+) -> Result<Vec<(String, String)>, AwsError> {
+    let live = reader
+        .read(account, &Wanted::roles(roles.values().cloned()))
+        .await?;
+    let place = |(arn, name): (String, RoleName)| {
+        let there = live
+            .roles
+            .get(&name.key())
+            .map_or_else(|| arn.clone(), |role| role.arn.clone());
+        (arn, there)
     };
-    match reader
-        .read(
-            account,
-            &Wanted {
-                scope,
-                details: false,
-                grants: None,
-            },
-        )
-        .await
-    {
-        Ok(live) => {
-            let place = |(arn, name): (String, RoleName)| {
-                let there = live
-                    .roles
-                    .get(&name.key())
-                    .map_or_else(|| arn.clone(), |role| role.arn.clone());
-                (arn, there)
-            };
-            roles.into_iter().map(place).collect()
-        }
-        Err(error) => {
-            tracing::debug!(account = %account.id, %error, "cannot determine the paths of the granted roles");
-            Vec::new()
-        }
-    }
+    Ok(roles.into_iter().map(place).collect())
 }
 
-impl Places {
+impl GrantedRoles {
     /// The account's desired state with the ARNs that were found.
     pub fn settle_account(&self, mut desired: AccountDesired) -> AccountDesired {
         for grant in desired
@@ -107,7 +97,7 @@ impl Places {
     /// A grant with the ARNs that were found.
     pub fn settle(&self, mut grant: Grant) -> Grant {
         for arn in std::mem::take(&mut grant.unplaced) {
-            match self.0.get(&arn) {
+            match self.arns.get(&arn) {
                 Some(there) => {
                     grant.roles.remove(&arn);
                     grant.roles.insert(there.clone());

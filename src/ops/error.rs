@@ -1,4 +1,4 @@
-//! Why a command failed.
+//! Why an operation ended before its work was done.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::org::AwsError;
 use crate::report::style::count;
 use crate::store::StoreError;
 
-/// Why a command ended before its work was done.
+/// Why an operation ended before its work was done.
 #[derive(Debug)]
-pub enum Stop {
+pub enum Error {
     /// The desired state has errors.
     Desired(Problems),
     /// AWS refused something without which there is no run.
@@ -24,9 +24,9 @@ pub enum Stop {
     },
     /// No error, but the end nevertheless: a lease that another run holds, a signal.
     Ended {
-        /// How the command ends.
+        /// How it ends.
         exit: Exit,
-        /// Why the command ends.
+        /// Why it ends.
         message: String,
         /// What to do about it.
         hint: Option<String>,
@@ -35,8 +35,8 @@ pub enum Stop {
     ClosedPipe,
 }
 
-impl Stop {
-    /// A stop with words only.
+impl Error {
+    /// An error with words only.
     pub fn because(message: impl Into<String>) -> Self {
         Self::Other {
             message: message.into(),
@@ -62,7 +62,7 @@ impl Stop {
             .unwrap_or_else(|| "standard output was closed".to_owned())
     }
 
-    /// How the command ends.
+    /// How it ends.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Ended { exit, .. } => *exit,
@@ -88,7 +88,7 @@ impl Stop {
         }
     }
 
-    /// A signal came, and the command did not end within `time`.
+    /// A signal came, and the work did not end within `time`.
     pub fn ended_late(time: Duration) -> Self {
         let message = format!(
             "interrupted {} s ago: stopped without waiting any longer",
@@ -103,7 +103,7 @@ impl Stop {
         }
     }
 
-    /// A stop with words and a way out.
+    /// An error with words and a way out.
     pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Other {
             message: message.into(),
@@ -112,33 +112,23 @@ impl Stop {
     }
 }
 
-impl From<Problems> for Stop {
+impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
         Self::Desired(problems)
     }
 }
 
-impl From<AwsError> for Stop {
+impl From<AwsError> for Error {
     fn from(error: AwsError) -> Self {
         Self::Aws(error)
     }
 }
 
-impl From<StoreError> for Stop {
+impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Other {
             message: error.to_string(),
             hint: error.hint().map(str::to_owned),
-        }
-    }
-}
-
-impl From<std::io::Error> for Stop {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            Self::ClosedPipe
-        } else {
-            Self::because(format!("cannot write the output: {error}"))
         }
     }
 }

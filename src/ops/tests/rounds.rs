@@ -47,7 +47,7 @@ async fn begun(first: &str, then: &str, prune: bool) -> (Stage, Plan) {
         stage.converges().await;
     }
     stage.write(&format!("{CHAIN}{then}"));
-    stage.scope.prune = prune;
+    stage.selection.prune = prune;
     let plan = stage.plan().await;
     (stage, plan)
 }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
-use super::survey::Survey;
-use super::{Console, Stop};
+use super::{Error, Observer, Survey, each_account};
 use crate::aws::trail::Question;
 use crate::drift::Drift;
 use crate::drift::who::Who;
@@ -30,9 +28,9 @@ pub async fn ask(
     drift: &Drift,
     before: Option<&Drift>,
     (survey, state): (&Survey, &Store),
-    parallelism: Option<u16>,
-    console: &Console,
-) -> Result<BTreeMap<String, Who>, Stop> {
+    parallelism: Option<usize>,
+    observer: &dyn Observer,
+) -> Result<BTreeMap<String, Who>, Error> {
     let now = Timestamp::now();
     let known = before
         .map(|before| drift.known_from(before))
@@ -56,57 +54,67 @@ pub async fn ask(
         });
         open.insert(part.id, questions.collect());
     }
-    let at_once = parallelism.map_or(AT_ONCE, usize::from);
-    let answers = asked(open, survey, at_once, console).await;
+    let at_once = parallelism.unwrap_or(AT_ONCE);
+    let answers = answers(open, survey, at_once, observer).await;
     let mut who: BTreeMap<String, Who> = known
         .iter()
         .map(|(address, who)| ((*address).to_owned(), (*who).clone()))
         .collect();
-    for (address, since, answer) in answers {
+    for Answer {
+        address,
+        since,
+        history,
+    } in answers
+    {
         let asked_at = known.get(address.as_str()).map_or(now, |who| who.asked_at);
         who.insert(
             address,
-            Who::new(answer, since, asked_at, &survey.settings.secrets),
+            Who::new(history, since, asked_at, &survey.settings.secrets),
         );
     }
     Ok(who)
 }
 
-type Answer = (String, Option<Timestamp>, Result<History, String>);
+/// What the history of an account says about a change.
+struct Answer {
+    address: String,
+    /// From when on it was asked about.
+    since: Option<Timestamp>,
+    history: Result<History, String>,
+}
 
-async fn asked(
+async fn answers(
     open: BTreeMap<AccountId, Vec<(String, Question)>>,
     survey: &Survey,
     at_once: usize,
-    console: &Console,
+    observer: &dyn Observer,
 ) -> Vec<Answer> {
     if open.is_empty() {
         return Vec::new();
     }
-    let progress = console.progress();
-    progress.phase("Asking CloudTrail", Some(open.len() as u64));
+    let phase = observer.phase("Asking CloudTrail", Some(open.len() as u64));
     let reading = survey.accounts.reading();
     let accounts = open
         .into_iter()
         .filter_map(|(id, asked)| Some((survey.organization.accounts.get(&id)?, asked)));
-    let looks = accounts.map(|(account, asked)| {
-        let (reading, progress) = (&reading, &progress);
-        async move {
-            let (addresses, questions): (Vec<String>, Vec<Question>) = asked.into_iter().unzip();
-            let answers = reading.changes(account, &questions).await;
-            progress.tick();
-            let answers = addresses.into_iter().zip(questions).zip(answers);
-            answers
-                .map(|((address, question), answer)| (address, question.since, answer.map_err(why)))
-                .collect()
-        }
-    });
-    let answers: Vec<Vec<Answer>> = stream::iter(looks.collect::<Vec<_>>())
-        .buffer_unordered(at_once)
+    let answers = each_account(accounts, at_once, async |account, asked| {
+        let (addresses, questions): (Vec<String>, Vec<Question>) = asked.into_iter().unzip();
+        let answers = reading.changes(account, &questions).await;
+        phase.tick();
+        let answers = addresses.into_iter().zip(questions).zip(answers);
+        let answers = answers.map(|((address, question), answer)| Answer {
+            address,
+            since: question.since,
+            history: answer.map_err(why),
+        });
+        Ok(answers.collect::<Vec<_>>())
+    })
+    .await;
+    phase.finish();
+    answers
+        .into_iter()
+        .flat_map(|(_, answers)| answers.unwrap_or_default())
         .collect()
-        .await;
-    progress.finish();
-    answers.concat()
 }
 
 /// Why nothing is known, without what is another in each account: equal answers are reported once.

@@ -1,4 +1,4 @@
-//! `rolecall apply PLAN`: checks a saved plan against one that is made now.
+//! Saved plans: written, read, and held against the organization and the desired state of today.
 //!
 //! What the file says of itself counts where it can only narrow what is written: the changes, `--account` and `--role`.
 //! What would widen it (`--allow`, `--prune`) counts where the file is signed with this machine's key or the shared one,
@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Stop;
-use super::survey::Survey;
-use crate::cli::ScopeArgs;
+use super::{Error, Selection, Survey};
 use crate::files;
 use crate::plan::{self, Plan, Signature};
 
@@ -109,11 +107,11 @@ pub fn bytes(plan: &Plan, survey: &Survey) -> Result<Vec<u8>, serde_json::Error>
 ///
 /// # Errors
 /// It cannot be read, or is larger than any plan.
-pub fn contents(path: &Path) -> Result<Vec<u8>, Stop> {
+pub fn contents(path: &Path) -> Result<Vec<u8>, Error> {
     files::read_given(path, LIMIT)
         .map(|given| given.bytes)
         .map_err(|error| {
-            Stop::because(format!(
+            Error::because(format!(
                 "cannot read the plan `{}`: {error}",
                 path.display()
             ))
@@ -142,7 +140,7 @@ impl SavedPlan {
     ///
     /// # Errors
     /// It cannot be read, or is not signed with the shared key where there is one.
-    pub fn read(path: &Path) -> Result<Self, Stop> {
+    pub fn read(path: &Path) -> Result<Self, Error> {
         let shown = path.display();
         let bytes = contents(path)?;
         let key = Key::find();
@@ -150,7 +148,7 @@ impl SavedPlan {
             plan::signature(&bytes, key.bytes())
         });
         if let (Some(Key::Shared(_)), Signature::Missing | Signature::Other) = (&key, signature) {
-            return Err(Stop::refused(
+            return Err(Error::refused(
                 format!(
                     "the plan `{shown}` was not signed with the key in {KEY}, or was changed since"
                 ),
@@ -167,39 +165,39 @@ impl SavedPlan {
         })
     }
 
-    /// The arguments under which it is planned again: those given, as far as the plan may speak with those it was made
+    /// The selection for which it is planned again: those given, as far as the plan may speak with those it was made
     /// with.
     ///
     /// # Errors
     /// A saved plan cannot be narrowed.
-    pub fn scope(&self, given: &ScopeArgs) -> Result<ScopeArgs, Stop> {
-        if !given.account.is_empty() || !given.role.is_empty() {
-            return Err(Stop::with_hint(
+    pub fn selection(&self, given: &Selection) -> Result<Selection, Error> {
+        if !given.accounts.is_empty() || !given.roles.is_empty() {
+            return Err(Error::with_hint(
                 "--account and --role cannot narrow a saved plan: it is applied as it was reviewed",
                 "pass them to `rolecall plan` instead",
             ));
         }
         let Claims { scope, allowed } = &self.claims;
-        let mut scope = ScopeArgs {
-            account: scope.accounts.clone(),
-            role: scope.roles.clone(),
+        let mut selection = Selection {
+            accounts: scope.accounts.clone(),
+            roles: scope.roles.clone(),
             prune: given.prune || self.signed && scope.prune,
             ..given.clone()
         };
         if self.signed {
-            scope.allow.extend(allowed.iter().cloned());
+            selection.allow.extend(allowed.iter().cloned());
         }
-        Ok(scope)
+        Ok(selection)
     }
 
     /// What the plan was made with that does not count, for a hint; `None` where everything does.
-    pub fn uncounted(&self, scope: &ScopeArgs) -> Option<String> {
-        let prune = self.claims.scope.prune && !scope.prune;
+    pub fn uncounted(&self, selection: &Selection) -> Option<String> {
+        let prune = self.claims.scope.prune && !selection.prune;
         let allowed = self
             .claims
             .allowed
             .iter()
-            .filter(|code| !scope.allow.contains(code));
+            .filter(|code| !selection.allow.contains(code));
         let flags = prune
             .then(|| "--prune".to_owned())
             .into_iter()
@@ -216,29 +214,29 @@ impl SavedPlan {
     ///
     /// # Errors
     /// It is damaged, for another organization or directory, or stale.
-    pub fn load(&self, survey: &Survey) -> Result<Plan, Stop> {
+    pub fn load(&self, survey: &Survey) -> Result<Plan, Error> {
         let shown = self.path.display();
         let plan = plan::load(&self.bytes, &survey.settings.secrets).map_err(|error| {
-            Stop::with_hint(
+            Error::with_hint(
                 format!("cannot use the plan `{shown}`: {error}"),
                 "save one with `rolecall plan --out FILE`",
             )
         })?;
         let here = &survey.organization.id;
         if plan.organization_id != *here {
-            return Err(Stop::because(format!(
+            return Err(Error::because(format!(
                 "the plan `{shown}` is for organization {}, but the credentials belong to {here}",
                 plan.organization_id
             )));
         }
         if plan.name != survey.settings.name {
-            return Err(Stop::because(format!(
+            return Err(Error::because(format!(
                 "the plan `{shown}` was made by `{}`, but this directory is `{}`",
                 plan.name, survey.settings.name
             )));
         }
         if plan.desired_digest != survey.expansion.desired.digest {
-            return Err(Stop::refused(
+            return Err(Error::refused(
                 format!(
                     "the plan `{shown}` is stale: the desired state or its variables have changed since"
                 ),

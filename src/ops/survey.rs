@@ -1,17 +1,16 @@
-//! What plan, apply and accounts have in common: the desired state, the organization, and a way into its accounts.
+//! What operations have in common: the desired state, the organization, and a way into its accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Console, Stop};
+use super::{Error, Observer, Selection, Sources, wait};
 use crate::aws::{self, Access, Accounts, Aws};
-use crate::cli::{DesiredArgs, ScopeArgs};
 use crate::config::{self, Config, Expansion, Inputs, NarrowScope, Problems};
 use crate::files::Disk;
 use crate::lint;
 use crate::org::{Account, AccountId, Caller, Organization};
 use crate::plan::{self, Acceptance, Extras, Intent, RoleKey, Settings, Unmanaged};
+use crate::resource::role::{Ensure, Role};
 
 /// Everything a run knows before it reads an account.
 pub struct Survey {
@@ -35,82 +34,75 @@ pub struct Survey {
 }
 
 /// Reads the desired state, without AWS.
-pub fn load(args: &DesiredArgs) -> Result<Config, Stop> {
-    let env = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(key, _)| key.starts_with("ROLECALL_VAR_"))
-        .collect();
+///
+/// # Errors
+/// It has problems: all of them.
+pub fn load(sources: &Sources) -> Result<Config, Error> {
     let inputs = Inputs {
         files: Arc::new(Disk),
-        path: args.config.clone(),
-        vars: args.var.clone(),
-        var_files: var_files(args),
-        env,
+        path: sources.config.clone(),
+        vars: sources.vars.clone(),
+        var_files: sources.var_files.clone(),
+        env: sources.env.clone(),
     };
     Ok(config::load(&inputs)?)
-}
-
-/// The files of variables: those of the environment, so that a pipeline names them once, and then those of the command.
-pub fn var_files(args: &DesiredArgs) -> Vec<PathBuf> {
-    let listed = std::env::var_os("ROLECALL_VAR_FILE").unwrap_or_default();
-    std::env::split_paths(&listed)
-        .filter(|path| !path.as_os_str().is_empty())
-        .chain(args.var_file.iter().cloned())
-        .collect()
 }
 
 impl Survey {
     /// Loads the desired state, walks the organization and expands the one over the other.
     pub async fn new(
-        args: &ScopeArgs,
+        selection: &Selection,
         aws: aws::Settings,
-        console: &Console,
-    ) -> Result<Self, Stop> {
-        let config = load(&args.desired)?;
-        console.warnings(config.warnings());
-        let aws = console
-            .wait("STS to identify the caller", Box::pin(Aws::connect(aws)))
-            .await?;
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let config = load(&selection.sources)?;
+        observer.problems(config.warnings());
+        let connecting = Box::pin(Aws::connect(aws));
+        let aws = wait("STS to identify the caller", observer, connecting).await?;
         // On the heap: the futures of all commands hold this one.
-        let survey = Box::pin(Self::over(args, config, aws, None, console)).await?;
+        let survey = Box::pin(Self::over(selection, config, aws, None, observer)).await?;
         let said = survey.config.warnings();
         let news = survey
             .expansion
             .warnings
             .iter()
             .filter(|warning| !said.contains(warning));
-        console.warnings(&news.cloned().collect::<Vec<_>>());
+        observer.problems(&news.cloned().collect::<Vec<_>>());
         Ok(survey)
     }
 
     /// The same once more, as things are now. The caller's credentials are kept, and the sessions of the accounts unless
     /// they are entered otherwise.
-    pub async fn again(&self, args: &ScopeArgs, console: &Console) -> Result<Self, Stop> {
+    pub async fn again(
+        &self,
+        selection: &Selection,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
         Box::pin(Self::over(
-            args,
-            load(&args.desired)?,
+            selection,
+            load(&selection.sources)?,
             self.aws.clone(),
             Some(self),
-            console,
+            observer,
         ))
         .await
     }
 
     /// The same over what is loaded and connected already; `earlier` is the survey to take sessions from.
     pub async fn over(
-        args: &ScopeArgs,
+        selection: &Selection,
         config: Config,
         aws: Aws,
         earlier: Option<&Self>,
-        console: &Console,
-    ) -> Result<Self, Stop> {
-        console.conceal(config.secrets());
-        let narrow = NarrowScope::parse(&args.account, &args.role);
-        let organization = walk(&aws, &config, &narrow, console).await?;
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        observer.secrets(config.secrets());
+        let narrow = NarrowScope::parse(&selection.accounts, &selection.roles);
+        let organization = walk(&aws, &config, &narrow, observer).await?;
         let expansion = config.expand(&organization, &narrow)?;
-        console.conceal(&expansion.desired.secrets);
+        observer.secrets(&expansion.desired.secrets);
         let roles = Arc::new(access_roles(&config, &organization)?);
-        let settings = settings(args, &config, &organization, &expansion, &roles);
+        let settings = settings(selection, &config, &organization, &expansion, &roles);
         let same =
             |earlier: &&Self| earlier.config.digest() == config.digest() && earlier.roles == roles;
         let accounts = match earlier.filter(same) {
@@ -118,8 +110,8 @@ impl Survey {
             None => aws.accounts(access(&config, Arc::clone(&roles))),
         };
         let scope = plan::Scope {
-            accounts: args.account.clone(),
-            roles: args.role.clone(),
+            accounts: selection.accounts.clone(),
+            roles: selection.roles.clone(),
             prune: settings.extras == Extras::Remove,
         };
         Ok(Self {
@@ -154,6 +146,17 @@ impl Survey {
         account.status.is_active() && (targeted || all && self.may_read(account))
     }
 
+    /// The desired roles of an account that should exist and are in scope.
+    pub fn roles_in(&self, account: AccountId) -> impl Iterator<Item = &Arc<Role>> {
+        let desired = self.expansion.desired.accounts.get(&account);
+        desired
+            .into_iter()
+            .flat_map(|desired| desired.roles.values())
+            .filter(|role| {
+                role.ensure == Ensure::Present && self.narrow.has_role(role.name.as_str())
+            })
+    }
+
     /// Whether an account is active and in scope.
     pub fn may_read(&self, account: &Account) -> bool {
         account.status.is_active() && self.narrow.has_account(account, &self.organization)
@@ -165,17 +168,12 @@ async fn walk(
     aws: &Aws,
     config: &Config,
     narrow: &NarrowScope,
-    console: &Console,
-) -> Result<Organization, Stop> {
-    let progress = console.progress();
-    progress.phase("Reading the organization", None);
-    let walked = console
-        .wait(
-            "Organizations to list the accounts",
-            aws.organization(|_| progress.tick()),
-        )
-        .await;
-    progress.finish();
+    observer: &dyn Observer,
+) -> Result<Organization, Error> {
+    let phase = observer.phase("Reading the organization", None);
+    let walking = aws.organization(|_| phase.tick());
+    let walked = wait("Organizations to list the accounts", observer, walking).await;
+    phase.finish();
     let mut organization = walked?;
     let candidates = config.tag_candidates(&organization, narrow);
     let tags = aws.account_tags(&candidates).await?;
@@ -191,7 +189,7 @@ async fn walk(
 fn access_roles(
     config: &Config,
     organization: &Organization,
-) -> Result<BTreeMap<AccountId, String>, Stop> {
+) -> Result<BTreeMap<AccountId, String>, Error> {
     let roles = organization.accounts.values().map(|account| {
         let role = config
             .access()
@@ -213,7 +211,7 @@ fn access(config: &Config, roles: Arc<BTreeMap<AccountId, String>>) -> Access {
 }
 
 fn settings(
-    args: &ScopeArgs,
+    selection: &Selection,
     config: &Config,
     organization: &Organization,
     expansion: &Expansion,
@@ -223,15 +221,15 @@ fn settings(
         name: config.name().to_owned(),
         partition: organization.partition.clone(),
         management_account: organization.management_account,
-        extras: if args.prune || config.rollout().prune {
+        extras: if selection.prune || config.rollout().prune {
             Extras::Remove
         } else {
             Extras::Keep
         },
-        allow: args.allow.iter().cloned().collect(),
+        allow: selection.allow.iter().cloned().collect(),
         limits: config.limits(),
         protected: protected(&organization.caller, roles),
-        roles: args.role.clone(),
+        roles: selection.roles.clone(),
         lints: lints(config, Some(organization)),
         secrets: expansion.desired.secrets.clone(),
         intent: Intent::Converge,

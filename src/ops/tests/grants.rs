@@ -163,7 +163,7 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
     );
 
     // Neither user is granted anything, and without prune their accounts are not searched.
-    stage.scope.prune = true;
+    stage.selection.prune = true;
     let pruned = stage.plan().await;
     assert_eq!((pruned.summary.delete, pruned.summary.steps), (2, 2));
     assert_eq!(stage.count("ListUsers"), 0);
@@ -172,7 +172,7 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
     assert!(!left.contains(POLICY), "{left}");
 
     // A role's last grant is removed without prune only where that is reported.
-    stage.scope.prune = false;
+    stage.selection.prune = false;
     stage.write(&desired(""));
     let kept = stage.plan().await;
     assert_eq!(
@@ -180,7 +180,7 @@ async fn grants_to_groups_and_roles_join_and_what_is_left_is_pruned() {
         (1, 0),
         "the bulk read shows the role's"
     );
-    stage.scope.prune = true;
+    stage.selection.prune = true;
     assert_eq!(stage.converges().await.summary.delete, 2);
 }
 

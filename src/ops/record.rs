@@ -1,131 +1,24 @@
-//! The state as a run uses it: what is remembered of accounts, and the record of what the run does.
+//! The record of what a run does, kept in the state while it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::planning::Past;
-use super::survey::Survey;
-use super::{Console, Stop, state};
-use crate::aws;
-use crate::cli::{LeaseArgs, StateArgs};
-use crate::execute::{ChangeResult, Halt, Journal, Outcome, RunReport, Wave, WaveEvent};
+use super::state::{AT_ONCE, host};
+use super::{Error, Survey};
+use crate::execute::{ChangeResult, Journal, Outcome, RunReport, Wave, WaveEvent};
 use crate::live::LiveAccount;
-use crate::org::{Account, AccountId, AwsError};
-use crate::plan::{self, Attribute, Change, Memory, Plan, RolledBack, Since, Status};
+use crate::org::{AccountId, AwsError};
+use crate::plan::{self, Attribute, Change, Plan, RolledBack, Status};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
-use crate::store::{
-    Access, AccountRecord, Entry, Identity, Lease, LeaseError, LeaseSettings, Origin,
-    ResourceRecord, RunHeader, RunLog, Store, StoreError, Waiting,
-};
-
-/// Account records written at once.
-const AT_ONCE: usize = 16;
-
-/// Opens the state of the directory that `survey` is of.
-pub async fn open(
-    args: &StateArgs,
-    survey: &Survey,
-    aws: aws::Settings,
-    access: Access,
-) -> Result<Store, Stop> {
-    let identity = Identity {
-        organization: survey.organization.id.clone(),
-        name: survey.settings.name.clone(),
-    };
-    let directory: &Path = survey.config.directory();
-    let store = Store::open(state::place(args, directory, aws).await?, identity, access).await?;
-    Ok(store.hiding(&survey.settings.secrets))
-}
-
-/// What is remembered of an account.
-pub async fn memory(store: &Store, account: &Account, past: &Past) -> Result<Memory, StoreError> {
-    let record = store.account(account.id).await?;
-    let since = if store.origin() == Origin::New || joined_since(account, &record) {
-        Since::Now
-    } else {
-        Since::Before
-    };
-    let (mut resources, mut rolled_back) = (BTreeMap::new(), BTreeMap::new());
-    for (address, resource) in record.resources {
-        rolled_back.extend(resource.rollback.map(|left| (address.clone(), left)));
-        resources.insert(address, resource.converged);
-    }
-    Ok(Memory {
-        salt: store.salt().to_owned(),
-        resources,
-        since,
-        records: past.records,
-        begun: past.begun.clone(),
-        rolled_back,
-    })
-}
-
-/// Whether an account joined the organization after everything that is on record there: what happened to it in between
-/// is not known.
-fn joined_since(account: &Account, record: &AccountRecord) -> bool {
-    let times = record
-        .resources
-        .values()
-        .filter_map(|resource| resource.converged_at.parse::<jiff::Timestamp>().ok());
-    match (account.joined, times.max()) {
-        (Some(joined), Some(last)) => joined > last.as_second(),
-        _ => false,
-    }
-}
-
-/// The ARNs of roles on record by their unique ids.
-pub async fn names(store: &Store) -> Result<BTreeMap<String, String>, StoreError> {
-    let records = stream::iter(store.accounts().await?).map(|account| store.account(account));
-    let records: Vec<AccountRecord> = records.buffered(AT_ONCE).try_collect().await?;
-    let resources = records
-        .into_iter()
-        .flat_map(|record| record.resources.into_values());
-    Ok(resources
-        .filter_map(|resource| Some((resource.converged.unique_id?, resource.converged.arn?)))
-        .collect())
-}
-
-/// Takes the lease on a state for a run, or says who holds it.
-pub async fn lease(
-    store: &Store,
-    args: &LeaseArgs,
-    run: &str,
-    survey: &Survey,
-    (halt, console): (&Halt, &Console),
-) -> Result<Lease, LeaseError> {
-    let settings = LeaseSettings {
-        holder: survey
-            .settings
-            .secrets
-            .mask(&survey.organization.caller.arn),
-        host: host(),
-        run: run.to_owned(),
-        ttl: args.lease,
-        lock_timeout: args.lock_timeout,
-    };
-    store
-        .lease(
-            settings,
-            Waiting {
-                tell: &|wait| console.say(&wait.to_string()),
-                halt,
-            },
-        )
-        .await
-}
-
-fn host() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
-}
+use crate::store::{Entry, ResourceRecord, RunHeader, RunLog, Store, StoreError};
 
 /// The record of one run.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct Record {
     store: Store,
     log: RunLog,
     run: String,
@@ -154,7 +47,7 @@ struct SoFar {
     ended: BTreeMap<String, ChangeResult>,
 }
 
-impl Ledger {
+impl Record {
     /// Begins the record of a run, and takes note of what its plan found to be as desired.
     pub async fn begin(
         store: &Store,
@@ -162,7 +55,7 @@ impl Ledger {
         survey: &Survey,
         run: &str,
         (command, kind): (&str, RunKind),
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Error> {
         let header = RunHeader {
             run: run.to_owned(),
             who: survey
@@ -211,7 +104,7 @@ impl Ledger {
     }
 
     /// Takes note of what a plan found to be as desired, or gone.
-    pub async fn note(store: &Store, plan: &Plan, run: &str) -> Result<(), Stop> {
+    pub async fn note(store: &Store, plan: &Plan, run: &str) -> Result<(), Error> {
         let parts = plan
             .accounts
             .iter()
@@ -346,7 +239,7 @@ fn now() -> String {
         .to_string()
 }
 
-impl Journal for Ledger {
+impl Journal for Record {
     async fn found(
         &self,
         account: AccountId,

@@ -13,25 +13,22 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tempfile::TempDir;
 
-use super::survey::Survey;
-use super::{Console, Stop, planning};
+use super::{Error, Selection, Silent, Sources, Survey, plan};
 use crate::aws;
-use crate::cli::{self, DesiredArgs, ScopeArgs};
 use crate::execute::{
     self, ChangeResult, Doers, Event, Halt, Journal, Patience, RunReport, Wave, WaveEvent,
 };
 use crate::live::LiveAccount;
 use crate::org::{AccountId, AwsError};
 use crate::plan::{Change, Plan};
-use crate::resource::secret::Discretion;
 use crate::resource::step::Step;
 use crate::sandbox::Sandbox;
 use crate::sandbox::world::World;
 
 /// Keeps no record.
-struct Nobody;
+struct NoJournal;
 
-impl Journal for Nobody {
+impl Journal for NoJournal {
     async fn found(&self, _: AccountId, _: &[&Change], _: &LiveAccount) -> Result<(), String> {
         Ok(())
     }
@@ -56,37 +53,26 @@ struct Stage {
     sandbox: Sandbox,
     /// The way to it.
     http: SharedHttpClient,
-    scope: ScopeArgs,
-    console: Console,
+    selection: Selection,
 }
 
 impl Stage {
     fn new(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = DesiredArgs {
-            config: PathBuf::from(directory.path()),
-            var: Vec::new(),
-            var_file: Vec::new(),
+        let selection = Selection {
+            sources: Sources {
+                config: PathBuf::from(directory.path()),
+                ..Sources::default()
+            },
+            ..Selection::default()
         };
-        let scope = ScopeArgs {
-            desired: config,
-            account: Vec::new(),
-            role: Vec::new(),
-            prune: false,
-            parallelism: None,
-            allow: Vec::new(),
-        };
-        let output = cli::parse(["rolecall", "--quiet", "accounts"].map(Into::into))
-            .unwrap()
-            .output;
         let sandbox = Sandbox::new(World::demo());
         let http = sandbox.http_client();
         let stage = Self {
             directory,
             sandbox,
             http,
-            scope,
-            console: Console::new(&output, Discretion::default()),
+            selection,
         };
         stage.write(text);
         stage
@@ -115,18 +101,18 @@ impl Stage {
             .sum()
     }
 
-    async fn survey(&self) -> Result<Survey, Stop> {
+    async fn survey(&self) -> Result<Survey, Error> {
         let aws = aws::Settings {
             http: Some(self.http.clone()),
             endpoint: Some("http://sandbox.invalid".to_owned()),
             region: Some("us-east-1".to_owned()),
             credentials: Some(self.sandbox.credentials()),
         };
-        Survey::new(&self.scope, aws, &self.console).await
+        Survey::new(&self.selection, aws, &Silent).await
     }
 
     async fn plan(&self) -> Plan {
-        planning::plan(&self.survey().await.unwrap(), None, None, &self.console)
+        plan::plan(&self.survey().await.unwrap(), None, None, &Silent)
             .await
             .unwrap()
     }
@@ -158,7 +144,7 @@ impl Stage {
         let doers = Doers {
             writer: Arc::new(survey.accounts.writing(settings.halt.clone())),
             reader: Arc::new(survey.accounts.reading()),
-            journal: Arc::new(Nobody),
+            journal: Arc::new(NoJournal),
         };
         execute::execute(
             plan,
