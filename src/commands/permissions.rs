@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Console, Stop, survey};
 use crate::cli::{DesiredArgs, Format, StateArgs};
 use crate::config::Config;
-use crate::config::render::STAND_INS;
+use crate::config::scope::STAND_INS;
 use crate::exit::Exit;
 use crate::org::{AccountId, Partition};
 use crate::permissions::{self, Commands, Entry, Extras, History, Policy, Scope, Tags};

@@ -13,6 +13,7 @@ mod apply;
 mod attachments;
 mod browser;
 mod cases;
+mod circles;
 mod clients;
 mod doctor;
 mod documents;

@@ -2,25 +2,12 @@
 
 use jiff::civil::Date;
 
-use super::check;
 use super::problem::{Problem, Problems};
-use super::render::{self, Found, Scope};
+use super::scope::{Found, Scope};
 use super::tree::{Node, Table};
 use super::vars::Variables;
+use super::{check, render};
 use crate::resource::Origin;
-
-/// What of a resource may differ: the attributes of a plan's JSON.
-pub const ATTRIBUTES: [&str; 9] = [
-    "trust",
-    "description",
-    "max_session_duration",
-    "permissions_boundary",
-    "tags",
-    "managed_policies",
-    "inline_policies",
-    "document",
-    "path",
-];
 
 /// One difference that is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]

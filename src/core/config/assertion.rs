@@ -24,11 +24,13 @@ use serde::Serialize;
 
 use super::expr::Template;
 use super::lints::Lints;
-use super::load::Kind;
 use super::module::{Instance, Scopes};
+use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::render::{self, Failed, Scope};
-use super::tree::{Node, Place, Table, Value};
+use super::render::{self, Failed};
+use super::resource::Kind;
+use super::scope::Scope;
+use super::tree::{Node, Table, Value};
 use crate::resource::secret::Secrets;
 
 /// The code of a check that names none.
@@ -140,7 +142,7 @@ impl Check {
             _ => return None,
         };
         let declared = instance.variables.declared();
-        super::module::for_each_template(node, &mut |template, place| {
+        super::tree::for_each_template(node, &mut |template, place| {
             template.check_names_among(subject.roots(), place, &declared, problems);
         });
         let (when, assert) = (condition(table, "when"), condition(table, "assert")?);

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::load::{Kind, Resource};
 use super::module::Instance;
+use super::place::Place;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::tree::{Node, Place};
+use super::resource::{Kind, Resource};
+use super::tree::Node;
 use crate::desired::AccountDesired;
 use crate::resource::attachment::{Attachment, Item};
 

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use jiff::{SignedDuration, Span};
 
+use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::settings;
-use super::tree::{Node, Place, Table, Value};
+use super::tree::{Node, Table, Value};
 use crate::org::Partition;
 use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName, shown};
 use crate::resource::role::PolicyRef;
@@ -128,7 +129,7 @@ pub fn description(table: &Table, problems: &mut Problems) -> Option<String> {
 /// A role's maximum session duration, in seconds.
 pub fn max_session_duration(table: &Table, problems: &mut Problems) -> Option<u32> {
     let node = table.get("max_session_duration")?;
-    let seconds = settings::duration(node, "max_session_duration", problems)?.as_secs();
+    let seconds = duration(node, "max_session_duration", problems)?.as_secs();
     let refuse = |bound: &str| {
         let message = format!("max_session_duration is {seconds} seconds, {bound}");
         Problem::error("value", &node.place, message)
@@ -357,4 +358,26 @@ fn eks_access_policy(text: &str) -> Option<String> {
     let name = text.rsplit(['/', ':']).next().unwrap_or_default();
     (EKS_ACCESS_POLICIES.contains(&name) || text.contains(":eks::"))
         .then(|| format!("`{name}` is an EKS access policy, not an IAM policy"))
+}
+
+/// Reads a duration: `"1h"`, `"90m"`, or a number of seconds.
+pub fn duration(node: &Node, name: &str, problems: &mut Problems) -> Option<SignedDuration> {
+    let found = match &node.value {
+        Value::String(text) => match text.trim().parse::<i64>() {
+            Ok(seconds) => Some(SignedDuration::from_secs(seconds)),
+            // A day is 24 hours here: nothing is counted on a calendar.
+            Err(_) => text.parse::<Span>().ok().and_then(|span| {
+                span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+                    .ok()
+            }),
+        },
+        _ => node.as_integer().map(SignedDuration::from_secs),
+    };
+    let found = found.filter(|duration| !duration.is_negative());
+    if found.is_none() {
+        let message = format!("`{name}` is not a duration");
+        let hint = format!("{name} = \"1h\", {name} = \"90m\", or a number of seconds");
+        problems.push(Problem::error("value", &node.place, message).hint(hint));
+    }
+    found
 }

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::check::{self, KeyCase};
+use super::place::Place;
 use super::problem::{Problem, Problems, Severity};
-use super::render::STAND_INS;
-use super::statement;
-use super::tree::{Node, Place, Table, Value};
+use super::scope::STAND_INS;
+use super::tree::{Node, Table, Value};
 use super::vars::is_arn;
-use super::without;
+use super::{statement, without};
 use crate::org::Partition;
 use crate::resource::Origin;
 use crate::resource::attachment::{Attachment, AttachmentId, Item};

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
+use saphyr_parser::Event;
+
+use super::place::{File, Place};
 use super::problem::{Problem, Problems};
 use super::shape;
 use super::source::{self, Bounds, Use};
-use super::tree::{File, Key, Node, Place, Table, Value};
-use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
-use saphyr_parser::Event;
+use super::tree::{Key, Node, Table, Value};
 
 /// Reads the document that `naming` names, relative to the file it is in, and compiles the expressions in it.
 ///

@@ -8,22 +8,25 @@ use std::sync::Arc;
 
 use super::assertion::{Address, CheckFinding, Held, Judge, Subject};
 use super::convert::{Converter, Documents, Together};
-use super::load::{Kind, Resource};
-use super::module::{Instance, Scopes};
+use super::held::{
+    LeftOuts, Names, attached_but_left_out, check_duplicate, left_out, local_policies,
+};
+use super::module::Scopes;
+use super::narrow::NarrowScope;
+use super::place::Place;
 use super::problem::{Lack, Problem, Problems, did_you_mean};
-use super::render::{self, Found, Scope};
-use super::scope::NarrowScope;
+use super::resource::{Kind, Resource};
+use super::scope::{Found, Scope, jinja_values};
 use super::shape::{self, Stage};
-use super::stand_in::{Names, check_duplicate};
 use super::target::{self, TagMatching, Targeting};
-use super::tree::{Node, Place};
+use super::tree::Node;
 use super::vars::Values;
-use super::{Config, attachment, facts, grant, schema, settings};
+use super::{Config, attachment, facts, grant, render, schema, settings};
 use crate::desired::{AccountDesired, Desired};
 use crate::org::{Account, AccountId, Organization};
 use crate::resource::attachment::Attachment;
 use crate::resource::managed_policy::ManagedPolicy;
-use crate::resource::role::{Ensure, PolicyRef, Role};
+use crate::resource::role::{Ensure, Role};
 
 /// What a desired state means for an organization.
 #[derive(Debug, Clone)]
@@ -242,7 +245,7 @@ impl Config {
             .first()
             .map(|root| root.variables.effective(&Values::new()))
             .unwrap_or_default();
-        let root = Scope::organization(&render::jinja_values(&values), organization);
+        let root = Scope::organization(&jinja_values(&values), organization);
         Scopes::new(&self.instances, &root.hiding_of(&self.instances, found))
     }
 
@@ -433,7 +436,7 @@ impl<'a> Run<'a> {
             config,
             organization,
             narrow,
-            values: render::jinja_values(&values),
+            values: jinja_values(&values),
             scopes,
             judge: Judge::new(&config.checks, &config.instances, &config.lints),
             facts: HashMap::new(),
@@ -812,7 +815,7 @@ impl<'a> Run<'a> {
         }
         let (account, root) = (here.account, self.config.instances.first());
         let own = self.own_values.get(&account.id).zip(root);
-        let own = own.map(|(own, root)| render::jinja_values(&root.variables.effective(own)));
+        let own = own.map(|(own, root)| jinja_values(&root.variables.effective(own)));
         let root = Scope::account(
             own.as_ref().unwrap_or(&self.values),
             account,
@@ -1028,79 +1031,6 @@ impl<'a> Run<'a> {
         self.expansion.desired.secrets = secrets;
         Ok(self.expansion)
     }
-}
-
-/// A policy whose `when` is false.
-#[derive(Debug)]
-pub(super) struct LeftOut {
-    name: String,
-    place: Place,
-    instance: usize,
-}
-
-/// Policies whose `when` is false, by their names in lower case.
-pub(super) type LeftOuts = HashMap<String, LeftOut>;
-
-/// A policy that is left out, by its key; `None` for a role, and where the name has no value either.
-pub(super) fn left_out(resource: &Resource, scope: &Scope) -> Option<(String, LeftOut)> {
-    let node = resource
-        .node
-        .as_table()?
-        .get("name")
-        .filter(|_| resource.kind == Kind::Policy)?;
-    let built = render::build(node, &render::evaluate(node, scope).values)?;
-    let name = built.as_str()?.to_owned();
-    Some((
-        name.to_ascii_lowercase(),
-        LeftOut {
-            name,
-            place: node.place.clone(),
-            instance: resource.instance,
-        },
-    ))
-}
-
-/// Reports the policies that a role names with `local:` and that a `when` leaves out.
-pub(super) fn attached_but_left_out(
-    role: &Role,
-    holds: &AccountDesired,
-    left_out: &LeftOuts,
-    instances: &[Instance],
-) -> Vec<Problem> {
-    let missing = local_policies(role).filter(|key| !holds.policies.contains_key(key));
-    let policy = |key: String| left_out.get(&key.to_ascii_lowercase());
-    let problem = |policy: &LeftOut| {
-        let message = format!(
-            "policy `{}` is left out because its `when` is false, but role `{}` at {} attaches it",
-            policy.name, role.name, role.origin
-        );
-        let chain = instances
-            .get(policy.instance)
-            .map(|instance| instance.chain.clone())
-            .unwrap_or_default();
-        Problem::error("reference", &policy.place, message)
-            .hint(format!(
-                "{{ policy = \"local:{}\", when = \"…\" }} attaches it under the same condition",
-                policy.name
-            ))
-            .in_modules(&chain)
-    };
-    missing.filter_map(policy).map(problem).collect()
-}
-
-/// The keys of the customer managed policies that a role names with `local:`.
-fn local_policies(role: &Role) -> impl Iterator<Item = String> {
-    let boundary = role.permissions_boundary.as_ref().and_then(Option::as_ref);
-    let wanted = role.ensure == Ensure::Present;
-    role.managed_policies
-        .iter()
-        .flatten()
-        .chain(boundary)
-        .filter(move |_| wanted)
-        .filter_map(|reference| match reference {
-            PolicyRef::Local(name) => Some(name.key()),
-            PolicyRef::Arn(_) => None,
-        })
 }
 
 /// `account 111111111111`, or the first few and how many more.

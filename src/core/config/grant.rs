@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::load::{Kind, Resource};
 use super::module::Instance;
+use super::narrow::NarrowScope;
+use super::place::Place;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::scope::NarrowScope;
-use super::tree::{Node, Place};
+use super::resource::{Kind, Resource};
+use super::tree::Node;
 use super::{check, settings, target};
 use crate::desired::Desired;
 use crate::org::{AccountId, Organization, Partition};

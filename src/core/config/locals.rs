@@ -4,15 +4,12 @@
 //! an expression needs it, as with variables: then the message says what the local lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use minijinja::value::Object;
-
-use super::expr::{Declared, Failure, local_name, to_jinja};
+use super::expr::{Declared, is_name, local_name};
+use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::render::{self, Scope};
-use super::tree::{Node, Place, Table, Value};
-use super::{module, shape};
+use super::shape;
+use super::tree::{self, Node, Table, Value, for_each_template};
 
 /// The locals of a directory.
 #[derive(Debug, Clone, Default)]
@@ -29,17 +26,6 @@ struct Local {
     node: Node,
     /// The dotted names that it uses, itself or through other locals. None of them is a local.
     uses: BTreeSet<String>,
-}
-
-/// The values of locals by name. They are added one by one, each seen by those that come after it.
-#[derive(Debug, Default)]
-pub struct Named(Mutex<BTreeMap<String, minijinja::Value>>);
-
-impl Object for Named {
-    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
-        let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        values.get(key.as_str()?).cloned()
-    }
 }
 
 impl Locals {
@@ -79,35 +65,25 @@ impl Locals {
         &self.names
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The names and values as written, each after those that it uses.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.list
+            .iter()
+            .map(|local| (local.name.as_str(), &local.node))
+    }
+
     /// Each local as `local.NAME`, with the dotted names that it uses; none of them is a local.
     pub fn uses(&self) -> impl Iterator<Item = (String, &BTreeSet<String>)> {
         self.list
             .iter()
             .map(|local| (format!("local.{}", local.name), &local.uses))
     }
-
-    /// `scope` with the values of all locals that have one.
-    pub fn name_in(&self, scope: Scope) -> Scope {
-        if self.list.is_empty() {
-            return scope;
-        }
-        let named = Arc::new(Named::default());
-        let mut scope = scope.with([("local", minijinja::Value::from_dyn_object(named.clone()))]);
-        for local in &self.list {
-            let evaluation = render::evaluate(&local.node, &scope);
-            if let Some(failed) = evaluation.failures.into_iter().next() {
-                scope.note_lack(format!("local.{}", local.name), failed.failure);
-            } else if let Some(node) = render::build(&local.node, &evaluation.values) {
-                let mut values = named.0.lock().unwrap_or_else(PoisonError::into_inner);
-                values.insert(local.name.clone(), to_jinja(&node.value));
-            }
-        }
-        scope
-    }
 }
-
-/// What locals without a value lack, by `local.NAME`.
-pub type Lacks = BTreeMap<String, Failure>;
 
 /// Compiles the value of a local.
 fn local(
@@ -118,7 +94,7 @@ fn local(
     problems: &mut Problems,
 ) -> Option<Node> {
     let before = problems.errors();
-    if !super::vars::is_name(name) {
+    if !is_name(name) {
         let message = format!("`{name}` cannot name a local");
         let hint = "letters, digits and `_`; a digit cannot come first";
         problems.push(Problem::error("local", place, message).hint(hint));
@@ -130,7 +106,7 @@ fn local(
     }
     let mut node = node.clone();
     shape::compile_strings(&mut node, problems);
-    module::for_each_template(&node, &mut |template, place| {
+    for_each_template(&node, &mut |template, place| {
         template.check_names(place, declared, problems);
         if template.uses().any(|name| name == "local") {
             let message = format!("local `{name}` uses all locals, itself among them");
@@ -173,7 +149,7 @@ impl<'a> Order<'a> {
         }
         self.open.push(name);
         let mut uses = Some(BTreeSet::new());
-        for used in module::uses(node) {
+        for used in tree::uses(node) {
             let more = match local_name(&used).map(|local| self.written.get_key_value(local)) {
                 None => Some(BTreeSet::from([used])),
                 Some(Some((other, _))) => self.visit(other, problems),

@@ -15,25 +15,32 @@ mod attachment;
 pub mod check;
 pub mod convert;
 pub mod document;
+pub mod eval;
 mod expand;
 pub mod expr;
 pub mod facts;
 pub mod files;
 mod grant;
+mod held;
 mod identity;
 pub mod json_schema;
 pub mod language;
 pub mod lints;
 mod load;
+mod loader;
 pub mod locals;
+mod merge;
 pub mod module;
+mod narrow;
+pub mod place;
 pub mod problem;
 mod reach;
 pub mod reference;
 pub mod render;
+mod resource;
 mod rollout;
 pub mod schema;
-mod scope;
+pub mod scope;
 pub mod settings;
 pub mod shape;
 pub mod source;
@@ -53,9 +60,9 @@ pub use files::{Files, Memory};
 pub use identity::{Identity, identify};
 pub use lints::Lints;
 pub use load::load;
+pub use narrow::NarrowScope;
 pub use problem::{Color, Problem, Problems, Severity};
 pub use rollout::{Rollout, Wave};
-pub use scope::NarrowScope;
 pub use settings::Access;
 
 use crate::desired::{AccountDesired, Limits};
@@ -105,7 +112,7 @@ pub struct Config {
     /// The root first, then modules; what names a module comes before it.
     instances: Vec<module::Instance>,
     accounts: Vec<settings::AccountSettings>,
-    resources: Vec<load::Resource>,
+    resources: Vec<resource::Resource>,
     checks: Vec<assertion::Check>,
     stand_in: AccountDesired,
     findings: Vec<CheckFinding>,
@@ -161,7 +168,7 @@ impl Config {
     }
 
     /// What a placeholder account would hold: every role and policy whose `when` may be true, with
-    /// [`render::STAND_IN`] where the account would show.
+    /// [`scope::STAND_IN`] where the account would show.
     pub fn stand_in(&self) -> &AccountDesired {
         &self.stand_in
     }
@@ -200,9 +207,15 @@ impl Config {
                 .count()
         };
         Counts {
-            roles: count(load::Kind::Role),
-            policies: count(load::Kind::Policy),
+            roles: count(resource::Kind::Role),
+            policies: count(resource::Kind::Policy),
             files: self.files,
         }
+    }
+
+    fn roles(&self) -> impl Iterator<Item = &resource::Resource> {
+        self.resources
+            .iter()
+            .filter(|resource| resource.kind == resource::Kind::Role)
     }
 }

@@ -9,12 +9,13 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::expr::{Template, declared_name};
+use super::expr::declared_name;
 use super::files::{FileType, Files};
 use super::problem::{Problem, Problems};
-use super::render::{self, Scope};
+use super::render;
+use super::scope::{Found, Scope};
 use super::source::{Bounds, MAIN_FILE};
-use super::tree::{Node, Place, Table, Value};
+use super::tree::{Node, Table, Value, for_each_template, uses};
 use super::vars::{ModuleInputs, Values, Variables};
 use crate::resource::secret::Secrets;
 
@@ -135,6 +136,17 @@ impl Instance {
     }
 }
 
+impl Scope {
+    /// The same for the root of these instances.
+    #[must_use]
+    pub(super) fn hiding_of(self, instances: &[Instance], found: &Found) -> Self {
+        match instances.first() {
+            Some(root) => self.with_live(&root.live).hiding(&root.variables, found),
+            None => self,
+        }
+    }
+}
+
 /// Whether a dotted name begins with one of these variables and locals, or roots.
 fn hangs(name: &str, variables: &BTreeSet<String>, roots: &[&str]) -> bool {
     match declared_name(name) {
@@ -229,35 +241,6 @@ impl Scopes {
         variables.collect_secrets(&known, &mut self.secrets);
         values
     }
-}
-
-/// Calls `visit` with every template of a tree.
-pub fn for_each_template(node: &Node, visit: &mut dyn FnMut(&Arc<Template>, &Place)) {
-    match &node.value {
-        Value::Template(template) => visit(template, &node.place),
-        Value::Array(items) => items.iter().for_each(|item| for_each_template(item, visit)),
-        Value::Table(table) => for_each_in_table(table, visit),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Datetime(_) | Value::String(_) => {
-        }
-    }
-}
-
-fn for_each_in_table(table: &Table, visit: &mut dyn FnMut(&Arc<Template>, &Place)) {
-    for (key, node) in &table.entries {
-        if let Some(template) = &key.template {
-            visit(template, &key.place);
-        }
-        for_each_template(node, visit);
-    }
-}
-
-/// The dotted names that the expressions of a tree use.
-pub fn uses(node: &Node) -> impl Iterator<Item = String> + use<> {
-    let mut names = BTreeSet::new();
-    for_each_template(node, &mut |template, _| {
-        names.extend(template.uses().map(str::to_owned));
-    });
-    names.into_iter()
 }
 
 /// Compiles what a `[[module]]` gives, and refuses names that its directory does not know.

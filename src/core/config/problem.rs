@@ -10,7 +10,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-use super::tree::{File, Place};
+use super::place::{File, Place};
 use crate::resource::secret::Secrets;
 
 /// Whether a problem refuses the run.
@@ -548,4 +548,13 @@ pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| format!("did you mean `{word}`?"))
+}
+
+pub(super) fn twice(what: &str, place: &Place, first: &impl std::fmt::Display) -> Problem {
+    Problem::error(
+        "duplicate",
+        place,
+        format!("{what} is defined twice, first at {first}"),
+    )
+    .hint("keep one of them")
 }

@@ -1,9 +1,8 @@
 //! What a directory touches beyond IAM of member accounts, as far as that is known without AWS.
 
-use super::Config;
-use super::load::{Kind, Resource};
-use super::target;
+use super::resource::{Kind, Resource};
 use super::tree::{Node, Table, Value};
+use super::{Config, target};
 use crate::org::OuRef;
 
 impl Config {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
+use super::check::duration;
 use super::problem::{Problem, Problems};
-use super::settings::{count, duration};
+use super::settings::count;
 use super::target::{self, TagMatching, Targeting};
 use super::tree::{Node, Table};
 use crate::org::{Account, AccountId, Budget, Organization};

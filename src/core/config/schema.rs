@@ -2,6 +2,30 @@
 //!
 //! One source drives everything that must know them: unknown keys, wrong types, required keys, editors' schemas.
 
+/// The types a variable may have.
+pub const TYPES: [&str; 7] = [
+    "string",
+    "bool",
+    "integer",
+    "list",
+    "account_id",
+    "arn",
+    "uuid4",
+];
+
+/// What of a resource may differ: the attributes of a plan's JSON.
+pub const ATTRIBUTES: [&str; 9] = [
+    "trust",
+    "description",
+    "max_session_duration",
+    "permissions_boundary",
+    "tags",
+    "managed_policies",
+    "inline_policies",
+    "document",
+    "path",
+];
+
 /// What a value must be.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "the variants are what they are called")]
@@ -237,11 +261,7 @@ pub static ACCOUNT: Schema = Schema {
 pub static VARIABLE: Schema = Schema {
     name: "variable",
     keys: &[
-        required(
-            "type",
-            Type::Word(&super::vars::TYPES),
-            "the type of its values",
-        ),
+        required("type", Type::Word(&TYPES), "the type of its values"),
         optional("default", Type::Any, "its value if none is set"),
         optional(
             "description",
@@ -333,7 +353,7 @@ pub static ACCEPT: Schema = Schema {
         ),
         required(
             "attribute",
-            Type::Word(&super::accept::ATTRIBUTES),
+            Type::Word(&ATTRIBUTES),
             "the attribute that may differ",
         ),
         required("reason", Type::String, "why the difference is accepted"),

@@ -1,12 +1,11 @@
 //! Everything in `rolecall.toml` that is not a resource: its name, how accounts are entered, rollout and limits.
 
-use jiff::{SignedDuration, Span};
-
-use super::check;
+use super::place::Place;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::render::{self, Found, Scope};
-use super::tree::{Node, Place, Table, Value};
+use super::scope::{Found, Scope};
+use super::tree::{Node, Table};
 use super::vars::{Values, Variables};
+use super::{check, render};
 use crate::desired::Limits;
 use crate::org::{Account, AccountId, AccountPattern, Organization};
 
@@ -164,28 +163,6 @@ pub(super) fn count(
         ));
     }
     usize::try_from(number).ok()
-}
-
-/// Reads a duration: `"1h"`, `"90m"`, or a number of seconds.
-pub fn duration(node: &Node, name: &str, problems: &mut Problems) -> Option<SignedDuration> {
-    let found = match &node.value {
-        Value::String(text) => match text.trim().parse::<i64>() {
-            Ok(seconds) => Some(SignedDuration::from_secs(seconds)),
-            // A day is 24 hours here: nothing is counted on a calendar.
-            Err(_) => text.parse::<Span>().ok().and_then(|span| {
-                span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-                    .ok()
-            }),
-        },
-        _ => node.as_integer().map(SignedDuration::from_secs),
-    };
-    let found = found.filter(|duration| !duration.is_negative());
-    if found.is_none() {
-        let message = format!("`{name}` is not a duration");
-        let hint = format!("{name} = \"1h\", {name} = \"90m\", or a number of seconds");
-        problems.push(Problem::error("value", &node.place, message).hint(hint));
-    }
-    found
 }
 
 type Rule = fn(&str, &Place, &mut Problems);

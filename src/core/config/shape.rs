@@ -112,7 +112,7 @@ pub fn check_table(table: &mut Table, schema: &Schema, stage: Stage, problems: &
 fn check_required(
     table: &Table,
     schema: &Schema,
-    place: &super::tree::Place,
+    place: &super::place::Place,
     stage: Stage,
     problems: &mut Problems,
 ) {

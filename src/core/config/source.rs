@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{FileType, Files, MIB};
+use super::place::{File, Marks};
 use super::problem::{Problem, Problems};
-use super::tree::{File, Marks};
 
 /// The file that makes a directory a desired state.
 pub const MAIN_FILE: &str = "rolecall.toml";

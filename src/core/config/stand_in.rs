@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use super::assertion::{Address, Held, Judge};
 use super::convert::{Converter, Documents, Together};
-use super::expand::{LeftOuts, attached_but_left_out, left_out};
-use super::load::{Kind, Resource, twice};
-use super::module::{Instance, Scopes, for_each_template};
+use super::held::{LeftOuts, Names, attached_but_left_out, check_duplicate, left_out};
+use super::module::{Instance, Scopes};
 use super::problem::{Places, Problem, Problems};
-use super::render::{self, Found, Scope};
+use super::resource::{Kind, Resource};
+use super::scope::{Found, Scope};
 use super::settings::AccountSettings;
 use super::shape::{self, Stage};
-use super::tree::{Node, Place, Value};
+use super::tree::{Node, Value, for_each_template};
 use super::vars::Values;
-use super::{attachment, facts, grant, schema, target};
+use super::{attachment, facts, grant, render, schema, target};
 use crate::desired::AccountDesired;
 use crate::resource::attachment::Attachment;
 use crate::resource::managed_policy::ManagedPolicy;
@@ -351,34 +351,4 @@ fn check_targets(node: &mut Node, resource: &Resource, problems: &mut Problems) 
         problems,
     );
     target::targets(node, problems);
-}
-
-/// Names of roles and policies: how each is written, where, and in which modules.
-pub(super) type Names = BTreeMap<(Kind, String), (String, (Place, Arc<[String]>))>;
-
-/// Reports a name that another resource of the kind has, in any case.
-pub(super) fn check_duplicate(
-    kind: Kind,
-    name: &str,
-    place: (Place, Arc<[String]>),
-    names: &mut Names,
-    problems: &mut Problems,
-) {
-    let key = (kind, name.to_ascii_lowercase());
-    let Some((first, (first_place, modules))) = names.get(&key) else {
-        names.insert(key, (name.to_owned(), place));
-        return;
-    };
-    let (word, (place, _)) = (kind.word(), &place);
-    let first_place = std::iter::once(first_place.to_string()).chain(modules.iter().cloned());
-    let first_place = first_place.collect::<Vec<_>>().join(", ");
-    problems.push(if first == name {
-        twice(&format!("{word} `{name}`"), place, &first_place)
-            .hint("keep one of them, or give them targets that do not meet")
-    } else {
-        let message =
-            format!("{word} `{name}` and {word} `{first}` at {first_place} differ in case only");
-        Problem::error("duplicate", place, message)
-            .hint("IAM names are unique without regard to case: rename one, or give them targets that do not meet")
-    });
 }

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::tree::{Key, Node, Place, Table, Value};
+use super::tree::{Key, Node, Table, Value};
 use crate::resource::policy::{Federation, federation};
 
 /// The keys of a statement that IAM calls differently, and what it calls them.

@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use super::expr::Template;
 use super::module::Instance;
+use super::place::Place;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::tree::{Node, Place, Table, Value};
+use super::tree::{Node, Table, Value};
 use crate::org::{Account, AccountId, AccountPattern, Organization, OuPath, OuRef, Selector};
 
 static ALL: LazyLock<Arc<str>> = LazyLock::new(|| "all".into());

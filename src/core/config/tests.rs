@@ -1334,8 +1334,9 @@ mod laws {
     use proptest::prelude::*;
 
     use super::super::expr::Template;
+    use super::super::place::{File, Marks, Place};
     use super::super::problem::{Color, Problems};
-    use super::super::tree::{File, Marks, Place, parse_toml};
+    use super::super::tree::parse_toml;
     use super::super::{document, shape};
 
     fn file(text: &str) -> Arc<File> {

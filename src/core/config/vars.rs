@@ -9,30 +9,19 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::expr::Declared;
+use super::expr::{Declared, is_name};
 use super::files::Files;
 use super::locals::Locals;
+use super::place::Place;
 use super::problem::{Problem, Problems, did_you_mean};
-use super::schema;
 use super::shape::{self, Stage};
-use super::source;
-use super::tree::{self, Node, Place, Table, Value};
+use super::tree::{self, Node, Table, Value};
+use super::{schema, source};
 use crate::org::AccountId;
 use crate::resource::secret::Secrets;
 
 /// The prefix of environment variables that give values.
 pub const ENVIRONMENT_PREFIX: &str = "ROLECALL_VAR_";
-
-/// The types a variable may have.
-pub const TYPES: [&str; 7] = [
-    "string",
-    "bool",
-    "integer",
-    "list",
-    "account_id",
-    "arn",
-    "uuid4",
-];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -511,13 +500,6 @@ fn declaration(
     Some(typed_declaration(plain, node, table, problems))
 }
 
-/// Whether an expression can call something by this name.
-pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !name.starts_with(char::is_numeric)
-}
-
 fn typed_declaration(
     plain: Declaration,
     node: &Node,
@@ -536,7 +518,7 @@ fn typed_declaration(
         let message = format!("variable `{}` has no `type`", plain.name);
         problems.push(
             Problem::error("missing-key", &node.place, message)
-                .hint(format!("one of {}", TYPES.join(", "))),
+                .hint(format!("one of {}", schema::TYPES.join(", "))),
         );
     }
     let kind = table

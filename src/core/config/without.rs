@@ -3,8 +3,9 @@
 //! Only what an Allow gives is taken: to take an action from a Deny would give it. An action goes where a pattern
 //! covers all of it.
 
+use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::tree::{Node, Place, Table, Value};
+use super::tree::{Node, Table, Value};
 use crate::resource::policy::pattern::{self, Variables};
 
 /// Takes the actions that match any of the patterns in `without` from `document`.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
-use super::principals;
+use super::planner::Planner;
+use super::remark::{exists, newly_named};
+use super::disposition::dispositions;
 use super::{
-    AccountPlan, Action, Change, Converged, Extras, Finding, Memory, Reason, Settings, Status,
-    Unmanaged, attachment, grant, order, policy, quota, role,
+    AccountPlan, Action, Change, Extras, Finding, Memory, Reason, Settings, Status, Unmanaged,
+    attachment, order, policy, principals, quota,
 };
 use crate::desired::{AccountDesired, needs_details};
 use crate::diff::{Owner, owner};
@@ -39,18 +41,6 @@ impl Needs {
     }
 }
 
-/// What is counted while an account is planned.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) changes: Vec<Change>,
-    pub(super) findings: Vec<Finding>,
-    pub(super) unchanged: usize,
-    pub(super) owned: usize,
-    pub(super) orphans: usize,
-    pub(super) desired: usize,
-    pub(super) seen: BTreeMap<String, Converged>,
-}
-
 /// Plans one account that was read. With a memory of it the plan gives the cause of each difference.
 ///
 /// # Guarantees
@@ -75,12 +65,14 @@ pub fn plan_account(
         memory,
         ..Context::new(settings, account, desired.unwrap_or(&nothing), live)
     };
-    let mut tally = Tally::default();
-    let roles = role::standings(&context);
-    let policies = policy::plan(&context, &roles, &mut tally);
-    role::plan(&context, &roles, &policies, &mut tally);
-    attachment::plan(&context, &roles, &policies, &mut tally);
-    grant::plan(&context, &roles, &mut tally);
+    let roles = dispositions(&context);
+    let mut planner = Planner::new(&context, &roles);
+    // What becomes of the policies decides what roles and attachments name, so they come first.
+    planner.plan_policies();
+    planner.plan_roles();
+    planner.plan_attachments();
+    planner.plan_grants();
+    let mut tally = planner.tally;
     if settings.unmanaged == Unmanaged::Listed {
         tally.findings.extend(unmanaged(&context));
     }
@@ -210,11 +202,10 @@ pub fn needs(
             continue;
         }
         let after = context.target(desired, there).role;
-        let new = role::newly_named(there, &after).into_iter();
-        needs.managed_policies.extend(
-            new.filter(|arn| role::exists(&context, arn).is_none())
-                .cloned(),
-        );
+        let new = newly_named(there, &after).into_iter();
+        needs
+            .managed_policies
+            .extend(new.filter(|arn| exists(&context, arn).is_none()).cloned());
         needs.quotas |= there != Some(&after)
             && !quota::of_role(&context, &after, &Quotas::default()).is_empty();
         let replaced = there.is_some_and(|there| {

@@ -4,17 +4,15 @@
 //! A managed one is a customer managed policy of this directory; one that is no longer desired is taken off where the
 //! record says that this directory attached it, because anyone may attach a policy to a role of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::account::Tally;
 use super::claim::protected;
 use super::context::Context;
-use super::fingerprint::of_attachment;
 use super::memory::Seen;
-use super::policy::Policies;
-use super::role::Standing;
+use super::planner::{Draft, Planner};
 use super::show::{self, Sides};
-use super::{Action, Change, Extras, Finding, Intent, Watch, quota};
+use super::disposition::Disposition;
+use super::{Action, Extras, Finding, Intent, quota};
 use crate::diff::{Owner, owner};
 use crate::live::Quotas;
 use crate::resource::attachment::{Attachment, AttachmentId, Item, Placed};
@@ -24,106 +22,277 @@ use crate::resource::policy::{Difference, PolicyDocument};
 use crate::resource::role::{LiveRole, PolicyRef};
 use crate::resource::step::Step;
 
-/// Plans every attachment of the account.
-pub(super) fn plan(
-    context: &Context<'_>,
-    roles: &BTreeMap<&str, Standing<'_>>,
-    policies: &Policies,
-    tally: &mut Tally,
-) {
-    for desired in context.desired_attachments() {
-        tally.desired += 1;
-        wanted(context, desired, roles, policies, tally);
-    }
-    for (role, id) in extras(context, roles) {
-        extra(context, role, &id, tally);
-    }
-    quotas(context, tally);
+/// A policy on a role of another owner, before and after.
+#[derive(Clone, Copy)]
+struct States<'a> {
+    before: Option<Placed<'a>>,
+    /// What the steps leave.
+    after: Option<Placed<'a>>,
+    /// What is shown as desired: after a change without steps, another spelling of what stays.
+    shown: Option<Placed<'a>>,
 }
 
-fn wanted(
-    context: &Context<'_>,
-    desired: &Attachment,
-    roles: &BTreeMap<&str, Standing<'_>>,
-    policies: &Policies,
-    tally: &mut Tally,
-) {
-    let key = desired.id.role.key();
-    let Some(role) = context
-        .live_role(&key)
-        .filter(|_| !matches!(roles.get(key.as_str()), Some(Standing::Doomed(..))))
-    else {
-        tally.findings.push(missing(context, desired));
-        return;
-    };
-    let id = AttachmentId {
-        role: role.name.clone(),
-        ..desired.id.clone()
-    };
-    let address = context.attachment_address(&id);
-    if let Some(finding) = refused(context, role, &address) {
-        tally.findings.push(finding);
-        return;
-    }
-    tally
-        .findings
-        .extend(contested(context, role, &id, &address));
-    let before = id.find(role);
-    tally.owned += usize::from(before.is_some());
-    let arn = wanted_arn(context, desired);
-    let after = match (&arn, &desired.document) {
-        (Some(arn), _) => Placed::Managed(arn),
-        (None, Some(document)) => Placed::Inline(document),
-        (None, None) => return,
-    };
-    let step = put(&id, after);
-    let (steps, cosmetic) = match (before, after) {
-        (Some(Placed::Managed(before)), Placed::Managed(after)) if before == after => {
-            return unchanged(context, &address, role, &id, tally);
+impl<'a> Planner<'a> {
+    /// Plans every attachment of the account.
+    pub(super) fn plan_attachments(&mut self) {
+        for desired in self.context.desired_attachments() {
+            self.tally.desired += 1;
+            self.wanted_attachment(desired);
         }
-        (Some(Placed::Managed(before)), Placed::Managed(_)) => {
-            // A policy that is replaced is taken off by its own change.
-            let detach = (!policies.moves(before)).then(|| Step::DetachRolePolicy {
+        for (role, id) in self.extra_attachments() {
+            self.extra_attachment(role, &id);
+        }
+        self.check_attached_quotas();
+    }
+
+    fn wanted_attachment(&mut self, desired: &Attachment) {
+        let context = self.context;
+        let key = desired.id.role.key();
+        let Some(role) = context
+            .live_role(&key)
+            .filter(|_| !matches!(self.roles.get(key.as_str()), Some(Disposition::Doomed(..))))
+        else {
+            self.say([missing(context, desired)]);
+            return;
+        };
+        let id = AttachmentId {
+            role: role.name.clone(),
+            ..desired.id.clone()
+        };
+        let address = context.attachment_address(&id);
+        if let Some(finding) = refused(context, role, &address) {
+            self.say([finding]);
+            return;
+        }
+        self.say(contested(context, role, &id, &address));
+        let before = id.find(role);
+        self.tally.owned += usize::from(before.is_some());
+        let arn = wanted_arn(context, desired);
+        let after = match (&arn, &desired.document) {
+            (Some(arn), _) => Placed::Managed(arn),
+            (None, Some(document)) => Placed::Inline(document),
+            (None, None) => return,
+        };
+        let step = put(&id, after);
+        let steps = match (before, after) {
+            (Some(Placed::Managed(before)), Placed::Managed(after)) if before == after => {
+                return self.unchanged_attachment(&address, role, &id);
+            }
+            (Some(Placed::Managed(before)), Placed::Managed(_)) => {
+                // A policy that is replaced is taken off by its own change.
+                let detach = (!self.policies.moves(before)).then(|| Step::DetachRolePolicy {
+                    role: role.name.clone(),
+                    arn: before.clone(),
+                });
+                [step].into_iter().chain(detach).collect()
+            }
+            (Some(Placed::Inline(before)), Placed::Inline(after)) => {
+                match before.difference(after) {
+                    Difference::None => return self.unchanged_attachment(&address, role, &id),
+                    Difference::Cosmetic => Vec::new(),
+                    Difference::Semantic => vec![step],
+                }
+            }
+            _ => vec![step],
+        };
+        let states = States {
+            before,
+            after: if steps.is_empty() {
+                before
+            } else {
+                Some(after)
+            },
+            shown: Some(after),
+        };
+        let (action, reason) = match before {
+            Some(_) => (Action::Update, String::new()),
+            None => (Action::Create, "not on the role".to_owned()),
+        };
+        let draft = Draft {
+            address,
+            reason,
+            ..Draft::of(action, steps)
+        };
+        self.add_attachment(states, draft);
+    }
+
+    fn unchanged_attachment(&mut self, address: &str, role: &LiveRole, id: &AttachmentId) {
+        self.tally.unchanged += 1;
+        if let Some(placed) = id.find(role) {
+            let seen = Seen::Attachment(placed);
+            self.context
+                .note(address, seen, &BTreeSet::new(), &mut self.tally);
+        }
+    }
+
+    /// The roles on which something is left that is managed here and no longer desired.
+    fn extra_attachments(&self) -> Vec<(&'a LiveRole, AttachmentId)> {
+        let (context, roles) = (self.context, self.roles);
+        // What is on a role that goes, goes with it; what a role of this directory has attached is that role's own.
+        let is_anothers = |key: &str| {
+            matches!(
+                roles.get(key),
+                Some(Disposition::Left(_) | Disposition::Orphan(_) | Disposition::External(..))
+            )
+        };
+        let mut found = Vec::new();
+        for (key, role) in &context.live.roles {
+            if !context.settings.selects(&role.name)
+                || matches!(roles.get(key.as_str()), Some(Disposition::Doomed(..)))
+            {
+                continue;
+            }
+            let id = |policy: Item| AttachmentId {
                 role: role.name.clone(),
-                arn: before.clone(),
-            });
-            ([step].into_iter().chain(detach).collect(), false)
+                policy,
+            };
+            let inline = role
+                .inline_policies
+                .keys()
+                .filter(|name| name.attached_by() == Some(context.settings.name.as_str()))
+                .map(|name| id(Item::Inline(name.clone())));
+            let managed = role
+                .managed_policies
+                .iter()
+                .filter(|arn| is_anothers(key) && !arn.is_aws_managed())
+                .filter_map(|arn| {
+                    Some((arn, id(Item::Managed(PolicyName::parse(arn.name()).ok()?))))
+                })
+                .filter(|(arn, id)| is_attached_here(context, arn, id))
+                .map(|(_, id)| id);
+            let desired = |id: &AttachmentId| context.desired.attachments.contains_key(&id.key());
+            found.extend(
+                inline
+                    .chain(managed)
+                    .filter(|id| !desired(id))
+                    .map(|id| (role, id)),
+            );
         }
-        (Some(Placed::Inline(before)), Placed::Inline(after)) => match before.difference(after) {
-            Difference::None => return unchanged(context, &address, role, &id, tally),
-            Difference::Cosmetic => (Vec::new(), true),
-            Difference::Semantic => (vec![step], false),
-        },
-        _ => (vec![step], false),
-    };
-    let stays = if cosmetic { before } else { Some(after) };
-    let (action, reason) = match before {
-        Some(_) => (Action::Update, String::new()),
-        None => (Action::Create, "not on the role".to_owned()),
-    };
-    let draft = Draft {
-        action,
-        reason,
-        steps,
-    };
-    tally.changes.push(change(
-        context,
-        &address,
-        (before, stays, Some(after)),
-        draft,
-    ));
+        found
+    }
+
+    /// The roles of others that this plan takes the policy off, or puts it back on where it is replaced.
+    pub(super) fn attachment_holders(&self, policy: &LivePolicy) -> Vec<&'a LiveRole> {
+        let context = self.context;
+        let is_it = |id: &AttachmentId| matches!(&id.policy, Item::Managed(name) if name.key() == policy.name.key());
+        let desired = context
+            .desired_attachments()
+            .filter(|desired| is_it(&desired.id))
+            .filter_map(|desired| context.live_role(&desired.id.role.key()))
+            .filter(|role| role.managed_policies.contains(&policy.arn));
+        let going = self
+            .extra_attachments()
+            .into_iter()
+            .filter(|(_, id)| context.settings.extras == Extras::Remove && is_it(id))
+            .map(|(role, _)| role);
+        desired.chain(going).collect()
+    }
+
+    /// A policy that is left on a role.
+    fn extra_attachment(&mut self, role: &LiveRole, id: &AttachmentId) {
+        let context = self.context;
+        let Some(before) = id.find(role) else { return };
+        self.tally.owned += 1;
+        let address = context.attachment_address(id);
+        context.note_extra(&address, Seen::Attachment(before), &mut self.tally);
+        let what = match &id.policy {
+            Item::Managed(policy) => format!("policy `{policy}` on role `{}`", role.name),
+            Item::Inline(policy) => format!("inline policy `{policy}` of role `{}`", role.name),
+        };
+        if context.settings.extras == Extras::Keep {
+            self.tally.orphans += 1;
+            let message = format!(
+                "{what} in account {} was attached by this directory and is no longer desired; delete it with `--prune`",
+                context.account.id
+            );
+            self.say([Finding::warn("orphan", &address, message)]);
+            return;
+        }
+        if let Some(finding) = refused(context, role, &address) {
+            self.say([finding]);
+            return;
+        }
+        self.say(context.unrecorded(&what, &address));
+        let role = role.name.clone();
+        let step = match (&id.policy, before) {
+            (Item::Inline(policy), _) => Step::DeleteRolePolicy {
+                role,
+                policy: policy.clone(),
+            },
+            (Item::Managed(_), Placed::Managed(arn)) => Step::DetachRolePolicy {
+                role,
+                arn: arn.clone(),
+            },
+            (Item::Managed(_), Placed::Inline(_)) => return,
+        };
+        let states = States {
+            before: Some(before),
+            after: None,
+            shown: None,
+        };
+        let draft = Draft {
+            address,
+            reason: context.settings.intent.why_extras_go().to_owned(),
+            ..Draft::of(Action::Delete, vec![step])
+        };
+        self.add_attachment(states, draft);
+    }
+
+    /// The findings on roles that would have too much with what is attached.
+    fn check_attached_quotas(&mut self) {
+        let context = self.context;
+        let allowed = context.live.quotas.unwrap_or_default();
+        let findings: Vec<Finding> = context
+            .desired_attachments()
+            .map(|desired| desired.id.role.key())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|key| context.live_role(&key))
+            .flat_map(|role| beyond(context, role, &allowed))
+            .collect();
+        self.say(findings);
+    }
+
+    fn add_attachment(&mut self, states: States<'_>, draft: Draft<'_>) {
+        let States {
+            before,
+            after,
+            shown,
+        } = states;
+        let (old_document, new_document) = (document(before), document(shown));
+        let (old_arn, new_arn) = (arn(before), arn(shown));
+        let diffs = show::attachment(
+            Sides {
+                before: old_document.as_ref(),
+                after: new_document.as_ref(),
+            },
+            Sides {
+                before: old_arn.as_ref(),
+                after: new_arn.as_ref(),
+            },
+            draft.steps.is_empty(),
+            &self.context.settings.secrets,
+        );
+        self.add(Draft {
+            diffs,
+            before: before.map(Seen::Attachment),
+            after: after.map(Seen::Attachment),
+            ..draft
+        });
+    }
 }
 
-fn unchanged(
-    context: &Context<'_>,
-    address: &str,
-    role: &LiveRole,
-    id: &AttachmentId,
-    tally: &mut Tally,
-) {
-    tally.unchanged += 1;
-    if let Some(placed) = id.find(role) {
-        context.note(address, Seen::Attachment(placed), &BTreeSet::new(), tally);
+fn document(placed: Option<Placed<'_>>) -> Option<PolicyDocument> {
+    match placed {
+        Some(Placed::Inline(document)) => Some(PolicyDocument::clone(document)),
+        Some(Placed::Managed(_)) | None => None,
+    }
+}
+
+fn arn(placed: Option<Placed<'_>>) -> Option<PolicyArn> {
+    match placed {
+        Some(Placed::Managed(arn)) => Some(arn.clone()),
+        Some(Placed::Inline(_)) | None => None,
     }
 }
 
@@ -183,52 +352,6 @@ fn contested(
     Some(Finding::warn("contested-role", address, message))
 }
 
-/// The roles on which something is left that is managed here and no longer desired.
-fn extras<'a>(
-    context: &Context<'a>,
-    roles: &BTreeMap<&str, Standing<'_>>,
-) -> Vec<(&'a LiveRole, AttachmentId)> {
-    // What is on a role that goes, goes with it; what a role of this directory has attached is that role's own.
-    let is_anothers = |key: &str| {
-        matches!(
-            roles.get(key),
-            Some(Standing::Left(_) | Standing::Orphan(_) | Standing::External(..))
-        )
-    };
-    let mut found = Vec::new();
-    for (key, role) in &context.live.roles {
-        if !context.settings.selects(&role.name)
-            || matches!(roles.get(key.as_str()), Some(Standing::Doomed(..)))
-        {
-            continue;
-        }
-        let id = |policy: Item| AttachmentId {
-            role: role.name.clone(),
-            policy,
-        };
-        let inline = role
-            .inline_policies
-            .keys()
-            .filter(|name| name.attached_by() == Some(context.settings.name.as_str()))
-            .map(|name| id(Item::Inline(name.clone())));
-        let managed = role
-            .managed_policies
-            .iter()
-            .filter(|arn| is_anothers(key) && !arn.is_aws_managed())
-            .filter_map(|arn| Some((arn, id(Item::Managed(PolicyName::parse(arn.name()).ok()?)))))
-            .filter(|(arn, id)| is_attached_here(context, arn, id))
-            .map(|(_, id)| id);
-        let desired = |id: &AttachmentId| context.desired.attachments.contains_key(&id.key());
-        found.extend(
-            inline
-                .chain(managed)
-                .filter(|id| !desired(id))
-                .map(|id| (role, id)),
-        );
-    }
-    found
-}
-
 /// Whether this directory attached the policy, and it is still this directory's.
 fn is_attached_here(context: &Context<'_>, arn: &PolicyArn, id: &AttachmentId) -> bool {
     if context.settings.intent == Intent::Restore {
@@ -244,87 +367,6 @@ fn is_attached_here(context: &Context<'_>, arn: &PolicyArn, id: &AttachmentId) -
         .memory
         .is_some_and(|memory| memory.resources.contains_key(&address));
     recorded && !is_anothers
-}
-
-/// The roles of others that this plan takes the policy off, or puts it back on where it is replaced.
-pub(super) fn holders<'a>(
-    context: &Context<'a>,
-    policy: &LivePolicy,
-    roles: &BTreeMap<&str, Standing<'_>>,
-) -> Vec<&'a LiveRole> {
-    let is_it = |id: &AttachmentId| matches!(&id.policy, Item::Managed(name) if name.key() == policy.name.key());
-    let desired = context
-        .desired_attachments()
-        .filter(|desired| is_it(&desired.id))
-        .filter_map(|desired| context.live_role(&desired.id.role.key()))
-        .filter(|role| role.managed_policies.contains(&policy.arn));
-    let going = extras(context, roles)
-        .into_iter()
-        .filter(|(_, id)| context.settings.extras == Extras::Remove && is_it(id))
-        .map(|(role, _)| role);
-    desired.chain(going).collect()
-}
-
-/// A policy that is left on a role.
-fn extra(context: &Context<'_>, role: &LiveRole, id: &AttachmentId, tally: &mut Tally) {
-    let Some(before) = id.find(role) else { return };
-    tally.owned += 1;
-    let address = context.attachment_address(id);
-    context.note_extra(&address, Seen::Attachment(before), tally);
-    let what = match &id.policy {
-        Item::Managed(policy) => format!("policy `{policy}` on role `{}`", role.name),
-        Item::Inline(policy) => format!("inline policy `{policy}` of role `{}`", role.name),
-    };
-    if context.settings.extras == Extras::Keep {
-        tally.orphans += 1;
-        let message = format!(
-            "{what} in account {} was attached by this directory and is no longer desired; delete it with `--prune`",
-            context.account.id
-        );
-        tally
-            .findings
-            .push(Finding::warn("orphan", &address, message));
-        return;
-    }
-    if let Some(finding) = refused(context, role, &address) {
-        tally.findings.push(finding);
-        return;
-    }
-    tally.findings.extend(context.unrecorded(&what, &address));
-    let role = role.name.clone();
-    let step = match (&id.policy, before) {
-        (Item::Inline(policy), _) => Step::DeleteRolePolicy {
-            role,
-            policy: policy.clone(),
-        },
-        (Item::Managed(_), Placed::Managed(arn)) => Step::DetachRolePolicy {
-            role,
-            arn: arn.clone(),
-        },
-        (Item::Managed(_), Placed::Inline(_)) => return,
-    };
-    let draft = Draft {
-        action: Action::Delete,
-        reason: context.settings.intent.why_extras_go().to_owned(),
-        steps: vec![step],
-    };
-    tally
-        .changes
-        .push(change(context, &address, (Some(before), None, None), draft));
-}
-
-/// The findings on roles that would have too much with what is attached.
-fn quotas(context: &Context<'_>, tally: &mut Tally) {
-    let allowed = context.live.quotas.unwrap_or_default();
-    let findings: Vec<Finding> = context
-        .desired_attachments()
-        .map(|desired| desired.id.role.key())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .filter_map(|key| context.live_role(&key))
-        .flat_map(|role| beyond(context, role, &allowed))
-        .collect();
-    tally.findings.extend(findings);
 }
 
 /// What a role would have too much of with all that is attached to it.
@@ -359,71 +401,5 @@ fn put(id: &AttachmentId, after: Placed<'_>) -> Step {
             role,
             arn: arn.clone(),
         },
-    }
-}
-
-struct Draft {
-    action: Action,
-    /// Empty where the diffs say it.
-    reason: String,
-    steps: Vec<Step>,
-}
-
-/// The change from what is there to what stays, shown as what is desired.
-fn change(
-    context: &Context<'_>,
-    address: &str,
-    (before, after, shown): (Option<Placed<'_>>, Option<Placed<'_>>, Option<Placed<'_>>),
-    draft: Draft,
-) -> Change {
-    let Draft {
-        action,
-        reason,
-        steps,
-    } = draft;
-    let document = |placed: Option<Placed<'_>>| match placed {
-        Some(Placed::Inline(document)) => Some(PolicyDocument::clone(document)),
-        Some(Placed::Managed(_)) | None => None,
-    };
-    let arn = |placed: Option<Placed<'_>>| match placed {
-        Some(Placed::Managed(arn)) => Some(arn.clone()),
-        Some(Placed::Inline(_)) | None => None,
-    };
-    let documents = (document(before), document(shown));
-    let arns = (arn(before), arn(shown));
-    let mut diffs = show::attachment(
-        Sides {
-            before: documents.0.as_ref(),
-            after: documents.1.as_ref(),
-        },
-        Sides {
-            before: arns.0.as_ref(),
-            after: arns.1.as_ref(),
-        },
-        steps.is_empty(),
-        &context.settings.secrets,
-    );
-    let seen = (before.map(Seen::Attachment), after.map(Seen::Attachment));
-    let cause = context.blame(address, action, seen, &mut diffs);
-    Change {
-        action,
-        reason: show::reason(action, reason, &diffs, &steps),
-        cosmetic: steps.is_empty(),
-        cause,
-        address: address.to_owned(),
-        rolled_back: context.rolled_back(address, cause, seen.0),
-        accepted: BTreeSet::new(),
-        fingerprint: of_attachment(before),
-        expected: of_attachment(after),
-        details: false,
-        watch: Watch {
-            found: of_attachment(before),
-            leaves: of_attachment(after),
-            ..Watch::default()
-        },
-        after: BTreeSet::new(),
-        finish_after: BTreeSet::new(),
-        diffs,
-        steps,
     }
 }

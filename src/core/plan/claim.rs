@@ -7,10 +7,9 @@ use super::Finding;
 use super::context::Context;
 use crate::diff::{Owner, owner};
 use crate::org::glob;
-use crate::resource::OWNER_TAG;
-use crate::resource::Tags;
 use crate::resource::name::{IamPath, RoleName};
 use crate::resource::protected::known_owner;
+use crate::resource::{OWNER_TAG, Tags};
 
 /// Whether we may write a resource that exists.
 pub(super) enum Claim {
@@ -101,4 +100,12 @@ pub(super) fn protected(context: &Context<'_>, name: &RoleName, path: &IamPath) 
         &context.role_address(name),
         message,
     ))
+}
+
+/// The finding on the deletion or replacement of what must never be deleted.
+pub fn prevent_destroy(kind: &str, name: &str, address: &str, verb: &str) -> Finding {
+    let message = format!(
+        "the plan would {verb} {kind} `{name}`, but `prevent_destroy` is set; remove it first"
+    );
+    Finding::stop("prevent-destroy", address, message)
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::Tally;
 use super::memory::Seen;
+use super::tally::Tally;
 use super::{
     Acceptance, Action, Attribute, AttributeDiff, Cause, Finding, Intent, Memory, Records,
     Settings, fingerprint,

@@ -5,190 +5,271 @@
 //! principal to whom nothing is granted any more is found where the read shows it: on every role, and with prune on
 //! every user and group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::account::Tally;
 use super::claim::protected;
 use super::context::Context;
-use super::fingerprint::of_grant;
 use super::memory::Seen;
-use super::role::Standing;
+use super::planner::{Draft, Planner};
 use super::show::{self, Sides};
-use super::{Action, Attribute, Change, Extras, Finding, Intent, Watch};
+use super::disposition::Disposition;
+use super::{Action, Attribute, Extras, Finding, Intent};
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};
 use crate::resource::policy::{Difference, PolicyDocument};
 use crate::resource::secret::Secrets;
 use crate::resource::step::Step;
 
-/// Plans every grant of the account.
-pub(super) fn plan(context: &Context<'_>, roles: &BTreeMap<&str, Standing<'_>>, tally: &mut Tally) {
-    let keys: BTreeSet<&String> = context
-        .desired
-        .grants
-        .keys()
-        .chain(context.live.grants.keys())
-        .collect();
-    for key in keys {
-        match (
-            context.desired.grants.get(key),
-            context.live.grants.get(key),
-        ) {
-            (Some(desired), live) => {
-                tally.desired += 1;
-                wanted(context, desired, live, roles, tally);
-            }
-            // A run about some roles cannot tell who lost all grants.
-            (None, Some(live)) if context.settings.roles.is_empty() => {
-                extra(context, live, roles, tally);
-            }
-            (None, _) => {}
-        }
-    }
-}
-
 /// What becomes of a principal in this plan.
 enum Fate {
+    /// It is there, and stays.
     Stays,
     /// It is a role that this plan makes.
     Made,
     /// It is a role that this plan deletes.
     Goes,
+    /// Whether it is there was not read.
     Unread,
+    /// It is not there.
     Missing,
 }
 
-fn fate(
-    principal: &Principal,
-    live: Option<&LiveGrant>,
-    roles: &BTreeMap<&str, Standing<'_>>,
-) -> Fate {
-    let standing = match principal {
-        Principal::Role(name) => roles.get(name.key().as_str()),
-        Principal::User(_) | Principal::Group(_) => None,
-    };
-    match (standing, live.map(|live| &live.state)) {
-        (Some(Standing::Missing(_)), _) => Fate::Made,
-        (Some(Standing::Doomed(..)), _) => Fate::Goes,
-        (_, Some(GrantState::NoPolicy | GrantState::Granted(_))) => Fate::Stays,
-        (_, Some(GrantState::NoPrincipal)) => Fate::Missing,
-        (_, None) => Fate::Unread,
-    }
+/// What keeps a grant from being planned.
+enum Refusal {
+    /// The plan stops.
+    Stop(Finding),
+    /// The grant is left as it is.
+    Left(Finding),
 }
 
-fn wanted(
-    context: &Context<'_>,
-    desired: &Grant,
-    live: Option<&LiveGrant>,
-    roles: &BTreeMap<&str, Standing<'_>>,
-    tally: &mut Tally,
-) {
-    let principal = live.map_or(&desired.principal, |live| &live.principal);
-    let address = context.grant_address(principal);
-    let (kind, name, account) = (principal.kind(), principal.name(), context.account.id);
-    let refuse = |code: &str, message: String| Finding::stop(code, &address, message);
-    let missing = |why: &str| {
-        let message = format!(
-            "{kind} `{name}` in account {account} {why}, but the grant at {} names it; create it first, or fix the name",
-            desired.origin
-        );
-        refuse("missing-principal", message)
-    };
-    let refusal = match fate(principal, live, roles) {
-        Fate::Stays | Fate::Made => {
-            if let Some(arn) = desired.unplaced.first() {
-                tally.owned +=
-                    usize::from(live.is_some_and(|live| live.state.document().is_some()));
-                tally
-                    .findings
-                    .push(Finding::warn("unread", &address, unplaced(principal, arn)));
-                return;
+impl Planner<'_> {
+    /// Plans every grant of the account.
+    pub(super) fn plan_grants(&mut self) {
+        let context = self.context;
+        let keys: BTreeSet<&String> = context
+            .desired
+            .grants
+            .keys()
+            .chain(context.live.grants.keys())
+            .collect();
+        for key in keys {
+            match (
+                context.desired.grants.get(key),
+                context.live.grants.get(key),
+            ) {
+                (Some(desired), live) => {
+                    self.tally.desired += 1;
+                    self.wanted_grant(desired, live);
+                }
+                // A run about some roles cannot tell who lost all grants.
+                (None, Some(live)) if context.settings.roles.is_empty() => self.extra_grant(live),
+                (None, _) => {}
             }
-            refused(context, principal)
         }
-        Fate::Missing => Some(missing("does not exist")),
-        Fate::Goes => Some(missing("is deleted by this plan")),
-        Fate::Unread => Some(refuse(
-            "unread",
-            format!("{kind} `{name}` in account {account} was not read; plan again"),
-        )),
-    };
-    if refusal.is_some() {
-        tally.findings.extend(refusal);
-        return;
     }
-    let before = live.and_then(|live| live.state.document());
-    tally.owned += usize::from(before.is_some());
-    let after = desired.document(&context.settings.partition);
-    let difference = before.map(|before| before.difference(&after));
-    let (action, steps) = match difference {
-        Some(Difference::None) => {
-            tally.unchanged += 1;
-            if let Some(before) = before {
-                context.note(&address, Seen::Grant(before), &BTreeSet::new(), tally);
+
+    fn fate(&self, principal: &Principal, live: Option<&LiveGrant>) -> Fate {
+        let disposition = match principal {
+            Principal::Role(name) => self.roles.get(name.key().as_str()),
+            Principal::User(_) | Principal::Group(_) => None,
+        };
+        match (disposition, live.map(|live| &live.state)) {
+            (Some(Disposition::Missing(_)), _) => Fate::Made,
+            (Some(Disposition::Doomed(..)), _) => Fate::Goes,
+            (_, Some(GrantState::NoPolicy | GrantState::Granted(_))) => Fate::Stays,
+            (_, Some(GrantState::NoPrincipal)) => Fate::Missing,
+            (_, None) => Fate::Unread,
+        }
+    }
+
+    fn wanted_grant(&mut self, desired: &Grant, live: Option<&LiveGrant>) {
+        let before = live.and_then(|live| live.state.document());
+        match self.refusal(desired, live) {
+            // The plan stops, so nobody asks what is managed there.
+            Some(Refusal::Stop(finding)) => self.say([finding]),
+            Some(Refusal::Left(finding)) => {
+                self.tally.owned += usize::from(before.is_some());
+                self.say([finding]);
             }
-            return;
+            None => {
+                self.tally.owned += usize::from(before.is_some());
+                let principal = live.map_or(&desired.principal, |live| &live.principal);
+                self.write_grant(desired, principal, before);
+            }
         }
-        Some(Difference::Semantic)
-            if let Some(before) = before
-                && is_accepted(context, &address, before, &after, tally) =>
-        {
-            tally.unchanged += 1;
-            let accepted = [Attribute::Document].into();
-            context.note(&address, Seen::Grant(before), &accepted, tally);
-            return;
-        }
-        Some(Difference::Cosmetic) => (Action::Update, Vec::new()),
-        Some(Difference::Semantic) => (Action::Update, vec![put(context, principal, &after)]),
-        None => (Action::Create, vec![put(context, principal, &after)]),
-    };
-    if !steps.is_empty() {
-        tally
-            .findings
-            .extend(quota(context, principal, &after, &address));
-        if action == Action::Update {
-            let what = format!(
-                "inline policy `{}` of {kind} `{name}`",
-                PolicyName::of_grants(&context.settings.name)
+    }
+
+    /// What speaks against writing a grant to its principal.
+    fn refusal(&self, desired: &Grant, live: Option<&LiveGrant>) -> Option<Refusal> {
+        let context = self.context;
+        let principal = live.map_or(&desired.principal, |live| &live.principal);
+        let address = context.grant_address(principal);
+        let (kind, name, account) = (principal.kind(), principal.name(), context.account.id);
+        let missing = |why: &str| {
+            let message = format!(
+                "{kind} `{name}` in account {account} {why}, but the grant at {} names it; create it first, or fix the name",
+                desired.origin
             );
-            tally.findings.extend(context.never_made(&what, &address));
+            Refusal::Stop(Finding::stop("missing-principal", &address, message))
+        };
+        match self.fate(principal, live) {
+            Fate::Missing => Some(missing("does not exist")),
+            Fate::Goes => Some(missing("is deleted by this plan")),
+            Fate::Unread => {
+                let message =
+                    format!("{kind} `{name}` in account {account} was not read; plan again");
+                Some(Refusal::Stop(Finding::stop("unread", &address, message)))
+            }
+            Fate::Stays | Fate::Made => match desired.unplaced.first() {
+                // To write what is known would take away what is not.
+                Some(arn) => {
+                    let message = unplaced(principal, arn);
+                    Some(Refusal::Left(Finding::warn("unread", &address, message)))
+                }
+                None => refused(context, principal).map(Refusal::Stop),
+            },
         }
     }
-    let reason = if action == Action::Create {
-        reason(desired)
-    } else {
-        String::new()
-    };
-    tally.changes.push(change(
-        context,
-        principal,
-        Sides {
+
+    /// Plans the policy of a principal that may be written.
+    fn write_grant(
+        &mut self,
+        desired: &Grant,
+        principal: &Principal,
+        before: Option<&PolicyDocument>,
+    ) {
+        let context = self.context;
+        let address = context.grant_address(principal);
+        let after = desired.document(&context.settings.partition);
+        let difference = before.map_or(Difference::Semantic, |before| before.difference(&after));
+        let accepted = match before {
+            Some(before) if difference == Difference::Semantic => {
+                self.accepted_of_grant(&address, before, &after)
+            }
+            _ => BTreeSet::new(),
+        };
+        if let Some(before) = before
+            && (difference == Difference::None || !accepted.is_empty())
+        {
+            self.tally.unchanged += 1;
+            context.note(&address, Seen::Grant(before), &accepted, &mut self.tally);
+            return;
+        }
+        let (action, reason) = match before {
+            Some(_) => (Action::Update, String::new()),
+            None => (Action::Create, reason(desired)),
+        };
+        let steps: Vec<Step> = (difference == Difference::Semantic)
+            .then(|| put(context, principal, &after))
+            .into_iter()
+            .collect();
+        if !steps.is_empty() {
+            self.say(quota(context, principal, &after, &address));
+            if action == Action::Update {
+                let what = format!(
+                    "inline policy `{}` of {} `{}`",
+                    PolicyName::of_grants(&context.settings.name),
+                    principal.kind(),
+                    principal.name()
+                );
+                self.say(context.never_made(&what, &address));
+            }
+        }
+        let sides = Sides {
             before,
             after: Some(&after),
-        },
-        Draft {
-            action,
+        };
+        let draft = Draft {
             reason,
-            steps,
-        },
-    ));
-}
+            ..Draft::of(action, steps)
+        };
+        self.add_grant(principal, sides, draft);
+    }
 
-/// Whether it is accepted that what is granted differs.
-fn is_accepted(
-    context: &Context<'_>,
-    address: &str,
-    before: &PolicyDocument,
-    after: &PolicyDocument,
-    tally: &mut Tally,
-) -> bool {
-    let sides = Sides {
-        before: Some(before),
-        after: Some(after),
-    };
-    let diffs = show::grant(sides, false, &context.settings.secrets);
-    let seen = (Seen::Grant(before), Seen::Grant(after));
-    !context.accepted(address, seen, diffs, tally).is_empty()
+    /// The document, where it is accepted that what is granted differs.
+    fn accepted_of_grant(
+        &mut self,
+        address: &str,
+        before: &PolicyDocument,
+        after: &PolicyDocument,
+    ) -> BTreeSet<Attribute> {
+        let context = self.context;
+        let sides = Sides {
+            before: Some(before),
+            after: Some(after),
+        };
+        let diffs = show::grant(sides, false, &context.settings.secrets);
+        let seen = (Seen::Grant(before), Seen::Grant(after));
+        context.accepted(address, seen, diffs, &mut self.tally)
+    }
+
+    /// A policy that is left on a principal to whom nothing is granted.
+    fn extra_grant(&mut self, live: &LiveGrant) {
+        let context = self.context;
+        let LiveGrant { principal, state } = live;
+        let Some(before) = state.document() else {
+            return;
+        };
+        // It goes with its role.
+        if matches!(self.fate(principal, Some(live)), Fate::Goes) {
+            return;
+        }
+        self.tally.owned += 1;
+        let address = context.grant_address(principal);
+        let policy = PolicyName::of_grants(&context.settings.name);
+        context.note_extra(&address, Seen::Grant(before), &mut self.tally);
+        if context.settings.extras == Extras::Keep {
+            self.tally.orphans += 1;
+            let message = format!(
+                "{} `{}` in account {} still has `{policy}`, but no grant names it any more; delete it with `--prune`",
+                principal.kind(),
+                principal.name(),
+                context.account.id
+            );
+            self.say([Finding::warn("orphan", &address, message)]);
+            return;
+        }
+        if let Some(finding) = refused(context, principal) {
+            self.say([finding]);
+            return;
+        }
+        let what = format!(
+            "inline policy `{policy}` of {} `{}`",
+            principal.kind(),
+            principal.name()
+        );
+        self.say(context.unrecorded(&what, &address));
+        let reason = match context.settings.intent {
+            Intent::Converge => "no grant names it any more",
+            intent => intent.why_extras_go(),
+        };
+        let sides = Sides {
+            before: Some(before),
+            after: None,
+        };
+        let draft = Draft {
+            reason: reason.to_owned(),
+            ..Draft::of(Action::Delete, vec![principal.delete(policy)])
+        };
+        self.add_grant(principal, sides, draft);
+    }
+
+    fn add_grant(
+        &mut self,
+        principal: &Principal,
+        sides: Sides<'_, PolicyDocument>,
+        draft: Draft<'_>,
+    ) {
+        let context = self.context;
+        let secrets = &context.settings.secrets;
+        self.add(Draft {
+            address: context.grant_address(principal),
+            diffs: show::grant(sides, draft.steps.is_empty(), secrets),
+            before: sides.before.map(Seen::Grant),
+            after: sides.after.map(Seen::Grant),
+            ..draft
+        });
+    }
 }
 
 /// Why a grant is left as it is.
@@ -266,112 +347,6 @@ fn quota(
         )
     };
     (has > allowed).then(|| Finding::stop("quota", address, message()))
-}
-
-/// A policy that is left on a principal to whom nothing is granted.
-fn extra(
-    context: &Context<'_>,
-    live: &LiveGrant,
-    roles: &BTreeMap<&str, Standing<'_>>,
-    tally: &mut Tally,
-) {
-    let LiveGrant { principal, state } = live;
-    let Some(before) = state.document() else {
-        return;
-    };
-    // It goes with its role.
-    if matches!(fate(principal, Some(live), roles), Fate::Goes) {
-        return;
-    }
-    tally.owned += 1;
-    let address = context.grant_address(principal);
-    let policy = PolicyName::of_grants(&context.settings.name);
-    context.note_extra(&address, Seen::Grant(before), tally);
-    if context.settings.extras == Extras::Keep {
-        tally.orphans += 1;
-        let message = format!(
-            "{} `{}` in account {} still has `{policy}`, but no grant names it any more; delete it with `--prune`",
-            principal.kind(),
-            principal.name(),
-            context.account.id
-        );
-        tally
-            .findings
-            .push(Finding::warn("orphan", &address, message));
-        return;
-    }
-    if let Some(finding) = refused(context, principal) {
-        tally.findings.push(finding);
-        return;
-    }
-    let what = format!(
-        "inline policy `{policy}` of {} `{}`",
-        principal.kind(),
-        principal.name()
-    );
-    tally.findings.extend(context.unrecorded(&what, &address));
-    let draft = Draft {
-        action: Action::Delete,
-        reason: match context.settings.intent {
-            Intent::Converge => "no grant names it any more".to_owned(),
-            intent => intent.why_extras_go().to_owned(),
-        },
-        steps: vec![principal.delete(policy)],
-    };
-    tally.changes.push(change(
-        context,
-        principal,
-        Sides {
-            before: Some(before),
-            after: None,
-        },
-        draft,
-    ));
-}
-
-struct Draft {
-    action: Action,
-    /// Empty where the diffs say it.
-    reason: String,
-    steps: Vec<Step>,
-}
-
-fn change(
-    context: &Context<'_>,
-    principal: &Principal,
-    sides: Sides<'_, PolicyDocument>,
-    draft: Draft,
-) -> Change {
-    let Draft {
-        action,
-        reason,
-        steps,
-    } = draft;
-    let mut diffs = show::grant(sides, steps.is_empty(), &context.settings.secrets);
-    let address = context.grant_address(principal);
-    let seen = (sides.before.map(Seen::Grant), sides.after.map(Seen::Grant));
-    let cause = context.blame(&address, action, seen, &mut diffs);
-    Change {
-        action,
-        reason: show::reason(action, reason, &diffs, &steps),
-        cosmetic: steps.is_empty(),
-        cause,
-        rolled_back: context.rolled_back(&address, cause, seen.0),
-        accepted: BTreeSet::new(),
-        address,
-        fingerprint: of_grant(sides.before),
-        expected: of_grant(sides.after),
-        details: false,
-        watch: Watch {
-            found: of_grant(sides.before),
-            leaves: of_grant(sides.after),
-            ..Watch::default()
-        },
-        after: BTreeSet::new(),
-        finish_after: BTreeSet::new(),
-        diffs,
-        steps,
-    }
 }
 
 /// What must be handed to people outside the organization, where nothing can be written.
