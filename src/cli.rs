@@ -15,7 +15,8 @@ pub mod manual;
 pub use clap_complete::Shell;
 pub use import::{CloudFormationArgs, ImportTo, TerraformArgs};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
 ///
@@ -761,7 +762,36 @@ impl Command {
 /// # Errors
 /// The text to print, whether it goes to stdout (help, version), and nothing else to do.
 pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(args)
+    let args: Vec<_> = args.into_iter().collect();
+    let parsed = Cli::try_parse_from(&args);
+    match &parsed {
+        Err(answer) if answer.kind() == ErrorKind::DisplayVersion && asks_for_more(&args) => {
+            // clap answers `--version` before it knows the other flags.
+            let version = Cli::command().long_version(build());
+            version.try_get_matches_from(["rolecall", "--version"])?;
+            parsed
+        }
+        _ => parsed,
+    }
+}
+
+fn asks_for_more(args: &[std::ffi::OsString]) -> bool {
+    args.iter().filter_map(|arg| arg.to_str()).any(|arg| {
+        let shorts = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        arg == "--verbose" || shorts.is_some_and(|shorts| shorts.contains('v'))
+    })
+}
+
+/// The version and what it was built from, one fact a line, as rustc prints them. Releases set the commit.
+fn build() -> String {
+    format!(
+        "{}\ncommit: {}\ncommit-date: {}\nhost: {}-{}",
+        env!("CARGO_PKG_VERSION"),
+        option_env!("ROLECALL_COMMIT").unwrap_or("unknown"),
+        option_env!("ROLECALL_COMMIT_DATE").unwrap_or("unknown"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+    )
 }
 
 /// A duration such as `90s`, `5m` or `1h 30m`.

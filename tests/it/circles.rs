@@ -60,7 +60,10 @@ fn a_circle_is_found_and_a_parent_with_children_is_none() {
         let found: Vec<String> = found.iter().map(|circle| circle.join(" ")).collect();
         assert_eq!(found, expected);
     };
-    let a = ("room/a.rs", "use super::b::{self, B as Other};\npub struct A;");
+    let a = (
+        "room/a.rs",
+        "use super::b::{self, B as Other};\npub struct A;",
+    );
     let root = ("lib.rs", "pub mod room;");
     let parent = ("room/mod.rs", "mod a;\nmod b;\npub use a::A;");
     // The parent passes `A` on, so `super::A` is `a`'s.
@@ -74,11 +77,17 @@ fn a_circle_is_found_and_a_parent_with_children_is_none() {
     let child = ("room/a.rs", "use super::Parent;");
     let lends = ("room/mod.rs", "mod a;\npub struct Parent;");
     check(&[root, lends, child], &[]);
-    let calls = ("room/mod.rs", "mod a;\npub struct Parent;\nfn f() {\n    a::f();\n}");
+    let calls = (
+        "room/mod.rs",
+        "mod a;\npub struct Parent;\nfn f() {\n    a::f();\n}",
+    );
     check(&[root, calls, child], &["room/a.rs room/mod.rs"]);
     // Other rooms are the arrows' business.
     let other = ("other.rs", "use crate::room::a::A;");
-    check(&[root, lends, other, ("room/a.rs", "use crate::other::O;")], &[]);
+    check(
+        &[root, lends, other, ("room/a.rs", "use crate::other::O;")],
+        &[],
+    );
 }
 
 /// Every file of the crate that starts at `base`, by its module.
@@ -89,9 +98,8 @@ fn files(src: &Path, base: &str) -> BTreeMap<Module, File> {
         for entry in std::fs::read_dir(&directory).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
-            let other_crate = base.is_empty()
-                && directory == src
-                && ["core", "sandbox"].contains(&name);
+            let other_crate =
+                base.is_empty() && directory == src && ["core", "sandbox"].contains(&name);
             if path.is_dir() && name != "tests" && !other_crate {
                 open.push(path);
             } else if name.ends_with(".rs") && name != "tests.rs" {
@@ -203,7 +211,10 @@ fn literal(code: &str) -> Option<usize> {
     let hashes = |raw: &str| raw.chars().take_while(|c| *c == '#').count();
     if code.starts_with('"') {
         within(1, "\"", true)
-    } else if let Some(raw) = code.strip_prefix('r').filter(|raw| raw[hashes(raw)..].starts_with('"')) {
+    } else if let Some(raw) = code
+        .strip_prefix('r')
+        .filter(|raw| raw[hashes(raw)..].starts_with('"'))
+    {
         let count = hashes(raw);
         within(count + 2, &format!("\"{}", "#".repeat(count)), false)
     } else if code.starts_with("'\\") || code.strip_prefix('\'')?.chars().nth(1) == Some('\'') {
@@ -225,7 +236,9 @@ fn tree(tokens: &[String]) -> Vec<(String, Vec<String>)> {
             if whole.len() > 1 && whole.last().is_some_and(|last| last == "self") {
                 whole.pop();
             }
-            let name = alias.take().unwrap_or_else(|| whole.last().unwrap().clone());
+            let name = alias
+                .take()
+                .unwrap_or_else(|| whole.last().unwrap().clone());
             bound.push((name, whole));
         }
         path.truncate(stem);
@@ -324,7 +337,9 @@ fn circles_of(imports: &Imports) -> Vec<Vec<String>> {
     let mut circles: BTreeSet<Vec<String>> = BTreeSet::new();
     for (file, others) in &reached {
         if others.contains(file) {
-            let circle = others.iter().filter(|other| reached[**other].contains(file));
+            let circle = others
+                .iter()
+                .filter(|other| reached[**other].contains(file));
             circles.insert(circle.map(|file| (*file).clone()).collect());
         }
     }

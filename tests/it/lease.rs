@@ -60,12 +60,7 @@ async fn stopped_after(writes: usize) {
     tokio::time::sleep(Duration::from_millis(150)).await;
     signal(&child, "-STOP");
     served.sandbox.set_latency(Duration::ZERO);
-    let lease = [
-        "--lock-timeout",
-        "60s",
-        "--allow",
-        "change-percent",
-    ];
+    let lease = ["--lock-timeout", "60s", "--allow", "change-percent"];
     let mut command = served.command(
         &narrow,
         &[&["apply", "--auto-approve"], &lease[..]].concat(),

@@ -77,7 +77,8 @@ impl Scene {
     }
 
     fn by_hand(&self, account: &str, operation: &str, params: &[(&str, &str)]) {
-        self.served.sandbox
+        self.served
+            .sandbox
             .by_hand(AccountId::parse(account).unwrap(), operation, params)
             .unwrap();
     }
@@ -91,7 +92,8 @@ impl Scene {
     }
 
     fn calls(&self, operation: &str) -> u64 {
-        self.served.sandbox
+        self.served
+            .sandbox
             .calls()
             .iter()
             .filter(|(call, _)| call.operation == operation)

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
+use super::disposition::dispositions;
 use super::planner::Planner;
 use super::remark::{exists, newly_named};
-use super::disposition::dispositions;
 use super::{
     AccountPlan, Action, Change, Extras, Finding, Memory, Reason, Settings, Status, Unmanaged,
     attachment, order, policy, principals, quota,

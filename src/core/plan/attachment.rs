@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::claim::protected;
 use super::context::Context;
+use super::disposition::Disposition;
 use super::memory::Seen;
 use super::planner::{Draft, Planner};
 use super::show::{self, Sides};
-use super::disposition::Disposition;
 use super::{Action, Extras, Finding, Intent, quota};
 use crate::diff::{Owner, owner};
 use crate::live::Quotas;

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 use super::claim::protected;
 use super::context::Context;
+use super::disposition::Disposition;
 use super::memory::Seen;
 use super::planner::{Draft, Planner};
 use super::show::{self, Sides};
-use super::disposition::Disposition;
 use super::{Action, Attribute, Extras, Finding, Intent};
 use crate::resource::grant::{Grant, GrantState, LiveGrant, OutsideGrant, Principal};
 use crate::resource::name::{IamPath, PolicyName};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::coverage::Coverage;
+use super::disposition::Dispositions;
 use super::fingerprint::{Purpose, absent, of_attachment, of_grant, of_policy, of_role};
 use super::memory::Seen;
-use super::disposition::Dispositions;
 use super::tally::Tally;
 use super::{Action, Attribute, AttributeDiff, Change, Finding, Watch, show};
 use crate::resource::name::PolicyArn;

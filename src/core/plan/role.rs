@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::claim::{prevent_destroy, stack_owned};
 use super::context::Context;
 use super::coverage::Coverage;
+use super::disposition::{Disposition, subject};
 use super::memory::Seen;
 use super::planner::{Draft, Planner};
 use super::remark::{
@@ -13,7 +14,6 @@ use super::remark::{
 };
 use super::settings::LEFT;
 use super::show::{self, Sides};
-use super::disposition::{Disposition, subject};
 use super::{Action, Attribute, Finding, lints, quota, steps};
 use crate::desired::needs_details;
 use crate::diff::role::{Spelling, Target};
@@ -84,7 +84,8 @@ impl Planner<'_> {
 
     /// What is said of a role that goes beside new ones: it may have been renamed, which IAM cannot do.
     fn rename(&self) -> &'static str {
-        let is_missing = |disposition: &Disposition<'_>| matches!(disposition, Disposition::Missing(_));
+        let is_missing =
+            |disposition: &Disposition<'_>| matches!(disposition, Disposition::Missing(_));
         if self.roles.values().any(is_missing) {
             "; IAM cannot rename: under a new name it is a new role"
         } else {

@@ -97,7 +97,12 @@ async fn verdicts(cloud: Cloud, probes: &[Probe]) -> BTreeMap<&'static str, Stri
 async fn the_sandbox_answers_as_aws_documents() {
     let served = Served::new(World::generated(1, 0, 7)).await;
     let keys = served.sandbox.credentials();
-    let cloud = Cloud::new(&served.endpoint, keys.access_key_id(), keys.secret_access_key()).await;
+    let cloud = Cloud::new(
+        &served.endpoint,
+        keys.access_key_id(),
+        keys.secret_access_key(),
+    )
+    .await;
 
     let probes = all();
     let verdicts = verdicts(cloud, &probes).await;

@@ -24,8 +24,14 @@ impl Served {
         let sandbox = Sandbox::new(world);
         let (listener, endpoint) = listen().await;
         let (stop, stopped) = oneshot::channel::<()>();
-        servers().spawn(serve(sandbox.clone(), listener, async { _ = stopped.await }));
-        Self { sandbox, endpoint, _stop: stop }
+        servers().spawn(serve(sandbox.clone(), listener, async {
+            _ = stopped.await
+        }));
+        Self {
+            sandbox,
+            endpoint,
+            _stop: stop,
+        }
     }
 
     /// The demonstration's organization.

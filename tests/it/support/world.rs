@@ -39,7 +39,14 @@ impl World {
             keys.access_key_id().to_owned(),
             keys.secret_access_key().to_owned(),
         );
-        let world = Self::at(runtime, None, &served.endpoint, [&key, &secret], units, accounts);
+        let world = Self::at(
+            runtime,
+            None,
+            &served.endpoint,
+            [&key, &secret],
+            units,
+            accounts,
+        );
         Self {
             sandbox: Some(served.sandbox.clone()),
             _served: Some(served),
