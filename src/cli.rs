@@ -196,6 +196,9 @@ pub enum Command {
         /// Format of the plan
         #[arg(long, value_enum, default_value = "text")]
         format: PlanFormat,
+        /// Reports in files.
+        #[command(flatten)]
+        reports: ReportArgs,
         /// Exit with 2 if the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,
@@ -581,6 +584,9 @@ pub struct DriftArgs {
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     pub format: PlanFormat,
+    /// Reports in files.
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// Check again at this interval, in one process, until interrupted: 5m. Text is printed when it differs from the
     /// last report, JSON as one line for each check
     #[arg(long, value_name = "INTERVAL", value_parser = interval)]
@@ -605,6 +611,23 @@ pub struct DriftArgs {
     /// Whom to notify.
     #[command(flatten)]
     pub notify: NotifyArgs,
+}
+
+/// The same result in files, whatever is printed. AWS is read once.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReportArgs {
+    /// Also write the result to this file, as one JSON object
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Also write it to this file, as Markdown for a pull request
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub markdown: Option<PathBuf>,
+    /// Also write it to this file, as one self-contained page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Also write its findings to this file, as SARIF for code scanning
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub sarif: Option<PathBuf>,
 }
 
 /// Whom to notify of how a run ended.

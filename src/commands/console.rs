@@ -121,6 +121,13 @@ impl Console {
         ));
     }
 
+    /// Writes workflow commands of GitHub Actions, which reads them from either stream. They are results: quiet keeps them.
+    pub fn annotate(&self, commands: &str) {
+        if !commands.is_empty() {
+            self.tell(commands.trim_end());
+        }
+    }
+
     /// Does `act`; where that takes long, says from time to time what is waited for.
     pub async fn wait<T>(&self, what: &str, act: impl Future<Output = T>) -> T {
         let mut act = std::pin::pin!(act);

@@ -19,6 +19,7 @@ mod places;
 mod plan;
 mod planning;
 mod principals;
+mod reports;
 mod resume;
 mod rollback;
 mod sandbox;
@@ -127,6 +128,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
             scope,
             out,
             format,
+            reports,
             detailed_exitcode,
             state,
             notify,
@@ -136,6 +138,7 @@ async fn perform(command: Command, signals: &Signals, console: &Console) -> Resu
                 &plan::Options {
                     out,
                     format,
+                    reports,
                     detailed_exitcode,
                     state,
                     notify,

@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::reports::{Form, Report};
 use super::survey::Survey;
 use super::{Console, Stop, ledger, notify, planning, saved, shell};
 use crate::aws;
-use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
+use crate::cli::{NotifyArgs, PlanFormat, ReportArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::files;
-use crate::plan::{self, Plan, Status};
+use crate::plan::{Plan, Status};
 use crate::report;
 use crate::store::Access;
 
@@ -20,6 +21,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// How to print it.
     pub format: PlanFormat,
+    /// Which forms of it to write to files.
+    pub reports: ReportArgs,
     /// Whether changes are exit code 2.
     pub detailed_exitcode: bool,
     /// Where it is remembered what was applied.
@@ -44,8 +47,11 @@ pub async fn run(
         console,
     )
     .await?;
-    // Who closed standard output did not close the file and the webhook.
+    let report = Report::Plan(&plan);
+    // Who closed standard output did not close the files and the webhook.
     let printed = print(&plan, options.format, &survey, console);
+    report.save(&options.reports, &survey)?;
+    report.annotate(&survey, console);
     if let Some(path) = &options.out {
         save(&plan, &survey, path)?;
         console.say(&format!(
@@ -74,26 +80,24 @@ pub async fn run(
 }
 
 fn print(plan: &Plan, format: PlanFormat, survey: &Survey, console: &Console) -> Result<(), Stop> {
-    // Each form but text masks what it shows where it makes it.
+    let Some(form) = form(format) else {
+        let mut out = console.data();
+        report::human::plan(plan, &console.out, &mut out)?;
+        return Ok(out.flush()?);
+    };
     let mut out = console.bare();
-    match format {
-        PlanFormat::Text => {
-            let mut out = console.data();
-            report::human::plan(plan, &console.out, &mut out)?;
-            out.flush()?;
-        }
-        PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
-        PlanFormat::Html => {
-            let trusts = plan::trusts(
-                &survey.settings,
-                &survey.expansion.desired,
-                &survey.organization,
-            );
-            report::html::plan(plan, &trusts, &survey.settings.secrets, &mut out)?;
-        }
-        PlanFormat::Markdown => report::markdown::plan(plan, &survey.settings.secrets, &mut out)?,
-    }
+    Report::Plan(plan).write(form, survey, &mut out)?;
     Ok(out.flush()?)
+}
+
+/// The form that a format is; none for text, which the console masks.
+pub fn form(format: PlanFormat) -> Option<Form> {
+    match format {
+        PlanFormat::Text => None,
+        PlanFormat::Json => Some(Form::Json),
+        PlanFormat::Markdown => Some(Form::Markdown),
+        PlanFormat::Html => Some(Form::Html),
+    }
 }
 
 /// Whether applying the plan would write anything.

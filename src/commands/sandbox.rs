@@ -13,8 +13,8 @@ use super::signals::Signals;
 use super::{Console, Stop, apply, drift, plan, verify};
 use crate::aws;
 use crate::cli::{
-    DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, RunArgs, ScopeArgs,
-    StateArgs,
+    DesiredArgs, DriftArgs, Format, LeaseArgs, NotifyArgs, PlanFormat, ReportArgs, RunArgs,
+    ScopeArgs, StateArgs,
 };
 use crate::exit::Exit;
 use crate::files;
@@ -332,6 +332,7 @@ impl Demo<'_> {
             unmanaged: false,
             who: true,
             format: PlanFormat::Text,
+            reports: ReportArgs::default(),
             watch: None,
             rounds: None,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

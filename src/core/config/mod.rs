@@ -63,6 +63,7 @@ pub use load::load;
 pub use narrow::NarrowScope;
 pub use problem::{Color, Problem, Problems, Severity};
 pub use rollout::{Rollout, Wave};
+pub use source::MAIN_FILE;
 pub use settings::Access;
 
 use crate::desired::{AccountDesired, Limits};
