@@ -6,6 +6,7 @@
 //!
 //! Only an attribute can be accepted. That a whole resource is gone cannot: it would accept what was never reviewed.
 
+mod culprit;
 pub mod who;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms that are held to it.
-const ROOMS: &[&str] = &["core/config", "core/plan"];
+const ROOMS: &[&str] = &["core"];
 
 /// The path of a module in its crate.
 type Module = Vec<String>;
@@ -156,6 +156,7 @@ fn file(path: &str, text: &str) -> File {
             }
             at = end;
         } else if is_name(&tokens[at]) && tokens.get(at + 1).is_some_and(|next| next == "::") {
+            let first = at;
             let mut path = vec![tokens[at].clone()];
             while tokens.get(at + 1).is_some_and(|token| token == "::")
                 && tokens.get(at + 2).is_some_and(|token| is_name(token))
@@ -163,7 +164,10 @@ fn file(path: &str, text: &str) -> File {
                 path.push(tokens[at + 2].clone());
                 at += 2;
             }
-            file.paths.push(path);
+            // `pub(in path)` says who sees an item.
+            if first == 0 || tokens[first - 1] != "in" {
+                file.paths.push(path);
+            }
         }
         at += 1;
     }

@@ -1,12 +1,8 @@
 //! Who changed what drifted, as far as the event history shows it.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::Drift;
-use crate::plan::Change;
 use crate::resource::event::{Event, History};
 use crate::resource::secret::Secrets;
 
@@ -117,35 +113,6 @@ impl Who {
         } = self;
         let since = since.map(|since| since.to_string());
         json!({ "events": events, "more": more, "complete": !is_cut, "since": since, "error": error })
-    }
-}
-
-impl Drift {
-    /// Whether a change needs attention, so that its author is looked up.
-    pub fn is_culpable(&self, change: &Change) -> bool {
-        self.judgement(change)
-            .is_some_and(|judgement| judgement.standing.is_drift())
-    }
-
-    fn culpable(&self) -> impl Iterator<Item = &Change> {
-        self.plan
-            .accounts
-            .iter()
-            .flat_map(|part| &part.changes)
-            .filter(|change| self.is_culpable(change))
-    }
-
-    /// What an earlier check found about the very same differences.
-    pub fn known_from<'a>(&self, before: &'a Self) -> BTreeMap<&'a str, &'a Who> {
-        let now: BTreeMap<&str, &Change> = self
-            .culpable()
-            .map(|change| (change.address.as_str(), change))
-            .collect();
-        let same = before
-            .culpable()
-            .filter(|change| now.get(change.address.as_str()) == Some(change));
-        same.filter_map(|change| Some((change.address.as_str(), before.who.get(&change.address)?)))
-            .collect()
     }
 }
 

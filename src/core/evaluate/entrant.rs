@@ -8,27 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::{self, Group, Kind};
+use super::keys::{self, Group, Key, Kind};
 use super::{Decision, Principal, Request, evaluate};
 use crate::resource::policy::PolicyDocument;
 use crate::resource::policy::operator::{Operator, Test};
-
-/// What is known of a condition key of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Key {
-    /// No such request has it.
-    Absent,
-    /// Every such request has it, with one of these values.
-    OneOf(Vec<String>),
-    /// A request has one of these values, or lacks the key.
-    OneOfOrAbsent(Vec<String>),
-    /// The caller chooses the value.
-    Chosen,
-    /// The caller chooses the value, or to leave the key out.
-    ChosenOrAbsent,
-    /// It is not known.
-    Unknown,
-}
 
 /// What a trust policy says to all the requests that someone may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

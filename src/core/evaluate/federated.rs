@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use super::entrant::{Answer, Entrant, Key, OTHER, conditions};
+use super::entrant::{Answer, Entrant, OTHER, conditions};
+
+use super::keys::Key;
 use super::keys::{Kind, mentioned};
 use crate::org::Partition;
 use crate::resource::issuer::{self, Customers, Issuer, Read, Says, Sent, Wide};

@@ -12,9 +12,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entrant::Key;
 use crate::resource::policy::PolicyDocument;
 use crate::resource::policy::pattern::{Token, Variables, tokens};
+
+/// What is known of a condition key of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// No such request has it.
+    Absent,
+    /// Every such request has it, with one of these values.
+    OneOf(Vec<String>),
+    /// A request has one of these values, or lacks the key.
+    OneOfOrAbsent(Vec<String>),
+    /// The caller chooses the value.
+    Chosen,
+    /// The caller chooses the value, or to leave the key out.
+    ChosenOrAbsent,
+    /// It is not known.
+    Unknown,
+}
 
 /// Who asks, by the way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,9 +23,10 @@ use std::collections::BTreeMap;
 
 use crate::resource::policy::pattern::{self, Variables, segments};
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Principals, Statement, Version};
-pub use entrant::{Answer, Entrant, Key};
+pub use entrant::{Answer, Entrant};
 pub use every::Every;
 pub use identity::{Identity, Reach, Voice};
+pub use keys::Key;
 pub use keys::{Kind, MFA, mentioned, spelled};
 pub use stranger::{member, outsider, serving_stranger, stranger};
 use truth::Truth;

@@ -4,7 +4,9 @@
 //! A stranger has a value of its own for each key that tells where a caller belongs, or what a wildcard in the part
 //! that matters lets it have; it lacks what it may lack, and chooses what it may choose.
 
-use super::entrant::{Entrant, Key, conditions, meeting};
+use super::entrant::{Entrant, conditions, meeting};
+
+use super::keys::Key;
 use super::keys::{Kind, SOURCE};
 use crate::resource::policy::PolicyDocument;
 use crate::resource::policy::operator::{Operator, Test};

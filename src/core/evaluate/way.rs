@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::entrant::{Entrant, Key, is_variable};
+use super::entrant::{Entrant, is_variable};
+
+use super::keys::Key;
 use super::keys::{Kind, never_sent, spelled};
 use super::truth::Truth;
 use super::{Decision, Request, Scene, Why, explain, federated, member};

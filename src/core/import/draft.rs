@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::report::Source;
+use super::source::Source;
 
 /// A directory of desired state.
 #[derive(Debug, Clone, Default)]

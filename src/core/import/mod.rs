@@ -12,4 +12,5 @@ pub mod hand_over;
 pub mod live;
 pub mod observed;
 pub mod report;
+mod source;
 pub mod terraform;

@@ -1,48 +1,13 @@
 //! What an import took over, and what it did not: nothing is dropped silently.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::draft::{Draft, Named, Selector, Targets};
 
-/// Where something comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// A place in a file.
-    File {
-        /// As the user names it.
-        file: Arc<str>,
-        /// One-based.
-        line: usize,
-        /// One-based, in characters.
-        column: usize,
-    },
-    /// `account/role/NAME`, or a Terraform address.
-    Address(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
-            Self::Address(address) => f.write_str(address),
-        }
-    }
-}
-
-impl Source {
-    fn to_json(&self) -> Value {
-        match self {
-            Self::File { file, line, column } => {
-                json!({"file": &**file, "line": line, "column": column})
-            }
-            Self::Address(address) => address.as_str().into(),
-        }
-    }
-}
+pub use super::source::Source;
 
 /// What became of something that is not imported as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Settings;
-use super::session::Tagged;
+use super::settings::Settings;
 use crate::evaluate::{Answer, Entrant, federated, outsider, stranger};
 use crate::org::AccountId;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::RoleName;
 use crate::resource::policy::pattern::{self, Variables, segments};
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
-use crate::resource::role::Role;
+use crate::resource::role::{PolicyRef, Role};
 
 /// The condition key of external ids.
 pub(super) const EXTERNAL_ID: &str = "sts:externalid";
+
+/// Roles whose sessions have transitive tags, by account and key of the name.
+pub(super) type Tagged = BTreeSet<(AccountId, String)>;
 
 /// One role and what is around it.
 pub(super) struct Context<'a> {
@@ -253,5 +255,19 @@ pub(super) fn described(name: &RoleName, role: &Role) -> String {
         format!("`{name}`")
     } else {
         format!("`{name}` ({})", role.origin)
+    }
+}
+
+/// Whether a reference, be it the full ARN, means a customer managed policy of the role's account.
+pub(super) fn is_meant(policy: &ManagedPolicy, reference: &PolicyRef) -> bool {
+    match reference {
+        PolicyRef::Local(name) => name.key() == policy.name.key(),
+        PolicyRef::Arn(arn) => {
+            let path = policy.path.clone().unwrap_or_default();
+            !arn.is_aws_managed()
+                && arn
+                    .as_str()
+                    .ends_with(&format!(":policy{path}{}", policy.name))
+        }
     }
 }

@@ -14,6 +14,7 @@ mod dead;
 mod oidc;
 mod powers;
 mod session;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -21,69 +22,16 @@ mod trust;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use context::{Context, SharedIds, is_meant};
+
 use crate::desired::AccountDesired;
 use crate::org::AccountId;
 use crate::resource::managed_policy::ManagedPolicy;
 use crate::resource::name::RoleName;
 use crate::resource::policy::PolicyDocument;
-use crate::resource::role::{Ensure, PolicyRef, Role};
-use context::{Context, SharedIds};
+use crate::resource::role::{Ensure, Role};
 
-/// How much a lint weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// It is not checked.
-    Off,
-    /// It is shown.
-    Warn,
-    /// Apply is refused unless it is allowed.
-    Stop,
-}
-
-impl Level {
-    /// Reads `off`, `warn` or `stop`.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "off" => Some(Self::Off),
-            "warn" => Some(Self::Warn),
-            "stop" => Some(Self::Stop),
-            _ => None,
-        }
-    }
-}
-
-/// What lints know besides the desired state.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// `[lints]`: levels by code, where they are not the defaults.
-    pub severities: BTreeMap<String, Level>,
-    /// Names of accounts outside the organization, for messages.
-    pub known_accounts: BTreeMap<AccountId, String>,
-    /// The organization's accounts; `None` where it was not asked. Then every account but those that are planned may be
-    /// an outsider.
-    pub organization: Option<BTreeSet<AccountId>>,
-}
-
-impl Settings {
-    /// Reads levels (`off`, `warn`, `stop`; others are passed over) as `[lints]` has them.
-    pub fn new(
-        severities: &BTreeMap<String, String>,
-        known_accounts: &BTreeMap<AccountId, String>,
-        organization: Option<BTreeSet<AccountId>>,
-    ) -> Self {
-        let level = |(code, level): (&String, &String)| Some((code.clone(), Level::parse(level)?));
-        let severities = severities.iter().filter_map(level).collect();
-        Self {
-            severities,
-            known_accounts: known_accounts.clone(),
-            organization,
-        }
-    }
-
-    fn level(&self, code: &str) -> Option<Level> {
-        self.severities.get(code).copied()
-    }
-}
+pub use settings::{Level, Settings};
 
 /// A lint's word about one role of one account.
 #[derive(Debug, Clone)]
@@ -272,20 +220,6 @@ fn policies<'a>(role: &Role, desired: &'a AccountDesired) -> Vec<&'a Arc<Managed
                 .find(|policy| is_meant(policy, reference))
         })
         .collect()
-}
-
-/// Whether a reference, be it the full ARN, means a customer managed policy of the role's account.
-fn is_meant(policy: &ManagedPolicy, reference: &PolicyRef) -> bool {
-    match reference {
-        PolicyRef::Local(name) => name.key() == policy.name.key(),
-        PolicyRef::Arn(arn) => {
-            let path = policy.path.clone().unwrap_or_default();
-            !arn.is_aws_managed()
-                && arn
-                    .as_str()
-                    .ends_with(&format!(":policy{path}{}", policy.name))
-        }
-    }
 }
 
 fn words(context: &Context<'_>) -> Vec<Word> {

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::context::{Context, listed};
-use super::is_meant;
+use super::context::{Context, is_meant, listed};
 use crate::org::AccountId;
 use crate::resource::policy::pattern::{self, Token, Variables, segments};
 use crate::resource::policy::{Effect, Patterns, PolicyDocument, Statement};

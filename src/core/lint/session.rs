@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::{Context, named};
+use super::context::{Context, Tagged, named};
 use crate::org::AccountId;
 use crate::resource::policy::operator::{Operator, Quantifier};
 use crate::resource::policy::pattern::{self, Variables, segments};
@@ -25,9 +25,6 @@ const NEEDED: &[(&str, &[&str])] = &[
         &["sts:TagSession", "sts:SetSourceIdentity"],
     ),
 ];
-
-/// Roles whose sessions have transitive tags, by account and key of the name.
-pub(super) type Tagged = BTreeSet<(AccountId, String)>;
 
 /// The roles that EKS Pod Identity enters: its session tags are transitive.
 pub(super) fn tagged<'a>(roles: impl Iterator<Item = (AccountId, &'a Role)>) -> Tagged {

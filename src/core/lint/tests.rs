@@ -11,7 +11,7 @@ use crate::org::Partition;
 use crate::resource::Origin;
 use crate::resource::name::{PolicyArn, PolicyName};
 use crate::resource::policy::{PolicyDocument, PolicyKind};
-use crate::resource::role::Manage;
+use crate::resource::role::{Manage, PolicyRef};
 
 const OWN: &str = "111111111111";
 const MEMBER: &str = "222222222222";

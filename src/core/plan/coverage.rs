@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::{sha256, statement};
+use super::digest::{sha256, statement};
 use super::{Action, Attribute};
 use crate::resource::OWNER_TAG;
 use crate::resource::managed_policy::ManagedPolicy;

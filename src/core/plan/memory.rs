@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fingerprint::{canonical, sha256, statement};
+use super::digest::{canonical, sha256, statement};
 use super::{Action, Attribute, AttributeDiff, Cause, Change, ResourceKind, mask};
 use crate::diff::is_system_tag;
 use crate::live::LiveAccount;

@@ -14,10 +14,9 @@ mod subject;
 mod table;
 
 use crate::org::Partition;
-use crate::resource::policy::pattern::{Variables, matches, tokens};
 pub use demand::{Missing, missing};
 pub use subject::{Wide, fixed};
-use table::{ISSUERS, PRIVATE};
+pub use table::issuer;
 
 /// What a claim says of the identity behind a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,16 +82,6 @@ pub struct Issuer {
     wide: fn(&str) -> Option<Wide>,
     /// Whether the table knows it.
     is_known: bool,
-}
-
-/// The issuer with this host and path, as the ARN of a provider has it.
-pub fn issuer(url: &str) -> &'static Issuer {
-    let url = url.trim_end_matches('/').to_lowercase();
-    let is_meant = |pattern: &&str| matches(&tokens(pattern, Variables::Literal), &url);
-    ISSUERS
-        .iter()
-        .find(|issuer| issuer.urls.iter().any(is_meant))
-        .unwrap_or(&PRIVATE)
 }
 
 /// The host and path of an OIDC provider that a trust policy names; `None` for a provider of another kind.

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use super::request::{CURRENT_TIME, PRINCIPAL_ACCOUNT, account_of, entrant, keys, principals};
-use super::trust::{accounts_of, principals_of};
+use super::request::{
+    CURRENT_TIME, PRINCIPAL_ACCOUNT, account_of, accounts_of, entrant, keys, principals,
+    principals_of,
+};
 use super::{Check, Outcome, Probe, Setting, Subject};
 use crate::evaluate::{Answer, Decision, Entrant, Key, evaluate, federated, stranger};
 use crate::org::AccountId;

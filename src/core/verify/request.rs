@@ -346,6 +346,21 @@ pub(super) fn other_than(right: &str) -> String {
     }
 }
 
+/// The accounts whose identities a trust lets in.
+pub fn accounts_of(trust: &PolicyDocument) -> BTreeSet<AccountId> {
+    principals(trust)
+        .filter(|(_, kind, _)| *kind == "AWS")
+        .filter_map(|(_, _, name)| account_of(name))
+        .collect()
+}
+
+/// The principals that a trust lets in, with their kinds.
+pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
+    principals(trust)
+        .map(|(_, kind, name)| (kind.to_owned(), name.to_owned()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,12 +11,11 @@
 use std::collections::BTreeSet;
 
 use super::request::{
-    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, WRONG_EXTERNAL_ID, account_of, action, covers,
-    entrant, is_circumstance, keys, other_than, principals, spelled,
+    Attempt, CURRENT_TIME, EXTERNAL_ID, MFA, WRONG_EXTERNAL_ID, action, covers, entrant,
+    is_circumstance, keys, other_than, principals, spelled,
 };
 use super::{Check, Outcome, Probe, Setting, Subject, others};
 use crate::evaluate::{Decision, Key, Request, Way, Why, evaluate, way};
-use crate::org::AccountId;
 use crate::resource::policy::operator::Operator;
 use crate::resource::policy::{Effect, PolicyDocument, Statement};
 
@@ -383,21 +382,6 @@ pub fn external_ids(trust: &PolicyDocument) -> BTreeSet<String> {
         .filter_map(|(_, keys)| keys.get(EXTERNAL_ID))
         .flatten()
         .cloned()
-        .collect()
-}
-
-/// The accounts whose identities a trust lets in.
-pub fn accounts_of(trust: &PolicyDocument) -> BTreeSet<AccountId> {
-    principals(trust)
-        .filter(|(_, kind, _)| *kind == "AWS")
-        .filter_map(|(_, _, name)| account_of(name))
-        .collect()
-}
-
-/// The principals that a trust lets in, with their kinds.
-pub fn principals_of(trust: &PolicyDocument) -> BTreeSet<(String, String)> {
-    principals(trust)
-        .map(|(_, kind, name)| (kind.to_owned(), name.to_owned()))
         .collect()
 }
 

@@ -4,7 +4,7 @@
 
 use super::super::report::Source;
 use super::expr::{Expr, Item, Unsayable};
-use super::read::{Key, Node, Value};
+use super::node::{Key, Node, Value};
 use super::value::{Loss, Val, ValKind};
 use super::vars::{Asked, VarKey};
 use super::world::World;

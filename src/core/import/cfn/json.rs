@@ -1,7 +1,7 @@
 //! JSON with places.
 
 use super::super::report::Source;
-use super::read::{Key, LIMITS, Node, Origin, Unreadable, Value, too_deep};
+use super::node::{Key, MAX_DEPTH, MAX_NODES, Node, Origin, Unreadable, Value, too_deep};
 
 /// Reads JSON; `None` where the text is not JSON.
 pub fn read(text: &str, origin: &Origin) -> Option<Result<Node, Unreadable>> {
@@ -62,12 +62,11 @@ impl<'a> Scan<'a> {
         let first = self.next();
         let place = self.place();
         self.nodes += 1;
-        let (nodes, deepest) = LIMITS;
-        if self.nodes > nodes {
-            let why = format!("it has more than {nodes} values");
+        if self.nodes > MAX_NODES {
+            let why = format!("it has more than {MAX_NODES} values");
             return Err(Unreadable { place, why });
         }
-        if depth > deepest {
+        if depth > MAX_DEPTH {
             return Err(too_deep(place));
         }
         let value = match first {

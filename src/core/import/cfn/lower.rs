@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::super::report::{Class, Entry, Source};
 use super::expr::{Expr, Fact};
-use super::read::{Node, Value};
+use super::node::{Node, Value};
 use super::refs::named_in;
 use super::template::Resource;
 use super::value::{Known, Loss, Val, ValKind};

@@ -4,13 +4,14 @@
 //! expression (`expr`, `render`). A template is gone through twice: what a variable is used for says what its type is and
 //! whether it is sensitive, so the first time only looks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::draft::{Draft, Role, Selector, Targets};
 use super::report::{Class, Entry};
 use expr::{Expr, Fact};
-use read::{Origin, Unreadable};
+use node::{Origin, Unreadable};
+pub use options::Options;
 use site::{Reach, Site};
 use template::Template;
 use vars::Variables;
@@ -21,6 +22,8 @@ mod expr;
 mod json;
 mod lower;
 mod managed;
+mod node;
+mod options;
 mod parameter;
 mod policy;
 mod read;
@@ -49,27 +52,6 @@ pub struct Input {
     pub account: Option<String>,
     /// The region of its stack, where it is known.
     pub region: Option<String>,
-}
-
-/// What a caller asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Values of parameters.
-    pub parameters: BTreeMap<String, String>,
-    /// Whether the values given are put in, and no variables are made of them.
-    pub resolve: bool,
-    /// The account that the stack is in: an id, or `management`.
-    pub stack_account: Option<String>,
-    /// Regions: one, or several for copies of what has the region in its name.
-    pub regions: Vec<String>,
-    /// Where the roles go, instead of the accounts of the stack.
-    pub targets: Vec<Selector>,
-    /// Names of roles and policies by logical id.
-    pub role_names: BTreeMap<String, String>,
-    /// Logical ids of roles that are imported though the stack's own resources use them; `services`: all of these.
-    pub include: BTreeSet<String>,
-    /// Names and texts of templates that others name, by URL, logical id or file name.
-    pub nested: BTreeMap<String, (String, String)>,
 }
 
 /// Imports templates.

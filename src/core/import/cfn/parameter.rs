@@ -5,8 +5,30 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::super::report::Source;
-use super::read::{Node, Value};
-use super::vars::Kind;
+use super::node::{Node, Value};
+
+/// What the values of a variable are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    String,
+    AccountId,
+    Bool,
+    Integer,
+    List,
+}
+
+impl Kind {
+    /// As desired state writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::AccountId => "account_id",
+            Self::Bool => "bool",
+            Self::Integer => "integer",
+            Self::List => "list",
+        }
+    }
+}
 
 /// A parameter as it is declared, and the value given for it.
 #[derive(Debug, Clone)]

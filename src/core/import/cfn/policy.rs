@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::super::draft::{Document, Statement, VERSION};
 use super::super::report::{Class, Entry, Source};
 use super::expr::{Expr, Item};
-use super::read::{Node, Origin, Value};
+use super::node::{Node, Origin, Value};
 use super::render::Renderer;
 use super::value::{Known, Loss, Val, ValKind};
 use super::vars::{Asked, Use, VarKey};

@@ -5,7 +5,7 @@
 
 use super::super::report::Source;
 use super::expr::{Expr, Fact, Unsayable};
-use super::read::Node;
+use super::node::Node;
 use super::template::Resource;
 use super::value::{Loss, Val, ValKind};
 use super::vars::{Asked, VarKey};
@@ -537,7 +537,7 @@ fn named(value: &Val, otherwise: &Expr) -> Result<Expr, Loss> {
 
 /// The logical ids that a node names, by `Ref`, `Fn::GetAtt` and `Fn::Sub`.
 pub fn named_in(node: &Node, found: &mut std::collections::BTreeSet<String>) {
-    use super::read::Value;
+    use super::node::Value;
     match &node.value {
         Value::Null | Value::Text(_) => {}
         Value::List(items) => items.iter().for_each(|item| named_in(item, found)),

@@ -2,7 +2,8 @@
 
 use super::super::draft::{escape, literal};
 use super::expr::{Expr, Fact, Item, VarId};
-use super::vars::{Kind, Use, Variables};
+use super::parameter::Kind;
+use super::vars::{Use, Variables};
 
 /// Writes expressions, and notes what they use variables for.
 pub struct Renderer<'a> {

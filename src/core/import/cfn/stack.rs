@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use super::super::report::{Class, Entry, Source};
 use super::expr::{Expr, Fact};
+use super::node::{Node, Origin, Value};
 use super::parameter::Shape;
-use super::read::{Node, Origin, Value, read};
+use super::read::read;
 use super::site::{Reach, Site};
 use super::template::{Resource, Template};
 use super::value::{Known, Loss, Val, ValKind};
@@ -101,7 +102,7 @@ impl World<'_> {
     }
 
     fn inline_body(&mut self, env: usize, node: &Node) -> Result<Template, Loss> {
-        let lost = |error: super::read::Unreadable| {
+        let lost = |error: super::node::Unreadable| {
             Loss::new(
                 "document",
                 &error.place,

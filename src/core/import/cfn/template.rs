@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::super::report::Source;
+use super::node::{Key, Node, Unreadable, Value};
 use super::parameter::Parameter;
-use super::read::{Key, Node, Unreadable, Value};
 
 /// A template, read.
 #[derive(Debug)]

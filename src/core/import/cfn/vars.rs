@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::super::draft::{Variable, snake_case};
 use super::super::report::{Class, Entry, Source};
 use super::expr::{Expr, VarId};
-use super::parameter::{Parameter, Shape};
+use super::parameter::{Kind, Parameter, Shape};
 
 /// What a variable is made of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,28 +98,6 @@ struct Uses {
 impl Uses {
     fn any(self) -> bool {
         self.external_id || self.text || self.condition || self.truth || self.empty || self.constant
-    }
-}
-
-/// What the values of a variable are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    String,
-    AccountId,
-    Bool,
-    Integer,
-    List,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::AccountId => "account_id",
-            Self::Bool => "bool",
-            Self::Integer => "integer",
-            Self::List => "list",
-        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::report::{Entry, Source};
-use super::Options;
 use super::expr::{Expr, Fact, VarId};
+use super::node::Node;
+use super::options::Options;
 use super::parameter::Shape;
-use super::read::Node;
 use super::template::Template;
 use super::value::{Loss, Val};
 use super::vars::{Asked, Made, VarKey, Variables};

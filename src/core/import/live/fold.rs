@@ -18,12 +18,13 @@ use self::class::{Class, classes};
 use self::items::Varied;
 use self::names::Names;
 use self::reading::{Reading, groups};
-use self::secret::Secrets;
+use self::secret::{Secrets, Values};
 use self::shape::Kind;
-use self::vary::vary;
+pub use self::targets::{Folding, Units};
+use self::vary::{Made, vary};
 use crate::import::draft::{AccountValues, Draft, Targets, Variable};
 use crate::import::observed::Observed;
-use crate::org::{AccountId, Organization, Partition};
+use crate::org::AccountId;
 
 mod class;
 mod items;
@@ -34,26 +35,6 @@ mod shape;
 mod targets;
 mod vary;
 mod write;
-
-/// How variance and targets are written.
-#[derive(Debug, Clone, Copy)]
-pub struct Folding<'a> {
-    /// The organization, where it is known; its units become targets.
-    pub organization: Option<&'a Organization>,
-    /// Whether units may stand for their accounts.
-    pub units: Units,
-    /// The partition of what was observed.
-    pub partition: &'a Partition,
-}
-
-/// Whether organizational units may stand for all of their accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Units {
-    /// They may: accounts that join a unit later get the role too.
-    Fold,
-    /// Every account is named by its id.
-    Never,
-}
 
 /// Folds what was observed into a draft called `name`.
 pub fn fold(name: &str, observed: &Observed, folding: Folding<'_>) -> Draft {
@@ -108,13 +89,6 @@ struct Part {
     when: Option<String>,
 }
 
-/// A variable, and what single accounts have for it instead of its default.
-#[derive(Debug)]
-pub(super) struct Made {
-    variable: Variable,
-    values: BTreeMap<AccountId, Value>,
-}
-
 fn group_of(classes: &[Class], names: &mut Names) -> Folded {
     let Some((base, others)) = classes.split_first() else {
         return Folded {
@@ -162,8 +136,6 @@ fn variant_word(at: usize) -> String {
         None => format!("v{}", at + 1),
     }
 }
-
-type Values = BTreeMap<AccountId, BTreeMap<String, Value>>;
 
 fn collect(values: &mut Values, variables: &mut Vec<Variable>, folded: Folded) {
     for made in folded.variables {

@@ -1,6 +1,17 @@
 //! The issuers, one entry each.
 
 use super::{Claim, Customers, Issuer, Says, Sent, subject};
+use crate::resource::policy::pattern::{Variables, matches, tokens};
+
+/// The issuer with this host and path, as the ARN of a provider has it.
+pub fn issuer(url: &str) -> &'static Issuer {
+    let url = url.trim_end_matches('/').to_lowercase();
+    let is_meant = |pattern: &&str| matches(&tokens(pattern, Variables::Literal), &url);
+    ISSUERS
+        .iter()
+        .find(|issuer| issuer.urls.iter().any(is_meant))
+        .unwrap_or(&PRIVATE)
+}
 
 const fn who(name: &'static str) -> Claim {
     Claim {
@@ -58,7 +69,7 @@ const GITHUB: &[Claim] = &[
 const SUBJECT: &[&str] = &["sub"];
 const GITHUB_DEMANDS: &[&str] = &["sub", "job_workflow_ref"];
 
-const fn issuer(
+const fn entry(
     name: &'static str,
     urls: &'static [&'static str],
     customers: Customers,
@@ -84,14 +95,14 @@ const fn shared(
 ) -> Issuer {
     Issuer {
         demanded: SUBJECT,
-        ..issuer(name, urls, Customers::All, wide)
+        ..entry(name, urls, Customers::All, wide)
     }
 }
 
 /// An issuer that is not in the table.
 pub(super) static PRIVATE: Issuer = Issuer {
     is_known: false,
-    ..issuer("", &[], Customers::One, subject::named)
+    ..entry("", &[], Customers::One, subject::named)
 };
 
 /// The more special URL first.
@@ -99,7 +110,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
     Issuer {
         claims: GITHUB,
         demanded: GITHUB_DEMANDS,
-        ..issuer(
+        ..entry(
             "GitHub Actions",
             &["token.actions.githubusercontent.com"],
             Customers::All,
@@ -110,7 +121,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
     Issuer {
         claims: GITHUB,
         demanded: GITHUB_DEMANDS,
-        ..issuer(
+        ..entry(
             "GitHub Actions",
             &["token.actions.githubusercontent.com/*"],
             Customers::One,
@@ -120,7 +131,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
     // GitHub Enterprise Cloud with data residency, and GitHub Enterprise Server.
     Issuer {
         claims: GITHUB,
-        ..issuer(
+        ..entry(
             "GitHub Actions",
             &["token.actions.*.ghe.com", "*/_services/token"],
             Customers::One,
@@ -183,7 +194,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
             sometimes(what("email")),
             who("oidc.circleci.com/project-id"),
         ],
-        ..issuer(
+        ..entry(
             "CircleCI",
             &["oidc.circleci.com/org/*"],
             Customers::One,
@@ -195,7 +206,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         &["app.terraform.io"],
         subject::organization,
     ),
-    issuer(
+    entry(
         "HCP Terraform",
         &["app.eu.terraform.io"],
         Customers::All,
@@ -206,7 +217,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         claims: &[who("sub"), who("aud"), what("oaud"), sometimes(what("amr"))],
         demanded: &["aud"],
         tenancy: "aud",
-        ..issuer(
+        ..entry(
             "Pulumi Cloud",
             &["api.pulumi.com/oidc"],
             Customers::All,
@@ -218,20 +229,20 @@ pub(super) static ISSUERS: &[Issuer] = &[
         claims: &[who("sub"), who("aud"), what("oaud"), sometimes(what("amr"))],
         demanded: &["aud"],
         tenancy: "aud",
-        ..issuer(
+        ..entry(
             "Vercel",
             &["oidc.vercel.com"],
             Customers::All,
             subject::vercel,
         )
     },
-    issuer(
+    entry(
         "Vercel",
         &["oidc.vercel.com/*"],
         Customers::One,
         subject::vercel,
     ),
-    issuer(
+    entry(
         "Amazon EKS",
         &[
             "oidc.eks.*.amazonaws.com/id/*",
@@ -241,7 +252,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         Customers::One,
         subject::kubernetes,
     ),
-    issuer(
+    entry(
         "Bitbucket Pipelines",
         &["api.bitbucket.org/2.0/workspaces/*/pipelines-config/identity/oidc"],
         Customers::One,
@@ -260,7 +271,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
             sometimes(who("google/organization_number")),
         ],
         tenancy: "aud",
-        ..issuer(
+        ..entry(
             "Google",
             &["accounts.google.com"],
             Customers::All,
@@ -273,7 +284,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         claims: &[who("sub"), who("aud"), what("oaud"), what("amr")],
         demanded: &["aud"],
         tenancy: "aud",
-        ..issuer(
+        ..entry(
             "Amazon Cognito",
             &[
                 "cognito-identity.amazonaws.com",
@@ -287,7 +298,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
     Issuer {
         claims: &[who("app_id"), who("user_id"), who("sub")],
         tenancy: "app_id",
-        ..issuer(
+        ..entry(
             "Login with Amazon",
             &["www.amazon.com"],
             Customers::All,
@@ -297,7 +308,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
     Issuer {
         claims: &[who("app_id"), who("id"), who("sub")],
         tenancy: "app_id",
-        ..issuer(
+        ..entry(
             "Facebook",
             &["graph.facebook.com"],
             Customers::All,
@@ -317,7 +328,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         ],
         demanded: &["sts:RoleSessionName"],
         tenancy: "sts:RoleSessionName",
-        ..issuer(
+        ..entry(
             "Microsoft Sentinel",
             &["sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d"],
             Customers::All,
@@ -325,7 +336,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         )
     },
     // The tenant of personal accounts: anybody can have one.
-    issuer(
+    entry(
         "Microsoft personal accounts",
         &[
             "sts.windows.net/9188040d-6c67-4c5b-b112-36a304b66dad",
@@ -335,13 +346,13 @@ pub(super) static ISSUERS: &[Issuer] = &[
         subject::named,
     ),
     // Any identity of the tenant can ask for a token of an application's audience.
-    issuer(
+    entry(
         "Microsoft Entra ID",
         &["sts.windows.net/*", "login.microsoftonline.com/*"],
         Customers::One,
         subject::named,
     ),
-    issuer(
+    entry(
         "Okta",
         &[
             "*.okta.com",
@@ -363,7 +374,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
             sometimes(what("email")),
             sometimes(who("rpst_id")),
         ],
-        ..issuer(
+        ..entry(
             "Oracle Cloud",
             &["idcs-*.identity.oraclecloud.com"],
             Customers::One,
@@ -384,7 +395,7 @@ pub(super) static ISSUERS: &[Issuer] = &[
         ],
         demanded: &["aud"],
         tenancy: "aud",
-        ..issuer(
+        ..entry(
             "sandboxes.cloud",
             &["sandboxes.cloud"],
             Customers::All,

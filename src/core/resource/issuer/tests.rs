@@ -1,5 +1,6 @@
 //! The table by its own rules.
 
+use super::table::ISSUERS;
 use super::*;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 

@@ -12,6 +12,13 @@ use super::pattern::{Token, Variables, may_overlap, segments, tokens};
 use super::value::Network;
 use super::{DocumentProblem, Effect, PolicyDocument, Statement, Version};
 
+impl PolicyDocument {
+    /// Statements whose conditions no request meets, because two of them exclude each other.
+    pub fn contradictions(&self) -> Vec<DocumentProblem> {
+        contradictions(self)
+    }
+}
+
 /// Keys that have several values in one request.
 ///
 /// Source: IAM User Guide, "AWS global condition context keys"; Amazon Cognito, `amr`.

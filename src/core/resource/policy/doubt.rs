@@ -17,6 +17,19 @@ use super::value::{Network, is_number};
 use super::{DocumentProblem, PolicyDocument, Version, service};
 use crate::org::{AccountId, Partition};
 
+impl PolicyDocument {
+    /// What IAM takes and what still cannot work: a value that its operator never meets, a variable that nothing fills.
+    /// With the `partition` of the run also what the ARNs in conditions say of it.
+    pub fn doubts(&self, partition: Option<&Partition>) -> Vec<DocumentProblem> {
+        doubts(self, partition)
+    }
+
+    /// The ARNs of resources and principals that lie in another partition than `partition`: IAM refuses them.
+    pub fn misplaced(&self, partition: &Partition) -> Vec<DocumentProblem> {
+        misplaced(self, partition)
+    }
+}
+
 /// Message and hint.
 type Doubt = (String, String);
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::org::Partition;
 
 fn partition() -> Partition {
     Partition::default()

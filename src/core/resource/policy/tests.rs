@@ -1,6 +1,7 @@
 //! One row for every rule of equality and of refusal.
 
 use super::*;
+use crate::org::Partition;
 
 fn partition() -> Partition {
     Partition("aws-cn".to_owned())

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-use super::super::read::{Node, Origin, Value, read};
+use super::super::node::{Node, Origin, Value};
+use super::super::read::read;
 use super::*;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
 use crate::resource::role::PolicyRef;
@@ -38,7 +39,7 @@ impl Concrete<'_> {
                 }
                 [(key, argument)] if key.text.starts_with("Fn::") => self.call(&key.text, argument),
                 members => {
-                    let member = |(key, node): &(super::super::read::Key, Node)| {
+                    let member = |(key, node): &(super::super::node::Key, Node)| {
                         Some((key.text.clone(), self.eval(node)?))
                     };
                     Some(Json::Object(members.iter().filter_map(member).collect()))

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 
 use super::names::slug;
 use super::shape::{Document, Shape};
-use super::vary::MOST;
 use crate::resource::policy::PolicyDocument;
+
+/// Distinct columns, and distinct conditions, that one resource may have: more is a resource of its own.
+pub const MOST: usize = 6;
 
 /// The version of the policy language that statement tables have.
 const VERSION: &str = "2012-10-17";

@@ -410,3 +410,17 @@ fn templates(value: &mut Value, template: &dyn Fn(&str) -> String) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
+
+impl Shape {
+    /// Puts its lists in order and learns what its documents mean; `hidden` gives the marker that stands for a secret value
+    /// from then on.
+    pub fn finish(mut self, reading: &Reading, hidden: &mut dyn FnMut(&str) -> String) -> Self {
+        self.attached
+            .iter_mut()
+            .for_each(|attached| attached.sort());
+        for document in self.documents.values_mut() {
+            reading.finish(document, hidden);
+        }
+        self
+    }
+}

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Values;
 use super::names::{Names, slug};
 use crate::import::draft::{Draft, Variable};
 use crate::org::AccountId;
+
+/// The values of variables, by account.
+pub type Values = BTreeMap<AccountId, BTreeMap<String, Value>>;
 
 /// What a hidden value begins with. No text of IAM holds it.
 const HIDDEN: &str = "\u{0}";

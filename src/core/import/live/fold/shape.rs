@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::reading::Reading;
 use crate::import::report::Source;
 use crate::org::AccountId;
 use crate::resource::policy::{PolicyDocument, PolicyKind};
@@ -97,18 +96,6 @@ impl Shape {
             && (self.knows_inline, self.partial, self.external)
                 == (other.knows_inline, other.partial, other.external)
             && self.attached.is_some() == other.attached.is_some()
-    }
-
-    /// Puts its lists in order and learns what its documents mean; `hidden` gives the marker that stands for a secret value
-    /// from then on.
-    pub fn finish(mut self, reading: &Reading, hidden: &mut dyn FnMut(&str) -> String) -> Self {
-        self.attached
-            .iter_mut()
-            .for_each(|attached| attached.sort());
-        for document in self.documents.values_mut() {
-            reading.finish(document, hidden);
-        }
-        self
     }
 
     /// Both readings of one resource as one: a text is read as `base` has it.

@@ -2,10 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Folding, Units};
 use crate::import::draft::{Named, Selector, Targets};
 use crate::import::observed::Observed;
-use crate::org::{Account, AccountId, OuPath};
+use crate::org::{Account, AccountId, Organization, OuPath, Partition};
+
+/// How variance and targets are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Folding<'a> {
+    /// The organization, where it is known; its units become targets.
+    pub organization: Option<&'a Organization>,
+    /// Whether units may stand for their accounts.
+    pub units: Units,
+    /// The partition of what was observed.
+    pub partition: &'a Partition,
+}
+
+/// Whether organizational units may stand for all of their accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// They may: accounts that join a unit later get the role too.
+    Fold,
+    /// Every account is named by its id.
+    Never,
+}
 
 /// The targets that are exactly these accounts.
 ///

@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::Made;
 use super::class::Class;
-use super::items::{Items, Varied};
+use super::items::{Items, MOST, Varied};
 use super::names::{Names, slug};
 use super::shape::{Document, Shape};
 use crate::import::draft::Variable;
+use crate::org::AccountId;
 
-/// Distinct columns, and distinct conditions, that one resource may have: more is a resource of its own.
-pub const MOST: usize = 6;
+/// A variable, and what single accounts have for it instead of its default.
+#[derive(Debug)]
+pub struct Made {
+    pub variable: Variable,
+    pub values: BTreeMap<AccountId, Value>,
+}
 
 /// Where a value stands in a shape.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
