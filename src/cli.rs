@@ -16,7 +16,7 @@ pub use clap_complete::Shell;
 pub use import::{CloudFormationArgs, ImportTo, TerraformArgs};
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
 ///
@@ -786,16 +786,14 @@ impl Command {
 /// The text to print, whether it goes to stdout (help, version), and nothing else to do.
 pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
     let args: Vec<_> = args.into_iter().collect();
-    let parsed = Cli::try_parse_from(&args);
-    match &parsed {
-        Err(answer) if answer.kind() == ErrorKind::DisplayVersion && asks_for_more(&args) => {
-            // clap answers `--version` before it knows the other flags.
-            let version = Cli::command().long_version(build());
-            version.try_get_matches_from(["rolecall", "--version"])?;
-            parsed
+    Cli::try_parse_from(&args).map_err(|answer| {
+        // clap answers `--version` before it knows the other flags.
+        if answer.kind() == ErrorKind::DisplayVersion && asks_for_more(&args) {
+            clap::Error::raw(ErrorKind::DisplayVersion, build())
+        } else {
+            answer
         }
-        _ => parsed,
-    }
+    })
 }
 
 fn asks_for_more(args: &[std::ffi::OsString]) -> bool {
@@ -808,7 +806,7 @@ fn asks_for_more(args: &[std::ffi::OsString]) -> bool {
 /// The version and what it was built from, one fact a line, as rustc prints them. Releases set the commit.
 fn build() -> String {
     format!(
-        "{}\ncommit: {}\ncommit-date: {}\nhost: {}-{}",
+        "rolecall {}\ncommit: {}\ncommit-date: {}\nhost: {}-{}\n",
         env!("CARGO_PKG_VERSION"),
         option_env!("ROLECALL_COMMIT").unwrap_or("unknown"),
         option_env!("ROLECALL_COMMIT_DATE").unwrap_or("unknown"),

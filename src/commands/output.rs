@@ -20,7 +20,7 @@ use crate::read::{Reader, Scope, Wanted};
 use crate::report;
 use crate::report::output::{self, ExternalIds, Handout, Outsider, RoleRow};
 use crate::resource::role::{Ensure, Role};
-use crate::verify::trust;
+use crate::verify::{self, trust};
 
 /// Accounts that are read at once, unless `--parallelism` says otherwise.
 const AT_ONCE: usize = 64;
@@ -154,7 +154,7 @@ fn handout(survey: &Survey, read: &[Read<'_>]) -> Handout {
             if owner(&found.tags, &survey.settings.name) != Owner::Us {
                 continue;
             }
-            for outsider in trust::accounts_of(&role.trust) {
+            for outsider in verify::accounts_of(&role.trust) {
                 if !survey.organization.accounts.contains_key(&outsider) {
                     outsiders
                         .entry(outsider)

@@ -316,6 +316,7 @@ impl Demo<'_> {
         let options = plan::Options {
             out: None,
             format: PlanFormat::Text,
+            reports: ReportArgs::default(),
             detailed_exitcode: true,
             state,
             notify: NotifyArgs::default(),

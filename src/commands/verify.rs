@@ -13,7 +13,7 @@ use crate::cli::{Format, ScopeArgs};
 use crate::exit::Exit;
 use crate::report;
 use crate::resource::role::Role;
-use crate::verify::{SessionName, Setting, Verification, live, trust};
+use crate::verify::{SessionName, Setting, Verification, live};
 
 /// What is verified, and how that is printed.
 #[derive(Debug)]
@@ -143,6 +143,6 @@ fn trusted(survey: &Survey) -> BTreeSet<(String, String)> {
         .collect();
     trusts
         .values()
-        .flat_map(|role| trust::principals_of(&role.trust))
+        .flat_map(|role| crate::verify::principals_of(&role.trust))
         .collect()
 }

@@ -63,8 +63,8 @@ pub use load::load;
 pub use narrow::NarrowScope;
 pub use problem::{Color, Problem, Problems, Severity};
 pub use rollout::{Rollout, Wave};
-pub use source::MAIN_FILE;
 pub use settings::Access;
+pub use source::MAIN_FILE;
 
 use crate::desired::{AccountDesired, Limits};
 use crate::resource::secret::Secrets;

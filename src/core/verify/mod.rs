@@ -26,6 +26,7 @@ use serde::Serialize;
 use crate::org::{Account, AccountId, Organization};
 use crate::resource::role::{LiveRole, Role};
 
+pub use request::{accounts_of, principals_of};
 pub use session::{InvalidSessionName, SessionName};
 
 /// The version of the JSON form.
