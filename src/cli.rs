@@ -15,6 +15,7 @@ pub mod manual;
 pub use clap_complete::Shell;
 pub use import::{CloudFormationArgs, ImportTo, TerraformArgs};
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
@@ -195,6 +196,9 @@ pub enum Command {
         /// Format of the plan
         #[arg(long, value_enum, default_value = "text")]
         format: PlanFormat,
+        /// Reports in files.
+        #[command(flatten)]
+        reports: ReportArgs,
         /// Exit with 2 if the plan has changes
         #[arg(long)]
         detailed_exitcode: bool,
@@ -580,6 +584,9 @@ pub struct DriftArgs {
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     pub format: PlanFormat,
+    /// Reports in files.
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// Check again at this interval, in one process, until interrupted: 5m. Text is printed when it differs from the
     /// last report, JSON as one line for each check
     #[arg(long, value_name = "INTERVAL", value_parser = interval)]
@@ -604,6 +611,23 @@ pub struct DriftArgs {
     /// Whom to notify.
     #[command(flatten)]
     pub notify: NotifyArgs,
+}
+
+/// The same result in files, whatever is printed. AWS is read once.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReportArgs {
+    /// Also write the result to this file, as one JSON object
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Also write it to this file, as Markdown for a pull request
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub markdown: Option<PathBuf>,
+    /// Also write it to this file, as one self-contained page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Also write its findings to this file, as SARIF for code scanning
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub sarif: Option<PathBuf>,
 }
 
 /// Whom to notify of how a run ended.
@@ -761,7 +785,34 @@ impl Command {
 /// # Errors
 /// The text to print, whether it goes to stdout (help, version), and nothing else to do.
 pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(args)
+    let args: Vec<_> = args.into_iter().collect();
+    Cli::try_parse_from(&args).map_err(|answer| {
+        // clap answers `--version` before it knows the other flags.
+        if answer.kind() == ErrorKind::DisplayVersion && asks_for_more(&args) {
+            clap::Error::raw(ErrorKind::DisplayVersion, build())
+        } else {
+            answer
+        }
+    })
+}
+
+fn asks_for_more(args: &[std::ffi::OsString]) -> bool {
+    args.iter().filter_map(|arg| arg.to_str()).any(|arg| {
+        let shorts = arg.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        arg == "--verbose" || shorts.is_some_and(|shorts| shorts.contains('v'))
+    })
+}
+
+/// The version and what it was built from, one fact a line, as rustc prints them. Releases set the commit.
+fn build() -> String {
+    format!(
+        "rolecall {}\ncommit: {}\ncommit-date: {}\nhost: {}-{}\n",
+        env!("CARGO_PKG_VERSION"),
+        option_env!("ROLECALL_COMMIT").unwrap_or("unknown"),
+        option_env!("ROLECALL_COMMIT_DATE").unwrap_or("unknown"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+    )
 }
 
 /// A duration such as `90s`, `5m` or `1h 30m`.

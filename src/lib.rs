@@ -41,7 +41,8 @@
 //! - A failed read is a value: such an account gets no change, ever.
 //! - Sensitive values are masked where data for display is made, not where it is printed.
 //!
-//! `tests/it/tidy.rs` holds the house to this page.
+//! Rooms name each other in one direction, and so do the files within a room: `tests/it/tidy.rs` and `tests/it/circles.rs`
+//! hold the house to this page.
 
 pub use rolecall_core::{
     config, desired, diff, drift, evaluate, import, lint, live, org, permissions, plan, resource,

@@ -121,6 +121,13 @@ impl Console {
         ));
     }
 
+    /// Writes workflow commands of GitHub Actions, which reads them from either stream. They are results: quiet keeps them.
+    pub fn annotate(&self, commands: &str) {
+        if !commands.is_empty() {
+            self.tell(commands.trim_end());
+        }
+    }
+
     /// Says what went wrong.
     pub fn error(&self, message: &str) {
         self.tell(&format!(

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use super::reports::{Form, Report};
 use super::{Console, Error, notify, options};
 use crate::aws;
-use crate::cli::{DriftArgs, PlanFormat};
+use crate::cli::DriftArgs;
 use crate::drift::Drift;
 use crate::exit::Exit;
 use crate::files;
@@ -68,8 +69,13 @@ pub async fn tell(
     survey: &Survey,
     console: &Console,
 ) -> Result<(), Error> {
-    // Who closed standard output did not close the webhook.
+    // Who closed standard output did not close the files and the webhook.
     let printed = print(args, drift, seen, survey, console);
+    let report = Report::Drift(drift);
+    report.save(&args.reports, survey)?;
+    if seen != Seen::Same {
+        report.annotate(survey, console);
+    }
     let is_news = match seen {
         Seen::First => args.watch.is_none() || ending(drift) != Exit::Done,
         Seen::Same => false,
@@ -98,29 +104,21 @@ fn print(
     survey: &Survey,
     console: &Console,
 ) -> Result<(), Error> {
-    // Each form but text masks what it shows where it makes it.
+    let form = Form::of(args.format);
+    if seen == Seen::Same && form != Some(Form::Json) {
+        return Ok(());
+    }
+    let Some(form) = form else {
+        let mut out = console.data();
+        report::drift::drift(drift, &console.out, &mut out)?;
+        return Ok(out.flush()?);
+    };
     let mut out = console.bare();
-    match args.format {
-        PlanFormat::Text | PlanFormat::Markdown | PlanFormat::Html if seen == Seen::Same => {}
-        PlanFormat::Markdown => report::markdown::drift(drift, &survey.settings.secrets, &mut out)?,
-        PlanFormat::Html => {
-            let trusts = crate::plan::trusts(
-                &survey.settings,
-                &survey.expansion.desired,
-                &survey.organization,
-            );
-            report::html::drift(drift, &trusts, &survey.settings.secrets, &mut out)?;
-        }
-        PlanFormat::Text => {
-            let mut out = console.data();
-            report::drift::drift(drift, &console.out, &mut out)?;
-            out.flush()?;
-        }
+    if form == Form::Json && args.watch.is_some() {
         // One line for each look.
-        PlanFormat::Json if args.watch.is_some() => {
-            report::json::line(&drift.shown(&survey.settings.secrets), &mut out)?;
-        }
-        PlanFormat::Json => report::json::write(&drift.shown(&survey.settings.secrets), &mut out)?,
+        report::json::line(&drift.shown(&survey.settings.secrets), &mut out)?;
+    } else {
+        Report::Drift(drift).write(form, survey, &mut out)?;
     }
     Ok(out.flush()?)
 }

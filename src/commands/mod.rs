@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod permissions;
 mod plan;
+mod reports;
 mod sandbox;
 mod shell;
 mod show;
@@ -119,6 +120,7 @@ async fn perform(
             scope,
             out,
             format,
+            reports,
             detailed_exitcode,
             state,
             notify,
@@ -128,6 +130,7 @@ async fn perform(
                 &plan::Options {
                     out,
                     format,
+                    reports,
                     detailed_exitcode,
                     state,
                     notify,

@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::reports::{Form, Report};
 use super::{Console, Error, notify, options, shell};
 use crate::aws;
-use crate::cli::{NotifyArgs, PlanFormat, ScopeArgs, StateArgs};
+use crate::cli::{NotifyArgs, PlanFormat, ReportArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
 use crate::files;
 use crate::ops::plan::{has_changes, reading};
 use crate::ops::{self, Survey, saved, state};
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::report;
 use crate::store::Access;
 
@@ -21,6 +22,8 @@ pub struct Options {
     pub out: Option<PathBuf>,
     /// How to print it.
     pub format: PlanFormat,
+    /// Which forms of it to write to files.
+    pub reports: ReportArgs,
     /// Whether changes are exit code 2.
     pub detailed_exitcode: bool,
     /// Where it is remembered what was applied.
@@ -41,8 +44,11 @@ pub async fn run(
     let location = options.state.state.as_deref();
     let state = state::open(location, &survey, aws, Access::Read).await?;
     let plan = ops::plan::plan(&survey, selection.parallelism, Some(&state), console).await?;
-    // Who closed standard output did not close the file and the webhook.
+    let report = Report::Plan(&plan);
+    // Who closed standard output did not close the files and the webhook.
     let printed = print(&plan, options.format, &survey, console);
+    report.save(&options.reports, &survey)?;
+    report.annotate(&survey, console);
     if let Some(path) = &options.out {
         save(&plan, &survey, path)?;
         console.say(&format!(
@@ -82,25 +88,13 @@ pub fn print(
     survey: &Survey,
     console: &Console,
 ) -> Result<(), Error> {
-    // Each form but text masks what it shows where it makes it.
+    let Some(form) = Form::of(format) else {
+        let mut out = console.data();
+        report::human::plan(plan, &console.out, &mut out)?;
+        return Ok(out.flush()?);
+    };
     let mut out = console.bare();
-    match format {
-        PlanFormat::Text => {
-            let mut out = console.data();
-            report::human::plan(plan, &console.out, &mut out)?;
-            out.flush()?;
-        }
-        PlanFormat::Json => report::json::write(&plan.shown(&survey.settings.secrets), &mut out)?,
-        PlanFormat::Html => {
-            let trusts = plan::trusts(
-                &survey.settings,
-                &survey.expansion.desired,
-                &survey.organization,
-            );
-            report::html::plan(plan, &trusts, &survey.settings.secrets, &mut out)?;
-        }
-        PlanFormat::Markdown => report::markdown::plan(plan, &survey.settings.secrets, &mut out)?,
-    }
+    Report::Plan(plan).write(form, survey, &mut out)?;
     Ok(out.flush()?)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::org::AccountId;
+use crate::resource::Origin;
 use crate::resource::attachment::Attachment;
 use crate::resource::grant::{Grant, OutsideGrant};
 use crate::resource::managed_policy::ManagedPolicy;
@@ -25,6 +26,31 @@ pub struct Desired {
     pub skipped: BTreeMap<AccountId, String>,
     /// The sensitive values of this run.
     pub secrets: Secrets,
+}
+
+impl Desired {
+    /// Where the resource at an address is written, such as `111111111111/role/Audit`; nothing for what is not declared.
+    pub fn origin(&self, address: &str) -> Option<&Origin> {
+        let (account, resource) = address.split_once('/')?;
+        let (kind, name) = resource.split_once('/')?;
+        let held = self.accounts.get(&AccountId::parse(account).ok()?)?;
+        let key = name.to_ascii_lowercase();
+        match kind {
+            "role" => held.roles.get(&key).map(|role| &role.origin),
+            "policy" => held.policies.get(&key).map(|policy| &policy.origin),
+            "grant" => held
+                .grants
+                .values()
+                .find(|grant| grant.principal.to_string() == name)
+                .map(|grant| &grant.origin),
+            "attachment" => held
+                .attachments
+                .values()
+                .find(|attachment| attachment.id.to_string() == name)
+                .map(|attachment| &attachment.origin),
+            _ => None,
+        }
+    }
 }
 
 /// `[limits]`: how much a plan may do before a guard stops it.

@@ -63,6 +63,12 @@ fn title(standing: Standing) -> (Tone, &'static str) {
     }
 }
 
+/// What became of a difference, in a few words.
+pub(super) fn meaning(standing: Standing) -> &'static str {
+    let (_, title) = title(standing);
+    title.split_once(" (").map_or(title, |(meaning, _)| meaning)
+}
+
 fn section(drift: &Drift, standing: Standing, part: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let groups = group::groups(part);
     if groups.is_empty() {
@@ -82,7 +88,7 @@ fn section(drift: &Drift, standing: Standing, part: &Plan, page: &mut Page<'_>) 
 }
 
 /// What drifted by what became of it, in order.
-pub(super) fn parts(drift: &Drift) -> Vec<(Standing, Plan)> {
+pub fn parts(drift: &Drift) -> Vec<(Standing, Plan)> {
     let judged = drift.judgements.values();
     let found = judged.flat_map(|one| {
         one.diffs

@@ -41,6 +41,7 @@ mod principals;
 mod probes;
 mod readme;
 mod release;
+mod reports;
 mod rollout;
 mod saved;
 mod schema;

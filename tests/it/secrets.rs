@@ -225,6 +225,7 @@ async fn no_value_and_nothing_made_of_one_leaves_the_program() {
         &["plan", "--format", "json", "--out", saved],
         &["plan", "--format", "html"],
         &["plan", "--format", "markdown"],
+        &["plan", "--sarif", "/dev/stdout"],
         &["permissions"],
         &["permissions", "--format", "json"],
         &["accounts"],

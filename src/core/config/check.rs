@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span};
+use semver::{Version, VersionReq};
 
 use super::place::Place;
 use super::problem::{Problem, Problems};
-use super::tree::{Node, Table, Value};
+use super::tree::{Key, Node, Table, Value};
 use crate::org::Partition;
 use crate::resource::name::{IamPath, InvalidName, PolicyArn, PolicyName, shown};
 use crate::resource::role::PolicyRef;
@@ -68,6 +69,45 @@ pub fn directory_name(node: &Node, problems: &mut Problems) -> Option<String> {
 pub fn is_directory_name(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     !text.is_empty() && text.len() <= 64 && text.chars().all(allowed)
+}
+
+/// Whether this version of rolecall may read a directory, by its `required_version`.
+///
+/// # Errors
+/// Says which version is required. A requirement that cannot be read is among `problems`, and requires nothing.
+pub fn required_version(
+    required: Option<&(Key, Node)>,
+    problems: &mut Problems,
+) -> Result<(), Box<Problem>> {
+    let Some((_, node)) = required else {
+        return Ok(());
+    };
+    let written = match &node.value {
+        Value::Template(_) => Err("it cannot contain an expression".to_owned()),
+        _ => Ok(node.as_str().unwrap_or_default()),
+    };
+    let requirement = written.and_then(|text| {
+        let read = VersionReq::parse(text).map_err(|error| error.to_string())?;
+        Ok((text, read))
+    });
+    let (text, requirement) = match requirement {
+        Ok(requirement) => requirement,
+        Err(why) => {
+            let message = format!("this is not a version requirement: {why}");
+            let hint = "write it as Cargo does: \">=0.2, <1\"";
+            problems.push(Problem::error("value", &node.place, message).hint(hint));
+            return Ok(());
+        }
+    };
+    let own = env!("CARGO_PKG_VERSION");
+    if Version::parse(own).is_ok_and(|own| requirement.matches(&own)) {
+        return Ok(());
+    }
+    let message = format!("this directory requires rolecall `{text}`, and this is rolecall {own}");
+    let hint = "install a version that it allows, or change `required_version`";
+    Err(Box::new(
+        Problem::error("required-version", &node.place, message).hint(hint),
+    ))
 }
 
 /// An organization's id.

@@ -36,7 +36,7 @@ pub fn identify(
     let mut problems = Problems::default();
     let directory = load::directory(disk.as_ref(), path);
     let bounds = source::Bounds::new(disk.clone(), &directory);
-    let files = source::read(path, var_files, &bounds, &mut problems);
+    let source::Sources { files, .. } = source::read(path, var_files, &bounds, &mut problems);
     let tables: Vec<_> = files
         .iter()
         .map(|file| tree::parse_toml(file, &mut problems))

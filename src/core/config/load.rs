@@ -30,14 +30,22 @@ pub fn load(inputs: &Inputs) -> Result<Config, Problems> {
     let mut problems = Problems::default();
     let root_directory = directory(inputs.files.as_ref(), &inputs.path);
     let mut bounds = Bounds::new(inputs.files.clone(), &root_directory);
-    let files = source::read(&inputs.path, &inputs.var_files, &bounds, &mut problems);
+    let source::Sources {
+        files,
+        variables: automatic,
+    } = source::read(&inputs.path, &inputs.var_files, &bounds, &mut problems);
     let merged = merge(&files, &mut problems);
     if files.is_empty() {
         return Err(problems);
     }
+    // Another version's language explains whatever else is wrong, so this is reported alone.
+    if let Err(problem) = check::required_version(merged.required_version.as_ref(), &mut problems) {
+        return Err(Problems::from(*problem));
+    }
     let sources = Sources {
         arguments: &inputs.vars,
         files: inputs.files.as_ref(),
+        automatic: &automatic,
         paths: &inputs.var_files,
         environment: &inputs.env,
     };

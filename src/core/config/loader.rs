@@ -14,7 +14,7 @@ use super::resource::{Kind, Resource};
 use super::source::{self, Bounds};
 use super::tree::{Node, Value};
 use super::vars::{ModuleInputs, Variables};
-use super::{Inputs, document, target};
+use super::{Inputs, check, document, target};
 
 /// Collects what the root and its modules hold.
 pub(super) struct Loader<'a> {
@@ -161,13 +161,18 @@ impl<'a> Loader<'a> {
             return known.clone();
         }
         let mut problems = Problems::default();
-        let files = source::read(
+        let source::Sources { files, .. } = source::read(
             &directory.named,
             &self.inputs.var_files,
             &self.bounds,
             &mut problems,
         );
         let merged = merge(&files, &mut problems);
+        if let Err(problem) =
+            check::required_version(merged.required_version.as_ref(), &mut problems)
+        {
+            problems.push(*problem);
+        }
         for key in &merged.roots_own {
             let message = format!(
                 "`[{}]` is not allowed in a module: only the root sets it",

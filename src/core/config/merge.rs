@@ -15,6 +15,7 @@ use super::tree::{self, Key, Node, Table, Value};
 #[derive(Default)]
 pub(super) struct Merged {
     pub name: Option<(Key, Node)>,
+    pub required_version: Option<(Key, Node)>,
     pub organization: Table,
     pub vars: Table,
     pub locals: Table,
@@ -61,14 +62,8 @@ impl Merged {
             self.roots_own.push(key.clone());
         }
         let into = match key.text.as_str() {
-            "name" => {
-                if let Some((first, _)) = &self.name {
-                    problems.push(twice("`name`", &key.place, &first.place));
-                } else {
-                    self.name = Some((key, node));
-                }
-                return;
-            }
+            "name" => return once(&mut self.name, key, node, problems),
+            "required_version" => return once(&mut self.required_version, key, node, problems),
             "role" => return self.add_resources(Kind::Role, node),
             "policy" => return self.add_resources(Kind::Policy, node),
             "grant" => return self.add_resources(Kind::Grant, node),
@@ -109,6 +104,16 @@ impl Merged {
             self.resources
                 .extend(items.into_iter().map(|item| (kind, item)));
         }
+    }
+}
+
+/// Takes a value that only one file of a directory may set.
+fn once(into: &mut Option<(Key, Node)>, key: Key, node: Node, problems: &mut Problems) {
+    if let Some((first, _)) = into {
+        let what = format!("`{}`", key.text);
+        problems.push(twice(&what, &key.place, &first.place));
+    } else {
+        *into = Some((key, node));
     }
 }
 

@@ -64,6 +64,7 @@ pub use narrow::NarrowScope;
 pub use problem::{Color, Problem, Problems, Severity};
 pub use rollout::{Rollout, Wave};
 pub use settings::Access;
+pub use source::MAIN_FILE;
 
 use crate::desired::{AccountDesired, Limits};
 use crate::resource::secret::Secrets;

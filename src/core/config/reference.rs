@@ -21,6 +21,7 @@ use Example::{Instead, Value};
 /// Examples by table and key. A key without one is a table of its own.
 const EXAMPLES: &[(&str, &str, Example)] = &[
     ("the top level", "name", Value("\"reference\"")),
+    ("the top level", "required_version", Value("\">=0.1, <1\"")),
     ("organization", "id", Value("\"o-exampleorgid\"")),
     (
         "organization",

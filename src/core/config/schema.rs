@@ -138,6 +138,11 @@ pub static ROOT: Schema = Schema {
             "ownership tag of everything this directory manages, [a-z0-9-]{1,64}",
         ),
         optional(
+            "required_version",
+            Type::String,
+            "versions of rolecall that may read this directory, as Cargo writes them: \">=0.2, <1\"",
+        ),
+        optional(
             "organization",
             Type::Table(&ORGANIZATION),
             "which organization, and how its accounts are accessed",

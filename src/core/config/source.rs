@@ -1,7 +1,8 @@
 //! Finds and reads the files of a directory of desired state.
 //!
 //! In a directory `rolecall.toml` is required, and every other `*.toml` below it belongs to it too. Not so: a
-//! subdirectory with a `rolecall.toml` of its own, `state/`, hidden files, and files given as `--var-file`.
+//! subdirectory with a `rolecall.toml` of its own, `state/`, hidden files, and files given as `--var-file`. A file whose
+//! name ends in [`AUTO_VARIABLES`] gives values to variables.
 //!
 //! `validate` runs on pull requests that have not been reviewed yet, so what they name is not trusted: a file is read where it
 //! really lies below the directory, whatever links lead to it, and its kind and size are checked.
@@ -17,6 +18,9 @@ use super::problem::{Problem, Problems};
 
 /// The file that makes a directory a desired state.
 pub const MAIN_FILE: &str = "rolecall.toml";
+
+/// How the names of files end that give values to the variables of the directory they are in, without being named.
+pub const AUTO_VARIABLES: &str = ".auto.vars.toml";
 
 /// The largest `*.toml` of a desired state.
 const TOML_LIMIT: u64 = 8 * MIB;
@@ -79,13 +83,22 @@ impl Bounds {
     }
 }
 
-/// Reads the files of `path`, a file or a directory: the main file first, the others in order of their paths.
+/// The files of a directory, each list in order of their paths.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The desired state: the main file first.
+    pub files: Vec<Arc<File>>,
+    /// Values of variables.
+    pub variables: Vec<Arc<File>>,
+}
+
+/// Reads the files of `path`, a file or a directory.
 pub fn read(
     path: &Path,
     var_files: &[PathBuf],
     bounds: &Bounds,
     problems: &mut Problems,
-) -> Vec<Arc<File>> {
+) -> Sources {
     let file_type = match bounds.files.file_type(path) {
         Ok(file_type) => file_type,
         Err(error) => {
@@ -93,13 +106,15 @@ pub fn read(
                 unreadable(path, &error)
                     .hint("-c takes a directory with a rolecall.toml, or a file"),
             );
-            return Vec::new();
+            return Sources::default();
         }
     };
     if file_type != FileType::Directory {
-        return read_file(path, Use::Toml, bounds, problems)
-            .into_iter()
-            .collect();
+        let file = read_file(path, Use::Toml, bounds, problems);
+        return Sources {
+            files: file.into_iter().collect(),
+            ..Sources::default()
+        };
     }
     let main = path.join(MAIN_FILE);
     if let Err(error) = bounds.files.file_type(&main)
@@ -108,7 +123,7 @@ pub fn read(
         let message = format!("there is no `{MAIN_FILE}` in `{}`", path.display());
         let hint = "choose another directory with -c, or create one with `rolecall init`";
         problems.push(Problem::elsewhere("file", main.display().to_string(), message).hint(hint));
-        return Vec::new();
+        return Sources::default();
     }
     let skipped: BTreeSet<PathBuf> = var_files
         .iter()
@@ -117,10 +132,19 @@ pub fn read(
     let mut found = Vec::new();
     walk(bounds.files.as_ref(), path, &skipped, &mut found, problems);
     found.sort();
-    let files = std::iter::once(main).chain(found);
-    files
-        .filter_map(|path| read_file(&path, Use::Toml, bounds, problems))
-        .collect()
+    let (variables, files): (Vec<PathBuf>, Vec<PathBuf>) = std::iter::once(main)
+        .chain(found)
+        .partition(|path| path.to_string_lossy().ends_with(AUTO_VARIABLES));
+    let mut read = |paths: Vec<PathBuf>| {
+        let files = paths.iter();
+        files
+            .filter_map(|path| read_file(path, Use::Toml, bounds, problems))
+            .collect()
+    };
+    Sources {
+        files: read(files),
+        variables: read(variables),
+    }
 }
 
 fn walk(

@@ -4,7 +4,7 @@
 //! declared type. For an id, an ARN or a UUID an empty string is not a value.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -12,7 +12,7 @@ use regex::Regex;
 use super::expr::{Declared, is_name};
 use super::files::Files;
 use super::locals::Locals;
-use super::place::Place;
+use super::place::{File, Place};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::shape::{self, Stage};
 use super::tree::{self, Node, Table, Value};
@@ -169,6 +169,8 @@ pub struct Sources<'a> {
     pub files: &'a dyn Files,
     /// Files of TOML.
     pub paths: &'a [PathBuf],
+    /// Files of the directory itself that give values; those of `paths` win.
+    pub automatic: &'a [Arc<File>],
     /// `ROLECALL_VAR_x`
     pub environment: &'a BTreeMap<String, String>,
 }
@@ -188,8 +190,13 @@ impl Variables {
         variables.declare_from_accounts(accounts, problems);
         variables.note_sensitive();
         variables.read_environment(sources.environment, problems);
-        for path in sources.paths {
-            variables.read_file(sources.files, path, problems);
+        let named = sources
+            .paths
+            .iter()
+            .filter_map(|path| source::read_variables(sources.files, path, problems))
+            .collect::<Vec<_>>();
+        for file in sources.automatic.iter().chain(&named) {
+            variables.read_file(file, problems);
         }
         for argument in sources.arguments {
             variables.read_argument(argument, problems);
@@ -352,11 +359,8 @@ impl Variables {
         }
     }
 
-    fn read_file(&mut self, files: &dyn Files, path: &Path, problems: &mut Problems) {
-        let Some(file) = source::read_variables(files, path, problems) else {
-            return;
-        };
-        let table = tree::parse_toml(&file, problems);
+    fn read_file(&mut self, file: &Arc<File>, problems: &mut Problems) {
+        let table = tree::parse_toml(file, problems);
         let given = self.read_table(&table, problems);
         self.given.extend(given);
     }

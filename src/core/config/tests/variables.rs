@@ -1,5 +1,7 @@
 //! Bounds of variables.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -154,4 +156,95 @@ aws = \"111111111111\"
     assert_eq!(description, "w7w/Pn4= aHVzaC1odXNoLWh1c2g=");
     let masked = expansion.desired.secrets.mask(&description);
     assert!(!masked.contains("aHVzaC"), "{masked}");
+}
+
+#[test]
+fn files_of_the_directory_give_values_and_those_of_the_command_line_win() {
+    let declared = "name = \"test\"\n[vars]\na = { type = \"string\", default = \"0\" }\nb = { type = \"string\" }\nc = { type = \"string\" }\n[[role]]\nname = \"R-{{ var.a }}{{ var.b }}{{ var.c }}\"\ntargets = \"all\"\n[[role.trust]]\naws = \"111111111111\"\n";
+    let files = [
+        ("rolecall.toml", declared),
+        ("10.auto.vars.toml", "a = \"1\"\nb = \"1\"\nc = \"1\""),
+        ("teams/20.auto.vars.toml", "b = \"2\"\nc = \"2\""),
+        // Neither a module's own nor the state's, nor a hidden one.
+        ("module/rolecall.toml", "name = \"module\""),
+        ("module/x.auto.vars.toml", "a = \"9\""),
+        ("state/x.auto.vars.toml", "a = \"9\""),
+        (".x.auto.vars.toml", "a = \"9\""),
+        ("given.toml", "c = \"3\""),
+    ];
+    let mut world = world(&files);
+    world.inputs.env = BTreeMap::from([("ROLECALL_VAR_a".to_owned(), "env".to_owned())]);
+    world.inputs.var_files = vec![Path::new(ROOT).join("given.toml")];
+    let config = world.load().unwrap_or_else(|problems| panic!("{problems}"));
+    let expansion = config
+        .expand(&organization(), &NarrowScope::default())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    let names: BTreeSet<&str> = expansion
+        .desired
+        .accounts
+        .values()
+        .flat_map(|account| account.roles.keys().map(|name| name.as_str()))
+        .collect();
+    assert_eq!(names, BTreeSet::from(["r-123"]));
+}
+
+#[test]
+fn what_a_file_of_values_cannot_give_is_refused_with_its_place() {
+    let declared = "name = \"test\"\n[vars]\na = { type = \"integer\" }\n";
+    let shown = world(&[
+        ("rolecall.toml", declared),
+        ("x.auto.vars.toml", "a = \"no\"\nother = 1\n"),
+    ])
+    .rendered();
+    for text in [
+        "x.auto.vars.toml:1:5",
+        "x.auto.vars.toml:2:1",
+        "`other` is not a variable",
+    ] {
+        assert!(shown.contains(text), "`{text}` is missing in\n{shown}");
+    }
+}
+
+#[test]
+fn a_directory_that_requires_another_version_is_refused_before_anything_else() {
+    let own = env!("CARGO_PKG_VERSION");
+    for required in [
+        format!("={own}"),
+        format!(">={own}"),
+        "*".to_owned(),
+        format!(">={own}, <99"),
+    ] {
+        accepted(&format!("required_version = \"{required}\"\n{ROLE}"));
+    }
+    for required in [">=99", "<0.0.1", ">=0.0.1, <0.0.2"] {
+        let shown = main_file(&format!(
+            "required_version = \"{required}\"\nfuture = 1\n{ROLE}"
+        ))
+        .rendered();
+        for text in ["rolecall.toml:2:20", required, own] {
+            assert!(shown.contains(text), "`{text}` is missing in\n{shown}");
+        }
+        assert!(!shown.contains("future` is not"), "{shown}");
+    }
+    for (required, expect) in [
+        ("\"newest\"", "not a version requirement"),
+        ("\"\"", "not a version requirement"),
+        ("\">={{ var.x }}\"", "cannot contain an expression"),
+        ("1", "a string"),
+    ] {
+        let body = format!("required_version = {required}\nfuture = 1\n{ROLE}");
+        refused(&body, &[expect, "future"]);
+    }
+    let module = world(&[
+        (
+            "rolecall.toml",
+            "name = \"test\"\n[[module]]\nname = \"m\"\nsource = \"m\"\n",
+        ),
+        ("m/rolecall.toml", "required_version = \">=99\"\n"),
+    ]);
+    assert!(
+        module.rendered().contains("m/rolecall.toml:1:20"),
+        "{}",
+        module.rendered()
+    );
 }
