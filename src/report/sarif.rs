@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -98,8 +100,7 @@ fn result(remark: &Remark) -> Value {
     }
     // The same finding in the next run, also where lines above it moved.
     let address = remark.address.as_deref().unwrap_or_default();
-    let same = Sha256::digest(format!("{}\n{address}", remark.code));
-    let same: String = same.iter().map(|byte| format!("{byte:02x}")).collect();
+    let same = STANDARD.encode(Sha256::digest(format!("{}\n{address}", remark.code)));
     json!({
         "ruleId": remark.code,
         "level": level,

@@ -183,7 +183,7 @@ fn files_of_the_directory_give_values_and_those_of_the_command_line_win() {
         .desired
         .accounts
         .values()
-        .flat_map(|account| account.roles.keys().map(|name| name.as_str()))
+        .flat_map(|account| account.roles.keys().map(String::as_str))
         .collect();
     assert_eq!(names, BTreeSet::from(["r-123"]));
 }
