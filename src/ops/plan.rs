@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 use super::granted_roles::{self, GrantedRoles};
-use super::planner::{Past, Planner};
+use super::planner::Planner;
+use super::state::Past;
 use super::{
     Error, Observer, Phase, Survey, checks, each_account, principals, resume, state, trusting,
 };

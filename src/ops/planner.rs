@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::{Survey, state};
+use super::Survey;
+use super::state::{self, Past};
 use crate::aws::Reading;
 use crate::desired::AccountDesired;
 use crate::live::LiveAccount;
 use crate::org::{Account, AccountId, AwsError};
 use crate::plan::{
-    self, AccountPlan, Change, Extras, Intent, Memory, Needs, Records, ResourceKind, Settings,
-    Standings,
+    self, AccountPlan, Change, Extras, Intent, Memory, Needs, ResourceKind, Settings, Standings,
 };
 use crate::read::{Others, Reader, Scope, Wanted, WantedGrants};
 use crate::resource::name::{PolicyArn, PolicyName, RoleName};
@@ -21,15 +21,6 @@ use crate::store::{Store, StoreError};
 
 /// How long a living principal may look like a dead one.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// What a state tells of earlier runs.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Past {
-    /// Whether it holds records.
-    pub records: Records,
-    /// Where it holds none: the addresses that runs began to write.
-    pub begun: BTreeSet<String>,
-}
 
 /// Plans accounts one by one, and holds what they share.
 pub(super) struct Planner<R> {

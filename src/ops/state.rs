@@ -1,17 +1,16 @@
 //! The state as operations use it: where it is, what is remembered of accounts, and the lease on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::planner::Past;
 use super::{Error, LeaseOptions, Observer, Survey};
 use crate::aws;
 use crate::execute::Halt;
 use crate::org::Account;
-use crate::plan::{Memory, Since};
+use crate::plan::{Memory, Records, Since};
 use crate::store::{
     Access, AccountRecord, Backend, Directory, Identity, Lease, LeaseError, LeaseSettings,
     Location, Origin, Store, StoreError, Waiting,
@@ -54,6 +53,15 @@ pub async fn open(
     let directory: &Path = survey.config.directory();
     let store = Store::open(place(location, directory, aws).await?, identity, access).await?;
     Ok(store.hiding(&survey.settings.secrets))
+}
+
+/// What a state tells of earlier runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Past {
+    /// Whether it holds records.
+    pub records: Records,
+    /// Where it holds none: the addresses that runs began to write.
+    pub begun: BTreeSet<String>,
 }
 
 /// What is remembered of an account.

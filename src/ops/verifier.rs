@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::callers::{self, Callers};
-use super::verify::{Judges, Sts};
 use super::{Observer, Survey, each_account};
 use crate::aws::Probing;
 use crate::aws::probe::Simulated;
@@ -30,6 +29,26 @@ const AT_ONCE: usize = 32;
 
 /// How long after the beginning of a run a refusal may be STS not having heard yet of what IAM already shows.
 const LAG: Duration = Duration::from_secs(20);
+
+/// Whether roles are entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sts {
+    /// STS is asked to let the caller in.
+    Asked,
+    /// It is not.
+    NotAsked,
+}
+
+/// Who judges what a role may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judges {
+    /// It is not judged.
+    None,
+    /// Our own evaluation of the live policies.
+    Evaluation,
+    /// That and `iam:SimulatePrincipalPolicy`.
+    EvaluationAndIam,
+}
 
 /// What was found in one account.
 struct Verified {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::callers::Callers;
 use super::verifier::Verifier;
+pub use super::verifier::{Judges, Sts};
 use super::{Error, Observer, Survey};
 use crate::resource::role::Role;
 use crate::verify::{SessionName, Setting, Verification, live, trust};
@@ -20,26 +21,6 @@ pub struct Options<'a> {
     pub judges: Judges,
     /// Accounts at once.
     pub parallelism: Option<usize>,
-}
-
-/// Whether roles are entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sts {
-    /// STS is asked to let the caller in.
-    Asked,
-    /// It is not.
-    NotAsked,
-}
-
-/// Who judges what a role may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judges {
-    /// It is not judged.
-    None,
-    /// Our own evaluation of the live policies.
-    Evaluation,
-    /// That and `iam:SimulatePrincipalPolicy`.
-    EvaluationAndIam,
 }
 
 /// Verifies the roles in scope.

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rooms that are held to it.
-const ROOMS: &[&str] = &["core", "sandbox", "aws", "execute", "store", "report"];
+const ROOMS: &[&str] = &[
+    "core", "sandbox", "aws", "execute", "store", "report", "ops", "commands",
+];
 
 /// The path of a module in its crate.
 type Module = Vec<String>;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::input::read as read_text;
 use crate::commands::Error;
 use crate::import::cfn::Input;
 
@@ -67,7 +68,7 @@ fn read_stage(
             "name a template, or the cdk.out that `cdk synth` writes",
         ));
     }
-    let (name, text) = super::read(&path)?;
+    let (name, text) = read_text(&path)?;
     let manifest: Manifest = serde_json::from_str(&text)
         .map_err(|error| Error::because(format!("cannot read `{name}`: {error}")))?;
     let entries = std::fs::read_dir(directory);
@@ -77,7 +78,7 @@ fn read_stage(
     for entry in entries.flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         if file.ends_with(".nested.template.json") {
-            nested.insert(file, super::read(&entry.path())?);
+            nested.insert(file, read_text(&entry.path())?);
         }
     }
     for (id, artifact) in manifest.artifacts {
@@ -95,7 +96,7 @@ fn read_stage(
                     ..
                 },
             ) => {
-                let (file, text) = super::read(&directory.join(template))?;
+                let (file, text) = read_text(&directory.join(template))?;
                 let environment = environment.unwrap_or_default();
                 let mut parts = environment
                     .strip_prefix("aws://")

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{cdk, directory_name, finish, pairs, read, unpaired};
+use super::cdk;
+use super::input::{directory_name, pairs, read, unpaired};
+use super::output::finish;
 use crate::cli::CloudFormationArgs;
 use crate::commands::{Console, Error};
 use crate::exit::Exit;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Console, Error, finish};
+use super::output::finish;
 use crate::aws::{self, Access, Aws};
 use crate::cli::{Include, LiveArgs};
+use crate::commands::{Console, Error};
 use crate::config::check::is_directory_name;
 use crate::config::{NarrowScope, Problems};
 use crate::exit::Exit;

@@ -1,6 +1,7 @@
 //! `rolecall import terraform`: states and plans of Terraform and `OpenTofu`.
 
-use super::{directory_name, finish, pairs, read};
+use super::input::{directory_name, pairs, read};
+use super::output::finish;
 use crate::cli::TerraformArgs;
 use crate::commands::{Console, Error};
 use crate::exit::Exit;

@@ -2,11 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::What;
 use crate::execute::{ChangeResult, Outcome, RunReport};
 use crate::exit::Exit;
 use crate::ops::Survey;
+use crate::ops::saved::SavedPlan;
 use crate::plan::{Change, Left, Plan};
+
+/// What is applied.
+#[derive(Clone, Copy)]
+pub enum What<'a> {
+    /// A fresh plan of the desired state.
+    Desired,
+    /// What a saved plan and a plan made now agree on.
+    Saved(&'a SavedPlan),
+    /// The deletion of everything this directory manages.
+    Destroy,
+    /// The way back to what this run found.
+    Rollback(&'a str),
+}
 
 /// What is reported of a change of a saved plan that is not written.
 pub(super) fn result_of(change: &Change, left: &Left) -> ChangeResult {

@@ -1,10 +1,11 @@
 //! Writing an approved plan, until it is done, halted or given up.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Operator, Run, What};
-use crate::execute::{self, ChangeResult, Doers, Patience, RunReport, Why};
+use super::judgement::What;
+use super::run::{Operator, Run};
+use super::task::{Task, Written};
+use crate::execute::{self, Doers, Patience, Why};
 use crate::ops::Error;
 use crate::ops::record::{Record, RunKind};
 use crate::plan::Plan;
@@ -12,36 +13,6 @@ use crate::store::StoreError;
 
 /// Accounts that are written to at once, unless the options or the configuration say otherwise.
 const APPLY_AT_ONCE: usize = 16;
-
-/// What a run did.
-pub(super) struct Written {
-    pub report: RunReport,
-    /// Whether a request may still be on its way to AWS.
-    pub in_flight: bool,
-}
-
-/// What a run writes.
-pub(super) struct Task {
-    pub plan: Plan,
-    /// The changes of a saved plan that are not written, and what is reported of them.
-    pub left: Vec<ChangeResult>,
-    /// Addresses that an earlier run finished.
-    pub finished: BTreeSet<String>,
-}
-
-impl Task {
-    /// The report of the whole saved plan, given that of what was written.
-    fn whole(&self, written: RunReport) -> RunReport {
-        let mut results = [written.results, self.left.clone()].concat();
-        // As a plan has them: by account. Within one the order of what was written stays.
-        results.sort_by(|one, other| account_of(one).cmp(account_of(other)));
-        RunReport::new(written.run, results)
-    }
-}
-
-fn account_of(result: &ChangeResult) -> &str {
-    result.address.split('/').next().unwrap_or_default()
-}
 
 impl<O: Operator> Run<'_, O> {
     /// Writes, for as long as nothing ends it.
