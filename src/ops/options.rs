@@ -1,4 +1,4 @@
-//! What operations have to be told, whoever asks for them.
+//! What operations need to know, whoever asks for them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

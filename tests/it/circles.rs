@@ -104,7 +104,9 @@ fn files(src: &Path, base: &str) -> BTreeMap<Module, File> {
                 base.is_empty() && directory == src && ["core", "sandbox"].contains(&name);
             if path.is_dir() && name != "tests" && !other_crate {
                 open.push(path);
-            } else if name.ends_with(".rs") && name != "tests.rs" {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && name != "tests.rs"
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let within = path.strip_prefix(src).unwrap().to_str().unwrap();
                 let in_crate = path.strip_prefix(src.join(base)).unwrap().to_str().unwrap();

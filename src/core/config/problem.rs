@@ -537,15 +537,20 @@ impl std::error::Error for Problems {}
 /// The known word that `text` was probably meant to be.
 pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let folded = text.to_lowercase();
+    let length = folded.chars().count();
     known
         .into_iter()
-        .map(|word| {
-            (
-                strsim::damerau_levenshtein(&word.to_lowercase(), &folded),
-                word,
-            )
+        .filter_map(|word| {
+            let word_length = word.chars().count();
+            let allowed = (word_length / 3).max(1);
+            // Words are at least as far apart as their lengths, which costs nothing to compare: a file may hold 100,000
+            // unknown keys.
+            if word_length.abs_diff(length) > allowed {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &folded);
+            (distance <= allowed).then_some((distance, word))
         })
-        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1))
         .min()
         .map(|(_, word)| format!("did you mean `{word}`?"))
 }

@@ -119,7 +119,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Adds what follows from both states: who moved, and the fingerprints by which apply sees that nobody moved since.
+    /// Adds what follows from both states: who moved, and the fingerprints by which apply sees that neither moved since.
     pub(super) fn into_change(self, context: &Context<'_>) -> Change {
         let Self {
             address,

@@ -25,7 +25,7 @@ impl Served {
         let (listener, endpoint) = listen().await;
         let (stop, stopped) = oneshot::channel::<()>();
         servers().spawn(serve(sandbox.clone(), listener, async {
-            _ = stopped.await
+            _ = stopped.await;
         }));
         Self {
             sandbox,

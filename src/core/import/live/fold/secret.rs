@@ -53,7 +53,7 @@ pub fn hide(document: &mut Value, account: AccountId) {
 const OTHER: char = '\u{1}';
 
 /// Hides what a document that is sensitive as a whole says of principals, resources and conditions. What it allows to do,
-/// and how it compares, is no secret: nobody could review it.
+/// and how it compares, is not a secret, because then no one could review it.
 pub fn hide_values(document: &mut Value, account: AccountId) {
     let statements = document
         .get_mut("Statement")
