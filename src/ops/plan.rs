@@ -39,7 +39,7 @@ pub async fn plan(
         .0)
 }
 
-/// As [`plan`]; says of the changes of a plan that was `saved` how their resources are found now.
+/// As [`plan()`]; says of the changes of a plan that was `saved` how their resources are found now.
 ///
 /// # Errors
 /// The state cannot be read.

@@ -14,7 +14,7 @@ use crate::resource::Origin;
 pub struct Accept {
     /// The address of the resource; `*` matches any run of characters.
     pub address: String,
-    /// One of [`ATTRIBUTES`].
+    /// The name of an attribute, such as `trust`.
     pub attribute: String,
     /// Why the difference is accepted.
     pub reason: String,
