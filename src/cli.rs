@@ -16,7 +16,7 @@ pub use clap_complete::Shell;
 pub use import::{CloudFormationArgs, ImportTo, TerraformArgs};
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// Declarative IAM roles for every account of an AWS organization.
 ///
@@ -789,7 +789,11 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, 
     Cli::try_parse_from(&args).map_err(|answer| {
         // clap answers `--version` before it knows the other flags.
         if answer.kind() == ErrorKind::DisplayVersion && asks_for_more(&args) {
-            clap::Error::raw(ErrorKind::DisplayVersion, build())
+            // clap takes texts for as long as the program runs.
+            let version: &'static str = Box::leak(build().into_boxed_str());
+            let command = Cli::command().long_version(version);
+            let shown = command.try_get_matches_from(["rolecall", "--version"]);
+            shown.err().unwrap_or(answer)
         } else {
             answer
         }
@@ -806,7 +810,7 @@ fn asks_for_more(args: &[std::ffi::OsString]) -> bool {
 /// The version and what it was built from, one fact a line, as rustc prints them. Releases set the commit.
 fn build() -> String {
     format!(
-        "rolecall {}\ncommit: {}\ncommit-date: {}\nhost: {}-{}\n",
+        "{}\ncommit: {}\ncommit-date: {}\nhost: {}-{}",
         env!("CARGO_PKG_VERSION"),
         option_env!("ROLECALL_COMMIT").unwrap_or("unknown"),
         option_env!("ROLECALL_COMMIT_DATE").unwrap_or("unknown"),
@@ -846,7 +850,6 @@ fn lease(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -66,3 +66,28 @@ fn each_guide_is_a_man_page_too() {
     }
     assert!(place.path().join("rolecall-plan.1").exists());
 }
+
+#[test]
+fn the_version_says_on_request_what_it_was_built_from() {
+    let version = env!("CARGO_PKG_VERSION");
+    for arguments in [&["--version"][..], &["-V"]] {
+        let run = run(rolecall().args(arguments)).exits(0);
+        assert_eq!(run.stdout, format!("rolecall {version}\n"));
+    }
+    for arguments in [
+        &["--version", "--verbose"][..],
+        &["-vV"],
+        &["-v", "--version"],
+    ] {
+        let run = run(rolecall().args(arguments)).exits(0);
+        let lines: Vec<&str> = run.stdout.lines().collect();
+        assert_eq!(lines[0], format!("rolecall {version}"), "{arguments:?}");
+        for (line, fact) in lines[1..]
+            .iter()
+            .zip(["commit: ", "commit-date: ", "host: "])
+        {
+            assert!(line.starts_with(fact), "{line}");
+        }
+        assert_eq!((lines.len(), run.stderr.as_str()), (4, ""));
+    }
+}
