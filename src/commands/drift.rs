@@ -72,7 +72,7 @@ pub async fn tell(
     // Who closed standard output did not close the files and the webhook.
     let printed = print(args, drift, seen, survey, console);
     let report = Report::Drift(drift);
-    report.save(&args.reports, survey)?;
+    let reported = printed.and(report.save(&args.reports, survey));
     if seen != Seen::Same {
         report.annotate(survey, console);
     }
@@ -82,7 +82,7 @@ pub async fn tell(
         Seen::Other => true,
     };
     if is_news {
-        let ending = printed
+        let ending = reported
             .as_ref()
             .map_or_else(Error::exit, |()| ending(drift));
         notify::post(
@@ -94,7 +94,7 @@ pub async fn tell(
         )
         .await;
     }
-    printed
+    reported
 }
 
 fn print(

@@ -47,7 +47,7 @@ pub async fn run(
     let report = Report::Plan(&plan);
     // Who closed standard output did not close the files and the webhook.
     let printed = print(&plan, options.format, &survey, console);
-    report.save(&options.reports, &survey)?;
+    let reported = printed.and(report.save(&options.reports, &survey));
     report.annotate(&survey, console);
     if let Some(path) = &options.out {
         save(&plan, &survey, path)?;
@@ -57,7 +57,7 @@ pub async fn run(
             shell::same_directory(&args.desired, &options.state)
         ));
     }
-    let ending = printed
+    let ending = reported
         .as_ref()
         .map_or_else(Error::exit, |()| ending(&plan, options.detailed_exitcode));
     notify::post(
@@ -68,7 +68,7 @@ pub async fn run(
         console,
     )
     .await;
-    printed.map(|()| ending)
+    reported.map(|()| ending)
 }
 
 /// How the command ends; changes count where they are `asked` for.

@@ -7,11 +7,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::group::shortened;
 use super::json;
@@ -98,15 +95,11 @@ fn result(remark: &Remark) -> Value {
         let logical = json!([{ "fullyQualifiedName": address, "kind": "resource" }]);
         location.insert("logicalLocations".to_owned(), logical);
     }
-    // The same finding in the next run, also where lines above it moved.
-    let address = remark.address.as_deref().unwrap_or_default();
-    let same = STANDARD.encode(Sha256::digest(format!("{}\n{address}", remark.code)));
     json!({
         "ruleId": remark.code,
         "level": level,
         "message": { "text": remark.text },
         "locations": [location],
-        "partialFingerprints": { "finding/v1": same },
     })
 }
 

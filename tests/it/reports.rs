@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::support::listener::listen;
 use crate::support::served::Served;
 use crate::support::{Directory, Run, run};
 
@@ -223,9 +224,16 @@ async fn a_report_that_cannot_be_written_is_named_and_the_others_are_there() {
     for (format, path) in [("--html", &missing), ("--sarif", &taken)] {
         arguments.extend([format.to_owned(), path.to_str().unwrap().to_owned()]);
     }
+    let saved = desired.file("saved.plan");
+    arguments.extend(["--out".to_owned(), saved.to_str().unwrap().to_owned()]);
+    let (url, told) = listen([200, 200]);
+    arguments.extend(["--notify".to_owned(), url]);
     with(&served, &desired, &arguments)
         .exits(1)
         .says(&["missing/report.html", "taken"]);
+    assert!(saved.exists());
+    let body: Value = serde_json::from_slice(&told.recv().unwrap().body).unwrap();
+    assert_eq!(body["exit_code"], 1, "{body}");
     assert!(!read(&desired, "report.json").is_empty());
     assert!(!read(&desired, "report.markdown").is_empty());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rolecall::org::AccountId;
-use rolecall::sandbox::faults::{Effect, Fault, Moment, When};
+use rolecall::sandbox::faults::{Effect, Fault, Moment, Refusal, When};
 use rolecall::sandbox::wire::ApiError;
 use rolecall::sandbox::world::World;
 use serde_json::Value;
@@ -851,4 +851,21 @@ service = "ec2.amazonaws.com"
         "1 to replace",
         "it is trusted by `222222222221/role/Theirs`",
     ]);
+    // The plan read the account; that it could not be read once more for its trusts is not the same as that there are none.
+    served.sandbox.fail(Fault {
+        account: Some(LOG_ARCHIVE.parse().unwrap()),
+        ..Fault::of(
+            "GetAccountAuthorizationDetails",
+            // After the pages of the reading that the plan is made from.
+            When::Nth(3),
+            Effect::Refuse(Refusal::AccessDenied),
+        )
+    });
+    let plan = served.rolecall(&desired, &["plan"]).exits(0).says(&[
+        "1 to replace",
+        "warning: ",
+        LOG_ARCHIVE,
+        "AccessDenied",
+    ]);
+    assert!(!plan.text().contains("it is trusted by"), "{}", plan.text());
 }

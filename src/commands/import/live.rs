@@ -160,7 +160,7 @@ fn unreadable(live: BTreeMap<AccountId, AccountLive>) -> Error {
     });
     match error {
         Some(error) => Error::Aws(error),
-        None => Error::because("there is no active account to read"),
+        None => Error::because("the organization has no active account to read"),
     }
 }
 

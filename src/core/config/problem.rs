@@ -541,14 +541,15 @@ pub fn did_you_mean<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) ->
     known
         .into_iter()
         .filter_map(|word| {
-            let word_length = word.chars().count();
+            let folded_word = word.to_lowercase();
+            let word_length = folded_word.chars().count();
             let allowed = (word_length / 3).max(1);
             // Words are at least as far apart as their lengths, which costs nothing to compare: a file may hold 100,000
             // unknown keys.
             if word_length.abs_diff(length) > allowed {
                 return None;
             }
-            let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &folded);
+            let distance = strsim::damerau_levenshtein(&folded_word, &folded);
             (distance <= allowed).then_some((distance, word))
         })
         .min()

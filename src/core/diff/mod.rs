@@ -13,7 +13,7 @@ use crate::resource::{OWNER_TAG, Tags};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// It has no ownership tag.
-    Nobody,
+    None,
     /// It is tagged with this directory's name.
     Us,
     /// It is tagged with another directory's name.
@@ -28,7 +28,7 @@ pub fn owner(tags: &Tags, name: &str) -> Owner {
         .iter()
         .find(|(key, _)| key.eq_ignore_ascii_case(OWNER_TAG))
     {
-        None => Owner::Nobody,
+        None => Owner::None,
         Some((_, value)) if value == name => Owner::Us,
         Some((_, value)) => Owner::Other(value.clone()),
     }
@@ -50,8 +50,8 @@ mod tests {
     fn the_mark_tells_whose_a_resource_is() {
         let tags = |key: &str, value: &str| Tags::from([(key.to_owned(), value.to_owned())]);
         for (tags, expect) in [
-            (Tags::new(), Owner::Nobody),
-            (tags("team", "us"), Owner::Nobody),
+            (Tags::new(), Owner::None),
+            (tags("team", "us"), Owner::None),
             (tags(OWNER_TAG, "us"), Owner::Us),
             (tags("Rolecall:Managed-By", "us"), Owner::Us),
             (tags(OWNER_TAG, "US"), Owner::Other("US".to_owned())),

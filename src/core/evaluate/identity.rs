@@ -30,7 +30,7 @@ pub enum Voice {
     /// Its boundary.
     Boundary,
     /// No policy speaks of it.
-    Nobody,
+    None,
 }
 
 /// How a caller stands to the role that it wants to assume.
@@ -48,7 +48,7 @@ impl Identity {
         let policies: Vec<&PolicyDocument> =
             self.policies.iter().map(|(_, policy)| policy).collect();
         let (own, why) = explain(&policies, request);
-        let voice = why.map_or(Voice::Nobody, Voice::Policy);
+        let voice = why.map_or(Voice::None, Voice::Policy);
         match (own, self.bounded(request)) {
             (Decision::ExplicitDeny, _) => (own, voice),
             (_, Decision::ExplicitDeny) => (Decision::ExplicitDeny, Voice::Boundary),

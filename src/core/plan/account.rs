@@ -114,7 +114,7 @@ pub fn plan_account(
 /// The findings on roles that no directory declares and that let in someone from outside the organization.
 fn unmanaged(context: &Context<'_>) -> Vec<Finding> {
     let roles = context.live.roles.iter().filter(|(key, role)| {
-        let nobodys = owner(&role.tags, &context.settings.name) == Owner::Nobody;
+        let nobodys = owner(&role.tags, &context.settings.name) == Owner::None;
         nobodys && !context.desired.roles.contains_key(*key) && context.settings.selects(&role.name)
     });
     let found = roles.filter_map(|(_, role)| {

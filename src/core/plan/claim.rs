@@ -41,8 +41,8 @@ pub(super) fn claim(context: &Context<'_>, subject: &Subject<'_>, adopt: bool) -
     let account = context.account.id;
     match owner(tags, &context.settings.name) {
         Owner::Us => Claim::Ours,
-        Owner::Nobody if adopt || context.settings.allows("adopt") => Claim::Adopt,
-        Owner::Nobody => Claim::Refused(Finding::stop(
+        Owner::None if adopt || context.settings.allows("adopt") => Claim::Adopt,
+        Owner::None => Claim::Refused(Finding::stop(
             "adopt",
             address,
             format!(

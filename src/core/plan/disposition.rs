@@ -113,7 +113,7 @@ fn unwanted<'a>(context: &Context<'a>, live: &'a LiveRole, why: &'static str) ->
     match owner(&live.tags, &context.settings.name) {
         Owner::Us => Disposition::Doomed(live, why),
         // `adopt` takes over, it never deletes.
-        Owner::Nobody => Disposition::Left(Some(Finding::stop(
+        Owner::None => Disposition::Left(Some(Finding::stop(
             "adopt",
             &address,
             format!(

@@ -85,7 +85,7 @@ impl Planner<'_> {
     fn wanted_grant(&mut self, desired: &Grant, live: Option<&LiveGrant>) {
         let before = live.and_then(|live| live.state.document());
         match self.refusal(desired, live) {
-            // The plan stops, so nobody asks what is managed there.
+            // The plan stops, so what is managed there is not needed.
             Some(Refusal::Stop(finding)) => self.say([finding]),
             Some(Refusal::Left(finding)) => {
                 self.tally.owned += usize::from(before.is_some());

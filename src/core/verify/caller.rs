@@ -261,7 +261,7 @@ impl<'a> Judge<'a> {
                 }
             }
             Voice::Boundary => "its permissions boundary".to_owned(),
-            Voice::Nobody => "none of its policies".to_owned(),
+            Voice::None => "none of its policies".to_owned(),
         }
     }
 

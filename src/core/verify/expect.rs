@@ -151,7 +151,7 @@ impl Judge<'_> {
                 .get(policy)
                 .map_or_else(String::new, |(name, _)| format!("policy `{name}`")),
             Voice::Boundary => "the permissions boundary".to_owned(),
-            Voice::Nobody => "any policy".to_owned(),
+            Voice::None => "any policy".to_owned(),
         };
         (decision, words)
     }

@@ -127,7 +127,7 @@ fn result(
     );
     let matched = match &voice {
         Voice::Policy(why) => identity.policies.get(why.policy).map(|(name, _)| name),
-        Voice::Boundary | Voice::Nobody => None,
+        Voice::Boundary | Voice::None => None,
     };
     let matched = matched.map(|name| {
         let kind = match name.as_str() {

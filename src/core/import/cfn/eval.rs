@@ -452,7 +452,7 @@ impl World<'_> {
         let found = if let Some((_, node)) = found {
             self.condition(env, node)
         } else {
-            let why = format!("there is no condition `{name}`");
+            let why = format!("condition `{name}` is not defined");
             Err(Loss::new("reference", place, why))
         };
         self.conditions.insert(key, found.clone());

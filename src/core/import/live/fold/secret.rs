@@ -75,7 +75,7 @@ pub fn hide_values(document: &mut Value, account: AccountId) {
 fn hide_all(value: &mut Value, account: AccountId) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|it| hide_all(it, account)),
-        // A service is nobody's secret.
+        // The name of a service is public.
         Value::Object(members) => members
             .iter_mut()
             .filter(|(key, _)| *key != "Service")
