@@ -140,10 +140,16 @@ async fn perform(
             )
             .await
         }
-        Command::Drift { drift } => match drift.watch {
-            Some(every) => Box::pin(watch::run(&drift, every, aws, console)).await,
-            None => Box::pin(drift::run(&drift, aws, console)).await,
-        },
+        Command::Drift { drift } => {
+            reports::check(
+                &drift.reports,
+                ("--metrics-file", drift.metrics_file.as_ref()),
+            )?;
+            match drift.watch {
+                Some(every) => Box::pin(watch::run(&drift, every, aws, console)).await,
+                None => Box::pin(drift::run(&drift, aws, console)).await,
+            }
+        }
         Command::Apply { plan, resume, run } => {
             apply::apply(plan.as_deref(), resume, &run, aws, interruption, console).await
         }

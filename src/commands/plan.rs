@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::reports::{Form, Report};
-use super::{Console, Error, notify, options, shell};
+use super::{Console, Error, notify, options, reports, shell};
 use crate::aws;
 use crate::cli::{NotifyArgs, PlanFormat, ReportArgs, ScopeArgs, StateArgs};
 use crate::exit::Exit;
@@ -39,6 +39,7 @@ pub async fn run(
     aws: aws::Settings,
     console: &Console,
 ) -> Result<Exit, Error> {
+    reports::check(&options.reports, ("--out", options.out.as_ref()))?;
     let selection = options::selection(args);
     let survey = Survey::new(&selection, aws.clone(), console).await?;
     let location = options.state.state.as_deref();

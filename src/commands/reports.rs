@@ -1,7 +1,8 @@
 //! A plan or a drift in all its forms but text: on standard output, in files, and as annotations of a pull request.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Console, Error};
 use crate::cli::{PlanFormat, ReportArgs};
@@ -47,6 +48,32 @@ impl Form {
             PlanFormat::Html => Some(Self::Html),
         }
     }
+}
+
+/// Checks that no two results go to one file; `other` is the flag and the file of what is not a report.
+///
+/// # Errors
+/// Names the flags and the file.
+pub fn check(args: &ReportArgs, other: (&str, Option<&PathBuf>)) -> Result<(), Error> {
+    let named = [
+        other,
+        ("--json", args.json.as_ref()),
+        ("--markdown", args.markdown.as_ref()),
+        ("--html", args.html.as_ref()),
+        ("--sarif", args.sarif.as_ref()),
+    ];
+    let mut flags: BTreeMap<&PathBuf, &str> = BTreeMap::new();
+    for (flag, path) in named {
+        let Some(path) = path else { continue };
+        if let Some(first) = flags.insert(path, flag) {
+            let message = format!("{first} and {flag} both name `{}`", path.display());
+            return Err(Error::with_hint(
+                message,
+                "write each result to a file of its own",
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Report<'_> {

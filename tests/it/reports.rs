@@ -239,6 +239,28 @@ async fn a_report_that_cannot_be_written_is_named_and_the_others_are_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_results_in_one_file_are_refused_before_aws_is_asked() {
+    let (served, desired) = stage().await;
+    let calls = served.count("GetCallerIdentity");
+    for (command, flags) in [
+        ("plan", ["--out", "--json"]),
+        ("plan", ["--html", "--sarif"]),
+        ("drift", ["--metrics-file", "--markdown"]),
+        ("drift", ["--json", "--html"]),
+    ] {
+        let path = desired.file("same");
+        let path = path.to_str().unwrap();
+        let words = [flags[0], flags[1], path, "hint"];
+        served
+            .rolecall(&desired, &[command, flags[0], path, flags[1], path])
+            .exits(1)
+            .says(&words);
+        assert!(!desired.file("same").exists());
+    }
+    assert_eq!(served.count("GetCallerIdentity"), calls);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_was_not_read_is_said_in_the_log_of_findings() {
     let (served, desired) = stage().await;
     served.by_hand(
