@@ -55,12 +55,17 @@ impl Statement {
             each_pattern(resources).into_iter().map(with).collect()
         });
         let conditions = self.conditions.iter();
-        let lists = conditions.filter(|(operator, _)| is_any_of(operator));
-        for (operator, key) in
-            lists.flat_map(|(operator, keys)| keys.keys().map(move |key| (operator, key)))
-        {
+        let any_of = conditions.filter(|(operator, _)| is_any_of(operator));
+        let lists = any_of.flat_map(|(operator, keys)| {
+            keys.iter()
+                .map(move |(key, values)| (operator, key, values))
+        });
+        for (operator, key, values) in lists {
+            // No value is no piece, but a condition with `IfExists` holds without values where the key is absent.
+            if values.is_empty() {
+                continue;
+            }
             split(&|piece| {
-                let values = piece.conditions.get(operator).and_then(|it| it.get(key));
                 let with = |value: &String| {
                     let mut piece = piece.clone();
                     if let Some(keys) = piece.conditions.get_mut(operator) {
@@ -68,7 +73,7 @@ impl Statement {
                     }
                     piece
                 };
-                values.into_iter().flatten().map(with).collect()
+                values.iter().map(with).collect()
             });
         }
         pieces

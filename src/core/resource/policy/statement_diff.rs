@@ -429,6 +429,26 @@ mod tests {
         }
     }
 
+    /// `IfExists` holds where the key is absent, whatever is listed.
+    #[test]
+    fn a_condition_that_lists_nothing_is_not_nothing() {
+        let when = |operator: &str| {
+            let condition = format!(r#","Condition":{{"{operator}":{{"k":[]}}}}"#);
+            of("Allow", r#""s3:Put""#, &condition)
+        };
+        for operator in [
+            "StringEqualsIfExists",
+            "StringLikeIfExists",
+            "NumericEqualsIfExists",
+            "ForAnyValue:StringEqualsIfExists",
+            "StringNotEquals",
+            "ForAllValues:StringEquals",
+        ] {
+            assert!(widening(&allow("s3:Get"), &when(operator)), "{operator}");
+            assert!(!widening(&allow("s3:*"), &when(operator)), "{operator}");
+        }
+    }
+
     #[test]
     fn a_pattern_without_a_wildcard_is_that_text() {
         let when = |operator: &str, value: &str| {

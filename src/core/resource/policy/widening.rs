@@ -73,12 +73,24 @@ fn read(text: &str) -> Vec<Token<'_>> {
     pattern::tokens(text, Variables::Read)
 }
 
+fn has_variable(text: &str) -> bool {
+    read(text)
+        .iter()
+        .any(|token| matches!(token, Token::Variable(_)))
+}
+
 fn patterns_cover(outer: &Patterns, inner: &Patterns) -> bool {
     match (outer.negated, inner.negated) {
         (false, false) => each_covered(&outer.patterns, &inner.patterns),
-        // What the outer leaves out, the inner must leave out too.
-        (true, true) => each_covered(&inner.patterns, &outer.patterns),
+        // What the outer leaves out, the inner must leave out too. Where a variable has no value, the outer speaks of
+        // nothing, and the inner only where it has the same variable.
+        (true, true) => {
+            let mut with_variables = outer.patterns.iter().filter(|text| has_variable(text));
+            with_variables.all(|text| inner.patterns.contains(text))
+                && each_covered(&inner.patterns, &outer.patterns)
+        }
         (false, true) => outer.patterns.contains("*"),
+        (true, false) if outer.patterns.iter().any(|text| has_variable(text)) => false,
         (true, false) => {
             let left_out: Vec<_> = outer.patterns.iter().map(|text| read(text)).collect();
             let apart = |inner: &String| {
@@ -365,6 +377,24 @@ mod tests {
         narrows(
             &on(r#""NotResource":"arn:aws:s3:::b""#),
             &on(r#""Resource":"arn:aws:s3:::c""#),
+        );
+        // Where a variable has no value, what leaves it out speaks of nothing.
+        for inner in [
+            r#""NotResource":"arn:aws:s3:::b/*""#,
+            r#""NotResource":["arn:aws:s3:::b/x","arn:aws:s3:::b/*"]"#,
+            r#""Resource":"arn:aws:s3:::c""#,
+        ] {
+            let outer = on(r#""NotResource":"arn:aws:s3:::b/${aws:username}""#);
+            check(
+                &identity("Allow", &outer),
+                &identity("Allow", &on(inner)),
+                true,
+                true,
+            );
+        }
+        narrows(
+            &on(r#""NotResource":"arn:aws:s3:::b/${aws:username}""#),
+            &on(r#""NotResource":["arn:aws:s3:::b/${aws:username}","arn:aws:s3:::c"]"#),
         );
         unsure(
             &on(r#""Resource":"arn:aws:s3:::B""#),
